@@ -1,0 +1,226 @@
+"""The one error tree: every failure a user can cause or meet derives from `AssayError`.
+
+Belongs here: error types and the wording they share.
+Does not belong here: detection of the failures; that stays with the code that meets them.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class AssayError(Exception):
+    """A failure told so that the reader can mend it.
+
+    Attributes:
+        code: stable identifier of the kind of failure, for programs.
+        what: one sentence that says what went wrong.
+        where: file and line, URI, asset and partition, or column.
+        found: the offending value.
+        expected: what would have been accepted.
+        remedy: the next thing to do.
+    """
+
+    code: ClassVar[str] = "assay_error"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        found: str = "",
+        expected: str = "",
+        remedy: str = "",
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        parts = [("where", self.where), ("found", self.found), ("expected", self.expected), ("remedy", self.remedy)]
+        return "\n".join([f"[{self.code}] {self.what}", *(f"  {name}: {text}" for name, text in parts if text)])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the way back from a child process with every field."""
+        return (_rebuild, (type(self), self.what, self.where, self.found, self.expected, self.remedy))
+
+
+def _rebuild(kind: type[AssayError], what: str, where: str, found: str, expected: str, remedy: str) -> AssayError:
+    return kind(what, where=where, found=found, expected=expected, remedy=remedy)
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest option, or an empty string."""
+    nearest = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
+    return f"; did you mean '{nearest[0]}'?" if nearest else ""
+
+
+class SpecError(AssayError):
+    """A pipeline's YAML, or an override of it, is not acceptable."""
+
+    code = "spec_invalid"
+
+
+class SourceError(AssayError):
+    """A data source cannot be read."""
+
+    code = "source_error"
+
+
+class SourceNotFoundError(SourceError):
+    """The source names nothing that exists."""
+
+    code = "source_not_found"
+
+
+class SourceUnreachableError(SourceError):
+    """The source's host does not answer, or refuses."""
+
+    code = "source_unreachable"
+
+
+class MissingCredentialsError(SourceError):
+    """The source needs credentials that were not found."""
+
+    code = "credentials_missing"
+
+
+class MalformedDataError(SourceError):
+    """The bytes are not what the format says."""
+
+    code = "data_malformed"
+
+
+class UnsupportedFormatError(SourceError):
+    """No reader is known for the format."""
+
+    code = "format_unsupported"
+
+
+class DataContractError(AssayError):
+    """A table does not have what the spec needs: a column, a type, rows."""
+
+    code = "data_contract_broken"
+
+
+class EmptyDataError(DataContractError):
+    """There is no row to work on."""
+
+    code = "data_empty"
+
+
+class MissingColumnError(DataContractError):
+    """A column that the spec names is not in the table."""
+
+    code = "column_missing"
+
+
+class SingleClassError(DataContractError):
+    """A classification target has fewer than two classes, or a class too small to learn from."""
+
+    code = "target_single_class"
+
+
+class SchemaDriftError(DataContractError):
+    """A table's columns differ from the schema frozen for its version."""
+
+    code = "schema_drift"
+
+
+class GateError(AssayError):
+    """Data did not pass, or cannot be shown to have passed, the data-quality gate."""
+
+    code = "gate_error"
+
+
+class GateRejectedError(GateError):
+    """The newest data of a partition was rejected by the gate."""
+
+    code = "gate_rejected"
+
+
+class ReceiptMismatchError(GateError):
+    """Data and the gate receipt that should vouch for it do not belong together."""
+
+    code = "receipt_mismatch"
+
+
+class LearningError(AssayError):
+    """Tuning, training or evaluation cannot go on."""
+
+    code = "learning_error"
+
+
+class UnknownModelError(LearningError):
+    """No model family of that name, or the import path cannot be used."""
+
+    code = "model_unknown"
+
+
+class UnknownHyperparameterError(LearningError):
+    """No candidate model takes a hyperparameter of that name."""
+
+    code = "hyperparameter_unknown"
+
+
+class UnknownMetricError(LearningError):
+    """No metric of that name for the task."""
+
+    code = "metric_unknown"
+
+
+class MetricUnavailableError(LearningError):
+    """The primary metric cannot be computed, so the model cannot be judged."""
+
+    code = "primary_metric_unavailable"
+
+
+class UntrustedModelError(AssayError):
+    """A stored model holds a type that is not on the allow-list."""
+
+    code = "model_untrusted"
+
+
+class StorageError(AssayError):
+    """The artifact store cannot do what was asked."""
+
+    code = "storage_error"
+
+
+class ArtifactNotFoundError(StorageError):
+    """Nothing is published for that asset and partition."""
+
+    code = "artifact_not_found"
+
+
+class DigestMismatchError(StorageError):
+    """Stored bytes or rows are not those that were published."""
+
+    code = "digest_mismatch"
+
+
+class CommitConflictError(StorageError):
+    """Another writer published first."""
+
+    code = "commit_conflict"
+
+
+class StoreUnavailableError(StorageError):
+    """The store does not answer, or refuses."""
+
+    code = "store_unavailable"
+
+
+class TrackingError(AssayError):
+    """The experiment tracker or model registry cannot do what was asked."""
+
+    code = "tracking_error"
+
+
+class TrackerUnavailableError(TrackingError):
+    """The tracking server does not answer within its deadline."""
+
+    code = "tracker_unavailable"

@@ -1,0 +1,34 @@
+"""What all specs share: frozen, closed to unknown keys, strict about types, digestible.
+
+Does not belong here: any field of any spec.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Spec(BaseModel):
+    """A part of a pipeline file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )
+
+
+def digest_of(*parts: Any) -> str:
+    """Return the SHA-256 hex digest of JSON-able values or specs, independent of key order.
+
+    Args:
+        parts: specs or JSON-able values; their order counts.
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""Where a pipeline's rows come from and what each column is.
+
+Does not belong here: the rules that rows must keep (`validation`) and how they are read (`assay.ingestion`).
+"""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from assay.specs.base import Spec
+
+Scalar: TypeAlias = str | bool | int | float
+
+
+class DataFormat(StrEnum):
+    """How a source's bytes are laid out."""
+
+    AUTO = "auto"
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class ColumnRole(StrEnum):
+    """What a column means to the model."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+    TEXT = "text"
+    IDENTIFIER = "identifier"
+    IGNORED = "ignored"
+
+
+class CsvDialect(Spec):
+    """How delimited text is written; what is not set is the format's default."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """Field separator; the default is `,` for csv and a tab for tsv."""
+    quote: str = Field(default='"', min_length=1, max_length=1)
+    """Quote character; doubled inside a quoted field."""
+    encoding: str = "utf-8"
+    """A Python codec name; a byte order mark is removed."""
+    decimal: Literal[".", ","] = "."
+    """Decimal mark of numbers."""
+    null_values: tuple[str, ...] = ("",)
+    """Unquoted texts that mean 'missing'."""
+
+
+class ColumnSpec(Spec):
+    """What the user knows about one column."""
+
+    role: ColumnRole | None = None
+    """The role; without it the role is inferred from the column's type and values."""
+    pii: bool = False
+    """Values are never shown in reports."""
+    description: str = ""
+    """Shown in the UI's column schema."""
+
+
+class DerivedColumn(Spec):
+    """A column computed from one other by one comparison; missing stays missing."""
+
+    column: str
+    """The column that is compared."""
+    greater_than: float | None = None
+    at_least: float | None = None
+    less_than: float | None = None
+    at_most: float | None = None
+    one_of: tuple[Scalar, ...] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one_comparison(self) -> Self:
+        given = [self.greater_than, self.at_least, self.less_than, self.at_most, self.one_of]
+        if sum(value is not None for value in given) != 1:
+            msg = "give exactly one of greater_than, at_least, less_than, at_most, one_of"
+            raise ValueError(msg)
+        return self
+
+
+class PartitionsSpec(Spec):
+    """How the rows are cut into partitions."""
+
+    by: Literal["none", "hour", "day", "week", "month", "object"] = "none"
+    """A time cadence, one partition per new object of the source, or none."""
+    column: str | None = None
+    """The datetime column that places a row; without it the source's `{partition}` placeholder does."""
+    start: str | None = None
+    """First partition's key for a time cadence, e.g. `2013-01` for months."""
+    end: str | None = None
+    """Key after the last partition; without it partitions go on to the present."""
+
+    @model_validator(mode="after")
+    def _time_needs_a_start(self) -> Self:
+        if self.is_time and self.start is None:
+            msg = f"partitions by {self.by} need a start, such as '2013-01'"
+            raise ValueError(msg)
+        if not self.is_time and (self.start or self.end or self.column):
+            msg = f"start, end and column do not apply to partitions by {self.by}"
+            raise ValueError(msg)
+        for key in (self.start, self.end):
+            if key is not None:
+                dt.datetime.strptime(key, self.key_format)  # noqa: DTZ007 - a partition key has no zone
+        return self
+
+    @property
+    def is_time(self) -> bool:
+        """Whether partitions follow a time cadence."""
+        return self.by not in {"none", "object"}
+
+    @property
+    def key_format(self) -> str:
+        """The `strftime` format of a partition key."""
+        return {"hour": "%Y-%m-%d-%H:00", "month": "%Y-%m"}.get(self.by, "%Y-%m-%d")
+
+
+class DatasetSpec(Spec):
+    """The data of one pipeline."""
+
+    source: str = Field(min_length=1)
+    """Local path or glob, `s3://`, `https://` or `demo://`; `${NAME}` and `${NAME:-default}` are filled in per run."""
+    format: DataFormat = DataFormat.AUTO
+    """`auto` goes by the source's file name."""
+    dialect: CsvDialect = CsvDialect()
+    """How delimited text is written."""
+    schema_version: int = Field(default=1, ge=1)
+    """The frozen schema that data must keep; raise it when the columns change on purpose."""
+    partitions: PartitionsSpec = PartitionsSpec()
+    """How rows are cut into partitions."""
+    target: str = Field(min_length=1)
+    """The column to predict."""
+    columns: dict[str, ColumnSpec] = {}
+    """What is known of columns; the rest is inferred."""
+    derive: dict[str, DerivedColumn] = {}
+    """Columns computed when data is read."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """Refuse more rows than this in one partition."""

@@ -1,0 +1,163 @@
+"""How a pipeline splits, prepares, searches, fits and judges.
+
+Does not belong here: the algorithms that these fields steer.
+"""
+
+from typing import Any, Literal, Self, TypeAlias
+
+from pydantic import Field, JsonValue, model_validator
+
+from assay.specs.base import Spec
+
+DEFAULT_SEED = 42
+Hyperparameters: TypeAlias = dict[str, JsonValue]
+
+
+class SplitSpec(Spec):
+    """How a holdout is kept apart from the rows that are learned from."""
+
+    by: Literal["random", "stratified", "group", "time"] = "random"
+    """`time` needs time partitions: earlier partitions train, the newest is the holdout."""
+    test_size: float = Field(default=0.2, gt=0, lt=1)
+    """Share of rows (or groups) in the holdout; not used by `time`."""
+    seed: int = Field(default=DEFAULT_SEED, ge=0)
+    """Seed of the shuffle."""
+    group: str | None = None
+    """Column whose values never stand on both sides; for `group`."""
+    train_partitions: int | None = Field(default=None, ge=1)
+    """For `time`: how many partitions before the holdout are trained on."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> Self:
+        if (self.by == "group") != (self.group is not None):
+            msg = "split by group needs `group: <column>`, and no other kind takes it"
+            raise ValueError(msg)
+        if (self.by == "time") != (self.train_partitions is not None):
+            msg = "split by time needs `train_partitions`, and no other kind takes it"
+            raise ValueError(msg)
+        return self
+
+
+class PreprocessingStep(Spec):
+    """One transformer over some columns; the columns it takes are left alone by `auto`."""
+
+    step: str
+    """A known transformer's name, or `package.module:Class`."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """The columns handed to it, in order."""
+    parameters: dict[str, JsonValue] = {}
+    """Constructor arguments."""
+
+
+class ModelSpec(Spec):
+    """Which model families compete and what they start from."""
+
+    name: str | None = None
+    """Name in the model registry; the pipeline's name unless set."""
+    version: str = "1"
+    """The user's own label of the model's design, e.g. raised when features change on purpose."""
+    candidates: tuple[str, ...] = Field(default=("hist_gradient_boosting",), min_length=1)
+    """Family names, or `package.module:Class`; tuning picks among them."""
+    hyperparameters: Hyperparameters = {}
+    """Base values: `{C: 0.5}` goes to every candidate that takes `C`; `{logistic_regression: {C: 0.5}}` to one."""
+
+    @model_validator(mode="after")
+    def _candidates_once(self) -> Self:
+        if len(set(self.candidates)) != len(self.candidates):
+            msg = f"a candidate is named twice: {', '.join(self.candidates)}"
+            raise ValueError(msg)
+        return self
+
+
+class SearchParameter(Spec):
+    """The range of one hyperparameter."""
+
+    type: Literal["float", "int", "categorical"]
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    step: float | None = Field(default=None, gt=0)
+    choices: tuple[str | bool | int | float | None, ...] | None = None
+
+    @model_validator(mode="after")
+    def _fields_fit_the_type(self) -> Self:
+        problem = self._categorical_problem() if self.type == "categorical" else self._numeric_problem()
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _categorical_problem(self) -> str:
+        if not self.choices:
+            return "categorical needs a non-empty list of choices"
+        if self.low is not None or self.high is not None or self.step is not None or self.log:
+            return "categorical takes choices only, not low, high, log or step"
+        return ""
+
+    def _numeric_problem(self) -> str:
+        if self.choices is not None:
+            return f"{self.type} takes low and high, not choices"
+        if self.low is None or self.high is None:
+            return f"{self.type} needs low and high"
+        if self.low > self.high:
+            return f"low {self.low} is above high {self.high}"
+        if self.log and (self.low <= 0 or self.step is not None):
+            return "log needs low above 0, and no step"
+        if self.type == "int" and any(v is not None and v != int(v) for v in (self.low, self.high, self.step)):
+            return "int needs whole numbers for low, high and step"
+        return ""
+
+
+class TuningSpec(Spec):
+    """How far the search for hyperparameters goes."""
+
+    enabled: bool = True
+    """Without tuning the first candidate is used with its base hyperparameters."""
+    n_trials: int = Field(default=20, ge=1, le=10_000)
+    """Most trials."""
+    timeout: float | None = Field(default=None, gt=0)
+    """Most seconds; a running trial is finished."""
+    search_space: Literal["auto"] | dict[str, SearchParameter] = "auto"
+    """`auto` takes each family's own; `{}` searches nothing; `C` or `logistic_regression.C` names a parameter."""
+    folds: int = Field(default=3, ge=2, le=20)
+    """Cross-validation folds inside the training rows; split by time uses the latest training partition instead."""
+
+
+class TrainingSpec(Spec):
+    """How the final model is fitted."""
+
+    scenario: Literal["full", "incremental"] = "full"
+    """`incremental` goes on from the champion's fitted state; families that cannot are refused."""
+    seed: int = Field(default=DEFAULT_SEED, ge=0)
+    """Seed of search and fit."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one fit, BLAS and OpenMP included."""
+    target_output_path: str | None = None
+    """Also export the trained model's bundle to this folder or `s3://` prefix."""
+
+
+class EvaluationSpec(Spec):
+    """How a model is judged on the holdout."""
+
+    primary_metric: str | None = None
+    """Metric that tuning optimises and promotion compares; the task's default unless set."""
+    metrics: tuple[str, ...] = ()
+    """Further metrics by name or `package.module:function`, beside the task's defaults."""
+    slices: tuple[str, ...] = ()
+    """Columns by whose values the metrics are also shown."""
+    minimum: dict[str, float] = {}
+    """Metrics that a promoted model must reach (or, for errors, stay under)."""
+
+
+class PreprocessingSpec(Spec):
+    """Explicit steps; columns that no step takes are prepared by their role."""
+
+    steps: tuple[PreprocessingStep, ...] = ()
+    max_categories: int = Field(default=50, ge=2)
+    """Rarer categories of one column are pooled beyond this number."""
+    text_features: int = Field(default=256, ge=1)
+    """Largest vocabulary of one text column."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_is_no_steps(cls, value: Any) -> Any:
+        return {} if value == "auto" else value

@@ -1,0 +1,195 @@
+"""Pipeline files read strictly: YAML 1.2, every complaint with its line and a hint.
+
+Does not belong here: the meaning of fields.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from assay.errors import SpecError, did_you_mean
+from assay.specs.base import Spec
+from assay.specs.pipeline import PipelineSpec
+
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
+_URL_PASSWORD = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
+
+
+def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
+    """Read every ``*.yaml`` of a folder, in the order of the file names.
+
+    Args:
+        folder: the folder of pipeline files.
+
+    Returns:
+        The pipelines.
+
+    Raises:
+        SpecError: the folder is missing, a file is not acceptable, or two files share a name.
+    """
+    if not folder.is_dir():
+        raise SpecError(
+            "there is no folder of pipeline files",
+            where=str(folder),
+            expected="a folder with one YAML file per model",
+            remedy="create it, or point the setting ASSAY_PIPELINES_DIR to it",
+        )
+    owners: dict[str, Path] = {}
+    pipelines = []
+    for path in sorted(folder.glob("*.yaml")):
+        spec = load_pipeline(path)
+        if spec.name in owners:
+            raise SpecError(
+                f"two files name their pipeline '{spec.name}'",
+                where=f"{owners[spec.name]} and {path}",
+                remedy="give one of them another name",
+            )
+        owners[spec.name] = path
+        pipelines.append(spec)
+    return tuple(pipelines)
+
+
+def load_pipeline(path: Path) -> PipelineSpec:
+    """Read one pipeline file.
+
+    Args:
+        path: a YAML file.
+
+    Returns:
+        The pipeline it describes.
+
+    Raises:
+        SpecError: the file cannot be read or is not acceptable; says the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError("the pipeline file cannot be read", where=str(path), found=str(error)) from error
+    return parse_pipeline(text, where=str(path))
+
+
+def parse_pipeline(text: str, *, where: str) -> PipelineSpec:
+    """Read a pipeline from YAML text.
+
+    Args:
+        text: the YAML document.
+        where: how to name the document in complaints.
+
+    Returns:
+        The pipeline.
+
+    Raises:
+        SpecError: the text is not acceptable; says the line.
+    """
+    document = _parse_yaml(text, where)
+    if not isinstance(document, dict):
+        raise SpecError("a pipeline file is a mapping", where=where, found=type(document).__name__)
+    _refuse_misplaced_environment(document, where)
+    try:
+        return PipelineSpec.model_validate_json(json.dumps(document, default=str))
+    except ValidationError as error:
+        raise _as_spec_error(error, document, where) from error
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    try:
+        return YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SpecError("the file is not valid YAML", where=f"{where}{line}", found=str(error.problem)) from error
+    except YAMLError as error:
+        raise SpecError("the file is not valid YAML", where=where, found=str(error)) from error
+
+
+def _refuse_misplaced_environment(document: Any, where: str) -> None:
+    for location, value in _texts(document):
+        line = f"{where}:{_line_of(document, location)} ({_dotted(location)})"
+        if _PLACEHOLDER.search(value) and location != ("dataset", "source"):
+            raise SpecError(
+                "${...} is allowed only in dataset.source",
+                where=line,
+                found=value,
+                remedy="write the value itself; secrets come from the deployment's own environment",
+            )
+        if _URL_PASSWORD.search(value):
+            raise SpecError(
+                "a password stands in the clear",
+                where=line,
+                expected="a URL without credentials",
+                remedy="take the password out and let the deployment's credential chain provide it",
+            )
+
+
+def _texts(node: Any, location: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
+    if isinstance(node, str):
+        return [(location, node)]
+    items: Any = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [found for key, value in items for found in _texts(value, (*location, key))]
+
+
+def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecError:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    line = _line_of(document, first["loc"])
+    what, found, expected, remedy = explain(first)
+    place = f"{where}:{line} ({_dotted(first['loc']) or 'the file'})"
+    return SpecError(what + more, where=place, found=found, expected=expected, remedy=remedy)
+
+
+def explain(problem: ErrorDetails) -> tuple[str, str, str, str]:
+    """Turn one of pydantic's complaints into what, found, expected and remedy."""
+    name = str(problem["loc"][-1]) if problem["loc"] else ""
+    if problem["type"] == "extra_forbidden":
+        known = fields_at(problem["loc"][:-1])
+        return (
+            f"unknown key '{name}'{did_you_mean(name, known)}",
+            "",
+            f"one of {', '.join(sorted(known))}",
+            "correct or remove it",
+        )
+    if problem["type"] == "missing":
+        return f"'{name}' is missing", "", "", f"add '{name}'"
+    message = problem["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(problem["input"], dict) else repr(problem["input"])
+    return f"'{name}' is not acceptable" if name else "the parts do not agree", found, message, ""
+
+
+def fields_at(location: Sequence[str | int]) -> list[str]:
+    """Return the field names of the spec at a location in a pipeline file."""
+    kind: Any = PipelineSpec
+    for part in location:
+        field = kind.model_fields.get(str(part)) if isinstance(kind, type) and issubclass(kind, Spec) else None
+        kind = _spec_inside(field.annotation) if field else kind
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Spec) else []
+
+
+def _spec_inside(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, Spec):
+        return annotation
+    inner = [_spec_inside(argument) for argument in getattr(annotation, "__args__", ())]
+    return next((kind for kind in inner if kind is not None), None)
+
+
+def _line_of(document: Any, location: Sequence[str | int]) -> int:
+    node: Any = document
+    line = int(node.lc.line) + 1 if hasattr(node, "lc") else 1
+    for part in location:
+        try:
+            marks = node.lc.data[part]
+            line = int(marks[0]) + 1
+            node = node[part]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _dotted(location: Sequence[str | int]) -> str:
+    return ".".join(str(part) for part in location)

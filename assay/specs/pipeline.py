@@ -1,0 +1,77 @@
+"""One pipeline file as a whole, and what must hold between its parts.
+
+Does not belong here: fields of the parts; reading of files (`loading`).
+"""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from assay.specs.base import Spec, digest_of
+from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
+from assay.specs.operations import AutomationSpec, PromotionSpec, TrackingSpec
+from assay.specs.validation import ValidationSpec
+
+
+class Task(StrEnum):
+    """What is predicted."""
+
+    BINARY = "binary_classification"
+    MULTICLASS = "multiclass_classification"
+    REGRESSION = "regression"
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target is a class."""
+        return self is not Task.REGRESSION
+
+
+class PipelineSpec(Spec):
+    """One model's pipeline, as its YAML file says it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    """Prefix of the assets; lower case, digits and underscores."""
+    task: Task
+    """What is predicted."""
+    description: str = ""
+    """Shown in the UI."""
+    owners: tuple[str, ...] = ()
+    """E-mail addresses, or `team:name`."""
+    dataset: DatasetSpec
+    validation: ValidationSpec = ValidationSpec()
+    split: SplitSpec = SplitSpec()
+    preprocessing: PreprocessingSpec = PreprocessingSpec()
+    model: ModelSpec = ModelSpec()
+    tuning: TuningSpec = TuningSpec()
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    promotion: PromotionSpec = PromotionSpec()
+    tracking: TrackingSpec = TrackingSpec()
+    automation: AutomationSpec = AutomationSpec()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.split.by == "time" and not self.dataset.partitions.is_time:
+            msg = "split by time needs dataset.partitions by hour, day, week or month"
+            raise ValueError(msg)
+        if self.split.by == "stratified" and not self.task.is_classification:
+            msg = "split by stratified needs a classification task"
+            raise ValueError(msg)
+        target = self.dataset.columns.get(self.dataset.target)
+        if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:
+            msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def registered_name(self) -> str:
+        """The model's name in the registry."""
+        return self.model.name or self.name
+
+    @property
+    def rules_digest(self) -> str:
+        """Digest of all that decides whether data passes the gate."""
+        contract = self.dataset.model_dump(mode="json", include={"target", "columns", "derive", "schema_version"})
+        return digest_of(str(self.task), contract, self.validation)
