@@ -3,7 +3,7 @@
 Does not belong here: the algorithms that these fields steer.
 """
 
-from typing import Any, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -156,8 +156,3 @@ class PreprocessingSpec(Spec):
     """Rarer categories of one column are pooled beyond this number."""
     text_features: int = Field(default=256, ge=1)
     """Largest vocabulary of one text column."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _auto_is_no_steps(cls, value: Any) -> Any:
-        return {} if value == "auto" else value

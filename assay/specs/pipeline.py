@@ -4,7 +4,7 @@ Does not belong here: fields of the parts; reading of files (`loading`).
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -42,7 +42,8 @@ class PipelineSpec(Spec):
     dataset: DatasetSpec
     validation: ValidationSpec = ValidationSpec()
     split: SplitSpec = SplitSpec()
-    preprocessing: PreprocessingSpec = PreprocessingSpec()
+    preprocessing: Literal["auto"] | PreprocessingSpec = "auto"
+    """`auto` prepares every column by its role; steps take some columns out of its hands."""
     model: ModelSpec = ModelSpec()
     tuning: TuningSpec = TuningSpec()
     training: TrainingSpec = TrainingSpec()
@@ -64,6 +65,11 @@ class PipelineSpec(Spec):
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
             raise ValueError(msg)
         return self
+
+    @property
+    def preparation(self) -> PreprocessingSpec:
+        """The preprocessing with `auto` spelled out."""
+        return PreprocessingSpec() if self.preprocessing == "auto" else self.preprocessing
 
     @property
     def registered_name(self) -> str:
