@@ -1,1 +1,37 @@
-"""The code location."""
+"""The code location: every pipeline file as Dagster definitions.
+
+Belongs here: putting specs, resources and executor together.
+Does not belong here: anything else. Load it with `-f definitions.py` or through `workspace.yaml`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assay.specs import load_pipelines
+from ml_assets.execution import executor_for
+from ml_assets.factory import pipeline_definitions
+from ml_assets.resource_wiring import resources_for
+from resources.settings import Settings
+
+
+def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Return fresh definitions of every pipeline.
+
+    Args:
+        settings: the deployment's settings.
+        resources: resources to use in place of those that the settings give, by name.
+
+    Raises:
+        SpecError: a pipeline file is not acceptable.
+    """
+    pipelines = [pipeline_definitions(spec) for spec in load_pipelines(settings.pipelines_dir)]
+    platform = dg.Definitions(
+        resources=resources_for(settings) | dict(resources or {}),
+        executor=executor_for(settings),
+    )
+    return dg.Definitions.merge(platform, *pipelines)
+
+
+defs = build_definitions(Settings())

@@ -1,0 +1,46 @@
+# Every target sets up what it needs: Python 3.11 and make are enough.
+PYTHON ?= python3.11
+UV_VERSION := 0.13.8
+TOOLS := .tools
+UV := $(TOOLS)/bin/uv
+BIN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_COMPILE_BYTECODE := 1
+export DAGSTER_HOME := $(CURDIR)
+export PYTHONUNBUFFERED := 1
+
+.PHONY: demo test check dev mlflow setup setup-dev schema benchmark clean
+
+$(UV):
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+setup: $(UV)  ## the environment that runs pipelines
+	$(UV) sync --locked --inexact --no-dev --group platform --all-extras --python $(PYTHON) --quiet
+
+setup-dev: $(UV)  ## the same with the tools of developers
+	$(UV) sync --locked --all-extras --python $(PYTHON) --quiet
+
+demo: setup  ## two real pipelines from source to promotion
+	$(BIN)/python -m demo
+
+test: setup-dev  ## every test
+	$(BIN)/pytest
+
+check: setup-dev  ## style, types and floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+dev: setup  ## Dagster UI and daemon on http://localhost:3000
+	ASSAY_EXECUTOR=forkserver $(BIN)/dagster dev -w workspace.yaml
+
+mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port 5000
+
+schema: setup  ## the JSON Schema of pipeline files, for editors
+	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
+
+clean:  ## local stores and caches
+	rm -rf .assay .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

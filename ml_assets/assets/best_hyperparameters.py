@@ -1,0 +1,44 @@
+"""`best_hyperparameters`: the model family and parameters that did best on the training rows.
+
+Does not belong here: how the search works.
+"""
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from assay.tables.dataset import ValidatedDataset
+from assay.tuning.result import BestHyperparameters
+from assay.tuning.search import find_best_hyperparameters
+from ml_assets.asset_settings import asset_settings
+from ml_assets.gated_window import gated_split, window_input
+from ml_assets.presentation.learning import search_metadata, trial_logger
+from ml_assets.run_parameters import RunParameters
+
+
+def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/best_hyperparameters`."""
+
+    @dg.asset(
+        **asset_settings(spec, "best_hyperparameters", group="tuning", kinds={"optuna"}),
+        description="Model family and hyperparameters found on the training rows alone.",
+        ins={"validated_dataset": window_input(spec)},
+        pool="training",
+    )
+    def best_hyperparameters(
+        context: dg.AssetExecutionContext,
+        validated_dataset: dict[str, ValidatedDataset],
+        run_parameters: RunParameters,
+    ) -> dg.Output[BestHyperparameters]:
+        run = run_parameters.applied_to(spec, context)
+        split = gated_split(validated_dataset, run, context)
+        best = find_best_hyperparameters(
+            split.train,
+            run,
+            features=split.features,
+            groups=split.train_groups,
+            classes=split.classes,
+            progress=trial_logger(context.log, run),
+        )
+        return dg.Output(best, metadata=search_metadata(best))
+
+    return best_hyperparameters

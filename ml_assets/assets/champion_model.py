@@ -1,0 +1,62 @@
+"""`champion_model`: the registry's champion after this model's trial against it.
+
+Does not belong here: the rule of the decision.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assay.champion import ChampionRecord
+from assay.evaluation.report import EvaluationReport
+from assay.model_card import render
+from assay.promotion import decide
+from assay.specs import PipelineSpec
+from assay.tables.dataset import ValidatedDataset
+from assay.training.trained_model import TrainedModel
+from ml_assets.asset_settings import asset_settings
+from ml_assets.gated_window import gated_split, window_input
+from ml_assets.presentation.promotion import champion_metadata, check_of_champion
+from ml_assets.run_context import asset_key
+from ml_assets.run_parameters import RunParameters
+from resources.model_registry import MlflowModelRegistry
+
+
+def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/champion_model` with its check."""
+    key = asset_key(spec, "champion_model")
+
+    @dg.asset(
+        **asset_settings(spec, "champion_model", group="promotion", kinds={"mlflow"}),
+        description="The champion in the model registry, after the new model was held against it.",
+        ins={
+            "validated_dataset": window_input(spec),
+            "trained_model": dg.AssetIn(key=asset_key(spec, "trained_model")),
+            "evaluation_report": dg.AssetIn(key=asset_key(spec, "evaluation_report")),
+        },
+        check_specs=[
+            dg.AssetCheckSpec(
+                "beats_champion",
+                asset=key,
+                description="The new model is better than the champion it met, or the first.",
+            )
+        ],
+    )
+    def champion_model(
+        context: dg.AssetExecutionContext,
+        validated_dataset: dict[str, ValidatedDataset],
+        trained_model: TrainedModel,
+        evaluation_report: EvaluationReport,
+        run_parameters: RunParameters,
+        model_registry: MlflowModelRegistry,
+    ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
+        run = run_parameters.applied_to(spec, context)
+        split = gated_split(validated_dataset, run, context)
+        champion = model_registry.champion_model(run.registered_name)
+        decision = decide(trained_model, champion, split, evaluation_report, run)
+        card = render(trained_model, evaluation_report, decision, run)
+        record = model_registry.apply(decision, trained_model, card, run)
+        yield dg.Output(record, metadata=champion_metadata(record, card))
+        yield check_of_champion(record)
+
+    return champion_model

@@ -1,0 +1,42 @@
+"""`raw_dataset`: the source's rows, read and typed, not yet judged.
+
+Does not belong here: how sources and formats are read.
+"""
+
+import dagster as dg
+
+from assay.ingestion.dataset import read_dataset
+from assay.specs import PipelineSpec
+from assay.tables.dataset import Dataset
+from ml_assets.asset_settings import asset_settings
+from ml_assets.presentation.tables import dataset_metadata
+from ml_assets.run_context import partition_of, place_of
+from ml_assets.run_parameters import RunParameters
+from resources.data_sources import DataSources
+from resources.schema_registry import SchemaRegistry
+
+
+def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/raw_dataset`."""
+
+    @dg.asset(
+        **asset_settings(spec, "raw_dataset", group="ingestion", kinds={"parquet"}),
+        description="Rows of the source, read strictly and held against the frozen schema.",
+    )
+    def raw_dataset(
+        context: dg.AssetExecutionContext,
+        run_parameters: RunParameters,
+        data_sources: DataSources,
+        schema_registry: SchemaRegistry,
+    ) -> dg.Output[Dataset]:
+        run = run_parameters.applied_to(spec, context)
+        with data_sources.fetched(run.dataset, partition_of(context)) as files:
+            dataset = read_dataset(files, run.dataset, partition_key=partition_of(context), where=place_of(context))
+        dataset = schema_registry.conformed(dataset, run, where=place_of(context))
+        return dg.Output(
+            dataset,
+            data_version=dg.DataVersion(dataset.fingerprint.digest),
+            metadata=dataset_metadata(dataset, source=files.origin),
+        )
+
+    return raw_dataset

@@ -1,0 +1,58 @@
+"""`trained_model`: the final fit, tracked in MLflow.
+
+Does not belong here: the fit itself, the format in which models are kept.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from assay.tables.dataset import ValidatedDataset
+from assay.training.fitting import train
+from assay.training.trained_model import TrainedModel
+from assay.tuning.result import BestHyperparameters
+from ml_assets.asset_settings import asset_settings
+from ml_assets.gated_window import gated_split, window_input
+from ml_assets.presentation.learning import model_metadata
+from ml_assets.run_context import asset_key
+from ml_assets.run_parameters import RunParameters
+from ml_assets.tracking import log_training, run_identity, run_tags
+from resources.experiment_tracker import MlflowTracker
+from resources.model_export import ModelExporter
+from resources.model_registry import MlflowModelRegistry
+
+
+def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/trained_model`."""
+
+    @dg.asset(
+        **asset_settings(spec, "trained_model", group="training", kinds={"scikitlearn", "mlflow"}),
+        description="The model fitted on all training rows, with its manifest; logged as one MLflow run.",
+        ins={
+            "validated_dataset": window_input(spec),
+            "best_hyperparameters": dg.AssetIn(key=asset_key(spec, "best_hyperparameters")),
+        },
+        pool="training",
+    )
+    def trained_model(
+        context: dg.AssetExecutionContext,
+        validated_dataset: dict[str, ValidatedDataset],
+        best_hyperparameters: BestHyperparameters,
+        run_parameters: RunParameters,
+        experiment_tracker: MlflowTracker,
+        model_registry: MlflowModelRegistry,
+        model_exporter: ModelExporter,
+    ) -> Iterator[dg.Output[TrainedModel]]:
+        run = run_parameters.applied_to(spec, context)
+        split = gated_split(validated_dataset, run, context)
+        incremental = run.training.scenario == "incremental"
+        with experiment_tracker.run(run_identity(context, run), run_tags(run, split)) as tracked:
+            champion = model_registry.champion_model(run.registered_name) if incremental else None
+            model = train(split, best_hyperparameters, run, champion).annotated(mlflow_run_id=tracked.run_id)
+            exported = model_exporter.export(model, run)
+            # published before it is tracked: an outage of the tracker must not cost a finished fit
+            yield dg.Output(model, metadata=model_metadata(model, exported, tracked))
+            log_training(tracked, model, best_hyperparameters, run)
+
+    return trained_model

@@ -1,0 +1,45 @@
+"""From a spec to the Dagster definitions of its pipeline.
+
+Does not belong here: what an asset does (`assets`), which resources serve it (`resource_wiring`).
+"""
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
+from ml_assets.assets.champion_model import build_champion_model
+from ml_assets.assets.evaluation_report import build_evaluation_report
+from ml_assets.assets.raw_dataset import build_raw_dataset
+from ml_assets.assets.trained_model import build_trained_model
+from ml_assets.assets.validated_dataset import build_validated_dataset
+from ml_assets.jobs import retrain_job
+from ml_assets.schedules import retrain_schedule
+from ml_assets.sensors import new_data_sensor
+
+_BUILDERS = (
+    build_raw_dataset,
+    build_validated_dataset,
+    build_best_hyperparameters,
+    build_trained_model,
+    build_evaluation_report,
+    build_champion_model,
+)
+
+
+def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
+    """Return the assets of one pipeline, from source to promotion."""
+    return [build(spec) for build in _BUILDERS]
+
+
+def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
+    """Return assets, and job, sensor and schedule where the spec asks for automation."""
+    automation = spec.automation
+    if not automation.retrain_on and automation.schedule is None:
+        return dg.Definitions(assets=pipeline_assets(spec))
+    job = retrain_job(spec)
+    return dg.Definitions(
+        assets=pipeline_assets(spec),
+        jobs=[job],
+        sensors=[new_data_sensor(spec, job)] if "new_data" in automation.retrain_on else [],
+        schedules=[retrain_schedule(spec, job)] if automation.schedule else [],
+    )

@@ -1,0 +1,45 @@
+"""The way from stored partitions to rows one may learn from: through the receipt, always.
+
+Every asset that learns, judges or promotes calls `gated_split`; none reads `validated_dataset` otherwise.
+Does not belong here: the receipt's meaning (`assay.validation.receipt`), the split (`assay.splitting`).
+"""
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from assay.splitting import Split, split_window
+from assay.tables.dataset import ValidatedDataset
+from assay.validation.receipt import require_passed
+from ml_assets.partitions import window_mapping
+from ml_assets.run_context import asset_key
+
+
+def window_input(spec: PipelineSpec) -> dg.AssetIn:
+    """Return the input that reads the validated partitions of one model."""
+    return dg.AssetIn(key=asset_key(spec, "validated_dataset"), partition_mapping=window_mapping(spec))
+
+
+def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context: dg.AssetExecutionContext) -> Split:
+    """Verify every partition's receipt, then split the rows.
+
+    Args:
+        window: validated rows by partition key; their fingerprints were computed while they were read.
+        spec: the pipeline as this run sees it.
+        context: the step, for its log.
+
+    Returns:
+        Training and holdout rows.
+
+    Raises:
+        GateError: a partition is not covered by a passing receipt.
+    """
+    for partition, dataset in window.items():
+        require_passed(
+            dataset.receipt,
+            data_digest=dataset.fingerprint.digest,
+            rules_digest=spec.rules_digest,
+            where=f"{spec.name}/validated_dataset" + (f", partition {partition}" if partition else ""),
+        )
+    split = split_window(window, spec)
+    context.log.info("learning from %s rows, holdout %s rows", len(split.train.target), len(split.holdout.target))
+    return split

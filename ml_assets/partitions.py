@@ -1,0 +1,47 @@
+"""Partitions of a pipeline's assets, and the window of partitions that a model learns from.
+
+Does not belong here: what rows a partition holds (`assay.tables.preparation`).
+"""
+
+import datetime as dt
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+
+
+def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
+    """Return the partitions that all assets of a pipeline share; None without partitions."""
+    partitions = spec.dataset.partitions
+    if partitions.by == "none":
+        return None
+    if partitions.by == "object":
+        return dg.DynamicPartitionsDefinition(name=f"{spec.name}_objects")
+    return dg.TimeWindowPartitionsDefinition(
+        start=_moment(str(partitions.start), partitions.key_format),
+        end=_moment(partitions.end, partitions.key_format) if partitions.end else None,
+        fmt=partitions.key_format,
+        cron_schedule=_CRON[partitions.by],
+    )
+
+
+def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
+    """Return which upstream partitions a model's partition reads.
+
+    Split by time, that is the holdout and the training partitions before it; otherwise the same partition.
+    """
+    if spec.split.by != "time" or spec.split.train_partitions is None:
+        return None
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-spec.split.train_partitions,
+        end_offset=0,
+        # the split refuses a window cut short by the first partition, and says how many are missing
+        allow_nonexistent_upstream_partitions=True,
+    )
+
+
+_CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}
+
+
+def _moment(key: str, key_format: str) -> dt.datetime:
+    return dt.datetime.strptime(key, key_format).replace(tzinfo=dt.UTC)

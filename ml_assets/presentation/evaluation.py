@@ -1,0 +1,70 @@
+"""The evaluation report as metadata and check results.
+
+Does not belong here: computing metrics.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from assay.evaluation.report import EvaluationReport
+from assay.promotion import failed_minimum
+from ml_assets.presentation.images import images
+from ml_assets.presentation.tables import records_table
+
+
+def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
+    """Return metrics beside the baseline, slices and plots."""
+    metrics = [
+        {"metric": name, "holdout": value, "baseline": report.baseline.get(name)}
+        for name, value in report.metrics.items()
+    ]
+    missing = [{"metric": name, "why": why} for name, why in report.missing_metrics.items()]
+    slices = [{"column": part.column, "value": part.value, "rows": part.rows, **part.metrics} for part in report.slices]
+    return {
+        f"holdout {report.primary_metric}": report.metrics[report.primary_metric],
+        "holdout rows": report.holdout_rows,
+        "metrics": records_table(metrics),
+        **({"metrics that could not be computed": records_table(missing)} if missing else {}),
+        **({"slices": records_table(_aligned(slices))} if slices else {}),
+        **images(plots),
+    }
+
+
+def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:
+    """Return whether every metric of `evaluation.minimum` reaches its bound."""
+    failed = failed_minimum(report)
+    return dg.AssetCheckResult(
+        check_name="primary_metric_above_minimum",
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(failed.values()) if failed else _minimum_in_words(report),
+        metadata={"observed": records_table(_minimum_rows(report))},
+    )
+
+
+def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
+    """Return whether the primary metric beats the model that ignores the features."""
+    value, baseline = report.metrics[report.primary_metric], report.baseline.get(report.primary_metric)
+    better = baseline is None or (value > baseline if report.greater_is_better else value < baseline)
+    return dg.AssetCheckResult(
+        check_name="better_than_baseline",
+        passed=better,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
+    )
+
+
+def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
+    return [
+        {"metric": name, "bound": bound, "observed": report.metrics.get(name)} for name, bound in report.minimum.items()
+    ]
+
+
+def _minimum_in_words(report: EvaluationReport) -> str:
+    return "all bounds are reached" if report.minimum else "no bound is set"
+
+
+def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in columns} for row in rows]

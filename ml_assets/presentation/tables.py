@@ -1,0 +1,54 @@
+"""Rows and columns as metadata.
+
+Does not belong here: judgements about rows (`gate`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from assay.tables.dataset import Dataset
+
+_PREVIEW_ROWS = 5
+_MASK = "***"
+_LONGEST = 80
+
+
+def dataset_metadata(dataset: Dataset, *, source: str) -> dict[str, Any]:
+    """Return source, roles, notes and a preview in which columns marked `pii` are masked."""
+    return {
+        "source": source,
+        "columns and roles": records_table(
+            [
+                {"column": column.name, "dtype": column.dtype, "role": str(column.role), "role is": column.reason}
+                for column in dataset.schema.columns
+            ]
+        ),
+        "preview": records_table(_preview(dataset)),
+        **{f"note/{name}": text for name, text in dataset.notes.items()},
+    }
+
+
+def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
+    """Return rows as a table of the UI; every cell as short text, missing cells as an empty one."""
+    if not rows:
+        return dg.MetadataValue.text("no rows")
+    columns = [dg.TableColumn(name) for name in rows[0]]
+    records = [dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in rows]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
+
+
+def _preview(dataset: Dataset) -> list[dict[str, Any]]:
+    masked = {column.name for column in dataset.schema.columns if column.pii}
+    rows = dataset.table.slice(0, _PREVIEW_ROWS).to_pylist()
+    return [{name: _MASK if name in masked else value for name, value in row.items()} for row in rows]
+
+
+def _cell(value: Any) -> str | int | float | bool:
+    if isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    text = "" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,0 +1,44 @@
+"""Settings turned into the resources that assets ask for by name.
+
+Does not belong here: reading settings (`resources.settings`), any use of a resource.
+"""
+
+from typing import Any
+
+from dagster_aws.s3 import S3Resource
+
+from ml_assets.run_parameters import RunParameters
+from resources.artifact_io_manager import ArtifactIOManager
+from resources.data_sources import DataSources
+from resources.experiment_tracker import MlflowTracker
+from resources.model_export import ModelExporter
+from resources.model_registry import MlflowModelRegistry
+from resources.schema_registry import SchemaRegistry
+from resources.settings import Settings
+
+
+def resources_for(settings: Settings) -> dict[str, Any]:
+    """Return the resources of the code location; nothing is connected before it is used.
+
+    Args:
+        settings: the deployment's settings.
+    """
+    s3 = S3Resource(
+        endpoint_url=settings.s3_endpoint_url, region_name=settings.s3_region, profile_name=settings.s3_profile
+    )
+    artifacts = ArtifactIOManager(storage_uri=settings.artifact_uri, s3=s3)
+    return {
+        "s3": s3,
+        "artifact_io_manager": artifacts,
+        "data_sources": DataSources(s3=s3),
+        "schema_registry": SchemaRegistry(storage_uri=settings.artifact_uri, s3=s3),
+        "experiment_tracker": MlflowTracker(
+            tracking_uri=settings.tracking_uri,
+            artifact_root=settings.artifact_root,
+            experiment_prefix=settings.experiment_prefix,
+            tags={"git_sha": settings.revision},
+        ),
+        "model_registry": MlflowModelRegistry(tracking_uri=settings.tracking_uri),
+        "model_exporter": ModelExporter(s3=s3),
+        "run_parameters": RunParameters(),
+    }

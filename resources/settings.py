@@ -1,0 +1,104 @@
+"""The deployment's settings, and the only place that reads the environment.
+
+Belongs here: names, defaults and bounds of settings.
+Does not belong here: what a pipeline is (its YAML file), secrets in the clear (cloud credentials come from the
+credential chain of boto3, MLflow's from its own variables).
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Read from `ASSAY_*` variables and an optional `.env` file; every default works on a fresh checkout."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASSAY_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    home: Path = _ROOT / ".assay"
+    """Folder of the local stores."""
+    pipelines_dir: Path = _ROOT / "pipelines"
+    """Folder of the pipeline files."""
+    storage_uri: str = ""
+    """Where artifacts live: a folder or `s3://bucket/prefix`; `<home>/store` unless set."""
+    s3_endpoint_url: str | None = None
+    """Endpoint of an S3-compatible store; AWS itself unless set."""
+    s3_region: str | None = None
+    """Region of the store."""
+    s3_profile: str | None = None
+    """Profile of the AWS configuration files."""
+    mlflow_tracking_uri: str = ""
+    """MLflow server or database; SQLite in `<home>/mlflow` unless set."""
+    mlflow_artifact_root: str = ""
+    """Artifacts of a local MLflow store; `<home>/mlflow/artifacts` unless set. A server decides for itself."""
+    experiment_prefix: str = "assay"
+    """Experiments are named `<prefix>/<pipeline>`."""
+    executor: ExecutorName = "in_process"
+    """How the steps of a run are executed; the daemon is best served by `forkserver`."""
+    max_concurrent: int = Field(default=2, ge=1)
+    """Steps at once, for executors with several processes."""
+    git_sha: str = ""
+    """Revision of the code; asked of git when the checkout has one and this is not set."""
+
+    @model_validator(mode="after")
+    def _local_paths_are_absolute(self) -> Self:
+        object.__setattr__(self, "home", self.home.expanduser().absolute())
+        object.__setattr__(self, "pipelines_dir", self.pipelines_dir.expanduser().absolute())
+        return self
+
+    @property
+    def artifact_uri(self) -> str:
+        """Root of the artifact store."""
+        return self.storage_uri or str(self.home / "store")
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow tracking and registry URI."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> str:
+        """Artifact folder of a local MLflow store; empty where a server decides."""
+        if self.mlflow_artifact_root:
+            return self.mlflow_artifact_root
+        return "" if self.tracking_uri.startswith("http") else str(self.home / "mlflow" / "artifacts")
+
+    @cached_property
+    def revision(self) -> str:
+        """Git SHA of the code, `unknown` where neither the setting nor a checkout tells."""
+        return self.git_sha or _checkout_revision() or "unknown"
+
+
+def source_environment() -> Mapping[str, str]:
+    """Return the variables that `${NAME}` in a source may name: the process's and those of `.env`."""
+    return {**_dotenv(), **os.environ}
+
+
+def _dotenv() -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+
+def _checkout_revision() -> str:
+    command = ["git", "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""  # no git on the machine: the revision is simply not known
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,147 @@
+"""Pipeline files: what is accepted, and how a refusal reads."""
+
+from pathlib import Path
+
+import pytest
+
+from assay.errors import SpecError
+from assay.specs import load_pipeline, load_pipelines
+from assay.specs.loading import parse_pipeline
+
+MINIMAL = """\
+name: bank
+task: binary_classification
+dataset:
+  source: bank.csv
+  target: y
+"""
+
+
+def refusal(text: str) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        parse_pipeline(text, where="bank.yaml")
+    return caught.value
+
+
+def test_a_minimal_file_is_accepted_with_defaults():
+    spec = parse_pipeline(MINIMAL, where="bank.yaml")
+    assert spec.model.candidates == ("hist_gradient_boosting",)
+    assert spec.tuning.n_trials == 20
+    assert spec.preparation.max_categories == 50
+
+
+def test_specs_are_frozen():
+    spec = parse_pipeline(MINIMAL, where="bank.yaml")
+    with pytest.raises(Exception, match="frozen"):
+        spec.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "hint"),
+    [
+        ("tunning: {enabled: true}", "bank.yaml:6 (tunning)", "did you mean 'tuning'?"),
+        ("tuning: {n_trails: 3}", "bank.yaml:6 (tuning.n_trails)", "did you mean 'n_trials'?"),
+        ("split:\n  test_sise: 0.3", "bank.yaml:7 (split.test_sise)", "did you mean 'test_size'?"),
+        (
+            "validation:\n  ranges:\n    age: {minimum: 3}",
+            "bank.yaml:8 (validation.ranges.age.minimum)",
+            "one of max, min, strict",
+        ),
+    ],
+)
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, place, hint):
+    error = refusal(MINIMAL + line)
+    assert error.where == place
+    assert hint in str(error)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tuning: {n_trials: 0}",
+        "tuning: {n_trials: '3'}",
+        "tuning: {timeout: -1}",
+        "split: {test_size: 1.0}",
+        "split: {by: time}",
+        "split: {by: group}",
+        "training: {seed: -1}",
+        "training: {threads: 0}",
+        "training: {scenario: partial}",
+        "promotion: {confidence: 0.4}",
+        "validation: {max_missing: 1.5}",
+        "validation: {ranges: {age: {min: 3, max: 1}}}",
+        "validation: {ranges: {age: {}}}",
+        "validation: {min_rows: 10, max_rows: 5}",
+        "model: {candidates: []}",
+        "model: {candidates: [ridge, ridge]}",
+        "tuning: {search_space: {C: {type: float, low: 2, high: 1}}}",
+        "tuning: {search_space: {C: {type: float, low: 0, high: 1, log: true}}}",
+        "tuning: {search_space: {C: {type: int, low: 0.5, high: 1}}}",
+        "tuning: {search_space: {C: {type: categorical}}}",
+        "tuning: {search_space: {C: {type: categorical, choices: [1], low: 1}}}",
+        "tuning: {search_space: {C: {type: float}}}",
+        "automation: {schedule: daily}",
+        "automation: {retrain_on: [moon]}",
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_line(line):
+    assert refusal(MINIMAL + line).where.startswith("bank.yaml:6 (")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("split: {by: time, train_partitions: 2}", "split by time needs dataset.partitions"),
+        ("split: {by: stratified}\ntask: regression", "split by stratified needs a classification task"),
+    ],
+)
+def test_parts_that_do_not_agree_are_refused(line, reason):
+    text = MINIMAL.replace("task: binary_classification\n", "") if "task" in line else MINIMAL
+    assert reason in refusal(text + line).expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("a: [", "end"), ("name: a\nname: b", "duplicate key"), ("- a\n- b", "CommentedSeq"), ("", "NoneType")],
+)
+def test_a_file_that_is_no_mapping_is_refused(text, found):
+    assert found in refusal(text).found
+
+
+def test_yaml_words_stay_text():
+    spec = parse_pipeline(MINIMAL + "validation: {allowed: {y: [no, yes, on, off]}}", where="bank.yaml")
+    assert spec.validation.allowed["y"] == ("no", "yes", "on", "off")
+
+
+def test_a_placeholder_is_allowed_in_the_source_alone():
+    accepted = parse_pipeline(MINIMAL.replace("bank.csv", "${BANK:-bank.csv}"), where="bank.yaml")
+    assert accepted.dataset.source == "${BANK:-bank.csv}"
+    assert "only in dataset.source" in refusal(MINIMAL + "description: ${BANK}").what
+
+
+def test_a_password_in_the_clear_is_refused():
+    error = refusal(MINIMAL.replace("bank.csv", "postgresql://me:hunter2@db/bank"))
+    assert "password" in error.what
+    assert "hunter2" not in str(error)
+
+
+def test_a_missing_folder_and_a_missing_file_are_told(tmp_path: Path):
+    with pytest.raises(SpecError, match="no folder"):
+        load_pipelines(tmp_path / "absent")
+    with pytest.raises(SpecError, match="cannot be read"):
+        load_pipeline(tmp_path / "absent.yaml")
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text(MINIMAL)
+    (tmp_path / "b.yaml").write_text(MINIMAL)
+    with pytest.raises(SpecError, match="two files"):
+        load_pipelines(tmp_path)
+
+
+def test_the_rules_digest_follows_the_contract_and_nothing_else():
+    spec = parse_pipeline(MINIMAL, where="bank.yaml")
+    same = parse_pipeline(MINIMAL + "tuning: {n_trials: 3}", where="bank.yaml")
+    other = parse_pipeline(MINIMAL + "validation: {min_rows: 11}", where="bank.yaml")
+    assert spec.rules_digest == same.rules_digest
+    assert spec.rules_digest != other.rules_digest
