@@ -1,0 +1,150 @@
+"""Metrics of binary and multiclass tasks.
+
+Does not belong here: metrics of regression; naming and lookup (`catalogue`).
+"""
+
+import numpy as np
+
+from assay.evaluation.metrics.encoding import (
+    both_present,
+    is_positive,
+    known_codes,
+    label_codes,
+    positive_scores,
+    probabilities,
+)
+from assay.evaluation.metrics.predictions import Predictions
+
+_CALIBRATION_BINS = 10
+
+
+def roc_auc(truth: np.ndarray, predictions: Predictions) -> float:
+    """Area under the ROC curve of the positive class."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(both_present(is_positive(truth, predictions)), positive_scores(predictions)))
+
+
+def average_precision(truth: np.ndarray, predictions: Predictions) -> float:
+    """Average precision of the positive class: the step-wise area under the precision-recall curve."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(both_present(is_positive(truth, predictions)), positive_scores(predictions)))
+
+
+def log_loss(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean negative log-likelihood per row, in nats."""
+    from sklearn.metrics import log_loss as cross_entropy
+
+    known = known_codes(truth, predictions.classes)
+    return float(cross_entropy(known, probabilities(predictions), labels=list(range(len(predictions.classes)))))
+
+
+def brier_score(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean squared difference of the positive class's probability and the outcome (Brier 1950, halved form)."""
+    return float(np.mean((probabilities(predictions)[:, -1] - is_positive(truth, predictions)) ** 2))
+
+
+def expected_calibration_error(truth: np.ndarray, predictions: Predictions) -> float:
+    """Gap between stated probability and observed share, over 10 bins of equal width, weighted by rows.
+
+    Source: Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    positive, stated = is_positive(truth, predictions), probabilities(predictions)[:, -1]
+    bins = np.minimum((stated * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=stated - positive, minlength=_CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def accuracy(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of rows with the right label."""
+    true, predicted = label_codes(truth, predictions)
+    return float(np.mean(true == predicted))
+
+
+def balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean recall of the classes that the rows hold."""
+    true, predicted = label_codes(truth, predictions)
+    return float(np.mean([np.mean(predicted[true == code] == code) for code in np.unique(true)]))
+
+
+def precision(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of rightly predicted positives among the predicted ones."""
+    hits, predicted, _ = _counts_of_positives(truth, predictions)
+    if predicted == 0:
+        raise ValueError("no row was predicted positive")
+    return hits / predicted
+
+
+def recall(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of the positives that were found."""
+    hits, _, actual = _counts_of_positives(truth, predictions)
+    if actual == 0:
+        raise ValueError("no row is positive")
+    return hits / actual
+
+
+def f1(truth: np.ndarray, predictions: Predictions) -> float:
+    """Harmonic mean of precision and recall of the positive class."""
+    hits, predicted, actual = _counts_of_positives(truth, predictions)
+    if predicted + actual == 0:
+        raise ValueError("no row is positive or predicted so")
+    return 2 * hits / (predicted + actual)
+
+
+def _counts_of_positives(truth: np.ndarray, predictions: Predictions) -> tuple[int, int, int]:
+    positive = is_positive(truth, predictions) == 1
+    _, predicted = label_codes(truth, predictions)
+    said = predicted == 1
+    return int((positive & said).sum()), int(said.sum()), int(positive.sum())
+
+
+def matthews_corrcoef(truth: np.ndarray, predictions: Predictions) -> float:
+    """Correlation of truth and prediction as 0/1 variables (Matthews 1975); needs both values on both sides."""
+    from sklearn.metrics import matthews_corrcoef as correlation
+
+    true, predicted = label_codes(both_present(is_positive(truth, predictions)), _as_codes(predictions))
+    if predicted.min() == predicted.max():
+        raise ValueError("every row got the same label")
+    return float(correlation(true, predicted))
+
+
+def _as_codes(predictions: Predictions) -> Predictions:
+    coded = known_codes(predictions.labels, predictions.classes)
+    return Predictions(coded, None, tuple(range(len(predictions.classes))))
+
+
+def f1_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean F1 over the classes that occur in truth or prediction; a class never hit counts 0."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def f1_weighted(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean F1, weighted by the classes' rows."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(*label_codes(truth, predictions), average="weighted", zero_division=0))
+
+
+def precision_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean precision over the classes that occur in truth or prediction; a class never predicted counts 0."""
+    from sklearn.metrics import precision_score
+
+    return float(precision_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean recall over the classes that occur in truth or prediction; a class that is only predicted counts 0."""
+    from sklearn.metrics import recall_score
+
+    return float(recall_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean area under the ROC curve of each class against the rest, over the classes that the rows hold."""
+    from sklearn.metrics import roc_auc_score
+
+    known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)
+    return float(np.mean([roc_auc_score(known == code, shares[:, code]) for code in np.unique(known)]))
