@@ -22,7 +22,7 @@ setup-dev: $(UV)  ## the same with the tools of developers
 	$(UV) sync --locked --all-extras --python $(PYTHON) --quiet
 
 demo: setup  ## two real pipelines from source to promotion
-	$(BIN)/python -m demo
+	$(BIN)/python -m ml_assets.demo
 
 test: setup-dev  ## every test
 	$(BIN)/pytest

@@ -1,0 +1,42 @@
+# One image for webserver, daemon and run workers; the command chooses.
+#   docker build --build-arg GIT_SHA=$(git rev-parse HEAD) -t assay .
+#   docker run -p 3000:3000 -v assay-data:/opt/assay/.assay assay
+#   docker run -v assay-data:/opt/assay/.assay assay dagster-daemon run -w workspace.yaml
+
+FROM python:3.11-slim-bookworm AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/assay/.venv
+RUN pip install --no-cache-dir uv==0.13.8
+WORKDIR /opt/assay
+# dependencies first: they change less often than the code; uv.lock holds a hash of every file
+COPY pyproject.toml uv.lock README.md LICENSE ./
+RUN uv sync --locked --no-dev --group platform --all-extras --no-install-project
+COPY assay ./assay
+RUN uv sync --locked --no-dev --group platform --all-extras --no-editable
+
+FROM python:3.11-slim-bookworm
+# LightGBM and XGBoost need the OpenMP runtime
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 assay
+WORKDIR /opt/assay
+COPY --from=build --chown=assay:assay /opt/assay/.venv ./.venv
+COPY --chown=assay:assay pyproject.toml uv.lock workspace.yaml dagster.yaml definitions.py ./
+COPY --chown=assay:assay assay ./assay
+COPY --chown=assay:assay resources ./resources
+COPY --chown=assay:assay ml_assets ./ml_assets
+COPY --chown=assay:assay pipelines ./pipelines
+RUN mkdir -p /opt/assay/.assay /opt/dagster_home && cp dagster.yaml /opt/dagster_home/ \
+    && chown -R assay:assay /opt/assay /opt/dagster_home
+
+ARG GIT_SHA=unknown
+LABEL org.opencontainers.image.revision=$GIT_SHA
+ENV ASSAY_GIT_SHA=$GIT_SHA \
+    ASSAY_EXECUTOR=forkserver \
+    DAGSTER_HOME=/opt/dagster_home \
+    PATH=/opt/assay/.venv/bin:$PATH \
+    PYTHONUNBUFFERED=1
+USER assay
+VOLUME /opt/assay/.assay
+EXPOSE 3000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
+CMD ["dagster-webserver", "-h", "0.0.0.0", "-p", "3000", "-w", "workspace.yaml"]

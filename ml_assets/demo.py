@@ -1,0 +1,152 @@
+"""The main job on real data, in one process: `python -m ml_assets.demo`.
+
+Two pipelines over the flights out of New York in 2013 go from source to promotion; the second round of
+`flight_delays` meets the champion of the first. Everything lands in the local stores, where the UI finds it.
+Does not belong here: anything a pipeline needs to run elsewhere.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assay.champion import ChampionRecord
+from assay.evaluation.report import EvaluationReport
+from assay.tuning.result import BestHyperparameters
+from definitions import build_definitions
+from resources.artifact_io_manager import ArtifactIOManager
+from resources.artifact_store import ArtifactStore
+from resources.mlflow_connection import initialise_local_stores
+from resources.settings import Settings
+
+_DATA = ("raw_dataset", "validated_dataset")
+_MODEL = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One model: the months whose data arrive, and the month that is its holdout."""
+
+    pipeline: str
+    months: tuple[str, ...]
+    holdout: str
+
+
+ROUNDS = (
+    Round("flight_delays", ("2013-01", "2013-02", "2013-03"), "2013-03"),
+    Round("flight_delays", ("2013-04",), "2013-04"),
+    Round("flight_air_time", ("2013-01", "2013-02", "2013-03"), "2013-03"),
+)
+
+
+def main() -> int:
+    """Run every round and print the table; returns the process's exit code."""
+    began = time.monotonic()
+    settings = Settings()
+    say(f"Stores in {settings.home}")
+    initialise_local_stores(settings.tracking_uri, settings.artifact_root)
+    definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
+    with dg.DagsterInstance.get() as instance:
+        for turn in ROUNDS:
+            if not run_round(definitions, instance, turn):
+                say("The demo stopped: the lines above say why.")
+                return 1
+    artifacts = artifact_store(definitions)
+    for turn in ROUNDS:
+        print("\n".join(summary(artifacts, turn)))  # noqa: T201 - the demo speaks to a terminal
+    say(f"Done in {time.monotonic() - began:.0f} s. Look at it: `make dev` (http://localhost:3000), `make mlflow`.")
+    return 0
+
+
+def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, turn: Round) -> bool:
+    """Materialise a round's data, then its model; returns whether all went well."""
+    steps = [(_DATA, month) for month in turn.months] + [(_MODEL, turn.holdout)]
+    for assets, partition in steps:
+        say(f"{turn.pipeline} {partition}: {' -> '.join(assets)}")
+        if not materialize(definitions, instance, [dg.AssetKey([turn.pipeline, name]) for name in assets], partition):
+            return False
+    return True
+
+
+def materialize(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], partition: str
+) -> bool:
+    """Materialise some assets of one partition in this process; returns whether the run succeeded."""
+    job = definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=list(keys),
+        partition_key=partition,
+        instance=instance,
+        run_config={"loggers": {"progress": {}}},
+        raise_on_error=False,
+    )
+    return result.success
+
+
+def artifact_store(definitions: dg.Definitions) -> ArtifactStore:
+    """Return the store that the definitions write to."""
+    manager = (definitions.resources or {})["artifact_io_manager"]
+    if not isinstance(manager, ArtifactIOManager):
+        message = f"artifact_io_manager is {type(manager).__name__}"
+        raise TypeError(message)
+    return manager.artifacts()
+
+
+def summary(artifacts: ArtifactStore, turn: Round) -> Iterator[str]:
+    """Yield the lines of one round's table."""
+    report = artifacts.load((turn.pipeline, "evaluation_report"), turn.holdout, EvaluationReport)
+    best = artifacts.load((turn.pipeline, "best_hyperparameters"), turn.holdout, BestHyperparameters)
+    record = artifacts.load((turn.pipeline, "champion_model"), turn.holdout, ChampionRecord)
+    validated = artifacts.newest((turn.pipeline, "validated_dataset"), turn.holdout)
+    located = artifacts.newest((turn.pipeline, "evaluation_report"), turn.holdout)
+    rows = {
+        "holdout month": f"{validated.receipt.rows if validated.receipt else 0:,} rows",
+        "gate": validated.receipt.verdict if validated.receipt else "no receipt",
+        "best parameters": f"{best.family} {best.parameters}",
+        **{f"holdout {name}": metric_in_words(report, name) for name in report.metrics},
+        "decision": f"{record.decision.verdict}: {record.decision.reason}",
+        "registered model": f"{record.registered_name} version {record.version}",
+        "report": artifacts.uri(located),
+    }
+    yield f"\n{turn.pipeline}, model judged on {turn.holdout}"
+    yield from (f"  {name:<28}{text}" for name, text in rows.items())
+
+
+def metric_in_words(report: EvaluationReport, name: str) -> str:
+    """Return a metric beside its baseline."""
+    baseline = report.baseline.get(name)
+    beside = f"   (baseline {baseline:.4f})" if baseline is not None else ""
+    return f"{report.metrics[name]:.4f}{beside}"
+
+
+def say(line: str) -> None:
+    """Print one line of progress at once."""
+    print(line, flush=True)  # noqa: T201 - the demo speaks to a terminal
+
+
+@dg.logger(description="One short line for each message of an asset; failures in full.")
+def progress(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Return the logger of the demo's runs."""
+    logger = logging.Logger("assay.demo", level=logging.INFO)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_ShortLines())
+    logger.addHandler(handler)
+    return logger
+
+
+class _ShortLines(logging.Formatter):
+    """The message alone, without run id and step; errors keep their text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        details = getattr(record, "dagster_meta", {})
+        message = details.get("orig_message") or record.getMessage()
+        event = details.get("dagster_event")
+        failure = getattr(getattr(event, "event_specific_data", None), "error", None)
+        return f"    {message}" + (f"\n{failure.to_string()}" if failure else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
