@@ -38,6 +38,8 @@ class ModelManifest(Spec):
     train_rows: int
     holdout_rows: int
     library_versions: dict[str, str]
+    own_classes: tuple[str, ...] = ()
+    """Estimators and transformers of the user's own in the model, by the import paths of the pipeline file."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
 
