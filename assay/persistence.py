@@ -173,7 +173,7 @@ def _full_name(path: str) -> str:
     """Return the name skops has for a user's class, after making sure that it is an estimator or transformer."""
     from assay.importing import import_object
 
-    kind = import_object(path, UntrustedModelError)
+    kind = import_object(path, where="the model's manifest", error=UntrustedModelError)
     if not isinstance(kind, type) or not all(hasattr(kind, name) for name in ("fit", "get_params", "set_params")):
         raise UntrustedModelError(
             f"'{path}' is named as a class of the model and is no estimator",

@@ -9,6 +9,7 @@ Does not belong here: checking a file against the list (`persistence`).
 
 ALLOWED_TYPES = frozenset(
     {
+        "assay.estimators.xgboost_labels.LabelledXGBClassifier",
         "collections.OrderedDict",
         "lightgbm.basic.Booster",
         "lightgbm.sklearn.LGBMClassifier",

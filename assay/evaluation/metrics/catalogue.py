@@ -102,7 +102,7 @@ def primary_metric(spec: PipelineSpec) -> Metric:
 def _own_metric(path: str) -> Metric:
     from assay.importing import import_object
 
-    function = import_object(path, UnknownMetricError)
+    function = import_object(path, where="evaluation", error=UnknownMetricError)
     if not callable(function):
         raise UnknownMetricError(
             f"'{path}' is no function",

@@ -1,0 +1,124 @@
+"""The final fit: on the training rows alone, with one seed and a fixed number of threads.
+
+Does not belong here: the search for hyperparameters, judging, saving.
+"""
+
+from typing import Any
+
+from assay.errors import LearningError
+from assay.estimators.family import Family
+from assay.specs.pipeline import PipelineSpec
+from assay.splitting import Split
+from assay.tables.schema import TableSchema
+from assay.training.provenance import library_versions, training_digest
+from assay.training.trained_model import ModelManifest, TrainedModel
+from assay.tuning.result import BestHyperparameters
+
+_EXAMPLE_ROWS = 5
+
+
+def train(
+    split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel | None = None
+) -> TrainedModel:
+    """Fit the model that a search has chosen.
+
+    Args:
+        split: training and holdout rows; only the training rows are looked at.
+        best: family and hyperparameters.
+        spec: the pipeline; `training.scenario` says whether to go on from the champion.
+        champion: the model to go on from; without it an `incremental` scenario fits in full.
+
+    Returns:
+        The fitted model with its manifest.
+
+    Raises:
+        LearningError: an incremental fit is asked for and cannot be had: the family cannot go on, or differs from the
+            champion's, or the features or classes do.
+        UnknownModelError: the family is not known.
+        UnknownHyperparameterError: the family does not take a hyperparameter.
+    """
+    from assay.estimators.registry import family
+    from assay.estimators.threads import limited_threads
+
+    # the family's library must be loaded before its threads can be bound
+    chosen = family(best.family, spec.task)
+    with limited_threads(spec.training.threads):
+        if spec.training.scenario == "incremental" and champion is not None:
+            estimator, scenario = _continued(chosen, split, best, spec, champion), "incremental"
+        else:
+            estimator = _fitted_in_full(chosen, split, best, spec)
+            scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
+    return TrainedModel(
+        estimator=estimator,
+        manifest=_manifest(split, best, spec, scenario),
+        input_example=split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True),
+    )
+
+
+def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
+    from assay.estimators.assembly import build_pipeline
+
+    pipeline = build_pipeline(family, best.parameters, split.features, spec)
+    return pipeline.fit(split.train.features, split.train.target)
+
+
+def _continued(
+    family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel
+) -> Any:
+    from assay.estimators.continuing import continue_fit
+
+    _require_same(split, best, spec, champion.manifest)
+    return continue_fit(champion.estimator, family, best.parameters, split.train, spec)
+
+
+def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: ModelManifest) -> None:
+    facts = (
+        ("model family", {champion.family}, {best.family}),
+        ("features", _roles(champion.features), _roles(split.features)),
+        ("classes", {str(label) for label in champion.classes}, {str(label) for label in split.classes}),
+    )
+    for name, had, has in facts:
+        if had != has:
+            raise LearningError(
+                f"an incremental fit cannot go on from a champion with other {name}",
+                where=f"pipeline {spec.name}, training.scenario",
+                found=f"only the champion: {_listed(had - has)}; only this run: {_listed(has - had)}",
+                expected=f"the same {name}",
+                remedy="train with scenario: full, or bring the pipeline file back to what the champion has",
+            )
+
+
+def _roles(features: TableSchema) -> set[str]:
+    return {f"{column.name} ({column.role})" for column in features.columns}
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:10]) or "nothing"
+
+
+def _manifest(split: Split, best: BestHyperparameters, spec: PipelineSpec, scenario: str) -> ModelManifest:
+    return ModelManifest(
+        pipeline=spec.name,
+        task=spec.task,
+        target=spec.dataset.target,
+        classes=split.classes,
+        features=split.features,
+        unused_columns=split.unused_columns,
+        family=best.family,
+        parameters=best.parameters,
+        scenario_applied=scenario,
+        seed=spec.training.seed,
+        model_version=spec.model.version,
+        spec_digest=training_digest(spec),
+        data_digests=split.data_digests,
+        train_rows=len(split.train.features),
+        holdout_rows=len(split.holdout.features),
+        library_versions=library_versions(best.family),
+        own_classes=own_classes(best.family, spec),
+    )
+
+
+def own_classes(family: str, spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the import paths of the user's classes that a model of this family holds."""
+    steps = [each.step for each in spec.preparation.steps]
+    return tuple(dict.fromkeys(name for name in (family, *steps) if ":" in name))
