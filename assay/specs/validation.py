@@ -53,6 +53,8 @@ class ValidationSpec(Spec):
     """Bounds by column."""
     allowed: dict[str, tuple[Scalar, ...]] = {}
     """Allowed values by column; missing values are not judged here."""
+    custom: dict[str, str] = {}
+    """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
     drop_null_rows: bool | tuple[str, ...] = False
     """Before the rules: drop rows with a missing value in any column, or in these; the number is reported."""
 

@@ -1,0 +1,74 @@
+"""Every how-to is followed to the letter: its files written, its commands typed, its output looked for."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
+BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
+EXITS = re.compile(r"\s*# exits (\d+)$")
+
+
+@dataclass
+class Command:
+    line: str
+    exit_code: int = 0
+    expected: list[str] = field(default_factory=list)
+
+
+def commands_of(console: str) -> list[Command]:
+    commands: list[Command] = []
+    for line in console.strip().splitlines():
+        if line.startswith("$ "):
+            exits = EXITS.search(line)
+            commands.append(Command(EXITS.sub("", line[2:]), int(exits[1]) if exits else 0))
+        else:
+            commands[-1].expected.append(line)
+    return commands
+
+
+def follow(how_to: str, checkout, *, replaced=(), **environment):
+    text = (HOW_TOS / how_to).read_text()
+    for old, new in replaced:
+        assert old in text
+        text = text.replace(old, new)
+    ran = 0
+    for block in BLOCK.finditer(text):
+        if block["title"]:
+            checkout.write(block["title"], block["body"])
+        elif block["kind"] == "console":
+            for command in commands_of(block["body"]):
+                done = checkout.run(command.line, **environment)
+                assert done.returncode == command.exit_code, f"{command.line}\n{done.stdout[-6000:]}"
+                for expected in command.expected:
+                    assert expected in done.stdout, f"{command.line}\n{done.stdout[-6000:]}"
+                ran += 1
+    assert ran, f"{how_to} has no command"
+
+
+@pytest.mark.parametrize("how_to", ["add-a-pipeline.md", "add-a-model.md", "add-a-metric.md", "add-a-rule.md"])
+def test_a_how_to_works_as_written(how_to, checkout):
+    follow(how_to, checkout)
+
+
+def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_server):
+    s3_server.client.create_bucket(Bucket="assay-demo")
+    rows = "".join(f"{20 + n % 50};{n % 7};{'yes' if (n % 50) > 30 else 'no'}\n" for n in range(300))
+    s3_server.client.put_object(Bucket="assay-demo", Key="data/bank.csv", Body=("age;calls;y\n" + rows).replace(";", ","))
+    follow(
+        "use-s3-and-a-remote-mlflow.md",
+        checkout,
+        replaced=[("http://127.0.0.1:5555", s3_server.url), ("http://127.0.0.1:5556", mlflow_server)],
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+    )
+    keys = [item["Key"] for item in s3_server.client.list_objects_v2(Bucket="assay-demo", Prefix="artifacts/")["Contents"]]
+    assert any(key.endswith(".parquet") for key in keys)
+    assert not (checkout.root / ".assay" / "store").exists()
+
+
+def test_every_how_to_is_followed_by_a_test():
+    followed = Path(__file__).read_text()
+    assert all(path.name in followed for path in HOW_TOS.glob("*.md"))
