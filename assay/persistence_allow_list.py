@@ -10,16 +10,18 @@ Does not belong here: checking a file against the list (`persistence`).
 ALLOWED_TYPES = frozenset(
     {
         "assay.estimators.xgboost_labels.LabelledXGBClassifier",
+        "assay.transformers.calendar_features.CalendarFeatures",
+        "assay.transformers.raw_numbers.RawNumbers",
+        "assay.transformers.text_features.TextFeatures",
         "collections.OrderedDict",
         "lightgbm.basic.Booster",
         "lightgbm.sklearn.LGBMClassifier",
         "lightgbm.sklearn.LGBMRegressor",
         "numpy.dtype",
-        "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.model_selection._split.KFold",
         "sklearn.tree._tree.Tree",
         "xgboost.core.Booster",
-        "xgboost.sklearn.XGBClassifier",
         "xgboost.sklearn.XGBRegressor",
     }
 )

@@ -40,8 +40,9 @@ def draw(title: str, x_label: str, y_label: str, paint: Callable[[Any], None]) -
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     headline, _, detail = title.partition("\n")
-    axes.set_title(detail, fontsize=9, color=GREY, loc="left")
-    figure.suptitle(headline, fontsize=12, fontweight="bold", x=0.02, ha="left")
+    # the empty second line keeps room for the detail, which may be wider than the axes
+    figure.suptitle(f"{headline}\n ", fontsize=12, fontweight="bold", x=0.02, ha="left")
+    figure.text(0.02, 0.925, detail, fontsize=9, color=GREY, va="top")
     paint(axes)
     if axes.get_legend_handles_labels()[1] and axes.get_legend() is None:
         axes.legend(fontsize=9, framealpha=0.9)

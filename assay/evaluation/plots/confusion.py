@@ -42,7 +42,9 @@ def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], su
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
         axes.figure.colorbar(image, ax=axes, label="Share of the true class", format="{x:.0%}")
 
-    return draw(f"Confusion matrix\n{subtitle}; rows of the holdout", "Predicted class", "True class", paint)
+    return draw(
+        f"Confusion matrix\n{subtitle}; each with its share of the true class", "Predicted class", "True class", paint
+    )
 
 
 def _pooled(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -42,7 +42,7 @@ def residuals_plot(true: np.ndarray, predicted: np.ndarray, target: str, subtitl
         grid(axes)
 
     title = f"Residuals\n{subtitle}{_shown(shown, true)}"
-    return draw(title, f"Predicted {_unit(target)}", f"Error: predicted minus actual {_unit(target)}", paint)
+    return draw(title, f"Predicted {_unit(target)}", f"Residual: predicted minus actual {_unit(target)}", paint)
 
 
 def _unit(target: str) -> str:

@@ -14,9 +14,15 @@ from assay.evaluation.plots.canvas import BLUE, GREY, draw, grid, sample, shorte
 
 MOST_COLUMNS = 300
 _MOST_ROWS = 2_000
+_FEWEST_ROWS = 500
 _MOST_REPEATS = 5
 _BUDGET = 250
 _SHOWN = 15
+
+
+def rows_for(classes: int) -> int:
+    """Return how many rows are enough: 2,000, fewer with many classes, each of which costs a boosted tree per round."""
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, 2 * _MOST_ROWS // max(classes, 1)))
 
 
 def permutation_importance(
@@ -25,6 +31,7 @@ def permutation_importance(
     truth: np.ndarray,
     metric: Metric,
     seed: int,
+    most_rows: int,
 ) -> dict[str, list[float]]:
     """Return, by column, the metric's loss in each shuffle; positive means that the column helps.
 
@@ -33,15 +40,16 @@ def permutation_importance(
 
     Args:
         predict_rows: predicts rows of the feature frame.
-        features: rows of the feature frame; at most 2,000 of them, seeded, are used.
+        features: rows of the feature frame.
         truth: shape (n,).
         metric: what is lost.
         seed: of the choice of rows and of the shuffles.
+        most_rows: how many rows are used, see `rows_for`.
 
     Returns:
         One to five losses of each column, fewer the more columns there are; empty where the metric has no value.
     """
-    chosen = sample(len(truth), seed, _MOST_ROWS)
+    chosen = sample(len(truth), seed, most_rows)
     rows, true = features.iloc[chosen].reset_index(drop=True), truth[chosen]
     intact = measure(metric, true, predict_rows(rows)).value
     if intact is None:
@@ -72,7 +80,7 @@ def importance_plot(losses: dict[str, list[float]], metric: Metric, subtitle: st
         axes.axvline(0, color=GREY, linewidth=1)
         grid(axes)
 
-    detail = f"{subtitle}; black: range over the shuffles"
-    if len(losses) > _SHOWN:
-        detail = f"{detail}; first {_SHOWN} of {len(losses)} columns"
-    return draw(f"Permutation importance\n{detail}", f"Loss of {shortened(metric.name, 40)} when shuffled", "", paint)
+    shown = f"the {_SHOWN} of {len(losses)} columns that matter most" if len(losses) > _SHOWN else "all columns"
+    change = "Drop in" if metric.greater_is_better else "Rise of"
+    x_label = f"{change} {shortened(metric.name, 40)} when the column is shuffled"
+    return draw(f"Permutation importance\n{subtitle}; {shown}; black: range over shuffles", x_label, "", paint)

@@ -53,8 +53,9 @@ def precision_recall_plot(curves: list[Curve], subtitle: str) -> bytes:
             label = f"{_named(curve)}average precision {area:.3f}"
             axes.step(recall, precision, where="post", color=colour, linewidth=2, label=label)
             share = float(np.mean(curve.positive))
-            told = f"flagging at random, {share:.3f}" if len(curves) == 1 else None
-            axes.axhline(share, color=GREY if told else colour, linestyle="--", linewidth=1, label=told)
+            axes.axhline(share, color=colour if len(curves) > 1 else GREY, linestyle="--", linewidth=1)
+        told = f"flagging at random, {share:.3f}" if len(curves) == 1 else "dashed: flagging at random"
+        axes.plot([], [], color=GREY, linestyle="--", linewidth=1, label=told)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
         grid(axes)
 

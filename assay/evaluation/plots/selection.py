@@ -16,7 +16,7 @@ from assay.evaluation.plots.calibration import Stated, calibration_plot, score_d
 from assay.evaluation.plots.canvas import PALETTE, shortened
 from assay.evaluation.plots.confusion import confusion_plot
 from assay.evaluation.plots.errors_of_values import predicted_vs_actual_plot, residuals_plot
-from assay.evaluation.plots.importance import MOST_COLUMNS, importance_plot, permutation_importance
+from assay.evaluation.plots.importance import MOST_COLUMNS, importance_plot, permutation_importance, rows_for
 from assay.evaluation.plots.ranking import Curve, precision_recall_plot, roc_plot
 from assay.specs.pipeline import PipelineSpec
 from assay.splitting import Split
@@ -47,9 +47,9 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str
 
     with limited_threads(1):
         truth, predictions = truth_of(split.holdout), predicted(split.holdout.features)
-        subtitle = f"{shortened(spec.name, 30)}, {shortened(model.manifest.family, 30)}, {len(truth):,} holdout rows"
+        subtitle = f"{shortened(spec.name, 30)}, {shortened(model.manifest.family)}, {len(truth):,} holdout rows"
         draw_task = _classification_plots if spec.task.is_classification else _regression_plots
-        return draw_task(truth, predictions, subtitle, spec) | _importance(predicted, split, subtitle, spec)
+        return draw_task(truth, predictions, subtitle, spec) | _importance(predicted, split, spec)
 
 
 def _regression_plots(truth: np.ndarray, predictions: Predictions, subtitle: str, spec: PipelineSpec) -> _Plots:
@@ -99,11 +99,12 @@ def _stated(true: np.ndarray, said: np.ndarray, predictions: Predictions, probab
     )
 
 
-def _importance(
-    predicted: Callable[[pd.DataFrame], Predictions], split: Split, subtitle: str, spec: PipelineSpec
-) -> _Plots:
+def _importance(predicted: Callable[[pd.DataFrame], Predictions], split: Split, spec: PipelineSpec) -> _Plots:
     features, metric = split.holdout.features, primary_metric(spec)
     if features.shape[1] > MOST_COLUMNS:
         return {}
-    losses = permutation_importance(predicted, features, truth_of(split.holdout), metric, spec.training.seed)
+    most_rows = rows_for(len(split.classes))
+    truth = truth_of(split.holdout)
+    losses = permutation_importance(predicted, features, truth, metric, spec.training.seed, most_rows)
+    subtitle = f"{shortened(spec.name)}, {min(len(truth), most_rows):,} holdout rows"
     return {"permutation_importance": importance_plot(losses, metric, subtitle)} if losses else {}
