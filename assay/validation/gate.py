@@ -1,0 +1,123 @@
+"""The data-quality gate: rows in, a verdict on all rules out, and a receipt for exactly the rows accepted.
+
+Does not belong here: what each rule checks (`table_rules`, `pandera_rules`, `learnability`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.specs.pipeline import PipelineSpec
+from assay.tables.dataset import Dataset, ValidatedDataset
+from assay.tables.fingerprint import fingerprint
+from assay.validation import learnability, pandera_rules, table_rules
+from assay.validation.judged_table import JudgedTable, decoded, missing_mask
+from assay.validation.outcome import Outcome, broken, outcome
+from assay.validation.profile import profile
+from assay.validation.receipt import GateReceipt
+from assay.validation.report import GateReport, RuleResult
+from assay.validation.rules import RULES, Rule
+
+Judge: TypeAlias = Callable[[JudgedTable, PipelineSpec], Outcome]
+
+JUDGES: Mapping[str, Judge] = MappingProxyType(
+    {
+        "row_count_in_range": table_rules.row_count_in_range,
+        "columns_present": table_rules.columns_present,
+        "dtypes_as_declared": pandera_rules.dtypes_as_declared,
+        "missing_share_below_maximum": table_rules.missing_share_below_maximum,
+        "no_missing_target": pandera_rules.no_missing_target,
+        "columns_not_null": pandera_rules.columns_not_null,
+        "rows_unique_by_key": pandera_rules.rows_unique_by_key,
+        "values_in_range": pandera_rules.values_in_range,
+        "values_allowed": pandera_rules.values_allowed,
+        "target_learnable": learnability.target_learnable,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What the gate decided.
+
+    Attributes:
+        report: every rule's result, for people and machines.
+        receipt: the proof that is stored with the rows.
+        accepted: the rows to publish; None when a rule failed.
+    """
+
+    report: GateReport
+    receipt: GateReceipt
+    accepted: ValidatedDataset | None
+
+
+def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str = "") -> GateVerdict:
+    """Judge the rows of one partition by the pipeline's rules.
+
+    Args:
+        dataset: prepared rows; not changed.
+        spec: the pipeline as this run sees it.
+        where: asset and partition, for the report.
+        partition: the partition key; empty without partitions.
+
+    Returns:
+        The verdict; broken rules are failed results, never exceptions.
+    """
+    table = _without_null_rows(dataset.table, spec.validation.drop_null_rows)
+    judged = JudgedTable(table, dataset.schema)
+    rules = tuple(_result(rule, judged, spec) for rule in RULES.values())
+    failed = tuple(rule.name for rule in rules if not rule.passed)
+    # computed from the rows themselves: the receipt vouches for nothing that the gate has not seen
+    identity = fingerprint(table)
+    receipt = GateReceipt(
+        data_digest=identity.digest,
+        rules_digest=spec.rules_digest,
+        verdict="failed" if failed else "passed",
+        failed_rules=failed,
+        rows=table.num_rows,
+    )
+    report = GateReport(
+        pipeline=spec.name,
+        partition=partition,
+        where=where,
+        rows_read=dataset.table.num_rows,
+        rows_dropped=dataset.table.num_rows - table.num_rows,
+        rows_judged=table.num_rows,
+        passed=not failed,
+        rules=rules,
+        profile=profile(judged),
+    )
+    accepted = None if failed else ValidatedDataset(table, dataset.schema, identity, receipt)
+    return GateVerdict(report, receipt, accepted)
+
+
+def _without_null_rows(table: pa.Table, drop: bool | tuple[str, ...]) -> pa.Table:  # noqa: FBT001 - the spec's union
+    names = table.column_names if drop is True else [name for name in drop or () if name in table.column_names]
+    missing: pa.ChunkedArray | None = None
+    for name in names:
+        mask = missing_mask(decoded(table.column(name)))
+        missing = mask if missing is None else pc.or_(missing, mask)
+    return table if missing is None else table.filter(pc.invert(missing))
+
+
+def _result(rule: Rule, table: JudgedTable, spec: PipelineSpec) -> RuleResult:
+    try:
+        judged = JUDGES[rule.name](table, spec)
+    except Exception as error:  # noqa: BLE001 - a check that raises must block with its reason, not vanish
+        told = broken(table, "", f"{type(error).__name__}: {error}", expected=rule.description)
+        judged = outcome([told], observed="", expected=rule.description)
+    return RuleResult(
+        name=rule.name,
+        passed=not judged.failures,
+        configured=judged.configured,
+        severity=rule.severity,
+        observed=judged.observed,
+        expected=judged.expected,
+        failing_rows=judged.failing_rows,
+        failing_share=judged.failing_rows / table.rows if table.rows else 0.0,
+        failures=judged.failures,
+    )

@@ -1,0 +1,157 @@
+"""The gate's report: every rule's result and the judged columns' profile, as JSON and for people.
+
+Does not belong here: judging; masking of values, which is done before they get here (`values_shown`).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from assay.specs.base import Spec
+from assay.specs.dataset import ColumnRole
+from assay.validation.values_shown import MASK
+
+
+class FailureRow(Spec):
+    """What one rule found in one column, or in one key."""
+
+    column: str
+    """The column, or the columns of a key; empty for the table as a whole."""
+    expected: str
+    found: str
+    """What is wrong, in words."""
+    count: int = 0
+    """Rows that fail."""
+    share: float = 0.0
+    """Share of the judged rows that fail."""
+    row_numbers: tuple[int, ...] = ()
+    """First failing rows, 0-based among the judged rows."""
+    examples: tuple[str, ...] = ()
+    """Some failing values; `***` for pii columns."""
+
+
+class RuleResult(Spec):
+    """The verdict of one rule."""
+
+    name: str
+    passed: bool
+    configured: bool
+    severity: Literal["ERROR"]
+    observed: str
+    expected: str
+    failing_rows: int = 0
+    """Rows that fail in any column."""
+    failing_share: float = 0.0
+    failures: tuple[FailureRow, ...] = ()
+
+
+class ColumnProfile(Spec):
+    """What one column of the judged rows looks like."""
+
+    name: str
+    dtype: str
+    role: ColumnRole
+    missing: int
+    missing_share: float
+    distinct: int | None
+    """Number of different values, missing not counted; none where values cannot be counted."""
+    distinct_is_approximate: bool = False
+    """Whether `distinct` was counted on the first rows alone and is a lower bound."""
+    minimum: float | None = None
+    """Of the finite numbers; never of a pii column."""
+    maximum: float | None = None
+    mean: float | None = None
+    masked: bool = False
+    """Whether values are withheld because the column is pii."""
+
+
+class GateReport(Spec):
+    """Everything that the gate found in the rows of one partition."""
+
+    report_version: Literal[1] = 1
+    pipeline: str
+    partition: str
+    """Partition key; empty without partitions."""
+    where: str
+    rows_read: int
+    rows_dropped: int
+    """Rows set aside by `drop_null_rows` before the rules."""
+    rows_judged: int
+    passed: bool
+    rules: tuple[RuleResult, ...]
+    profile: tuple[ColumnProfile, ...]
+
+    @property
+    def failed_rules(self) -> tuple[str, ...]:
+        """Names of the rules that failed."""
+        return tuple(rule.name for rule in self.rules if not rule.passed)
+
+
+def to_markdown(report: GateReport) -> str:
+    """Return the report as markdown: verdict, rules, failures, profile."""
+    verdict = "passed" if report.passed else f"FAILED: {', '.join(report.failed_rules)}"
+    place = f", partition {report.partition}" if report.partition else ""
+    rules = [(rule.name, _mark(rule), rule.observed, rule.expected) for rule in report.rules]
+    failures = [f"### {rule.name}\n\n{failure_table(rule)}" for rule in report.rules if not rule.passed]
+    parts = [
+        f"## Data-quality gate of {_escaped(report.pipeline + place)}: {verdict}",
+        f"{report.rows_read:,} rows read, {report.rows_dropped:,} dropped, {report.rows_judged:,} judged.",
+        _table(("rule", "verdict", "observed", "expected"), rules),
+        *failures,
+        "### Columns",
+        _table(
+            ("column", "dtype", "role", "missing", "distinct", "min", "max", "mean"),
+            [_profile_cells(column) for column in report.profile],
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def failure_table(result: RuleResult) -> str:
+    """Return a rule's failures as a markdown table; a sentence when there are none."""
+    if not result.failures:
+        return f"No failures: {_escaped(result.observed)}."
+    rows = [
+        (
+            failure.column or "(table)",
+            failure.expected,
+            failure.found + (f": {', '.join(failure.examples)}" if failure.examples else ""),
+            f"{failure.count:,}",
+            f"{failure.share:.2%}",
+            ", ".join(str(number) for number in failure.row_numbers),
+        )
+        for failure in result.failures
+    ]
+    return _table(("column", "expected", "found", "count", "share", "first rows"), rows)
+
+
+def _mark(rule: RuleResult) -> str:
+    if not rule.configured and rule.passed:
+        return "not configured"
+    return "passed" if rule.passed else "FAILED"
+
+
+def _profile_cells(column: ColumnProfile) -> tuple[str, ...]:
+    distinct = "" if column.distinct is None else f"{column.distinct:,}"
+    numbers = [
+        MASK if column.masked else "" if value is None else f"{value:g}"
+        for value in (column.minimum, column.maximum, column.mean)
+    ]
+    return (
+        column.name,
+        column.dtype,
+        str(column.role),
+        f"{column.missing:,} ({column.missing_share:.2%})",
+        f"at least {distinct}" if column.distinct_is_approximate else distinct,
+        *numbers,
+    )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *(tuple(_escaped(cell) for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    # values come from the data: neither a cell's end nor a tag may be forged
+    plain = " ".join(text.splitlines()).replace("\\", "\\\\").replace("|", "\\|")
+    return plain.replace("&", "&amp;").replace("<", "&lt;")

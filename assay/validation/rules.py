@@ -1,0 +1,49 @@
+"""The fixed list of rules: what each one says, and how strongly.
+
+Every rule always exists, so that its name is a stable check name; one that a pipeline does not configure passes.
+Does not belong here: how a rule is judged (`judging`, `pandera_rules`, `learnability`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+NOT_CONFIGURED = "not configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the gate.
+
+    Attributes:
+        name: stable name, also the name of the check in the UI.
+        description: the proposition that holds when the rule passes.
+        severity: how a failure is shown.
+        blocking: whether a failure keeps the data from being published.
+    """
+
+    name: str
+    description: str
+    severity: Literal["ERROR"] = "ERROR"
+    blocking: bool = True
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        name: Rule(name, description)
+        for name, description in (
+            ("row_count_in_range", "The number of rows lies between min_rows and max_rows."),
+            ("columns_present", "Every column that the pipeline names exists."),
+            ("dtypes_as_declared", "Every column has its declared type."),
+            ("missing_share_below_maximum", "No column has a larger share of missing values than allowed."),
+            ("no_missing_target", "Every row has a target."),
+            ("columns_not_null", "Columns declared not null have no missing value."),
+            ("rows_unique_by_key", "No two rows share a key; a missing part of a key equals a missing part."),
+            ("values_in_range", "Every value lies inside its column's bounds and is finite."),
+            ("values_allowed", "Every value is one of its column's allowed values."),
+            ("target_learnable", "The target has classes, or a spread of numbers, that the task can be learned from."),
+        )
+    }
+)
+RULE_NAMES: tuple[str, ...] = tuple(RULES)
