@@ -33,8 +33,9 @@ def tuning_history_plot(best: BestHyperparameters) -> bytes:
         grid(axes)
 
     better = "more is better" if best.direction == "maximize" else "less is better"
-    stopped = best.stopped_by.replace("_", " ")
-    title = f"Tuning history\n{len(best.trials)} trials, stopped by {stopped}; seed {best.seed}"
+    ended = {"n_trials": "ended by n_trials", "timeout": "ended by the timeout", "disabled": "search disabled"}
+    how = ended.get(best.stopped_by, "nothing to search")
+    title = f"Tuning history\n{len(best.trials)} trials, {how}; seed {best.seed}"
     return draw(title, "Trial", f"{shortened(best.metric, 40)}, mean over folds ({better})", paint)
 
 
