@@ -20,9 +20,20 @@ _CALIBRATION_BINS = 10
 
 def roc_auc(truth: np.ndarray, predictions: Predictions) -> float:
     """Area under the ROC curve of the positive class."""
-    from sklearn.metrics import roc_auc_score
+    return _area(both_present(is_positive(truth, predictions)), positive_scores(predictions))
 
-    return float(roc_auc_score(both_present(is_positive(truth, predictions)), positive_scores(predictions)))
+
+def _area(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Return the share of pairs of a positive and a negative that are ranked rightly, ties by half.
+
+    Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating characteristic curve".
+    It is what scikit-learn integrates, without its checks, which dominate the bootstrap's hundreds of calls.
+    """
+    from scipy.stats import rankdata
+
+    positives = int(positive.sum())
+    surplus = rankdata(scores)[positive.astype(bool)].sum() - positives * (positives + 1) / 2
+    return float(surplus / (positives * (len(positive) - positives)))
 
 
 def average_precision(truth: np.ndarray, predictions: Predictions) -> float:
@@ -142,7 +153,5 @@ def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
 
 def roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean area under the ROC curve of each class against the rest, over the classes that the rows hold."""
-    from sklearn.metrics import roc_auc_score
-
     known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)
-    return float(np.mean([roc_auc_score(known == code, shares[:, code]) for code in np.unique(known)]))
+    return float(np.mean([_area(known == code, shares[:, code]) for code in np.unique(known)]))
