@@ -33,7 +33,8 @@ def build_preprocessor(
         features: columns and roles of the frame that it will take.
         preparation: explicit steps, whose columns are taken out of the automatic ones, and bounds.
         encoding: `one_hot` imputes (with a missing indicator), scales and one-hot encodes; `ordinal` leaves numbers
-            as they are, NaN included, and gives categories a code (unknown -1, missing NaN), for trees.
+            as they are, NaN included, and gives categories a code, for trees. Either way missing is a category of
+            its own; a category that was not there at fit has no column, or the code -1.
         seed: seed of every step that draws.
         dense: never return a sparse matrix.
 
