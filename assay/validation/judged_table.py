@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.tables.schema import TableSchema, dtype_name
 
-ColumnKind: TypeAlias = Literal["integer", "float", "boolean", "string", "datetime", "other"]
+ColumnKind: TypeAlias = Literal["integer", "float", "boolean", "string", "datetime", "empty", "other"]
 
 
 class JudgedTable:
@@ -81,8 +81,10 @@ class JudgedTable:
 
 
 def decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column with dictionary encoding undone."""
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    """Return a column with dictionary encoding and string views undone, for which few kernels exist."""
+    plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    # 32-bit offsets would overflow beyond 2 GiB of text
+    return plain.cast(pa.large_string()) if pa.types.is_string_view(plain.type) else plain
 
 
 def missing_mask(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -102,8 +104,9 @@ def _kind(dtype: pa.DataType) -> ColumnKind:
         ("integer", (pa.types.is_integer,)),
         ("float", (pa.types.is_floating, pa.types.is_decimal)),
         ("boolean", (pa.types.is_boolean,)),
-        ("string", (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)),
+        ("string", (pa.types.is_string, pa.types.is_large_string)),
         ("datetime", (pa.types.is_timestamp, pa.types.is_date)),
+        ("empty", (pa.types.is_null,)),
     )
     return next((kind for kind, tests in kinds if any(test(dtype) for test in tests)), "other")
 
@@ -117,9 +120,7 @@ def _as_series(column: pa.ChunkedArray) -> "pd.Series[Any]":
 
 def _convertible(column: pa.ChunkedArray, kind: ColumnKind) -> pa.ChunkedArray:
     if kind == "string":
-        # views have no dictionary kernel, and 32-bit offsets would overflow beyond 2 GiB of text
-        text = column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
-        return text.dictionary_encode()
+        return column.dictionary_encode()
     if kind == "float":
         return column.cast(pa.float64())
     return column.cast(pa.timestamp("ms")) if pa.types.is_date(column.type) else column

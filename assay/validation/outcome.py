@@ -13,6 +13,7 @@ from assay.errors import did_you_mean
 from assay.validation.judged_table import JudgedTable
 from assay.validation.report import FailureRow
 from assay.validation.rules import NOT_CONFIGURED
+from assay.validation.schema_building import union_of
 from assay.validation.values_shown import MASK, MAX_EXAMPLES, MAX_ROW_NUMBERS, examples, shown
 
 # enough rows to find five different examples in, few enough to be taken one by one
@@ -54,7 +55,7 @@ def outcome(findings: Sequence[Finding], *, observed: str, expected: str) -> Out
     """
     if not findings:
         return Outcome(observed, expected)
-    rows = int(np.unique(np.concatenate([finding.positions for finding in findings])).size)
+    rows = int(union_of([finding.positions for finding in findings]).size)
     told = "; ".join(_sentence(finding.row) for finding in findings[:MAX_EXAMPLES])
     more = f"; and {len(findings) - MAX_EXAMPLES} more" if len(findings) > MAX_EXAMPLES else ""
     return Outcome(told + more, expected, tuple(finding.row for finding in findings), rows)

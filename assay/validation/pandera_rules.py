@@ -6,8 +6,6 @@ Does not belong here: how a pandera schema is built and run (`schema_building`).
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from assay.specs.dataset import Scalar
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.validation import RangeRule
@@ -28,6 +26,7 @@ from assay.validation.schema_building import (
     dtype_schema,
     not_null_schema,
     range_schema,
+    union_of,
     unique_schema,
     violations,
 )
@@ -75,7 +74,7 @@ def values_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     findings += [
         failing_column(name, expected=_bounds(ranges[name]), found=f"not judged: {table.dtype(name)} is no number")
         for name in present
-        if name not in numeric
+        if name not in numeric and table.kind(name) != "empty"
     ]
     schema = range_schema({name: ranges[name] for name in numeric})
     findings += _by_column(table, numeric, schema, lambda name: (_bounds(ranges[name]), "values outside"))
@@ -94,6 +93,8 @@ def values_allowed(table: JudgedTable, spec: PipelineSpec) -> Outcome:
         return f"one of {_listed(shown(value, pii=False) for value in allowed[name])}"
 
     present, findings = _present(table, allowed, expected)
+    # a column without any value, and so without a type, has nothing to judge
+    present = [name for name in present if table.kind(name) != "empty"]
     for name in present:
         foreign = [value for value in allowed[name] if not _comparable(value, table.kind(name))]
         if foreign:
@@ -153,7 +154,7 @@ def _merged(found: list[Violation]) -> Violation:
     unlocated = next((violation for violation in found if violation.positions is None), None)
     if unlocated is not None:
         return unlocated
-    rows = np.unique(np.concatenate([violation.positions for violation in found if violation.positions is not None]))
+    rows = union_of([violation.positions for violation in found if violation.positions is not None])
     return Violation(found[0].column, found[0].check, rows)
 
 

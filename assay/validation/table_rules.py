@@ -3,6 +3,7 @@
 Does not belong here: rules about single values (`pandera_rules`).
 """
 
+from assay.errors import did_you_mean
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 from assay.validation.judged_table import JudgedTable
@@ -31,7 +32,11 @@ def row_count_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
 def columns_present(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     """Judge that every column exists that the data's part of the pipeline file names."""
     needed = required_columns(spec)
-    findings = [not_judged(table, name, expected="exists") for name in needed if name not in table]
+    absent = [name for name in needed if name not in table]
+    findings = [
+        failing_column(name, expected="exists", found=f"does not exist{did_you_mean(name, table.names)}")
+        for name in absent
+    ]
     return outcome(findings, observed=f"all {len(needed)} exist", expected=f"columns {', '.join(needed)}")
 
 
