@@ -65,4 +65,5 @@ def holds(parameter: SearchParameter, value: Any) -> bool:
         return False
     low, high = parameter.low or 0.0, parameter.high or 0.0
     step = parameter.step or (1 if parameter.type == "int" else None)
-    return low <= value <= high and (step is None or math.isclose((value - low) % step, 0.0, abs_tol=1e-12))
+    steps = (value - low) / step if step else 0.0
+    return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)

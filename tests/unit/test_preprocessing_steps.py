@@ -21,11 +21,11 @@ class Doubled(TransformerMixin, BaseEstimator):
         self.factor = factor
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, rows, y=None):
         return self
 
-    def transform(self, X):
-        return X.to_numpy() * self.factor
+    def transform(self, rows):
+        return rows.to_numpy() * self.factor
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,12 @@ SMALL = {"n_estimators": 5, "max_iter": 20}
 
 
 def trees(model):
-    counts = {
-        "RandomForest": lambda: len(model.estimators_),
-        "HistGradientBoosting": lambda: model.n_iter_,
-        "LGBM": lambda: model.booster_.current_iteration(),
-        "LabelledXGB": lambda: model.get_booster().num_boosted_rounds(),
-        "XGB": lambda: model.get_booster().num_boosted_rounds(),
-    }
-    return next(count() for name, count in counts.items() if type(model).__name__.startswith(name))
+    kind = type(model).__name__
+    if kind.startswith("RandomForest"):
+        return len(model.estimators_)
+    if kind.startswith("HistGradientBoosting"):
+        return model.n_iter_
+    return model.booster_.num_trees() if kind.startswith("LGBM") else model.get_booster().num_boosted_rounds()
 
 
 @pytest.fixture

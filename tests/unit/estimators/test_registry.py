@@ -12,15 +12,15 @@ BY_TASK = [(name, task) for task in Task for name in family_names(task)]
 
 
 class Constant(BaseEstimator):
-    def fit(self, X, y):
+    def fit(self, rows, y):
         return self
 
-    def predict(self, X):
-        return [0] * len(X)
+    def predict(self, rows):
+        return [0] * len(rows)
 
 
 class Unfinished:
-    def fit(self, X, y):
+    def fit(self, rows, y):
         return self
 
 
