@@ -3,7 +3,7 @@
 A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
 Skops keeps LightGBM's boosters as the library's own model text and XGBoost's as the library's own buffer of model and
 configuration, so that both predict the same bits after loading; the buffer is meant for the version that wrote it,
-which the manifest names. The same model gives the same bytes.
+which the manifest names. The same fit gives the same bytes; a model that was loaded may give others when saved again.
 
 A file is read only if each type in it is trusted by skops, named in `persistence_allow_list`, or an estimator or
 transformer that the manifest names by import path. That keeps foreign code from running. It does not make numbers
@@ -32,7 +32,8 @@ MANIFEST_FILE = "manifest.json"
 EXAMPLE_FILE = "input_example.parquet"
 
 _SCHEMA = "schema.json"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
+# text vectorisers remember where their stop words lie in memory, only to skip a check
+_ADDRESS = "_stop_words_id"
 
 
 def save_model(model: TrainedModel, folder: Path) -> None:
@@ -102,9 +103,10 @@ def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> lis
 
 
 def estimator_bytes(estimator: Any) -> bytes:
-    """Return an estimator as a skops file, the same bytes for the same state.
+    """Return an estimator as a skops file, the same bytes for the same fit.
 
-    Skops names parts by memory address and stamps them with the time; both are replaced.
+    Skops names parts by memory address and stamps them with the time; both are replaced. Which equal values are one
+    object in memory still shows, and may change when a model is loaded.
     """
     import skops.io
 
@@ -137,14 +139,16 @@ class _Numbering:
     def _value(self, key: str, value: Any) -> Any:
         if key == "__id__" and isinstance(value, int):
             return self._ids.setdefault(value, len(self._ids) + 1)
+        if key == _ADDRESS and isinstance(value, dict):
+            return self.applied_to(value) | {"content": "0"}
         if key == "file" and isinstance(value, str) and value in self._known_files:
             return self.files.setdefault(value, f"{len(self.files) + 1}{Path(value).suffix}")
         return self.applied_to(value)
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    entry = zipfile.ZipInfo(name, date_time=_EPOCH)
-    archive.writestr(entry, data, compress_type=zipfile.ZIP_DEFLATED)
+    # an entry made this way has a fixed time stamp; one made from the name alone has the present time
+    archive.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
 
 
 def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> list[str]:

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -56,9 +57,20 @@ def test_models_with_explicit_steps_are_trusted(step, fitted, tmp_path):
     np.testing.assert_array_equal(_said(load_model(tmp_path), features), _said(model, features))
 
 
-def test_saving_twice_gives_the_same_bytes(fitted):
-    model, _ = fitted("binary_classification", "hist_gradient_boosting")
-    assert estimator_bytes(model.estimator) == estimator_bytes(model.estimator)
+@pytest.mark.parametrize("family", ["logistic_regression", "hist_gradient_boosting", "lightgbm"])
+def test_the_same_fit_gives_the_same_bytes(family, fitted):
+    # two live models share no memory address
+    (first, _), (second, _) = fitted(family=family), fitted(family=family)
+    assert estimator_bytes(first.estimator) == estimator_bytes(second.estimator)
+
+
+def test_no_memory_address_and_no_time_is_written(fitted):
+    model, _ = fitted()
+    with zipfile.ZipFile(io.BytesIO(estimator_bytes(model.estimator))) as saved:
+        schema = saved.read("schema.json").decode()
+        assert {entry.date_time for entry in saved.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert "_stop_words_id" in schema
+    assert not re.findall(r"\d{12,}", schema.replace(str(2**63), ""))
 
 
 def _with_type(folder, module, name):

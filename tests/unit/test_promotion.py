@@ -6,6 +6,7 @@ import pytest
 from assay.errors import LearningError
 from assay.evaluation.judging import evaluate
 from assay.promotion import decide
+from assay.specs.dataset import ColumnRole
 from assay.training.fitting import train
 
 
@@ -100,6 +101,15 @@ def test_a_champion_that_cannot_judge_the_rows_is_replaced_and_the_reason_says_s
     assert "without a comparison" in decision.reason
     strict = trial(old, "logistic_regression", split=split, evaluation={"minimum": {"roc_auc": 0.99999}})
     assert strict.verdict == "rejected_below_minimum"
+
+
+def test_a_champion_fitted_with_another_role_of_a_column_cannot_be_compared(trial, make_spec, make_split, make_best):
+    split = make_split(columns=("signal", "colour"))
+    old = train(split, make_best("logistic_regression"), make_spec())
+    columns = tuple(column.model_copy(update={"role": ColumnRole.TEXT}) for column in old.manifest.features.columns)
+    features = old.manifest.features.model_copy(update={"columns": columns})
+    other = replace(old, manifest=old.manifest.model_copy(update={"features": features}))
+    assert "other roles" in trial(other, "logistic_regression", split=split).reason
 
 
 def test_a_champion_with_fewer_features_can_be_compared(trial, make_spec, make_split, make_best):
