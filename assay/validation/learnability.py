@@ -39,7 +39,6 @@ def target_learnable(table: JudgedTable, spec: PipelineSpec) -> Outcome:
 def _classes(table: JudgedTable, target: str, task: Task) -> Outcome:
     values = table.series(target).dropna()
     counts = values.value_counts()
-    counts = counts[counts > 0]
     expected, findings = _EXPECTED[task], []
     if len(counts) < _FEWEST_CLASSES or (task is Task.BINARY and len(counts) != _FEWEST_CLASSES):
         findings.append(failing_column(target, expected=expected, found=_class_count(len(counts))))

@@ -177,3 +177,19 @@ def test_a_column_without_any_value_has_nothing_to_judge(rule):
     assert rule("values_in_range", columns, ranges={"x": {"min": 0}}).passed
     assert rule("values_allowed", columns, allowed={"x": ["a"]}).passed
     assert not rule("columns_not_null", columns, not_null=["x"]).passed
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", "b"], pa.string_view()),
+        pa.array(["a", "b"], pa.large_string()),
+        pa.array(["a", "b"]).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None])),
+    ],
+)
+def test_strings_are_strings_however_they_are_laid_out(rule, column):
+    given = {"allowed": {"x": ["a", "b"]}, "unique": [["x"]], "dtypes": {"x": "string"}}
+
+    for name in ("values_allowed", "rows_unique_by_key", "dtypes_as_declared"):
+        assert rule(name, {"x": column}, **given).passed
