@@ -1,7 +1,7 @@
 """The fixed list of rules: what each one says, and how strongly.
 
 Every rule always exists, so that its name is a stable check name; one that a pipeline does not configure passes.
-Does not belong here: how a rule is judged (`judging`, `pandera_rules`, `learnability`).
+Does not belong here: how a rule is judged (`table_rules`, `pandera_rules`, `learnability`).
 """
 
 from collections.abc import Mapping
