@@ -1,7 +1,7 @@
 """Rules of a pipeline as pandera schemas, and pandera's answer as row numbers.
 
 One schema for each rule: a failed check then belongs to its rule without guessing.
-Does not belong here: what a rule's failure is called (`pandera_rules`), rules that pandera has no part in (`table_rules`).
+Does not belong here: what a rule's failure is called (`pandera_rules`), rules without pandera (`table_rules`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
