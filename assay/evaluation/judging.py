@@ -29,7 +29,8 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         partition: the newest partition of the window, for the report.
 
     Returns:
-        Metrics, baseline and slices. A metric that cannot be computed stands with its reason.
+        Metrics, baseline and slices. A metric that cannot be computed stands with its reason. Values of columns with
+        personal data are not shown.
 
     Raises:
         EmptyDataError: the holdout has no row.
@@ -61,7 +62,7 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         metrics=values,
         missing_metrics=missing,
         baseline=_measured(metrics, truth, baseline)[0],
-        slices=tuple(_slices(spec.evaluation.slices, split.holdout.features, metrics, truth, predictions)),
+        slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
     )
 
@@ -97,18 +98,16 @@ def _measured(
 
 
 def _slices(
-    columns: tuple[str, ...],
-    features: pd.DataFrame,
-    metrics: tuple[Metric, ...],
-    truth: np.ndarray,
-    predictions: Predictions,
+    wanted: tuple[str, ...], split: Split, metrics: tuple[Metric, ...], truth: np.ndarray, predictions: Predictions
 ) -> Iterable[SliceReport]:
-    for column in columns:
-        values = features[column].astype(object).where(features[column].notna(), "(missing)").astype(str)
-        for value, rows in values.value_counts().head(MOST_SLICES_PER_COLUMN).items():
+    for name in wanted:
+        column = split.holdout.features[name]
+        values = column.astype(object).where(column.notna(), "(missing)").astype(str)
+        for rank, (value, rows) in enumerate(values.value_counts().head(MOST_SLICES_PER_COLUMN).items(), start=1):
             inside = (values == value).to_numpy()
             numbers, _ = _measured(metrics, truth[inside], predictions.take(inside))
-            yield SliceReport(column=column, value=str(value), rows=int(rows), metrics=numbers)
+            shown = f"(personal value {rank})" if split.features[name].pii else str(value)
+            yield SliceReport(column=name, value=shown, rows=int(rows), metrics=numbers)
 
 
 def _require_rows(split: Split, spec: PipelineSpec) -> None:

@@ -64,6 +64,15 @@ def test_a_column_of_many_values_gives_twenty_slices_and_small_ones_leave_out_wh
     assert all(part.rows == 1 and "roc_auc" not in part.metrics for part in report.slices)
 
 
+def test_values_of_personal_data_are_not_shown(judged, make_split):
+    split = make_split(columns=("signal", "colour"))
+    columns = tuple(column.model_copy(update={"pii": True}) for column in split.features.columns)
+    split = replace(split, features=split.features.model_copy(update={"columns": columns}))
+    report, _, _ = judged(split=split, evaluation={"slices": ["colour"]})
+    assert "red" not in report.model_dump_json()
+    assert sum(part.rows for part in report.slices) == 160
+
+
 def test_an_unknown_slice_is_refused_with_the_nearest_name(judged):
     with pytest.raises(MissingColumnError, match="did you mean 'colour'"):
         judged(evaluation={"slices": ["color"]})
