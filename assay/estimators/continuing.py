@@ -118,7 +118,12 @@ def _histogram_boosting(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # n
 
 
 def _lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803 - scikit-learn's name
-    return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, init_model=fitted)
+    from lightgbm import Booster
+
+    model = unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, init_model=fitted)
+    # the fitted booster holds on to the champion, which is neither needed (its trees are copied) nor to be stored
+    model._Booster = Booster(model_str=model.booster_.model_to_string())  # noqa: SLF001 - no public setter
+    return model
 
 
 def _xgboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803 - scikit-learn's name

@@ -53,6 +53,15 @@ def test_what_is_computed_from_the_targets_source_or_from_the_target_leaks_too()
     assert set(unused) == {"delay", "hours", "very_late", "not_y", "twice"}
 
 
+def test_what_is_computed_from_a_target_of_the_source_itself_leaks():
+    derive = {"high": {"column": "y", "greater_than": 3}}
+    features, unused = select_features(
+        schema(a="numeric", y="numeric", high="boolean"), spec(dataset={"derive": derive})
+    )
+    assert features.names == ("a",)
+    assert unused["high"] == "computed from 'y', which gives the target away"
+
+
 def test_the_group_column_is_a_feature_only_if_its_role_is_declared():
     columns = schema(a="numeric", shop="categorical", y="boolean")
     split = {"by": "group", "group": "shop"}

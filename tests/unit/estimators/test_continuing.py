@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import skops.io
 
 from assay.errors import LearningError
 from assay.estimators.assembly import build_pipeline
@@ -63,6 +64,21 @@ def test_histogram_boosting_keeps_the_bins_that_its_trees_were_grown_on(fit, mak
     for before, after in zip(old, new, strict=True):
         np.testing.assert_array_equal(before, after)
     assert "_bin_data" not in vars(continued.named_steps["model"])
+
+
+def test_histogram_boosting_stops_by_the_new_rows_alone(fit, make_rows):
+    champion, chosen, small, spec = fit("hist_gradient_boosting")
+    continued = continue_fit(champion, chosen, small, make_rows(("no", "yes"), seed=1), spec)
+    old, new = (pipeline.named_steps["model"] for pipeline in (champion, continued))
+    assert len(new.validation_score_) == new.n_iter_ - old.n_iter_
+
+
+@pytest.mark.parametrize("name", [*FOREST_AND_BOOSTERS, "logistic_regression"])
+def test_a_continued_model_holds_no_more_types_than_a_fitted_one(name, fit, make_rows):
+    champion, chosen, small, spec = fit(name)
+    continued = continue_fit(champion, chosen, small, make_rows(("no", "yes"), seed=1), spec)
+    first, after = (set(skops.io.get_untrusted_types(data=skops.io.dumps(each))) for each in (champion, continued))
+    assert after <= first
 
 
 def test_logistic_regression_starts_from_the_champions_coefficients(fit, make_rows):
