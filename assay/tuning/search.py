@@ -65,20 +65,25 @@ def find_best_hyperparameters(
         UnknownMetricError: the primary metric is not known.
         DataContractError: the rows cannot be cut into folds.
     """
-    families = {each.name: each for each in candidate_families(spec)}
-    base = {name: base_hyperparameters(spec, each) for name, each in families.items()}
-    for name, each in families.items():
-        each.build(base[name], spec.training.seed, spec.training.threads)
-    candidates = Candidates(spec, families, base, search_space(spec, tuple(families.values())))
+    candidates = _candidates(spec)
     if not spec.tuning.enabled:
         return _unsearched(candidates, "disabled")
-    if candidates.is_empty and len(families) == 1:
+    if candidates.is_empty and len(candidates.families) == 1:
         return _unsearched(candidates, "empty_space")
     cache = FoldCache(train, features, make_folds(train.target, spec, groups), spec)
     runner = TrialRunner(cache, primary_metric(spec), classes, spec)
     with limited_threads(spec.training.threads), _quiet_optuna():
         trials, stopped_by = _run(candidates, runner, progress)
     return _best(candidates, trials, stopped_by)
+
+
+def _candidates(spec: PipelineSpec) -> Candidates:
+    families = {each.name: each for each in candidate_families(spec)}
+    base = {name: base_hyperparameters(spec, each) for name, each in families.items()}
+    for name, each in families.items():
+        # a base value that the model refuses is the user's mistake, not a failed trial
+        each.build(base[name], spec.training.seed, spec.training.threads)
+    return Candidates(spec, families, base, search_space(spec, tuple(families.values())))
 
 
 def _run(
