@@ -47,7 +47,7 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
     return TableFingerprint(rows=table.num_rows, columns=digests)
 
 
-def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -> None:
+def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -> TableFingerprint:
     """Check the columns of a projection against the fingerprint of the whole table.
 
     Args:
@@ -55,15 +55,20 @@ def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -
         expected: the fingerprint that was published.
         where: asset, partition and object, for the message.
 
+    Returns:
+        The fingerprint of these columns, computed afresh.
+
     Raises:
         DigestMismatchError: rows or values are not those that were published.
     """
     if table.num_rows != expected.rows:
         raise _mismatch(where, f"{table.num_rows} rows", f"{expected.rows} rows")
-    for name in table.column_names:
-        found, published = _column_digest(table.column(name)), expected.columns.get(name, "no such column")
+    fresh = fingerprint(table)
+    for name, found in fresh.columns.items():
+        published = expected.columns.get(name, "no such column")
         if found != published:
             raise _mismatch(f"{where}, column {name}", f"digest {found[:16]}", f"digest {published[:16]}")
+    return fresh
 
 
 def _mismatch(where: str, found: str, expected: str) -> DigestMismatchError:

@@ -1,0 +1,116 @@
+"""What each column means to a model, where the user does not say.
+
+Does not belong here: turning roles into features (`assay.preprocessing`).
+"""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataContractError, MissingColumnError, did_you_mean
+from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
+
+TEXT_MIN_MEAN_LENGTH = 30
+"""Texts of at least this many characters on average are prose, not categories."""
+TEXT_MIN_DISTINCT_SHARE = 0.5
+"""... when at least this share of them is distinct."""
+IDENTIFIER_MIN_DISTINCT_SHARE = 0.95
+"""Short texts that are nearly all distinct name rows."""
+IDENTIFIER_MIN_ROWS = 50
+"""Fewer rows say nothing about distinctness."""
+
+
+def infer_schema(table: pa.Table, spec: DatasetSpec) -> TableSchema:
+    """Give every column a role: the declared one, or one inferred from type and values.
+
+    Numbers are numeric, booleans boolean, dates and times datetime. Texts are categorical, unless long and mostly
+    distinct (text) or short and nearly all distinct (identifier). Nothing is left out.
+
+    Args:
+        table: the rows.
+        spec: the dataset; its declared columns must exist.
+
+    Raises:
+        MissingColumnError: a declared column or the target is not in the table.
+        DataContractError: a declared role does not fit the column's type.
+    """
+    for name in (spec.target, *spec.columns):
+        require_column(table, name, where="dataset.target" if name == spec.target else "dataset.columns")
+    return TableSchema(
+        version=spec.schema_version,
+        columns=tuple(_column_schema(name, table.column(name), spec) for name in table.column_names),
+    )
+
+
+def require_column(table: pa.Table, name: str, *, where: str) -> None:
+    """Refuse a table without a column.
+
+    Raises:
+        MissingColumnError: says which columns there are.
+    """
+    if name not in table.column_names:
+        raise MissingColumnError(
+            f"there is no column '{name}'{did_you_mean(name, table.column_names)}",
+            where=where,
+            found=f"columns {', '.join(table.column_names)}",
+            remedy="mend the name, or the data",
+        )
+
+
+def _column_schema(name: str, column: pa.ChunkedArray, spec: DatasetSpec) -> ColumnSchema:
+    declared = spec.columns.get(name)
+    role = declared.role if declared else None
+    if role is not None:
+        _require_possible(name, role, column.type)
+    return ColumnSchema(
+        name=name,
+        dtype=dtype_name(column.type),
+        role=role or inferred_role(column),
+        reason="declared" if role else "target" if name == spec.target else "inferred",
+        pii=declared.pii if declared else False,
+    )
+
+
+def inferred_role(column: pa.ChunkedArray) -> ColumnRole:
+    """Return the role that a column's type and values suggest."""
+    dtype = column.type
+    if pa.types.is_boolean(dtype):
+        return ColumnRole.BOOLEAN
+    if pa.types.is_timestamp(dtype) or pa.types.is_date(dtype):
+        return ColumnRole.DATETIME
+    if dtype_name(dtype) != "string":
+        return ColumnRole.NUMERIC if _is_number(dtype) or pa.types.is_null(dtype) else ColumnRole.CATEGORICAL
+    return _role_of_texts(column)
+
+
+def _role_of_texts(column: pa.ChunkedArray) -> ColumnRole:
+    present = len(column) - column.null_count
+    if present == 0 or pa.types.is_dictionary(column.type):
+        return ColumnRole.CATEGORICAL
+    distinct_share = pc.count_distinct(column, mode="only_valid").as_py() / present
+    mean_length = pc.mean(pc.utf8_length(column)).as_py()
+    if mean_length >= TEXT_MIN_MEAN_LENGTH and distinct_share >= TEXT_MIN_DISTINCT_SHARE:
+        return ColumnRole.TEXT
+    if present >= IDENTIFIER_MIN_ROWS and distinct_share >= IDENTIFIER_MIN_DISTINCT_SHARE:
+        return ColumnRole.IDENTIFIER
+    return ColumnRole.CATEGORICAL
+
+
+def _require_possible(name: str, role: ColumnRole, dtype: pa.DataType) -> None:
+    possible = {
+        ColumnRole.NUMERIC: _is_number(dtype) or pa.types.is_boolean(dtype) or pa.types.is_null(dtype),
+        ColumnRole.BOOLEAN: pa.types.is_boolean(dtype) or pa.types.is_integer(dtype) or pa.types.is_null(dtype),
+        ColumnRole.DATETIME: pa.types.is_timestamp(dtype) or pa.types.is_date(dtype) or pa.types.is_null(dtype),
+        ColumnRole.TEXT: dtype_name(dtype) == "string" or pa.types.is_null(dtype),
+    }
+    if not possible.get(role, True):
+        raise DataContractError(
+            f"column '{name}' cannot have the role {role}",
+            where=f"dataset.columns.{name}.role",
+            found=f"dtype {dtype}",
+            remedy="declare another role, or mend the column's values",
+        )
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))

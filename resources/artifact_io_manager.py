@@ -1,0 +1,118 @@
+"""Dagster's way to the artifact store: outputs become commits, inputs are read verified.
+
+Does not belong here: storage itself (`resources.artifact_store`).
+"""
+
+from typing import Any, get_args, get_origin
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+from pydantic import PrivateAttr
+
+from assay.errors import StorageError
+from resources.artifact_store import ArtifactStore, Attempt, missing_artifact
+from resources.commits.record import Commit
+from resources.object_store.opening import open_store
+from resources.s3_client import client_of
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):
+    """One code path for disk and S3; the client of S3 is dagster-aws's."""
+
+    storage_uri: str
+    s3: dg.ResourceDependency[S3Resource]
+    _artifacts: ArtifactStore | None = PrivateAttr(default=None)
+    _read: dict[tuple[str, str], dict[str, str]] = PrivateAttr(default_factory=dict)
+
+    def artifacts(self) -> ArtifactStore:
+        """Return the store, for assets that publish more than their output."""
+        if self._artifacts is None:
+            self._artifacts = ArtifactStore(open_store(self.storage_uri, lambda: client_of(self.s3)))
+        return self._artifacts
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Publish an asset's value and tell the UI where and what it is."""
+        attempt = Attempt(
+            run_id=context.run_id,
+            attempt_id=_attempt_id(context),
+            code_version=context.version or _code_version(context),
+            inputs=self._read.pop((context.run_id, context.step_key), {}),
+        )
+        commit = self.artifacts().publish(tuple(context.asset_key.path), _partition_of(context), obj, attempt)
+        context.add_output_metadata(self._metadata(commit, obj))
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read the newest version of every upstream partition that the input maps to.
+
+        An input annotated `dict[str, X]` gets one value for each partition key, and `{"": value}` without
+        partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
+
+        Raises:
+            ArtifactNotFoundError: partitions were never published; names them all.
+            GateRejectedError: the newest of a partition is a refusal.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        kind = context.dagster_type.typing_type
+        many = get_origin(kind) is dict
+        value_kind = get_args(kind)[1] if many else kind
+        asset = tuple(context.asset_key.path)
+        keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
+        self._require_published(asset, keys)
+        values = {key or "": self._load(context, asset, key, value_kind) for key in keys}
+        if many:
+            return values
+        if len(values) != 1:
+            raise StorageError(
+                "an input reads several partitions into one value",
+                where="/".join(asset),
+                found=f"{len(values)} partitions",
+                expected=f"an annotation dict[str, {value_kind.__name__}]",
+            )
+        return next(iter(values.values()))
+
+    def _load(self, context: dg.InputContext, asset: tuple[str, ...], partition: str | None, kind: type[Any]) -> Any:
+        commit = self.artifacts().newest(asset, partition)
+        columns = (context.definition_metadata or {}).get("columns")
+        value = self.artifacts().read(commit, kind, columns)
+        name = "/".join(asset) + (f"@{partition}" if partition is not None else "")
+        read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
+        read[name] = f"{commit.number}:{commit.data_version}"
+        return value
+
+    def _require_published(self, asset: tuple[str, ...], keys: list[str | None]) -> None:
+        log = self.artifacts().log
+        missing = [key for key in keys if not log.newest_number(asset, key)]
+        if missing:
+            raise missing_artifact("/".join(asset), [key for key in missing if key is not None])
+
+    def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "stored at": self.artifacts().uri(commit),
+            "version": commit.number,
+            "data version": commit.data_version,
+            "bytes": sum(item.size for item in commit.objects),
+        }
+        if commit.fingerprint is not None:
+            shown["dagster/row_count"] = commit.fingerprint.rows
+            columns = [
+                dg.TableColumn(column.name, column.dtype, description=str(column.role)) for column in obj.schema.columns
+            ]
+            shown["dagster/column_schema"] = dg.TableSchema(columns=columns)
+        return shown
+
+
+def _partition_of(context: dg.OutputContext) -> str | None:
+    return context.asset_partition_key if context.has_asset_partitions else None
+
+
+def _attempt_id(context: dg.OutputContext) -> str:
+    return f"{context.run_id}/{context.step_key}/{context.step_context.previous_attempt_count}"
+
+
+def _code_version(context: dg.OutputContext) -> str | None:
+    spec = context.asset_spec if context.has_asset_key else None
+    return spec.code_version if spec else None
+
+
+def _run_id(context: dg.InputContext) -> str:
+    return context.step_context.run_id

@@ -1,0 +1,243 @@
+"""Artifacts: values published under an asset and partition, and read back verified.
+
+Belongs here: from a value to objects and a commit, and back.
+Does not belong here: formats (`resources.codecs`), Dagster (`resources.artifact_io_manager`).
+"""
+
+import datetime as dt
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, GateRejectedError, StorageError
+from assay.specs.base import Spec
+from assay.validation.receipt import GateReceipt
+from resources.codecs.interface import Codec, Encoded
+from resources.codecs.models import ModelCodec
+from resources.codecs.specs import SpecCodec
+from resources.codecs.tables import TableCodec
+from resources.commits.layout import object_key
+from resources.commits.log import CommitLog
+from resources.commits.record import Commit, CommittedObject
+from resources.file_digests import file_sha256
+from resources.object_store.interface import ObjectStore
+
+Value = TypeVar("Value")
+_CODECS: tuple[Codec, ...] = (TableCodec(), SpecCodec(), ModelCodec())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who publishes.
+
+    Attributes:
+        run_id: the run.
+        attempt_id: run, step and retry; publishing twice under one attempt publishes once.
+        code_version: of what computed the value.
+        inputs: `asset[@partition]` -> `<number>:<data_version>` of everything read.
+    """
+
+    run_id: str
+    attempt_id: str
+    code_version: str | None = None
+    inputs: Mapping[str, str] | None = None
+
+
+class ArtifactStore:
+    """Publishes and loads artifacts over any object store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.log = CommitLog(store)
+
+    def publish(self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt) -> Commit:
+        """Make a value the newest version of an asset's partition; on any failure nothing is visible.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._publish(asset, partition, value, attempt, status="published")
+
+    def reject(
+        self, asset: tuple[str, ...], partition: str | None, receipt: GateReceipt, report: Spec, attempt: Attempt
+    ) -> Commit:
+        """Publish that the gate refused a partition's data: the report and the receipt, no data.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._publish(asset, partition, report, attempt, status="rejected", receipt=receipt)
+
+    def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit:
+        """Return the newest version's commit.
+
+        Raises:
+            ArtifactNotFoundError: nothing was published; says how to.
+            GateRejectedError: the newest is a refusal; says which rules failed and where the report is.
+        """
+        commit = self.log.newest(asset, partition)
+        if commit is None:
+            raise missing_artifact("/".join(asset), [partition] if partition is not None else [])
+        if commit.status == "rejected":
+            raise self._refusal(commit)
+        return commit
+
+    def load(
+        self, asset: tuple[str, ...], partition: str | None, kind: type[Value], columns: Sequence[str] | None = None
+    ) -> Value:
+        """Read the newest version of an asset's partition.
+
+        Raises:
+            ArtifactNotFoundError: nothing was published.
+            GateRejectedError: the newest is a refusal.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        return self.read(self.newest(asset, partition), kind, columns)
+
+    def read(self, commit: Commit, kind: type[Value], columns: Sequence[str] | None = None) -> Value:
+        """Read the value of a commit, verified.
+
+        Args:
+            commit: the version.
+            kind: the type of the value.
+            columns: of a table, the columns to read; all unless given.
+
+        Raises:
+            StorageError: the value is not of that type.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        codec = _codec_for(kind)
+        if codec.name != commit.codec:
+            raise StorageError(
+                "the artifact is of another kind",
+                where=_place(commit),
+                found=commit.codec,
+                expected=f"{codec.name} ({kind.__name__})",
+            )
+        value: Value = codec.decode(_Reader(self._store, commit), kind, columns)
+        return value
+
+    def uri(self, commit: Commit) -> str:
+        """Return where people find the first object of a commit."""
+        return self._store.uri(commit.objects[0].key)
+
+    def _publish(
+        self,
+        asset: tuple[str, ...],
+        partition: str | None,
+        value: Any,
+        attempt: Attempt,
+        *,
+        status: str,
+        receipt: GateReceipt | None = None,
+    ) -> Commit:
+        codec = _codec_for(type(value))
+        with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
+            encoded = codec.encode(value, Path(folder))
+            objects = self._upload(asset, partition, attempt, encoded)
+        template = Commit.model_validate(
+            {
+                "asset": asset,
+                "partition": partition,
+                "number": 0,
+                "status": status,
+                "attempt_id": attempt.attempt_id,
+                "run_id": attempt.run_id,
+                "created_at": dt.datetime.now(dt.UTC),
+                "codec": codec.name,
+                "objects": objects,
+                "data_version": encoded.data_version,
+                "code_version": attempt.code_version,
+                "inputs": dict(attempt.inputs or {}),
+                "fingerprint": encoded.fingerprint,
+                "receipt": receipt or encoded.receipt,
+                "properties": dict(encoded.properties),
+            }
+        )
+        return self.log.append(lambda number: template.model_copy(update={"number": number}), asset, partition)
+
+    def _upload(
+        self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, encoded: Encoded
+    ) -> list[CommittedObject]:
+        objects = []
+        for name, path in encoded.files.items():
+            sha256 = file_sha256(path)
+            key = object_key(asset, partition, attempt.attempt_id, sha256, name)
+            self._store.put_file(key, path)
+            objects.append(CommittedObject(name=name, key=key, sha256=sha256, size=path.stat().st_size))
+        return objects
+
+    def _refusal(self, commit: Commit) -> GateRejectedError:
+        rules = ", ".join(commit.receipt.failed_rules) if commit.receipt else "unknown"
+        return GateRejectedError(
+            "the data-quality gate rejected this data",
+            where=_place(commit),
+            found=f"failed rules: {rules}; report: {self.uri(commit)}",
+            expected="a passed gate",
+            remedy="mend the data or the rules, then materialise it again",
+        )
+
+
+class _Reader:
+    """The objects of one commit."""
+
+    def __init__(self, store: ObjectStore, commit: Commit) -> None:
+        self._store = store
+        self.commit = commit
+
+    @property
+    def place(self) -> str:
+        return _place(self.commit)
+
+    def verified_bytes(self, name: str) -> bytes:
+        item = self._item(name)
+        data = self._store.get_bytes(item.key)
+        found = hashlib.sha256(data).hexdigest()
+        if found != item.sha256:
+            raise DigestMismatchError(
+                "a stored object is not the one that was published",
+                where=f"{self.place}, {self._store.uri(item.key)}",
+                found=f"{len(data)} bytes, SHA-256 {found[:16]}",
+                expected=f"{item.size} bytes, SHA-256 {item.sha256[:16]}",
+                remedy="the stored object was changed: materialise the asset again, or restore an earlier version",
+            )
+        return data
+
+    def open(self, name: str) -> IO[bytes]:
+        return self._store.open(self._item(name).key)
+
+    def _item(self, name: str) -> CommittedObject:
+        for item in self.commit.objects:
+            if item.name == name:
+                return item
+        raise StorageError("the commit does not name an object that it should", where=self.place, expected=name)
+
+
+def missing_artifact(asset: str, partitions: Sequence[str]) -> ArtifactNotFoundError:
+    """Return the error for partitions that were never published, with the command that publishes them."""
+    which = f" for {len(partitions)} partition{'s' if len(partitions) > 1 else ''}" if partitions else ""
+    option = f" --partition {partitions[0]}" if partitions else ""
+    return ArtifactNotFoundError(
+        f"nothing is published{which}",
+        where=asset + (f", partition {', '.join(partitions)}" if partitions else ""),
+        remedy=f"dagster asset materialize -f definitions.py --select '+{asset}'{option}",
+    )
+
+
+def _codec_for(kind: type[Any]) -> Codec:
+    for codec in _CODECS:
+        if codec.takes(kind):
+            return codec
+    raise StorageError(
+        "no safe format is known for this kind of value",
+        found=getattr(kind, "__name__", str(kind)),
+        expected="Dataset, ValidatedDataset, TrainedModel or a Spec",
+    )
+
+
+def _place(commit: Commit) -> str:
+    partition = f", partition {commit.partition}" if commit.partition is not None else ""
+    return f"{'/'.join(commit.asset)}{partition}, version {commit.number}"

@@ -1,0 +1,53 @@
+"""Removal of data objects that no commit names.
+
+Does not belong here: removal of history; every commit stays readable.
+"""
+
+import time
+
+from resources.commits.log import CommitLog
+from resources.commits.record import Commit
+from resources.object_store.interface import ObjectStore
+
+
+def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: str = "") -> list[str]:
+    """Delete data objects left behind by attempts that never committed.
+
+    Args:
+        store: the artifact store's objects.
+        older_than_seconds: younger objects stay: their commit may be on its way.
+        prefix: where to look; everywhere unless given.
+
+    Returns:
+        The deleted keys.
+
+    Raises:
+        StorageError: a commit record is damaged; then nothing is deleted.
+    """
+    listed = list(store.list_objects(prefix))
+    records = [Commit.model_validate_json(store.get_bytes(item.key)) for item in listed if "/commits/" in item.key]
+    named = {item.key for commit in records for item in commit.objects}
+    limit = time.time() - older_than_seconds
+    garbage = [i.key for i in listed if "/data/" in i.key and i.key not in named and i.modified < limit]
+    for key in garbage:
+        store.delete(key)
+    return garbage
+
+
+def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, number: int, *, attempt_id: str) -> Commit:
+    """Make an earlier version the newest, by a new commit that names its objects.
+
+    Args:
+        log: the commit log.
+        asset: asset key's components.
+        partition: partition key.
+        number: the version to restore.
+        attempt_id: names this restoration, so that repeating it changes nothing.
+    """
+    earlier = log.read(asset, partition, number)
+    properties = earlier.properties | {"restored_from": number}
+    return log.append(
+        lambda new: earlier.model_copy(update={"number": new, "attempt_id": attempt_id, "properties": properties}),
+        asset,
+        partition,
+    )

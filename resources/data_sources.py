@@ -1,0 +1,60 @@
+"""Sources as a Dagster resource: a pipeline's objects, listed or brought to local files.
+
+Does not belong here: schemes (`resources.sources`), what the bytes mean (`assay.ingestion`).
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from assay.arrivals import listing_pattern, partition_key_of
+from assay.errors import SourceNotFoundError
+from assay.specs.dataset import DatasetSpec
+from resources.s3_client import client_of
+from resources.settings import source_environment
+from resources.sources.interface import FetchedFile, Source, SourceObject
+from resources.sources.opening import expand_source, open_source
+
+
+class DataSources(dg.ConfigurableResource[None]):
+    """Reads the sources of pipelines."""
+
+    s3: dg.ResourceDependency[S3Resource]
+
+    def objects(self, spec: DatasetSpec) -> list[SourceObject]:
+        """List the objects of all partitions; empty when there are none yet.
+
+        Raises:
+            SourceError: the source cannot be listed.
+        """
+        return self._open(listing_pattern(spec), None).objects()
+
+    @contextmanager
+    def fetched(self, spec: DatasetSpec, partition_key: str | None) -> Iterator[list[FetchedFile]]:
+        """Bring the objects of one partition to local files, for the length of a `with`.
+
+        Raises:
+            SourceError: there is no such object, or it cannot be read.
+        """
+        if spec.partitions.by == "object" and partition_key is not None:
+            source = self._open(spec.source, None)
+            items = [item for item in source.objects() if partition_key_of(item.uri, spec) == partition_key]
+        else:
+            source = self._open(spec.source, partition_key)
+            items = source.objects()
+        if not items:
+            raise SourceNotFoundError(
+                "the source matches no object",
+                where=spec.source + (f", partition {partition_key}" if partition_key else ""),
+                remedy="mend dataset.source, or wait for data",
+            )
+        with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
+            yield [source.fetch(item, Path(folder)) for item in items]
+
+    def _open(self, template: str, partition_key: str | None) -> Source:
+        address = expand_source(template, source_environment(), partition_key)
+        return open_source(address, lambda: client_of(self.s3))

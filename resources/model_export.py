@@ -1,0 +1,44 @@
+"""Trained models copied to where a user wants them.
+
+Does not belong here: the registry (`resources.model_registry`).
+"""
+
+import tempfile
+from pathlib import Path
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from assay.specs import PipelineSpec
+from assay.training.trained_model import TrainedModel
+from resources.object_store.opening import open_store
+from resources.s3_client import client_of
+
+_LAST = "manifest.json"
+
+
+class ModelExporter(dg.ConfigurableResource[None]):
+    """Writes a model's bundle to `training.target_output_path`."""
+
+    s3: dg.ResourceDependency[S3Resource]
+
+    def export(self, model: TrainedModel, spec: PipelineSpec) -> str | None:
+        """Write the bundle to `<target>/<registered name>_v<model version>/`; the manifest comes last.
+
+        Returns:
+            Where it is; None when the pipeline names no target.
+
+        Raises:
+            StorageError: the target cannot be written.
+        """
+        from assay.persistence import save_model
+
+        if spec.training.target_output_path is None:
+            return None
+        store = open_store(spec.training.target_output_path, lambda: client_of(self.s3))
+        prefix = f"{spec.registered_name}_v{spec.model.version}"
+        with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
+            save_model(model, Path(folder))
+            for path in sorted(Path(folder).iterdir(), key=lambda found: (found.name == _LAST, found.name)):
+                store.put_file(f"{prefix}/{path.name}", path)
+        return store.uri(prefix)

@@ -1,0 +1,135 @@
+"""A folder as an object store.
+
+Does not belong here: other backends.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from assay.errors import ArtifactNotFoundError, StorageError
+from resources.object_store.interface import ObjectStat, ObjectStore
+
+_TEMPORARY = ".assay-"
+
+
+class LocalStore(ObjectStore):
+    """Files below a root; a file appears whole or not at all, and survives a crash once it has appeared."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Copy to a temporary file, flush it to disk, and move it into place."""
+
+        def copy(target: IO[bytes]) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+        target = self._path(key)
+        with _told_as_storage_error(target), _written(target, copy) as temporary:
+            temporary.replace(target)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write to a temporary file and link it into place; linking fails where the name is taken."""
+        target = self._path(key)
+        with _told_as_storage_error(target), _written(target, lambda file: file.write(data)) as temporary:
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+            finally:
+                temporary.unlink()
+        return True
+
+    def get_bytes(self, key: str) -> bytes:
+        """Read the file."""
+        with self.open(key) as file:
+            return file.read()
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open the file."""
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            return path.open("rb")
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Look at the file."""
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        state = path.stat()
+        return ObjectStat(key=key, size=state.st_size, modified=state.st_mtime)
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """Walk the folder that the prefix names."""
+        folder = self._path(prefix.rpartition("/")[0])
+        for path in sorted(folder.rglob("*"), key=lambda found: found.relative_to(self._root).as_posix()):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY):
+                found = self.stat(key)
+                if found is not None:
+                    yield found
+
+    def delete(self, key: str) -> None:
+        """Unlink the file."""
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            path.unlink(missing_ok=True)
+
+    def uri(self, key: str) -> str:
+        """Return the file's path."""
+        return str(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        path = self._root / key
+        if ".." in path.parts or not path.is_relative_to(self._root):
+            raise StorageError("a key may not leave the store", where=str(self._root), found=key)
+        return path
+
+
+@contextmanager
+def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
+    """Give a flushed temporary file beside the target; whatever happens, none is left."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        yield temporary
+        _flush_folder(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _told_as_storage_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArtifactNotFoundError("there is no such object", where=str(path)) from error
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise StorageError(
+            "the disk is full" if full else "the folder cannot be used",
+            where=str(path),
+            found=str(error),
+            remedy="make room" if full else "check ASSAY_STORAGE_URI and the folder's permissions",
+        ) from error

@@ -1,0 +1,85 @@
+"""An S3 bucket, or anything that speaks its protocol, as an object store.
+
+Does not belong here: the making of clients (`resources.s3_client`).
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from assay.errors import ArtifactNotFoundError
+from resources.object_store.interface import ObjectStat, ObjectStore
+from resources.object_store.ranged_reader import RangedReader
+from resources.s3_failures import as_storage_error, is_conflict
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+_READ_AHEAD = 1 << 18
+
+
+class S3Store(ObjectStore):
+    """Objects below a prefix of a bucket. The bucket must exist; it is never created."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Upload the file; a large one in parts that become visible together."""
+        with as_storage_error(self.uri(key)):
+            self._client.upload_file(str(path), self._bucket, self._prefix + key)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put on the condition `If-None-Match: *`."""
+        from botocore.exceptions import ClientError
+
+        with as_storage_error(self.uri(key)):
+            try:
+                self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                if is_conflict(error):
+                    return False
+                raise
+        return True
+
+    def get_bytes(self, key: str) -> bytes:
+        """Get the whole object."""
+        with as_storage_error(self.uri(key)):
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+
+    def open(self, key: str) -> IO[bytes]:
+        """Read by ranges of the very version that is there now."""
+        with as_storage_error(self.uri(key)):
+            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        raw = RangedReader(self._client, self._bucket, self._prefix + key, head["ContentLength"], head["ETag"])
+        return io.BufferedReader(raw, _READ_AHEAD)
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Ask for the object's head."""
+        try:
+            with as_storage_error(self.uri(key)):
+                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        except ArtifactNotFoundError:
+            return None
+        return ObjectStat(key=key, size=head["ContentLength"], modified=head["LastModified"].timestamp())
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """List page by page; S3 lists by key."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with as_storage_error(self.uri(prefix)):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+                for item in page.get("Contents", []):
+                    key = item["Key"].removeprefix(self._prefix)
+                    yield ObjectStat(key=key, size=item["Size"], modified=item["LastModified"].timestamp())
+
+    def delete(self, key: str) -> None:
+        """Delete the object."""
+        with as_storage_error(self.uri(key)):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def uri(self, key: str) -> str:
+        """Return the object's `s3://` address."""
+        return f"s3://{self._bucket}/{self._prefix}{key}"

@@ -1,0 +1,52 @@
+"""What every scheme offers.
+
+Does not belong here: any scheme.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """One object of a source.
+
+    Attributes:
+        uri: its full name, without credentials.
+        version: changes whenever its content does.
+        size: bytes; None where the scheme does not tell.
+    """
+
+    uri: str
+    version: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """An object brought to this machine."""
+
+    path: Path
+    uri: str
+    version: str
+
+
+class Source(ABC):
+    """One address: a single object, or a glob over several."""
+
+    @abstractmethod
+    def objects(self) -> list[SourceObject]:
+        """List what the address names, by URI; empty when a glob matches nothing.
+
+        Raises:
+            SourceError: the address cannot be listed.
+        """
+
+    @abstractmethod
+    def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
+        """Bring one object to a file below `folder`, or name it where it already is a local file.
+
+        Raises:
+            SourceError: the object cannot be read.
+        """
