@@ -6,6 +6,7 @@ Does not belong here: resources, domain calls.
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from resources.artifact_store import Attempt
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:
@@ -13,9 +14,10 @@ def partition_of(context: dg.AssetExecutionContext) -> str | None:
     return context.partition_key if context.has_partition_key else None
 
 
-def attempt_of(context: dg.AssetExecutionContext) -> str:
-    """Return the name of this attempt: run, step and retry."""
-    return f"{context.run_id}/{context.op_handle}/{context.retry_number}"
+def attempt_of(context: dg.AssetExecutionContext) -> Attempt:
+    """Return who publishes: this run, step and retry."""
+    step = context.asset_key.to_user_string()
+    return Attempt(run_id=context.run_id, attempt_id=f"{context.run_id}/{step}/{context.retry_number}")
 
 
 def place_of(context: dg.AssetExecutionContext) -> str:

@@ -17,8 +17,7 @@ def publish_rejection(context: dg.AssetExecutionContext, artifacts: ArtifactStor
         partition_of(context),
         verdict.receipt,
         verdict.report,
-        run_id=context.run_id,
-        attempt_id=attempt_of(context),
+        attempt_of(context),
     )
     context.log.error("the gate rejected the data; commit %d holds the report, nothing was published", commit.number)
 
@@ -30,6 +29,5 @@ def publish_report(context: dg.AssetExecutionContext, artifacts: ArtifactStore, 
         (pipeline, "validation_report"),
         partition_of(context),
         verdict.report,
-        run_id=context.run_id,
-        attempt_id=attempt_of(context),
+        attempt_of(context),
     )

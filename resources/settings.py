@@ -102,3 +102,17 @@ def _checkout_revision() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""  # no git on the machine: the revision is simply not known
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def bound_mlflow_requests() -> None:
+    """Bound how long MLflow's client waits for its server, unless the deployment has said so itself.
+
+    MLflow's own defaults keep one call waiting for minutes when the server is down; these end it after about 20 s.
+    """
+    bounds = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    }
+    for name, value in bounds.items():
+        os.environ.setdefault(name, value)

@@ -31,12 +31,12 @@ def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     ) -> dg.Output[Dataset]:
         run = run_parameters.applied_to(spec, context)
         with data_sources.fetched(run.dataset, partition_of(context)) as files:
-            dataset = read_dataset(files, run.dataset, partition_key=partition_of(context), where=place_of(context))
-        dataset = schema_registry.conformed(dataset, run, where=place_of(context))
+            read = read_dataset(files, run.dataset, partition_key=partition_of(context), where=place_of(context))
+        dataset = schema_registry.conformed(read, run, where=place_of(context))
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),
-            metadata=dataset_metadata(dataset, source=files.origin),
+            metadata=dataset_metadata(dataset, [file.uri for file in files]),
         )
 
     return raw_dataset

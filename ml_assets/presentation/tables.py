@@ -15,10 +15,10 @@ _MASK = "***"
 _LONGEST = 80
 
 
-def dataset_metadata(dataset: Dataset, *, source: str) -> dict[str, Any]:
-    """Return source, roles, notes and a preview in which columns marked `pii` are masked."""
+def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
+    """Return sources, roles, notes and a preview in which columns marked `pii` are masked."""
     return {
-        "source": source,
+        "read from": "\n".join(uris),
         "columns and roles": records_table(
             [
                 {"column": column.name, "dtype": column.dtype, "role": str(column.role), "role is": column.reason}

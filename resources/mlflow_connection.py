@@ -1,0 +1,111 @@
+"""The way to MLflow: bounded, initialised once, its failures typed.
+
+Does not belong here: what is logged (`experiment_tracker`) or registered (`model_registry`).
+"""
+
+import fcntl
+import http.client
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from assay.errors import TrackerUnavailableError, TrackingError
+from resources.settings import bound_mlflow_requests
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PROBE_SECONDS = 5.0
+_SQLITE = "sqlite:///"
+_REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
+
+
+def connect(tracking_uri: str) -> "MlflowClient":
+    """Return a client; a server is asked for its health first, a local database is initialised once.
+
+    Args:
+        tracking_uri: a server, or `sqlite:///` and a path.
+
+    Raises:
+        TrackerUnavailableError: the server does not answer within 5 s.
+    """
+    bound_mlflow_requests()
+    if tracking_uri.startswith(("http://", "https://")):
+        _require_health(tracking_uri)
+    else:
+        initialise_local_stores(tracking_uri)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+def initialise_local_stores(tracking_uri: str) -> None:
+    """Create the tables of a local database, exactly once however many processes come first.
+
+    Args:
+        tracking_uri: anything but `sqlite:///` and a path needs no initialisation here.
+    """
+    if not tracking_uri.startswith(_SQLITE):
+        return
+    database = Path(tracking_uri.removeprefix(_SQLITE))
+    done = database.with_suffix(".initialised")
+    if done.exists() and database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (done.exists() and database.exists()):
+            from mlflow import MlflowClient
+
+            MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri).search_experiments(max_results=1)
+            done.touch()
+
+
+@contextmanager
+def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn failures of MLflow into typed errors.
+
+    Raises:
+        TrackerUnavailableError: the server stopped answering.
+        TrackingError: MLflow refused.
+    """
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+
+    place = shown(tracking_uri)
+    try:
+        yield
+    except RequestException as error:
+        raise TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY) from error
+    except MlflowException as error:
+        text = str(error).splitlines()[0][:300]
+        if "API request to" in text or "Max retries" in text:
+            raise TrackerUnavailableError(what, where=place, found=text, remedy=_REMEDY) from error
+        raise TrackingError(what, where=place, found=text) from error
+
+
+def shown(tracking_uri: str) -> str:
+    """Return a tracking URI without credentials."""
+    parts = urlsplit(tracking_uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _require_health(tracking_uri: str) -> None:
+    parts = urlsplit(tracking_uri)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health")
+        connection.getresponse()  # any answer will do: a proxy may guard this path
+    except (OSError, http.client.HTTPException) as error:
+        raise TrackerUnavailableError(
+            "the MLflow server does not answer",
+            where=shown(tracking_uri),
+            found=str(error) or type(error).__name__,
+            expected=f"an answer within {_PROBE_SECONDS:.0f} s",
+            remedy=_REMEDY,
+        ) from error
+    finally:
+        connection.close()

@@ -1,0 +1,172 @@
+"""The model registry: versions, the champion's alias, and the way back to a loaded model.
+
+Does not belong here: the decision to promote (`assay.promotion`).
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assay.champion import ChampionRecord
+from assay.errors import DigestMismatchError, TrackingError
+from assay.promotion import PromotionDecision
+from assay.specs import PipelineSpec
+from assay.training.trained_model import TrainedModel
+from resources.file_digests import bundle_digest
+from resources.mlflow_connection import as_tracking_error, connect
+from resources.mlflow_models import BUNDLE, DIGEST_TAG, logged_model_id
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+PREVIOUS = "previous_champion"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """A version in the registry."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class MlflowModelRegistry(dg.ConfigurableResource[None]):
+    """MLflow's registry; the alias `champion` says which version is in force."""
+
+    tracking_uri: str
+
+    def apply(self, decision: PromotionDecision, model: TrainedModel, card: str, spec: PipelineSpec) -> ChampionRecord:
+        """Carry out a decision: register and promote the model, or leave the champion as it is.
+
+        Args:
+            decision: the verdict.
+            model: the candidate; its MLflow run holds it already.
+            card: markdown, the version's description.
+            spec: the pipeline.
+
+        Returns:
+            Which version is champion now.
+
+        Raises:
+            TrackingError: the candidate was never logged, or MLflow refused.
+        """
+        name = spec.registered_name
+        before = self.champion(name)
+        after = before
+        if decision.verdict == "promoted":
+            after = self.register(name, model, card)
+            self.promote(after)
+        changed = before is not None and after is not None and before.version != after.version
+        return ChampionRecord(
+            pipeline=spec.name,
+            registered_name=name,
+            decision=decision,
+            version=after.version if after else None,
+            previous_version=before.version if before and changed else None,
+        )
+
+    def register(self, name: str, model: TrainedModel, card: str) -> RegisteredVersion:
+        """Make a logged model a version; the same content gets no second one.
+
+        Raises:
+            TrackingError: the model's run holds no model.
+        """
+        client = connect(self.tracking_uri)
+        run_id = model.manifest.annotations["mlflow_run_id"]
+        with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
+            experiment_id = client.get_run(run_id).info.experiment_id
+            model_id = logged_model_id(client, experiment_id, run_id, digest=None)
+            if model_id is None:
+                raise TrackingError(
+                    "the MLflow run of this model holds no model",
+                    where=f"run {run_id}",
+                    remedy="materialise trained_model again: its logging did not finish",
+                )
+            digest = client.get_logged_model(model_id).tags[DIGEST_TAG]
+            _create_name(client, name)
+            known = [v for v in client.search_model_versions(f"name = '{name}'") if v.tags.get(DIGEST_TAG) == digest]
+            version = known[0] if known else self._created(client, name, model_id, run_id, digest)
+            client.update_model_version(name, version.version, description=card)
+        return RegisteredVersion(name=name, version=str(version.version), digest=digest)
+
+    def promote(self, version: RegisteredVersion) -> None:
+        """Give a version the champion's alias; the former champion keeps `previous_champion`."""
+        client = connect(self.tracking_uri)
+        former = self.champion(version.name)
+        with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be promoted"):
+            if former is not None and former.version != version.version:
+                client.set_registered_model_alias(version.name, PREVIOUS, former.version)
+            client.set_registered_model_alias(version.name, CHAMPION, version.version)
+
+    def champion(self, name: str) -> RegisteredVersion | None:
+        """Return the version in force; None while there is none."""
+        found = self._champion_version(connect(self.tracking_uri), name)
+        return None if found is None else RegisteredVersion(name, str(found.version), found.tags.get(DIGEST_TAG, ""))
+
+    def champion_model(self, name: str) -> TrainedModel | None:
+        """Load the champion; None while there is none.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+        """
+        from assay.persistence import load_model
+
+        client = connect(self.tracking_uri)
+        found = self._champion_version(client, name)
+        if found is None:
+            return None
+        with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
+            with as_tracking_error(self.tracking_uri, f"the champion of {name} cannot be fetched"):
+                bundle = Path(_download(self.tracking_uri, found, folder)) / BUNDLE
+            digest = bundle_digest(bundle)
+            if digest != found.tags.get(DIGEST_TAG):
+                raise DigestMismatchError(
+                    "the champion's files are not those that were registered",
+                    where=f"{name} version {found.version}",
+                    found=f"digest {digest[:16]}",
+                    expected=f"digest {found.tags.get(DIGEST_TAG, 'none')[:16]}",
+                    remedy="restore the registry's artifacts, or promote another version",
+                )
+            return load_model(bundle)
+
+    def _created(self, client: "MlflowClient", name: str, model_id: str, run_id: str, digest: str) -> "ModelVersion":
+        source = client.get_logged_model(model_id).artifact_location
+        return client.create_model_version(
+            name, source=source, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model_id
+        )
+
+    def _champion_version(self, client: "MlflowClient", name: str) -> "ModelVersion | None":
+        from mlflow.exceptions import MlflowException
+
+        with as_tracking_error(self.tracking_uri, f"the champion of {name} cannot be asked for"):
+            try:
+                return client.get_model_version_by_alias(name, CHAMPION)
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None  # neither the model nor its champion exists yet
+                raise
+
+
+def _create_name(client: "MlflowClient", name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _download(tracking_uri: str, version: "ModelVersion", folder: str) -> str:
+    from mlflow.artifacts import download_artifacts
+
+    path: str = download_artifacts(
+        artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder, tracking_uri=tracking_uri
+    )
+    return path
