@@ -38,7 +38,7 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
     of strings are one logical type. Every NaN counts as the same NaN; 0.0 and -0.0 differ, null and NaN differ.
 
     Args:
-        table: any table; columns of nested types are read value by value, which is slow.
+        table: any table. Columns of nested and extension types are read value by value, which is slow.
 
     Returns:
         The fingerprint, computed in blocks of 65,536 rows.
@@ -95,9 +95,10 @@ def _plain(block: pa.ChunkedArray) -> pa.Array:
     """Return one array without dictionary encoding or string variants."""
     if pa.types.is_dictionary(block.type):
         block = block.cast(block.type.value_type)
-    if pa.types.is_string(block.type) or pa.types.is_string_view(block.type):
+    dtype = block.type
+    if pa.types.is_string(dtype) or pa.types.is_string_view(dtype) or pa.types.is_decimal(dtype):
         block = block.cast(pa.large_string())
-    if pa.types.is_binary(block.type) or pa.types.is_binary_view(block.type):
+    if pa.types.is_binary(dtype) or pa.types.is_binary_view(dtype) or pa.types.is_fixed_size_binary(dtype):
         block = block.cast(pa.large_binary())
     return pa.concat_arrays(block.chunks) if block.num_chunks else pa.array([], block.type)
 
