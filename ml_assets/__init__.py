@@ -3,3 +3,10 @@
 Belongs here: what Dagster must know.
 Does not belong here: how anything is computed (`assay`) or stored (`resources`).
 """
+
+import warnings
+
+import dagster as dg
+
+# data versions are a supported part of Dagster that is still marked beta; the mark would be printed by every step
+warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)

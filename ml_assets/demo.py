@@ -23,6 +23,7 @@ from resources.mlflow_connection import initialise_local_stores
 from resources.settings import Settings
 
 _DATA = ("raw_dataset", "validated_dataset")
+_SHOWN_METRICS = 4
 _MODEL = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
 
 
@@ -47,7 +48,7 @@ def main() -> int:
     began = time.monotonic()
     settings = Settings()
     say(f"Stores in {settings.home}")
-    initialise_local_stores(settings.tracking_uri, settings.artifact_root)
+    initialise_local_stores(settings.tracking_uri)
     definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
     with dg.DagsterInstance.get() as instance:
         for turn in ROUNDS:
@@ -105,14 +106,20 @@ def summary(artifacts: ArtifactStore, turn: Round) -> Iterator[str]:
     rows = {
         "holdout month": f"{validated.receipt.rows if validated.receipt else 0:,} rows",
         "gate": validated.receipt.verdict if validated.receipt else "no receipt",
-        "best parameters": f"{best.family} {best.parameters}",
-        **{f"holdout {name}": metric_in_words(report, name) for name in report.metrics},
+        "best parameters": parameters_in_words(best),
+        **{f"holdout {name}": metric_in_words(report, name) for name in list(report.metrics)[:_SHOWN_METRICS]},
         "decision": f"{record.decision.verdict}: {record.decision.reason}",
         "registered model": f"{record.registered_name} version {record.version}",
-        "report": artifacts.uri(located),
+        "evaluation report": artifacts.uri(located),
     }
     yield f"\n{turn.pipeline}, model judged on {turn.holdout}"
     yield from (f"  {name:<28}{text}" for name, text in rows.items())
+
+
+def parameters_in_words(best: BestHyperparameters) -> str:
+    """Return family and hyperparameters on one line."""
+    values = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in best.parameters.items()}
+    return f"{best.family}, " + ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def metric_in_words(report: EvaluationReport, name: str) -> str:
@@ -127,10 +134,13 @@ def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - the demo speaks to a terminal
 
 
-@dg.logger(description="One short line for each message of an asset; failures in full.")
+@dg.logger
 def progress(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Return the logger of the demo's runs."""
-    logger = logging.Logger("assay.demo", level=logging.INFO)
+    """Return the logger of the demo's runs: one short line for each message, failures in full."""
+    logger = logging.getLogger("assay.demo")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers.clear()
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_ShortLines())
     logger.addHandler(handler)
@@ -138,14 +148,16 @@ def progress(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 class _ShortLines(logging.Formatter):
-    """The message alone, without run id and step; errors keep their text."""
+    """The message alone, without run id and step; of a failure, its cause."""
 
     def format(self, record: logging.LogRecord) -> str:
         details = getattr(record, "dagster_meta", {})
         message = details.get("orig_message") or record.getMessage()
         event = details.get("dagster_event")
         failure = getattr(getattr(event, "event_specific_data", None), "error", None)
-        return f"    {message}" + (f"\n{failure.to_string()}" if failure else "")
+        while failure is not None and failure.cause is not None:
+            failure = failure.cause
+        return f"    {message}" + (f"\n{failure.message}" if failure else "")
 
 
 if __name__ == "__main__":

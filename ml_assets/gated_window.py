@@ -41,5 +41,5 @@ def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context
             where=f"{spec.name}/validated_dataset" + (f", partition {partition}" if partition else ""),
         )
     split = split_window(window, spec)
-    context.log.info("learning from %s rows, holdout %s rows", len(split.train.target), len(split.holdout.target))
+    context.log.debug("learning from %s rows, holdout %s rows", len(split.train.target), len(split.holdout.target))
     return split

@@ -32,12 +32,8 @@ def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     """
     if spec.split.by != "time" or spec.split.train_partitions is None:
         return None
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-spec.split.train_partitions,
-        end_offset=0,
-        # the split refuses a window cut short by the first partition, and says how many are missing
-        allow_nonexistent_upstream_partitions=True,
-    )
+    # a window cut short by the first partition is refused by the split, which says how many are missing
+    return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
 
 
 _CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}

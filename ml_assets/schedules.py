@@ -23,9 +23,8 @@ def retrain_schedule(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> d
     def retrain(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if partitions is None:
             return dg.RunRequest()
-        newest = partitions.get_last_partition_key(
-            current_time=context.scheduled_execution_time, dynamic_partitions_store=context.instance
-        )
+        with dg.partition_loading_context(context.scheduled_execution_time, context.instance):
+            newest = partitions.get_last_partition_key()
         if newest is None:
             return dg.SkipReason("no partition is finished yet")
         return dg.RunRequest(partition_key=newest)

@@ -13,7 +13,8 @@ from assay.splitting import Split
 from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters
 from ml_assets.run_context import partition_of
-from resources.experiment_tracker import MlflowTracker, RunIdentity, TrackedRun
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.tracked_run import TrackedRun
 
 
 def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunIdentity:

@@ -106,7 +106,7 @@ def _partition_of(context: dg.OutputContext) -> str | None:
 
 
 def _attempt_id(context: dg.OutputContext) -> str:
-    return f"{context.run_id}/{context.step_key}/{context.step_context.previous_attempt_count}"
+    return f"{context.run_id}-{context.step_key}-{context.step_context.previous_attempt_count}"
 
 
 def _code_version(context: dg.OutputContext) -> str | None:

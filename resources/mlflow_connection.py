@@ -5,6 +5,7 @@ Does not belong here: what is logged (`experiment_tracker`) or registered (`mode
 
 import fcntl
 import http.client
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ def connect(tracking_uri: str) -> "MlflowClient":
         TrackerUnavailableError: the server does not answer within 5 s.
     """
     bound_mlflow_requests()
+    _quiet_chatter()
     if tracking_uri.startswith(("http://", "https://")):
         _require_health(tracking_uri)
     else:
@@ -50,6 +52,7 @@ def initialise_local_stores(tracking_uri: str) -> None:
     if not tracking_uri.startswith(_SQLITE):
         return
     database = Path(tracking_uri.removeprefix(_SQLITE))
+    _quiet_chatter()
     done = database.with_suffix(".initialised")
     if done.exists() and database.exists():
         return
@@ -90,6 +93,12 @@ def shown(tracking_uri: str) -> str:
     """Return a tracking URI without credentials."""
     parts = urlsplit(tracking_uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _quiet_chatter() -> None:
+    """Silence notes that ask nothing of the reader: tables being created, pip's absence from the environment."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
 
 def _require_health(tracking_uri: str) -> None:

@@ -123,7 +123,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             return None
         with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
             with as_tracking_error(self.tracking_uri, f"the champion of {name} cannot be fetched"):
-                bundle = Path(_download(self.tracking_uri, found, folder)) / BUNDLE
+                bundle = Path(_download(self.tracking_uri, found, folder))
             digest = bundle_digest(bundle)
             if digest != found.tags.get(DIGEST_TAG):
                 raise DigestMismatchError(
@@ -164,9 +164,9 @@ def _create_name(client: "MlflowClient", name: str) -> None:
 
 
 def _download(tracking_uri: str, version: "ModelVersion", folder: str) -> str:
+    """Fetch the bundle from where the version's files are; an address of the registry would use MLflow's global one."""
     from mlflow.artifacts import download_artifacts
 
-    path: str = download_artifacts(
-        artifact_uri=f"models:/{version.name}/{version.version}", dst_path=folder, tracking_uri=tracking_uri
-    )
+    source = f"{str(version.source).rstrip('/')}/{BUNDLE}"
+    path: str = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=tracking_uri)
     return path

@@ -22,6 +22,10 @@ class Spec(BaseModel):
         protected_namespaces=(),
     )
 
+    def identity(self) -> dict[str, Any]:
+        """Return what makes two values equal, as JSON-able values; subclasses leave out what only describes them."""
+        return self.model_dump(mode="json")
+
 
 def digest_of(*parts: Any) -> str:
     """Return the SHA-256 hex digest of JSON-able values or specs, independent of key order.

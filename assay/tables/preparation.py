@@ -35,7 +35,7 @@ def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, wh
         EmptyDataError: no row falls into the partition.
     """
     read = table.num_rows
-    table = _with_datetimes(table, spec)
+    table = storable(_with_datetimes(table, spec))
     if spec.partitions.is_time and spec.partitions.column is not None and partition_key is not None:
         table = rows_of_partition(table, spec.partitions, partition_key, where=where)
     table = derive_columns(table, spec)
@@ -51,6 +51,17 @@ def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, wh
     if spec.derive:
         notes["derived columns"] = ", ".join(spec.derive)
     return Dataset(table=table, schema=schema, fingerprint=fingerprint(table), notes=notes)
+
+
+def storable(table: pa.Table) -> pa.Table:
+    """Return the table with types that Parquet keeps: whole seconds as microseconds, 64-bit dates as 32-bit ones."""
+    for position, column in enumerate(table.schema):
+        dtype = column.type
+        if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
+            table = table.set_column(position, column.name, table.column(position).cast(pa.timestamp("us", dtype.tz)))
+        elif pa.types.is_date64(dtype):
+            table = table.set_column(position, column.name, table.column(position).cast(pa.date32()))
+    return table
 
 
 def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, where: str) -> pa.Table:

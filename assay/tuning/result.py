@@ -3,7 +3,7 @@
 Does not belong here: how it searched.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -39,3 +39,7 @@ class BestHyperparameters(Spec):
     stopped_by: Literal["disabled", "empty_space", "n_trials", "timeout"]
     trials: tuple[TrialRecord, ...] = ()
     seed: int
+
+    def identity(self) -> dict[str, Any]:
+        """Leave out how long trials took."""
+        return self.model_dump(mode="json", exclude={"trials": {"__all__": {"seconds"}}})

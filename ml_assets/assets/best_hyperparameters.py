@@ -9,8 +9,8 @@ from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.tuning.result import BestHyperparameters
 from assay.tuning.search import find_best_hyperparameters
-from ml_assets.asset_settings import asset_settings
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.pipeline_asset import pipeline_asset
 from ml_assets.presentation.learning import search_metadata, trial_logger
 from ml_assets.run_parameters import RunParameters
 
@@ -18,8 +18,11 @@ from ml_assets.run_parameters import RunParameters
 def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/best_hyperparameters`."""
 
-    @dg.asset(
-        **asset_settings(spec, "best_hyperparameters", group="tuning", kinds={"optuna"}),
+    @pipeline_asset(
+        spec,
+        "best_hyperparameters",
+        group="tuning",
+        kinds={"optuna"},
         description="Model family and hyperparameters found on the training rows alone.",
         ins={"validated_dataset": window_input(spec)},
         pool="training",

@@ -14,8 +14,8 @@ from assay.promotion import decide
 from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
-from ml_assets.asset_settings import asset_settings
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
 from ml_assets.run_context import asset_key
 from ml_assets.run_parameters import RunParameters
@@ -26,15 +26,18 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/champion_model` with its check."""
     key = asset_key(spec, "champion_model")
 
-    @dg.asset(
-        **asset_settings(spec, "champion_model", group="promotion", kinds={"mlflow"}),
+    @pipeline_asset(
+        spec,
+        "champion_model",
+        group="promotion",
+        kinds={"mlflow"},
         description="The champion in the model registry, after the new model was held against it.",
         ins={
             "validated_dataset": window_input(spec),
-            "trained_model": dg.AssetIn(key=asset_key(spec, "trained_model")),
-            "evaluation_report": dg.AssetIn(key=asset_key(spec, "evaluation_report")),
+            "trained_model": own_input(spec, "trained_model"),
+            "evaluation_report": own_input(spec, "evaluation_report"),
         },
-        check_specs=[
+        checks=[
             dg.AssetCheckSpec(
                 "beats_champion",
                 asset=key,

@@ -13,8 +13,8 @@ from assay.evaluation.report import EvaluationReport
 from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
-from ml_assets.asset_settings import asset_settings
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.evaluation import check_of_baseline, check_of_minimum, evaluation_metadata
 from ml_assets.run_context import asset_key, partition_of
 from ml_assets.run_parameters import RunParameters
@@ -26,14 +26,17 @@ def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/evaluation_report` with its checks."""
     key = asset_key(spec, "evaluation_report")
 
-    @dg.asset(
-        **asset_settings(spec, "evaluation_report", group="evaluation", kinds={"scikitlearn"}),
+    @pipeline_asset(
+        spec,
+        "evaluation_report",
+        group="evaluation",
+        kinds={"scikitlearn"},
         description="Metrics on rows the model has never seen, beside a baseline that ignores the features.",
         ins={
             "validated_dataset": window_input(spec),
-            "trained_model": dg.AssetIn(key=asset_key(spec, "trained_model")),
+            "trained_model": own_input(spec, "trained_model"),
         },
-        check_specs=[
+        checks=[
             dg.AssetCheckSpec(
                 "primary_metric_above_minimum",
                 asset=key,

@@ -8,7 +8,7 @@ import dagster as dg
 from assay.ingestion.dataset import read_dataset
 from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset
-from ml_assets.asset_settings import asset_settings
+from ml_assets.pipeline_asset import pipeline_asset
 from ml_assets.presentation.tables import dataset_metadata
 from ml_assets.run_context import partition_of, place_of
 from ml_assets.run_parameters import RunParameters
@@ -19,8 +19,11 @@ from resources.schema_registry import SchemaRegistry
 def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/raw_dataset`."""
 
-    @dg.asset(
-        **asset_settings(spec, "raw_dataset", group="ingestion", kinds={"parquet"}),
+    @pipeline_asset(
+        spec,
+        "raw_dataset",
+        group="ingestion",
+        kinds={"parquet"},
         description="Rows of the source, read strictly and held against the frozen schema.",
     )
     def raw_dataset(

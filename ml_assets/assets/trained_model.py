@@ -12,10 +12,9 @@ from assay.tables.dataset import ValidatedDataset
 from assay.training.fitting import train
 from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters
-from ml_assets.asset_settings import asset_settings
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.learning import model_metadata
-from ml_assets.run_context import asset_key
 from ml_assets.run_parameters import RunParameters
 from ml_assets.tracking import log_training, run_identity, run_tags
 from resources.experiment_tracker import MlflowTracker
@@ -26,12 +25,15 @@ from resources.model_registry import MlflowModelRegistry
 def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/trained_model`."""
 
-    @dg.asset(
-        **asset_settings(spec, "trained_model", group="training", kinds={"scikitlearn", "mlflow"}),
+    @pipeline_asset(
+        spec,
+        "trained_model",
+        group="training",
+        kinds={"scikitlearn", "mlflow"},
         description="The model fitted on all training rows, with its manifest; logged as one MLflow run.",
         ins={
             "validated_dataset": window_input(spec),
-            "best_hyperparameters": dg.AssetIn(key=asset_key(spec, "best_hyperparameters")),
+            "best_hyperparameters": own_input(spec, "best_hyperparameters"),
         },
         pool="training",
     )

@@ -13,9 +13,9 @@ from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.validation.gate import run_gate
 from assay.validation.rules import RULES
-from ml_assets.asset_settings import asset_settings
+from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.gate import check_results, gate_metadata
-from ml_assets.run_context import asset_key, place_of
+from ml_assets.run_context import asset_key, partition_of, place_of
 from ml_assets.run_parameters import RunParameters
 from ml_assets.verdicts import publish_rejection, publish_report
 from resources.artifact_io_manager import ArtifactIOManager
@@ -28,20 +28,24 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         dg.AssetCheckSpec(rule.name, asset=key, description=rule.description, blocking=True) for rule in RULES.values()
     ]
 
-    @dg.asset(
-        **asset_settings(spec, "validated_dataset", group="validation", kinds={"parquet", "pandera"}),
+    @pipeline_asset(
+        spec,
+        "validated_dataset",
+        group="validation",
+        kinds={"parquet", "pandera"},
         description="Rows that passed the data-quality gate, with their receipt.",
-        check_specs=checks,
+        checks=checks,
+        ins={"raw_dataset": own_input(spec, "raw_dataset")},
         output_required=False,
     )
     def validated_dataset(
         context: dg.AssetExecutionContext,
         raw_dataset: Dataset,
         run_parameters: RunParameters,
-        artifact_io_manager: ArtifactIOManager,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[ValidatedDataset] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
-        verdict = run_gate(raw_dataset, run, where=place_of(context))
+        verdict = run_gate(raw_dataset, run, where=place_of(context), partition=partition_of(context) or "")
         if verdict.accepted is None:
             publish_rejection(context, artifact_io_manager.artifacts(), verdict)
             yield from check_results(verdict.report)

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
+from assay.evaluation.minimum import failed_minimum
 from assay.evaluation.report import EvaluationReport
-from assay.promotion import failed_minimum
 from ml_assets.presentation.images import images
 from ml_assets.presentation.tables import records_table
 
@@ -38,7 +38,7 @@ def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:
         check_name="primary_metric_above_minimum",
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(failed.values()) if failed else _minimum_in_words(report),
+        description=_minimum_in_words(report, failed),
         metadata={"observed": records_table(_minimum_rows(report))},
     )
 
@@ -61,8 +61,15 @@ def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
     ]
 
 
-def _minimum_in_words(report: EvaluationReport) -> str:
-    return "all bounds are reached" if report.minimum else "no bound is set"
+def _minimum_in_words(report: EvaluationReport, failed: dict[str, float | None]) -> str:
+    if not failed:
+        return "all bounds are reached" if report.minimum else "no bound is set"
+    told = [f"{name} is {_number(value)}, asked for {report.minimum[name]:g}" for name, value in failed.items()]
+    return "; ".join(told)
+
+
+def _number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.5g}"
 
 
 def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters, TrialRecord
 from ml_assets.presentation.images import image
 from ml_assets.presentation.tables import records_table
-from resources.experiment_tracker import TrackedRun
+from resources.tracked_run import TrackedRun
 
 _TOP_TRIALS = 10
 

@@ -26,7 +26,7 @@ class SpecCodec(Codec):
         """Write indented JSON."""
         path = folder / _FILE
         path.write_text(value.model_dump_json(indent=2), encoding="utf-8")
-        return Encoded(files={_FILE: path}, data_version=digest_of(value))
+        return Encoded(files={_FILE: path}, data_version=digest_of(value.identity()))
 
     def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> Spec:  # noqa: ARG002 - no columns here
         """Read and validate."""

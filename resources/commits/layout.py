@@ -34,5 +34,13 @@ def number_of(key: str) -> int | None:
 
 
 def object_key(asset: tuple[str, ...], partition: str | None, attempt_id: str, sha256: str, name: str) -> str:
-    """Return the key of a data object; attempts never share one, unless the bytes are the same."""
-    return f"{series_prefix(asset, partition)}data/{encoded(attempt_id)}/{sha256[:16]}-{encoded(name)}"
+    """Return the key of a data object; attempts never share one, unless the bytes are the same.
+
+    Args:
+        asset: asset key's components.
+        partition: partition key.
+        attempt_id: who writes.
+        sha256: of the object's bytes.
+        name: the object's own name, which a codec chose.
+    """
+    return f"{series_prefix(asset, partition)}data/{encoded(attempt_id)}/{sha256[:16]}-{name}"

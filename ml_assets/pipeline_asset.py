@@ -1,0 +1,64 @@
+"""The decorator of a pipeline's assets: `dagster.asset` with all that follows from the pipeline.
+
+Does not belong here: anything of a single stage.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from ml_assets.partitions import partitions_of
+from ml_assets.run_context import asset_key
+from ml_assets.versions import code_version
+
+Decorator: TypeAlias = Callable[[Callable[..., Any]], dg.AssetsDefinition]
+
+
+def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
+    spec: PipelineSpec,
+    name: str,
+    *,
+    group: str,
+    kinds: set[str],
+    description: str,
+    ins: Mapping[str, dg.AssetIn] | None = None,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    pool: str | None = None,
+    output_required: bool = True,
+) -> Decorator:
+    """Return the decorator that makes a function the asset `<pipeline>/<name>`.
+
+    Args:
+        spec: the pipeline.
+        name: last component of the asset key.
+        group: lifecycle stage.
+        kinds: labels that the UI draws.
+        description: shown in the UI.
+        ins: inputs that are not the same pipeline's asset of the parameter's name.
+        checks: checks that the function itself yields.
+        pool: the concurrency pool that the step takes a slot of.
+        output_required: whether the function may end without an output.
+    """
+    decorate: Decorator = dg.asset(
+        key=asset_key(spec, name),
+        group_name=group,
+        kinds=kinds,
+        description=description,
+        owners=list(spec.owners),
+        tags={"pipeline": spec.name, "task": str(spec.task)},
+        partitions_def=partitions_of(spec),
+        code_version=code_version(spec, name),
+        io_manager_key="artifact_io_manager",
+        ins=ins,
+        check_specs=list(checks),
+        pool=pool,
+        output_required=output_required,
+    )
+    return decorate
+
+
+def own_input(spec: PipelineSpec, name: str) -> dg.AssetIn:
+    """Return the input that reads the same partition of one of the pipeline's assets."""
+    return dg.AssetIn(key=asset_key(spec, name))
