@@ -36,7 +36,7 @@ def decompressed(path: Path, name: str, folder: Path) -> Path:
         else:
             with gzip.open(path) as packed:
                 _copy(packed, target, limit, name)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:  # RuntimeError: encrypted
         raise MalformedDataError("the file cannot be unpacked", where=name, found=str(error)) from error
     return target
 

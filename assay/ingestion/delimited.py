@@ -1,30 +1,34 @@
 """Delimited text, read strictly by Arrow.
 
-Belongs here: what Arrow's reader would get silently wrong, told instead: leading zeros, foreign delimiters, NUL bytes.
-Does not belong here: guessing a dialect.
+Belongs here: inference of types that never changes a value without a word.
+Does not belong here: guessing a dialect; what shows in the bytes alone (`raw_text`).
 """
 
-import mmap
+import codecs
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from assay.errors import MalformedDataError
+from assay.errors import EmptyDataError, MalformedDataError
+from assay.ingestion.raw_text import refuse_broken_text, refuse_foreign_delimiter
 from assay.specs.dataset import CsvDialect
 
-_FOREIGN_DELIMITERS = (";", "\t", "|", ",")
-_LEADING_ZERO = r"^[+-]?0[0-9]"
+_LEADING_ZERO = r"^[ \t]*[+-]?0[0-9]"
+_MANY_DIGITS = r"^[ \t]*[+-]?[0-9]{16,}[ \t]*$"
+_EXACT_UP_TO = 2.0**53
 
 
 def read_delimited(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> pa.Table:
     """Read delimited text; every row must have as many fields as the header.
 
-    Types are inferred from all rows. A number column in which any text has a leading zero (`00123`) stays text: such
-    digits are codes, and a number would lose them. Only files that hold a leading zero anywhere pay a second reading
-    of their number columns. Quoted fields may hold delimiters and line breaks.
+    Types are inferred from all rows. A number column stays text when a number would lose something of it: a leading
+    zero (`00123`) in any value, or digits beyond 64 bits. To know that, the number columns alone are read a second
+    time as text; that takes less time than the bytes would take to search. Quoted fields may hold delimiters and line
+    breaks, and are never missing.
 
     Args:
         path: the file.
@@ -33,43 +37,65 @@ def read_delimited(path: Path, dialect: CsvDialect, name: str, *, delimiter: str
         delimiter: the format's own field separator, where the dialect sets none.
 
     Raises:
-        MalformedDataError: wrong field counts (with the row), bytes that are not in the encoding, NUL bytes, unnamed
-            columns, or one single column whose name holds another delimiter.
+        MalformedDataError: wrong field counts (with the row), bytes that are not in the encoding, NUL bytes, stray
+            quotes, unnamed or repeated columns, or a header in another delimiter.
+        EmptyDataError: there is no header.
     """
     separator = dialect.delimiter or delimiter
-    _refuse_nul(path, dialect, name)
-    table = _read(path, dialect, name, separator, column_types={})
-    _refuse_odd_names(table.column_names, name, separator)
+    _refuse_unknown_encoding(dialect, name)
+    refuse_foreign_delimiter(path, dialect, name, separator)
+    refuse_broken_text(path, dialect, name, separator)
+    table = _read(path, dialect, name, separator, texts=())
+    _refuse_odd_names(table.column_names, name)
     _refuse_undecodable(table, dialect, name)
     numbers = [field.name for field in table.schema if _is_number(field.type)]
-    if numbers and _has_leading_zero(path, separator):
-        texts = _read(path, dialect, name, separator, column_types=dict.fromkeys(numbers, pa.string()))
-        for column in numbers:
-            if pc.any(pc.match_substring_regex(texts[column], _LEADING_ZERO)).as_py():
-                table = table.set_column(table.column_names.index(column), column, texts[column])
+    if not numbers or table.num_rows == 0:
+        return table
+    texts = _read(path, dialect, name, separator, texts=numbers)
+    for column in numbers:
+        if _loses_something(table[column], texts[column]):
+            table = table.set_column(table.column_names.index(column), column, texts[column])
     return table
 
 
-def _read(
-    path: Path, dialect: CsvDialect, name: str, separator: str, *, column_types: dict[str, pa.DataType]
-) -> pa.Table:
-    parse = csv.ParseOptions(delimiter=separator, quote_char=dialect.quote, double_quote=True, newlines_in_values=True)
+def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
+    if pc.any(pc.match_substring_regex(texts, _LEADING_ZERO)).as_py():
+        return True
+    if not pa.types.is_floating(numbers.type):
+        return False
+    largest = pc.max(pc.abs(numbers)).as_py()
+    if largest is None or largest < _EXACT_UP_TO:
+        return False
+    return bool(pc.any(pc.match_substring_regex(texts, _MANY_DIGITS)).as_py())
+
+
+def _read(path: Path, dialect: CsvDialect, name: str, separator: str, *, texts: Sequence[str]) -> pa.Table:
     convert = csv.ConvertOptions(
         null_values=list(dialect.null_values),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         decimal_point=dialect.decimal,
-        column_types=column_types,
-        include_columns=list(column_types),
+        column_types=dict.fromkeys(texts, pa.string()),
+        include_columns=list(texts),
     )
     try:
-        return csv.read_csv(path, csv.ReadOptions(encoding=dialect.encoding), parse, convert)
-    except (pa.ArrowInvalid, UnicodeError, LookupError) as error:
+        table = csv.read_csv(path, csv.ReadOptions(encoding=dialect.encoding), _parsing(dialect, separator), convert)
+        str(table.column_names)  # Arrow decodes names here, not before
+    except (pa.ArrowInvalid, UnicodeError) as error:
         raise _refusal(path, name, separator, dialect, error) from error
+    return table
 
 
-def _refusal(path: Path, name: str, separator: str, dialect: CsvDialect, error: Exception) -> MalformedDataError:
-    found = str(error).splitlines()[0][:300]
+def _parsing(dialect: CsvDialect, separator: str) -> csv.ParseOptions:
+    return csv.ParseOptions(delimiter=separator, quote_char=dialect.quote, double_quote=True, newlines_in_values=True)
+
+
+def _refusal(
+    path: Path, name: str, separator: str, dialect: CsvDialect, error: Exception
+) -> MalformedDataError | EmptyDataError:
+    found = _first_line(error)
+    if "Empty CSV file" in found:
+        return EmptyDataError("the file is empty", where=name, found=found, expected="a header and rows")
     if "Expected" in found and "columns" in found:
         expected = f"as many fields in every row as in the header, separated by {separator!r}"
         remedy = "mend the row, or dataset.dialect"
@@ -86,56 +112,64 @@ def _with_row_number(path: Path, separator: str, dialect: CsvDialect) -> str:
     """Read again in one thread, where Arrow knows the row's number."""
     options = csv.ReadOptions(encoding=dialect.encoding, use_threads=False)
     try:
-        csv.read_csv(path, options, csv.ParseOptions(delimiter=separator, newlines_in_values=True))
+        csv.read_csv(path, options, _parsing(dialect, separator))
     except pa.ArrowInvalid as error:
-        return str(error).splitlines()[0][:300]
+        return _first_line(error)
     return ""
 
 
-def _refuse_nul(path: Path, dialect: CsvDialect, name: str) -> None:
-    if dialect.encoding.lower().replace("_", "-").startswith(("utf-16", "utf-32")):
-        return
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        position = content.find(b"\0")
-    if position >= 0:
+def _first_line(error: Exception) -> str:
+    """Return what Arrow says, without the row that it quotes."""
+    return re.sub(r"(got \d+):.*", r"\1", str(error).splitlines()[0])[:300]
+
+
+def _refuse_unknown_encoding(dialect: CsvDialect, name: str) -> None:
+    try:
+        codecs.lookup(dialect.encoding)
+    except LookupError as error:
         raise MalformedDataError(
-            "the file holds a NUL byte",
-            where=f"{name}, byte {position}",
-            expected="text",
-            remedy="check dataset.format and dataset.dialect.encoding",
-        )
+            "the encoding is unknown",
+            where=name,
+            found=dialect.encoding,
+            expected="a Python codec name, such as utf-8, cp1252 or latin-1",
+            remedy="mend dataset.dialect.encoding",
+        ) from error
 
 
-def _refuse_odd_names(names: list[str], name: str, separator: str) -> None:
+def _refuse_odd_names(names: list[str], name: str) -> None:
     if "" in names:
         raise MalformedDataError(
             "a column has no name", where=f"{name}, column {names.index('') + 1}", remedy="name every column"
         )
-    foreign = [other for other in _FOREIGN_DELIMITERS if other != separator and other in names[0]]
-    if len(names) == 1 and foreign:
+    repeated = [place for place, column in enumerate(names) if column in names[:place]]
+    if repeated:
+        column = names[repeated[0]]
         raise MalformedDataError(
-            "the whole header is one column",
-            where=name,
-            found=f"{names[0][:80]!r} with delimiter {separator!r}",
-            remedy=f"set dataset.dialect.delimiter to {foreign[0]!r}",
+            "column names are repeated",
+            where=f"{name}, columns {names.index(column) + 1} and {repeated[0] + 1}",
+            found=column,
+            expected="unique names",
         )
 
 
 def _refuse_undecodable(table: pa.Table, dialect: CsvDialect, name: str) -> None:
-    undecodable = [field.name for field in table.schema if pa.types.is_binary(field.type)]
-    if undecodable:
-        raise MalformedDataError(
-            "a text is not in the file's encoding",
-            where=f"{name}, column '{undecodable[0]}'",
-            expected=f"text in {dialect.encoding}",
-            remedy="set dataset.dialect.encoding, e.g. cp1252",
-        )
+    for field in table.schema:
+        if pa.types.is_binary(field.type):
+            row = next(place for place, value in enumerate(table[field.name].to_pylist(), 1) if not _is_text(value))
+            raise MalformedDataError(
+                "a text is not in the file's encoding",
+                where=f"{name}, column '{field.name}', data row {row}",
+                expected=f"text in {dialect.encoding}",
+                remedy="set dataset.dialect.encoding, e.g. cp1252",
+            )
 
 
-def _has_leading_zero(path: Path, separator: str) -> bool:
-    pattern = re.compile(rb'(?:^|[\n"' + re.escape(separator.encode()) + rb"])[+-]?0[0-9]")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return pattern.search(content) is not None
+def _is_text(value: bytes | None) -> bool:
+    try:
+        (value or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _is_number(dtype: pa.DataType) -> bool:

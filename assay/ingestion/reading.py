@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from assay.errors import EmptyDataError, MalformedDataError, SourceNotFoundError
+from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError
 from assay.ingestion.compression import decompressed
 from assay.ingestion.delimited import read_delimited
 from assay.ingestion.formats import COMPRESSED, detect_format
 from assay.ingestion.parquet import read_parquet
+from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import read_json, read_jsonl
 from assay.specs.dataset import CsvDialect, DataFormat
+
+MAX_COLUMNS = 5_000
+"""Wider tables come from a wrong delimiter or a transposed file."""
 
 _READERS: dict[DataFormat, Callable[[Path, CsvDialect, str], pa.Table]] = {
     DataFormat.CSV: lambda path, dialect, name: read_delimited(path, dialect, name, delimiter=","),
@@ -39,24 +43,31 @@ def read_table(path: Path, *, data_format: DataFormat, dialect: CsvDialect, name
         At least one row and one column, names unique.
 
     Raises:
-        SourceError: missing file, unknown format or malformed bytes.
+        SourceError: missing file, unknown format, malformed bytes or nested columns.
         EmptyDataError: no row.
     """
     name = name or str(path)
     if not path.is_file():
         raise SourceNotFoundError("the file does not exist", where=name, remedy="mend dataset.source")
-    if path.stat().st_size == 0:
-        raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
     chosen = detect_format(name) if data_format is DataFormat.AUTO else data_format
-    with tempfile.TemporaryDirectory() as folder:
-        plain = decompressed(path, name, Path(folder)) if name.lower().endswith(COMPRESSED) else path
-        table = _READERS[chosen](plain, dialect, name)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            plain = decompressed(path, name, Path(folder)) if name.lower().endswith(COMPRESSED) else path
+            if plain.stat().st_size == 0:
+                raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
+            table = _READERS[chosen](plain, dialect, name)
+    except OSError as error:
+        raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
     _require_rows_and_names(table, name)
-    return table
+    return with_plain_types(table, name)
 
 
 def _require_rows_and_names(table: pa.Table, name: str) -> None:
     names = table.column_names
+    if len(names) > MAX_COLUMNS:
+        raise MalformedDataError(
+            "there are too many columns", where=name, found=str(len(names)), expected=f"at most {MAX_COLUMNS}"
+        )
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise MalformedDataError(

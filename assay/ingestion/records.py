@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import MalformedDataError
 
@@ -30,7 +31,7 @@ def read_jsonl(path: Path, name: str) -> pa.Table:
     Raises:
         MalformedDataError: a line is no strict JSON object; says which.
     """
-    lines = _text(path, name).splitlines()
+    lines = _text(path, name).split("\n")  # JSON texts may hold the other line breaks that `splitlines` knows
     return _table([_parse(line, f"{name}:{n}") for n, line in enumerate(lines, 1) if line.strip()], name)
 
 
@@ -54,13 +55,13 @@ def _parse(text: str, where: str) -> Any:
 
     try:
         return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeated)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise _refusal(where, str(error), "strict JSON") from error
 
 
 def _table(records: list[Any], name: str) -> pa.Table:
     columns: dict[str, None] = {}
-    for number, record in enumerate(records):
+    for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
             raise _refusal(f"{name}, record {number}", type(record).__name__, "an object")
         nested = [key for key, value in record.items() if isinstance(value, dict | list)]
@@ -72,11 +73,16 @@ def _table(records: list[Any], name: str) -> pa.Table:
 
 def _column(column: str, records: list[dict[str, Any]], name: str) -> pa.Array:
     values = [record.get(column) for record in records]
+    where = f"{name}, column '{column}'"
     try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        array = pa.array(values)
+    except (ValueError, TypeError, OverflowError) as error:  # Arrow's own errors derive from these
         kinds = sorted({type(value).__name__ for value in values if value is not None})
-        raise _refusal(f"{name}, column '{column}'", f"values of types {', '.join(kinds)}", "one type") from error
+        found = f"values of types {', '.join(kinds)}"
+        raise _refusal(where, found, "one type; whole numbers within 64 bits; texts of valid Unicode") from error
+    if pa.types.is_floating(array.type) and pc.any(pc.is_inf(array)).as_py():
+        raise _refusal(where, "a number too large for a float", "numbers below 1.8e308")
+    return array
 
 
 def _refusal(where: str, found: str, expected: str) -> MalformedDataError:

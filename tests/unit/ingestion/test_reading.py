@@ -1,0 +1,151 @@
+"""Formats, compression and dtypes of any file."""
+
+import gzip
+import io
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError, UnsupportedFormatError
+from assay.ingestion.formats import detect_format
+from assay.ingestion.reading import read_table
+from assay.specs.dataset import CsvDialect, DataFormat
+
+
+def parquet_bytes(table, **options):
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, **options)
+    return buffer.getvalue()
+
+
+def zip_bytes(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.csv", "csv"), ("https://h/x/A.TSV", "tsv"), ("a.csv.gz", "csv"), ("a.pq", "parquet"), ("a.ndjson", "jsonl")],
+)
+def test_a_name_tells_the_format(name, expected):
+    assert detect_format(name) is DataFormat(expected)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.bz2", "csv"])
+def test_an_unknown_ending_lists_what_is_known(name):
+    with pytest.raises(UnsupportedFormatError) as caught:
+        detect_format(name)
+    assert ".parquet" in caught.value.expected
+    assert "dataset.format" in caught.value.remedy
+
+
+def test_a_declared_format_wins(read):
+    assert read("a,b\n1,2\n", name="rows.txt", data_format=DataFormat.CSV).num_rows == 1
+
+
+def test_compressed_files_are_unpacked(read):
+    assert read(gzip.compress(b"a,b\n1,2\n"), name="rows.csv.gz").to_pydict() == {"a": [1], "b": [2]}
+    assert read(zip_bytes(x="a,b\n1,2\n"), name="rows.csv.zip").to_pydict() == {"a": [1], "b": [2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv.gz", b"a,b\n1,2\n", "cannot be unpacked"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-8], "cannot be unpacked"),
+        ("a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5_000_000), "unpacks to more than is allowed"),
+        ("a.csv.zip", b"no zip", "cannot be unpacked"),
+        ("a.csv.zip", zip_bytes(x="a,b\n", y="a,b\n"), "x, y"),
+    ],
+)
+def test_damaged_or_swollen_archives_are_refused(read, name, content, message):
+    with pytest.raises(MalformedDataError) as caught:
+        read(content, name=name)
+    assert message in str(caught.value)
+
+
+def test_an_archive_of_nothing_is_empty(read):
+    with pytest.raises(EmptyDataError, match="the file is empty"):
+        read(gzip.compress(b""), name="a.csv.gz")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SourceNotFoundError) as caught:
+        read_table(tmp_path / "no.csv", data_format=DataFormat.AUTO, dialect=CsvDialect(), name="s3://b/no.csv")
+    assert caught.value.where == "s3://b/no.csv"
+
+
+def test_a_file_that_may_not_be_read_is_told(read, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    monkeypatch.setattr("pathlib.Path.write_bytes", lambda path, data: None)
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)
+    monkeypatch.setattr("pathlib.Path.stat", lambda path: type("Stat", (), {"st_size": 1}))
+    with pytest.raises(SourceError, match="cannot be read") as caught:
+        read("a,b\n1,2\n")
+    assert caught.value.found == "Permission denied"
+
+
+def test_parquet_is_read_whatever_its_folder_is_called(tmp_path):
+    folder = tmp_path / "year=2020"
+    folder.mkdir()
+    path = folder / "a.parquet"
+    path.write_bytes(parquet_bytes(pa.table({"a": [1]})))
+    assert read_table(path, data_format=DataFormat.AUTO, dialect=CsvDialect()).column_names == ["a"]
+
+
+def test_a_flipped_bit_in_a_parquet_page_is_noticed(read):
+    values = pa.table({"a": np.arange(1000.0)})
+    content = bytearray(parquet_bytes(values, write_page_checksum=True, compression="none", use_dictionary=False))
+    content[content.index(np.arange(500.0, 504.0).tobytes())] ^= 1
+    with pytest.raises(MalformedDataError, match="not readable as Parquet"):
+        read(bytes(content), name="a.parquet")
+
+
+@pytest.mark.parametrize("content", [b"x", b"PAR1 is no Parquet PAR1"])
+def test_other_bytes_are_no_parquet(read, content):
+    with pytest.raises(MalformedDataError, match="not readable as Parquet"):
+        read(content, name="a.parquet")
+
+
+def test_a_parquet_file_that_claims_too_much_is_refused(read, monkeypatch):
+    monkeypatch.setattr("assay.ingestion.parquet.MAX_VALUES", 10)
+    with pytest.raises(MalformedDataError) as caught:
+        read(parquet_bytes(pa.table({"a": range(11)})), name="a.parquet")
+    assert caught.value.found == "11 rows x 1 columns"
+
+
+def test_a_table_of_too_many_columns_is_refused(read):
+    with pytest.raises(MalformedDataError, match="too many columns"):
+        read(",".join(f"c{n}" for n in range(5001)) + "\n" + ",".join(["1"] * 5001) + "\n")
+
+
+def test_dtypes_become_plain_without_loss(read):
+    table = pa.table(
+        {
+            "s": pa.array([7], pa.timestamp("s")),
+            "ms": pa.array([7], pa.timestamp("ms", "UTC")),
+            "ns": pa.array([7], pa.timestamp("ns")),
+            "numbers": pa.array([7]).dictionary_encode(),
+            "texts": pa.array(["x"]).dictionary_encode(),
+        }
+    )
+    read_back = read(parquet_bytes(table), name="a.parquet")
+    kinds = dict(zip(read_back.column_names, map(str, read_back.schema.types), strict=True))
+    assert kinds.pop("texts").startswith("dictionary<values=string")
+    assert kinds == {"s": "timestamp[us]", "ms": "timestamp[us, tz=UTC]", "ns": "timestamp[ns]", "numbers": "int64"}
+    assert read_back["s"][0].as_py() == table["s"][0].as_py()
+
+
+def test_nested_columns_are_refused_by_name(read):
+    with pytest.raises(UnsupportedFormatError) as caught:
+        read(parquet_bytes(pa.table({"a": [1], "b": [[1, 2]]})), name="a.parquet")
+    assert caught.value.where == "a.parquet, column 'b'"
