@@ -20,7 +20,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     spec: PipelineSpec,
     name: str,
     *,
-    group: str,
+    stage: str,
     kinds: set[str],
     description: str,
     ins: Mapping[str, dg.AssetIn] | None = None,
@@ -33,7 +33,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     Args:
         spec: the pipeline.
         name: last component of the asset key.
-        group: lifecycle stage.
+        stage: lifecycle stage, a tag; the group is the pipeline, so that the UI draws each model on its own.
         kinds: labels that the UI draws.
         description: shown in the UI.
         ins: inputs that are not the same pipeline's asset of the parameter's name.
@@ -43,11 +43,11 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     """
     decorate: Decorator = dg.asset(
         key=asset_key(spec, name),
-        group_name=group,
+        group_name=spec.name,
         kinds=kinds,
         description=description,
         owners=list(spec.owners),
-        tags={"pipeline": spec.name, "task": str(spec.task)},
+        tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage},
         partitions_def=partitions_of(spec),
         code_version=code_version(spec, name),
         io_manager_key="artifact_io_manager",

@@ -17,7 +17,7 @@ def partition_of(context: dg.AssetExecutionContext) -> str | None:
 def attempt_of(context: dg.AssetExecutionContext) -> Attempt:
     """Return who publishes: this run, step and retry."""
     step = context.asset_key.to_python_identifier()
-    return Attempt(run_id=context.run_id, attempt_id=f"{context.run_id}-{step}-{context.retry_number}")
+    return Attempt(run_id=context.run.run_id, attempt_id=f"{context.run.run_id}-{step}-{context.retry_number}")
 
 
 def place_of(context: dg.AssetExecutionContext) -> str:

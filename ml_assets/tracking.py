@@ -21,7 +21,7 @@ def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunId
     """Return what makes this training one MLflow run, however often it is retried."""
     return RunIdentity(
         pipeline=spec.name,
-        dagster_run_id=context.run_id,
+        dagster_run_id=context.run.run_id,
         asset_key=context.asset_key.to_user_string(),
         partition=partition_of(context),
     )

@@ -223,7 +223,7 @@ def missing_artifact(asset: str, partitions: Sequence[str]) -> ArtifactNotFoundE
     return ArtifactNotFoundError(
         f"nothing is published{which}",
         where=asset + (f", partition {', '.join(partitions)}" if partitions else ""),
-        remedy=f"dagster asset materialize -f definitions.py --select '+{asset}'{option}",
+        remedy=f"dagster asset materialize -f definitions.py --select '+key:\"{asset}\"'{option}",
     )
 
 

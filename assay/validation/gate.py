@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from assay.specs.pipeline import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.tables.fingerprint import fingerprint
-from assay.validation import learnability, pandera_rules, table_rules
+from assay.validation import custom_rules, learnability, pandera_rules, table_rules
 from assay.validation.judged_table import JudgedTable, decoded, missing_mask
 from assay.validation.outcome import Outcome, broken, outcome
 from assay.validation.profile import profile
@@ -35,6 +35,7 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
         "rows_unique_by_key": pandera_rules.rows_unique_by_key,
         "values_in_range": pandera_rules.values_in_range,
         "values_allowed": pandera_rules.values_allowed,
+        "custom_rules_hold": custom_rules.custom_rules_hold,
         "target_learnable": learnability.target_learnable,
     }
 )

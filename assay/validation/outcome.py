@@ -101,6 +101,8 @@ def _sentence(row: FailureRow) -> str:
 
 
 def _examples(table: JudgedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]") -> tuple[str, ...]:
+    if not columns:
+        return ()
     if len(columns) == 1:
         return examples(table.values_at(columns[0], positions), pii=table.is_pii(columns[0]))
     if all(table.is_pii(name) for name in columns):

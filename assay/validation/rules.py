@@ -42,6 +42,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ("rows_unique_by_key", "No two rows share a key; a missing part of a key equals a missing part."),
             ("values_in_range", "Every value lies inside its column's bounds and is finite."),
             ("values_allowed", "Every value is one of its column's allowed values."),
+            ("custom_rules_hold", "Every rule of the user's own holds."),
             ("target_learnable", "The target has classes, or a spread of numbers, that the task can be learned from."),
         )
     }

@@ -21,7 +21,7 @@ def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "best_hyperparameters",
-        group="tuning",
+        stage="tuning",
         kinds={"optuna"},
         description="Model family and hyperparameters found on the training rows alone.",
         ins={"validated_dataset": window_input(spec)},

@@ -29,7 +29,7 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "champion_model",
-        group="promotion",
+        stage="promotion",
         kinds={"mlflow"},
         description="The champion in the model registry, after the new model was held against it.",
         ins={

@@ -29,7 +29,7 @@ def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "evaluation_report",
-        group="evaluation",
+        stage="evaluation",
         kinds={"scikitlearn"},
         description="Metrics on rows the model has never seen, beside a baseline that ignores the features.",
         ins={

@@ -22,7 +22,7 @@ def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "raw_dataset",
-        group="ingestion",
+        stage="ingestion",
         kinds={"parquet"},
         description="Rows of the source, read strictly and held against the frozen schema.",
     )

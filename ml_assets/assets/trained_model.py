@@ -28,7 +28,7 @@ def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "trained_model",
-        group="training",
+        stage="training",
         kinds={"scikitlearn", "mlflow"},
         description="The model fitted on all training rows, with its manifest; logged as one MLflow run.",
         ins={

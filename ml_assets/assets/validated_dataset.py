@@ -31,7 +31,7 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "validated_dataset",
-        group="validation",
+        stage="validation",
         kinds={"parquet", "pandera"},
         description="Rows that passed the data-quality gate, with their receipt.",
         checks=checks,

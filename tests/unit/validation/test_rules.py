@@ -13,6 +13,7 @@ def test_the_names_are_the_published_check_names():
         "rows_unique_by_key",
         "values_in_range",
         "values_allowed",
+        "custom_rules_hold",
         "target_learnable",
     )
 
@@ -35,5 +36,6 @@ def test_an_unconfigured_rule_passes_and_says_so(gate):
         "rows_unique_by_key",
         "values_in_range",
         "values_allowed",
+        "custom_rules_hold",
     }
     assert all(results[name].passed and results[name].observed == "not configured" for name in unconfigured)

@@ -1,0 +1,30 @@
+"""A platform in a temporary folder for each test."""
+
+import dagster as dg
+import pytest
+from small_platform import BANK, MONTHLY, Platform, bank_rows, monthly_rows, write_csv
+
+from resources.settings import Settings
+
+
+@pytest.fixture
+def platform(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipelines").mkdir()
+    settings = Settings(home=tmp_path / "home", pipelines_dir=tmp_path / "pipelines", git_sha="abc123")
+    with dg.instance_for_test() as instance:
+        yield Platform(settings, instance)
+
+
+@pytest.fixture
+def bank(platform, tmp_path):
+    """A platform with the pipeline `bank` and good data."""
+    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
+    return platform
+
+
+@pytest.fixture
+def monthly(platform, tmp_path):
+    """A platform with the pipeline `monthly`, whose data begin in December 2020."""
+    platform.pipeline(MONTHLY, write_csv(tmp_path / "data" / "monthly.csv", monthly_rows()))
+    return platform

@@ -1,0 +1,146 @@
+"""A pipeline from source to promotion, as a user sees it."""
+
+import mlflow
+import pytest
+from small_platform import BANK, bank_rows, failure, write_csv
+
+from assay.champion import ChampionRecord
+from assay.evaluation.report import EvaluationReport
+from assay.training.trained_model import TrainedModel
+from assay.tuning.result import BestHyperparameters
+from assay.validation.report import GateReport
+
+ASSETS = [
+    "raw_dataset",
+    "validated_dataset",
+    "best_hyperparameters",
+    "trained_model",
+    "evaluation_report",
+    "champion_model",
+]
+
+
+@pytest.fixture
+def done(bank):
+    result = bank.materialize("bank/*")
+    assert result.success, failure(result)
+    return bank, result
+
+
+def test_everything_is_published_and_registered(done):
+    bank, result = done
+    report = bank.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    best = bank.artifacts.load(("bank", "best_hyperparameters"), None, BestHyperparameters)
+    model = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)
+    champion = bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
+    gate = bank.artifacts.load(("bank", "validation_report"), None, GateReport)
+
+    assert report.metrics["roc_auc"] > 0.75 > report.baseline["roc_auc"]
+    assert report.holdout_rows == 50
+    assert (best.searched, len(best.trials)) == (True, 3)
+    assert champion.version == "1"
+    assert gate.passed
+    roles = {column.name: str(column.role) for column in model.manifest.features.columns}
+    assert roles == {
+        "age": "numeric",
+        "job": "categorical",
+        "loan": "boolean",
+        "since": "datetime",
+        "note": "text",
+        "secret": "categorical",
+    }
+    assert set(model.manifest.unused_columns) == {"id"}
+    assert "identifier" in model.manifest.unused_columns["id"]
+
+
+def test_lineage_names_every_version_that_was_read(done):
+    bank, _ = done
+    commit = bank.artifacts.newest(("bank", "champion_model"), None)
+    assert set(commit.inputs) == {"bank/validated_dataset", "bank/trained_model", "bank/evaluation_report"}
+    validated = bank.artifacts.newest(("bank", "validated_dataset"), None)
+    assert commit.inputs["bank/validated_dataset"] == f"1:{validated.data_version}"
+
+
+def test_the_ui_gets_metadata_checks_and_plots(done):
+    _, result = done
+    shown = {
+        event.asset_key.path[-1]: event.materialization.metadata for event in result.get_asset_materialization_events()
+    }
+    assert list(shown) == ASSETS
+    assert shown["raw_dataset"]["dagster/row_count"].value == 200
+    assert "swordfish" not in str(shown)
+    assert any(name.startswith("plot/") for name in shown["evaluation_report"])
+    assert "plot/tuning_history" in shown["best_hyperparameters"]
+    assert "# " in shown["champion_model"]["model card"].value
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert all(checks.values())
+    assert {"rows_unique_by_key", "primary_metric_above_minimum", "better_than_baseline", "beats_champion"} <= set(checks)
+
+
+def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
+    bank, result = done
+    client = mlflow.MlflowClient(bank.settings.tracking_uri)
+    [experiment] = [found for found in client.search_experiments() if found.name == "assay/bank"]
+    [run] = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dagster_run_id"] == result.run_id
+    assert run.data.tags["asset_key"] == "bank/trained_model"
+    assert run.data.tags["git_sha"] == "abc123"
+    assert len(run.data.tags["data_digest"]) == len(run.data.tags["spec_digest"]) == 64
+    assert run.data.metrics["holdout_roc_auc"] > 0.75
+    assert run.data.params["family"] == "logistic_regression"
+    version = client.get_model_version_by_alias("bank", "champion")
+    assert version.run_id == run.info.run_id
+    assert "# " in version.description
+
+
+def test_running_again_changes_nothing_but_the_version(bank):
+    bank.materialize("bank/*")
+    again = bank.materialize("bank/*")
+    assert again.success
+    for asset in ("raw_dataset", "validated_dataset", "best_hyperparameters"):
+        first, second = bank.artifacts.log.history(("bank", asset), None)
+        assert first.data_version == second.data_version
+    record = bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
+    assert record.version == "1"
+    assert record.decision.verdict == "kept_champion"
+
+
+def test_an_incremental_training_goes_on_from_the_champion(bank):
+    assert bank.materialize("bank/*").success
+    result = bank.materialize("bank/*", parameters={"training_scenario": "incremental"})
+    assert result.success, failure(result)
+    model = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)
+    assert model.manifest.scenario_applied == "incremental"
+
+
+def test_the_training_ends_failed_in_mlflow_when_the_fit_fails(bank):
+    assert bank.materialize("bank/raw_dataset", "bank/validated_dataset").success
+    assert bank.materialize("bank/best_hyperparameters", parameters={"tuning": {"enabled": False}}).success
+    result = bank.materialize("bank/trained_model", parameters={"target_output_path": "ftp://nowhere"})
+    assert not result.success
+    assert "there is no store behind this URI" in failure(result)
+    client = mlflow.MlflowClient(bank.settings.tracking_uri)
+    [experiment] = [found for found in client.search_experiments() if found.name == "assay/bank"]
+    assert [run.info.status for run in client.search_runs([experiment.experiment_id])] == ["FAILED"]
+
+
+def test_a_minimum_that_is_missed_blocks_promotion(bank, tmp_path):
+    bank.pipeline(BANK + "evaluation: {{minimum: {{roc_auc: 0.999}}}}\n", tmp_path / "data" / "bank.csv")
+    result = bank.materialize("bank/*")
+    assert not result.success
+    [check] = [c for c in result.get_asset_check_evaluations() if c.check_name == "primary_metric_above_minimum"]
+    assert not check.passed
+    assert "0.999" in check.description
+    alone = bank.materialize("bank/champion_model")
+    record = bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
+    assert alone.success
+    assert (record.version, record.decision.verdict) == (None, "rejected_below_minimum")
+
+
+def test_changed_columns_are_refused_until_the_schema_version_is_raised(bank, tmp_path):
+    assert bank.materialize("bank/raw_dataset").success
+    write_csv(tmp_path / "data" / "bank.csv", [row | {"extra": 1} for row in bank_rows()])
+    refused = bank.materialize("bank/raw_dataset")
+    assert "[schema_drift] column 'extra' is new" in failure(refused)
+    assert bank.materialize("bank/raw_dataset", parameters={"input_schema_version": 2}).success

@@ -1,0 +1,131 @@
+"""A platform in a temporary folder: real pipelines files, real stores, an ephemeral Dagster instance."""
+
+import csv
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from definitions import build_definitions
+from resources.artifact_store import ArtifactStore
+from resources.settings import Settings
+
+BANK = """\
+name: bank
+task: binary_classification
+dataset:
+  source: {source}
+  target: y
+  columns:
+    id: {{role: identifier}}
+    note: {{role: text}}
+    secret: {{role: categorical, pii: true}}
+validation:
+  min_rows: 50
+  unique: [[id]]
+  ranges: {{age: {{min: 17, max: 120}}}}
+  allowed: {{job: [admin, nurse, pilot]}}
+split: {{by: stratified, test_size: 0.25}}
+model: {{candidates: [logistic_regression]}}
+tuning: {{n_trials: 3, folds: 2}}
+"""
+MONTHLY = """\
+name: monthly
+task: regression
+dataset:
+  source: {source}
+  partitions: {{by: month, column: day, start: "2020-11", end: "2021-06"}}
+  target: y
+validation: {{min_rows: 10, ranges: {{x: {{min: 0}}}}}}
+split: {{by: time, train_partitions: 2}}
+model: {{candidates: [ridge]}}
+tuning: {{enabled: false}}
+"""
+
+
+def bank_rows(rows: int = 200, seed: int = 7) -> list[dict]:
+    """Rows with one column of every kind; `y` follows age and job."""
+    draw = random.Random(seed)
+    made = []
+    for number in range(rows):
+        age, job = draw.randint(18, 80), draw.choice(["admin", "nurse", "pilot"])
+        likely = 0.9 if age > 50 else 0.15
+        made.append(
+            {
+                "id": f"c{number:05d}",
+                "age": age,
+                "job": job,
+                "loan": draw.choice(["true", "false"]),
+                "since": f"20{draw.randint(10, 20)}-0{draw.randint(1, 9)}-1{draw.randint(0, 9)}",
+                "note": " ".join(draw.choice(["called", "again", "asked", "later", "angry", "kind"]) for _ in range(6)),
+                "secret": draw.choice(["swordfish", "opensesame"]),
+                "y": "yes" if draw.random() < likely else "no",
+            }
+        )
+    return made
+
+
+def monthly_rows(months=("2020-12", "2021-01", "2021-02", "2021-03")) -> list[dict]:
+    draw = random.Random(3)
+    return [
+        {"day": f"{month}-{1 + n % 28:02d}T00:00:00", "x": n, "z": draw.random(), "y": 3 * n + draw.random()}
+        for month in months
+        for n in range(40)
+    ]
+
+
+def write_csv(path: Path, rows: list[dict]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@dataclass
+class Platform:
+    """One user's platform."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    parameters: dict = field(default_factory=dict)
+
+    def pipeline(self, text: str, source: Path | str) -> None:
+        name = text.split("\n", 1)[0].removeprefix("name: ")
+        (self.settings.pipelines_dir / f"{name}.yaml").write_text(text.format(source=source))
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(self.settings)
+
+    def materialize(self, *assets: str, partition: str | None = None, parameters: dict | None = None):
+        """Materialise assets such as `bank/raw_dataset`, or all of `bank/*`; never raises."""
+        keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
+        config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
+        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=keys,
+            partition_key=partition,
+            instance=self.instance,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
+            raise_on_error=False,
+        )
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        return self.definitions.resources["artifact_io_manager"].artifacts()
+
+
+def selected(key: dg.AssetKey, assets: tuple[str, ...]) -> bool:
+    name = key.to_user_string()
+    return any(name == asset or (asset.endswith("*") and name.startswith(asset[:-1])) for asset in assets)
+
+
+def failure(result):
+    """Return the innermost failure of a run as text."""
+    [event] = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    error = event.event_specific_data.error
+    while error.cause is not None:
+        error = error.cause
+    return error.message
