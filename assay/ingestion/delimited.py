@@ -17,18 +17,20 @@ from assay.errors import EmptyDataError, MalformedDataError
 from assay.ingestion.raw_text import refuse_broken_text, refuse_foreign_delimiter
 from assay.specs.dataset import CsvDialect
 
-_LEADING_ZERO = r"^[ \t]*[+-]?0[0-9]"
+_LEADING_ZERO = r"^[ \t]*[+-]?0[0-9xX]"
 _MANY_DIGITS = r"^[ \t]*[+-]?[0-9]{16,}[ \t]*$"
 _EXACT_UP_TO = 2.0**53
+_DIGIT = r"[0-9]"
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
 def read_delimited(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> pa.Table:
     """Read delimited text; every row must have as many fields as the header.
 
     Types are inferred from all rows. A number column stays text when a number would lose something of it: a leading
-    zero (`00123`) in any value, or digits beyond 64 bits. To know that, the number columns alone are read a second
-    time as text; that takes less time than the bytes would take to search. Quoted fields may hold delimiters and line
-    breaks, and are never missing.
+    zero (`00123`, `0x1F`) in any value, digits beyond 64 bits, or a size beyond a float's. To know that, the number
+    columns alone are read a second time as text; that takes less time than the bytes would take to search. Quoted
+    fields may hold delimiters and line breaks, and are never missing.
 
     Args:
         path: the file.
@@ -63,6 +65,8 @@ def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
         return True
     if not pa.types.is_floating(numbers.type):
         return False
+    if pc.any(pc.and_(pc.is_inf(numbers), pc.match_substring_regex(texts, _DIGIT))).as_py():
+        return True
     largest = pc.max(pc.abs(numbers)).as_py()
     if largest is None or largest < _EXACT_UP_TO:
         return False
@@ -74,6 +78,8 @@ def _read(path: Path, dialect: CsvDialect, name: str, separator: str, *, texts: 
         null_values=list(dialect.null_values),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
+        true_values=_TRUE,
+        false_values=_FALSE,
         decimal_point=dialect.decimal,
         column_types=dict.fromkeys(texts, pa.string()),
         include_columns=list(texts),

@@ -39,7 +39,7 @@ def test_words_that_look_like_missing_or_boolean_stay_text(read):
     }
 
 
-@pytest.mark.parametrize("code", ["00123", "-01", "+07", " 08", "00.5"])
+@pytest.mark.parametrize("code", ["00123", "-01", "+07", " 08", "00.5", "0x1F"])
 def test_a_leading_zero_keeps_the_whole_column_as_text(read, code):
     table = read(f"code,n\n12,1\n{code},0\n")
     assert table["code"].to_pylist() == ["12", code]
@@ -54,6 +54,31 @@ def test_digits_beyond_64_bits_stay_text(read):
     table = read("id,x\n12345678901234567890,1e300\n1,2\n")
     assert table["id"].to_pylist() == ["12345678901234567890", "1"]
     assert table["x"].type == pa.float64()
+
+
+def test_a_number_past_the_floats_stays_text(read):
+    assert read("a,b\n1e999,inf\n2,1\n").to_pydict() == {"a": ["1e999", "2"], "b": [float("inf"), 1.0]}
+
+
+def test_truth_mixed_with_numbers_stays_text(read):
+    assert read("a,b\ntrue,True\n1,FALSE\n").to_pydict() == {"a": ["true", "1"], "b": [True, False]}
+
+
+def test_one_missing_cell_leaves_whole_numbers_whole(read):
+    table = read("a,b\n9007199254740993,1\n,2\n")
+    assert table["a"].to_pylist() == [9007199254740993, None]
+
+
+def test_times_of_several_zones_are_the_same_moments_in_utc(read):
+    table = read("t,b\n2024-01-01T00:00:00Z,1\n2024-01-01T00:00:00+02:00,2\n")
+    assert [str(moment) for moment in table["t"].to_pylist()] == [
+        "2024-01-01 00:00:00+00:00",
+        "2023-12-31 22:00:00+00:00",
+    ]
+
+
+def test_times_with_and_without_zone_stay_text(read):
+    assert read("t,b\n2024-01-01T00:00:00Z,1\n2024-01-01T00:00:00,2\n")["t"].type == pa.string()
 
 
 def test_dialects(read):
