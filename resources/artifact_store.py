@@ -19,7 +19,7 @@ from resources.codecs.interface import Codec, Encoded
 from resources.codecs.models import ModelCodec
 from resources.codecs.specs import SpecCodec
 from resources.codecs.tables import TableCodec
-from resources.commits.layout import object_key
+from resources.commits.layout import attempt_prefix, object_key
 from resources.commits.log import CommitLog
 from resources.commits.record import Commit, CommittedObject
 from resources.file_digests import file_sha256
@@ -135,6 +135,7 @@ class ArtifactStore:
         receipt: GateReceipt | None = None,
     ) -> Commit:
         codec = _codec_for(type(value))
+        repeated = any(self._store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
         with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
             encoded = codec.encode(value, Path(folder))
             objects = self._upload(asset, partition, attempt, encoded)
@@ -157,7 +158,9 @@ class ArtifactStore:
                 "properties": dict(encoded.properties),
             }
         )
-        return self.log.append(lambda number: template.model_copy(update={"number": number}), asset, partition)
+        return self.log.append(
+            lambda number: template.model_copy(update={"number": number}), asset, partition, repeated=repeated
+        )
 
     def _upload(
         self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, encoded: Encoded

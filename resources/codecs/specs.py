@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from assay.errors import StorageError
 from assay.specs.base import Spec, digest_of
 from resources.codecs.interface import ArtifactReader, Codec, Encoded
 
@@ -30,5 +33,15 @@ class SpecCodec(Codec):
 
     def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> Spec:  # noqa: ARG002 - no columns here
         """Read and validate."""
-        value: Spec = kind.model_validate_json(reader.verified_bytes(_FILE))
+        data = reader.verified_bytes(_FILE)
+        try:
+            value: Spec = kind.model_validate_json(data)
+        except ValidationError as error:
+            raise StorageError(
+                "the stored value is of another kind, or was written by another version of the code",
+                where=reader.place,
+                found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
+                expected=kind.__name__,
+                remedy="materialise the asset again",
+            ) from error
         return value

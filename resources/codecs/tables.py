@@ -3,6 +3,7 @@
 Does not belong here: reading users' Parquet (`assay.ingestion`).
 """
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import DigestMismatchError
+from assay.errors import DigestMismatchError, MissingColumnError, StorageError, did_you_mean
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.tables.fingerprint import verify_columns
 from assay.tables.schema import TableSchema
@@ -32,10 +33,10 @@ class TableCodec(Codec):
     def encode(self, value: Dataset | ValidatedDataset, folder: Path) -> Encoded:
         """Write zstd Parquet with page checksums, and check that it reads back."""
         data, about = folder / _DATA, folder / _ABOUT
-        pq.write_table(value.table, data, compression="zstd", write_page_checksum=True)
+        _written(value.table, data)
         notes = value.notes if isinstance(value, Dataset) else {}
         about.write_text(json.dumps({"schema": value.schema.model_dump(mode="json"), "notes": notes}), encoding="utf-8")
-        verify_columns(_readable(pq.ParquetFile(data), None, str(data)), value.fingerprint, where="before publishing")
+        verify_columns(_read(data, None, str(data)), value.fingerprint, where="before publishing")
         receipt = value.receipt if isinstance(value, ValidatedDataset) else None
         return Encoded(
             files={_DATA: data, _ABOUT: about},
@@ -52,7 +53,7 @@ class TableCodec(Codec):
         about = json.loads(reader.verified_bytes(_ABOUT))
         schema = TableSchema.model_validate_json(json.dumps(about["schema"]))
         with reader.open(_DATA) as file:
-            table = _readable(_opened(file, reader.place), columns, reader.place)
+            table = _read(file, columns, reader.place)
         published = reader.commit.fingerprint
         if published is None:
             raise DigestMismatchError("the commit has no fingerprint", where=reader.place)
@@ -65,24 +66,54 @@ class TableCodec(Codec):
         return ValidatedDataset(table=table, schema=schema, fingerprint=fresh, receipt=reader.commit.receipt)
 
 
-def _opened(file: Any, place: str) -> pq.ParquetFile:
+def _written(table: pa.Table, path: Path) -> None:
     try:
-        return pq.ParquetFile(file, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(place, error) from error
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True, use_compliant_nested_type=False)
+    except pa.ArrowException as error:
+        raise StorageError(
+            "the table cannot be stored as Parquet",
+            where=f"columns of types {', '.join(sorted({str(kind) for kind in table.schema.types}))}",
+            found=_first_line(error),
+            remedy="cast the column, or leave it out of the dataset",
+        ) from error
 
 
-def _readable(file: pq.ParquetFile, columns: Sequence[str] | None, place: str) -> pa.Table:
+def _read(source: Any, columns: Sequence[str] | None, place: str) -> pa.Table:
+    """Return columns in the order asked for, under the dtypes with which they were written."""
     try:
-        return file.read(columns=None if columns is None else list(columns), use_threads=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise _damaged(place, error) from error
+        file = pq.ParquetFile(source, page_checksum_verification=True)
+        written = _written_schema(file)
+        _require_columns(columns, written.names, place)
+        names = written.names if columns is None else list(columns)
+        # Parquet has no seconds and takes `a` to mean `a.b` as well
+        target = pa.schema([written.field(name) for name in names])
+        return file.read(columns=names, use_threads=True).select(names).cast(target)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise DigestMismatchError(
+            "the stored Parquet is damaged",
+            where=place,
+            found=_first_line(error),
+            remedy="materialise the asset again, or restore an earlier version",
+        ) from error
 
 
-def _damaged(place: str, error: Exception) -> DigestMismatchError:
-    return DigestMismatchError(
-        "the stored Parquet is damaged",
-        where=place,
-        found=str(error).splitlines()[0][:200],
-        remedy="materialise the asset again, or restore an earlier version",
-    )
+def _written_schema(file: pq.ParquetFile) -> pa.Schema:
+    """Return the Arrow schema that the writer put into the footer."""
+    stored = base64.b64decode(file.metadata.metadata[b"ARROW:schema"])
+    return pa.ipc.read_schema(pa.py_buffer(stored))
+
+
+def _require_columns(columns: Sequence[str] | None, names: Sequence[str], place: str) -> None:
+    for name in columns or ():
+        if name not in names:
+            raise MissingColumnError(
+                "a column that was asked for is not stored",
+                where=place,
+                found=f"{name}{did_you_mean(name, names)}",
+                expected=f"one of {', '.join(names)}",
+                remedy="mend the columns of the input",
+            )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -5,7 +5,8 @@ Does not belong here: removal of history; every commit stays readable.
 
 import time
 
-from resources.commits.log import CommitLog
+from resources.commits.layout import is_data, records_prefix_of
+from resources.commits.log import CommitLog, read_record
 from resources.commits.record import Commit
 from resources.object_store.interface import ObjectStore
 
@@ -24,11 +25,13 @@ def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: st
     Raises:
         StorageError: a commit record is damaged; then nothing is deleted.
     """
-    listed = list(store.list_objects(prefix))
-    records = [Commit.model_validate_json(store.get_bytes(item.key)) for item in listed if "/commits/" in item.key]
-    named = {item.key for commit in records for item in commit.objects}
     limit = time.time() - older_than_seconds
-    garbage = [i.key for i in listed if "/data/" in i.key and i.key not in named and i.modified < limit]
+    old = [item.key for item in store.list_objects(prefix) if is_data(item.key) and item.modified < limit]
+    # records are read after the objects were listed, so that a commit made meanwhile counts
+    series = sorted({records_prefix_of(key) for key in old})
+    records = (read_record(store, item.key) for start in series for item in store.list_objects(start))
+    named = {item.key for commit in records for item in commit.objects}
+    garbage = [key for key in old if key not in named]
     for key in garbage:
         store.delete(key)
     return garbage

@@ -5,7 +5,7 @@ writers racing for a number exactly one wins; the others take the next, or are t
 Does not belong here: the objects that a commit names (`resources.artifact_store`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 
@@ -23,29 +23,35 @@ class CommitLog:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def append(self, draft: Callable[[int], Commit], asset: tuple[str, ...], partition: str | None) -> Commit:
+    def append(
+        self, draft: Callable[[int], Commit], asset: tuple[str, ...], partition: str | None, *, repeated: bool = True
+    ) -> Commit:
         """Publish a commit under the next free number.
 
         Args:
             draft: makes the commit for a number; its `attempt_id` names the writer's attempt.
             asset: asset key's components.
             partition: partition key.
+            repeated: whether this attempt may have published before; then every record is looked at, not only the
+                newest, for others may have published since.
 
         Returns:
             The published commit; when this attempt had published one already, that one.
 
         Raises:
             CommitConflictError: others took every number that was tried.
-            StorageError: the store failed, and the commit is not there.
+            StorageError: the store failed; the commit is not there, or the store cannot tell. The same attempt may
+                be repeated: it publishes once.
         """
         for _ in range(_ATTEMPTS):
             newest = self.newest_number(asset, partition)
             commit = draft(newest + 1)
-            mine = self._already_mine(asset, partition, newest, commit.attempt_id)
+            oldest = 1 if repeated else max(newest, 1)
+            mine = self._published_by(commit.attempt_id, asset, partition, range(newest, oldest - 1, -1))
+            mine = mine or self._put(commit)
             if mine is not None:
                 return mine
-            if self._put(commit):
-                return commit
+            repeated = False  # the records up to here were looked at
         raise CommitConflictError(
             "other writers published first, again and again",
             where="/".join(asset) + (f", partition {partition}" if partition else ""),
@@ -75,36 +81,58 @@ class CommitLog:
             ArtifactNotFoundError: there is no such number.
             StorageError: the record is damaged.
         """
-        key = commit_key(asset, partition, number)
-        try:
-            return Commit.model_validate_json(self._store.get_bytes(key))
-        except ValidationError as error:
-            raise StorageError(
-                "a commit record is damaged",
-                where=self._store.uri(key),
-                found=str(error.errors(include_url=False)[0]["msg"]),
-                remedy="restore the object from a backup, or remove the record and those after it",
-            ) from error
+        return read_record(self._store, commit_key(asset, partition, number))
 
-    def _put(self, commit: Commit) -> bool:
+    def _put(self, commit: Commit) -> Commit | None:
+        """Return the commit if it is there and ours, None if another writer has its number."""
         key = commit_key(commit.asset, commit.partition, commit.number)
         try:
-            return self._store.put_if_absent(key, commit.model_dump_json(indent=1).encode())
+            if self._store.put_if_absent(key, commit.model_dump_json(indent=1).encode()):
+                return commit
         except StorageError:
             # the acknowledgement may be what was lost: then the record is there, and it is ours
-            if self._is_mine(commit):
-                return True
-            raise
+            mine = self._mine_at(commit)
+            if mine is None:
+                raise
+            return mine
+        # the store's client repeats requests by itself: the record that it found there may be our own
+        return self._mine_at(commit)
 
-    def _is_mine(self, commit: Commit) -> bool:
+    def _mine_at(self, commit: Commit) -> Commit | None:
         try:
             found = self.read(commit.asset, commit.partition, commit.number)
         except ArtifactNotFoundError:
-            return False
-        return found.attempt_id == commit.attempt_id
-
-    def _already_mine(self, asset: tuple[str, ...], partition: str | None, newest: int, attempt: str) -> Commit | None:
-        if not newest:
             return None
-        last = self.read(asset, partition, newest)
-        return last if last.attempt_id == attempt else None
+        return found if found.attempt_id == commit.attempt_id else None
+
+    def _published_by(
+        self, attempt: str, asset: tuple[str, ...], partition: str | None, numbers: Iterable[int]
+    ) -> Commit | None:
+        records = (self.read(asset, partition, number) for number in numbers)
+        return next((record for record in records if record.attempt_id == attempt), None)
+
+
+def read_record(store: ObjectStore, key: str) -> Commit:
+    """Return the commit under a record's key.
+
+    Raises:
+        ArtifactNotFoundError: there is no such key.
+        StorageError: the record is damaged, or another commit's.
+    """
+    try:
+        found = Commit.model_validate_json(store.get_bytes(key))
+    except ValidationError as error:
+        raise _damaged(store.uri(key), str(error.errors(include_url=False)[0]["msg"])) from error
+    own_key = commit_key(found.asset, found.partition, found.number)
+    if own_key != key:
+        raise _damaged(store.uri(key), f"the record of {own_key}")
+    return found
+
+
+def _damaged(where: str, found: str) -> StorageError:
+    return StorageError(
+        "a commit record is damaged",
+        where=where,
+        found=found,
+        remedy="restore the object from a backup, or remove the record and those after it",
+    )

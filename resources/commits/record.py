@@ -6,7 +6,7 @@ Does not belong here: writing and reading of records (`log`).
 import datetime as dt
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from assay.tables.fingerprint import TableFingerprint
 from assay.validation.receipt import GateReceipt
@@ -21,8 +21,8 @@ class Record(BaseModel):
 class CommittedObject(Record):
     """One immutable object that a commit names."""
 
-    name: str
-    """Name inside the artifact, e.g. `data.parquet`."""
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    """File name inside the artifact, e.g. `data.parquet`; it cannot lead out of a folder."""
     key: str
     """Key in the object store."""
     sha256: str

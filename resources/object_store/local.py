@@ -6,6 +6,7 @@ Does not belong here: other backends.
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,8 +50,9 @@ class LocalStore(ObjectStore):
 
     def get_bytes(self, key: str) -> bytes:
         """Read the file."""
-        with self.open(key) as file:
-            return file.read()
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            return path.read_bytes()
 
     def open(self, key: str) -> IO[bytes]:
         """Open the file."""
@@ -61,20 +63,24 @@ class LocalStore(ObjectStore):
     def stat(self, key: str) -> ObjectStat | None:
         """Look at the file."""
         path = self._path(key)
-        if not path.is_file():
+        try:
+            with _told_as_storage_error(path):
+                state = path.stat()
+        except ArtifactNotFoundError:
             return None
-        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            return None
         return ObjectStat(key=key, size=state.st_size, modified=state.st_mtime)
 
     def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
-        """Walk the folder that the prefix names."""
+        """Walk the folder that the prefix names; a folder that cannot be read is an error, not an empty one."""
         folder = self._path(prefix.rpartition("/")[0])
-        for path in sorted(folder.rglob("*"), key=lambda found: found.relative_to(self._root).as_posix()):
-            key = path.relative_to(self._root).as_posix()
-            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY):
-                found = self.stat(key)
-                if found is not None:
-                    yield found
+        with _told_as_storage_error(folder):
+            keys = sorted(path.relative_to(self._root).as_posix() for path in _files_below(folder))
+        for key in keys:
+            found = self.stat(key) if key.startswith(prefix) else None
+            if found is not None:
+                yield found
 
     def delete(self, key: str) -> None:
         """Unlink the file."""
@@ -111,6 +117,16 @@ def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Pat
         temporary.unlink(missing_ok=True)
 
 
+def _files_below(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder, onerror=_refused):
+        yield from (Path(parent, name) for name in names if not name.startswith(_TEMPORARY))
+
+
+def _refused(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # a folder that is not there holds nothing
+        raise error
+
+
 def _flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -123,7 +139,7 @@ def _flush_folder(folder: Path) -> None:
 def _told_as_storage_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ArtifactNotFoundError("there is no such object", where=str(path)) from error
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}

@@ -6,7 +6,8 @@ Does not belong here: buffering; `io.BufferedReader` does that.
 import io
 from typing import TYPE_CHECKING
 
-from resources.s3_failures import as_storage_error
+from assay.errors import DigestMismatchError
+from resources.s3_failures import as_storage_error, is_taken
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -49,11 +50,24 @@ class RangedReader(io.RawIOBase):
         end = min(self._position + len(view), self._size)
         if end <= self._position:
             return 0
-        with as_storage_error(f"s3://{self._bucket}/{self._key}"):
-            answer = self._client.get_object(
-                Bucket=self._bucket, Key=self._key, Range=f"bytes={self._position}-{end - 1}", IfMatch=self._etag
-            )
-            data = answer["Body"].read()
+        data = self._fetched(end)
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+    def _fetched(self, end: int) -> bytes:
+        from botocore.exceptions import ClientError
+
+        address = f"s3://{self._bucket}/{self._key}"
+        with as_storage_error(address):
+            try:
+                answer = self._client.get_object(
+                    Bucket=self._bucket, Key=self._key, Range=f"bytes={self._position}-{end - 1}", IfMatch=self._etag
+                )
+            except ClientError as error:
+                if not is_taken(error):
+                    raise
+                raise DigestMismatchError(
+                    "the object was rewritten while it was read", where=address, expected=f"ETag {self._etag}"
+                ) from error
+            return answer["Body"].read()

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from assay.errors import ArtifactNotFoundError
+from assay.errors import ArtifactNotFoundError, StoreUnavailableError
 from resources.object_store.interface import ObjectStat, ObjectStore
 from resources.object_store.ranged_reader import RangedReader
-from resources.s3_failures import as_storage_error, is_conflict
+from resources.s3_failures import as_storage_error, is_taken, is_undecided
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 _READ_AHEAD = 1 << 18
+_UNDECIDED_PUTS = 10
 
 
 class S3Store(ObjectStore):
@@ -29,21 +30,30 @@ class S3Store(ObjectStore):
 
     def put_file(self, key: str, path: Path) -> None:
         """Upload the file; a large one in parts that become visible together."""
-        with as_storage_error(self.uri(key)):
-            self._client.upload_file(str(path), self._bucket, self._prefix + key)
+        with as_storage_error(self.uri(key)), path.open("rb") as file:
+            self._client.upload_fileobj(file, self._bucket, self._prefix + key)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Put on the condition `If-None-Match: *`."""
+        """Put on the condition `If-None-Match: *`; put again when S3 says that it could not decide."""
         from botocore.exceptions import ClientError
 
         with as_storage_error(self.uri(key)):
-            try:
-                self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                if is_conflict(error):
-                    return False
-                raise
-        return True
+            for _ in range(_UNDECIDED_PUTS):
+                try:
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, IfNoneMatch="*")
+                except ClientError as error:
+                    if is_taken(error):
+                        return False
+                    if not is_undecided(error):
+                        raise
+                else:
+                    return True
+        raise StoreUnavailableError(
+            "S3 could not decide between writers that put the same key",
+            where=self.uri(key),
+            found=f"{_UNDECIDED_PUTS} times ConditionalRequestConflict",
+            remedy="run again",
+        )
 
     def get_bytes(self, key: str) -> bytes:
         """Get the whole object."""
