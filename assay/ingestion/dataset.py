@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from assay.errors import EmptyDataError
 from assay.ingestion.reading import read_table
-from assay.specs.dataset import DatasetSpec
+from assay.specs.dataset import ColumnRole, DatasetSpec
 from assay.tables.contract import conform
 from assay.tables.dataset import Dataset
 from assay.tables.preparation import prepare
-from assay.tables.roles import infer_schema
+from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
 
 
 class LocalFile(Protocol):
@@ -46,13 +46,28 @@ def read_dataset(files: Sequence[LocalFile], spec: DatasetSpec, *, partition_key
     if not files:
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
     tables = [read_table(file.path, data_format=spec.format, dialect=spec.dialect, name=file.uri) for file in files]
-    return prepare(_stacked(tables, files, spec), spec, partition_key=partition_key, where=where)
+    return prepare(stacked(tables, files), spec, partition_key=partition_key, where=where)
 
 
-def _stacked(tables: list[pa.Table], files: Sequence[LocalFile], spec: DatasetSpec) -> pa.Table:
+def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
+    """Append tables under the columns of the first; whole numbers widen to floats where a later file has fractions.
+
+    Args:
+        tables: one for each file.
+        files: where they came from, for messages.
+
+    Raises:
+        SchemaDriftError: a later file has other columns, or values that the first one's dtypes cannot hold.
+    """
     if len(tables) == 1:
         return tables[0]
-    plain = spec.model_copy(update={"columns": {}, "target": tables[0].column_names[0], "derive": {}})
-    first = infer_schema(tables[0], plain)
-    conformed = [conform(table, first, where=file.uri) for table, file in zip(tables, files, strict=True)]
-    return pa.concat_tables(conformed, promote_options="permissive")
+    common = TableSchema(version=1, columns=tuple(_common(name, tables) for name in tables[0].column_names))
+    conformed = [conform(table, common, where=file.uri) for table, file in zip(tables, files, strict=True)]
+    return pa.concat_tables(conformed, promote_options="default")
+
+
+def _common(name: str, tables: Sequence[pa.Table]) -> ColumnSchema:
+    columns = [table.column(name) for table in tables if name in table.column_names]
+    dtypes = [column.type for column in columns if column.null_count < len(column)] or [columns[0].type]
+    widened = pa.types.is_integer(dtypes[0]) and pa.float64() in dtypes
+    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(dtypes[0]), role=ColumnRole.IGNORED)

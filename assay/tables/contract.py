@@ -4,14 +4,16 @@ Belongs here: which differences are harmless, and the lossless conversion of tho
 Does not belong here: where the frozen schema is kept (`resources.schema_registry`).
 """
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import re
 
-from assay.errors import SchemaDriftError
+import pyarrow as pa
+
+from assay.errors import SchemaDriftError, did_you_mean
 from assay.specs.dataset import DatasetSpec
 from assay.tables.dataset import Dataset
 from assay.tables.fingerprint import fingerprint
-from assay.tables.schema import TableSchema, dtype_name
+from assay.tables.roles import role_fits
+from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
 
 _REMEDY = (
     "raise dataset.schema_version (or the run parameter input_schema_version) if the change is meant; "
@@ -49,55 +51,91 @@ def conform_dataset(dataset: Dataset, frozen: TableSchema, spec: DatasetSpec, *,
 def conform(table: pa.Table, frozen: TableSchema, *, where: str) -> pa.Table:
     """Convert a table to the frozen dtypes and order, without loss.
 
-    Integers become floats and whole floats integers when every value stays equal; a column of nulls takes any type.
+    Integers become floats and whole floats integers when every value stays equal, times change their unit likewise,
+    a column of nulls takes any dtype, and a new column of nulls is left out. A column that held nothing when the
+    schema was frozen has no dtype yet: it takes any that fits its role.
+
+    Args:
+        table: later rows.
+        frozen: the schema to keep.
+        where: asset and partition, or file, for messages.
 
     Raises:
         SchemaDriftError: names the column, what is frozen and what was found.
     """
-    extra = [name for name in table.column_names if name not in frozen.names]
+    extra = [name for name in table.column_names if name not in frozen.names and not _is_vacant(table.column(name))]
     if extra:
         raise _drift(f"column '{extra[0]}' is new", where, f"dtype {table.column(extra[0]).type}", "no such column")
     missing = [name for name in frozen.names if name not in table.column_names]
     if missing:
         raise _drift(
-            f"column '{missing[0]}' is missing", where, ", ".join(table.column_names), frozen[missing[0]].dtype
+            f"column '{missing[0]}' is missing{did_you_mean(missing[0], table.column_names)}",
+            where,
+            f"columns {', '.join(table.column_names)}",
+            frozen[missing[0]].dtype,
         )
-    columns = {c.name: _converted(table.column(c.name), c.dtype, c.name, where) for c in frozen.columns}
-    return pa.table(columns)
+    return pa.table({column.name: _converted(table.column(column.name), column, where) for column in frozen.columns})
 
 
-def _converted(column: pa.ChunkedArray, dtype: str, name: str, where: str) -> pa.ChunkedArray:
-    if dtype in {dtype_name(column.type), "null"}:
-        return column  # a column that was all null at first froze no type
-    target = arrow_type(dtype)
-    drift = _drift(f"column '{name}' changed its dtype", where, dtype_name(column.type), dtype)
-    if pa.types.is_null(column.type):
-        return column.cast(target)
-    if not (_is_number(column.type) and _is_number(target)) and not (
-        pa.types.is_temporal(column.type) and pa.types.is_temporal(target)
-    ):
+def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str) -> pa.ChunkedArray:
+    if frozen.dtype == dtype_name(values.type) or (frozen.dtype == "null" and role_fits(frozen.role, values.type)):
+        return values
+    target = arrow_type(frozen.dtype)
+    if target is not None and _is_vacant(values):
+        return pa.chunked_array([pa.nulls(len(values), target)])
+    drift = _drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
+    if target is None or not _are_alike(values.type, target):
         raise drift
     try:
-        converted = column.cast(target, safe=True)
-        unchanged = pc.all(pc.equal(converted.cast(column.type), column)).as_py()
+        converted = values.cast(target)
+        back = converted.cast(values.type)
     except pa.ArrowInvalid as error:
         raise drift from error
-    if unchanged is False:
+    if _digest(back) != _digest(values):
         raise drift
     return converted
 
 
-def arrow_type(name: str) -> pa.DataType:
-    """Return the Arrow type of a recorded dtype name."""
+def arrow_type(name: str) -> pa.DataType | None:
+    """Return the Arrow type of a recorded dtype name; None for types that columns are not converted to."""
     if name.startswith("timestamp["):
         unit, _, zone = name.removeprefix("timestamp[").removesuffix("]").partition(", tz=")
         return pa.timestamp(unit, zone or None)
+    decimal = re.fullmatch(r"decimal(\d+)\((\d+), (-?\d+)\)", name)
+    if decimal:
+        make = getattr(pa, f"decimal{decimal[1]}")
+        return make(int(decimal[2]), int(decimal[3]))
     plain = {"date32[day]": pa.date32(), "date64[ms]": pa.date64(), "double": pa.float64(), "float": pa.float32()}
-    return plain.get(name) or pa.type_for_alias(name)
+    try:
+        return plain.get(name) or pa.type_for_alias(name)
+    except ValueError:
+        return None
+
+
+def _digest(values: pa.ChunkedArray) -> str:
+    """Return an identity that, other than `==`, takes NaN as equal to NaN."""
+    return fingerprint(pa.table({"": values})).digest
+
+
+def _is_vacant(values: pa.ChunkedArray) -> bool:
+    return bool(values.null_count == len(values))
+
+
+def _are_alike(found: pa.DataType, target: pa.DataType) -> bool:
+    if _is_number(found) and _is_number(target):
+        return True
+    if not (_is_moment(found) and _is_moment(target)):
+        return False
+    zones = [pa.types.is_timestamp(dtype) and dtype.tz is not None for dtype in (found, target)]
+    return zones[0] == zones[1]  # with and without a zone are different things, whatever the numbers
 
 
 def _is_number(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))
+
+
+def _is_moment(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
 
 
 def _drift(what: str, where: str, found: str, frozen: str) -> SchemaDriftError:

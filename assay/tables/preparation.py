@@ -15,13 +15,16 @@ from assay.specs.dataset import ColumnRole, DatasetSpec, DerivedColumn, Partitio
 from assay.tables.dataset import Dataset
 from assay.tables.fingerprint import fingerprint
 from assay.tables.roles import infer_schema, require_column
+from assay.tables.schema import dtype_name
 
 
 def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, where: str) -> Dataset:
     """Select a partition's rows, add derived columns, and give every column a role.
 
+    Texts that are all ISO 8601 dates or times become times, unless they are the target or another role is declared.
+
     Args:
-        table: rows as read.
+        table: rows as `assay.ingestion` reads them.
         spec: the dataset.
         partition_key: the partition; None without partitions.
         where: asset and partition, for messages.
@@ -35,8 +38,12 @@ def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, wh
         EmptyDataError: no row falls into the partition.
     """
     read = table.num_rows
-    table = storable(_with_datetimes(table, spec))
+    table = _with_datetimes(table, spec)
+    notes = {}
     if spec.partitions.is_time and spec.partitions.column is not None and partition_key is not None:
+        undated = _column(table, spec.partitions.column).null_count
+        if undated:
+            notes["rows in no partition"] = f"{undated} without '{spec.partitions.column}'"
         table = rows_of_partition(table, spec.partitions, partition_key, where=where)
     table = derive_columns(table, spec)
     if spec.max_rows is not None and table.num_rows > spec.max_rows:
@@ -45,48 +52,37 @@ def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, wh
             where=where,
             found=f"{table.num_rows} rows",
             expected=f"at most {spec.max_rows}",
+            remedy="raise dataset.max_rows, or cut the data into smaller partitions",
         )
     schema = infer_schema(table, spec)
-    notes = {"rows": f"{table.num_rows} of the {read} rows read"}
+    notes = {"rows": f"{table.num_rows} of the {read} rows read"} | notes
     if spec.derive:
         notes["derived columns"] = ", ".join(spec.derive)
     return Dataset(table=table, schema=schema, fingerprint=fingerprint(table), notes=notes)
 
 
-def storable(table: pa.Table) -> pa.Table:
-    """Return the table with types that Parquet keeps: whole seconds as microseconds, 64-bit dates as 32-bit ones."""
-    for position, column in enumerate(table.schema):
-        dtype = column.type
-        if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
-            table = table.set_column(position, column.name, table.column(position).cast(pa.timestamp("us", dtype.tz)))
-        elif pa.types.is_date64(dtype):
-            table = table.set_column(position, column.name, table.column(position).cast(pa.date32()))
-    return table
-
-
 def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, where: str) -> pa.Table:
-    """Return the rows whose partition column falls into one time partition.
+    """Return the rows whose partition column falls into one time partition; times with a zone count in UTC.
 
     Raises:
+        MissingColumnError: there is no such column.
         DataContractError: the column is no date or time.
         EmptyDataError: no row does; says which span the column covers.
     """
     name = str(partitions.column)
-    require_column(table, name, where="dataset.partitions.column")
-    column = table.column(name)
+    column = _column(table, name)
     if not pa.types.is_timestamp(column.type) and not pa.types.is_date(column.type):
         raise DataContractError(
             f"the partition column '{name}' is no date or time",
             where=where,
             found=f"dtype {column.type}",
-            remedy=f"declare `columns: {{{name}: {{role: datetime}}}}` when it holds ISO 8601 text",
+            expected="a date, a time, or ISO 8601 text such as 2013-01-31T18:00:00",
+            remedy="mend the values that are no ISO 8601, or choose another dataset.partitions.column",
         )
     start, end = partition_span(partitions, key)
-    moments = column.cast(pa.timestamp("us"))
-    inside = pc.and_(
-        pc.greater_equal(moments, pa.scalar(start, pa.timestamp("us"))),
-        pc.less(moments, pa.scalar(end, pa.timestamp("us"))),
-    )
+    unit = pa.timestamp(column.type.unit if pa.types.is_timestamp(column.type) else "us")
+    moments = column.cast(unit)
+    inside = pc.and_(pc.greater_equal(moments, pa.scalar(start, unit)), pc.less(moments, pa.scalar(end, unit)))
     selected = table.filter(inside)
     if selected.num_rows == 0:
         span = pc.min_max(moments).as_py()
@@ -118,7 +114,11 @@ def derive_columns(table: pa.Table, spec: DatasetSpec) -> pa.Table:
     """
     for name, derived in spec.derive.items():
         if name in table.column_names:
-            raise DataContractError(f"column '{name}' exists already", where=f"dataset.derive.{name}")
+            raise DataContractError(
+                f"column '{name}' exists already",
+                where=f"dataset.derive.{name}",
+                remedy="give the derived column another name",
+            )
         require_column(table, derived.column, where=f"dataset.derive.{name}.column")
         table = table.append_column(name, _compared(table.column(derived.column), derived, name))
     return table
@@ -130,16 +130,14 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "less_than": pc.less,
     "at_most": pc.less_equal,
 }
+_ONE_OF = ("one_of", lambda column, values: pc.is_in(column, pa.array(list(values))))
 
 
 def _compared(column: pa.ChunkedArray, derived: DerivedColumn, name: str) -> pa.ChunkedArray:
     try:
-        for field, compare in _COMPARISONS.items():
-            bound = getattr(derived, field)
-            if bound is not None:
-                return compare(column, bound)
-        inside = pc.is_in(column, pa.array(list(derived.one_of or ())))
-        return pc.if_else(pc.is_valid(column), inside, pa.scalar(None, pa.bool_()))
+        present = pc.invert(pc.is_null(column, nan_is_null=True))
+        field, compare = next((item for item in _COMPARISONS.items() if getattr(derived, item[0]) is not None), _ONE_OF)
+        return pc.if_else(present, compare(column, getattr(derived, field)), pa.scalar(None, pa.bool_()))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataContractError(
             f"the values of '{derived.column}' cannot be compared",
@@ -149,22 +147,40 @@ def _compared(column: pa.ChunkedArray, derived: DerivedColumn, name: str) -> pa.
         ) from error
 
 
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    require_column(table, name, where="dataset.partitions.column")
+    return table.column(name)
+
+
 def _with_datetimes(table: pa.Table, spec: DatasetSpec) -> pa.Table:
-    """Convert columns declared as datetime from ISO 8601 text."""
-    for name, column in spec.columns.items():
-        if column.role is not ColumnRole.DATETIME or name not in table.column_names:
-            continue
+    """Convert ISO 8601 texts: columns declared as datetime must be such, others may."""
+    for place, name in enumerate(table.column_names):
         values = table.column(name)
-        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        declared = spec.columns[name].role if name in spec.columns else None
+        candidate = declared is ColumnRole.DATETIME or (declared is None and name != spec.target)
+        if not candidate or dtype_name(values.type) != "string":
             continue
-        try:
-            moments = values.cast(pa.timestamp("us"))
-        except pa.ArrowInvalid as error:
+        moments = _as_moments(values)
+        if moments is not None:
+            table = table.set_column(place, name, moments)
+        elif declared is not None:
             raise DataContractError(
                 f"column '{name}' is declared as datetime, but holds other text",
                 where=f"dataset.columns.{name}",
-                found=str(error).splitlines()[0][:200],
-                expected="ISO 8601, such as 2013-01-31T18:00:00",
-            ) from error
-        table = table.set_column(table.column_names.index(name), name, moments)
+                found=f"dtype {values.type}",
+                expected="ISO 8601, such as 2013-01-31T18:00:00, all with a zone or all without",
+                remedy="mend the values, or declare another role",
+            )
     return table
+
+
+def _as_moments(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Return the times that all of the texts name; None where one does not, or there is none."""
+    if texts.null_count == len(texts):
+        return None
+    for dtype in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            return texts.cast(pa.string()).cast(dtype)
+        except pa.ArrowInvalid:
+            continue
+    return None

@@ -96,14 +96,21 @@ def _role_of_texts(column: pa.ChunkedArray) -> ColumnRole:
     return ColumnRole.CATEGORICAL
 
 
-def _require_possible(name: str, role: ColumnRole, dtype: pa.DataType) -> None:
+def role_fits(role: ColumnRole, dtype: pa.DataType) -> bool:
+    """Whether values of a dtype can be taken in a role; a column of nulls fits every one."""
+    if pa.types.is_null(dtype):
+        return True
     possible = {
-        ColumnRole.NUMERIC: _is_number(dtype) or pa.types.is_boolean(dtype) or pa.types.is_null(dtype),
-        ColumnRole.BOOLEAN: pa.types.is_boolean(dtype) or pa.types.is_integer(dtype) or pa.types.is_null(dtype),
-        ColumnRole.DATETIME: pa.types.is_timestamp(dtype) or pa.types.is_date(dtype) or pa.types.is_null(dtype),
-        ColumnRole.TEXT: dtype_name(dtype) == "string" or pa.types.is_null(dtype),
+        ColumnRole.NUMERIC: _is_number(dtype) or pa.types.is_boolean(dtype),
+        ColumnRole.BOOLEAN: pa.types.is_boolean(dtype) or pa.types.is_integer(dtype),
+        ColumnRole.DATETIME: pa.types.is_timestamp(dtype) or pa.types.is_date(dtype),
+        ColumnRole.TEXT: dtype_name(dtype) == "string",
     }
-    if not possible.get(role, True):
+    return bool(possible.get(role, True))
+
+
+def _require_possible(name: str, role: ColumnRole, dtype: pa.DataType) -> None:
+    if not role_fits(role, dtype):
         raise DataContractError(
             f"column '{name}' cannot have the role {role}",
             where=f"dataset.columns.{name}.role",

@@ -1,0 +1,55 @@
+"""Several files as one dataset."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from assay.errors import EmptyDataError, SchemaDriftError
+from assay.ingestion.dataset import read_dataset
+from assay.specs.dataset import DatasetSpec
+
+
+@dataclass(frozen=True)
+class File:
+    path: Path
+    uri: str
+
+
+@pytest.fixture
+def read_files(tmp_path):
+    def read(*contents):
+        files = []
+        for number, content in enumerate(contents):
+            path = tmp_path / f"{number}.csv"
+            path.write_text(content)
+            files.append(File(path, f"s3://b/{number}.csv"))
+        spec = DatasetSpec(source="s3://b/*.csv", target="y")
+        return read_dataset(files, spec, partition_key=None, where="demo/raw_dataset").table
+
+    return read
+
+
+def test_rows_follow_each_other_under_the_first_files_columns(read_files):
+    table = read_files("a,y\n1,x\n", "y,a\nz,2\n")
+    assert table.to_pydict() == {"a": [1, 2], "y": ["x", "z"]}
+
+
+def test_whole_numbers_widen_where_a_later_file_has_fractions(read_files):
+    assert read_files("a,y\n1,2\n", "a,y\n1.5,2\n").to_pydict() == {"a": [1.0, 1.5], "y": [2, 2]}
+
+
+def test_a_column_that_is_empty_at_first_takes_the_later_files_type(read_files):
+    assert read_files("a,y\n,1\n", "a,y\nx,2\n")["a"].to_pylist() == [None, "x"]
+
+
+@pytest.mark.parametrize("later", ["a,y\nx,1\n", "b,y\n1,1\n", "a,y,b\n1,1,1\n"])
+def test_a_file_of_other_columns_is_named(read_files, later):
+    with pytest.raises(SchemaDriftError) as caught:
+        read_files("a,y\n1,1\n", later)
+    assert caught.value.where == "s3://b/1.csv"
+
+
+def test_no_files_are_refused(read_files):
+    with pytest.raises(EmptyDataError, match="no files"):
+        read_files()
