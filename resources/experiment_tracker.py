@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from assay.errors import TrackerUnavailableError, TrackingError
 from assay.specs.base import digest_of
 from resources.mlflow_connection import as_tracking_error, connect
 from resources.tracked_run import TrackedRun
@@ -54,7 +55,7 @@ class MlflowTracker(dg.ConfigurableResource[None]):
 
     @contextmanager
     def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
-        """Open the run of a training; FINISHED at the end, FAILED on any exception.
+        """Open the run of a training; FINISHED at the end, FAILED on any exception, which goes on.
 
         Args:
             identity: a run that has it already is opened again.
@@ -68,8 +69,8 @@ class MlflowTracker(dg.ConfigurableResource[None]):
             tracked = self._opened(client, identity, self.tags | tags)
         try:
             yield tracked
-        except BaseException:
-            tracked.end("FAILED")
+        except BaseException as error:
+            _end_failed(tracked, error)
             raise
         tracked.end("FINISHED")
 
@@ -87,11 +88,18 @@ class MlflowTracker(dg.ConfigurableResource[None]):
 
     def _opened(self, client: "MlflowClient", identity: RunIdentity, tags: dict[str, str]) -> TrackedRun:
         experiment = self._experiment(client, identity.pipeline)
-        tags = identity.tags | tags
-        known = client.search_runs([experiment], f"tags.`{IDENTITY_TAG}` = '{tags[IDENTITY_TAG]}'", max_results=1)
-        run_id = known[0].info.run_id if known else client.create_run(experiment, tags=tags).info.run_id
+        query = f"tags.`{IDENTITY_TAG}` = '{identity.tags[IDENTITY_TAG]}'"
+        known = client.search_runs([experiment], query)
         if known:
+            run_id = known[0].info.run_id
             client.update_run(run_id, status="RUNNING")
+        else:
+            run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id
+            known = client.search_runs([experiment], query)
+        # a request whose answer was lost is sent again by MLflow, and makes a second, empty run
+        for twin in known:
+            if twin.info.run_id != run_id:
+                client.delete_run(twin.info.run_id)
         return TrackedRun(client, self.tracking_uri, experiment, run_id)
 
     def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
@@ -111,3 +119,13 @@ class MlflowTracker(dg.ConfigurableResource[None]):
                 return created
         experiment: str = known.experiment_id
         return experiment
+
+
+def _end_failed(tracked: TrackedRun, error: BaseException) -> None:
+    """End a run FAILED; an outage of the tracker must not hide the failure itself."""
+    if isinstance(error, TrackerUnavailableError):
+        return  # to ask a dead server again would only cost its deadline twice
+    try:
+        tracked.end("FAILED")
+    except TrackingError as outage:
+        error.add_note(f"MLflow still shows run {tracked.run_id} as running: {outage}")

@@ -6,6 +6,7 @@ Does not belong here: what is logged (`experiment_tracker`) or registered (`mode
 import fcntl
 import http.client
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _PROBE_SECONDS = 5.0
 _SQLITE = "sqlite:///"
+_USER = re.compile(r"://[^/\s@]+(?:@[^/\s@]+)*@")
+# MLflow's words for no answer; "failed with error code" is an answer
+_SILENCE = ("failed with exception", "failed with timeout", "Max retries")
 _REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
 
 
@@ -78,21 +82,28 @@ def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
     from requests.exceptions import RequestException
 
     place = shown(tracking_uri)
+    # the causes print the address as it was given: with credentials in it they must not be seen
+    secret = place != tracking_uri
     try:
         yield
     except RequestException as error:
-        raise TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY) from error
+        outage = TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY)
+        raise outage from (None if secret else error)
     except MlflowException as error:
-        text = str(error).splitlines()[0][:300]
-        if "API request to" in text or "Max retries" in text:
-            raise TrackerUnavailableError(what, where=place, found=text, remedy=_REMEDY) from error
-        raise TrackingError(what, where=place, found=text) from error
+        text = without_credentials(str(error).partition("\n")[0])[:300]
+        silent = any(sign in text for sign in _SILENCE)
+        kind = TrackerUnavailableError if silent else TrackingError
+        raise kind(what, where=place, found=text, remedy=_REMEDY if silent else "") from (None if secret else error)
 
 
 def shown(tracking_uri: str) -> str:
     """Return a tracking URI without credentials."""
-    parts = urlsplit(tracking_uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return without_credentials(tracking_uri)
+
+
+def without_credentials(text: str) -> str:
+    """Return a text in which no address names a user or a password."""
+    return _USER.sub("://", text)
 
 
 def _quiet_chatter() -> None:

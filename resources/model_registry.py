@@ -90,7 +90,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 )
             digest = client.get_logged_model(model_id).tags[DIGEST_TAG]
             _create_name(client, name)
-            known = [v for v in client.search_model_versions(f"name = '{name}'") if v.tags.get(DIGEST_TAG) == digest]
+            known = _of_content(client, name, digest)
             version = known[0] if known else self._created(client, name, model_id, run_id, digest)
             client.update_model_version(name, version.version, description=card)
         return RegisteredVersion(name=name, version=str(version.version), digest=digest)
@@ -137,9 +137,12 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
 
     def _created(self, client: "MlflowClient", name: str, model_id: str, run_id: str, digest: str) -> "ModelVersion":
         source = client.get_logged_model(model_id).artifact_location
-        return client.create_model_version(
-            name, source=source, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model_id
-        )
+        client.create_model_version(name, source=source, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model_id)
+        first, *twins = _of_content(client, name, digest)
+        # a request whose answer was lost is sent again by MLflow, and makes a second version of the same content
+        for twin in twins:
+            client.delete_model_version(name, twin.version)
+        return first
 
     def _champion_version(self, client: "MlflowClient", name: str) -> "ModelVersion | None":
         from mlflow.exceptions import MlflowException
@@ -151,6 +154,12 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     return None  # neither the model nor its champion exists yet
                 raise
+
+
+def _of_content(client: "MlflowClient", name: str, digest: str) -> "list[ModelVersion]":
+    """Return the versions of that content, the oldest first."""
+    versions = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'")
+    return sorted(versions, key=lambda version: int(version.version))
 
 
 def _create_name(client: "MlflowClient", name: str) -> None:

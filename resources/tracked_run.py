@@ -4,23 +4,27 @@ Does not belong here: opening and closing runs (`experiment_tracker`).
 """
 
 import json
+import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters, TrialRecord
-from resources.mlflow_connection import as_tracking_error, shown
+from resources.mlflow_connection import as_tracking_error, shown, without_credentials
 from resources.mlflow_models import log_trained_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LONGEST_PARAM = 6000
+_LONGEST_NAME = 250
 _BATCH = 100
+_SERIES = "trial_value"
+_SECRET = re.compile(r"passw|secret|api_?key|credential|(^|_)token$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,10 @@ class TrackedRun:
         )
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Log parameters as text; long values are cut."""
+        """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""
         from mlflow.entities import Param
 
-        entities = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in params.items()]
+        entities = [Param(_allowed_name(name), text[:_LONGEST_PARAM]) for name, text in _flattened(params)]
         self._log_batches(params=entities)
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
@@ -53,7 +57,7 @@ class TrackedRun:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._log_batches(metrics=[Metric(_metric_name(name), value, now, 0) for name, value in metrics.items()])
+        self._log_batches(metrics=[Metric(_allowed_name(name), value, now, 0) for name, value in metrics.items()])
 
     def log_trials(self, best: BestHyperparameters, mode: Literal["batch", "nested"]) -> None:
         """Log a search: all trials as a table and one metric series, or one nested run for each trial."""
@@ -64,9 +68,11 @@ class TrackedRun:
             return
         from mlflow.entities import Metric
 
+        with as_tracking_error(self.tracking_uri, "the trials cannot be logged"):
+            known = {point.step for point in self.client.get_metric_history(self.run_id, _SERIES)}
         now = int(time.time() * 1000)
-        series = [Metric("trial_value", t.value, now, t.number) for t in best.trials if t.value is not None]
-        self._log_batches(metrics=series)
+        new = {t.number: t.value for t in best.trials if t.value is not None and t.number not in known}
+        self._log_batches(metrics=[Metric(_SERIES, value, now, number) for number, value in new.items()])
 
     def log_json(self, name: str, value: Any) -> None:
         """Log a JSON artifact."""
@@ -94,10 +100,11 @@ class TrackedRun:
         tags = {"mlflow.parentRunId": self.run_id, "assay.trial": str(trial.number)}
         with as_tracking_error(self.tracking_uri, "a trial cannot be logged"):
             query = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`assay.trial` = '{trial.number}'"
-            if self.client.search_runs([self.experiment_id], query, max_results=1):
+            known = self.client.search_runs([self.experiment_id], query, max_results=1)
+            if known and known[0].info.status != "RUNNING":
                 return
             tags["mlflow.runName"] = f"trial {trial.number}"
-            child = self.client.create_run(self.experiment_id, tags=tags).info.run_id
+            child = (known[0] if known else self.client.create_run(self.experiment_id, tags=tags)).info.run_id
         nested = TrackedRun(self.client, self.tracking_uri, self.experiment_id, child)
         nested.log_params({"family": trial.family, **trial.parameters})
         if trial.value is not None:
@@ -123,6 +130,14 @@ class TrackedRun:
             self.client.log_artifact(self.run_id, str(path), folder or None)
 
 
-def _metric_name(name: str) -> str:
-    """MLflow takes letters, digits, `_-./: ` in names."""
-    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)
+def _allowed_name(name: str) -> str:
+    """MLflow takes up to 250 letters, digits and `_-./: ` in names."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)[:_LONGEST_NAME]
+
+
+def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "***" if _SECRET.search(name) else without_credentials(str(value))

@@ -1,0 +1,180 @@
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from assay.errors import TrackerUnavailableError, TrackingError
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.mlflow_connection import as_tracking_error, connect, initialise_local_stores, shown
+from resources.model_registry import MlflowModelRegistry
+
+ROOT = Path(__file__).parents[2]
+IDENTITY = RunIdentity("demo", "run", "demo/trained_model", None)
+BOUND_SECONDS = 25
+
+
+@pytest.fixture
+def refusing_uri():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def hanging_uri():
+    """A server that accepts and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(16)
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def dying_uri():
+    """A server that answers the question for its health, and then nothing more."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(16)
+        open_connections = []
+
+        def answer():
+            first = True
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                open_connections.append(connection)
+                if first:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+                    first = False
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for connection in open_connections:
+            connection.close()
+
+
+def _opens(uri):
+    with MlflowTracker(tracking_uri=uri).run(IDENTITY, {}):
+        pytest.fail("a run was opened without a server")
+
+
+def _asks(uri):
+    MlflowModelRegistry(tracking_uri=uri).champion("demo")
+
+
+@pytest.mark.parametrize("use", [_opens, _asks])
+@pytest.mark.parametrize("server", ["refusing_uri", "hanging_uri", "dying_uri"])
+def test_a_server_that_does_not_answer_ends_within_the_bound(use, server, request):
+    uri = request.getfixturevalue(server)
+    began = time.monotonic()
+    with pytest.raises(TrackerUnavailableError) as refused:
+        use(uri)
+    assert time.monotonic() - began < BOUND_SECONDS
+    assert refused.value.where == uri
+    assert refused.value.remedy
+
+
+def test_an_outage_does_not_hide_the_exception_it_meets(tmp_path):
+    tracker = MlflowTracker(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_root=str(tmp_path / "a"))
+    lost = TrackerUnavailableError("the server is gone")
+    with (
+        pytest.raises(ValueError, match="the fit broke") as told,
+        tracker.run(IDENTITY, {}) as run,
+        mock.patch.object(type(run), "end", side_effect=lost),
+    ):
+        raise ValueError("the fit broke")
+    assert told.value is not lost
+
+
+@pytest.mark.parametrize("server", ["refusing_uri", "dying_uri"])
+def test_credentials_are_in_no_message(server, request, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    uri = request.getfixturevalue(server).replace("http://", "http://me:hunter2@")
+    with pytest.raises(TrackerUnavailableError) as refused:
+        _opens(uri)
+    error = refused.value
+    while error is not None:
+        assert "hunter2" not in str(error)
+        error = error.__cause__
+
+
+def test_an_address_is_shown_without_credentials():
+    assert shown("https://me:pw@host:5000/x") == "https://host:5000/x"
+    assert shown("postgresql+psycopg2://me:pw@db/mlflow") == "postgresql+psycopg2://db/mlflow"
+
+
+def test_a_refusal_of_the_server_is_no_outage():
+    from mlflow.exceptions import MlflowException
+
+    text = "API request to endpoint /api/2.0/mlflow/runs/create failed with error code 403 != 200"
+    with pytest.raises(TrackingError) as refused, as_tracking_error("http://host", "no run"):
+        raise MlflowException(text)
+    assert not isinstance(refused.value, TrackerUnavailableError)
+
+
+def test_waiting_is_bounded_unless_the_deployment_says_so_itself(tmp_path):
+    with mock.patch.dict(os.environ, {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77"}):
+        os.environ.pop("MLFLOW_HTTP_REQUEST_MAX_RETRIES", None)
+        connect(f"sqlite:///{tmp_path}/mlflow.db")
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+        assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) <= 2
+
+
+def test_four_processes_initialise_one_empty_store_at_once(tmp_path):
+    uri = f"sqlite:///{tmp_path}/stores/mlflow.db"
+    code = f"""
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+import sys
+tracker = MlflowTracker(tracking_uri={uri!r}, artifact_root={str(tmp_path / "a")!r})
+with tracker.run(RunIdentity("demo", sys.argv[1], "demo/trained_model", None), {{}}) as run:
+    run.log_metrics({{"m": 1.0}})
+"""
+
+    def start(number):
+        command = [sys.executable, "-c", code, str(number)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(start, range(4)))
+    assert [process.returncode for process in done] == [0] * 4, done[0].stderr[-2000:]
+    with sqlite3.connect(tmp_path / "stores" / "mlflow.db") as database:
+        ((runs,),) = database.execute("select count(*) from runs where status = 'FINISHED'")
+        ((experiments,),) = database.execute("select count(*) from experiments where name = 'assay/demo'")
+    assert (runs, experiments) == (4, 1)
+
+
+def test_an_initialised_store_is_not_opened_again(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    initialise_local_stores(uri)
+    began = time.monotonic()
+    initialise_local_stores(uri)
+    assert time.monotonic() - began < 0.1
+
+
+def test_a_deleted_database_is_initialised_again(tmp_path):
+    code = "import sys; from resources.mlflow_connection import initialise_local_stores as i; i(sys.argv[1])"
+    for _ in range(2):
+        command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db"]
+        subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+        with sqlite3.connect(tmp_path / "mlflow.db") as database:
+            assert database.execute("select count(*) from experiments").fetchone() == (1,)
+        database.close()
+        (tmp_path / "mlflow.db").unlink()
+
+
+@pytest.mark.parametrize("module", ["experiment_tracker", "model_registry", "dagster_mlflow_bridge"])
+def test_importing_a_resource_does_not_import_mlflow(module):
+    code = f"import sys, resources.{module}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False)
+    assert done.returncode == 0
