@@ -30,13 +30,13 @@ def aws(monkeypatch):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    turn, answer = threading.Lock(), S3Response._bucket_response
+    turn, answer = threading.Lock(), S3Response._key_response
 
     def one_by_one(self, *args, **kwargs):
         with turn:
             return answer(self, *args, **kwargs)
 
-    monkeypatch.setattr(S3Response, "_bucket_response", one_by_one)
+    monkeypatch.setattr(S3Response, "_key_response", one_by_one)
     with mock_aws():
         client = boto3.client("s3")
         client.create_bucket(Bucket=BUCKET)

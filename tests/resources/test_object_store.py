@@ -2,6 +2,7 @@ import io
 import os
 
 import pytest
+from dagster_aws.s3 import S3Resource
 
 from assay.errors import (
     ArtifactNotFoundError,
@@ -10,7 +11,6 @@ from assay.errors import (
     StorageError,
     StoreUnavailableError,
 )
-from dagster_aws.s3 import S3Resource
 from resources.object_store.local import LocalStore
 from resources.object_store.opening import open_store
 from resources.object_store.s3 import S3Store
