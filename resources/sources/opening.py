@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from assay.errors import SourceError, SourceNotFoundError
+from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.demo import DemoSource
 from resources.sources.interface import Source
 from resources.sources.local import LocalSource
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-_SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|CREDENTIAL|PRIVATE", re.IGNORECASE)
+_SECRET = re.compile(r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY", re.IGNORECASE)
 
 
 def open_source(address: str, s3_client: "Callable[[], S3Client]") -> Source:
@@ -29,11 +30,12 @@ def open_source(address: str, s3_client: "Callable[[], S3Client]") -> Source:
         s3_client: makes the client, called for `s3://` alone.
 
     Raises:
-        SourceError: the scheme is unknown.
+        SourceError: the scheme is unknown, or the address holds credentials.
     """
     scheme, separator, _ = address.partition("://")
     if not separator:
         return LocalSource(address)
+    refuse_credentials(address)
     if scheme == "s3":
         return S3Source(address, s3_client())
     if scheme in {"http", "https"}:
@@ -44,7 +46,7 @@ def open_source(address: str, s3_client: "Callable[[], S3Client]") -> Source:
         return DemoSource(address)
     raise SourceError(
         f"no reader for '{scheme}://'",
-        where=address,
+        where=without_secrets(address),
         expected="a path, s3://, https:// or demo://",
         remedy="mend dataset.source",
     )
@@ -68,7 +70,7 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
         if _SECRET.search(name):
             raise SourceError(
                 "a source may not hold a secret",
-                where=template,
+                where=without_secrets(template),
                 found="${" + name + "}",
                 remedy="leave credentials to the deployment's credential chain",
             )
@@ -76,7 +78,7 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
         if value is None:
             raise SourceNotFoundError(
                 f"the variable {name} of the source is not set",
-                where=template,
+                where=without_secrets(template),
                 remedy=f"set it in the environment or in .env, e.g. {name}=/data/rows.csv",
             )
         return value

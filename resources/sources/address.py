@@ -1,0 +1,58 @@
+"""What addresses of all schemes share: how they are shown, and their globs.
+
+Does not belong here: any scheme.
+"""
+
+import fnmatch
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit, urlunsplit
+
+from assay.errors import SourceError
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+def is_glob(text: str) -> bool:
+    """Whether a path or key has wildcards."""
+    return _GLOB.search(text) is not None
+
+
+def fixed_prefix(pattern: str) -> str:
+    """Return what every match of a glob begins with."""
+    return _GLOB.split(pattern, maxsplit=1)[0]
+
+
+def matches_glob(key: str, pattern: str) -> bool:
+    """Whether a key matches as a path would: `*` stays inside one folder, `**` spans any number of them."""
+    return _parts_match(key.split("/"), pattern.split("/"))
+
+
+def _parts_match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_parts_match(parts[skipped:], patterns[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _parts_match(parts[1:], patterns[1:])
+
+
+def without_secrets(address: str) -> str:
+    """Return an address without user, password, query and fragment, fit for messages and records; paths as they are."""
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
+
+
+def refuse_credentials(address: str) -> None:
+    """Refuse an address that holds a user or password.
+
+    Raises:
+        SourceError: does not show them.
+    """
+    if "@" in urlsplit(address).netloc:
+        raise SourceError(
+            "an address may not hold credentials",
+            where=without_secrets(address),
+            remedy="leave credentials to the deployment's credential chain",
+        )
