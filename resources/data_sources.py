@@ -16,6 +16,7 @@ from assay.errors import SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
 from resources.s3_client import client_of
 from resources.settings import source_environment
+from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile, Source, SourceObject
 from resources.sources.opening import expand_source, open_source
 
@@ -49,7 +50,7 @@ class DataSources(dg.ConfigurableResource[None]):
         if not items:
             raise SourceNotFoundError(
                 "the source matches no object",
-                where=spec.source + (f", partition {partition_key}" if partition_key else ""),
+                where=without_secrets(spec.source) + (f", partition {partition_key}" if partition_key else ""),
                 remedy="mend dataset.source, or wait for data",
             )
         with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:

@@ -1,0 +1,104 @@
+"""Sources of pipelines: which objects make which partition."""
+
+import boto3
+import pytest
+from dagster_aws.s3 import S3Resource
+
+from assay.errors import SourceNotFoundError, SpecError
+from assay.specs.dataset import DatasetSpec, PartitionsSpec
+from resources.data_sources import DataSources
+
+MONTHS = PartitionsSpec(by="month", start="2024-01")
+OBJECTS = PartitionsSpec(by="object")
+
+
+@pytest.fixture
+def sources():
+    return DataSources(s3=S3Resource())
+
+
+@pytest.fixture(params=["local", "s3"])
+def root(request, tmp_path):
+    """Three files of one content each: their name."""
+    names = ("2024-01.csv", "2024-02.csv", "2024-10.csv")
+    if request.param == "local":
+        for name in names:
+            (tmp_path / name).write_text(name)
+        return str(tmp_path)
+    request.getfixturevalue("aws")
+    for name in names:
+        boto3.client("s3").put_object(Bucket="bucket", Key=f"in/{name}", Body=name.encode())
+    return "s3://bucket/in"
+
+
+def spec(source, partitions=PartitionsSpec()):  # noqa: B008 - frozen
+    return DatasetSpec(source=source, target="y", partitions=partitions)
+
+
+def contents(sources, dataset, key):
+    with sources.fetched(dataset, key) as files:
+        return [file.path.read_text() for file in files]
+
+
+def test_without_partitions_every_object_is_fetched_in_order_of_its_name(sources, root):
+    assert contents(sources, spec(f"{root}/*.csv"), None) == ["2024-01.csv", "2024-02.csv", "2024-10.csv"]
+
+
+def test_an_object_partition_is_the_object_of_that_name_alone(sources, root):
+    assert contents(sources, spec(f"{root}/*.csv", OBJECTS), "2024-02.csv") == ["2024-02.csv"]
+
+
+def test_a_time_partition_fills_the_placeholder(sources, root):
+    assert contents(sources, spec(root + "/{partition}.csv", MONTHS), "2024-10") == ["2024-10.csv"]
+
+
+def test_a_time_partition_of_a_column_reads_the_whole_source(sources, root):
+    by_column = PartitionsSpec(by="month", column="day", start="2024-01")
+    assert len(contents(sources, spec(f"{root}/*.csv", by_column), "2024-10")) == 3
+
+
+def test_a_partition_without_objects_is_not_found(sources, root):
+    for pattern, partitions, key in (
+        ("/{partition}.csv", MONTHS, "2024-03"),
+        ("/{partition}*.csv", MONTHS, "2024-03"),
+        ("/*.csv", OBJECTS, "2024-03.csv"),
+        ("/*.json", PartitionsSpec(), None),
+    ):
+        dataset = spec(root + pattern, partitions)
+        with pytest.raises(SourceNotFoundError, match=key or "no object"), sources.fetched(dataset, key):
+            pass
+
+
+def test_the_listing_covers_all_partitions(sources, root):
+    listed = [item.uri for item in sources.objects(spec(root + "/{partition}.csv", MONTHS))]
+    assert listed == [f"{root}/2024-{month}.csv" for month in ("01", "02", "10")]
+
+
+def test_a_listing_of_nothing_is_empty_so_that_a_sensor_can_wait(sources, root):
+    assert sources.objects(spec(f"{root}/*.json", OBJECTS)) == []
+
+
+def test_objects_say_nothing_of_partitions_by_a_column(sources, root):
+    with pytest.raises(SpecError):
+        sources.objects(spec(f"{root}/all.csv", PartitionsSpec(by="month", column="day", start="2024-01")))
+
+
+def test_a_variable_is_looked_up_in_the_environment(sources, root, monkeypatch):
+    monkeypatch.setenv("ROWS_AT", root)
+    assert contents(sources, spec("${ROWS_AT}/2024-0?.csv"), None) == ["2024-01.csv", "2024-02.csv"]
+
+
+def test_downloads_are_gone_after_use_and_local_files_are_not(sources, root):
+    with sources.fetched(spec(f"{root}/2024-01.csv"), None) as files:
+        assert files[0].path.exists()
+    assert files[0].path.exists() is not root.startswith("s3://")
+
+
+def test_a_refusal_keeps_what_a_web_address_asks_to_itself(sources, monkeypatch):
+    monkeypatch.setattr("resources.sources.web.WebSource.objects", lambda self: [])
+    with (
+        pytest.raises(SourceNotFoundError, match="matches no object") as caught,
+        sources.fetched(spec("https://example.org/rows.csv?token=hunter2"), None),
+    ):
+        pass
+    assert "hunter2" not in str(caught.value)

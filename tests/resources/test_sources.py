@@ -1,0 +1,419 @@
+"""What every source promises, held against each scheme; then what is particular to one."""
+
+import dataclasses
+import hashlib
+import http.server
+import os
+import threading
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from assay.errors import AssayError, MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
+from resources.sources.demo import DemoSource
+from resources.sources.local import LocalSource
+from resources.sources.opening import expand_source, open_source
+from resources.sources.s3 import S3Source
+from resources.sources.web import WebSource
+
+SECRET = "hunter2"
+
+
+class Files(http.server.BaseHTTPRequestHandler):
+    """Serves the server's `files`; a path of `answers` gives a status, headers and body as they are told."""
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        content = self.server.files.get(path)
+        known = (200, {}, content) if content is not None else (404, {}, b"")
+        status, headers, body = self.server.answers.get(path, known)
+        tag = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"'} if self.server.tagged else {}
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | tag | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def log_message(self, *args):
+        """Stay quiet."""
+
+
+@pytest.fixture
+def web():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
+    server.files, server.answers, server.tagged = {}, {}, True
+    server.root = f"http://127.0.0.1:{server.server_port}"
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    yield server
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Somewhere to put files, and the address of what was put there."""
+
+    name: str
+    root: str
+    put: object
+    client: object = None
+
+    def source(self, path):
+        return open_source(f"{self.root}/{path}", lambda: self.client)
+
+
+def place_of(name, request):
+    if name == "web":
+        server = request.getfixturevalue("web")
+        return Place("web", server.root, lambda path, content: server.files.__setitem__(f"/{path}", content))
+    if name == "s3":
+        client = request.getfixturevalue("aws")
+        return Place(
+            "s3",
+            "s3://bucket/in",
+            lambda path, data: client.put_object(Bucket="bucket", Key=f"in/{path}", Body=data),
+            client,
+        )
+    folder = request.getfixturevalue("tmp_path") / "in"
+
+    def put(path, content):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+    return Place("local", str(folder), put)
+
+
+@pytest.fixture(params=["local", "s3", "web"])
+def place(request):
+    return place_of(request.param, request)
+
+
+@pytest.fixture(params=["local", "s3"])
+def listed(request):
+    """Places that can be listed."""
+    return place_of(request.param, request)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    below = tmp_path / "fetched"
+    below.mkdir()
+    return below
+
+
+def test_one_object_is_listed_with_its_size_and_fetched_whole(place, folder):
+    place.put("rows.csv", b"a,b\n1,2\n")
+    source = place.source("rows.csv")
+    (item,) = source.objects()
+    fetched = source.fetch(item, folder)
+    assert (item.uri, item.size) == (f"{place.root}/rows.csv", 8)
+    assert fetched.path.read_bytes() == b"a,b\n1,2\n"
+    assert (fetched.uri, fetched.version) == (item.uri, item.version)
+
+
+def test_a_version_stays_while_the_content_stays_and_changes_with_it(place):
+    place.put("rows.csv", b"a\n1\n")
+    source = place.source("rows.csv")
+    first = source.objects()[0].version
+    assert source.objects()[0].version == first
+    place.put("rows.csv", b"a\n2\n")
+    assert source.objects()[0].version != first
+
+
+def test_a_missing_object_is_told_with_its_address(place):
+    with pytest.raises(SourceNotFoundError) as caught:
+        place.source("absent.csv").objects()
+    assert caught.value.where == f"{place.root}/absent.csv"
+
+
+def test_a_glob_lists_by_name_whatever_the_order_of_arrival(listed, folder):
+    for name in ("c.csv", "a.csv", "b.csv", "a.txt", "deep/d.csv"):
+        listed.put(name, name.encode())
+    source = listed.source("*.csv")
+    items = source.objects()
+    assert [item.uri for item in items] == [f"{listed.root}/{name}.csv" for name in "abc"]
+    assert [source.fetch(item, folder).path.read_bytes() for item in items] == [b"a.csv", b"b.csv", b"c.csv"]
+
+
+def test_wildcards_mean_the_same_everywhere(listed):
+    for name in ("d.csv", "deep/d.csv", "deep/er/d.csv"):
+        listed.put(name, b"")
+    meanings = {
+        "**/*.csv": ["d.csv", "deep/d.csv", "deep/er/d.csv"],
+        "*/d.csv": ["deep/d.csv"],
+        "deep/**/d.csv": ["deep/d.csv", "deep/er/d.csv"],
+        "[a-d].csv": ["d.csv"],
+        "d[a-d].csv": [],
+        "?.csv": ["d.csv"],
+    }
+    found = {pattern: [item.uri for item in listed.source(pattern).objects()] for pattern in meanings}
+    assert found == {pattern: [f"{listed.root}/{name}" for name in names] for pattern, names in meanings.items()}
+
+
+def test_folders_are_no_objects(listed):
+    listed.put("deep/d.csv", b"")
+    assert listed.source("*").objects() == []
+
+
+def test_a_glob_that_matches_nothing_is_empty(listed):
+    assert listed.source("*.csv").objects() == []
+
+
+# local
+
+
+def test_a_name_that_no_file_system_takes_is_a_source_error():
+    with pytest.raises(SourceError) as caught:
+        LocalSource("x" * 300).objects()
+    assert caught.value.found == "File name too long"
+
+
+def test_a_file_uri_and_a_home_folder_are_local(tmp_path, monkeypatch):
+    (tmp_path / "rows.csv").write_bytes(b"a\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for address in (f"file://{tmp_path}/rows.csv", "~/rows.csv", "~/*.csv"):
+        assert [item.uri for item in open_source(address, None).objects()] == [f"{tmp_path}/rows.csv"]
+
+
+# s3
+
+
+def test_a_missing_bucket_is_not_found(aws):
+    for address in ("s3://nowhere/rows.csv", "s3://nowhere/*.csv"):
+        with pytest.raises(SourceNotFoundError) as caught:
+            S3Source(address, aws).objects()
+        assert caught.value.where == address
+
+
+def test_an_object_that_changed_after_the_listing_is_not_fetched(aws, folder):
+    aws.put_object(Bucket="bucket", Key="rows.csv", Body=b"old")
+    source = S3Source("s3://bucket/rows.csv", aws)
+    (item,) = source.objects()
+    aws.put_object(Bucket="bucket", Key="rows.csv", Body=b"new")
+    with pytest.raises(SourceError, match="refused"):
+        source.fetch(item, folder)
+
+
+def test_objects_of_one_name_in_two_folders_do_not_overwrite_each_other(aws, folder):
+    for key in ("a/rows.csv", "b/rows.csv"):
+        aws.put_object(Bucket="bucket", Key=key, Body=key.encode())
+    source = S3Source("s3://bucket/*/rows.csv", aws)
+    fetched = [source.fetch(item, folder) for item in source.objects()]
+    assert [file.path.read_bytes() for file in fetched] == [b"a/rows.csv", b"b/rows.csv"]
+
+
+def test_a_key_longer_than_a_file_name_is_fetched(aws, folder):
+    key = "k" * 300
+    aws.put_object(Bucket="bucket", Key=key, Body=b"x")
+    source = S3Source(f"s3://bucket/{key}", aws)
+    assert source.fetch(source.objects()[0], folder).path.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("address", ["s3://bucket", "s3:///rows.csv", "s3://Not A Bucket/rows.csv"])
+def test_an_address_that_names_no_object_is_a_source_error(address):
+    with pytest.raises(SourceError):
+        S3Source(address, client_at("http://127.0.0.1:9", **KEYS)).objects()
+
+
+def client_at(endpoint, **credentials):
+    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
+    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **credentials)
+
+
+KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": SECRET}
+
+
+def test_an_endpoint_where_nobody_listens_is_unreachable():
+    with pytest.raises(SourceUnreachableError) as caught:
+        S3Source("s3://bucket/rows.csv", client_at("http://127.0.0.1:9", **KEYS)).objects()
+    assert SECRET not in str(caught.value)
+
+
+def test_no_credentials_are_told_with_where_to_put_them(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(MissingCredentialsError, match="AWS_ACCESS_KEY_ID"):
+        S3Source("s3://bucket/rows.csv", client_at("http://127.0.0.1:9")).objects()
+
+
+def test_s3_that_refuses_access_says_so(web):
+    web.answers["/bucket/rows.csv"] = (403, {}, b"")
+    with pytest.raises(SourceError) as caught:
+        S3Source("s3://bucket/rows.csv", client_at(web.root, **KEYS)).objects()
+    assert type(caught.value) is SourceError
+    assert "403" in caught.value.found
+    assert SECRET not in str(caught.value)
+
+
+# web
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, SourceError), (404, SourceNotFoundError), (500, SourceError)])
+def test_a_refusal_of_the_server_keeps_the_query_to_itself(web, status, kind):
+    web.answers["/rows.csv"] = (status, {}, b"")
+    with pytest.raises(SourceError) as caught:
+        WebSource(f"{web.root}/rows.csv?token={SECRET}").objects()
+    assert type(caught.value) is kind
+    assert caught.value.found == f"HTTP {status}"
+    assert SECRET not in str(caught.value)
+
+
+def test_a_host_where_nobody_listens_is_unreachable():
+    with pytest.raises(SourceUnreachableError, match="Connection refused"):
+        WebSource("http://127.0.0.1:9/rows.csv").objects()
+
+
+def test_a_server_that_speaks_no_http_is_unreachable(web):
+    web.answers["/rows.csv"] = (200, {"Content-Length": "8\r\n" + "X: y\r\n" * 200}, b"a,b\n1,2\n")
+    with pytest.raises(SourceUnreachableError):
+        WebSource(f"{web.root}/rows.csv").objects()
+
+
+@pytest.mark.parametrize("address", ["http://example.org/rows.csv", f"https://me:{SECRET}@example.org/rows.csv"])
+def test_an_address_that_lays_data_or_secrets_open_is_refused(address):
+    with pytest.raises(SourceError) as caught:
+        WebSource(address)
+    assert caught.value.where.endswith("://example.org/rows.csv")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_redirect_within_the_machine_is_followed_and_one_to_plain_http_elsewhere_is_not(web, folder):
+    web.files["/new.csv"] = b"a\n"
+    web.answers["/old.csv"] = (302, {"Location": "/new.csv"}, b"")
+    web.answers["/out.csv"] = (302, {"Location": f"http://example.org/rows.csv?token={SECRET}"}, b"")
+    source = WebSource(f"{web.root}/old.csv")
+    assert source.fetch(source.objects()[0], folder).path.read_bytes() == b"a\n"
+    with pytest.raises(SourceError, match="redirects to plain http") as caught:
+        WebSource(f"{web.root}/out.csv").objects()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_download_that_breaks_off_is_not_taken_for_the_file(web, folder):
+    web.answers["/rows.csv"] = (200, {"Content-Length": "100"}, b"a,b\n1,2\n")
+    source = WebSource(f"{web.root}/rows.csv")
+    with pytest.raises(SourceUnreachableError, match="broke off") as caught:
+        source.fetch(source.objects()[0], folder)
+    assert (caught.value.found, caught.value.expected) == ("8 bytes", "100 bytes")
+
+
+@pytest.mark.parametrize("bound", ["MAX_BYTES", "DEADLINE_SECONDS"])
+def test_a_download_past_its_bounds_is_stopped(web, folder, monkeypatch, bound):
+    web.files["/rows.csv"] = b"a,b\n1,2\n"
+    source = WebSource(f"{web.root}/rows.csv")
+    (item,) = source.objects()
+    monkeypatch.setattr(f"resources.sources.web.{bound}", 0)
+    with pytest.raises(SourceError, match="went past its bounds"):
+        source.fetch(item, folder)
+
+
+def test_what_is_fetched_has_the_version_that_it_had_then(web, folder):
+    web.files["/rows.csv"] = b"old"
+    source = WebSource(f"{web.root}/rows.csv")
+    (item,) = source.objects()
+    web.files["/rows.csv"] = b"new"
+    assert source.fetch(item, folder).version == source.objects()[0].version != item.version
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_a_server_that_answers_get_alone_is_asked_so(web, status, folder, monkeypatch):
+    web.files["/rows.csv"] = b"a\n"
+    monkeypatch.setattr(Files, "do_HEAD", lambda self: self.send_error(status))
+    source = WebSource(f"{web.root}/rows.csv")
+    assert source.fetch(source.objects()[0], folder).path.read_bytes() == b"a\n"
+
+
+def test_a_server_that_tells_no_version_leaves_it_to_the_bytes(web, folder):
+    web.tagged = False
+    web.files["/rows.csv"] = b"a\n"
+    source = WebSource(f"{web.root}/rows.csv")
+    (item,) = source.objects()
+    digest = hashlib.sha256(b"a\n").hexdigest()
+    assert source.fetch(item, folder).version == f"sha256-{digest}"
+
+
+def test_a_server_without_tags_gives_date_and_size_as_version(web):
+    web.tagged = False
+    web.answers["/rows.csv"] = (200, {"Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}, b"abc")
+    assert WebSource(f"{web.root}/rows.csv").objects()[0].version == "Mon, 01 Jan 2024 00:00:00 GMT-3"
+
+
+# demo and other schemes
+
+
+def test_the_demo_file_is_there(folder):
+    source = open_source("demo://flights", None)
+    (item,) = source.objects()
+    fetched = source.fetch(item, folder)
+    assert fetched.uri == "demo://flights.csv.zip"
+    assert fetched.path.read_bytes()[:2] == b"PK"
+
+
+def test_an_unknown_demo_lists_the_known_ones():
+    with pytest.raises(SourceNotFoundError) as caught:
+        DemoSource("demo://trains")
+    assert caught.value.expected == "demo://flights"
+
+
+def test_an_unknown_scheme_lists_the_known_ones():
+    with pytest.raises(SourceError) as caught:
+        open_source("ftp://host/rows.csv", None)
+    assert "s3://" in caught.value.expected
+
+
+# variables
+
+
+@pytest.mark.parametrize(
+    ("template", "expanded"),
+    [
+        ("${ROWS}", "/data/rows.csv"),
+        ("s3://${BUCKET}/${ROWS:-x}", "s3://b//data/rows.csv"),
+        ("${ABSENT:-/else/rows.csv}", "/else/rows.csv"),
+        ("${EMPTY:-/else/rows.csv}", "/else/rows.csv"),
+        ("${ABSENT:-}rows.csv", "rows.csv"),
+        ("in/{partition}/*.csv", "in/2024-01/*.csv"),
+        ("$ROWS", "$ROWS"),
+    ],
+)
+def test_variables_and_partition_are_filled_in(template, expanded):
+    environment = {"ROWS": "/data/rows.csv", "BUCKET": "b", "EMPTY": ""}
+    assert expand_source(template, environment, "2024-01") == expanded
+
+
+def test_the_partition_stays_where_there_is_none():
+    assert expand_source("in/{partition}.csv", {}, None) == "in/{partition}.csv"
+
+
+@pytest.mark.parametrize("environment", [{}, {"ROWS": ""}])
+def test_a_variable_that_is_not_set_is_named(environment):
+    with pytest.raises(SourceNotFoundError) as caught:
+        expand_source("https://h/rows?token=hunter2&x=${ROWS}", environment, None)
+    assert "ROWS=" in caught.value.remedy
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "DB_PASSWORD", "db_passwd", "SAS_TOKEN", "API_KEY", "PRIVATE"],
+)
+def test_a_variable_that_sounds_secret_is_refused_unread(name):
+    with pytest.raises(SourceError, match="may not hold a secret") as caught:
+        expand_source("https://h/${" + name + "}", {name: SECRET}, None)
+    assert SECRET not in str(caught.value)
+
+
+def test_every_failure_is_one_of_ours_and_says_where(listed):
+    for path in ("absent.csv", "x" * 2000):
+        with pytest.raises(AssayError) as caught:
+            listed.source(path).objects()
+        assert caught.value.where
