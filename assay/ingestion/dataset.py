@@ -63,7 +63,16 @@ def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
         return tables[0]
     common = TableSchema(version=1, columns=tuple(_common(name, tables) for name in tables[0].column_names))
     conformed = [conform(table, common, where=file.uri) for table, file in zip(tables, files, strict=True)]
-    return pa.concat_tables(conformed, promote_options="default")
+    return pa.concat_tables([_one_layout(table, conformed) for table in conformed], promote_options="default")
+
+
+def _one_layout(table: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
+    """Lay out texts alike where files do it differently; Arrow does not append dictionaries to plain strings."""
+    for place, field in enumerate(table.schema):
+        layouts = {other.schema.field(field.name).type for other in others}
+        if dtype_name(field.type) == "string" and len(layouts) > 1:
+            table = table.set_column(place, field.name, table.column(place).cast(pa.large_string()))
+    return table
 
 
 def _common(name: str, tables: Sequence[pa.Table]) -> ColumnSchema:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from assay.errors import EmptyDataError, SchemaDriftError
-from assay.ingestion.dataset import read_dataset
+from assay.ingestion.dataset import read_dataset, stacked
 from assay.specs.dataset import DatasetSpec
 
 
@@ -41,6 +42,15 @@ def test_whole_numbers_widen_where_a_later_file_has_fractions(read_files):
 
 def test_a_column_that_is_empty_at_first_takes_the_later_files_type(read_files):
     assert read_files("a,y\n,1\n", "a,y\nx,2\n")["a"].to_pylist() == [None, "x"]
+
+
+def test_texts_of_any_layout_follow_each_other(tmp_path):
+    texts = pa.array(["x", None])
+    tables = [pa.table({"a": column}) for column in (texts, texts.cast(pa.large_string()), texts.dictionary_encode())]
+    files = [File(tmp_path, str(number)) for number in range(3)]
+    assert stacked(tables, files)["a"].to_pylist() == ["x", None] * 3
+    empty = pa.table({"a": pa.nulls(1)})
+    assert stacked([empty, *tables, empty], [*files, *files[:2]])["a"].null_count == 5
 
 
 @pytest.mark.parametrize("later", ["a,y\nx,1\n", "b,y\n1,1\n", "a,y,b\n1,1,1\n"])

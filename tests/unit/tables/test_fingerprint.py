@@ -147,3 +147,7 @@ def test_a_changed_column_of_a_projection_is_named():
     assert caught.value.where == "here, column b"
     with pytest.raises(DigestMismatchError):
         verify_columns(pa.table({"b": [3]}), whole, where="here")
+
+
+def test_large_numbers_beside_nulls_keep_every_digit():
+    assert fingerprint(pa.table({"i": [None, 2**53]})) != fingerprint(pa.table({"i": [None, 2**53 + 1]}))
