@@ -107,6 +107,7 @@ class ArtifactStore:
 
         Raises:
             StorageError: the value is not of that type.
+            MissingColumnError: a column that was asked for was not published.
             DigestMismatchError: what is stored is not what was published.
         """
         codec = _codec_for(kind)

@@ -36,7 +36,7 @@ class TableCodec(Codec):
         _written(value.table, data)
         notes = value.notes if isinstance(value, Dataset) else {}
         about.write_text(json.dumps({"schema": value.schema.model_dump(mode="json"), "notes": notes}), encoding="utf-8")
-        verify_columns(_read(data, None, str(data)), value.fingerprint, where="before publishing")
+        verify_columns(_read(data, value.table.column_names, str(data)), value.fingerprint, where="before publishing")
         receipt = value.receipt if isinstance(value, ValidatedDataset) else None
         return Encoded(
             files={_DATA: data, _ABOUT: about},
@@ -49,14 +49,20 @@ class TableCodec(Codec):
     def decode(
         self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None
     ) -> Dataset | ValidatedDataset:
-        """Read all columns or some; each is verified by its published digest."""
+        """Read all columns or some; each is verified by its published digest.
+
+        Raises:
+            MissingColumnError: a column that was asked for was not published.
+            DigestMismatchError: what is stored is not what was published.
+        """
         about = json.loads(reader.verified_bytes(_ABOUT))
         schema = TableSchema.model_validate_json(json.dumps(about["schema"]))
-        with reader.open(_DATA) as file:
-            table = _read(file, columns, reader.place)
         published = reader.commit.fingerprint
         if published is None:
             raise DigestMismatchError("the commit has no fingerprint", where=reader.place)
+        _require_columns(columns, list(published.columns), reader.place)
+        with reader.open(_DATA) as file:
+            table = _read(file, list(published.columns) if columns is None else list(columns), reader.place)
         fresh = verify_columns(table, published, where=reader.place)
         schema = schema.project(tuple(table.column_names))
         if kind is Dataset:
@@ -78,17 +84,13 @@ def _written(table: pa.Table, path: Path) -> None:
         ) from error
 
 
-def _read(source: Any, columns: Sequence[str] | None, place: str) -> pa.Table:
-    """Return columns in the order asked for, under the dtypes with which they were written."""
+def _read(source: Any, names: list[str], place: str) -> pa.Table:
+    """Return these columns in this order, under the dtypes with which they were written."""
     try:
         file = pq.ParquetFile(source, page_checksum_verification=True)
-        written = _written_schema(file)
-        _require_columns(columns, written.names, place)
-        names = written.names if columns is None else list(columns)
-        # Parquet has no seconds and takes `a` to mean `a.b` as well
-        target = pa.schema([written.field(name) for name in names])
-        return file.read(columns=names, use_threads=True).select(names).cast(target)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        # to Parquet, `a` means `a.b` as well
+        return _as_written(file.read(columns=names, use_threads=True).select(names), _written_schema(file))
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DigestMismatchError(
             "the stored Parquet is damaged",
             where=place,
@@ -101,6 +103,17 @@ def _written_schema(file: pq.ParquetFile) -> pa.Schema:
     """Return the Arrow schema that the writer put into the footer."""
     stored = base64.b64decode(file.metadata.metadata[b"ARROW:schema"])
     return pa.ipc.read_schema(pa.py_buffer(stored))
+
+
+def _as_written(table: pa.Table, written: pa.Schema) -> pa.Table:
+    """Return the columns under their own dtypes again; Parquet has no seconds and few dictionaries."""
+    for position, name in enumerate(table.column_names):
+        found, dtype = table.field(position).type, written.field(name).type
+        if pa.types.is_dictionary(dtype) and not pa.types.is_dictionary(found):
+            dtype = dtype.value_type
+        if str(found) != str(dtype):  # equality passes over the names in nested types
+            table = table.set_column(position, name, table.column(position).cast(dtype))
+    return table
 
 
 def _require_columns(columns: Sequence[str] | None, names: Sequence[str], place: str) -> None:

@@ -1,0 +1,446 @@
+import ast
+import datetime as dt
+import decimal
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from assay.errors import (
+    ArtifactNotFoundError,
+    AssayError,
+    DigestMismatchError,
+    GateRejectedError,
+    MissingColumnError,
+    StorageError,
+    StoreUnavailableError,
+)
+from assay.specs.dataset import ColumnRole
+from assay.specs.pipeline import Task
+from assay.tables.dataset import Dataset, ValidatedDataset
+from assay.tables.fingerprint import fingerprint
+from assay.tables.schema import ColumnSchema, TableSchema
+from assay.training.trained_model import ModelManifest, TrainedModel
+from assay.tuning.result import BestHyperparameters
+from assay.validation.receipt import GateReceipt
+from resources.artifact_store import ArtifactStore, Attempt
+from resources.object_store.local import LocalStore
+
+ASSET = ("demo", "artifact")
+ROOT = Path(__file__).parents[2]
+
+
+def _attempt(name="run-step-0", **facts):
+    return Attempt(run_id="run", attempt_id=name, **facts)
+
+
+def _key_of(artifacts, name):
+    return next(item.key for item in artifacts.newest(ASSET, None).objects if item.name == name)
+
+
+@pytest.mark.parametrize("partition", [None, "2024-01", "a/b, ünd Leerzeichen.csv"])
+def test_a_dataset_comes_back_as_it_was_published(partition, artifacts, make_dataset):
+    value = make_dataset()
+    commit = artifacts.publish(ASSET, partition, value, _attempt(code_version="3", inputs={"up@1": "1:d"}))
+    found = artifacts.load(ASSET, partition, Dataset)
+    assert found == value
+    assert (commit.number, commit.status, commit.data_version) == (1, "published", value.fingerprint.digest)
+    assert (commit.code_version, commit.inputs) == ("3", {"up@1": "1:d"})
+    assert commit.properties == {"rows": 3, "columns": 2}
+
+
+def test_a_validated_dataset_keeps_its_receipt(artifacts, make_validated):
+    value = make_validated()
+    artifacts.publish(ASSET, None, value, _attempt())
+    assert artifacts.load(ASSET, None, ValidatedDataset) == value
+
+
+def test_data_without_a_receipt_is_never_read_as_validated(artifacts, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    with pytest.raises(DigestMismatchError, match="no gate receipt"):
+        artifacts.load(ASSET, None, ValidatedDataset)
+
+
+def test_a_spec_comes_back_as_it_was_published(artifacts, make_receipt):
+    value = make_receipt()
+    artifacts.publish(ASSET, None, value, _attempt())
+    assert artifacts.load(ASSET, None, GateReceipt) == value
+
+
+@pytest.fixture
+def model():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = pd.DataFrame({"x": np.arange(20.0), "z": np.arange(20.0)[::-1] ** 2})
+    estimator = Pipeline([("preprocessing", StandardScaler()), ("model", LogisticRegression())])
+    estimator.fit(rows, np.arange(20) > 9)
+    columns = tuple(ColumnSchema(name=name, dtype="double", role=ColumnRole.NUMERIC) for name in rows.columns)
+    manifest = ModelManifest(
+        pipeline="demo",
+        task=Task.BINARY,
+        target="y",
+        classes=(False, True),
+        features=TableSchema(version=1, columns=columns),
+        family="logistic_regression",
+        parameters={"C": 1.0},
+        scenario_applied="full",
+        seed=1,
+        model_version="1",
+        spec_digest="s" * 64,
+        data_digests={"": "d" * 64},
+        train_rows=20,
+        holdout_rows=5,
+        library_versions={},
+    )
+    return TrainedModel(estimator=estimator, manifest=manifest, input_example=rows.head(5))
+
+
+def test_a_trained_model_comes_back_and_says_the_same(artifacts, model):
+    commit = artifacts.publish(ASSET, None, model, _attempt())
+    found = artifacts.load(ASSET, None, TrainedModel)
+    rows = model.input_example
+    np.testing.assert_array_equal(found.estimator.predict_proba(rows), model.estimator.predict_proba(rows))
+    assert found.manifest == model.manifest
+    pd.testing.assert_frame_equal(found.input_example, rows)
+    assert commit.properties == {"family": "logistic_regression", "train_rows": 20}
+
+
+def test_a_model_with_a_flipped_byte_is_refused(artifacts, model, backend):
+    commit = artifacts.publish(ASSET, None, model, _attempt())
+    for item in commit.objects:
+        stored = backend.store.get_bytes(item.key)
+        backend.overwrite(item.key, stored[:-20] + bytes([stored[-20] ^ 1]) + stored[-19:])
+        with pytest.raises(DigestMismatchError, match="not the one that was published"):
+            artifacts.load(ASSET, None, TrainedModel)
+        backend.overwrite(item.key, stored)
+    artifacts.load(ASSET, None, TrainedModel)
+
+
+def test_what_has_no_safe_format_is_refused_before_anything_is_stored(artifacts, store):
+    for value in ({"a": 1}, object(), pd.DataFrame(), None, lambda: None):
+        with pytest.raises(StorageError, match="no safe format"):
+            artifacts.publish(ASSET, None, value, _attempt())
+    assert list(store.list_objects("")) == []
+
+
+def test_an_artifact_of_another_kind_is_refused(artifacts, make_dataset, make_receipt):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    with pytest.raises(StorageError, match="of another kind"):
+        artifacts.load(ASSET, None, GateReceipt)
+    artifacts.publish(ASSET, "receipt", make_receipt(), _attempt())
+    with pytest.raises(StorageError, match="another kind") as refused:
+        artifacts.load(ASSET, "receipt", BestHyperparameters)
+    assert "BestHyperparameters" in refused.value.expected
+
+
+def test_publishing_twice_under_one_attempt_publishes_once(artifacts, make_receipt):
+    first = artifacts.publish(ASSET, None, make_receipt(), _attempt("a"))
+    artifacts.publish(ASSET, None, make_receipt(rows=4), _attempt("b"))
+    assert artifacts.publish(ASSET, None, make_receipt(), _attempt("a")) == first
+    assert [commit.attempt_id for commit in artifacts.log.history(ASSET, None)] == ["a", "b"]
+
+
+def test_readers_see_the_newest_version_and_may_read_an_earlier_one(artifacts, make_receipt):
+    first = artifacts.publish(ASSET, None, make_receipt(rows=1), _attempt("a"))
+    artifacts.publish(ASSET, None, make_receipt(rows=2), _attempt("b"))
+    assert artifacts.load(ASSET, None, GateReceipt).rows == 2
+    assert artifacts.read(first, GateReceipt).rows == 1
+
+
+def test_racing_publishers_all_become_versions_and_mix_nothing(artifacts, make_receipt, in_threads):
+    made = in_threads(8, lambda n: artifacts.publish(ASSET, None, make_receipt(rows=n), _attempt(f"a{n}")).number)
+    assert sorted(made) == list(range(1, 9))
+    for row, number in enumerate(made):
+        assert artifacts.read(artifacts.log.read(ASSET, None, number), GateReceipt).rows == row
+
+
+@pytest.mark.parametrize("broken", ["put_file", "put_if_absent"])
+def test_a_crash_before_the_commit_leaves_nothing_visible(broken, store, wrapped, make_dataset):
+    class Crashing(wrapped):
+        count = 0
+
+        def put_file(self, key, path):
+            self.count += 1
+            if broken == "put_file" and self.count == 2:
+                raise StoreUnavailableError("down")
+            super().put_file(key, path)
+
+        def put_if_absent(self, key, data):
+            if broken == "put_if_absent":
+                raise StoreUnavailableError("down")
+            return super().put_if_absent(key, data)
+
+    with pytest.raises(StoreUnavailableError, match="down"):
+        ArtifactStore(Crashing(store)).publish(ASSET, None, make_dataset(), _attempt())
+    with pytest.raises(ArtifactNotFoundError):
+        ArtifactStore(store).load(ASSET, None, Dataset)
+    ArtifactStore(store).publish(ASSET, None, make_dataset(), _attempt())
+    assert ArtifactStore(store).load(ASSET, None, Dataset) == make_dataset()
+
+
+def _edited(data, column, row, value):
+    table = pq.read_table(io.BytesIO(data))
+    values = table.column(column).to_pylist()
+    values[row] = value
+    position = table.column_names.index(column)
+    edited = table.set_column(position, table.schema.field(column), pa.array(values, table.schema.field(column).type))
+    out = io.BytesIO()
+    pq.write_table(edited, out, compression="zstd", write_page_checksum=True)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("column", "row", "value"), [("x", 1, 99), ("y", 0, None), ("y", 2, "")])
+def test_one_edited_cell_is_found_and_its_column_named(column, row, value, artifacts, backend, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    key = _key_of(artifacts, "data.parquet")
+    backend.overwrite(key, _edited(backend.store.get_bytes(key), column, row, value))
+    with pytest.raises(DigestMismatchError) as refused:
+        artifacts.load(ASSET, None, Dataset)
+    assert f"column {column}" in refused.value.where
+    with pytest.raises(DigestMismatchError):
+        artifacts.load(ASSET, None, Dataset, columns=[column])
+    other = {"x": "y", "y": "x"}[column]
+    assert artifacts.load(ASSET, None, Dataset, columns=[other]).table.column_names == [other]
+
+
+def test_a_lost_row_is_found(artifacts, backend, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    key, out = _key_of(artifacts, "data.parquet"), io.BytesIO()
+    pq.write_table(make_dataset().table.slice(0, 2), out)
+    backend.overwrite(key, out.getvalue())
+    with pytest.raises(DigestMismatchError):
+        artifacts.load(ASSET, None, Dataset)
+
+
+def test_a_column_lost_or_put_in_between_is_found(artifacts, backend, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    key, table = _key_of(artifacts, "data.parquet"), make_dataset().table
+    for other in (table.drop_columns("y"), table.rename_columns(["x", "z"])):
+        out = io.BytesIO()
+        pq.write_table(other, out)
+        backend.overwrite(key, out.getvalue())
+        with pytest.raises(DigestMismatchError):
+            artifacts.load(ASSET, None, Dataset)
+
+
+def test_no_columns_asked_for_are_all_rows_of_none(artifacts, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    assert artifacts.load(ASSET, None, Dataset, columns=[]).table.shape == (3, 0)
+
+
+def test_no_flipped_byte_changes_what_is_read(tmp_path, make_dataset):
+    artifacts = ArtifactStore(LocalStore(tmp_path))
+    value = make_dataset(x=[1, 2, 3], y=["a", "b", None])
+    artifacts.publish(ASSET, None, value, _attempt())
+    path = tmp_path / _key_of(artifacts, "data.parquet")
+    whole, refused = path.read_bytes(), 0
+    for position in range(0, len(whole), 7):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :])
+        try:
+            assert artifacts.load(ASSET, None, Dataset) == value
+        except AssayError as error:
+            assert isinstance(error, DigestMismatchError)  # noqa: PT017 - some bytes mean nothing
+            refused += 1
+    assert refused > len(whole) // 7 // 4
+
+
+@pytest.mark.parametrize("left", [0, 3, 0.5, -1])
+def test_a_truncated_file_is_refused(left, artifacts, backend, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    key = _key_of(artifacts, "data.parquet")
+    whole = backend.store.get_bytes(key)
+    backend.overwrite(key, whole[: int(len(whole) * left) if 0 < left < 1 else left])
+    with pytest.raises(DigestMismatchError, match="damaged"):
+        artifacts.load(ASSET, None, Dataset)
+
+
+def test_json_swapped_for_other_valid_json_is_refused(artifacts, backend, make_dataset, make_receipt):
+    artifacts.publish(ASSET, None, make_receipt(verdict="failed"), _attempt())
+    passed = make_receipt(verdict="passed").model_dump_json(indent=2).encode()
+    backend.overwrite(_key_of(artifacts, "value.json"), passed)
+    with pytest.raises(DigestMismatchError, match="not the one that was published") as refused:
+        artifacts.load(ASSET, None, GateReceipt)
+    assert "demo/artifact" in refused.value.where
+    artifacts.publish(ASSET, None, make_dataset(), _attempt("b"))
+    key = _key_of(artifacts, "schema.json")
+    backend.overwrite(key, backend.store.get_bytes(key).replace(b"numeric", b"ignored"))
+    with pytest.raises(DigestMismatchError):
+        artifacts.load(ASSET, None, Dataset)
+
+
+def test_a_deleted_object_is_told_by_its_uri(artifacts, store, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(), _attempt())
+    key = _key_of(artifacts, "data.parquet")
+    store.delete(key)
+    with pytest.raises(StorageError) as refused:
+        artifacts.load(ASSET, None, Dataset)
+    assert store.uri(key) in refused.value.where
+
+
+def test_a_refusal_is_told_with_rules_and_report(artifacts, make_receipt, make_validated):
+    artifacts.publish(ASSET, "2024-01", make_validated(), _attempt("a"))
+    receipt = make_receipt(verdict="failed", failed_rules=("unique_id", "age_range"))
+    commit = artifacts.reject(ASSET, "2024-01", receipt, receipt, _attempt("b"))
+    for act in (
+        lambda: artifacts.newest(ASSET, "2024-01"),
+        lambda: artifacts.load(ASSET, "2024-01", ValidatedDataset),
+    ):
+        with pytest.raises(GateRejectedError) as refused:
+            act()
+        assert "unique_id, age_range" in refused.value.found
+        assert artifacts.uri(commit) in refused.value.found
+        assert "2024-01" in refused.value.where
+    assert (commit.status, commit.number, commit.receipt) == ("rejected", 2, receipt)
+    assert artifacts.read(commit, GateReceipt) == receipt
+
+
+def test_data_published_after_a_refusal_is_read_again(artifacts, make_receipt, make_validated):
+    receipt = make_receipt(verdict="failed", failed_rules=("r",))
+    artifacts.reject(ASSET, None, receipt, receipt, _attempt("a"))
+    artifacts.publish(ASSET, None, make_validated(), _attempt("b"))
+    assert artifacts.load(ASSET, None, ValidatedDataset) == make_validated()
+
+
+def test_what_was_never_published_is_told_with_the_command_that_makes_it(artifacts):
+    with pytest.raises(ArtifactNotFoundError) as refused:
+        artifacts.load(ASSET, "2024-01", Dataset)
+    assert "demo/artifact" in refused.value.where
+    assert "2024-01" in refused.value.where
+    assert "dagster asset materialize" in refused.value.remedy
+    assert "demo/artifact" in refused.value.remedy
+    assert "--partition 2024-01" in refused.value.remedy
+    with pytest.raises(ArtifactNotFoundError) as whole:
+        artifacts.newest(ASSET, None)
+    assert "--partition" not in whole.value.remedy
+
+
+def test_columns_are_read_in_the_order_asked_for_and_no_others(artifacts, make_dataset):
+    value = make_dataset(**{"a": [1, 2], "a.b": [3, 4], "c": ["x", None]})
+    artifacts.publish(ASSET, None, value, _attempt())
+    found = artifacts.load(ASSET, None, Dataset, columns=["c", "a"])
+    assert found.table == value.table.select(["c", "a"])
+    assert found.schema == value.schema.project(("c", "a"))
+    assert found.fingerprint == fingerprint(found.table)
+
+
+def test_a_column_that_is_not_stored_is_refused_by_name(artifacts, make_dataset):
+    artifacts.publish(ASSET, None, make_dataset(amount=[1]), _attempt())
+    with pytest.raises(MissingColumnError, match="not stored") as refused:
+        artifacts.load(ASSET, None, Dataset, columns=["amuont"])
+    assert "did you mean 'amount'" in refused.value.found
+
+
+def test_three_of_fifty_columns_cost_few_bytes(aws, make_dataset):
+    from resources.object_store.s3 import S3Store
+
+    artifacts = ArtifactStore(S3Store(aws, "bucket", ""))
+    random = np.random.default_rng(0)
+    names = [f"c{number}" for number in range(50)]
+    artifacts.publish(ASSET, None, make_dataset(**{name: random.normal(size=20_000) for name in names}), _attempt())
+    got = []
+    aws.meta.events.register(
+        "after-call.s3.GetObject", lambda parsed, **_: got.append(int(parsed.get("ContentLength", 0)))
+    )
+    asked = ["c7", "c30", "c44"]
+    assert artifacts.load(ASSET, None, Dataset, columns=asked).table.column_names == asked
+    few = sum(got)
+    got.clear()
+    artifacts.load(ASSET, None, Dataset)
+    assert few < sum(got) * 0.3
+    assert sum(got) < 1.2 * 50 * 20_000 * 8
+
+
+def _seconds(kind):
+    return pa.array([0, 1, None, -1], kind)
+
+
+COLUMNS = {
+    "timestamp[s]": _seconds(pa.timestamp("s")),
+    "timestamp[ms]": _seconds(pa.timestamp("ms")),
+    "timestamp[us, tz]": _seconds(pa.timestamp("us", "Europe/Berlin")),
+    "timestamp[s, tz]": _seconds(pa.timestamp("s", "UTC")),
+    "timestamp[ns]": _seconds(pa.timestamp("ns")),
+    "date32": _seconds(pa.date32()),
+    "date64": pa.array([dt.date(2024, 1, 1), None], pa.date64()),
+    "time32": pa.array([0, 1, None], pa.time32("s")),
+    "duration": _seconds(pa.duration("s")),
+    "dictionary": pa.array(["a", None, "b", "a"]).dictionary_encode(),
+    "dictionary of int": pa.array([5, None, 7]).dictionary_encode(),
+    "dictionary of seconds": _seconds(pa.timestamp("s")).dictionary_encode(),
+    "large_string": pa.array(["a", None, ""], pa.large_string()),
+    "string_view": pa.array(["a", None, "ü" * 40], pa.string_view()),
+    "null": pa.nulls(3),
+    "decimal": pa.array([decimal.Decimal("1.10"), None], pa.decimal128(12, 2)),
+    "float": pa.array([float("nan"), None, -0.0, float("inf")]),
+    "float16": pa.array([1.0, None], pa.float32()).cast(pa.float16()),
+    "uint64": pa.array([2**64 - 1, None], pa.uint64()),
+    "bool": pa.array([True, None, False]),
+    "binary": pa.array([b"\0", None, b""]),
+    "list": pa.array([[1], None, []]),
+    "struct": pa.array([{"a": 1}, None]),
+    "map": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize("rows", ["none", "all"])
+def test_every_kind_of_column_comes_back_with_an_equal_fingerprint(name, rows, tmp_path, make_dataset):
+    artifacts = ArtifactStore(LocalStore(tmp_path))
+    column = COLUMNS[name] if rows == "all" else COLUMNS[name][:0]
+    value = make_dataset(pa.table({"c": pa.chunked_array([column, column])}))
+    artifacts.publish(ASSET, None, value, _attempt())
+    found = artifacts.load(ASSET, None, Dataset)
+    assert found.fingerprint == value.fingerprint
+    assert found.schema == value.schema
+
+
+def test_a_table_without_columns_or_rows_comes_back(tmp_path, make_dataset):
+    artifacts = ArtifactStore(LocalStore(tmp_path))
+    value = make_dataset(pa.table({}))
+    artifacts.publish(ASSET, None, value, _attempt())
+    assert artifacts.load(ASSET, None, Dataset).fingerprint == value.fingerprint
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([{}], pa.struct([])),
+        pc.run_end_encode(pa.array([1, 1, 2])),
+        pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+    ],
+    ids=["empty struct", "run ends", "interval"],
+)
+def test_what_parquet_cannot_hold_is_refused_before_publishing(column, tmp_path, make_dataset):
+    store = LocalStore(tmp_path)
+    try:
+        value = make_dataset(pa.table({"c": column}))
+    except (AssayError, pa.ArrowException):
+        pytest.fail("a dataset of it cannot be made")
+    with pytest.raises(StorageError, match="cannot be stored"):
+        ArtifactStore(store).publish(ASSET, None, value, _attempt())
+    assert list(store.list_objects("")) == []
+
+
+UNSAFE = {"pickle", "cPickle", "_pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
+
+
+def _imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (alias.name for alias in node.names)
+
+
+def test_no_module_imports_an_unsafe_format():
+    modules = [path for part in ("assay", "resources") for path in (ROOT / part).rglob("*.py")]
+    assert len(modules) > 50
+    assert [(path.name, name) for path in modules for name in _imports(path) if name.split(".")[0] in UNSAFE] == []
