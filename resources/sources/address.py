@@ -37,10 +37,23 @@ def _parts_match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def without_secrets(address: str) -> str:
-    """Return an address without user, password, query and fragment, fit for messages and records; paths as they are."""
+    """Return an address without user, password, query and fragment, fit for messages and records; paths as they are.
+
+    Raises:
+        SourceError: the address cannot be taken apart.
+    """
     if "://" not in address:
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        scheme = address.partition("://")[0]
+        raise SourceError(
+            "the address is malformed",
+            where=f"{scheme}://...",
+            expected=f"{scheme}://host/path",
+            remedy="mend dataset.source",
+        ) from error
     return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
 
 
@@ -50,9 +63,10 @@ def refuse_credentials(address: str) -> None:
     Raises:
         SourceError: does not show them.
     """
+    where = without_secrets(address)
     if "@" in urlsplit(address).netloc:
         raise SourceError(
             "an address may not hold credentials",
-            where=without_secrets(address),
+            where=where,
             remedy="leave credentials to the deployment's credential chain",
         )

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
 from resources.sources.address import refuse_credentials, without_secrets
@@ -22,6 +22,7 @@ _SOCKET_SECONDS = 20.0
 _STEP = 1 << 20
 _HEAD_NOT_ALLOWED = frozenset({403, 405, 501})
 _ABSENT = frozenset({404, 410})
+_NEVER_QUOTED = "%/:?#[]@!$&'()*+,;=~"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -29,7 +30,7 @@ class WebSource(Source):
     """One file; plain `http://` is taken from this machine alone, also after a redirection."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._address = quote(address, safe=_NEVER_QUOTED)
         self._shown = without_secrets(address)
         refuse_credentials(address)
         _refuse_plain_http(address, "plain http is not taken")
@@ -107,7 +108,7 @@ class WebSource(Source):
         return SourceUnreachableError(
             f"the server does not answer: {type(error).__name__}",
             where=self._shown,
-            found=str(getattr(error, "reason", error)),
+            found=str(getattr(error, "reason", "")),  # an invalid URL's own message would show its query
             remedy="check address and network, and run again",
         )
 

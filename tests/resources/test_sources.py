@@ -143,7 +143,7 @@ def test_a_glob_lists_by_name_whatever_the_order_of_arrival(listed, folder):
 
 
 def test_wildcards_mean_the_same_everywhere(listed):
-    for name in ("d.csv", "deep/d.csv", "deep/er/d.csv"):
+    for name in ("d.csv", "deep/d.csv", "deep/er/d.csv", "deep/er/e.txt"):
         listed.put(name, b"")
     meanings = {
         "**/*.csv": ["d.csv", "deep/d.csv", "deep/er/d.csv"],
@@ -285,6 +285,22 @@ def test_an_address_that_lays_data_or_secrets_open_is_refused(address):
         WebSource(address)
     assert caught.value.where.endswith("://example.org/rows.csv")
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [f"https://[{SECRET}]/rows.csv", f"https://[me:{SECRET}/rows.csv", f"http://127.0.0.1:nine/rows.csv?{SECRET}"],
+)
+def test_a_malformed_address_is_a_source_error_that_does_not_show_it_all(address):
+    with pytest.raises(SourceError) as caught:
+        open_source(address, None).objects()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_path_of_any_letters_is_asked_for_as_urls_write_it(web):
+    web.files["/d%C3%A9j%C3%A0%20vu.csv"] = b"a\n"
+    for name in ("déjà vu.csv", "d%C3%A9j%C3%A0%20vu.csv"):
+        assert WebSource(f"{web.root}/{name}").objects()[0].size == 2
 
 
 def test_a_redirect_within_the_machine_is_followed_and_one_to_plain_http_elsewhere_is_not(web, folder):
