@@ -40,7 +40,7 @@ def read_delimited(path: Path, dialect: CsvDialect, name: str, *, delimiter: str
 
     Raises:
         MalformedDataError: wrong field counts (with the row), bytes that are not in the encoding, NUL bytes, stray
-            quotes, unnamed or repeated columns, or a header in another delimiter.
+            quotes, repeated columns, or a header in another delimiter.
         EmptyDataError: there is no header.
     """
     separator = dialect.delimiter or delimiter
@@ -48,7 +48,7 @@ def read_delimited(path: Path, dialect: CsvDialect, name: str, *, delimiter: str
     refuse_foreign_delimiter(path, dialect, name, separator)
     refuse_broken_text(path, dialect, name, separator)
     table = _read(path, dialect, name, separator, texts=())
-    _refuse_odd_names(table.column_names, name)
+    _refuse_repeated_names(table.column_names, name)
     _refuse_undecodable(table, dialect, name)
     numbers = [field.name for field in table.schema if _is_number(field.type)]
     if not numbers or table.num_rows == 0:
@@ -142,11 +142,7 @@ def _refuse_unknown_encoding(dialect: CsvDialect, name: str) -> None:
         ) from error
 
 
-def _refuse_odd_names(names: list[str], name: str) -> None:
-    if "" in names:
-        raise MalformedDataError(
-            "a column has no name", where=f"{name}, column {names.index('') + 1}", remedy="name every column"
-        )
+def _refuse_repeated_names(names: list[str], name: str) -> None:
     repeated = [place for place, column in enumerate(names) if column in names[:place]]
     if repeated:
         column = names[repeated[0]]

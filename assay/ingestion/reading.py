@@ -43,7 +43,7 @@ def read_table(path: Path, *, data_format: DataFormat, dialect: CsvDialect, name
         At least one row and one column, names unique.
 
     Raises:
-        SourceError: missing file, unknown format, malformed bytes or nested columns.
+        SourceError: missing file, unknown format, malformed bytes, unnamed, repeated or nested columns.
         EmptyDataError: no row.
     """
     name = name or str(path)
@@ -67,6 +67,10 @@ def _require_rows_and_names(table: pa.Table, name: str) -> None:
     if len(names) > MAX_COLUMNS:
         raise MalformedDataError(
             "there are too many columns", where=name, found=str(len(names)), expected=f"at most {MAX_COLUMNS}"
+        )
+    if "" in names:
+        raise MalformedDataError(
+            "a column has no name", where=f"{name}, column {names.index('') + 1}", remedy="name every column"
         )
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:

@@ -102,6 +102,19 @@ def test_the_partition_of_a_moment_holds_it(moment, cadence):
     assert rows_of_partition(pa.table({"t": [moment]}), partitions, key, where="").num_rows == 1
 
 
+@pytest.mark.parametrize(
+    ("by", "key", "end"),
+    [
+        ("hour", "2024-12-31-23:00", "2025-01-01 00:00:00"),
+        ("day", "2024-02-29", "2024-03-01 00:00:00"),
+        ("week", "2024-12-29", "2025-01-05 00:00:00"),
+        ("month", "2024-12", "2025-01-01 00:00:00"),
+    ],
+)
+def test_a_partition_ends_where_the_next_begins(by, key, end):
+    assert str(partition_span(PartitionsSpec(by=by, start=key), key)[1]) == end
+
+
 def test_a_week_begins_on_its_keys_date():
     week = PartitionsSpec(by="week", column="t", start="2024-01-07")
     assert partition_span(week, "2024-01-07") == (dt.datetime(2024, 1, 7), dt.datetime(2024, 1, 14))
