@@ -24,8 +24,14 @@ from resources.object_store.s3 import S3Store
 BUCKET = "bucket"
 
 
+@pytest.fixture(scope="session")
+def aws_session():
+    """Give one session, for each reads the description of all of S3 again."""
+    return boto3.Session(aws_access_key_id="id", aws_secret_access_key="secret", region_name="us-east-1")
+
+
 @pytest.fixture
-def aws(monkeypatch):
+def aws(aws_session, monkeypatch):
     """Give a mocked S3; requests are answered one after the other, for the real S3 decides each put at once."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -38,7 +44,7 @@ def aws(monkeypatch):
 
     monkeypatch.setattr(S3Response, "_key_response", one_by_one)
     with mock_aws():
-        client = boto3.client("s3")
+        client = aws_session.client("s3")
         client.create_bucket(Bucket=BUCKET)
         yield client
 
