@@ -148,14 +148,14 @@ def progress(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 class _ShortLines(logging.Formatter):
-    """The message alone, without run id and step; of a failure, its cause."""
+    """The message alone, without run id and step; of a failure, the typed error in its chain."""
 
     def format(self, record: logging.LogRecord) -> str:
         details = getattr(record, "dagster_meta", {})
         message = details.get("orig_message") or record.getMessage()
         event = details.get("dagster_event")
         failure = getattr(getattr(event, "event_specific_data", None), "error", None)
-        while failure is not None and failure.cause is not None:
+        while failure is not None and failure.cause is not None and not failure.message.startswith("assay.errors."):
             failure = failure.cause
         return f"    {message}" + (f"\n{failure.message}" if failure else "")
 

@@ -73,7 +73,8 @@ class RunParameters(dg.ConfigurableResource[None]):
 
 
 def _require_one_pipeline(context: dg.AssetExecutionContext) -> None:
-    pipelines = {key.path[0] for key in context.selected_asset_keys}
+    chosen = context.run.asset_selection or context.job_def.asset_layer.executable_asset_keys
+    pipelines = {key.path[0] for key in chosen}
     if len(pipelines) > 1:
         raise SpecError(
             "run parameters were given to a run of several pipelines",

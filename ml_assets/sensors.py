@@ -8,7 +8,7 @@ Does not belong here: listing of objects (`resources.data_sources`), what arrive
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from assay.arrivals import Arrival, arrivals_since, cursor_after, parse_cursor
+from assay.arrivals import Arrival, arrivals_since, cursor_after, listing_pattern, parse_cursor
 from assay.specs import PipelineSpec
 from resources.data_sources import DataSources
 
@@ -16,7 +16,12 @@ _REQUESTS_PER_TICK = 50
 
 
 def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
-    """Return `<pipeline>_new_data_sensor`."""
+    """Return `<pipeline>_new_data_sensor`.
+
+    Raises:
+        SpecError: the source's objects do not tell which partition is new.
+    """
+    listing_pattern(spec.dataset)
 
     @dg.sensor(
         name=f"{spec.name}_new_data_sensor",

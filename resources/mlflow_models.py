@@ -84,7 +84,11 @@ def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
 
 
 def requirements(model: TrainedModel) -> list[str]:
-    """Return the pinned packages that using a model needs."""
+    """Return the pinned public packages that using a model needs.
+
+    Assay itself is left out: its wheel is installed from where the deployment keeps it, and a public package that
+    happens to have its name must never be fetched in its place.
+    """
     names = [name for name in model.manifest.library_versions if name not in {"python", "assay"}]
     pinned = [f"{name}=={model.manifest.library_versions[name]}" for name in names]
-    return [*pinned, f"assay=={importlib.metadata.version('assay')}", f"mlflow=={importlib.metadata.version('mlflow')}"]
+    return [*pinned, f"mlflow=={importlib.metadata.version('mlflow')}"]

@@ -105,7 +105,7 @@ def _checkout_revision() -> str:
 
 
 def bound_mlflow_requests() -> None:
-    """Bound how long MLflow's client waits for its server, unless the deployment has said so itself.
+    """Bound how long MLflow's client waits and what it prints, unless the deployment has said so itself.
 
     MLflow's own defaults keep one call waiting for minutes when the server is down; these end it after about 20 s.
     """
@@ -113,6 +113,8 @@ def bound_mlflow_requests() -> None:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        # the line would show credentials that stand in the tracking URI
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     }
     for name, value in bounds.items():
         os.environ.setdefault(name, value)

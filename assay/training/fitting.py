@@ -3,10 +3,14 @@
 Does not belong here: the search for hyperparameters, judging, saving.
 """
 
+import math
 from typing import Any
+
+import pandas as pd
 
 from assay.errors import LearningError
 from assay.estimators.family import Family
+from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 from assay.splitting import Split
 from assay.tables.schema import TableSchema
@@ -15,6 +19,8 @@ from assay.training.trained_model import ModelManifest, TrainedModel
 from assay.tuning.result import BestHyperparameters
 
 _EXAMPLE_ROWS = 5
+# what a missing value looks like in the feature frame, where it is not None
+_MISSING = {ColumnRole.NUMERIC: math.nan, ColumnRole.BOOLEAN: math.nan, ColumnRole.TEXT: ""}
 
 
 def train(
@@ -51,8 +57,19 @@ def train(
     return TrainedModel(
         estimator=estimator,
         manifest=_manifest(split, best, spec, scenario),
-        input_example=split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True),
+        input_example=_example(split),
     )
+
+
+def _example(split: Split) -> pd.DataFrame:
+    """Return some training rows; the values of columns marked `pii` are left out."""
+    example = split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
+    for column in split.features.columns:
+        if column.pii:
+            example[column.name] = pd.Series(
+                [_MISSING.get(column.role)] * len(example), dtype=example[column.name].dtype
+            )
+    return example
 
 
 def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:

@@ -1,15 +1,27 @@
 """A platform in a temporary folder for each test."""
 
+import shutil
+
 import dagster as dg
 import pytest
 from small_platform import BANK, MONTHLY, Platform, bank_rows, monthly_rows, write_csv
 
+from resources.mlflow_connection import initialise_local_stores
 from resources.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory):
+    """An initialised MLflow database to copy: making its tables takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    initialise_local_stores(f"sqlite:///{folder}/mlflow.db")
+    return folder
+
+
 @pytest.fixture
-def platform(tmp_path, monkeypatch):
+def platform(tmp_path, monkeypatch, empty_mlflow):
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(empty_mlflow, tmp_path / "home" / "mlflow")
     (tmp_path / "pipelines").mkdir()
     settings = Settings(home=tmp_path / "home", pipelines_dir=tmp_path / "pipelines", git_sha="abc123")
     with dg.instance_for_test() as instance:

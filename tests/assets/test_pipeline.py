@@ -28,7 +28,7 @@ def done(bank):
 
 
 def test_everything_is_published_and_registered(done):
-    bank, result = done
+    bank, _ = done
     report = bank.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
     best = bank.artifacts.load(("bank", "best_hyperparameters"), None, BestHyperparameters)
     model = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)
@@ -74,7 +74,9 @@ def test_the_ui_gets_metadata_checks_and_plots(done):
     assert "# " in shown["champion_model"]["model card"].value
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert all(checks.values())
-    assert {"rows_unique_by_key", "primary_metric_above_minimum", "better_than_baseline", "beats_champion"} <= set(checks)
+    assert {"rows_unique_by_key", "primary_metric_above_minimum", "better_than_baseline", "beats_champion"} <= set(
+        checks
+    )
 
 
 def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
@@ -144,3 +146,12 @@ def test_changed_columns_are_refused_until_the_schema_version_is_raised(bank, tm
     refused = bank.materialize("bank/raw_dataset")
     assert "[schema_drift] column 'extra' is new" in failure(refused)
     assert bank.materialize("bank/raw_dataset", parameters={"input_schema_version": 2}).success
+
+
+def test_the_input_example_holds_no_personal_data(done):
+    bank, _ = done
+    model = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)
+    assert len(model.input_example) == 5
+    assert model.input_example["secret"].isna().all()
+    assert model.input_example["job"].notna().all()
+    assert len(model.estimator.predict(model.input_example)) == 5

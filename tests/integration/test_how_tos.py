@@ -56,7 +56,9 @@ def test_a_how_to_works_as_written(how_to, checkout):
 def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_server):
     s3_server.client.create_bucket(Bucket="assay-demo")
     rows = "".join(f"{20 + n % 50};{n % 7};{'yes' if (n % 50) > 30 else 'no'}\n" for n in range(300))
-    s3_server.client.put_object(Bucket="assay-demo", Key="data/bank.csv", Body=("age;calls;y\n" + rows).replace(";", ","))
+    s3_server.client.put_object(
+        Bucket="assay-demo", Key="data/bank.csv", Body=("age;calls;y\n" + rows).replace(";", ",")
+    )
     follow(
         "use-s3-and-a-remote-mlflow.md",
         checkout,
@@ -64,7 +66,9 @@ def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_serv
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
     )
-    keys = [item["Key"] for item in s3_server.client.list_objects_v2(Bucket="assay-demo", Prefix="artifacts/")["Contents"]]
+    keys = [
+        item["Key"] for item in s3_server.client.list_objects_v2(Bucket="assay-demo", Prefix="artifacts/")["Contents"]
+    ]
     assert any(key.endswith(".parquet") for key in keys)
     assert not (checkout.root / ".assay" / "store").exists()
 

@@ -123,9 +123,9 @@ def selected(key: dg.AssetKey, assets: tuple[str, ...]) -> bool:
 
 
 def failure(result):
-    """Return the innermost failure of a run as text."""
-    [event] = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    """Return the first failure of a run as text: the typed error in its chain, or else its root."""
+    event = next(event for event in result.all_events if event.is_step_failure)
     error = event.event_specific_data.error
-    while error.cause is not None:
+    while error.cause is not None and not error.message.startswith("assay.errors."):
         error = error.cause
     return error.message

@@ -1,0 +1,99 @@
+"""What the code location holds."""
+
+import dagster as dg
+from small_platform import BANK
+
+from assay.specs import RunOverrides
+from ml_assets.execution import executor_for
+from ml_assets.run_parameters import RunParameters
+from ml_assets.versions import code_version
+from resources.settings import Settings
+
+
+def test_the_assets_of_a_pipeline_in_order(bank):
+    graph = bank.definitions.resolve_asset_graph()
+    assert [key.to_user_string() for key in graph.toposorted_asset_keys] == [
+        "bank/raw_dataset",
+        "bank/validated_dataset",
+        "bank/best_hyperparameters",
+        "bank/trained_model",
+        "bank/evaluation_report",
+        "bank/champion_model",
+    ]
+
+
+def test_every_rule_of_the_gate_is_a_blocking_check(bank):
+    from assay.validation.rules import RULES
+
+    graph = bank.definitions.resolve_asset_graph()
+    checks = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] == "validated_dataset"}
+    assert checks == set(RULES)
+    assert all(graph.get_check_spec(key).blocking for key in graph.asset_check_keys if key.name in RULES)
+
+
+def test_every_run_parameter_is_in_the_run_config():
+    assert set(RunParameters.model_fields) == set(RunOverrides.model_fields)
+
+
+def test_a_run_can_be_parameterised_fully(bank, tmp_path):
+    from assay.evaluation.report import EvaluationReport
+    from assay.training.trained_model import TrainedModel
+
+    parameters = {
+        "data_source": str(tmp_path / "data" / "bank.csv"),
+        "data_format": "csv",
+        "input_schema_version": 3,
+        "target_column": "loan",
+        "data_validation": {"max_missing": 0.5, "drop_null_rows": True},
+        "model_name": "random_forest",
+        "model_version": "9",
+        "hyperparameters": {"n_estimators": 7},
+        "tuning": {
+            "enabled": True,
+            "n_trials": 2,
+            "timeout": 60,
+            "search_space": {"max_depth": {"type": "int", "low": 2, "high": 6, "step": 2}},
+        },
+        "training_scenario": "full",
+        "test_size": 0.5,
+        "random_state": 123,
+        "target_output_path": str(tmp_path / "out"),
+    }
+    assert set(parameters) == set(RunOverrides.model_fields)
+    assert bank.materialize("bank/*", parameters=parameters).success
+    facts = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel).manifest
+    report = bank.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    assert (facts.target, facts.family, facts.seed, facts.model_version) == ("loan", "random_forest", 123, "9")
+    assert facts.parameters["n_estimators"] == 7
+    assert facts.parameters["max_depth"] in {2, 4, 6}
+    assert report.holdout_rows == 100
+    assert sorted(path.name for path in (tmp_path / "out" / "bank_v9").iterdir()) == [
+        "input_example.parquet",
+        "manifest.json",
+        "model.skops",
+    ]
+
+
+def test_a_code_version_follows_the_slice_that_its_asset_reads(bank):
+    from assay.specs.loading import parse_pipeline
+
+    plain = parse_pipeline(BANK.format(source="a.csv"), where="x")
+    tuned = parse_pipeline(BANK.format(source="a.csv").replace("n_trials: 3", "n_trials: 4"), where="x")
+    changed = {
+        asset
+        for asset in ("raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "champion_model")
+        if code_version(plain, asset) != code_version(tuned, asset)
+    }
+    assert changed == {"best_hyperparameters"}
+
+
+def test_the_executor_follows_the_setting():
+    assert executor_for(Settings()).name == "in_process"
+    assert executor_for(Settings(executor="forkserver")).name == "forkserver"
+    assert executor_for(Settings(executor="multiprocess")).name == "multiprocess"
+
+
+def test_no_secret_is_in_the_definitions(bank, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+    snapshot = dg.Definitions.get_repository_def(bank.definitions)
+    assert "hunter2" not in str(snapshot.get_top_level_resources())

@@ -1,0 +1,150 @@
+"""The gate cannot be walked around: not by a later run, not by editing what is stored."""
+
+import json
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from small_platform import MONTHLY, failure, monthly_rows, write_csv
+
+from assay.errors import ArtifactNotFoundError, GateRejectedError
+from assay.tables.dataset import ValidatedDataset
+from assay.tables.fingerprint import fingerprint
+from resources.file_digests import file_sha256
+
+GATED = ["best_hyperparameters", "trained_model", "evaluation_report", "champion_model"]
+
+
+@pytest.fixture
+def history(monthly):
+    """Four validated months."""
+    for month in ("2020-12", "2021-01", "2021-02", "2021-03"):
+        assert monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition=month).success
+    return monthly
+
+
+def spoil(platform, tmp_path, month):
+    """Make one month's data break a rule, and let the gate see it."""
+    rows = [row | {"x": -1} if row["day"].startswith(month) else row for row in monthly_rows()]
+    write_csv(tmp_path / "data" / "monthly.csv", rows)
+    return platform.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition=month)
+
+
+def stored_file(platform, partition) -> Path:
+    commit = platform.artifacts.newest(("monthly", "validated_dataset"), partition)
+    return Path(platform.artifacts.uri(commit))
+
+
+def edit_one_cell(path: Path) -> None:
+    table = pq.read_table(path)
+    changed = pc.if_else(pc.equal(table["x"], 3), 4, table["x"])
+    assert not changed.equals(table["x"])
+    pq.write_table(table.set_column(table.column_names.index("x"), "x", changed), path)
+
+
+def test_bad_data_fails_with_a_failure_table_and_is_not_published(monthly, tmp_path):
+    result = spoil(monthly, tmp_path, "2021-01")
+    assert not result.success
+    [failed] = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    assert failed.check_name == "values_in_range"
+    assert failed.blocking
+    assert "| x |" in failed.metadata["failures"].value
+    assert failed.metadata["failing rows"].value == 40
+    with pytest.raises(GateRejectedError, match="rejected"):
+        monthly.artifacts.load(("monthly", "validated_dataset"), "2021-01", ValidatedDataset)
+    assert [c.status for c in monthly.artifacts.log.history(("monthly", "validated_dataset"), "2021-01")] == [
+        "rejected"
+    ]
+
+
+@pytest.mark.parametrize("asset", GATED)
+def test_a_later_run_of_any_asset_alone_is_refused_for_that_partition_only(history, tmp_path, asset):
+    for month in ("2021-02", "2021-03"):
+        assert history.materialize(*[f"monthly/{name}" for name in GATED], partition=month).success
+    assert not spoil(history, tmp_path, "2021-03").success
+    refused = history.materialize(f"monthly/{asset}", partition="2021-03")
+    assert not refused.success
+    message = failure(refused)
+    assert "[gate_rejected]" in message
+    assert "monthly/validated_dataset, partition 2021-03" in message
+    assert "values_in_range" in message
+    assert history.materialize(f"monthly/{asset}", partition="2021-02").success
+
+
+def test_mended_data_opens_the_way_again(history, tmp_path):
+    assert not spoil(history, tmp_path, "2021-03").success
+    write_csv(tmp_path / "data" / "monthly.csv", monthly_rows())
+    assert history.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-03").success
+    assert history.materialize("monthly/best_hyperparameters", partition="2021-03").success
+
+
+def test_one_edited_cell_is_found(history):
+    assert history.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    edit_one_cell(stored_file(history, "2021-02"))
+    message = failure(history.materialize("monthly/trained_model", partition="2021-03"))
+    assert "[digest_mismatch]" in message
+    assert "partition 2021-02" in message
+    assert "column x" in message
+
+
+def test_an_edit_that_also_forges_the_commit_is_found_by_the_receipt(history, tmp_path):
+    path = stored_file(history, "2021-02")
+    edit_one_cell(path)
+    [record] = Path(history.settings.artifact_uri).glob("monthly/validated_dataset/@partition/2021-02/commits/*.json")
+    commit = json.loads(record.read_text())
+    forged = fingerprint(pq.read_table(path))
+    commit["fingerprint"] = forged.model_dump(mode="json")
+    commit["data_version"] = forged.digest
+    for item in commit["objects"]:
+        if item["name"] == "data.parquet":
+            item |= {"sha256": file_sha256(path), "size": path.stat().st_size}
+    record.write_text(json.dumps(commit))
+    message = failure(history.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    assert "[receipt_mismatch] the rows are not those that passed the gate" in message
+
+
+def test_data_that_passed_other_rules_is_refused(history, tmp_path):
+    stricter = MONTHLY.replace("min_rows: 10", "min_rows: 11")
+    history.pipeline(stricter, tmp_path / "data" / "monthly.csv")
+    message = failure(history.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    assert "[receipt_mismatch] the rows passed the gate under other rules" in message
+
+
+def test_a_window_with_unpublished_months_names_them(monthly):
+    assert monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-03").success
+    message = failure(monthly.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    assert "nothing is published for 2 partitions" in message
+    assert "2021-01, 2021-02" in message
+
+
+def test_a_window_before_the_first_month_says_how_many_are_missing(monthly):
+    monthly.pipeline(MONTHLY.replace('"2020-11"', '"2020-12"'), Path("data/monthly.csv").absolute())
+    for month in ("2020-12", "2021-01"):
+        assert monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition=month).success
+    message = failure(monthly.materialize("monthly/best_hyperparameters", partition="2021-01"))
+    assert "1 partition is missing" in message
+    assert "train on a later partition" in message
+
+
+def test_december_to_january_is_no_special_case(history):
+    assert history.materialize("monthly/best_hyperparameters", "monthly/trained_model", partition="2021-02").success
+    commit = history.artifacts.newest(("monthly", "trained_model"), "2021-02")
+    assert {name for name in commit.inputs if "validated" in name} == {
+        "monthly/validated_dataset@2020-12",
+        "monthly/validated_dataset@2021-01",
+        "monthly/validated_dataset@2021-02",
+    }
+
+
+def test_nothing_is_half_there_when_the_store_fails(history, monkeypatch):
+    from resources.object_store.local import LocalStore
+
+    def full(self, key, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LocalStore, "put_if_absent", full)
+    assert not history.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    monkeypatch.undo()
+    with pytest.raises(ArtifactNotFoundError):
+        history.artifacts.newest(("monthly", "best_hyperparameters"), "2021-03")
