@@ -10,7 +10,7 @@ from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
 from assay.errors import StorageError
-from resources.artifact_store import ArtifactStore, Attempt, missing_artifact
+from resources.artifact_store import ArtifactStore, Attempt
 from resources.commits.record import Commit
 from resources.object_store.opening import open_store
 from resources.s3_client import client_of
@@ -52,38 +52,27 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             GateRejectedError: the newest of a partition is a refusal.
             DigestMismatchError: what is stored is not what was published.
         """
-        kind = context.dagster_type.typing_type
-        many = get_origin(kind) is dict
-        value_kind = get_args(kind)[1] if many else kind
+        kind, many = _kind_asked_for(context)
         asset = tuple(context.asset_key.path)
         keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
-        self._require_published(asset, keys)
-        values = {key or "": self._load(context, asset, key, value_kind) for key in keys}
-        if many:
-            return values
-        if len(values) != 1:
+        if not many and len(keys) != 1:
             raise StorageError(
                 "an input reads several partitions into one value",
                 where="/".join(asset),
-                found=f"{len(values)} partitions",
-                expected=f"an annotation dict[str, {value_kind.__name__}]",
+                found=f"{len(keys)} partitions",
+                expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
             )
-        return next(iter(values.values()))
+        commits = self.artifacts().newest_of(asset, keys)
+        values = {key or "": self._load(context, commit, kind) for key, commit in commits.items()}
+        return values if many else values[keys[0] or ""]
 
-    def _load(self, context: dg.InputContext, asset: tuple[str, ...], partition: str | None, kind: type[Any]) -> Any:
-        commit = self.artifacts().newest(asset, partition)
+    def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
         value = self.artifacts().read(commit, kind, columns)
-        name = "/".join(asset) + (f"@{partition}" if partition is not None else "")
+        name = "/".join(commit.asset) + (f"@{commit.partition}" if commit.partition is not None else "")
         read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
         read[name] = f"{commit.number}:{commit.data_version}"
         return value
-
-    def _require_published(self, asset: tuple[str, ...], keys: list[str | None]) -> None:
-        log = self.artifacts().log
-        missing = [key for key in keys if not log.newest_number(asset, key)]
-        if missing:
-            raise missing_artifact("/".join(asset), [key for key in missing if key is not None])
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -99,6 +88,20 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             ]
             shown["dagster/column_schema"] = dg.TableSchema(columns=columns)
         return shown
+
+
+def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:
+    """Return the annotated kind of value, and whether one for each partition is wanted."""
+    kind = context.dagster_type.typing_type
+    if kind is Any:
+        raise StorageError(
+            "an input has no type, so that nothing is known to read it as",
+            where=f"input {context.name} of the step {context.step_context.step.key}",
+            expected="an annotated parameter, such as Dataset or dict[str, ValidatedDataset]",
+            remedy="annotate the parameter with the type that the upstream asset returns",
+        )
+    many = get_origin(kind) is dict
+    return (get_args(kind)[1] if many else kind), many
 
 
 def _partition_of(context: dg.OutputContext) -> str | None:

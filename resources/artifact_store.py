@@ -6,6 +6,7 @@ Does not belong here: formats (`resources.codecs`), Dagster (`resources.artifact
 
 import datetime as dt
 import hashlib
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,12 +79,23 @@ class ArtifactStore:
             ArtifactNotFoundError: nothing was published; says how to.
             GateRejectedError: the newest is a refusal; says which rules failed and where the report is.
         """
-        commit = self.log.newest(asset, partition)
-        if commit is None:
-            raise missing_artifact("/".join(asset), [partition] if partition is not None else [])
-        if commit.status == "rejected":
-            raise self._refusal(commit)
-        return commit
+        return self.newest_of(asset, [partition])[partition]
+
+    def newest_of(self, asset: tuple[str, ...], partitions: Sequence[str | None]) -> dict[str | None, Commit]:
+        """Return the newest version's commit of each partition, all of them found before any data is read.
+
+        Raises:
+            ArtifactNotFoundError: partitions were never published; names them all.
+            GateRejectedError: the newest of a partition is a refusal.
+        """
+        newest = {partition: self.log.newest(asset, partition) for partition in partitions}
+        found = {partition: commit for partition, commit in newest.items() if commit is not None}
+        if len(found) < len(newest):
+            raise _missing("/".join(asset), [partition for partition in newest if partition not in found])
+        for commit in found.values():
+            if commit.status == "rejected":
+                raise self._refusal(commit)
+        return found
 
     def load(
         self, asset: tuple[str, ...], partition: str | None, kind: type[Value], columns: Sequence[str] | None = None
@@ -220,13 +232,14 @@ class _Reader:
         raise StorageError("the commit does not name an object that it should", where=self.place, expected=name)
 
 
-def missing_artifact(asset: str, partitions: Sequence[str]) -> ArtifactNotFoundError:
-    """Return the error for partitions that were never published, with the command that publishes them."""
-    which = f" for {len(partitions)} partition{'s' if len(partitions) > 1 else ''}" if partitions else ""
-    option = f" --partition {partitions[0]}" if partitions else ""
+def _missing(asset: str, partitions: Sequence[str | None]) -> ArtifactNotFoundError:
+    """Return the error for partitions that were never published, with the command that publishes the first."""
+    named = [partition for partition in partitions if partition is not None]
+    which = f" for {len(named)} partition{'s' if len(named) > 1 else ''}" if named else ""
+    option = f" --partition {shlex.quote(named[0])}" if named else ""
     return ArtifactNotFoundError(
         f"nothing is published{which}",
-        where=asset + (f", partition {', '.join(partitions)}" if partitions else ""),
+        where=asset + (f", partition {', '.join(named)}" if named else ""),
         remedy=f"dagster asset materialize -f definitions.py --select '+key:\"{asset}\"'{option}",
     )
 

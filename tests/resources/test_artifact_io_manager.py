@@ -256,6 +256,21 @@ def test_a_value_without_a_safe_format_fails_the_step(run, manager):
     assert manager.artifacts().log.newest_number(("frame",), None) == 0
 
 
+def test_an_input_without_a_type_says_what_to_annotate(run, make_dataset):
+    @dg.asset(io_manager_key=IO)
+    def rows() -> Dataset:
+        return make_dataset()
+
+    @dg.asset(io_manager_key=IO)
+    def reader(rows) -> None:
+        raise AssertionError(rows)
+
+    error = _failure_of(lambda: run(rows, reader))
+    assert isinstance(error, StorageError)
+    assert "input rows" in error.where
+    assert "annotate" in error.remedy
+
+
 PROJECT = """
 import sys
 from pathlib import Path

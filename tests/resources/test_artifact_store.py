@@ -2,6 +2,7 @@ import ast
 import datetime as dt
 import decimal
 import io
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -319,6 +320,60 @@ def test_what_was_never_published_is_told_with_the_command_that_makes_it(artifac
     with pytest.raises(ArtifactNotFoundError) as whole:
         artifacts.newest(ASSET, None)
     assert "--partition" not in whole.value.remedy
+
+
+def test_the_command_that_makes_a_partition_survives_the_shell(artifacts):
+    with pytest.raises(ArtifactNotFoundError) as refused:
+        artifacts.newest(ASSET, "new data; rm -r.csv")
+    words = shlex.split(refused.value.remedy)
+    assert words[words.index("--partition") + 1] == "new data; rm -r.csv"
+    assert words[-1] == "new data; rm -r.csv"
+
+
+def test_of_several_partitions_all_that_are_missing_are_named(artifacts, make_receipt):
+    artifacts.publish(ASSET, "b", make_receipt(), _attempt())
+    with pytest.raises(ArtifactNotFoundError, match="for 2 partitions") as refused:
+        artifacts.newest_of(ASSET, ["a", "b", "c"])
+    assert refused.value.where.endswith("partition a, c")
+    assert list(artifacts.newest_of(ASSET, ["b"])) == ["b"]
+    assert artifacts.newest_of(ASSET, []) == {}
+
+
+def test_a_refusal_among_several_partitions_is_told_before_any_data_is_read(store, wrapped, make_receipt):
+    class WithoutData(wrapped):
+        def get_bytes(self, key):
+            assert "/data/" not in key
+            return super().get_bytes(key)
+
+    artifacts = ArtifactStore(WithoutData(store))
+    receipt = make_receipt(verdict="failed", failed_rules=("age_range",))
+    artifacts.publish(ASSET, "a", make_receipt(), _attempt())
+    artifacts.reject(ASSET, "b", receipt, receipt, _attempt())
+    with pytest.raises(GateRejectedError) as refused:
+        artifacts.newest_of(ASSET, ["a", "b"])
+    assert "partition b" in refused.value.where
+
+
+def test_a_window_costs_one_listing_and_one_record_for_each_partition(store, wrapped, make_receipt):
+    asked = []
+
+    class Counting(wrapped):
+        def list_objects(self, prefix):
+            asked.append("list")
+            return super().list_objects(prefix)
+
+        def get_bytes(self, key):
+            asked.append("get")
+            return super().get_bytes(key)
+
+    artifacts = ArtifactStore(Counting(store))
+    months = [f"2024-0{month}" for month in range(1, 7)]
+    for month in months:
+        for version in ("a", "b", "c"):
+            artifacts.publish(ASSET, month, make_receipt(), _attempt(version))
+    asked.clear()
+    assert [commit.number for commit in artifacts.newest_of(ASSET, months).values()] == [3] * 6
+    assert (asked.count("list"), asked.count("get")) == (6, 6)
 
 
 def test_columns_are_read_in_the_order_asked_for_and_no_others(artifacts, make_dataset):
