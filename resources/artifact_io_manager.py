@@ -35,7 +35,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         attempt = Attempt(
             run_id=context.run_id,
             attempt_id=_attempt_id(context),
-            code_version=context.version or _code_version(context),
+            code_version=_code_version(context),
             inputs=self._read.get((context.run_id, context.step_key), {}),  # every output of a step has them all
         )
         commit = self.artifacts().publish(tuple(context.asset_key.path), _partition_of(context), obj, attempt)

@@ -5,15 +5,14 @@ Does not belong here: formats (`resources.codecs`), Dagster (`resources.artifact
 """
 
 import datetime as dt
-import hashlib
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from assay.errors import ArtifactNotFoundError, DigestMismatchError, GateRejectedError, StorageError
+from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
 from assay.specs.base import Spec
 from assay.validation.receipt import GateReceipt
 from resources.codecs.interface import Codec, Encoded
@@ -22,7 +21,8 @@ from resources.codecs.specs import SpecCodec
 from resources.codecs.tables import TableCodec
 from resources.commits.layout import attempt_prefix, object_key
 from resources.commits.log import CommitLog
-from resources.commits.record import Commit, CommittedObject
+from resources.commits.reader import CommitReader
+from resources.commits.record import Commit, CommittedObject, place_of
 from resources.file_digests import file_sha256
 from resources.object_store.interface import ObjectStore
 
@@ -126,11 +126,11 @@ class ArtifactStore:
         if codec.name != commit.codec:
             raise StorageError(
                 "the artifact is of another kind",
-                where=_place(commit),
+                where=place_of(commit),
                 found=commit.codec,
                 expected=f"{codec.name} ({kind.__name__})",
             )
-        value: Value = codec.decode(_Reader(self._store, commit), kind, columns)
+        value: Value = codec.decode(CommitReader(self._store, commit), kind, columns)
         return value
 
     def uri(self, commit: Commit) -> str:
@@ -190,46 +190,11 @@ class ArtifactStore:
         rules = ", ".join(commit.receipt.failed_rules) if commit.receipt else "unknown"
         return GateRejectedError(
             "the data-quality gate rejected this data",
-            where=_place(commit),
+            where=place_of(commit),
             found=f"failed rules: {rules}; report: {self.uri(commit)}",
             expected="a passed gate",
             remedy="mend the data or the rules, then materialise it again",
         )
-
-
-class _Reader:
-    """The objects of one commit."""
-
-    def __init__(self, store: ObjectStore, commit: Commit) -> None:
-        self._store = store
-        self.commit = commit
-
-    @property
-    def place(self) -> str:
-        return _place(self.commit)
-
-    def verified_bytes(self, name: str) -> bytes:
-        item = self._item(name)
-        data = self._store.get_bytes(item.key)
-        found = hashlib.sha256(data).hexdigest()
-        if found != item.sha256:
-            raise DigestMismatchError(
-                "a stored object is not the one that was published",
-                where=f"{self.place}, {self._store.uri(item.key)}",
-                found=f"{len(data)} bytes, SHA-256 {found[:16]}",
-                expected=f"{item.size} bytes, SHA-256 {item.sha256[:16]}",
-                remedy="the stored object was changed: materialise the asset again, or restore an earlier version",
-            )
-        return data
-
-    def open(self, name: str) -> IO[bytes]:
-        return self._store.open(self._item(name).key)
-
-    def _item(self, name: str) -> CommittedObject:
-        for item in self.commit.objects:
-            if item.name == name:
-                return item
-        raise StorageError("the commit does not name an object that it should", where=self.place, expected=name)
 
 
 def _missing(asset: str, partitions: Sequence[str | None]) -> ArtifactNotFoundError:
@@ -253,8 +218,3 @@ def _codec_for(kind: type[Any]) -> Codec:
         found=getattr(kind, "__name__", str(kind)),
         expected="Dataset, ValidatedDataset, TrainedModel or a Spec",
     )
-
-
-def _place(commit: Commit) -> str:
-    partition = f", partition {commit.partition}" if commit.partition is not None else ""
-    return f"{'/'.join(commit.asset)}{partition}, version {commit.number}"

@@ -3,6 +3,7 @@
 Does not belong here: removal of history; every commit stays readable.
 """
 
+import datetime as dt
 import time
 
 from resources.commits.layout import is_data, records_prefix_of
@@ -48,9 +49,10 @@ def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, numbe
         attempt_id: names this restoration, so that repeating it changes nothing.
     """
     earlier = log.read(asset, partition, number)
-    properties = earlier.properties | {"restored_from": number}
-    return log.append(
-        lambda new: earlier.model_copy(update={"number": new, "attempt_id": attempt_id, "properties": properties}),
-        asset,
-        partition,
-    )
+    changes = {
+        "attempt_id": attempt_id,
+        "created_at": dt.datetime.now(dt.UTC),
+        "properties": earlier.properties | {"restored_from": number},
+    }
+    restored = earlier.model_copy(update=changes)
+    return log.append(lambda new: restored.model_copy(update={"number": new}), asset, partition)

@@ -56,3 +56,9 @@ class Commit(Record):
     receipt: GateReceipt | None = None
     properties: dict[str, JsonValue] = {}
     """Facts for readers: row count, schema and the like."""
+
+
+def place_of(commit: Commit) -> str:
+    """Return asset, partition and version, for messages."""
+    partition = f", partition {commit.partition}" if commit.partition is not None else ""
+    return f"{'/'.join(commit.asset)}{partition}, version {commit.number}"

@@ -204,6 +204,7 @@ def test_restoring_makes_an_earlier_version_the_newest(log):
     assert log.newest(ASSET, PARTITION) == restored
     assert (restored.number, restored.objects, restored.data_version) == (3, first.objects, first.data_version)
     assert restored.properties["restored_from"] == 1
+    assert restored.created_at > first.created_at
     assert restore(log, ASSET, PARTITION, 1, attempt_id="by hand") == restored
     assert log.newest_number(ASSET, PARTITION) == 3
 
