@@ -13,6 +13,7 @@ from assay.specs import load_pipelines
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
 from ml_assets.resource_wiring import resources_for
+from resources.extensions import make_importable
 from resources.settings import Settings
 
 
@@ -26,6 +27,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     Raises:
         SpecError: a pipeline file is not acceptable.
     """
+    make_importable(settings.extensions_dir)
     pipelines = [pipeline_definitions(spec) for spec in load_pipelines(settings.pipelines_dir)]
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),

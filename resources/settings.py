@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Folder of the local stores."""
     pipelines_dir: Path = _ROOT / "pipelines"
     """Folder of the pipeline files."""
+    extensions_dir: Path = _ROOT
+    """Folder of the users' own modules, which pipelines name by import path."""
     storage_uri: str = ""
     """Where artifacts live: a folder or `s3://bucket/prefix`; `<home>/store` unless set."""
     s3_endpoint_url: str | None = None
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     def _local_paths_are_absolute(self) -> Self:
         object.__setattr__(self, "home", self.home.expanduser().absolute())
         object.__setattr__(self, "pipelines_dir", self.pipelines_dir.expanduser().absolute())
+        object.__setattr__(self, "extensions_dir", self.extensions_dir.expanduser().absolute())
         return self
 
     @property

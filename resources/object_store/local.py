@@ -102,7 +102,7 @@ class LocalStore(ObjectStore):
 @contextmanager
 def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
     """Give a flushed temporary file beside the target; whatever happens, none is left."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    changed = _made_folders(target.parent)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
     temporary = Path(name)
     try:
@@ -112,9 +112,19 @@ def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Pat
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         yield temporary
-        _flush_folder(target.parent)
+        for folder in changed:
+            _flush_folder(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _made_folders(folder: Path) -> list[Path]:
+    """Make a folder, and return those to flush: itself, and each that got a new folder."""
+    changed = [folder]
+    while not changed[-1].exists():
+        changed.append(changed[-1].parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return changed
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

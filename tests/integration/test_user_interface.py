@@ -62,7 +62,7 @@ class Webserver:
         while time.monotonic() < deadline:
             status = self.ask(STATUS, id=run_id)["runOrError"]["status"]
             if status in {"SUCCESS", "FAILURE", "CANCELED"}:
-                return f"still {status}"
+                return status
             time.sleep(0.5)
         return f"still {status}"
 

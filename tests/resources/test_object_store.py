@@ -179,6 +179,27 @@ def test_a_full_disk_says_so(tmp_path, file, monkeypatch):
         LocalStore(tmp_path / "root").put_file("k", file(b"x"))
 
 
+@pytest.mark.parametrize("put", ["put_file", "put_if_absent"])
+def test_a_new_object_is_on_the_disk_with_every_folder_made_for_it(put, tmp_path, file, monkeypatch):
+    flushed, fsync = [], os.fsync
+
+    def seen(handle):
+        flushed.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def store_at(key):
+        flushed.clear()
+        store.put_file(key, file(b"x")) if put == "put_file" else store.put_if_absent(key, b"x")
+        return flushed
+
+    monkeypatch.setattr(os, "fsync", seen)
+    root = tmp_path / "root"
+    store = LocalStore(root)
+    made = [root / "a" / "b" / "k", root / "a" / "b", root / "a", root, tmp_path]
+    assert store_at("a/b/k") == [path.stat().st_ino for path in made]
+    assert store_at("a/b/other") == [path.stat().st_ino for path in (root / "a" / "b" / "other", root / "a" / "b")]
+
+
 def test_temporary_files_are_never_listed(tmp_path, file, monkeypatch):
     store = LocalStore(tmp_path / "root")
     seen = []

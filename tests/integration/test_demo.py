@@ -1,0 +1,35 @@
+"""The demo, as `make demo` starts it."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_demo_ends_with_a_table_of_real_results(checkout):
+    for name in ("flight_delays.yaml", "flight_air_time.yaml", "bank_marketing.yaml"):
+        shutil.copy(ROOT / "pipelines" / name, checkout.root / "pipelines")
+    done = checkout.run("python -m ml_assets.demo", DAGSTER_HOME=str(checkout.root))
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "trial 12 of 12" in done.stdout
+    assert "flight_delays, model judged on 2013-04" in done.stdout
+    assert "flight_delays version 2" in done.stdout or "kept_champion" in done.stdout
+    assert "flight_air_time version 1" in done.stdout
+    assert "(baseline 0.5000)" in done.stdout
+    assert "`make dev`" in done.stdout
+    [report] = {
+        line.split(None, 2)[2]
+        for line in done.stdout.splitlines()
+        if "evaluation report" in line and "air_time" in line
+    }
+    assert Path(report).is_file()
+
+
+def test_the_demo_says_why_it_stopped(checkout):
+    shutil.copy(ROOT / "pipelines" / "flight_air_time.yaml", checkout.root / "pipelines")
+    text = (ROOT / "pipelines" / "flight_delays.yaml").read_text()
+    checkout.write("pipelines/flight_delays.yaml", text.replace("[EWR, JFK, LGA]", "[EWR, JFK]"))
+    done = checkout.run("python -m ml_assets.demo", DAGSTER_HOME=str(checkout.root))
+    assert done.returncode == 1
+    assert "values_allowed" in done.stdout
+    assert "The demo stopped" in done.stdout
