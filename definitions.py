@@ -12,6 +12,7 @@ import dagster as dg
 from assay.specs import load_pipelines
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
+from ml_assets.maintenance import maintenance_jobs
 from ml_assets.resource_wiring import resources_for
 from resources.extensions import make_importable
 from resources.settings import Settings
@@ -32,6 +33,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
+        jobs=maintenance_jobs(),
     )
     return dg.Definitions.merge(platform, *pipelines)
 

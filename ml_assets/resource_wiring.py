@@ -24,7 +24,10 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         settings: the deployment's settings.
     """
     s3 = S3Resource(
-        endpoint_url=settings.s3_endpoint_url, region_name=settings.s3_region, profile_name=settings.s3_profile
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.s3_region,
+        profile_name=settings.s3_profile,
+        max_attempts=3,
     )
     artifacts = ArtifactIOManager(storage_uri=settings.artifact_uri, s3=s3)
     return {

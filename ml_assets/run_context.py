@@ -6,18 +6,11 @@ Does not belong here: resources, domain calls.
 import dagster as dg
 
 from assay.specs import PipelineSpec
-from resources.artifact_store import Attempt
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:
     """Return the step's partition key; None without partitions."""
     return context.partition_key if context.has_partition_key else None
-
-
-def attempt_of(context: dg.AssetExecutionContext) -> Attempt:
-    """Return who publishes: this run, step and retry."""
-    step = context.asset_key.to_python_identifier()
-    return Attempt(run_id=context.run.run_id, attempt_id=f"{context.run.run_id}-{step}-{context.retry_number}")
 
 
 def place_of(context: dg.AssetExecutionContext) -> str:

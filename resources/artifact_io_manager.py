@@ -30,13 +30,17 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             self._artifacts = ArtifactStore(open_store(self.storage_uri, lambda: client_of(self.s3)))
         return self._artifacts
 
+    def inputs_of(self, run_id: str, step_key: str) -> dict[str, str]:
+        """Return the versions that a step has read, by `asset[@partition]`."""
+        return dict(self._read.get((run_id, step_key), {}))
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Publish an asset's value and tell the UI where and what it is."""
         attempt = Attempt(
             run_id=context.run_id,
             attempt_id=_attempt_id(context),
             code_version=_code_version(context),
-            inputs=self._read.get((context.run_id, context.step_key), {}),  # every output of a step has them all
+            inputs=self.inputs_of(context.run_id, context.step_key),  # every output of a step has them all
         )
         commit = self.artifacts().publish(tuple(context.asset_key.path), _partition_of(context), obj, attempt)
         context.add_output_metadata(self._metadata(commit, obj))

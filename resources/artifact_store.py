@@ -51,7 +51,7 @@ class ArtifactStore:
     """Publishes and loads artifacts over any object store."""
 
     def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+        self.store = store
         self.log = CommitLog(store)
 
     def publish(self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt) -> Commit:
@@ -130,12 +130,12 @@ class ArtifactStore:
                 found=commit.codec,
                 expected=f"{codec.name} ({kind.__name__})",
             )
-        value: Value = codec.decode(CommitReader(self._store, commit), kind, columns)
+        value: Value = codec.decode(CommitReader(self.store, commit), kind, columns)
         return value
 
     def uri(self, commit: Commit) -> str:
         """Return where people find the first object of a commit."""
-        return self._store.uri(commit.objects[0].key)
+        return self.store.uri(commit.objects[0].key)
 
     def _publish(
         self,
@@ -148,7 +148,7 @@ class ArtifactStore:
         receipt: GateReceipt | None = None,
     ) -> Commit:
         codec = _codec_for(type(value))
-        repeated = any(self._store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
+        repeated = any(self.store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
         with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
             encoded = codec.encode(value, Path(folder))
             objects = self._upload(asset, partition, attempt, encoded)
@@ -182,7 +182,7 @@ class ArtifactStore:
         for name, path in encoded.files.items():
             sha256 = file_sha256(path)
             key = object_key(asset, partition, attempt.attempt_id, sha256, name)
-            self._store.put_file(key, path)
+            self.store.put_file(key, path)
             objects.append(CommittedObject(name=name, key=key, sha256=sha256, size=path.stat().st_size))
         return objects
 

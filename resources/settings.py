@@ -116,6 +116,7 @@ def bound_mlflow_requests() -> None:
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         # the line would show credentials that stand in the tracking URI
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     }

@@ -47,10 +47,10 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         run = run_parameters.applied_to(spec, context)
         verdict = run_gate(raw_dataset, run, where=place_of(context), partition=partition_of(context) or "")
         if verdict.accepted is None:
-            publish_rejection(context, artifact_io_manager.artifacts(), verdict)
+            publish_rejection(context, artifact_io_manager, verdict)
             yield from check_results(verdict.report)
             return
-        publish_report(context, artifact_io_manager.artifacts(), verdict)
+        publish_report(context, artifact_io_manager, verdict)
         yield dg.Output(
             verdict.accepted,
             data_version=dg.DataVersion(verdict.receipt.data_digest),
