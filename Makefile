@@ -6,7 +6,7 @@ UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_COMPILE_BYTECODE := 1
-export DAGSTER_HOME := $(CURDIR)
+export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
 .PHONY: demo test check dev mlflow setup setup-dev schema benchmark clean
@@ -21,11 +21,15 @@ setup: $(UV)  ## the environment that runs pipelines
 setup-dev: $(UV)  ## the same with the tools of developers
 	$(UV) sync --locked --all-extras --python $(PYTHON) --quiet
 
-demo: setup  ## two real pipelines from source to promotion
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	mkdir -p $(DAGSTER_HOME)
+	cp dagster.yaml $@
+
+demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to promotion
 	$(BIN)/python -m ml_assets.demo
 
 test: setup-dev  ## every test
-	$(BIN)/pytest
+	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist loadfile
 
 check: setup-dev  ## style, types and floors
 	$(BIN)/ruff check .
@@ -33,7 +37,7 @@ check: setup-dev  ## style, types and floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-dev: setup  ## Dagster UI and daemon on http://localhost:3000
+dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://localhost:3000
 	ASSAY_EXECUTOR=forkserver $(BIN)/dagster dev -w workspace.yaml
 
 mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
