@@ -46,5 +46,8 @@ mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 schema: setup  ## the JSON Schema of pipeline files, for editors
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
 
+benchmark: setup  ## what the platform costs over a plain script
+	$(BIN)/python benchmarks/overhead.py
+
 clean:  ## local stores and caches
 	rm -rf .assay .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

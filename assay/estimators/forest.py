@@ -1,4 +1,7 @@
-"""Random forests, under a name for either task and under the names of the two tasks."""
+"""Random forests, under a name for either task and under the names of the two tasks.
+
+Does not belong here: how families are found by name (`registry`), or joined with preprocessing (`assembly`).
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,7 @@
-"""scikit-learn's histogram gradient boosting; it stops early on rows of its own training data."""
+"""scikit-learn's histogram gradient boosting; it stops early on rows of its own training data.
+
+Does not belong here: how families are found by name (`registry`), or joined with preprocessing (`assembly`).
+"""
 
 from assay.estimators.family import FamilyCard
 from assay.specs.learning import SearchParameter

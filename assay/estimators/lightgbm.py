@@ -1,4 +1,7 @@
-"""LightGBM, set up so that the same rows and seed give the same model."""
+"""LightGBM, set up so that the same rows and seed give the same model.
+
+Does not belong here: how families are found by name (`registry`), or joined with preprocessing (`assembly`).
+"""
 
 from assay.estimators.family import FamilyCard
 from assay.specs.learning import SearchParameter

@@ -1,6 +1,7 @@
 """Linear models.
 
 `linear_regression` is ordinary least squares and has nothing to search.
+Does not belong here: how families are found by name (`registry`), or joined with preprocessing (`assembly`).
 """
 
 from assay.estimators.family import FamilyCard

@@ -1,4 +1,7 @@
-"""XGBoost on the CPU."""
+"""XGBoost on the CPU.
+
+Does not belong here: how families are found by name (`registry`), or joined with preprocessing (`assembly`).
+"""
 
 from assay.estimators.family import FamilyCard
 from assay.specs.learning import SearchParameter

@@ -2,22 +2,13 @@
 
 import mlflow
 import pytest
-from small_platform import BANK, bank_rows, failure, write_csv
+from small_platform import ASSETS, BANK, bank_rows, failure, write_csv
 
 from assay.champion import ChampionRecord
 from assay.evaluation.report import EvaluationReport
 from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters
 from assay.validation.report import GateReport
-
-ASSETS = [
-    "raw_dataset",
-    "validated_dataset",
-    "best_hyperparameters",
-    "trained_model",
-    "evaluation_report",
-    "champion_model",
-]
 
 
 @pytest.fixture
@@ -66,7 +57,7 @@ def test_the_ui_gets_metadata_checks_and_plots(done):
     shown = {
         event.asset_key.path[-1]: event.materialization.metadata for event in result.get_asset_materialization_events()
     }
-    assert list(shown) == ASSETS
+    assert tuple(shown) == ASSETS
     assert shown["raw_dataset"]["dagster/row_count"].value == 200
     assert "swordfish" not in str(shown)
     assert any(name.startswith("plot/") for name in shown["evaluation_report"])

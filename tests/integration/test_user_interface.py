@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 from servers import free_port, stopped, wait_for
-from small_platform import BANK, bank_rows, write_csv
+from small_platform import ASSETS, BANK, bank_rows, write_csv
 
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
@@ -88,23 +88,15 @@ def webserver(checkout):
 
 
 def test_a_run_launched_from_the_ui_shows_checks_metadata_and_plots(webserver):
-    names = [
-        "raw_dataset",
-        "validated_dataset",
-        "best_hyperparameters",
-        "trained_model",
-        "evaluation_report",
-        "champion_model",
-    ]
     nodes = {node["assetKey"]["path"][-1]: node for node in webserver.ask(GRAPH)["assetNodes"]}
-    assert set(nodes) == set(names)
+    assert set(nodes) == set(ASSETS)
     assert {node["groupName"] for node in nodes.values()} == {"bank"}
     assert {tuple(key["path"]) for key in nodes["trained_model"]["dependencyKeys"]} == {
         ("bank", "validated_dataset"),
         ("bank", "best_hyperparameters"),
     }
 
-    run_id = webserver.launch([f"bank/{name}" for name in names], {"tuning": {"n_trials": 2}})
+    run_id = webserver.launch([f"bank/{name}" for name in ASSETS], {"tuning": {"n_trials": 2}})
     assert webserver.outcome(run_id) == "SUCCESS"
 
     nodes = {node["assetKey"]["path"][-1]: node for node in webserver.ask(GRAPH)["assetNodes"]}

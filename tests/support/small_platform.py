@@ -11,6 +11,14 @@ from definitions import build_definitions
 from resources.artifact_store import ArtifactStore
 from resources.settings import Settings
 
+ASSETS = (
+    "raw_dataset",
+    "validated_dataset",
+    "best_hyperparameters",
+    "trained_model",
+    "evaluation_report",
+    "champion_model",
+)
 BANK = """\
 name: bank
 task: binary_classification

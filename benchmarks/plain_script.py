@@ -1,0 +1,62 @@
+"""The bank marketing work without Dagster and without the artifact store: what the platform is measured against.
+
+It calls the same domain functions and logs to MLflow in the same way, so that the difference is the platform.
+Does not belong here: measuring.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.evaluation.judging import evaluate
+from assay.evaluation.plots import plots_for
+from assay.ingestion.dataset import read_dataset
+from assay.model_card import render
+from assay.promotion import decide
+from assay.specs import load_pipeline
+from assay.splitting import split_window
+from assay.training.fitting import train
+from assay.tuning.search import find_best_hyperparameters
+from assay.validation.gate import run_gate
+from ml_assets.tracking import log_evaluation, log_training, run_tags
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.model_registry import MlflowModelRegistry
+from resources.settings import Settings
+
+
+@dataclass(frozen=True)
+class File:
+    """The one source file."""
+
+    path: Path
+    uri: str
+
+
+def main(pipeline: Path, source: Path) -> None:
+    """Do the work once; print the holdout metrics as JSON."""
+    spec = load_pipeline(pipeline)
+    settings = Settings()
+    tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
+    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri)
+
+    dataset = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")
+    verdict = run_gate(dataset, spec, where="plain script")
+    if verdict.accepted is None:
+        sys.exit("the gate refused the data")
+    split = split_window({"": verdict.accepted}, spec)
+    best = find_best_hyperparameters(
+        split.train, spec, features=split.features, groups=split.train_groups, classes=split.classes
+    )
+    with tracker.run(RunIdentity(spec.name, "plain", "plain/trained_model", None), run_tags(spec, split)) as tracked:
+        model = train(split, best, spec).annotated(mlflow_run_id=tracked.run_id)
+        log_training(tracked, model, best, spec)
+    report = evaluate(model, split, spec)
+    log_evaluation(tracker, model, report, plots_for(model, split, spec))
+    decision = decide(model, registry.champion_model(spec.registered_name), split, report, spec)
+    registry.apply(decision, model, render(model, report, decision, spec), spec)
+    print(json.dumps(report.metrics))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,36 @@
+"""The code location loads light, and every front door finds it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ["mlflow", "sklearn", "optuna", "lightgbm", "xgboost", "pandera", "matplotlib", "scipy", "skops"]
+PROBE = f"import sys, json, definitions; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+
+
+@pytest.fixture
+def shipped(checkout):
+    for path in (ROOT / "pipelines").glob("*.yaml"):
+        shutil.copy(path, checkout.root / "pipelines")
+    return checkout
+
+
+def test_loading_imports_no_heavy_library(shipped):
+    done = shipped.run(f'python -c "{PROBE}"')
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_the_command_line_lists_every_asset(shipped):
+    done = shipped.run("dagster asset list -f definitions.py")
+    names = [line for line in done.stdout.splitlines() if "/" in line and " " not in line]
+    assert len(names) == 18
+    assert "bank_marketing/champion_model" in names
+
+
+def test_the_workspace_is_valid(shipped):
+    done = shipped.run("dagster definitions validate -w workspace.yaml")
+    assert done.returncode == 0, done.stdout[-3000:]
