@@ -29,7 +29,7 @@ demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to p
 	$(BIN)/python -m ml_assets.demo
 
 test: setup-dev  ## every test
-	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist loadfile
+	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal
 
 check: setup-dev  ## style, types and floors
 	$(BIN)/ruff check .
