@@ -5,14 +5,13 @@ Does not belong here: reading settings (`resources.settings`), any use of a reso
 
 from typing import Any
 
-from dagster_aws.s3 import S3Resource
-
 from ml_assets.run_parameters import RunParameters
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.experiment_tracker import MlflowTracker
 from resources.model_export import ModelExporter
 from resources.model_registry import MlflowModelRegistry
+from resources.s3_client import BoundedS3Resource
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings
 
@@ -23,7 +22,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     Args:
         settings: the deployment's settings.
     """
-    s3 = S3Resource(
+    s3 = BoundedS3Resource(
         endpoint_url=settings.s3_endpoint_url,
         region_name=settings.s3_region,
         profile_name=settings.s3_profile,

@@ -18,31 +18,41 @@ _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 
 
-def client_of(s3: S3Resource) -> "S3Client":
-    """Return a client; making it reads profiles, regions and credentials, and asks nothing of S3.
+class BoundedS3Resource(S3Resource):
+    """dagster-aws's resource with bounded waiting.
 
-    The resource's own `get_client` has no way to bound a connection attempt: a host that drops packets would keep
-    each of `max_attempts` waiting for botocore's 60 s.
+    Its own client has no way to bound a connection attempt: a host that drops packets would keep each of
+    `max_attempts` waiting for botocore's 60 s.
+    """
+
+    def get_client(self) -> "S3Client":
+        """Return a client with the resource's settings; nothing is asked of S3 yet."""
+        import boto3
+
+        client: S3Client = boto3.session.Session(profile_name=self.profile_name).client(
+            "s3",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            use_ssl=self.use_ssl,
+            verify=self.verify,
+            aws_access_key_id=self.aws_access_key_id,
+            aws_secret_access_key=self.aws_secret_access_key,
+            aws_session_token=self.aws_session_token,
+            config=_config(self),
+        )
+        return client
+
+
+def client_of(s3: S3Resource) -> "S3Client":
+    """Return the resource's client; making it reads profiles, regions and credentials.
 
     Raises:
         MissingCredentialsError: the profile does not exist.
         StorageError: the endpoint is no URL.
     """
-    import boto3
-
     try:
         with as_storage_error(s3.endpoint_url or "s3"):
-            client: S3Client = boto3.session.Session(profile_name=s3.profile_name).client(
-                "s3",
-                region_name=s3.region_name,
-                endpoint_url=s3.endpoint_url,
-                use_ssl=s3.use_ssl,
-                verify=s3.verify,
-                aws_access_key_id=s3.aws_access_key_id,
-                aws_secret_access_key=s3.aws_secret_access_key,
-                aws_session_token=s3.aws_session_token,
-                config=_config(s3),
-            )
+            client: S3Client = s3.get_client()
     except ValueError as error:  # botocore has no type of its own for it
         raise StorageError(
             "the endpoint of S3 cannot be used",
