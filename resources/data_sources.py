@@ -18,7 +18,7 @@ from resources.s3_client import client_of
 from resources.settings import source_environment
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile, Source, SourceObject
-from resources.sources.opening import expand_source, open_source
+from resources.sources.opening import expand_source, open_source, variables_of
 
 
 class DataSources(dg.ConfigurableResource[None]):
@@ -41,12 +41,8 @@ class DataSources(dg.ConfigurableResource[None]):
         Raises:
             SourceError: there is no such object, or it cannot be read.
         """
-        if spec.partitions.by == "object" and partition_key is not None:
-            source = self._open(spec.source, None)
-            items = [item for item in source.objects() if partition_key_of(item.uri, spec) == partition_key]
-        else:
-            source = self._open(spec.source, partition_key)
-            items = source.objects()
+        with _variables_told(spec.source):
+            source, items = self._objects_of(spec, partition_key)
         if not items:
             raise SourceNotFoundError(
                 "the source matches no object",
@@ -56,6 +52,28 @@ class DataSources(dg.ConfigurableResource[None]):
         with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
             yield [source.fetch(item, Path(folder)) for item in items]
 
+    def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
+        if spec.partitions.by == "object" and partition_key is not None:
+            source = self._open(spec.source, None)
+            return source, [item for item in source.objects() if partition_key_of(item.uri, spec) == partition_key]
+        source = self._open(spec.source, partition_key)
+        return source, source.objects()
+
     def _open(self, template: str, partition_key: str | None) -> Source:
         address = expand_source(template, source_environment(), partition_key)
         return open_source(address, lambda: client_of(self.s3))
+
+
+@contextmanager
+def _variables_told(template: str) -> Iterator[None]:
+    """Add to "not found" which variables decide where the source is."""
+    try:
+        yield
+    except SourceNotFoundError as error:
+        names = [name for name in variables_of(template) if name not in str(error)]
+        if not names:
+            raise
+        remedy = f"set {', '.join(names)} in the environment or in .env; or {error.remedy}"
+        raise SourceNotFoundError(
+            error.what, where=error.where, found=error.found, expected=error.expected, remedy=remedy
+        ) from error

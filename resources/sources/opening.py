@@ -52,6 +52,11 @@ def open_source(address: str, s3_client: "Callable[[], S3Client]") -> Source:
     )
 
 
+def variables_of(template: str) -> tuple[str, ...]:
+    """Return the names of a source's variables, in order."""
+    return tuple(match["name"] for match in _VARIABLE.finditer(template))
+
+
 def expand_source(template: str, environment: Mapping[str, str], partition_key: str | None) -> str:
     """Fill in a source's variables and partition.
 

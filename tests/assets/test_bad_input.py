@@ -137,3 +137,10 @@ def test_a_damaged_parquet_source(bank, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     text = refused(bank, parameters={"data_source": str(path)})
     assert "[data_malformed]" in text
+
+
+def test_a_default_that_does_not_exist_names_the_variable_to_set(bank):
+    bank.pipeline(BANK, "${ASSAY_TEST_UNSET_SOURCE:-data/absent.csv}")
+    text = refused(bank)
+    assert "[source_not_found] the source does not exist" in text
+    assert "remedy: set ASSAY_TEST_UNSET_SOURCE in the environment or in .env; or" in text

@@ -2,8 +2,10 @@
 
 import datetime as dt
 
+import boto3
 import dagster as dg
 import pytest
+from moto import mock_aws
 from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
 
 from assay.errors import SpecError
@@ -109,3 +111,22 @@ def test_the_schedule_asks_for_the_newest_finished_month(platform, tmp_path):
     )
     [request] = schedule.evaluate_tick(context).run_requests
     assert request.partition_key == "2021-02"
+
+
+def test_an_object_under_an_s3_prefix_is_seen(platform, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    platform.pipeline(BY_OBJECT, "s3://arrivals/in/*.csv")
+    with mock_aws():
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="arrivals")
+        assert isinstance(tick(platform), dg.SkipReason)
+        path = write_csv(tmp_path / "a.csv", bank_rows())
+        s3.upload_file(str(path), "arrivals", "in/a.csv")
+        s3.put_object(Bucket="arrivals", Key="elsewhere/b.csv", Body=b"x")
+        first = tick(platform)
+        assert [request.partition_key for request in first.run_requests] == ["a.csv"]
+        assert isinstance(tick(platform, first.cursor), dg.SkipReason)
+        accept(platform, first)
+        assert platform.materialize("bank/raw_dataset", partition="a.csv").success
