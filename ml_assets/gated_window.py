@@ -10,6 +10,7 @@ from assay.specs import PipelineSpec
 from assay.splitting import Split, split_window
 from assay.tables.dataset import ValidatedDataset
 from assay.validation.receipt import require_passed
+from assay.validation.rules_identity import rules_digest
 from ml_assets.partitions import window_mapping
 from ml_assets.run_context import asset_key
 
@@ -33,11 +34,12 @@ def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context
     Raises:
         GateError: a partition is not covered by a passing receipt.
     """
+    rules = rules_digest(spec)
     for partition, dataset in window.items():
         require_passed(
             dataset.receipt,
             data_digest=dataset.fingerprint.digest,
-            rules_digest=spec.rules_digest,
+            rules_digest=rules,
             where=f"{spec.name}/validated_dataset" + (f", partition {partition}" if partition else ""),
         )
     split = split_window(window, spec)

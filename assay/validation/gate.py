@@ -21,6 +21,7 @@ from assay.validation.profile import profile
 from assay.validation.receipt import GateReceipt
 from assay.validation.report import GateReport, RuleResult
 from assay.validation.rules import RULES, Rule
+from assay.validation.rules_identity import rules_digest
 
 Judge: TypeAlias = Callable[[JudgedTable, PipelineSpec], Outcome]
 
@@ -76,7 +77,7 @@ def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str
     identity = fingerprint(table)
     receipt = GateReceipt(
         data_digest=identity.digest,
-        rules_digest=spec.rules_digest,
+        rules_digest=rules_digest(spec),
         verdict="failed" if failed else "passed",
         failed_rules=failed,
         rows=table.num_rows,

@@ -148,3 +148,17 @@ def test_nothing_is_half_there_when_the_store_fails(history, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ArtifactNotFoundError):
         history.artifacts.newest(("monthly", "best_hyperparameters"), "2021-03")
+
+
+def test_editing_a_custom_rule_makes_its_receipts_void(monthly, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "rules_of_the_test.py"
+    module.write_text("def fine(rows):\n    return True\n")
+    text = MONTHLY.replace("ranges:", "custom: {{fine: 'rules_of_the_test:fine'}}, ranges:")
+    monthly.pipeline(text, tmp_path / "data" / "monthly.csv")
+    for month in ("2021-01", "2021-02", "2021-03"):
+        assert monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition=month).success
+    assert monthly.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    module.write_text("def fine(rows):\n    return len(rows) > 1\n")
+    message = failure(monthly.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    assert "[receipt_mismatch] the rows passed the gate under other rules" in message
