@@ -56,7 +56,7 @@ def by_time(n, **parts):
     return spec(split=split, dataset={"partitions": partitions}, **parts)
 
 
-@settings(max_examples=25, deadline=None)  # the first call imports scikit-learn
+@settings(max_examples=25)
 @given(st.integers(10, 80), st.floats(0.2, 0.6), st.integers(0, 5), st.sampled_from(["random", "stratified"]))
 def test_each_row_is_on_exactly_one_side(n, test_size, seed, by):
     split = split_window({"": alternating(n)}, spec(split={"by": by, "test_size": test_size, "seed": seed}))
