@@ -1,6 +1,7 @@
-"""The bank marketing work without Dagster and without the artifact store: what the platform is measured against.
+"""The bank marketing work without Dagster's runs and without the artifact store: what the platform is measured against.
 
-It calls the same domain functions and logs to MLflow in the same way, so that the difference is the platform.
+It calls the same domain functions and logs to MLflow in the same way, so that the difference is the platform. Dagster
+is imported, because the tracker is one of its resources, and does nothing; `overhead` takes the import off.
 Does not belong here: measuring.
 """
 
