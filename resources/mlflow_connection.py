@@ -24,7 +24,10 @@ _SQLITE = "sqlite:///"
 _USER = re.compile(r"://[^/\s@]+(?:@[^/\s@]+)*@")
 # MLflow's words for no answer; "failed with error code" is an answer
 _SILENCE = ("failed with exception", "failed with timeout", "Max retries")
+# what comes through MLflow from the database or the artifacts' store is not wrapped by it
+_LIBRARIES = {"mlflow", "requests", "sqlalchemy", "boto3", "botocore"}
 _REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
+_STORE_REMEDY = "check that ASSAY_MLFLOW_TRACKING_URI and ASSAY_MLFLOW_ARTIFACT_ROOT exist and may be written to"
 
 
 def connect(tracking_uri: str) -> "MlflowClient":
@@ -35,16 +38,18 @@ def connect(tracking_uri: str) -> "MlflowClient":
 
     Raises:
         TrackerUnavailableError: the server does not answer within 5 s.
+        TrackingError: the store cannot be opened.
     """
     bound_mlflow_requests()
     _quiet_chatter()
-    if tracking_uri.startswith(("http://", "https://")):
-        _require_health(tracking_uri)
-    else:
-        initialise_local_stores(tracking_uri)
-    from mlflow import MlflowClient
+    with as_tracking_error(tracking_uri, "MLflow cannot be opened"):
+        if tracking_uri.startswith(("http://", "https://")):
+            _require_health(tracking_uri)
+        else:
+            initialise_local_stores(tracking_uri)
+        from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
 
 
 def initialise_local_stores(tracking_uri: str) -> None:
@@ -76,24 +81,34 @@ def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
 
     Raises:
         TrackerUnavailableError: the server stopped answering.
-        TrackingError: MLflow refused.
+        TrackingError: MLflow refused, or its database or artifact store failed.
     """
-    from mlflow.exceptions import MlflowException
-    from requests.exceptions import RequestException
-
     place = shown(tracking_uri)
     # the causes print the address as it was given: with credentials in it they must not be seen
     secret = place != tracking_uri
     try:
         yield
-    except RequestException as error:
-        outage = TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY)
-        raise outage from (None if secret else error)
-    except MlflowException as error:
-        text = without_credentials(str(error).partition("\n")[0])[:300]
-        silent = any(sign in text for sign in _SILENCE)
-        kind = TrackerUnavailableError if silent else TrackingError
-        raise kind(what, where=place, found=text, remedy=_REMEDY if silent else "") from (None if secret else error)
+    except Exception as error:
+        typed = _typed(error, what, place)
+        if typed is None:
+            raise
+        raise typed from (None if secret else error)
+
+
+def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
+    """Return what a failure of MLflow or of a library below it means; None for a failure of another kind."""
+    libraries = {parent.__module__.partition(".")[0] for parent in type(error).__mro__}
+    if not isinstance(error, OSError) and libraries.isdisjoint(_LIBRARIES):
+        return None
+    if "requests" in libraries:
+        return TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY)
+    found = without_credentials(str(error).partition("\n")[0])[:300] or type(error).__name__
+    if "mlflow" not in libraries:
+        return TrackingError(what, where=place, found=found, remedy=_STORE_REMEDY)
+    # a failed download names its files first, and what befell them in further lines
+    if any(sign in str(error) for sign in _SILENCE):
+        return TrackerUnavailableError(what, where=place, found=found, remedy=_REMEDY)
+    return TrackingError(what, where=place, found=found)
 
 
 def shown(tracking_uri: str) -> str:

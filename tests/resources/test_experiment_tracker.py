@@ -224,6 +224,37 @@ def test_an_exception_ends_the_run_failed_and_goes_on(tracker, fresh, stopped_by
     assert fresh.get_run(run.run_id).info.status == "FAILED"
 
 
+def test_a_generator_that_is_closed_while_it_holds_the_run_ends_it_failed(tracker, fresh):
+    def step():
+        with tracker.run(IDENTITY, {}) as run:
+            yield run.run_id
+
+    running = step()
+    run_id = next(running)
+    running.close()
+    assert fresh.get_run(run_id).info.status == "FAILED"
+
+
+def test_runs_in_two_threads_do_not_mix_and_nothing_global_is_left(tracker, fresh, in_threads, tmp_path, monkeypatch):
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    before = (mlflow.get_tracking_uri(), mlflow.is_tracking_uri_set())
+
+    def one(number):
+        with tracker.run(RunIdentity("demo", "dagster-run", f"demo/model-{number}", None), {}) as run:
+            for step in range(5):
+                run.log_metrics({f"m{number}_{step}": float(number)})
+            assert mlflow.active_run() is None
+        return run.run_id
+
+    for number, run_id in enumerate(in_threads(2, one)):
+        assert fresh.get_run(run_id).data.metrics == {f"m{number}_{step}": float(number) for step in range(5)}
+    assert mlflow.active_run() is None
+    assert (mlflow.get_tracking_uri(), mlflow.is_tracking_uri_set()) == before
+    assert not {"mlflow.db", "mlruns"} & {path.name for path in tmp_path.iterdir()}
+
+
 def test_a_retry_reopens_the_same_run(tracker, fresh):
     with tracker.run(IDENTITY, {}) as first:
         first.log_params({"C": 1})
@@ -326,10 +357,12 @@ def test_a_logged_model_predicts_the_same_through_mlflow_and_holds_no_pickle(tra
     model_id = uri.removeprefix("models:/")
     names = set(_files(fresh, fresh.list_logged_model_artifacts, model_id))
     assert {"bundle/model.skops", "bundle/manifest.json", "MLmodel", "requirements.txt"} <= names
+    assert "input_example.json" in names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
     location = fresh.get_logged_model(model_id).artifact_location
     path = mlflow.artifacts.download_artifacts(artifact_uri=location, tracking_uri=tracker.tracking_uri)
     loaded = mlflow.pyfunc.load_model(path)
+    assert loaded.metadata.get_input_schema().input_names() == list(model.input_example.columns)
     features = _split().holdout.features
     np.testing.assert_array_equal(loaded.predict(features), model.estimator.predict(features))
     assert fresh.get_run(model.manifest.annotations["mlflow_run_id"]).outputs.model_outputs[0].model_id == model_id
@@ -429,6 +462,27 @@ def test_a_decision_is_carried_out_once(tracker, registry):
     assert (kept.version, kept.previous_version) == (None, None)
     promoted = [registry.apply(_decision("promoted"), model, "# card", spec) for _ in range(2)]
     assert [record.version for record in promoted] == ["1", "1"]
+
+
+def test_only_a_promotion_takes_the_champions_place(tracker, registry):
+    spec = _spec().model_copy(update={"name": _named(tracker)})
+    old, _ = _logged(tracker, C=0.1)
+    new, _ = _logged(tracker, RunIdentity("demo", "later", "demo/trained_model", None), C=10.0)
+    registry.apply(_decision("promoted"), old, "# card", spec)
+    for verdict, expected in (
+        ("kept_champion", ("1", None)),
+        ("rejected_below_minimum", ("1", None)),
+        ("promoted", ("2", "1")),
+    ):
+        record = registry.apply(_decision(verdict), new, "# card", spec)
+        assert (record.version, record.previous_version) == expected
+
+
+def test_a_registered_model_without_the_alias_has_no_champion(tracker, registry):
+    model, _ = _logged(tracker)
+    registry.register(_named(tracker), model, "# card")
+    assert registry.champion(_named(tracker)) is None
+    assert registry.champion_model(_named(tracker)) is None
 
 
 def test_a_model_whose_logging_did_not_finish_cannot_be_registered(tracker, registry):

@@ -173,8 +173,37 @@ def test_a_deleted_database_is_initialised_again(tmp_path):
         (tmp_path / "mlflow.db").unlink()
 
 
-@pytest.mark.parametrize("module", ["experiment_tracker", "model_registry", "dagster_mlflow_bridge"])
+@pytest.mark.parametrize(
+    "module", ["experiment_tracker", "model_registry", "mlflow_connection", "dagster_mlflow_bridge"]
+)
 def test_importing_a_resource_does_not_import_mlflow(module):
     code = f"import sys, resources.{module}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False)
     assert done.returncode == 0
+
+
+def _uses(uri, root=""):
+    with MlflowTracker(tracking_uri=uri, artifact_root=root).run(IDENTITY, {}) as run:
+        run.log_text("note.md", "# note")
+
+
+def test_a_store_that_cannot_be_opened_is_a_typed_error(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "bad.db").write_text("no database" * 100)
+    for uri in (f"sqlite:///{tmp_path}/file/mlflow.db", f"sqlite:///{tmp_path}/bad.db", "foo://host"):
+        with pytest.raises(TrackingError, match="cannot be opened"):
+            _uses(uri)
+    with pytest.raises(TrackingError, match="cannot be logged"):
+        _uses(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "file" / "artifacts"))
+
+
+def test_a_failure_that_is_not_the_trackers_keeps_its_type():
+    with pytest.raises(TypeError), as_tracking_error("http://host", "no run"):
+        raise TypeError
+
+
+def test_a_download_that_the_server_dropped_is_an_outage():
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(TrackerUnavailableError), as_tracking_error("http://host", "no model"):
+        raise MlflowException("The following failures occurred:\n##### a #####\nfailed with exception Max retries")
