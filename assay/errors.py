@@ -6,7 +6,31 @@ Does not belong here: detection of the failures; that stays with the code that m
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file the defect is; what is not known is not told.
+
+    Attributes:
+        row: 1-based line of a text file, or row of another format, the header counted.
+        column: the column's name, or its 1-based number where it has none.
+        byte: 0-based offset into the unpacked file.
+    """
+
+    row: int | None = None
+    column: str = ""
+    byte: int | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            f"row {self.row}" if self.row is not None else "",
+            f"column '{self.column}'" if self.column else "",
+            f"byte {self.byte}" if self.byte is not None else "",
+        ]
+        return ", ".join(part for part in parts if part)
 
 
 class AssayError(Exception):
@@ -45,11 +69,14 @@ class AssayError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the way back from a child process with every field."""
-        return (_rebuild, (type(self), self.what, self.where, self.found, self.expected, self.remedy))
+        return (_rebuild, (type(self), self.what, self._told()))
+
+    def _told(self) -> dict[str, str]:
+        return {"where": self.where, "found": self.found, "expected": self.expected, "remedy": self.remedy}
 
 
-def _rebuild(kind: type[AssayError], what: str, where: str, found: str, expected: str, remedy: str) -> AssayError:
-    return kind(what, where=where, found=found, expected=expected, remedy=remedy)
+def _rebuild(kind: type[AssayError], what: str, told: dict[str, str]) -> AssayError:
+    return kind(what, **told)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
@@ -89,9 +116,39 @@ class MissingCredentialsError(SourceError):
 
 
 class MalformedDataError(SourceError):
-    """The bytes are not what the format says."""
+    """The bytes are not what the format says.
+
+    Attributes:
+        defect: stable name of what is wrong with the bytes, one of `assay.ingestion.defects.Defect`.
+        place: where in the file.
+    """
 
     code = "data_malformed"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        defect: str = "unreadable",
+        place: Place = Place(),
+        where: str = "",
+        found: str = "",
+        expected: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(what, where=where, found=found, expected=expected, remedy=remedy)
+        self.defect = str(defect)
+        self.place = place
+
+    def __str__(self) -> str:
+        return super().__str__().replace(f"[{self.code}]", f"[{self.code}: {self.defect}]", 1)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_malformed, (self.defect, self.place, self.what, self._told()))
+
+
+def _rebuild_malformed(defect: str, place: Place, what: str, told: dict[str, str]) -> MalformedDataError:
+    return MalformedDataError(what, defect=defect, place=place, **told)
 
 
 class UnsupportedFormatError(SourceError):

@@ -23,6 +23,8 @@ class DataFormat(StrEnum):
     PARQUET = "parquet"
     JSON = "json"
     JSONL = "jsonl"
+    XLSX = "xlsx"
+    FEATHER = "feather"
 
 
 class ColumnRole(StrEnum):
@@ -48,8 +50,25 @@ class CsvDialect(Spec):
     """A Python codec name; a byte order mark is removed."""
     decimal: Literal[".", ","] = "."
     """Decimal mark of numbers."""
+    thousands: Literal[".", ",", " ", "'", "_"] | None = None
+    """Mark between groups of three digits."""
+    header: bool = True
+    """Whether the first row names the columns; without it they are `column_1`, `column_2` and so on."""
+    date_format: str | None = None
+    """How dates are written, as for `strptime`, e.g. `%d.%m.%Y`; ISO 8601 is understood without it."""
     null_values: tuple[str, ...] = ("",)
     """Unquoted texts that mean 'missing'."""
+    detect: bool = False
+    """Find what is not set here in the first data, once; the finding is frozen with the schema."""
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        marks = [self.delimiter, self.quote, self.decimal, self.thousands]
+        given = [mark for mark in marks if mark is not None]
+        if len(set(given)) != len(given):
+            msg = "delimiter, quote, decimal and thousands must differ"
+            raise ValueError(msg)
+        return self
 
 
 class ColumnSpec(Spec):
@@ -119,13 +138,35 @@ class PartitionsSpec(Spec):
         return {"hour": "%Y-%m-%d-%H:00", "month": "%Y-%m"}.get(self.by, "%Y-%m-%d")
 
 
+class ReadLimits(Spec):
+    """What reading one file may cost; a file that needs more is refused and its reader ended."""
+
+    memory_mb: int = Field(default=1024, ge=256)
+    """Memory of the reading process, in MiB."""
+    seconds: float = Field(default=10.0, gt=0)
+    """Processor time, in seconds; one more second is granted for every 4 MiB of the file."""
+
+
 class DatasetSpec(Spec):
     """The data of one pipeline."""
 
     source: str = Field(min_length=1)
-    """Local path or glob, `s3://`, `https://` or `demo://`; `${NAME}` and `${NAME:-default}` are filled in per run."""
+    """Local path, folder or glob, `s3://`, `https://`, `sql://`, `duckdb://` or `demo://`; `${NAME}` and
+    `${NAME:-default}` are filled in per run."""
     format: DataFormat = DataFormat.AUTO
     """`auto` goes by the source's file name."""
+    query: str | None = None
+    """The SQL query of a `sql://` or `duckdb://` source; values come in as `:name`."""
+    parameters: dict[str, Scalar] = {}
+    """Values bound to the query's `:name`; `{partition}` is the partition key."""
+    watermark: str | None = None
+    """A query for one value that changes whenever the rows of `query` do, e.g. `select max(updated_at) from t`."""
+    member: str | None = None
+    """The file inside a zip archive, where it holds several."""
+    sheet: str | None = None
+    """The sheet of an xlsx workbook, where it has several."""
+    limits: ReadLimits = ReadLimits()
+    """What reading one file may cost."""
     dialect: CsvDialect = CsvDialect()
     """How delimited text is written."""
     schema_version: int = Field(default=1, ge=1)

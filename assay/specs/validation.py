@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from assay.specs.base import Spec
 from assay.specs.dataset import Scalar
+from assay.specs.sentinel import SentinelSpec
 
 DtypeName: TypeAlias = Literal["integer", "float", "number", "boolean", "string", "datetime"]
 
@@ -55,6 +56,14 @@ class ValidationSpec(Spec):
     """Allowed values by column; missing values are not judged here."""
     custom: dict[str, str] = {}
     """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
+    sentinel: SentinelSpec = SentinelSpec()
+    """What is looked for without being asked."""
+    warn: tuple[str, ...] = ()
+    """Names of rules whose failure is shown and does not block."""
+    block: tuple[str, ...] = ()
+    """Names of rules that only warn by default, and shall block."""
+    show_values: bool = True
+    """Whether failure tables quote values; those of pii columns never are."""
     drop_null_rows: bool | tuple[str, ...] = False
     """Before the rules: drop rows with a missing value in any column, or in these; the number is reported."""
 

@@ -20,7 +20,7 @@ from assay.validation.outcome import Outcome, broken, outcome
 from assay.validation.profile import profile
 from assay.validation.receipt import GateReceipt
 from assay.validation.report import GateReport, RuleResult
-from assay.validation.rules import RULES, Rule
+from assay.validation.rules import RULES, Rule, severity_of
 from assay.validation.rules_identity import rules_digest
 
 Judge: TypeAlias = Callable[[JudgedTable, PipelineSpec], Outcome]
@@ -49,7 +49,7 @@ class GateVerdict:
     Attributes:
         report: every rule's result, for people and machines.
         receipt: the proof that is stored with the rows.
-        accepted: the rows to publish; None when a rule failed.
+        accepted: the rows to publish; None when a rule that blocks failed.
     """
 
     report: GateReport
@@ -72,7 +72,7 @@ def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str
     table = _without_null_rows(dataset.table, spec.validation.drop_null_rows)
     judged = JudgedTable(table, dataset.schema)
     rules = tuple(_result(rule, judged, spec) for rule in RULES.values())
-    failed = tuple(rule.name for rule in rules if not rule.passed)
+    failed = tuple(rule.name for rule in rules if not rule.passed and rule.severity == "ERROR")
     # computed from the rows themselves: the receipt vouches for nothing that the gate has not seen
     identity = fingerprint(table)
     receipt = GateReceipt(
@@ -116,7 +116,7 @@ def _result(rule: Rule, table: JudgedTable, spec: PipelineSpec) -> RuleResult:
         name=rule.name,
         passed=not judged.failures,
         configured=judged.configured,
-        severity=rule.severity,
+        severity=severity_of(rule, spec.validation),
         observed=judged.observed,
         expected=judged.expected,
         failing_rows=judged.failing_rows,

@@ -35,7 +35,8 @@ class RuleResult(Spec):
     name: str
     passed: bool
     configured: bool
-    severity: Literal["ERROR"]
+    severity: Literal["ERROR", "WARN"]
+    """`ERROR` blocks, `WARN` is only shown."""
     observed: str
     expected: str
     failing_rows: int = 0
@@ -82,8 +83,13 @@ class GateReport(Spec):
 
     @property
     def failed_rules(self) -> tuple[str, ...]:
-        """Names of the rules that failed."""
-        return tuple(rule.name for rule in self.rules if not rule.passed)
+        """Names of the rules that failed and block."""
+        return tuple(rule.name for rule in self.rules if not rule.passed and rule.severity == "ERROR")
+
+    @property
+    def warned_rules(self) -> tuple[str, ...]:
+        """Names of the rules that failed and do not block."""
+        return tuple(rule.name for rule in self.rules if not rule.passed and rule.severity == "WARN")
 
 
 def to_markdown(report: GateReport) -> str:
@@ -127,7 +133,7 @@ def failure_table(result: RuleResult) -> str:
 def _mark(rule: RuleResult) -> str:
     if not rule.configured and rule.passed:
         return "not configured"
-    return "passed" if rule.passed else "FAILED"
+    return "passed" if rule.passed else "FAILED" if rule.severity == "ERROR" else "warning"
 
 
 def _profile_cells(column: ColumnProfile) -> tuple[str, ...]:

@@ -7,8 +7,11 @@ Does not belong here: how a rule is judged (`table_rules`, `pandera_rules`, `lea
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
 
+from assay.specs.validation import ValidationSpec
+
+Severity: TypeAlias = Literal["ERROR", "WARN"]
 NOT_CONFIGURED = "not configured"
 
 
@@ -19,13 +22,11 @@ class Rule:
     Attributes:
         name: stable name, also the name of the check in the UI.
         description: the proposition that holds when the rule passes.
-        severity: how a failure is shown.
-        blocking: whether a failure keeps the data from being published.
+        blocking: whether a failure keeps the data from being published, unless the pipeline says otherwise.
     """
 
     name: str
     description: str
-    severity: Literal["ERROR"] = "ERROR"
     blocking: bool = True
 
 
@@ -48,3 +49,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     }
 )
 RULE_NAMES: tuple[str, ...] = tuple(RULES)
+
+
+def blocks(rule: Rule, spec: ValidationSpec) -> bool:
+    """Whether a rule's failure keeps this pipeline's data from being published."""
+    return rule.name in spec.block or (rule.blocking and rule.name not in spec.warn)
+
+
+def severity_of(rule: Rule, spec: ValidationSpec) -> Severity:
+    """Return how this pipeline shows a failure of a rule."""
+    return "ERROR" if blocks(rule, spec) else "WARN"

@@ -12,7 +12,7 @@ import dagster as dg
 from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.validation.gate import run_gate
-from assay.validation.rules import RULES
+from assay.validation.rules import RULES, blocks
 from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.gate import check_results, gate_metadata
 from ml_assets.run_context import asset_key, partition_of, place_of
@@ -25,7 +25,8 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/validated_dataset` with one blocking check per rule."""
     key = asset_key(spec, "validated_dataset")
     checks = [
-        dg.AssetCheckSpec(rule.name, asset=key, description=rule.description, blocking=True) for rule in RULES.values()
+        dg.AssetCheckSpec(rule.name, asset=key, description=rule.description, blocking=blocks(rule, spec.validation))
+        for rule in RULES.values()
     ]
 
     @pipeline_asset(

@@ -19,7 +19,7 @@ def check_results(report: GateReport) -> Iterator[dg.AssetCheckResult]:
         yield dg.AssetCheckResult(
             check_name=result.name,
             passed=result.passed,
-            severity=dg.AssetCheckSeverity.ERROR,
+            severity=dg.AssetCheckSeverity[result.severity],
             description=_sentence(result),
             metadata=_rule_metadata(result),
         )
