@@ -4,7 +4,7 @@ A stream keeps memory bounded whatever the file's size.
 Does not belong here: any format.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -28,10 +28,18 @@ class ReadOptions:
     """
 
     data_format: DataFormat = DataFormat.AUTO
-    dialect: CsvDialect = CsvDialect()
+    dialect: CsvDialect = field(default_factory=CsvDialect)
     member: str | None = None
     sheet: str | None = None
     frozen: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+
+class UnfitTypesError(Exception):
+    """Later rows do not fit the types of a stream; never leaves `assay.ingestion`."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self.columns = tuple(columns)
+        super().__init__(", ".join(self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,14 @@ class BatchStream:
 
     Attributes:
         schema: names and dtypes; every batch has them.
-        batches: the rows, some ten thousands at a time. Going on raises what is wrong with later rows.
+        batches: the rows, some ten thousands at a time. Going on raises what is wrong with later rows, and
+            `UnfitTypesError` where the types were guessed from the first rows.
+        again: a stream over all rows with wider types, after an `UnfitTypesError`.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
+    again: "Callable[[UnfitTypesError], BatchStream] | None" = None
 
 
 Reader: TypeAlias = Callable[[Path, ReadOptions, str], BatchStream]

@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from assay.errors import EmptyDataError
+from assay.ingestion.batches import ReadOptions
 from assay.ingestion.reading import read_table
 from assay.specs.dataset import ColumnRole, DatasetSpec
 from assay.tables.contract import conform
@@ -45,7 +46,8 @@ def read_dataset(files: Sequence[LocalFile], spec: DatasetSpec, *, partition_key
     """
     if not files:
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
-    tables = [read_table(file.path, data_format=spec.format, dialect=spec.dialect, name=file.uri) for file in files]
+    options = ReadOptions(spec.format, spec.dialect, spec.member, spec.sheet)
+    tables = [read_table(file.path, options, name=file.uri) for file in files]
     return prepare(stacked(tables, files), spec, partition_key=partition_key, where=where)
 
 

@@ -3,42 +3,62 @@
 Does not belong here: roles of columns (`assay.tables.roles`).
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pyarrow as pa
 
-from assay.errors import MalformedDataError, UnsupportedFormatError
+from assay.errors import UnsupportedFormatError
+from assay.ingestion.batches import BatchStream
+from assay.ingestion.defects import Defect, malformed
 
 
-def with_plain_types(table: pa.Table, name: str) -> pa.Table:
+def with_plain_types(stream: BatchStream, name: str) -> BatchStream:
     """Convert dtypes that Parquet cannot hold, or that only say the same in another layout.
 
-    Times of seconds and milliseconds become microseconds, encoded values plain ones (dictionaries of text stay),
-    extension types what they store.
+    Times of seconds and milliseconds become microseconds, encoded values and all layouts of text plain ones, extension
+    types what they store.
 
     Args:
-        table: a table as read.
+        stream: rows as read.
         name: the file, for messages.
 
     Raises:
         UnsupportedFormatError: a column holds lists, records or intervals.
         MalformedDataError: a time is out of range.
     """
-    for place, field in enumerate(table.schema):
-        target = _plain(field, name)
-        if target != field.type:
-            try:
-                table = table.set_column(place, field.name, table.column(place).cast(target))
-            except pa.ArrowInvalid as error:
-                raise MalformedDataError(
-                    "a value is out of range", where=f"{name}, column '{field.name}'", found=str(error)
-                ) from error
-    return table.replace_schema_metadata(None)
+    schema = pa.schema([field.with_type(_plain(field, name)).with_nullable(True) for field in stream.schema])
+    if schema.equals(stream.schema, check_metadata=True):
+        return stream
+    return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata(), name))
+
+
+def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema, name: str) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        columns = [_converted(batch.column(place), field, name) for place, field in enumerate(schema)]
+        yield pa.record_batch(columns, schema=schema)
+
+
+def _converted(values: pa.Array, field: pa.Field, name: str) -> pa.Array:
+    try:
+        if isinstance(values, pa.ExtensionArray):
+            values = values.storage
+        return values.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise malformed(
+            Defect.VALUE_OUT_OF_RANGE,
+            "a value is out of range",
+            name,
+            column=field.name,
+            expected=f"a value that {field.type} can hold",
+        ) from error
 
 
 def _plain(field: pa.Field, name: str) -> pa.DataType:
     dtype = field.type
     while isinstance(dtype, pa.BaseExtensionType):
         dtype = dtype.storage_type
-    if pa.types.is_run_end_encoded(dtype) or (pa.types.is_dictionary(dtype) and not _holds_text(dtype)):
+    if pa.types.is_run_end_encoded(dtype) or pa.types.is_dictionary(dtype):
         dtype = dtype.value_type
     if pa.types.is_nested(dtype) or pa.types.is_interval(dtype):
         raise UnsupportedFormatError(
@@ -50,9 +70,10 @@ def _plain(field: pa.Field, name: str) -> pa.DataType:
         )
     if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
         return pa.timestamp("us", dtype.tz)
-    alike = {pa.time32("s"): pa.time32("ms"), pa.date64(): pa.date32(), pa.string_view(): pa.string()}
+    alike = {
+        pa.time32("s"): pa.time32("ms"),
+        pa.date64(): pa.date32(),
+        pa.string_view(): pa.string(),
+        pa.large_string(): pa.string(),
+    }
     return alike.get(dtype, dtype)
-
-
-def _holds_text(dtype: pa.DictionaryType) -> bool:
-    return bool(pa.types.is_string(dtype.value_type) or pa.types.is_large_string(dtype.value_type))

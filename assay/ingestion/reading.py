@@ -1,87 +1,151 @@
-"""One file, whatever its format, as a table.
+"""One file, whatever its format, as an Arrow or Parquet file of plain types, in bounded memory.
 
-Does not belong here: the formats themselves (`delimited`, `parquet`, `records`).
+Does not belong here: the formats themselves, and the process in which this runs (`isolation`).
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 
-from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError
+from assay.errors import EmptyDataError, SourceError, SourceNotFoundError
+from assay.ingestion.batches import BatchStream, Reader, ReadOptions, UnfitTypesError
 from assay.ingestion.compression import decompressed
-from assay.ingestion.delimited import read_delimited
+from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.delimited.header import MAX_COLUMNS
+from assay.ingestion.delimited.stream import delimited_stream
 from assay.ingestion.formats import COMPRESSED, detect_format
 from assay.ingestion.parquet import read_parquet
 from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import read_json, read_jsonl
-from assay.specs.dataset import CsvDialect, DataFormat
+from assay.ingestion.sink import Layout, table_sink
+from assay.specs.dataset import DataFormat
 
-MAX_COLUMNS = 5_000
-"""Wider tables come from a wrong delimiter or a transposed file."""
+READERS: Mapping[DataFormat, Reader] = MappingProxyType(
+    {
+        DataFormat.CSV: lambda path, options, name: delimited_stream(path, options, name, delimiter=","),
+        DataFormat.TSV: lambda path, options, name: delimited_stream(path, options, name, delimiter="\t"),
+        DataFormat.PARQUET: lambda path, _, name: _whole(read_parquet(path, name)),
+        DataFormat.JSON: lambda path, _, name: _whole(read_json(path, name)),
+        DataFormat.JSONL: lambda path, _, name: _whole(read_jsonl(path, name)),
+    }
+)
 
-_READERS: dict[DataFormat, Callable[[Path, CsvDialect, str], pa.Table]] = {
-    DataFormat.CSV: lambda path, dialect, name: read_delimited(path, dialect, name, delimiter=","),
-    DataFormat.TSV: lambda path, dialect, name: read_delimited(path, dialect, name, delimiter="\t"),
-    DataFormat.PARQUET: lambda path, _, name: read_parquet(path, name),
-    DataFormat.JSON: lambda path, _, name: read_json(path, name),
-    DataFormat.JSONL: lambda path, _, name: read_jsonl(path, name),
-}
 
-
-def read_table(path: Path, *, data_format: DataFormat, dialect: CsvDialect, name: str = "") -> pa.Table:
-    """Read one local file.
+def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
+    """Read a file and write its rows, at least one, to `target`; nothing is there unless all rows are.
 
     Args:
-        path: the file.
-        data_format: its format; `auto` goes by `name`.
-        dialect: how delimited text is written; not used by other formats.
-        name: how the file is called in messages, e.g. its URI; the path unless given.
-
-    Returns:
-        At least one row and one column, names unique.
+        path: a local file, or a folder of Parquet files.
+        options: how to read it.
+        target: the file to write.
+        name: how the source is called in messages, e.g. its URI.
+        layout: of the target.
 
     Raises:
         SourceError: missing file, unknown format, malformed bytes, unnamed, repeated or nested columns.
         EmptyDataError: no row.
     """
-    name = name or str(path)
-    if not path.is_file():
+    if not path.exists():
         raise SourceNotFoundError("the file does not exist", where=name, remedy="mend dataset.source")
-    chosen = detect_format(name) if data_format is DataFormat.AUTO else data_format
     try:
         with tempfile.TemporaryDirectory() as folder:
-            plain = decompressed(path, name, Path(folder)) if name.lower().endswith(COMPRESSED) else path
-            if plain.stat().st_size == 0:
+            plain, inner = _plain_file(path, options, name, Path(folder))
+            chosen = detect_format(inner) if options.data_format is DataFormat.AUTO else options.data_format
+            if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
-            table = _READERS[chosen](plain, dialect, name)
+            _write(READERS[chosen](plain, options, name), target, name, layout)
     except OSError as error:
         raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
-    _require_rows_and_names(table, name)
-    return with_plain_types(table, name)
 
 
-def _require_rows_and_names(table: pa.Table, name: str) -> None:
-    names = table.column_names
+def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
+    """Read one local file in this process; trusts it to be neither hostile nor huge.
+
+    Args:
+        path: the file.
+        options: how to read it.
+        name: how the file is called in messages; the path unless given.
+
+    Returns:
+        At least one row and one column, names unique.
+
+    Raises:
+        SourceError: as `transcribe`.
+        EmptyDataError: no row.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "table.arrow"
+        transcribe(path, options, target, name=name or str(path), layout="arrow")
+        return mapped_table(target)
+
+
+def mapped_table(path: Path) -> pa.Table:
+    """Return an Arrow file's table without reading it; it stays usable when the file's name is gone."""
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def _whole(table: pa.Table) -> BatchStream:
+    return BatchStream(table.schema, iter(table.to_batches()))
+
+
+def _plain_file(path: Path, options: ReadOptions, name: str, folder: Path) -> tuple[Path, str]:
+    if path.is_file() and name.lower().endswith(COMPRESSED):
+        return decompressed(path, name, folder), name
+    return path, name
+
+
+def _write(stream: BatchStream, target: Path, name: str, layout: Layout) -> None:
+    while True:
+        plain = with_plain_types(stream, name)
+        _require_usable_names(plain.schema, name)
+        try:
+            with table_sink(target, plain.schema, layout) as sink:
+                for batch in plain.batches:
+                    sink.write(batch)
+                if sink.rows == 0:
+                    raise _no_rows(plain.schema, name)
+        except UnfitTypesError as unfit:
+            if stream.again is None:
+                raise
+            stream = stream.again(unfit)
+        else:
+            return
+
+
+def _require_usable_names(schema: pa.Schema, name: str) -> None:
+    names = schema.names
     if len(names) > MAX_COLUMNS:
-        raise MalformedDataError(
-            "there are too many columns", where=name, found=str(len(names)), expected=f"at most {MAX_COLUMNS}"
+        raise malformed(
+            Defect.TOO_MANY_COLUMNS,
+            "there are too many columns",
+            name,
+            found=str(len(names)),
+            expected=f"at most {MAX_COLUMNS:,}",
         )
     if "" in names:
-        raise MalformedDataError(
-            "a column has no name", where=f"{name}, column {names.index('') + 1}", remedy="name every column"
-        )
+        place = str(names.index("") + 1)
+        raise malformed(Defect.UNNAMED_COLUMN, "a column has no name", name, column=place, remedy="name every column")
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
-        raise MalformedDataError(
-            "column names are repeated", where=name, found=", ".join(repeated), expected="unique names"
+        raise malformed(
+            Defect.REPEATED_COLUMN,
+            "column names are repeated",
+            name,
+            column=repeated[0],
+            found=", ".join(repeated),
+            expected="unique names",
         )
-    if table.num_rows == 0:
-        raise EmptyDataError(
-            "there are no rows",
-            where=name,
-            found=f"a header of {len(names)} columns",
-            expected="at least one row",
-            remedy="check what wrote the file",
-        )
+
+
+def _no_rows(schema: pa.Schema, name: str) -> EmptyDataError:
+    return EmptyDataError(
+        "there are no rows",
+        where=name,
+        found=f"a header of {len(schema.names)} columns",
+        expected="at least one row",
+        remedy="check what wrote the file",
+    )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from assay.ingestion.batches import ReadOptions
 from assay.ingestion.reading import read_table
 from assay.specs.dataset import CsvDialect, DataFormat
 
@@ -13,6 +14,6 @@ def read(tmp_path):
     def read_bytes(content, name="rows.csv", data_format=DataFormat.AUTO, **dialect):
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return read_table(path, data_format=data_format, dialect=CsvDialect(**dialect), name=name)
+        return read_table(path, ReadOptions(data_format, CsvDialect(**dialect)), name=name)
 
     return read_bytes

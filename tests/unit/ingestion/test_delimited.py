@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import EmptyDataError, MalformedDataError
-from assay.ingestion.delimited import read_delimited
-from assay.specs.dataset import CsvDialect
+from assay.ingestion.batches import ReadOptions
+from assay.ingestion.reading import read_table
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=6)
 
@@ -21,7 +21,7 @@ def test_whatever_a_strict_writer_wrote_is_read_back(tmp_path_factory, rows):
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows([("a", "b"), ("x", "x"), *rows])
     path.write_bytes(written.getvalue().encode())
-    table = read_delimited(path, CsvDialect(), "rows.csv", delimiter=",")
+    table = read_table(path, ReadOptions())
     assert list(zip(*table.to_pydict().values(), strict=True))[1:] == rows
 
 
@@ -91,13 +91,13 @@ def test_dialects(read):
 
 
 REFUSED = {
-    "a short row": ("a,b\n1,2\n3\n", {}, "Row #3: Expected 2 columns, got 1"),
-    "a long row": ("a,b\n1,2\n3,4,5\n", {}, "Row #3: Expected 2 columns, got 3"),
-    "every row longer than the header": ("a,b\n1,2,3\n4,5,6\n", {}, "Row #2: Expected 2 columns, got 3"),
+    "a short row": ("a,b\n1,2\n3\n", {}, "rows.csv, row 3\n  found: 1 fields"),
+    "a long row": ("a,b\n1,2\n3,4,5\n", {}, "rows.csv, row 3\n  found: 3 fields"),
+    "every row longer than the header": ("a,b\n1,2,3\n4,5,6\n", {}, "rows.csv, row 2\n  found: 3 fields"),
     "a repeated header": ("a,b,a\n1,2,3\n", {}, "columns 1 and 3"),
     "an unnamed column": ("a,\n1,2\n", {}, "column 2"),
-    "a NUL": ("a,b\n1,2\n3,\0\n", {}, "rows.csv, line 3"),
-    "bytes of another encoding": (b"a,b\n1,x\n2,\xe9\n", {}, "column 'b', data row 2"),
+    "a NUL": ("a,b\n1,2\n3,\0\n", {}, "rows.csv, row 3, byte 10"),
+    "bytes of another encoding": (b"a,b\n1,x\n2,\xe9\n", {}, "row 3, column 'b', byte 10"),
     "a header of another encoding": (b"a\xe9,b\n1,2\n", {}, "set dataset.dialect.encoding"),
     "bytes that the code page lacks": (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, "text in cp1252"),
     "an unknown encoding": ("a,b\n1,2\n", {"encoding": "utf-99"}, "mend dataset.dialect.encoding"),
@@ -105,9 +105,9 @@ REFUSED = {
     "semicolons and decimal commas": ("a;b\n1,5;2,5\n", {}, "set dataset.dialect.delimiter to ';'"),
     "tabs": ("a\tb\n1\t2\n", {}, "set dataset.dialect.delimiter to '\\t'"),
     "bars": ("a|b\n1|2\n", {}, "set dataset.dialect.delimiter to '|'"),
-    "a quote that is never closed": ('a,b\n1,"x\n2,y\n3,z\n', {}, "rows.csv, line 2"),
-    "a quote closed by a later row's": ('a,b\n1,"x\n2,"y\n', {}, "rows.csv, line 3"),
-    "a quote inside a field": ('a,b\n1,x\n2,5" pipe\n', {}, "rows.csv, line 3"),
+    "a quote that is never closed": ('a,b\n1,"x\n2,y\n3,z\n', {}, "rows.csv, row 2"),
+    "a quote closed by a later row's": ('a,b\n1,"x\n2,"y\n', {}, "rows.csv, row 3"),
+    "a quote inside a field": ('a,b\n1,x\n2,5" pipe\n', {}, "rows.csv, row 3"),
 }
 
 
@@ -132,9 +132,10 @@ def test_no_rows_are_refused(read, content):
 
 
 def test_a_long_file_is_checked_across_blocks(read, monkeypatch):
-    monkeypatch.setattr("assay.ingestion.raw_text._BLOCK_BYTES", 7)
+    monkeypatch.setattr("assay.ingestion.delimited.blocks.BLOCK_BYTES", 7)
     good = "a,b\n" + '1,"x ""y"" z"\n2,"p,q"\n' * 20
     assert read(good).num_rows == 40
     with pytest.raises(MalformedDataError, match="never closed") as caught:
         read(good + '3,5" pipe\n')
-    assert caught.value.where == "rows.csv, line 42"
+    assert caught.value.place.row == 42
+    assert caught.value.place.byte == len(good) + 3

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError, UnsupportedFormatError
+from assay.ingestion.batches import ReadOptions
 from assay.ingestion.formats import detect_format
 from assay.ingestion.reading import read_table
-from assay.specs.dataset import CsvDialect, DataFormat
+from assay.specs.dataset import DataFormat
 
 
 def parquet_bytes(table, **options):
@@ -77,7 +78,7 @@ def test_an_archive_of_nothing_is_empty(read):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SourceNotFoundError) as caught:
-        read_table(tmp_path / "no.csv", data_format=DataFormat.AUTO, dialect=CsvDialect(), name="s3://b/no.csv")
+        read_table(tmp_path / "no.csv", ReadOptions(), name="s3://b/no.csv")
     assert caught.value.where == "s3://b/no.csv"
 
 
@@ -99,7 +100,7 @@ def test_parquet_is_read_whatever_its_folder_is_called(tmp_path):
     folder.mkdir()
     path = folder / "a.parquet"
     path.write_bytes(parquet_bytes(pa.table({"a": [1]})))
-    assert read_table(path, data_format=DataFormat.AUTO, dialect=CsvDialect()).column_names == ["a"]
+    assert read_table(path, ReadOptions()).column_names == ["a"]
 
 
 def test_a_flipped_bit_in_a_parquet_page_is_noticed(read):
@@ -140,7 +141,7 @@ def test_dtypes_become_plain_without_loss(read):
     )
     read_back = read(parquet_bytes(table), name="a.parquet")
     kinds = dict(zip(read_back.column_names, map(str, read_back.schema.types), strict=True))
-    assert kinds.pop("texts").startswith("dictionary<values=string")
+    assert kinds.pop("texts") == "string"
     assert kinds == {"s": "timestamp[us]", "ms": "timestamp[us, tz=UTC]", "ns": "timestamp[ns]", "numbers": "int64"}
     assert read_back["s"][0].as_py() == table["s"][0].as_py()
 

@@ -41,7 +41,7 @@ REFUSED = {
     "mixed types": ("rows.json", '[{"a": 1}, {"a": "x"}]', "values of types int, str"),
     "truth and numbers": ("rows.json", '[{"a": true}, {"a": 1}]', "values of types bool, int"),
     "nested values": ("rows.json", '[{"b": 1}, {"a": [1]}]', "rows.json, record 2"),
-    "a key of no letters": ("rows.json", '[{"a": 1, "": 2}]', "rows.json, column 2"),
+    "a key of no letters": ("rows.json", '[{"a": 1, "": 2}]', "rows.json, column '2'"),
     "no array": ("rows.json", '{"a": 1}', "a JSON dict"),
     "no objects": ("rows.json", "[1]", "record 1"),
     "half a document": ("rows.json", '[{"a": 1}', "strict JSON"),

@@ -1,0 +1,216 @@
+"""One block of rows as typed columns, by Arrow; what loses something is told, not done.
+
+Does not belong here: joining what several blocks say (`inference`).
+"""
+
+import csv as python_csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from assay.errors import MalformedDataError
+from assay.ingestion.batches import UnfitTypesError
+from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.delimited.blocks import Block, wrong_encoding
+from assay.ingestion.delimited.scrutiny import columns_with_leading_zeros, refuse_broken_text
+from assay.specs.dataset import CsvDialect
+
+MAX_FIELD_BYTES = 1 << 20
+EXACT_UP_TO = 2**53
+"""Whole numbers up to this have floats of their own."""
+_LEADING_ZERO = r"^[ \t]*[+-]?0[0-9xX]"
+_MANY_DIGITS = r"^[ \t]*[+-]?[0-9]{16,}[ \t]*$"
+_DIGIT = r"[0-9]"
+_TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+_UNFIT = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How the rows of one file are written.
+
+    Attributes:
+        names: the columns, unnamed ones under place holders.
+        header: the header row's bytes, empty without one.
+        dialect: as in the spec.
+        separator: between fields.
+        name: the file, for messages.
+    """
+
+    names: tuple[str, ...]
+    header: bytes
+    dialect: CsvDialect
+    separator: str
+    name: str
+
+
+def converted(block: Block, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.Table:
+    """Convert a block; columns without a type get the one that all of the block's values fit.
+
+    Args:
+        block: whole rows.
+        rows: how they are written.
+        types: dtypes by column.
+
+    Raises:
+        UnfitTypesError: a column with a type does not fit it.
+        MalformedDataError: the rows cannot be read.
+    """
+    refuse_broken_text(block, rows.dialect, rows.separator, rows.header if len(rows.names) > 1 else b"", rows.name)
+    try:
+        table = _parsed(block, rows, types)
+    except (pa.ArrowInvalid, UnicodeError) as error:
+        unfit = _UNFIT.search(str(error))
+        if unfit and "UTF8" not in str(error):
+            raise UnfitTypesError([rows.names[int(unfit[1])]]) from error
+        raise _refusal(block, rows, str(error)) from error
+    _refuse_long_fields(table, block, rows)
+    return table
+
+
+def columns_that_lose(table: pa.Table, block: Block, rows: Rows) -> tuple[str, ...]:
+    """Return the number columns of a converted block that say less than their texts.
+
+    A leading zero (`00123`, `0x1F`), digits beyond 64 bits, or a size beyond a float's.
+
+    Args:
+        table: the block as converted.
+        block: the rows.
+        rows: how they are written.
+    """
+    numbers = [field.name for field in table.schema if is_number(field.type)]
+    suspects = [name for name in numbers if _is_suspect(table[name])]
+    if rows.dialect.quote.encode() in block.data:
+        zeros = numbers  # a separator inside quotes would shift the count of columns
+    else:
+        found = columns_with_leading_zeros(block.data, rows.separator)
+        zeros = [name for name in (rows.names[place] for place in found) if name in numbers]
+        if not suspects:
+            return tuple(zeros)
+    looked_at = tuple(dict.fromkeys([*zeros, *suspects]))
+    if not looked_at:
+        return ()
+    texts = _parsed(block, rows, dict.fromkeys(looked_at, pa.string()), only=looked_at)
+    return tuple(name for name in looked_at if _loses_something(table[name], texts[name]))
+
+
+def is_number(dtype: pa.DataType) -> bool:
+    """Whether a column holds numbers."""
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype))
+
+
+def _is_suspect(numbers: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(numbers.type):
+        return False
+    finite = pc.min_max(numbers).as_py()  # NaN is passed over
+    return any(value is not None and abs(value) >= EXACT_UP_TO for value in finite.values())
+
+
+def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
+    if pc.any(pc.match_substring_regex(texts, _LEADING_ZERO)).as_py():
+        return True
+    if not _is_suspect(numbers):
+        return False
+    overflown = pc.and_(pc.is_inf(numbers), pc.match_substring_regex(texts, _DIGIT))
+    long = pc.match_substring_regex(texts, _MANY_DIGITS)
+    return bool(pc.any(pc.or_(overflown, long)).as_py())
+
+
+def _parsed(block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tuple[str, ...] = ()) -> pa.Table:
+    dialect = rows.dialect
+    reading = csv.ReadOptions(column_names=list(rows.names), use_threads=False, block_size=len(block.data) + 1)
+    parsing = csv.ParseOptions(
+        delimiter=rows.separator, quote_char=dialect.quote, double_quote=True, newlines_in_values=True
+    )
+    convert = csv.ConvertOptions(
+        null_values=list(dialect.null_values),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=_TRUE,
+        false_values=_FALSE,
+        decimal_point=dialect.decimal,
+        column_types={name: dtype for name, dtype in types.items() if name in rows.names},
+        include_columns=list(only),
+    )
+    if not block.data.strip(b"\r\n"):
+        return pa.table({name: pa.nulls(0, types.get(name, pa.null())) for name in only or rows.names})
+    table = csv.read_csv(pa.BufferReader(block.data), reading, parsing, convert)
+    undecodable = next((field.name for field in table.schema if pa.types.is_binary(field.type)), None)
+    if undecodable is not None:
+        raise pa.ArrowInvalid("invalid UTF8 data")
+    return table
+
+
+def _refusal(block: Block, rows: Rows, told: str) -> MalformedDataError:
+    if "UTF8" in told:
+        return _undecodable(block, rows)
+    if "Expected" in told and "columns" in told:
+        return _ragged(block, rows)
+    return malformed(
+        Defect.UNREADABLE,
+        "the file is not readable as delimited text",
+        rows.name,
+        row=block.line,
+        found=re.sub(r"'.*'", "a value", told.splitlines()[0])[:200],
+        expected=f"fields separated by {rows.separator!r}",
+        remedy="check dataset.format and dataset.dialect",
+    )
+
+
+def _ragged(block: Block, rows: Rows) -> MalformedDataError:
+    text = io.StringIO(block.data.decode("utf-8", "replace"), newline="")
+    reader = python_csv.reader(text, delimiter=rows.separator, quotechar=rows.dialect.quote)
+    before, expected, found = 0, len(rows.names), 0
+    python_csv.field_size_limit(len(block.data) + 1)
+    for fields in reader:
+        if fields and len(fields) != expected:
+            found = len(fields)
+            break
+        before = reader.line_num
+    return malformed(
+        Defect.RAGGED_ROW,
+        "a row has another number of fields than the header",
+        rows.name,
+        row=block.line + before,
+        found=f"{found} fields",
+        expected=f"{expected} fields separated by {rows.separator!r}",
+        remedy="mend the row, or dataset.dialect",
+    )
+
+
+def _undecodable(block: Block, rows: Rows) -> MalformedDataError:
+    try:
+        block.data.decode()
+    except UnicodeDecodeError as error:
+        line = block.data[: error.start].count(b"\n")
+        start = block.data.rfind(b"\n", 0, error.start) + 1
+        place = block.data.count(rows.separator.encode(), start, error.start)
+        column = rows.names[place] if place < len(rows.names) else ""
+        return wrong_encoding(
+            rows.dialect, rows.name, row=block.line + line, column=column, byte=block.offset + error.start
+        )
+    return wrong_encoding(rows.dialect, rows.name, row=block.line)
+
+
+def _refuse_long_fields(table: pa.Table, block: Block, rows: Rows) -> None:
+    if len(block.data) <= MAX_FIELD_BYTES:
+        return
+    for field in table.schema:
+        if pa.types.is_string(field.type):
+            longest = pc.max(pc.binary_length(table[field.name])).as_py() or 0
+            if longest > MAX_FIELD_BYTES:
+                raise malformed(
+                    Defect.FIELD_TOO_LONG,
+                    "a field is too long",
+                    rows.name,
+                    row=block.line,
+                    column=field.name,
+                    found=f"{longest:,} bytes, in the rows from line {block.line} on",
+                    expected=f"at most {MAX_FIELD_BYTES:,} bytes",
+                    remedy="check for a quote that is never closed",
+                )
