@@ -50,11 +50,13 @@ class GateVerdict:
         report: every rule's result, for people and machines.
         receipt: the proof that is stored with the rows.
         accepted: the rows to publish; None when a rule that blocks failed.
+        judged: the rows that the rules saw, accepted or not, for looking at.
     """
 
     report: GateReport
     receipt: GateReceipt
     accepted: ValidatedDataset | None
+    judged: pa.Table
 
 
 def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str = "") -> GateVerdict:
@@ -94,7 +96,7 @@ def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str
         profile=profile(judged),
     )
     accepted = None if failed else ValidatedDataset(table, dataset.schema, identity, receipt)
-    return GateVerdict(report, receipt, accepted)
+    return GateVerdict(report, receipt, accepted, table)
 
 
 def _without_null_rows(table: pa.Table, drop: bool | tuple[str, ...]) -> pa.Table:  # noqa: FBT001 - the spec's union
