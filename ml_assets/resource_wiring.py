@@ -11,6 +11,7 @@ from resources.data_sources import DataSources
 from resources.experiment_tracker import MlflowTracker
 from resources.model_export import ModelExporter
 from resources.model_registry import MlflowModelRegistry
+from resources.quarantine import Quarantine
 from resources.s3_client import BoundedS3Resource
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings
@@ -34,6 +35,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "artifact_io_manager": artifacts,
         "data_sources": DataSources(s3=s3),
         "schema_registry": SchemaRegistry(storage_uri=settings.artifact_uri, s3=s3),
+        "quarantine": Quarantine(storage_uri=settings.artifact_uri, s3=s3),
         "experiment_tracker": MlflowTracker(
             tracking_uri=settings.tracking_uri,
             artifact_root=settings.artifact_root,

@@ -13,6 +13,7 @@ from ml_assets.presentation.tables import dataset_metadata
 from ml_assets.run_context import partition_of, place_of
 from ml_assets.run_parameters import RunParameters
 from resources.data_sources import DataSources
+from resources.quarantine import Quarantine
 from resources.schema_registry import SchemaRegistry
 
 
@@ -31,11 +32,15 @@ def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         run_parameters: RunParameters,
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
+        quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
         run = run_parameters.applied_to(spec, context)
-        with data_sources.fetched(run.dataset, partition_of(context)) as files:
+        with (
+            data_sources.fetched(run.dataset, partition_of(context)) as files,
+            quarantine.refusals(files, run, where=place_of(context)),
+        ):
             read = read_dataset(files, run.dataset, partition_key=partition_of(context), where=place_of(context))
-        dataset = schema_registry.conformed(read, run, where=place_of(context))
+            dataset = schema_registry.conformed(read, run, where=place_of(context))
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),

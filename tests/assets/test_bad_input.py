@@ -1,5 +1,9 @@
 """Bad input ends in a typed error that says what, where, expected and remedy; nothing is published."""
 
+import json
+import re
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -144,3 +148,14 @@ def test_a_default_that_does_not_exist_names_the_variable_to_set(bank):
     text = refused(bank)
     assert "[source_not_found] the source does not exist" in text
     assert "remedy: set ASSAY_TEST_UNSET_SOURCE in the environment or in .env; or" in text
+
+
+def test_refused_bytes_are_quarantined_and_the_failure_names_the_copy(bank, tmp_path):
+    source = tmp_path / "ragged.csv"
+    source.write_text("id,age,job,loan,since,note,secret,y\nc1,30\n")
+    text = refused(bank, parameters={"data_source": str(source)})
+    assert "[data_malformed: ragged_row]" in text
+    copy = Path(re.search(r"the refused bytes are kept as (\S+)", text)[1])
+    assert "@quarantine" in copy.parts
+    assert copy.read_bytes() == source.read_bytes()
+    assert json.loads((copy.parent / "refusal.json").read_text())["place"]["row"] == 2

@@ -1,0 +1,222 @@
+"""Refused bytes are kept whole beside the reason, on every store, and the refusal goes on."""
+
+import hashlib
+import json
+
+import pytest
+from dagster_aws.s3 import S3Resource
+
+from assay.errors import (
+    EmptyDataError,
+    MalformedDataError,
+    MissingColumnError,
+    Place,
+    SchemaDriftError,
+    SourceUnreachableError,
+    StorageError,
+    UnsupportedFormatError,
+)
+from assay.specs import PipelineSpec
+from resources import quarantine as quarantine_module
+from resources.commits.janitor import collect_garbage
+from resources.object_store.opening import open_store
+from resources.quarantine import Quarantine
+from resources.sources.interface import FetchedFile
+
+SPEC = PipelineSpec.model_validate_json(
+    json.dumps({"name": "demo", "task": "regression", "dataset": {"source": "x.csv", "target": "y"}})
+)
+
+
+@pytest.fixture(params=["local", "s3"])
+def kept(request, tmp_path):
+    """The quarantine and its store."""
+    if request.param == "local":
+        uri, client = str(tmp_path / "store"), None
+    else:
+        uri, client = "s3://bucket/some/prefix", request.getfixturevalue("aws")
+    return Quarantine(storage_uri=uri, s3=S3Resource()), open_store(uri, lambda: client)
+
+
+@pytest.fixture
+def fetched(tmp_path):
+    """Return a function that makes a fetched file."""
+
+    def make(name="a.csv", content=b"a,b\n1\n", version="etag-1"):
+        path = tmp_path / f"fetched-{name}"
+        path.write_bytes(content)
+        return FetchedFile(path, f"s3://source/{name}", version)
+
+    return make
+
+
+def refuse(quarantine, files, error):
+    """Refuse inside the context; return the error that comes out."""
+    with pytest.raises(type(error)) as caught, quarantine.refusals(files, SPEC, where="demo/raw_dataset"):
+        raise error
+    return caught.value
+
+
+def keys(store):
+    return [item.key for item in store.list_objects("")]
+
+
+def ragged(where="s3://source/a.csv, row 2"):
+    return MalformedDataError(
+        "a row is ragged",
+        defect="ragged_row",
+        place=Place(row=2, column="b", byte=4),
+        where=where,
+        found="1 field",
+        expected="2 fields",
+        remedy="mend the row",
+    )
+
+
+def folder_of(content):
+    return f"demo/@quarantine/{hashlib.sha256(content).hexdigest()}"
+
+
+def test_the_bytes_and_the_reason_are_kept(kept, fetched):
+    quarantine, store = kept
+    refuse(quarantine, [fetched()], ragged())
+    folder = folder_of(b"a,b\n1\n")
+    assert keys(store) == [f"{folder}/data", f"{folder}/refusal.json"]
+    assert store.get_bytes(f"{folder}/data") == b"a,b\n1\n"
+    reason = json.loads(store.get_bytes(f"{folder}/refusal.json"))
+    assert reason.pop("refused_at").endswith("+00:00")
+    assert reason == {
+        "uri": "s3://source/a.csv",
+        "version": "etag-1",
+        "sha256": hashlib.sha256(b"a,b\n1\n").hexdigest(),
+        "asset": "demo/raw_dataset",
+        "code": "data_malformed",
+        "defect": "ragged_row",
+        "place": {"row": 2, "column": "b", "byte": 4},
+        "what": "a row is ragged",
+        "where": "s3://source/a.csv, row 2",
+        "found": "1 field",
+        "expected": "2 fields",
+        "remedy": "mend the row",
+    }
+
+
+def test_the_refusal_goes_on_and_names_the_copy(kept, fetched):
+    quarantine, store = kept
+    error = refuse(quarantine, [fetched()], ragged())
+    assert (error.defect, error.place) == ("ragged_row", Place(row=2, column="b", byte=4))
+    copy = store.uri(f"{folder_of(fetched().path.read_bytes())}/data")
+    assert error.remedy == f"mend the row; the refused bytes are kept as {copy}"
+
+
+@pytest.mark.parametrize("kind", [UnsupportedFormatError, EmptyDataError, SchemaDriftError])
+def test_every_refusal_of_bytes_is_kept(kept, fetched, kind):
+    quarantine, store = kept
+    assert "kept as" in refuse(quarantine, [fetched()], kind("what", where="s3://source/a.csv")).remedy
+    assert len(keys(store)) == 2
+
+
+@pytest.mark.parametrize(
+    "error", [SourceUnreachableError("down"), MissingColumnError("no column"), KeyError("bug"), StorageError("full")]
+)
+def test_what_is_no_refusal_of_bytes_passes_untouched(kept, fetched, error):
+    quarantine, store = kept
+    assert refuse(quarantine, [fetched()], error) is error
+    assert keys(store) == []
+
+
+def test_without_a_refusal_nothing_is_kept(kept, fetched):
+    quarantine, store = kept
+    with quarantine.refusals([fetched()], SPEC, where="demo/raw_dataset"):
+        pass
+    assert keys(store) == []
+
+
+def test_the_same_bytes_are_kept_once_with_the_first_reason(kept, fetched):
+    quarantine, store = kept
+    refuse(quarantine, [fetched()], ragged())
+    before = {key: store.get_bytes(key) for key in keys(store)}
+    again = refuse(quarantine, [fetched("b.csv", version="etag-2")], EmptyDataError("no rows"))
+    assert {key: store.get_bytes(key) for key in keys(store)} == before
+    assert "kept as" in again.remedy
+
+
+def test_a_copy_without_its_reason_is_made_whole(kept, fetched, tmp_path):
+    quarantine, store = kept
+    (tmp_path / "half").write_bytes(b"a")
+    store.put_file(f"{folder_of(b'same')}/data", tmp_path / "half")
+    refuse(quarantine, [fetched(content=b"same")], ragged())
+    assert store.get_bytes(f"{folder_of(b'same')}/data") == b"same"
+    assert f"{folder_of(b'same')}/refusal.json" in keys(store)
+
+
+def test_only_the_file_that_the_refusal_names_is_kept(kept, fetched):
+    quarantine, store = kept
+    files = [fetched("a.csv", b"1"), fetched("a.csv.gz", b"2"), fetched("b.csv", b"3")]
+    refuse(quarantine, files, ragged("s3://source/a.csv.gz, row 2"))
+    assert keys(store) == [f"{folder_of(b'2')}/data", f"{folder_of(b'2')}/refusal.json"]
+    refuse(quarantine, files, ragged("s3://source/a.csv, row 2"))
+    assert {key.split("/")[2] for key in keys(store)} == {folder_of(each).split("/")[2] for each in (b"1", b"2")}
+
+
+def test_a_refusal_that_names_no_file_keeps_all_and_names_some(kept, fetched):
+    quarantine, store = kept
+    files = [fetched(f"{number}.csv", b"%d" % number) for number in range(5)]
+    error = refuse(quarantine, files, SchemaDriftError("column 'x' is missing", where="demo/raw_dataset"))
+    assert len(keys(store)) == 10
+    assert error.remedy.count("/data") == 3
+    assert error.remedy.endswith("and 2 more")
+
+
+def test_the_janitor_leaves_the_quarantine_alone(kept, fetched):
+    quarantine, store = kept
+    refuse(quarantine, [fetched()], ragged())
+    assert collect_garbage(store, older_than_seconds=-60) == []
+    assert len(keys(store)) == 2
+
+
+@pytest.mark.parametrize("broken", ["put_file", "put_if_absent", "stat"])
+def test_a_failing_store_does_not_hide_the_refusal(kept, fetched, monkeypatch, broken):
+    quarantine, store = kept
+
+    def fail(*_):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr(type(store), broken, fail)
+    error = refuse(quarantine, [fetched()], ragged())
+    assert error.defect == "ragged_row"
+    assert error.remedy.startswith("mend the row; the refused bytes could not be kept in ")
+    assert error.remedy.endswith(": the disk is full")
+    assert not any(key.endswith("refusal.json") for key in keys(store))
+
+
+def test_a_file_that_is_gone_does_not_hide_the_refusal(kept, fetched):
+    quarantine, _ = kept
+    file = fetched()
+    file.path.unlink()
+    assert refuse(quarantine, [file], ragged()).remedy.endswith(": No such file or directory")
+
+
+def test_an_unusable_store_does_not_hide_the_refusal(fetched):
+    quarantine = Quarantine(storage_uri="ftp://me:swordfish@host/x", s3=S3Resource())
+    error = refuse(quarantine, [fetched()], ragged())
+    assert "could not be kept in ftp://host/x" in error.remedy
+    assert "swordfish" not in str(error)
+
+
+def test_bytes_that_change_meanwhile_are_not_kept_under_another_digest(kept, fetched, monkeypatch):
+    quarantine, store = kept
+    digests = iter(["0" * 64, "1" * 64])
+    monkeypatch.setattr(quarantine_module, "file_sha256", lambda _: next(digests))
+    assert "changes while it is copied" in refuse(quarantine, [fetched()], ragged()).remedy
+    assert keys(store) == []
+
+
+def test_the_record_shows_no_credentials_of_an_address(kept, fetched):
+    quarantine, store = kept
+    file = FetchedFile(fetched().path, "https://me:swordfish@host/a.csv?token=opensesame", "1")
+    refuse(quarantine, [file], ragged("demo"))
+    record = store.get_bytes(f"{folder_of(b'a,b' + bytes([10]) + b'1' + bytes([10]))}/refusal.json")
+    assert json.loads(record)["uri"] == "https://host/a.csv"
+    assert b"swordfish" not in record
+    assert b"opensesame" not in record
