@@ -32,6 +32,7 @@ class File:
 
     path: Path
     uri: str
+    data_format: None = None
 
 
 def main(pipeline: Path, source: Path) -> None:
@@ -41,8 +42,8 @@ def main(pipeline: Path, source: Path) -> None:
     tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
     registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri)
 
-    dataset = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")
-    verdict = run_gate(dataset, spec, where="plain script")
+    read = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")
+    verdict = run_gate(read.dataset, spec, where="plain script")
     if verdict.accepted is None:
         sys.exit("the gate refused the data")
     split = split_window({"": verdict.accepted}, spec)

@@ -34,7 +34,9 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "s3": s3,
         "artifact_io_manager": artifacts,
         "data_sources": DataSources(s3=s3),
-        "schema_registry": SchemaRegistry(storage_uri=settings.artifact_uri, s3=s3),
+        "schema_registry": SchemaRegistry(
+            storage_uri=settings.artifact_uri, schemas_dir=settings.reviewed_schemas, s3=s3
+        ),
         "quarantine": Quarantine(storage_uri=settings.artifact_uri, s3=s3),
         "experiment_tracker": MlflowTracker(
             tracking_uri=settings.tracking_uri,

@@ -1,36 +1,89 @@
-"""The schema that each pipeline's data froze, by version.
+"""The schema that each pipeline's data froze, by version: in the artifact store, and as a file that people review.
 
 Does not belong here: what may differ from it (`assay.tables.contract`).
 """
 
+from pathlib import Path
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
+from assay.errors import StorageError
+from assay.ingestion.dataset import ReadDataset
 from assay.specs import PipelineSpec
 from assay.tables.contract import conform_dataset
 from assay.tables.dataset import Dataset
-from assay.tables.schema import TableSchema
+from assay.tables.frozen import FrozenSchema, freeze, from_yaml, to_yaml
+from resources.object_store.interface import ObjectStore
 from resources.object_store.keys import encoded
+from resources.object_store.local import LocalStore
 from resources.object_store.opening import open_store
 from resources.s3_client import client_of
 
 
 class SchemaRegistry(dg.ConfigurableResource[None]):
-    """The first data under a schema version freezes its columns; later data must keep them."""
+    """The first data under a schema version freezes its columns; later data must keep them.
+
+    The file beside the pipeline is the law where it exists, so that a review can change it; else the artifact store's
+    copy is, which every worker of a deployment sees.
+    """
 
     storage_uri: str
+    schemas_dir: str = ""
     s3: dg.ResourceDependency[S3Resource]
 
-    def conformed(self, dataset: Dataset, spec: PipelineSpec, *, where: str) -> Dataset:
+    def frozen(self, spec: PipelineSpec) -> FrozenSchema | None:
+        """Return the schema of the version that a run asks for; None before its first data.
+
+        Raises:
+            SpecError: the reviewed file is not acceptable.
+            StorageError: the store cannot be used.
+        """
+        reviewed = self._reviewed_file(spec)
+        if reviewed is not None and reviewed.is_file():
+            return from_yaml(reviewed.read_text(encoding="utf-8"), where=str(reviewed))
+        store, key = self._store(), _key(spec)
+        if store.stat(key) is None:
+            return None
+        return from_yaml(store.get_bytes(key).decode(), where=store.uri(key))
+
+    def conformed(self, read: ReadDataset, spec: PipelineSpec, *, where: str) -> Dataset:
         """Freeze the dataset's schema if its version has none yet, and return the dataset under the frozen one.
 
         Raises:
             SchemaDriftError: the columns differ in a way that loses something.
             StorageError: the store cannot be used.
         """
-        store = open_store(self.storage_uri, lambda: client_of(self.s3))
-        key = f"{encoded(spec.name)}/@schemas/{spec.dataset.schema_version}.json"
-        if store.put_if_absent(key, dataset.schema.model_dump_json(indent=1).encode()):
-            return dataset
-        frozen = TableSchema.model_validate_json(store.get_bytes(key))
-        return conform_dataset(dataset, frozen, spec.dataset, where=where)
+        frozen = self.frozen(spec) or self._freeze(read, spec)
+        return conform_dataset(read.dataset, frozen.table_schema, spec.dataset, where=where)
+
+    def _freeze(self, read: ReadDataset, spec: PipelineSpec) -> FrozenSchema:
+        text = to_yaml(freeze(read.dataset.schema, read.dialect), spec.name)
+        store, key = self._store(), _key(spec)
+        if not store.put_if_absent(key, text.encode()):  # another run's data came first
+            text = store.get_bytes(key).decode()
+        self._offer_for_review(text, spec)
+        return from_yaml(text, where=store.uri(key))
+
+    def _offer_for_review(self, text: str, spec: PipelineSpec) -> None:
+        path = self._reviewed_file(spec)
+        if path is None:
+            return
+        log = dg.get_dagster_logger()
+        try:
+            LocalStore(path.parent).put_if_absent(path.name, text.encode())
+        except StorageError as error:  # an image's file system may be read-only: the store has the schema all the same
+            log.warning("the frozen schema was not written to %s: %s", path, error.what)
+        else:
+            log.info("schema version %d was frozen: review %s", spec.dataset.schema_version, path)
+
+    def _reviewed_file(self, spec: PipelineSpec) -> Path | None:
+        name = f"{spec.name}.v{spec.dataset.schema_version}.yaml"
+        return Path(self.schemas_dir) / name if self.schemas_dir else None
+
+    def _store(self) -> ObjectStore:
+        return open_store(self.storage_uri, lambda: client_of(self.s3))
+
+
+def _key(spec: PipelineSpec) -> str:
+    return f"{encoded(spec.name)}/@schemas/{spec.dataset.schema_version}.yaml"

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Folder of the local stores."""
     pipelines_dir: Path = _ROOT / "pipelines"
     """Folder of the pipeline files."""
+    schemas_dir: Path | None = None
+    """Folder of the frozen schemas that people review; `schemas` in the folder of the pipelines unless set."""
     extensions_dir: Path = _ROOT
     """Folder of the users' own modules, which pipelines name by import path."""
     storage_uri: str = ""
@@ -63,6 +65,11 @@ class Settings(BaseSettings):
         object.__setattr__(self, "pipelines_dir", self.pipelines_dir.expanduser().absolute())
         object.__setattr__(self, "extensions_dir", self.extensions_dir.expanduser().absolute())
         return self
+
+    @property
+    def reviewed_schemas(self) -> str:
+        """Folder of the frozen schemas, absolute."""
+        return str((self.schemas_dir or self.pipelines_dir / "schemas").expanduser().absolute())
 
     @property
     def artifact_uri(self) -> str:

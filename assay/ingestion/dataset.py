@@ -3,7 +3,10 @@
 Does not belong here: fetching the files.
 """
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,10 +14,13 @@ import pyarrow as pa
 
 from assay.errors import EmptyDataError
 from assay.ingestion.batches import ReadOptions
-from assay.ingestion.reading import read_table
-from assay.specs.dataset import ColumnRole, DatasetSpec
-from assay.tables.contract import conform
+from assay.ingestion.isolation import transcribe_in_child
+from assay.ingestion.reading import dialect_in, mapped_table
+from assay.ingestion.sink import Layout
+from assay.specs.dataset import ColumnRole, CsvDialect, DataFormat, DatasetSpec
+from assay.tables.contract import arrow_type, conform
 from assay.tables.dataset import Dataset
+from assay.tables.frozen import FrozenSchema
 from assay.tables.preparation import prepare
 from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
 
@@ -30,15 +36,49 @@ class LocalFile(Protocol):
     def uri(self) -> str:
         """Where it came from."""
 
+    @property
+    def data_format(self) -> DataFormat | None:
+        """Its format, where the source knows it; else the spec says."""
 
-def read_dataset(files: Sequence[LocalFile], spec: DatasetSpec, *, partition_key: str | None, where: str) -> Dataset:
-    """Read the files in order and prepare their rows.
+
+class Transcriber(Protocol):
+    """Reads one file into an Arrow file: `reading.transcribe`, or the same in a child process."""
+
+    def __call__(self, path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
+        """Write the rows of `path` to `target`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDataset:
+    """What reading a partition gave.
+
+    Attributes:
+        dataset: its rows.
+        dialect: how delimited text turned out to be written, where the pipeline asks for detection.
+    """
+
+    dataset: Dataset
+    dialect: CsvDialect | None
+
+
+def read_dataset(
+    files: Sequence[LocalFile],
+    spec: DatasetSpec,
+    *,
+    partition_key: str | None,
+    where: str,
+    frozen: FrozenSchema | None = None,
+    transcriber: Transcriber | None = None,
+) -> ReadDataset:
+    """Read the files in order, each in a process of its own, and prepare their rows.
 
     Args:
         files: at least one file; later ones must keep the first one's columns.
         spec: the dataset.
         partition_key: the partition; None without partitions.
         where: asset and partition, for messages.
+        frozen: the version's schema, if there is one: its texts are read as text, its dialect is used.
+        transcriber: what reads a file; a confined child process unless given.
 
     Raises:
         SourceError: a file cannot be read.
@@ -46,9 +86,42 @@ def read_dataset(files: Sequence[LocalFile], spec: DatasetSpec, *, partition_key
     """
     if not files:
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
-    options = ReadOptions(spec.format, spec.dialect, spec.member, spec.sheet)
-    tables = [read_table(file.path, options, name=file.uri) for file in files]
-    return prepare(stacked(tables, files), spec, partition_key=partition_key, where=where)
+    read = transcriber or partial(transcribe_in_child, limits=spec.limits)
+    options = options_of(spec, frozen)
+    tables = []
+    with tempfile.TemporaryDirectory(prefix="assay-rows-") as folder:
+        for number, file in enumerate(files):
+            target = Path(folder, f"{number}.arrow")
+            read(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
+            tables.append(mapped_table(target))
+            options = replace(options, dialect=dialect_in(tables[0]) or options.dialect)
+    dialect = options.dialect if spec.dialect.detect and dialect_in(tables[0]) else None
+    rows = stacked([table.replace_schema_metadata() for table in tables], files)
+    dtypes = frozen.dtypes if frozen else {}
+    effective = spec.model_copy(update={"dialect": options.dialect})
+    dataset = prepare(rows, effective, partition_key=partition_key, where=where, frozen=dtypes)
+    return ReadDataset(dataset, dialect or (frozen.dialect if frozen else None))
+
+
+def options_of(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
+    """Return how to read a dataset's files.
+
+    Args:
+        spec: the dataset.
+        frozen: the version's schema, if there is one.
+    """
+    dtypes = {name: arrow_type(dtype) for name, dtype in (frozen.dtypes if frozen else {}).items()}
+    return ReadOptions(
+        data_format=spec.format,
+        dialect=(frozen.dialect if frozen else None) or spec.dialect,
+        member=spec.member,
+        sheet=spec.sheet,
+        frozen={name: dtype for name, dtype in dtypes.items() if dtype is not None},
+    )
+
+
+def _of_file(options: ReadOptions, file: LocalFile) -> ReadOptions:
+    return options if file.data_format is None else replace(options, data_format=file.data_format)
 
 
 def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
@@ -65,16 +138,7 @@ def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
         return tables[0]
     common = TableSchema(version=1, columns=tuple(_common(name, tables) for name in tables[0].column_names))
     conformed = [conform(table, common, where=file.uri) for table, file in zip(tables, files, strict=True)]
-    return pa.concat_tables([_one_layout(table, conformed) for table in conformed], promote_options="default")
-
-
-def _one_layout(table: pa.Table, others: Sequence[pa.Table]) -> pa.Table:
-    """Lay out texts alike where files do it differently; Arrow does not append dictionaries to plain strings."""
-    for place, field in enumerate(table.schema):
-        layouts = {other.schema.field(field.name).type for other in others}
-        if dtype_name(field.type) == "string" and len(layouts) > 1:
-            table = table.set_column(place, field.name, table.column(place).cast(pa.large_string()))
-    return table
+    return pa.concat_tables(conformed)
 
 
 def _common(name: str, tables: Sequence[pa.Table]) -> ColumnSchema:

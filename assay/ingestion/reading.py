@@ -5,6 +5,8 @@ Does not belong here: the formats themselves, and the process in which this runs
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,17 +18,20 @@ from assay.ingestion.compression import decompressed
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.header import MAX_COLUMNS
 from assay.ingestion.delimited.stream import delimited_stream
+from assay.ingestion.detection import detected
 from assay.ingestion.formats import COMPRESSED, detect_format
 from assay.ingestion.parquet import read_parquet
 from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import read_json, read_jsonl
 from assay.ingestion.sink import Layout, table_sink
-from assay.specs.dataset import DataFormat
+from assay.specs.dataset import CsvDialect, DataFormat
 
+_DIALECT = "assay.dialect"
+_DELIMITERS = {DataFormat.CSV: ",", DataFormat.TSV: "\t"}
 READERS: Mapping[DataFormat, Reader] = MappingProxyType(
     {
-        DataFormat.CSV: lambda path, options, name: delimited_stream(path, options, name, delimiter=","),
-        DataFormat.TSV: lambda path, options, name: delimited_stream(path, options, name, delimiter="\t"),
+        DataFormat.CSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.CSV]),
+        DataFormat.TSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.TSV]),
         DataFormat.PARQUET: lambda path, _, name: _whole(read_parquet(path, name)),
         DataFormat.JSON: lambda path, _, name: _whole(read_json(path, name)),
         DataFormat.JSONL: lambda path, _, name: _whole(read_jsonl(path, name)),
@@ -48,6 +53,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
         SourceError: missing file, unknown format, malformed bytes, unnamed, repeated or nested columns.
         EmptyDataError: no row.
     """
+    asked = options.dialect
     if not path.exists():
         raise SourceNotFoundError("the file does not exist", where=name, remedy="mend dataset.source")
     try:
@@ -56,7 +62,9 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
             chosen = detect_format(inner) if options.data_format is DataFormat.AUTO else options.data_format
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
-            _write(READERS[chosen](plain, options, name), target, name, layout)
+            options = _with_dialect(plain, options, name, chosen)
+            found = {} if options.dialect == asked else {_DIALECT: options.dialect.model_dump_json()}
+            _write(READERS[chosen](plain, options, name), target, name, layout, found)
     except OSError as error:
         raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
 
@@ -98,12 +106,24 @@ def _plain_file(path: Path, options: ReadOptions, name: str, folder: Path) -> tu
     return path, name
 
 
-def _write(stream: BatchStream, target: Path, name: str, layout: Layout) -> None:
+def dialect_in(table: pa.Table) -> CsvDialect | None:
+    """Return the dialect that was detected when a transcribed table was read; None where none was."""
+    told = (table.schema.metadata or {}).get(_DIALECT.encode())
+    return CsvDialect.model_validate_json(told) if told else None
+
+
+def _with_dialect(path: Path, options: ReadOptions, name: str, data_format: DataFormat) -> ReadOptions:
+    if not options.dialect.detect or data_format not in _DELIMITERS:
+        return options
+    return replace(options, dialect=detected(path, options.dialect, name, delimiter=_DELIMITERS[data_format]))
+
+
+def _write(stream: BatchStream, target: Path, name: str, layout: Layout, notes: Mapping[str, str]) -> None:
     while True:
         plain = with_plain_types(stream, name)
         _require_usable_names(plain.schema, name)
         try:
-            with table_sink(target, plain.schema, layout) as sink:
+            with table_sink(target, plain.schema.with_metadata(dict(notes)), layout) as sink:
                 for batch in plain.batches:
                     sink.write(batch)
                 if sink.rows == 0:

@@ -88,7 +88,7 @@ def parse_pipeline(text: str, *, where: str) -> PipelineSpec:
     Raises:
         SpecError: the text is not acceptable; says the line.
     """
-    document = _parse_yaml(text, where)
+    document = parse_yaml(text, where)
     if not isinstance(document, dict):
         raise SpecError("a pipeline file is a mapping", where=where, found=type(document).__name__)
     _refuse_misplaced_environment(document, where)
@@ -98,7 +98,12 @@ def parse_pipeline(text: str, *, where: str) -> PipelineSpec:
         raise _as_spec_error(error, document, where) from error
 
 
-def _parse_yaml(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> Any:
+    """Return a YAML 1.2 document with line marks.
+
+    Raises:
+        SpecError: it is not valid YAML; says the line.
+    """
     try:
         return YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:

@@ -4,30 +4,40 @@ Does not belong here: reading files (`assay.ingestion`), judging rows (`assay.va
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataContractError, EmptyDataError
-from assay.specs.dataset import ColumnRole, DatasetSpec, DerivedColumn, PartitionsSpec
+from assay.specs.dataset import DatasetSpec, DerivedColumn, PartitionsSpec
 from assay.tables.dataset import Dataset
 from assay.tables.fingerprint import fingerprint
 from assay.tables.roles import infer_schema, require_column
-from assay.tables.schema import dtype_name
+from assay.tables.written_values import with_values_read
 
 
-def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, where: str) -> Dataset:
+def prepare(
+    table: pa.Table,
+    spec: DatasetSpec,
+    *,
+    partition_key: str | None,
+    where: str,
+    frozen: Mapping[str, str] = MappingProxyType({}),
+) -> Dataset:
     """Select a partition's rows, add derived columns, and give every column a role.
 
-    Texts that are all ISO 8601 dates or times become times, unless they are the target or another role is declared.
+    Texts that are all dates or times, in ISO 8601 or the dialect's format, become times, unless they are the target,
+    frozen as text, or another role is declared; digits in groups become numbers.
 
     Args:
         table: rows as `assay.ingestion` reads them.
         spec: the dataset.
         partition_key: the partition; None without partitions.
         where: asset and partition, for messages.
+        frozen: recorded dtypes by column, of the version's schema.
 
     Returns:
         The partition's rows; `notes` tell what was selected and derived.
@@ -38,7 +48,7 @@ def prepare(table: pa.Table, spec: DatasetSpec, *, partition_key: str | None, wh
         EmptyDataError: no row falls into the partition.
     """
     read = table.num_rows
-    table = _with_datetimes(table, spec)
+    table = with_values_read(table, spec, frozen)
     notes = {}
     if spec.partitions.is_time and spec.partitions.column is not None and partition_key is not None:
         undated = _column(table, spec.partitions.column).null_count
@@ -150,37 +160,3 @@ def _compared(column: pa.ChunkedArray, derived: DerivedColumn, name: str) -> pa.
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     require_column(table, name, where="dataset.partitions.column")
     return table.column(name)
-
-
-def _with_datetimes(table: pa.Table, spec: DatasetSpec) -> pa.Table:
-    """Convert ISO 8601 texts: columns declared as datetime must be such, others may."""
-    for place, name in enumerate(table.column_names):
-        values = table.column(name)
-        declared = spec.columns[name].role if name in spec.columns else None
-        candidate = declared is ColumnRole.DATETIME or (declared is None and name != spec.target)
-        if not candidate or dtype_name(values.type) != "string":
-            continue
-        moments = _as_moments(values)
-        if moments is not None:
-            table = table.set_column(place, name, moments)
-        elif declared is not None:
-            raise DataContractError(
-                f"column '{name}' is declared as datetime, but holds other text",
-                where=f"dataset.columns.{name}",
-                found=f"dtype {values.type}",
-                expected="ISO 8601, such as 2013-01-31T18:00:00, all with a zone or all without",
-                remedy="mend the values, or declare another role",
-            )
-    return table
-
-
-def _as_moments(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """Return the times that all of the texts name; None where one does not, or there is none."""
-    if texts.null_count == len(texts):
-        return None
-    for dtype in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        try:
-            return texts.cast(pa.string()).cast(dtype)
-        except pa.ArrowInvalid:
-            continue
-    return None

@@ -39,7 +39,13 @@ def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
             data_sources.fetched(run.dataset, partition_of(context)) as files,
             quarantine.refusals(files, run, where=place_of(context)),
         ):
-            read = read_dataset(files, run.dataset, partition_key=partition_of(context), where=place_of(context))
+            read = read_dataset(
+                files,
+                run.dataset,
+                partition_key=partition_of(context),
+                where=place_of(context),
+                frozen=schema_registry.frozen(run),
+            )
             dataset = schema_registry.conformed(read, run, where=place_of(context))
         return dg.Output(
             dataset,

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.specs.dataset import DataFormat
+
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
@@ -25,11 +27,19 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """An object brought to this machine."""
+    """An object brought to this machine.
+
+    Attributes:
+        path: the file.
+        uri: where it came from.
+        version: of the object.
+        data_format: where the source knows it; None where the pipeline says.
+    """
 
     path: Path
     uri: str
     version: str
+    data_format: DataFormat | None = None
 
 
 class Source(ABC):

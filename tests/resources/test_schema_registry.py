@@ -8,6 +8,7 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 from assay.errors import SchemaDriftError
+from assay.ingestion.dataset import ReadDataset
 from assay.specs import PipelineSpec
 from assay.tables.preparation import prepare
 from resources.schema_registry import SchemaRegistry
@@ -29,7 +30,7 @@ def pipeline(version=1, name="demo", **dataset):
 def conformed(registry, columns, spec=None):
     spec = spec or pipeline()
     dataset = prepare(pa.table(columns), spec.dataset, partition_key=None, where="demo")
-    return registry.conformed(dataset, spec, where="demo")
+    return registry.conformed(ReadDataset(dataset, None), spec, where="demo")
 
 
 FIRST = {"x": pa.array([1.5, 2.0]), "y": pa.array([1, 2])}
@@ -96,7 +97,7 @@ def test_of_two_at_once_one_freezes_and_the_other_conforms(registry):
         spec = pipeline()
         dataset = prepare(pa.table(columns), spec.dataset, partition_key=None, where=kind)
         start.wait()
-        results[kind] = registry.conformed(dataset, spec, where=kind)
+        results[kind] = registry.conformed(ReadDataset(dataset, None), spec, where=kind)
 
     whole = {"x": pa.array([1, 2]), "y": pa.array([1, 2])}
     threads = [
