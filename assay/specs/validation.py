@@ -9,28 +9,11 @@ from pydantic import Field, model_validator
 
 from assay.specs.base import Spec
 from assay.specs.dataset import Scalar
+from assay.specs.rule_names import ListedRule, refuse_contradictions
+from assay.specs.rule_settings import ConditionalRule, DistributionRule, FreshnessRule, Pattern, RangeRule
 from assay.specs.sentinel import SentinelSpec
 
 DtypeName: TypeAlias = Literal["integer", "float", "number", "boolean", "string", "datetime"]
-
-
-class RangeRule(Spec):
-    """Bounds of a numeric column; missing values are not judged here."""
-
-    min: float | None = None
-    max: float | None = None
-    strict: bool = False
-    """Whether the bounds themselves are refused."""
-
-    @model_validator(mode="after")
-    def _bounds_make_sense(self) -> Self:
-        if self.min is None and self.max is None:
-            msg = "a range needs min, max or both"
-            raise ValueError(msg)
-        if self.min is not None and self.max is not None and self.min > self.max:
-            msg = f"min {self.min} is above max {self.max}"
-            raise ValueError(msg)
-        return self
 
 
 class ValidationSpec(Spec):
@@ -54,13 +37,30 @@ class ValidationSpec(Spec):
     """Bounds by column."""
     allowed: dict[str, tuple[Scalar, ...]] = {}
     """Allowed values by column; missing values are not judged here."""
+    matches: dict[str, Pattern] = {}
+    """Regular expression by text column, which every whole value matches; missing values are not judged here. The
+    syntax is RE2: as Perl's, but without look-around and back-references, in time linear in the text."""
+    finite: bool | tuple[str, ...] = False
+    """Every float column, or these: no infinity, and no NaN stored as a value; missing values are not judged here."""
+    expressions: dict[str, str] = {}
+    """Name to a SQL expression over the columns, such as `arr_time >= dep_time`, which no row breaks. The dialect is
+    DuckDB's; a row for which it is NULL is not judged. Aggregates, subqueries, and functions of the clock or of
+    chance are refused."""
+    conditional: tuple[ConditionalRule, ...] = ()
+    """Expressions that must hold where another does: `{when: "country = 'US'", then: "state is not null"}`."""
+    freshness: FreshnessRule | None = None
+    """How old the newest row may be."""
+    distributions: DistributionRule | None = None
+    """How far columns may lie from those of data that passed before; warns unless `block` names its rule."""
+    pandera_schema: str | None = None
+    """A pandera schema of the user's own, `package.module:Name`: a DataFrameSchema or a DataFrameModel."""
     custom: dict[str, str] = {}
     """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
     sentinel: SentinelSpec = SentinelSpec()
     """What is looked for without being asked."""
-    warn: tuple[str, ...] = ()
-    """Names of rules whose failure is shown and does not block."""
-    block: tuple[str, ...] = ()
+    warn: tuple[ListedRule, ...] = ()
+    """Names of rules whose failure is shown and does not block; not of those without which nothing can be learned."""
+    block: tuple[ListedRule, ...] = ()
     """Names of rules that only warn by default, and shall block."""
     show_values: bool = True
     """Whether failure tables quote values; those of pii columns never are."""
@@ -76,4 +76,5 @@ class ValidationSpec(Spec):
         if self.max_rows is not None and self.max_rows < self.min_rows:
             msg = f"max_rows {self.max_rows} is below min_rows {self.min_rows}"
             raise ValueError(msg)
+        refuse_contradictions(self.warn, self.block)
         return self

@@ -3,6 +3,7 @@
 Does not belong here: what each rule checks (`table_rules`, `pandera_rules`, `learnability`).
 """
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,7 +15,17 @@ import pyarrow.compute as pc
 from assay.specs.pipeline import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.tables.fingerprint import fingerprint
-from assay.validation import custom_rules, learnability, pandera_rules, table_rules
+from assay.validation import (
+    custom_rules,
+    distribution_rules,
+    expression_rules,
+    freshness,
+    learnability,
+    pandera_rules,
+    table_rules,
+    user_schema,
+    value_rules,
+)
 from assay.validation.judged_table import JudgedTable, decoded, missing_mask
 from assay.validation.outcome import Outcome, broken, outcome
 from assay.validation.profile import profile
@@ -38,6 +49,13 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
         "values_allowed": pandera_rules.values_allowed,
         "custom_rules_hold": custom_rules.custom_rules_hold,
         "target_learnable": learnability.target_learnable,
+        "values_match_pattern": value_rules.values_match_pattern,
+        "values_finite": value_rules.values_finite,
+        "expressions_hold": expression_rules.expressions_hold,
+        "conditions_hold": expression_rules.conditions_hold,
+        "data_is_fresh": freshness.data_is_fresh,
+        "pandera_schema_holds": user_schema.pandera_schema_holds,
+        "distributions_as_reference": distribution_rules.distributions_as_reference,
     }
 )
 
@@ -59,7 +77,15 @@ class GateVerdict:
     judged: pa.Table
 
 
-def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str = "") -> GateVerdict:
+def run_gate(
+    dataset: Dataset,
+    spec: PipelineSpec,
+    *,
+    where: str,
+    partition: str = "",
+    as_of: dt.datetime | None = None,
+    reference: Dataset | ValidatedDataset | None = None,
+) -> GateVerdict:
     """Judge the rows of one partition by the pipeline's rules.
 
     Args:
@@ -67,12 +93,21 @@ def run_gate(dataset: Dataset, spec: PipelineSpec, *, where: str, partition: str
         spec: the pipeline as this run sees it.
         where: asset and partition, for the report.
         partition: the partition key; empty without partitions.
+        as_of: the moment as of which ages count, with a time zone: the partition's end, so that a backfill is judged
+            as it would have been then; now unless given.
+        reference: rows that passed before, for `validation.distributions`; None when there are none yet.
 
     Returns:
         The verdict; broken rules are failed results, never exceptions.
     """
     table = _without_null_rows(dataset.table, spec.validation.drop_null_rows)
-    judged = JudgedTable(table, dataset.schema)
+    judged = JudgedTable(
+        table,
+        dataset.schema,
+        show_values=spec.validation.show_values,
+        as_of=as_of,
+        reference=None if reference is None else JudgedTable(reference.table, reference.schema),
+    )
     rules = tuple(_result(rule, judged, spec) for rule in RULES.values())
     failed = tuple(rule.name for rule in rules if not rule.passed and rule.severity == "ERROR")
     # computed from the rows themselves: the receipt vouches for nothing that the gate has not seen

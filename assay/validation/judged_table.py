@@ -4,8 +4,9 @@ Strings become pandas categories: membership and equality then cost one look-up 
 Does not belong here: any rule.
 """
 
+import datetime as dt
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,26 @@ class JudgedTable:
     Args:
         table: the rows, after `drop_null_rows`.
         schema: dtype, role and pii mark of every column.
+        show_values: whether values of columns without a pii mark may be shown.
+        as_of: the moment as of which the rows are judged, with a time zone; now unless given.
+        reference: rows that passed before, to compare with; None when there are none yet.
     """
 
-    def __init__(self, table: pa.Table, schema: TableSchema) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        schema: TableSchema,
+        *,
+        show_values: bool = True,
+        as_of: dt.datetime | None = None,
+        reference: Self | None = None,
+    ) -> None:
         self.rows: int = table.num_rows
         self.names: tuple[str, ...] = tuple(table.column_names)
         self.schema = schema
+        self.as_of: dt.datetime = as_of or dt.datetime.now(dt.UTC)
+        self.reference = reference
+        self._show_values = show_values
         self._table = table
         self._plain: dict[str, pa.ChunkedArray] = {}
         self._series: dict[str, pd.Series[Any]] = {}
@@ -53,12 +68,12 @@ class JudgedTable:
 
     def is_pii(self, name: str) -> bool:
         """Whether a column's values must not be shown."""
-        return any(column.pii for column in self.schema.columns if column.name == name)
+        return not self._show_values or any(column.pii for column in self.schema.columns if column.name == name)
 
     @property
     def holds_pii(self) -> bool:
         """Whether any column's values must not be shown."""
-        return any(column.pii for column in self.schema.columns)
+        return not self._show_values or any(column.pii for column in self.schema.columns)
 
     def missing(self, name: str) -> int:
         """Return the number of missing values; NaN is missing."""

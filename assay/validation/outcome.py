@@ -89,9 +89,9 @@ def not_judged(table: JudgedTable, column: str, *, expected: str) -> Finding:
 
 
 def broken(table: JudgedTable, column: str, error: str, *, expected: str) -> Finding:
-    """Describe a check that broke; its text may quote values, so it is withheld beside pii columns."""
+    """Describe a check that broke; its text may quote values, so it is withheld where some must not be shown."""
     kind = error.split(":", maxsplit=1)[0].split("(", maxsplit=1)[0]
-    text = f"{kind} (text withheld: the table has pii columns)" if table.holds_pii else error
+    text = f"{kind} (text withheld: it may quote values that must not be shown)" if table.holds_pii else error
     return failing_column(column, expected=expected, found=f"not judged: the check broke with {text}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.specs.dataset import Scalar
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.validation import RangeRule
+from assay.specs.rule_settings import RangeRule
 from assay.validation.judged_table import ColumnKind, JudgedTable
 from assay.validation.outcome import (
     UNCONFIGURED,

@@ -45,6 +45,18 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ("values_allowed", "Every value is one of its column's allowed values."),
             ("custom_rules_hold", "Every rule of the user's own holds."),
             ("target_learnable", "The target has classes, or a spread of numbers, that the task can be learned from."),
+            ("values_match_pattern", "Every text matches its column's regular expression."),
+            ("values_finite", "No number is infinite, or NaN stored as a value."),
+            ("expressions_hold", "No row breaks a SQL expression."),
+            ("conditions_hold", "Where a condition holds, what must follow from it does."),
+            ("data_is_fresh", "The newest row is young enough, and none lies in the future."),
+            ("pandera_schema_holds", "The user's own pandera schema holds."),
+        )
+    }
+    | {
+        name: Rule(name, description, blocking=False)
+        for name, description in (
+            ("distributions_as_reference", "No column's distribution lies far from that of data which passed before."),
         )
     }
 )

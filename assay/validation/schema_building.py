@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from assay.specs.dataset import Scalar
-from assay.specs.validation import DtypeName, RangeRule
+from assay.specs.rule_settings import RangeRule
+from assay.specs.validation import DtypeName
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera

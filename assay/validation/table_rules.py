@@ -46,7 +46,10 @@ def required_columns(spec: PipelineSpec) -> tuple[str, ...]:
     declared = [name for name, column in spec.dataset.columns.items() if column.role is not ColumnRole.IGNORED]
     shares = rules.max_missing if isinstance(rules.max_missing, dict) else {}
     dropped = rules.drop_null_rows if isinstance(rules.drop_null_rows, tuple) else ()
+    finite = rules.finite if isinstance(rules.finite, tuple) else ()
+    fresh = [rules.freshness.column] if rules.freshness is not None else []
     named = [*rules.columns_present, *rules.dtypes, *shares, *rules.not_null, *dropped, *rules.ranges, *rules.allowed]
+    named += [*rules.matches, *finite, *fresh]
     keys = [name for key in rules.unique for name in key]
     return tuple(dict.fromkeys([spec.dataset.target, *declared, *spec.dataset.derive, *named, *keys]))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.specs.validation import RangeRule
+from assay.specs.rule_settings import RangeRule
 from assay.validation.schema_building import not_null_schema, range_schema, union_of, unique_schema, violations
 
 

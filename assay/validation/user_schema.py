@@ -1,0 +1,96 @@
+"""The rule that is a pandera schema of the user's own.
+
+Does not belong here: schemas that the gate builds itself (`schema_building`).
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from assay.errors import DataContractError
+from assay.importing import import_object
+from assay.specs.pipeline import PipelineSpec
+from assay.validation.judged_table import JudgedTable
+from assay.validation.outcome import UNCONFIGURED, Finding, Outcome, failing_column, failing_rows, outcome
+
+if TYPE_CHECKING:
+    import pandera.pandas as pandera
+
+_WHERE = "validation.pandera_schema"
+
+
+def pandera_schema_holds(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge `validation.pandera_schema`, lazily, so that every failure is told.
+
+    The schema sees texts as `object` columns, or as categories where it asks for them, and integers with missing
+    values as `Int64`. What it changes, by coercing or parsing, stays without effect on the rows that are published.
+    """
+    path = spec.validation.pandera_schema
+    if path is None:
+        return UNCONFIGURED
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaErrors
+
+    schema = _schema(path)
+    findings: list[Finding] = []
+    # pandera can be switched off from the environment, and would then let everything pass
+    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        try:
+            schema.validate(_frame(table, schema), lazy=True)
+        except SchemaErrors as errors:
+            findings = [_finding(table, error) for error in errors.schema_errors]
+    return outcome(findings, observed=f"{path} holds", expected=path)
+
+
+def _schema(path: str) -> "pandera.DataFrameSchema":
+    import pandera.pandas as pandera
+
+    found = import_object(path, where=_WHERE)
+    if isinstance(found, type) and issubclass(found, pandera.DataFrameModel):
+        return found.to_schema()
+    if isinstance(found, pandera.DataFrameSchema):
+        return found
+    raise DataContractError(
+        "this is no pandera schema for pandas",
+        where=_WHERE,
+        found=f"{path}, a {type(found).__name__}",
+        expected="a pandera.pandas DataFrameSchema, or a subclass of its DataFrameModel",
+    )
+
+
+def _frame(table: JudgedTable, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
+    frame = table.frame(table.names).copy()
+    texts = [name for name in table.names if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    categories = {name for name, column in schema.columns.items() if str(column.dtype) == "category"}
+    return frame.astype({name: object for name in texts if name not in categories})
+
+
+def _finding(table: JudgedTable, error: Any) -> Finding:
+    column = str(error.column_name) if error.column_name in table.names else ""
+    check = getattr(error.check, "error", None) or getattr(error.check, "name", None) or str(error.check)
+    expected = str(check)
+    positions = next((found for found in _positions(error) if found.size), None)
+    if positions is not None:
+        found = f"the schema's {error.reason_code.name.lower()} fails"
+        return failing_rows(table, (column,) if column else (), positions, expected=expected, found=found)
+    return failing_column(column, expected=expected, found=_told(table, error))
+
+
+def _positions(error: Any) -> "Iterator[np.ndarray[Any, Any]]":
+    """Yield the int64 numbers of failing rows, by every way in which pandera may tell them."""
+    output = error.check_output
+    if isinstance(output, pd.DataFrame):
+        output = output.all(axis=1)
+    if isinstance(output, pd.Series) and pd.api.types.is_bool_dtype(output.dtype):
+        yield output.index[~output.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
+    cases = error.failure_cases
+    if isinstance(cases, pd.DataFrame) and "index" in cases and pd.api.types.is_numeric_dtype(cases["index"]):
+        yield np.unique(cases["index"].dropna().to_numpy(dtype=np.int64))
+
+
+def _told(table: JudgedTable, error: Any) -> str:
+    """Return a failure of a column or of the table in words, which quote values only where these may be shown."""
+    reason = error.reason_code.name.lower().replace("_", " ")
+    return reason if table.holds_pii else f"{reason}: {' '.join(str(error).split())}"
