@@ -15,13 +15,15 @@ from assay.training.trained_model import ModelManifest, TrainedModel
 _FEW_ROWS = 100
 
 
-def render(model: TrainedModel, report: EvaluationReport, decision: PromotionDecision, spec: PipelineSpec) -> str:
+def render(
+    model: TrainedModel, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
+) -> str:
     """Return a model's card as markdown.
 
     Args:
         model: the fitted model.
         report: its judgement on the holdout.
-        decision: whether it became champion.
+        decision: whether it became champion; None where it was not held against one.
         spec: the pipeline that it comes from.
 
     Returns:
@@ -35,14 +37,16 @@ def render(model: TrainedModel, report: EvaluationReport, decision: PromotionDec
         ["## Features", *_features(manifest)],
         ["## Model", *_model(manifest)],
         ["## Evaluation", *_evaluation(report)],
-        ["## Promotion", decision.reason],
+        ["## Promotion", decision.reason if decision else "Not held against a champion."],
         ["## Limits", _listed(_limits(manifest, report, spec))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
     return "\n\n".join(block for section in sections for block in section if block) + "\n"
 
 
-def _summary(manifest: ModelManifest, report: EvaluationReport, decision: PromotionDecision, spec: PipelineSpec) -> str:
+def _summary(
+    manifest: ModelManifest, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
+) -> str:
     value = report.metrics[report.primary_metric]
     return _table(
         ("", ""),
@@ -53,7 +57,7 @@ def _summary(manifest: ModelManifest, report: EvaluationReport, decision: Promot
             ("Pipeline", f"`{spec.name}`"),
             ("Owners", ", ".join(spec.owners) or "none named"),
             ("Primary metric", f"`{report.primary_metric}` = {_number(value)}"),
-            ("Verdict", decision.verdict),
+            ("Verdict", decision.verdict if decision else "no decision"),
         ],
     )
 

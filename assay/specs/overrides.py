@@ -80,22 +80,32 @@ def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec
     Raises:
         SpecError: a parameter is not acceptable.
     """
-    document = json.loads(spec.model_dump_json())
-    for name, value in overrides.given.items():
-        for *path, last in _PLACES[name]:
-            holder = document
-            for part in path:
-                holder = holder[part]
-            if name == "model_name":
-                holder[last] = [value]
-            elif isinstance(value, dict):
-                holder[last] = holder[last] | value
-            else:
-                holder[last] = value
+    document = laid_over(json.loads(spec.model_dump_json()), overrides)
     try:
         return PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _as_override_error(error, spec.name) from error
+
+
+def laid_over(document: dict[str, Any], overrides: RunOverrides) -> dict[str, Any]:
+    """Return a pipeline as JSON-able values with one run's parameters in their places.
+
+    Args:
+        document: a pipeline's values; it is changed.
+        overrides: the run's parameters.
+    """
+    for name, value in overrides.given.items():
+        for *path, last in _PLACES[name]:
+            holder = document
+            for part in path:
+                holder = holder.setdefault(part, {})
+            if name == "model_name":
+                holder[last] = [value]
+            elif isinstance(value, dict):
+                holder[last] = holder.get(last, {}) | value
+            else:
+                holder[last] = value
+    return document
 
 
 def _as_override_error(error: ValidationError, pipeline: str) -> SpecError:

@@ -38,8 +38,8 @@ def train(
         The fitted model with its manifest.
 
     Raises:
-        LearningError: an incremental fit is asked for and cannot be had: the family cannot go on, or differs from the
-            champion's, or the features or classes do.
+        LearningError: the estimator refuses the rows or its hyperparameters; or an incremental fit is asked for and
+            cannot be had: the family cannot go on, or differs from the champion's, or the features or classes do.
         UnknownModelError: the family is not known.
         UnknownHyperparameterError: the family does not take a hyperparameter.
     """
@@ -76,7 +76,15 @@ def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spe
     from assay.estimators.assembly import build_pipeline
 
     pipeline = build_pipeline(family, best.parameters, split.features, spec)
-    return pipeline.fit(split.train.features, split.train.target)
+    try:
+        return pipeline.fit(split.train.features, split.train.target)
+    except Exception as error:  # an estimator may raise anything, one of the user's own above all
+        raise LearningError(
+            f"'{family.name}' cannot be fitted to these rows with these hyperparameters",
+            where=f"pipeline {spec.name}, model",
+            found=f"{type(error).__name__}: {error}",
+            remedy="change what the reason names, or choose another model family",
+        ) from error
 
 
 def _continued(

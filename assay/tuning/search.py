@@ -66,15 +66,33 @@ def find_best_hyperparameters(
         DataContractError: the rows cannot be cut into folds.
     """
     candidates = _candidates(spec)
-    if not spec.tuning.enabled:
-        return _unsearched(candidates, "disabled")
-    if candidates.is_empty and len(candidates.families) == 1:
-        return _unsearched(candidates, "empty_space")
+    settled = _settled(candidates)
+    if settled is not None:
+        return settled
     cache = FoldCache(train, features, make_folds(train.target, spec, groups), spec)
     runner = TrialRunner(cache, primary_metric(spec), classes, spec)
     with limited_threads(spec.training.threads), _quiet_optuna():
         trials, stopped_by = _run(candidates, runner, progress)
     return _best(candidates, trials, stopped_by)
+
+
+def settled_hyperparameters(spec: PipelineSpec) -> BestHyperparameters | None:
+    """Return the first candidate's base values where there is nothing to search; None where rows must tell.
+
+    Raises:
+        LearningError: a hyperparameter or search range is not acceptable.
+        UnknownModelError: a candidate cannot be used.
+        UnknownMetricError: the primary metric is not known.
+    """
+    return _settled(_candidates(spec))
+
+
+def _settled(candidates: Candidates) -> BestHyperparameters | None:
+    if not candidates.spec.tuning.enabled:
+        return _unsearched(candidates, "disabled")
+    if candidates.is_empty and len(candidates.families) == 1:
+        return _unsearched(candidates, "empty_space")
+    return None
 
 
 def _candidates(spec: PipelineSpec) -> Candidates:

@@ -1,0 +1,183 @@
+"""Where commands read from and write to: the port, local files, and the way to other schemes.
+
+Does not belong here: any scheme that needs the network.
+"""
+
+import errno
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from assay.errors import SourceError, SourceNotFoundError, StorageError
+from assay.ingestion.dataset import LocalFile
+from assay.shell.adapters import adapter
+from assay.specs.dataset import DataFormat
+
+GROUP = "assay.storage"
+VARIABLES = "variables"
+"""The entry point for addresses with `${NAME}`, for the domain reads no environment."""
+_ADDRESSES = "a local path, s3://bucket/key, or https:// and demo:// to read from"
+
+
+class Storage(Protocol):
+    """What every scheme offers."""
+
+    def fetch(self, uri: str, folder: Path) -> Sequence[LocalFile]:
+        """Bring the files that an address names to this machine, at least one, those of a glob in order.
+
+        Args:
+            uri: the address.
+            folder: for files that are not here yet; each gets a folder of its own if need be.
+
+        Raises:
+            SourceError: there is no such file, or it cannot be read.
+        """
+
+    def require_target(self, uri: str) -> None:
+        """Refuse an address that nothing can be written to, as far as that can be told before any work is done.
+
+        Raises:
+            StorageError: nothing can be written there.
+        """
+
+    def put(self, path: Path, uri: str) -> None:
+        """Copy a file to an address; afterwards it is there whole, before that not at all.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+
+    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
+        """Copy the files of a folder to an address; whoever finds the file `last` finds all, and of one kind.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file of this machine."""
+
+    path: Path
+    uri: str
+    data_format: DataFormat | None = None
+
+
+class LocalStorage:
+    """Paths relative to the working directory, and `file://`."""
+
+    def fetch(self, uri: str, folder: Path) -> Sequence[LocalFile]:  # noqa: ARG002 - local files stay where they are
+        """Name the file, or the files of a glob, where they are."""
+        path = _local(uri)
+        found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute globs
+        if not found:
+            raise SourceNotFoundError(
+                "the file does not exist", where=uri, found=f"nothing at {path.absolute()}", remedy="mend the address"
+            )
+        return [NamedFile(each, str(each)) for each in found]
+
+    def require_target(self, uri: str) -> None:
+        """Look whether the nearest folder that exists is one."""
+        target = _local(uri).absolute()
+        nearest = next(parent for parent in target.parents if parent.exists())
+        if not nearest.is_dir():
+            raise StorageError("the result cannot be written", where=uri, found=f"{nearest} is no folder")
+
+    def put(self, path: Path, uri: str) -> None:
+        """Copy to a temporary file beside the target, flush it, and move it into place."""
+        target = _local(uri)
+        with _told_as_storage_error(uri):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".assay-", dir=target.parent)
+            try:
+                with os.fdopen(handle, "wb") as written, path.open("rb") as source:
+                    shutil.copyfileobj(source, written, 1 << 20)
+                    written.flush()
+                    os.fsync(written.fileno())
+                Path(name).chmod(0o644)
+                Path(name).replace(target)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:  # noqa: ARG002 - a folder appears at once
+        """Copy to a temporary folder beside the target and move it into place; a former one is moved away first."""
+        target = _local(uri)
+        with _told_as_storage_error(uri):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".assay-", dir=target.parent) as scratch:
+                shutil.copytree(folder, Path(scratch, "new"))
+                if target.exists():
+                    target.rename(Path(scratch, "former"))
+                Path(scratch, "new").rename(target)
+
+
+class AnyStorage:
+    """Every scheme: local files, and what the installed adapters bring."""
+
+    def fetch(self, uri: str, folder: Path) -> Sequence[LocalFile]:
+        """Fetch by the address's scheme."""
+        return self._of(uri, SourceError).fetch(uri, folder)
+
+    def require_target(self, uri: str) -> None:
+        """Look by the address's scheme."""
+        self._of(uri, StorageError).require_target(uri)
+
+    def put(self, path: Path, uri: str) -> None:
+        """Put by the address's scheme."""
+        self._of(uri, StorageError).put(path, uri)
+
+    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
+        """Put by the address's scheme."""
+        self._of(uri, StorageError).put_folder(folder, uri, last=last)
+
+    def _of(self, uri: str, error: type[SourceError | StorageError]) -> Storage:
+        scheme = VARIABLES if "${" in uri else uri.partition("://")[0] if "://" in uri else "file"
+        if scheme == "file":
+            return LocalStorage()
+        what = f"{scheme}:// cannot be used here" if scheme != VARIABLES else "${...} cannot be filled in here"
+        where = f"{scheme}://..." if "@" in uri else uri
+        make = adapter(GROUP, scheme, error=error, what=what, where=where, expected=_ADDRESSES)
+        made: Storage = make()
+        return made
+
+
+def put_text(storage: Storage, text: str, uri: str) -> None:
+    """Write a text to an address.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        path = Path(folder) / "text"
+        path.write_text(text, encoding="utf-8")
+        storage.put(path, uri)
+
+
+def joined(folder: str, *names: str) -> str:
+    """Return the address of something in a folder."""
+    return "/".join((folder.rstrip("/"), *names))
+
+
+def _local(uri: str) -> Path:
+    return Path(uri.removeprefix("file://")).expanduser()
+
+
+@contextmanager
+def _told_as_storage_error(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise StorageError(
+            "the disk is full" if full else "the result cannot be written",
+            where=uri,
+            found=str(error),
+            remedy="make room" if full else "check the path and the folder's permissions",
+        ) from error

@@ -1,0 +1,70 @@
+"""MLflow for the shell's `assay train`, under the entry points `assay.tracking`; logs what the assets log.
+
+Does not belong here: which facts are logged (`tracking`), the connection (`resources.experiment_tracker`).
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.evaluation.report import EvaluationReport
+from assay.specs import PipelineSpec
+from assay.splitting import Split
+from assay.training.trained_model import TrainedModel
+from assay.tuning.result import BestHyperparameters
+from ml_assets.tracking import log_evaluation, log_training, run_tags
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.settings import Settings
+from resources.tracked_run import TrackedRun
+
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class OpenMlflowRun:
+    """Implements `assay.shell.tracking.OpenRun`."""
+
+    tracker: MlflowTracker
+    tracked: TrackedRun
+    spec: PipelineSpec
+
+    @property
+    def run_id(self) -> str:
+        """MLflow's id of the run."""
+        return self.tracked.run_id
+
+    def log(
+        self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
+    ) -> None:
+        """Log parameters, model, metrics and pictures."""
+        log_training(self.tracked, model, best, self.spec)
+        log_evaluation(self.tracker, model, report, dict(plots))
+
+
+class MlflowTracking:
+    """Implements `assay.shell.tracking.Tracking`."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        settings = Settings()
+        self._tracker = MlflowTracker(
+            tracking_uri=tracking_uri,
+            artifact_root=_artifact_root(tracking_uri),
+            experiment_prefix=settings.experiment_prefix,
+            tags={"git_sha": settings.revision},
+        )
+
+    @contextmanager
+    def run(self, spec: PipelineSpec, split: Split) -> Iterator[OpenMlflowRun]:
+        """Open a run of its own for this command; FINISHED at the end, FAILED on any exception."""
+        identity = RunIdentity(spec.name, uuid.uuid4().hex, f"{spec.name}/trained_model", None)
+        with self._tracker.run(identity, run_tags(spec, split)) as tracked:
+            yield OpenMlflowRun(self._tracker, tracked, spec)
+
+
+def _artifact_root(tracking_uri: str) -> str:
+    """Keep artifacts beside a local database; a server decides for itself."""
+    if not tracking_uri.startswith(_SQLITE):
+        return ""
+    return str(Path(tracking_uri.removeprefix(_SQLITE)).absolute().parent / "artifacts")

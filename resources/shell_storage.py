@@ -1,0 +1,80 @@
+"""Sources and stores of the platform for the shell's commands, under the entry points `assay.storage`.
+
+Does not belong here: local files, which the commands reach by themselves.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import SourceNotFoundError, StorageError
+from resources.object_store.interface import ObjectStore
+from resources.object_store.opening import open_store
+from resources.s3_client import BoundedS3Resource, client_of
+from resources.settings import Settings, source_environment
+from resources.sources.address import refuse_credentials, without_secrets
+from resources.sources.interface import FetchedFile
+from resources.sources.opening import expand_source, open_source
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+
+def platform_storage() -> "PlatformStorage":
+    """Return the storage by the deployment's settings; nothing is connected before it is used."""
+    return PlatformStorage(Settings())
+
+
+class PlatformStorage:
+    """Implements `assay.shell.storage.Storage` for every scheme of the platform."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def fetch(self, uri: str, folder: Path) -> Sequence[FetchedFile]:
+        """Bring the objects of an address to this machine; `${NAME}` is filled in from the environment."""
+        source = open_source(expand_source(uri, source_environment(), None), self._s3_client)
+        items = source.objects()
+        if not items:
+            raise SourceNotFoundError(
+                "the source matches no object", where=without_secrets(uri), remedy="mend the address"
+            )
+        return [source.fetch(item, folder) for item in items]
+
+    def require_target(self, uri: str) -> None:
+        """Look at the address alone; nothing is asked of S3."""
+        self._store_of(uri)
+
+    def put(self, path: Path, uri: str) -> None:
+        """Put a file to `s3://` by one request, or in parts that become visible together."""
+        store, key = self._store_of(uri)
+        store.put_file(key, path)
+
+    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
+        """Put the files with `last` at the end; a former one is taken away first, so that no two are mixed."""
+        store, prefix = self._store_of(uri)
+        store.delete(f"{prefix}/{last}")
+        for path in sorted(folder.iterdir(), key=lambda found: (found.name == last, found.name)):
+            store.put_file(f"{prefix}/{path.name}", path)
+
+    def _store_of(self, uri: str) -> tuple[ObjectStore, str]:
+        refuse_credentials(uri)
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not key.strip("/"):
+            raise StorageError(
+                "nothing can be written to this address",
+                where=without_secrets(uri),
+                expected="a local path, or s3://bucket/key",
+            )
+        return open_store(f"s3://{bucket}", self._s3_client), key
+
+    def _s3_client(self) -> "S3Client":
+        settings = self._settings
+        return client_of(
+            BoundedS3Resource(
+                endpoint_url=settings.s3_endpoint_url,
+                region_name=settings.s3_region,
+                profile_name=settings.s3_profile,
+                max_attempts=3,
+            )
+        )
