@@ -149,11 +149,11 @@ def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecErr
     return SpecError(what + more, where=place, found=found, expected=expected, remedy=remedy)
 
 
-def explain(problem: ErrorDetails) -> tuple[str, str, str, str]:
-    """Turn one of pydantic's complaints into what, found, expected and remedy."""
+def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str, str, str, str]:
+    """Turn one of pydantic's complaints about a spec into what, found, expected and remedy."""
     name = str(problem["loc"][-1]) if problem["loc"] else ""
     if problem["type"] == "extra_forbidden":
-        known = fields_at(problem["loc"][:-1])
+        known = fields_at(problem["loc"][:-1], root)
         return (
             f"unknown key '{name}'{did_you_mean(name, known)}",
             "",
@@ -167,9 +167,9 @@ def explain(problem: ErrorDetails) -> tuple[str, str, str, str]:
     return f"'{name}' is not acceptable" if name else "the parts do not agree", found, message, ""
 
 
-def fields_at(location: Sequence[str | int]) -> list[str]:
-    """Return the field names of the spec at a location in a pipeline file."""
-    kind: Any = PipelineSpec
+def fields_at(location: Sequence[str | int], root: type[Spec] = PipelineSpec) -> list[str]:
+    """Return the field names of the spec at a location below a root."""
+    kind: Any = root
     for part in location:
         field = kind.model_fields.get(str(part)) if isinstance(kind, type) and issubclass(kind, Spec) else None
         kind = _spec_inside(field.annotation) if field else kind

@@ -88,7 +88,7 @@ def from_yaml(text: str, *, where: str) -> FrozenSchema:
         return FrozenSchema.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        what, found, expected, _ = explain(first)
+        what, found, expected, _ = explain(first, FrozenSchema)
         raise SpecError(
             f"the frozen schema is not acceptable: {what}",
             where=f"{where} ({'.'.join(str(part) for part in first['loc'])})",

@@ -35,7 +35,7 @@ def test_a_missing_file(bank):
 
 def test_a_wrong_format(bank):
     text = refused(bank, parameters={"data_format": "parquet"})
-    assert "[data_malformed] the file is not readable as Parquet" in text
+    assert "[data_malformed: unreadable] the file is not readable as Parquet" in text
     assert "bank.csv" in text
 
 
@@ -140,7 +140,7 @@ def test_a_damaged_parquet_source(bank, tmp_path):
     pq.write_table(pa.Table.from_pylist(bank_rows()), path)
     path.write_bytes(path.read_bytes()[:-100])
     text = refused(bank, parameters={"data_source": str(path)})
-    assert "[data_malformed]" in text
+    assert "[data_malformed: unreadable]" in text
 
 
 def test_a_default_that_does_not_exist_names_the_variable_to_set(bank):
