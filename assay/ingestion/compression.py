@@ -1,66 +1,125 @@
-"""Compressed files unpacked to a bounded size.
+"""Compressed files unpacked to a bounded size, whatever they say about their own.
 
-Does not belong here: what the unpacked bytes mean.
+Does not belong here: what the unpacked bytes mean, and how the file inside an archive is chosen (`archives`).
 """
 
 import gzip
+import lzma
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
-from assay.errors import MalformedDataError
+import pyarrow as pa
+
+from assay.errors import UnsupportedFormatError
+from assay.ingestion.archives import copy_member
+from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.formats import COMPRESSED, is_known
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_RATIO = 200
+_LEAST_LIMIT = 16 << 20
 _STEP = 1 << 20
+_CHECKSUM_WORDS = ("crc", "checksum", "incorrect length", "corruption detected")
+
+Copy = Callable[[bytes], None]
+"""Takes one more block of unpacked bytes; raises when there are too many."""
+
+
+def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> tuple[Path, str]:
+    """Unpack a `.gz`, `.zst` or `.zip` file; any other file, and a folder, is returned as it is.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; its ending tells the compression.
+        folder: where the unpacked file is put.
+        member: the file inside a zip archive, by its whole name or the last part of it.
+
+    Returns:
+        The unpacked file, and the name that tells its format.
+
+    Raises:
+        MalformedDataError: damaged, encrypted, several files in an archive and none named, no file of the name, or
+            larger than 8 GiB or 200 times its packed size (and 16 MiB).
+        UnsupportedFormatError: what is inside is compressed again.
+    """
+    unpack = _UNPACKERS.get(Path(name.lower()).suffix)
+    if unpack is None or not path.is_file():
+        return path, name
+    target = folder / "unpacked"
+    with target.open("wb") as plain:
+        inner = _unpacked_to(plain, path, name, unpack, member)
+    if inner.lower().endswith(COMPRESSED):
+        raise UnsupportedFormatError(
+            "what is inside the file is compressed again",
+            where=name,
+            found=inner,
+            expected="data that is compressed once",
+            remedy="unpack it before",
+        )
+    return target, inner
+
+
+Unpacker = Callable[[Path, str, str | None, Copy], str]
+
+
+def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, member: str | None) -> str:
+    limit = min(MAX_UNPACKED_BYTES, max(_LEAST_LIMIT, path.stat().st_size * MAX_RATIO))
+
+    def copy(block: bytes) -> None:
+        if plain.tell() + len(block) > limit:
+            raise malformed(
+                Defect.TOO_LARGE,
+                "the file unpacks to more than is allowed",
+                name,
+                found=f"over {limit:,} bytes",
+                expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
+                remedy="cut the data into partitions, or store it as Parquet",
+            )
+        plain.write(block)
+
+    try:
+        return unpack(path, name, member, copy)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the file's
+        changed = any(word in str(error).lower() for word in _CHECKSUM_WORDS)
+        raise malformed(
+            Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
+            "the file cannot be unpacked",
+            name,
+            found=str(error)[:300],
+            expected=f"an undamaged {Path(name).suffix} file",
+            remedy="fetch it again",
+        ) from error
+
+
+def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
+    with gzip.open(path) as packed:
+        while block := packed.read(_STEP):
+            copy(block)
+    return name[: -len(".gz")]
+
+
+def _unzstd(path: Path, name: str, _: str | None, copy: Copy) -> str:
+    with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as packed:
+        while block := packed.read(_STEP):
+            copy(block)
+    return name[: -len(".zst")]
+
+
+def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
+    inner = copy_member(path, name, member, copy)
+    # an archive's own name tells the format where its member's does not
+    return inner if is_known(inner) or inner.lower().endswith(COMPRESSED) else name[: -len(".zip")]
+
+
+_UNPACKERS: Mapping[str, Unpacker] = MappingProxyType({".gz": _gunzip, ".zst": _unzstd, ".zip": _unzip})
 
 
 def decompressed(path: Path, name: str, folder: Path) -> Path:
-    """Unpack a `.gz` file or the single member of a `.zip` file.
-
-    Args:
-        path: the compressed file.
-        name: how it is called in messages; its ending tells the compression.
-        folder: where the unpacked file is put.
-
-    Raises:
-        MalformedDataError: damaged, several members, or larger than 8 GiB or 200 times its packed size.
-    """
-    limit = min(MAX_UNPACKED_BYTES, max(_STEP * 16, path.stat().st_size * MAX_RATIO))
-    target = folder / "unpacked"
-    try:
-        if name.lower().endswith(".zip"):
-            with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, name)) as packed:
-                _copy(packed, target, limit, name)
-        else:
-            with gzip.open(path) as packed:
-                _copy(packed, target, limit, name)
-    except (OSError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:  # RuntimeError: encrypted
-        raise MalformedDataError("the file cannot be unpacked", where=name, found=str(error)) from error
-    return target
-
-
-def _only_member(archive: zipfile.ZipFile, name: str) -> str:
-    members = [item.filename for item in archive.infolist() if not item.is_dir()]
-    if len(members) != 1:
-        raise MalformedDataError(
-            "the archive does not hold exactly one file",
-            where=name,
-            found=", ".join(members) or "nothing",
-            remedy="unpack it and name the file",
-        )
-    return members[0]
-
-
-def _copy(packed: IO[bytes] | gzip.GzipFile, target: Path, limit: int, name: str) -> None:
-    with target.open("wb") as plain:
-        while block := packed.read(_STEP):
-            plain.write(block)
-            if plain.tell() > limit:
-                raise MalformedDataError(
-                    "the file unpacks to more than is allowed",
-                    where=name,
-                    found=f"over {limit:,} bytes",
-                    expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
-                )
+    """Unpack a compressed file of which the name tells the format; as `unpacked`."""
+    return unpacked(path, name, folder)[0]

@@ -11,7 +11,6 @@ import pytest
 
 from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError, UnsupportedFormatError
 from assay.ingestion.batches import ReadOptions
-from assay.ingestion.formats import detect_format
 from assay.ingestion.reading import read_table
 from assay.specs.dataset import DataFormat
 
@@ -30,22 +29,6 @@ def zip_bytes(**members):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("a.csv", "csv"), ("https://h/x/A.TSV", "tsv"), ("a.csv.gz", "csv"), ("a.pq", "parquet"), ("a.ndjson", "jsonl")],
-)
-def test_a_name_tells_the_format(name, expected):
-    assert detect_format(name) is DataFormat(expected)
-
-
-@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.bz2", "csv"])
-def test_an_unknown_ending_lists_what_is_known(name):
-    with pytest.raises(UnsupportedFormatError) as caught:
-        detect_format(name)
-    assert ".parquet" in caught.value.expected
-    assert "dataset.format" in caught.value.remedy
-
-
 def test_a_declared_format_wins(read):
     assert read("a,b\n1,2\n", name="rows.txt", data_format=DataFormat.CSV).num_rows == 1
 
@@ -53,22 +36,6 @@ def test_a_declared_format_wins(read):
 def test_compressed_files_are_unpacked(read):
     assert read(gzip.compress(b"a,b\n1,2\n"), name="rows.csv.gz").to_pydict() == {"a": [1], "b": [2]}
     assert read(zip_bytes(x="a,b\n1,2\n"), name="rows.csv.zip").to_pydict() == {"a": [1], "b": [2]}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv.gz", b"a,b\n1,2\n", "cannot be unpacked"),
-        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-8], "cannot be unpacked"),
-        ("a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 5_000_000), "unpacks to more than is allowed"),
-        ("a.csv.zip", b"no zip", "cannot be unpacked"),
-        ("a.csv.zip", zip_bytes(x="a,b\n", y="a,b\n"), "x, y"),
-    ],
-)
-def test_damaged_or_swollen_archives_are_refused(read, name, content, message):
-    with pytest.raises(MalformedDataError) as caught:
-        read(content, name=name)
-    assert message in str(caught.value)
 
 
 def test_an_archive_of_nothing_is_empty(read):
