@@ -16,7 +16,7 @@ from assay.specs.dataset import CsvDialect
 
 BLOCK_BYTES = 4 << 20
 MAX_ROW_BYTES = 64 << 20
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -36,6 +36,11 @@ class Block:
     offset: int
     last: bool
 
+    def line_at(self, place: int) -> int:
+        """Return the 1-based line of a byte of the block."""
+        before = self.data[:place]
+        return self.line + (before.count(b"\n") or before.count(b"\r"))
+
 
 def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
     """Cut a file at ends of rows, of which those inside quoted fields are none.
@@ -48,7 +53,7 @@ def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
     Raises:
         MalformedDataError: bytes that are not in the encoding, or a row of more than 64 MiB.
     """
-    rest, line, offset = b"", 1, len(_UTF8_MARK) if _begins_with_mark(path, dialect) else 0
+    rest, line, offset = b"", 1, len(UTF8_MARK) if _begins_with_mark(path, dialect) else 0
     newline, quote = b"", dialect.quote.encode()
     for data, last in _with_last(_utf8(path, dialect, name)):
         rest += data
@@ -88,7 +93,7 @@ def _utf8(path: Path, dialect: CsvDialect, name: str) -> Iterator[bytes]:
             return
         if first.startswith(_UTF16_MARKS):
             raise wrong_encoding(dialect, name, row=1, byte=0)
-        yield first.removeprefix(_UTF8_MARK)
+        yield first.removeprefix(UTF8_MARK)
         while data := file.read(BLOCK_BYTES):
             yield data
 
@@ -178,4 +183,4 @@ def _begins_with_mark(path: Path, dialect: CsvDialect) -> bool:
     if not is_utf8(dialect):
         return False
     with path.open("rb") as file:
-        return file.read(len(_UTF8_MARK)) == _UTF8_MARK
+        return file.read(len(UTF8_MARK)) == UTF8_MARK

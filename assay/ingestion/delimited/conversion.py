@@ -3,8 +3,6 @@
 Does not belong here: joining what several blocks say (`inference`).
 """
 
-import csv as python_csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pyarrow import csv
 from assay.errors import MalformedDataError
 from assay.ingestion.batches import UnfitTypesError
 from assay.ingestion.defects import Defect, malformed
-from assay.ingestion.delimited.blocks import Block, wrong_encoding
+from assay.ingestion.delimited.blocks import UTF8_MARK, Block, wrong_encoding
+from assay.ingestion.delimited.field_ends import Fields, fields_of
 from assay.ingestion.delimited.scrutiny import columns_with_leading_zeros, refuse_broken_text
 from assay.specs.dataset import CsvDialect
 
@@ -48,6 +47,10 @@ class Rows:
     separator: str
     name: str
 
+    def fields_in(self, data: bytes) -> Fields:
+        """Find the fields of some rows."""
+        return fields_of(data, self.separator, self.dialect.quote)
+
 
 def converted(block: Block, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.Table:
     """Convert a block; columns without a type get the one that all of the block's values fit.
@@ -62,6 +65,7 @@ def converted(block: Block, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.
         MalformedDataError: the rows cannot be read.
     """
     refuse_broken_text(block, rows.dialect, rows.separator, rows.header if len(rows.names) > 1 else b"", rows.name)
+    _refuse_long_fields(block, rows)
     try:
         table = _parsed(block, rows, types)
     except (pa.ArrowInvalid, UnicodeError) as error:
@@ -69,7 +73,7 @@ def converted(block: Block, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.
         if unfit and "UTF8" not in str(error):
             raise UnfitTypesError([rows.names[int(unfit[1])]]) from error
         raise _refusal(block, rows, str(error)) from error
-    _refuse_long_fields(table, block, rows)
+    _refuse_long_values(table, block, rows)
     return table
 
 
@@ -123,7 +127,9 @@ def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
 
 def _parsed(block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tuple[str, ...] = ()) -> pa.Table:
     dialect = rows.dialect
-    reading = csv.ReadOptions(column_names=list(rows.names), use_threads=False, block_size=len(block.data) + 1)
+    reading = csv.ReadOptions(
+        column_names=list(rows.names), use_threads=False, block_size=len(block.data) + len(UTF8_MARK) + 1
+    )
     parsing = csv.ParseOptions(
         delimiter=rows.separator, quote_char=dialect.quote, double_quote=True, newlines_in_values=True
     )
@@ -139,7 +145,9 @@ def _parsed(block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tu
     )
     if not block.data.strip(b"\r\n"):
         return pa.table({name: pa.nulls(0, types.get(name, pa.null())) for name in only or rows.names})
-    table = csv.read_csv(pa.BufferReader(block.data), reading, parsing, convert)
+    # Arrow takes a mark off every block, and only the file's first is none of the text
+    data = UTF8_MARK + block.data if block.data.startswith(UTF8_MARK) else block.data
+    table = csv.read_csv(pa.BufferReader(data), reading, parsing, convert)
     undecodable = next((field.name for field in table.schema if pa.types.is_binary(field.type)), None)
     if undecodable is not None:
         raise pa.ArrowInvalid("invalid UTF8 data")
@@ -163,22 +171,14 @@ def _refusal(block: Block, rows: Rows, told: str) -> MalformedDataError:
 
 
 def _ragged(block: Block, rows: Rows) -> MalformedDataError:
-    text = io.StringIO(block.data.decode("utf-8", "replace"), newline="")
-    reader = python_csv.reader(text, delimiter=rows.separator, quotechar=rows.dialect.quote)
-    before, expected, found = 0, len(rows.names), 0
-    python_csv.field_size_limit(len(block.data) + 1)
-    for fields in reader:
-        if fields and len(fields) != expected:
-            found = len(fields)
-            break
-        before = reader.line_num
+    start, found = rows.fields_in(block.data).first_row_without(len(rows.names))
     return malformed(
         Defect.RAGGED_ROW,
         "a row has another number of fields than the header",
         rows.name,
-        row=block.line + before,
+        row=block.line_at(max(start, 0)),
         found=f"{found} fields",
-        expected=f"{expected} fields separated by {rows.separator!r}",
+        expected=f"{len(rows.names)} fields separated by {rows.separator!r}",
         remedy="mend the row, or dataset.dialect",
     )
 
@@ -187,30 +187,44 @@ def _undecodable(block: Block, rows: Rows) -> MalformedDataError:
     try:
         block.data.decode()
     except UnicodeDecodeError as error:
-        line = block.data[: error.start].count(b"\n")
-        start = block.data.rfind(b"\n", 0, error.start) + 1
-        place = block.data.count(rows.separator.encode(), start, error.start)
-        column = rows.names[place] if place < len(rows.names) else ""
+        place = int(rows.fields_in(block.data[: error.start]).columns[-1])
         return wrong_encoding(
-            rows.dialect, rows.name, row=block.line + line, column=column, byte=block.offset + error.start
+            rows.dialect,
+            rows.name,
+            row=block.line_at(error.start),
+            column=rows.names[place] if place < len(rows.names) else "",
+            byte=block.offset + error.start,
         )
     return wrong_encoding(rows.dialect, rows.name, row=block.line)
 
 
-def _refuse_long_fields(table: pa.Table, block: Block, rows: Rows) -> None:
+def _refuse_long_fields(block: Block, rows: Rows) -> None:
+    """Refuse before parsing what takes Arrow's inference seconds; long values of many lines are met afterwards."""
+    windows = range(0, len(block.data), MAX_FIELD_BYTES // 2)
+    if all(block.data.find(b"\n", start, start + MAX_FIELD_BYTES // 2) >= 0 for start in windows[:-1]):
+        return
+    found = rows.fields_in(block.data).first_longer_than(MAX_FIELD_BYTES + len(rows.dialect.quote) * 2)
+    if found:
+        raise _too_long(block, rows, *found)
+
+
+def _refuse_long_values(table: pa.Table, block: Block, rows: Rows) -> None:
     if len(block.data) <= MAX_FIELD_BYTES:
         return
-    for field in table.schema:
-        if pa.types.is_string(field.type):
-            longest = pc.max(pc.binary_length(table[field.name])).as_py() or 0
-            if longest > MAX_FIELD_BYTES:
-                raise malformed(
-                    Defect.FIELD_TOO_LONG,
-                    "a field is too long",
-                    rows.name,
-                    row=block.line,
-                    column=field.name,
-                    found=f"{longest:,} bytes, in the rows from line {block.line} on",
-                    expected=f"at most {MAX_FIELD_BYTES:,} bytes",
-                    remedy="check for a quote that is never closed",
-                )
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    if any((pc.max(pc.binary_length(table[name])).as_py() or 0) > MAX_FIELD_BYTES for name in texts):
+        found = rows.fields_in(block.data).first_longer_than(MAX_FIELD_BYTES)
+        raise _too_long(block, rows, *(found or (0, 0)))
+
+
+def _too_long(block: Block, rows: Rows, start: int, place: int) -> MalformedDataError:
+    return malformed(
+        Defect.FIELD_TOO_LONG,
+        "a field is too long",
+        rows.name,
+        row=block.line_at(start),
+        column=rows.names[place] if place < len(rows.names) else "",
+        byte=block.offset + start,
+        expected=f"at most {MAX_FIELD_BYTES:,} bytes",
+        remedy="check for a quote that is never closed",
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from assay.errors import EmptyDataError
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.blocks import Block, wrong_encoding
+from assay.ingestion.delimited.scrutiny import refuse_broken_text
 from assay.specs.dataset import CsvDialect
 
 MAX_COLUMNS = 5_000
@@ -57,6 +58,8 @@ def split_header(block: Block, dialect: CsvDialect, separator: str, name: str) -
     fields, start, end = _first_row(block, dialect, separator, name)
     if not dialect.header:
         return Header(tuple(f"column_{number}" for number in range(1, len(fields) + 1)), b""), block
+    written = replace(block, data=block.data[:end])
+    refuse_broken_text(written, dialect, separator, b"", name)
     _refuse_foreign_delimiter(fields, separator, name, block.line)
     if len(fields) > MAX_COLUMNS:
         raise malformed(
@@ -70,19 +73,18 @@ def split_header(block: Block, dialect: CsvDialect, separator: str, name: str) -
         )
     _refuse_repeated(fields, name, block.line)
     names = tuple(field or f"{_UNNAMED}{place}" for place, field in enumerate(fields, 1))
-    lines = _line_ends(block.data[:end])
-    rows = replace(block, data=block.data[end:], line=block.line + lines, offset=block.offset + end)
+    rows = replace(block, data=block.data[end:], line=written.line_at(end), offset=block.offset + end)
     return Header(names, block.data[start:end].rstrip(b"\r\n")), rows
 
 
 def _first_row(block: Block, dialect: CsvDialect, separator: str, name: str) -> tuple[list[str], int, int]:
     """Return the fields of the first row that is not blank, and where it begins and ends."""
-    start, end = 0, 0
+    start, begin, end = 0, 0, 0
 
     def lines() -> Iterator[str]:
-        nonlocal end
+        nonlocal begin, end
         for match in _LINE.finditer(block.data):
-            end = match.end()
+            begin, end = match.span()
             yield match.group().decode()
 
     reader = csv.reader(lines(), delimiter=separator, quotechar=dialect.quote, strict=True)
@@ -92,17 +94,14 @@ def _first_row(block: Block, dialect: CsvDialect, separator: str, name: str) -> 
                 return fields, start, end
             start = end
     except UnicodeDecodeError as error:
-        raise wrong_encoding(dialect, name, row=block.line) from error
+        place = begin + error.start
+        raise wrong_encoding(dialect, name, row=block.line_at(place), byte=block.offset + place) from error
     except csv.Error as error:
         defect = Defect.FIELD_TOO_LONG if "limit" in str(error) else Defect.STRAY_QUOTE
         raise malformed(
             defect, "the header is not readable", name, row=block.line, found=str(error), expected="names of columns"
         ) from error
     raise EmptyDataError("the file is empty", where=name, found="no row", expected="a header and rows")
-
-
-def _line_ends(data: bytes) -> int:
-    return data.count(b"\n") or data.count(b"\r")
 
 
 def _refuse_foreign_delimiter(fields: list[str], separator: str, name: str, line: int) -> None:

@@ -40,7 +40,7 @@ def refuse_broken_text(block: Block, dialect: CsvDialect, separator: str, header
             Defect.NUL_BYTE,
             "the file holds a NUL byte",
             name,
-            row=_line_at(block, nul),
+            row=block.line_at(nul),
             byte=block.offset + nul,
             expected="text",
             remedy="check dataset.format and dataset.dialect.encoding",
@@ -51,7 +51,7 @@ def refuse_broken_text(block: Block, dialect: CsvDialect, separator: str, header
             Defect.STRAY_QUOTE,
             "a quote stands in the middle of a field, or is never closed",
             name,
-            row=_line_at(block, stray),
+            row=block.line_at(stray),
             byte=block.offset + stray,
             found=dialect.quote,
             expected="quotes around whole fields, and doubled inside them",
@@ -63,7 +63,7 @@ def refuse_broken_text(block: Block, dialect: CsvDialect, separator: str, header
             Defect.REPEATED_HEADER,
             "the header stands among the rows",
             name,
-            row=_line_at(block, again),
+            row=block.line_at(again),
             byte=block.offset + again,
             expected="one header, in the first row",
             remedy="the file is several put together: take the further headers out",
@@ -130,8 +130,3 @@ def _row_like(data: bytes, header: bytes) -> int:
             if place >= 0:
                 return place + 1
     return len(data) - len(header) if data.endswith((b"\n" + header, b"\r" + header)) else -1
-
-
-def _line_at(block: Block, place: int) -> int:
-    before = block.data[:place]
-    return block.line + (before.count(b"\n") or before.count(b"\r"))

@@ -107,12 +107,13 @@ class _File:
     def _unnamed(self, unfit: UnfitTypesError, block: Block) -> MalformedDataError:
         column = unfit.columns[0]
         texts = converted(block, self.rows, dict.fromkeys(self.rows.names, pa.string()))[column]
+        number = pc.index(texts.is_valid(), True).as_py()
         place = str(self.rows.names.index(column) + 1)
         return malformed(
             Defect.UNNAMED_COLUMN,
             "a column with values has no name",
             self.rows.name,
-            row=block.line + pc.index(texts.is_valid(), True).as_py(),
+            row=block.line_at(self.rows.fields_in(block.data).start_of_row(number)),
             column=place,
             found=f"a value in column {place}",
             expected="a name for every column in the first row",

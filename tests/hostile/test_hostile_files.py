@@ -1,0 +1,80 @@
+"""Every file of the corpus of hostile files gives exact data or a typed refusal with its place."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hostile_corpus.cases import Exact
+from hostile_corpus.corpus import CASES
+
+from assay.errors import AssayError
+from assay.ingestion.isolation import transcribe_in_child
+from assay.ingestion.reading import mapped_table, transcribe
+from assay.specs.dataset import DatasetSpec
+from assay.tables.written_values import with_values_read
+
+IN_PROCESS = [case for case in CASES if not case.confined]
+
+
+@pytest.fixture
+def answer(tmp_path):
+    """Return a function that reads a case's file: the table, or the refusal."""
+
+    def read(case, *, confined):
+        path, target = tmp_path / case.filename, tmp_path / "read.arrow"
+        content = case.build()
+        if content is not None:
+            path.write_bytes(content)
+        asked = {"name": case.filename, "layout": "arrow", **({"limits": case.limits} if confined else {})}
+        reader = transcribe_in_child if confined else transcribe
+        try:
+            reader(path, case.options, target, **asked)
+        except AssayError as error:
+            assert not target.exists()
+            return error
+        return as_a_dataset_reads_it(mapped_table(target), case.options.dialect)
+
+    return read
+
+
+def as_a_dataset_reads_it(table, dialect):
+    """Texts in a dialect's own form of dates and numbers are converted once all files of a dataset are there."""
+    if dialect.date_format is None and dialect.thousands is None:
+        return table
+    spec = DatasetSpec(source="rows.csv", target=table.column_names[-1], dialect=dialect)
+    return with_values_read(table, spec, {})
+
+
+@pytest.mark.parametrize("case", IN_PROCESS, ids=lambda case: case.name)
+def test_exact_or_refused(answer, case):
+    require_expected(answer(case, confined=False), case.expected)
+
+
+def require_expected(found, expected):
+    if isinstance(expected, Exact):
+        assert not isinstance(found, AssayError), str(found)
+        require_same(found, expected.table())
+        return
+    assert isinstance(found, AssayError), f"read as {found.slice(0, 10).to_pydict()}"
+    assert (found.code, getattr(found, "defect", None)) == (expected.code, expected.defect), str(found)
+    place = getattr(found, "place", None)
+    for part in ("row", "column", "byte"):
+        wanted = getattr(expected, part)
+        if wanted not in {None, ""}:
+            assert getattr(place, part) == wanted, str(found)
+
+
+def require_same(found, expected):
+    assert found.schema.names == expected.schema.names
+    assert found.schema.types == expected.schema.types
+    assert found.num_rows == expected.num_rows
+    for name, values, wanted in zip(expected.schema.names, found.columns, expected.columns, strict=True):
+        assert bits(values).equals(bits(wanted)), f"{name}: {values[:10]} is not {wanted[:10]}"
+
+
+def bits(values):
+    """Return floats as integers, so that -0.0 is not 0.0, and NaN is NaN and not missing."""
+    if not pa.types.is_floating(values.type):
+        return values
+    double = values.cast(pa.float64())
+    one_nan = pc.if_else(pc.is_nan(double), pa.scalar(float("nan")), double)
+    return pa.chunked_array([chunk.view(pa.int64()) for chunk in one_nan.chunks])
