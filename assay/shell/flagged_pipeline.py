@@ -75,7 +75,7 @@ def _of_file(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_flags(flags: argparse.Namespace, task: Task | None) -> dict[str, Any]:
-    kind = task or Task(flags.task or Task.BINARY)
+    kind = Task(flags.task) if flags.task is not None else task or Task.BINARY
     return {
         "name": _name_of(flags.source),
         "task": kind,
