@@ -71,11 +71,15 @@ def _finding(table: JudgedTable, error: Any) -> Finding:
     column = str(error.column_name) if error.column_name in table.names else ""
     check = getattr(error.check, "error", None) or getattr(error.check, "name", None) or str(error.check)
     expected = str(check)
-    positions = next((found for found in _positions(error) if found.size), None)
+    reason = _reason(error)
+    # a type is the column's, although pandera may tell it of every row
+    positions = None if reason == "wrong datatype" else next((rows for rows in _positions(error) if rows.size), None)
     if positions is not None:
-        found = f"the schema's {error.reason_code.name.lower()} fails"
+        found = "other values" if reason == "dataframe check" else reason
         return failing_rows(table, (column,) if column else (), positions, expected=expected, found=found)
-    return failing_column(column, expected=expected, found=_told(table, error))
+    # pandera's sentence may quote values
+    found = reason if table.holds_pii else f"{reason}: {str(error).splitlines()[0]}"
+    return failing_column(column, expected=expected, found=found)
 
 
 def _positions(error: Any) -> "Iterator[np.ndarray[Any, Any]]":
@@ -90,7 +94,5 @@ def _positions(error: Any) -> "Iterator[np.ndarray[Any, Any]]":
         yield np.unique(cases["index"].dropna().to_numpy(dtype=np.int64))
 
 
-def _told(table: JudgedTable, error: Any) -> str:
-    """Return a failure of a column or of the table in words, which quote values only where these may be shown."""
-    reason = error.reason_code.name.lower().replace("_", " ")
-    return reason if table.holds_pii else f"{reason}: {' '.join(str(error).split())}"
+def _reason(error: Any) -> str:
+    return str(error.reason_code.name).lower().replace("_", " ")

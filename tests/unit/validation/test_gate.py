@@ -228,3 +228,23 @@ def test_whatever_is_accepted_has_the_digest_of_its_receipt(gate, numbers, drop)
         assert fingerprint(verdict.accepted.table).digest == verdict.receipt.data_digest
     assert (verdict.accepted is not None) == (verdict.receipt.verdict == "passed")
     assert verdict.receipt.rows == verdict.report.rows_judged == len(numbers) - verdict.report.rows_dropped
+
+
+def test_no_value_of_any_column_is_quoted_where_the_pipeline_hides_them(gate):
+    rules = {
+        "unique": [["mail", "x"]],
+        "allowed": {"mail": ["a"]},
+        "matches": {"mail": "a"},
+        "ranges": {"x": {"min": 0, "max": 1}},
+        "expressions": {"e": "x < 0", "odd": "mail::int > 0"},
+        "conditional": [{"when": "x > 0", "then": "mail = 'a'"}],
+        "custom": {"odd": "builtins:float"},
+    }
+    columns = {"mail": [SECRET, SECRET, "b", "b"], "x": [98765, 98765, 43210, 43210]}
+
+    hidden, shown = (gate(columns, show_values=show, **rules).report.rules for show in (False, True))
+
+    told = " ".join(result.model_dump_json() for result in hidden)
+    assert not any(value in told for value in (SECRET, "98765", "43210"))
+    assert all(value in " ".join(result.model_dump_json() for result in shown) for value in (SECRET, "98765"))
+    assert [result.failing_rows for result in hidden] == [result.failing_rows for result in shown]

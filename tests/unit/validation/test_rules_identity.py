@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from assay.errors import ReceiptMismatchError
+from assay.validation.receipt import require_passed
 from assay.validation.rules_identity import rules_digest
 
 RULE = "def holds(rows):\n    return rows['x'] > {bound}\n"
@@ -41,3 +43,45 @@ def test_editing_a_rule_of_the_users_own_changes_it(make_spec, own_module):
 @pytest.mark.parametrize("path", ["no_such_module:holds", "builtins:len"])
 def test_a_rule_without_source_has_one_too(make_spec, path):
     assert len(rules_digest(make_spec(custom={"odd": path}))) == 64
+
+
+SCHEMA = "import pandera.pandas as pandera\n\nSchema = pandera.DataFrameSchema({{'x': pandera.Column(checks=pandera.Check.gt({bound}))}})\n"
+
+
+def test_editing_a_pandera_schema_changes_it(make_spec, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    spec = make_spec(pandera_schema="own_schema_module:Schema")
+    digests = set()
+    for bound in (0, 1):
+        (tmp_path / "own_schema_module.py").write_text(SCHEMA.format(bound=bound))
+        sys.modules.pop("own_schema_module", None)
+        importlib.invalidate_caches()
+        digests |= {rules_digest(spec), rules_digest(spec)}
+    sys.modules.pop("own_schema_module", None)
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"warn": ["values_in_range"]},
+        {"block": ["distributions_as_reference"]},
+        {"matches": {"x": "a"}},
+        {"expressions": {"e": "x > 0"}},
+        {"distributions": {}},
+        {"finite": True},
+    ],
+)
+def test_every_setting_of_a_rule_is_part_of_it(make_spec, change):
+    assert rules_digest(make_spec(**change)) != rules_digest(make_spec())
+
+
+def test_a_rule_that_warns_now_makes_receipts_of_when_it_blocked_void(gate, make_spec):
+    receipt = gate({"x": [1, 2, 3, 4]}).receipt
+    with pytest.raises(ReceiptMismatchError):
+        require_passed(
+            receipt,
+            data_digest=receipt.data_digest,
+            rules_digest=rules_digest(make_spec(warn=["values_in_range"])),
+            where="here",
+        )
