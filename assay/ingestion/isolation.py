@@ -99,8 +99,11 @@ def _over(resource: str, name: str, found: str, bound: str, setting: str) -> Mal
 
 
 def _death(end: ChildEnd, name: str) -> MalformedDataError:
+    remedy = "mend the file, or write it in another format"
     if end.code < 0:
         what = f"the parser died with {signal.Signals(-end.code).name}"
+        if end.code == -signal.SIGKILL:  # nothing here sends it but for time
+            remedy = f"give the machine more memory, or lower dataset.limits.memory_mb; or {remedy}"
     else:
         what = "the parser failed" if "crash" in end.answer else "the parser ended without an answer"
     told = end.answer.get("crash") or end.tail or f"exit code {end.code}"
@@ -110,7 +113,7 @@ def _death(end: ChildEnd, name: str) -> MalformedDataError:
         name,
         found=f"{told}; {_held(end)}",
         expected="a file that its format's parser survives",
-        remedy="mend the file, or write it in another format; raise dataset.limits if the machine ended the parser",
+        remedy=remedy,
     )
 
 

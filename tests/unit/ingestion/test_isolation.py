@@ -15,8 +15,9 @@ import pytest
 from assay.errors import AssayError, EmptyDataError, MalformedDataError, Place, SourceError, SourceNotFoundError
 from assay.ingestion.batches import ReadOptions
 from assay.ingestion.child_messages import Request, error_rebuilt, error_told
+from assay.ingestion.child_process import ChildEnd
 from assay.ingestion.confinement import Confinement
-from assay.ingestion.isolation import transcribe_in_child
+from assay.ingestion.isolation import _failure, transcribe_in_child
 from assay.ingestion.reading import mapped_table, transcribe
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
@@ -168,6 +169,11 @@ def test_a_loop_that_ignores_the_signal_is_ended_too(refused):
     assert "processor time" in refused(body, limits=ReadLimits(seconds=0.5)).what
 
 
+def test_a_parser_that_the_machine_killed_is_told_from_one_that_is_damaged(refused):
+    assert "give the machine more memory" in refused("os.kill(os.getpid(), 9)").remedy
+    assert "give the machine more memory" not in refused("os.abort()").remedy
+
+
 def test_a_reader_that_waits_for_ever_is_ended(refused, monkeypatch):
     monkeypatch.setattr(Confinement, "wall_seconds", property(lambda _: 1.0))
     error = refused("time.sleep(600)")
@@ -225,10 +231,10 @@ def test_junk_in_the_answer_is_no_answer(refused):
     assert refused(body).what == "the parser ended without an answer"
 
 
-@pytest.mark.parametrize("answer", ['{"error": {"code": "none"}}', '{"error": 3}', "[]", '{"error": {}}'])
-def test_an_answer_that_is_no_errors_is_no_answer(refused, answer):
-    body = f"os.write(3, {answer.encode()!r}); os._exit(0)"
-    assert refused(body).what == "the parser ended without an answer"
+@pytest.mark.parametrize("answer", [{"error": {"code": "none"}}, {"error": 3}, {}, {"error": {}}])
+def test_an_answer_that_is_no_errors_is_no_answer(answer):
+    error = _failure(ChildEnd(0, 0.1, 0, False, answer, ""), Confinement.of(ReadLimits(), 0), "rows.csv")
+    assert error.what == "the parser ended without an answer"
 
 
 def test_the_child_gets_no_environment(ask, misbehaving, target, monkeypatch):
