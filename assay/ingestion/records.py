@@ -1,89 +1,131 @@
 """JSON records: an array of objects, or one object on each line.
 
-Does not belong here: nested data; values are numbers, texts, booleans or null.
+Does not belong here: the types of columns (`typed_rows`).
 """
 
-import json
+import codecs
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from assay.errors import MalformedDataError
+from assay.ingestion.batches import BatchStream, ReadOptions, UnfitTypesError
+from assay.ingestion.bounds import require_few_columns
+from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.strict_json import WHAT, FaultyRecord, StrictParser
+from assay.ingestion.typed_rows import Block, typed_stream
+
+MAX_LINE_BYTES = 16 << 20
+_BLOCK_VALUES = 500_000
+_BLOCK_BYTES = 8 << 20
+_BLANK = b" \t\r\n"
+_KINDS: Mapping[type, str] = MappingProxyType(
+    {list: "array", dict: "object", str: "text", bool: "boolean", type(None): "null"}
+)
+
+
+def json_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
+    """Read an array of objects; the whole file is held in memory.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; rows are the array's elements, from 1.
+
+    Raises:
+        MalformedDataError: not strict JSON (NaN and repeated keys are refused), no array of flat objects, columns that
+            mix types.
+    """
+    document = StrictParser(name).parse(path.read_bytes(), row=None, offset=0)
+    if not isinstance(document, list):
+        raise malformed(Defect.NOT_RECORDS, WHAT, name, found=_kind(document), expected="an array of objects")
+    records = [(row, 0, _record(value, row, name)) for row, value in enumerate(document, 1)]
+    return typed_stream(lambda: _blocks(records, name), name)
+
+
+def jsonl_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
+    """Read one object from each line; blank lines are skipped.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; rows are lines.
+
+    Raises:
+        MalformedDataError: a line is no strict JSON object or over 16 MiB; columns that mix types; says where.
+    """
+    return typed_stream(lambda: _blocks(_lines(path, name), name), name)
+
+
+def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> Iterator[Block]:
+    """Cut records, each with its row's number and its bytes, to blocks that fit in memory."""
+    names: dict[str, None] = {}
+    rows: list[int] = []
+    held: list[dict[str, Any]] = []
+    size = 0
+    for row, length, record in records:
+        if not record.keys() <= names.keys():
+            names.update(dict.fromkeys(record))
+            require_few_columns(len(names), name)
+        rows.append(row)
+        held.append(record)
+        size += length
+        if size >= _BLOCK_BYTES or len(rows) * max(1, len(names)) >= _BLOCK_VALUES:
+            yield _block(rows, held, names)
+            rows, held, size = [], [], 0
+    if rows:
+        yield _block(rows, held, names)
+
+
+def _block(rows: list[int], held: list[dict[str, Any]], names: Iterable[str]) -> Block:
+    return Block(rows, {column: [record.get(column) for record in held] for column in names})
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    parser = StrictParser(name)
+    offset = 0
+    with path.open("rb") as file:
+        for row in count(1):
+            line = file.readline(MAX_LINE_BYTES + 1)
+            if not line:
+                return
+            if len(line) > MAX_LINE_BYTES:
+                expected = f"at most {MAX_LINE_BYTES:,} bytes"
+                raise malformed(
+                    Defect.FIELD_TOO_LONG, "a line is too long", name, row=row, byte=offset, expected=expected
+                )
+            if line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").strip(_BLANK):
+                yield row, len(line), _record(parser.parse(line, row, offset), row, name)
+            offset += len(line)
+
+
+def _record(value: Any, row: int, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise malformed(Defect.NOT_RECORDS, WHAT, name, row=row, found=_kind(value), expected="an object")
+    if isinstance(value, FaultyRecord):
+        raise value.refusal(name, row)
+    return value
+
+
+def _kind(value: Any) -> str:
+    return f"a JSON {_KINDS.get(type(value), 'number')}"
 
 
 def read_json(path: Path, name: str) -> pa.Table:
-    """Read an array of objects.
-
-    Raises:
-        MalformedDataError: not strict JSON (NaN and repeated keys are refused), or no array of flat objects.
-    """
-    document = _parse(_text(path, name), name)
-    if not isinstance(document, list):
-        raise _refusal(name, f"a JSON {type(document).__name__}", "an array of objects")
-    return _table(document, name)
+    """Read an array of objects, as `json_stream`."""
+    return _whole(json_stream(path, ReadOptions(), name))
 
 
 def read_jsonl(path: Path, name: str) -> pa.Table:
-    """Read one object from each line; blank lines are skipped.
-
-    Raises:
-        MalformedDataError: a line is no strict JSON object; says which.
-    """
-    lines = _text(path, name).split("\n")  # JSON texts may hold the other line breaks that `splitlines` knows
-    return _table([_parse(line, f"{name}:{n}") for n, line in enumerate(lines, 1) if line.strip()], name)
+    """Read one object from each line, as `jsonl_stream`."""
+    return _whole(jsonl_stream(path, ReadOptions(), name))
 
 
-def _text(path: Path, name: str) -> str:
+def _whole(stream: BatchStream) -> pa.Table:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _refusal(name, f"byte {error.start} is not UTF-8", "UTF-8 text") from error
-
-
-def _parse(text: str, where: str) -> Any:
-    def refuse_constant(word: str) -> NoReturn:
-        raise _refusal(where, word, "a number, text, true, false or null")
-
-    def refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        record = dict(pairs)
-        if len(record) != len(pairs):
-            names = [key for key, _ in pairs]
-            raise _refusal(where, f"repeated key {sorted({k for k in names if names.count(k) > 1})}", "unique keys")
-        return record
-
-    try:
-        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeated)
-    except (ValueError, RecursionError) as error:
-        raise _refusal(where, str(error), "strict JSON") from error
-
-
-def _table(records: list[Any], name: str) -> pa.Table:
-    columns: dict[str, None] = {}
-    for number, record in enumerate(records, 1):
-        if not isinstance(record, dict):
-            raise _refusal(f"{name}, record {number}", type(record).__name__, "an object")
-        nested = [key for key, value in record.items() if isinstance(value, dict | list)]
-        if nested:
-            raise _refusal(f"{name}, record {number}", f"nested value of '{nested[0]}'", "flat objects")
-        columns.update(dict.fromkeys(record))
-    return pa.table({column: _column(column, records, name) for column in columns})
-
-
-def _column(column: str, records: list[dict[str, Any]], name: str) -> pa.Array:
-    values = [record.get(column) for record in records]
-    where = f"{name}, column '{column}'"
-    try:
-        array = pa.array(values)
-    except (ValueError, TypeError, OverflowError) as error:  # Arrow's own errors derive from these
-        kinds = sorted({type(value).__name__ for value in values if value is not None})
-        found = f"values of types {', '.join(kinds)}"
-        raise _refusal(where, found, "one type; whole numbers within 64 bits; texts of valid Unicode") from error
-    if pa.types.is_floating(array.type) and pc.any(pc.is_inf(array)).as_py():
-        raise _refusal(where, "a number too large for a float", "numbers below 1.8e308")
-    return array
-
-
-def _refusal(where: str, found: str, expected: str) -> MalformedDataError:
-    return MalformedDataError("the file is not readable as JSON records", where=where, found=found, expected=expected)
+        return pa.Table.from_batches(stream.batches, stream.schema)
+    except UnfitTypesError as unfit:
+        if stream.again is None:
+            raise
+        return _whole(stream.again(unfit))
