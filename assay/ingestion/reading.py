@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from assay.errors import EmptyDataError, SourceError, SourceNotFoundError
 from assay.ingestion.batches import BatchStream, Reader, ReadOptions, UnfitTypesError
-from assay.ingestion.compression import decompressed
+from assay.ingestion.compression import unpacked
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.header import MAX_COLUMNS
 from assay.ingestion.delimited.stream import delimited_stream
@@ -22,7 +22,7 @@ from assay.ingestion.detection import detected
 from assay.ingestion.formats import COMPRESSED, detect_format
 from assay.ingestion.parquet import read_parquet
 from assay.ingestion.plain_types import with_plain_types
-from assay.ingestion.records import read_json, read_jsonl
+from assay.ingestion.records import json_stream, jsonl_stream
 from assay.ingestion.sink import Layout, table_sink
 from assay.specs.dataset import CsvDialect, DataFormat
 
@@ -33,8 +33,8 @@ READERS: Mapping[DataFormat, Reader] = MappingProxyType(
         DataFormat.CSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.CSV]),
         DataFormat.TSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.TSV]),
         DataFormat.PARQUET: lambda path, _, name: _whole(read_parquet(path, name)),
-        DataFormat.JSON: lambda path, _, name: _whole(read_json(path, name)),
-        DataFormat.JSONL: lambda path, _, name: _whole(read_jsonl(path, name)),
+        DataFormat.JSON: json_stream,
+        DataFormat.JSONL: jsonl_stream,
     }
 )
 
@@ -102,7 +102,7 @@ def _whole(table: pa.Table) -> BatchStream:
 
 def _plain_file(path: Path, options: ReadOptions, name: str, folder: Path) -> tuple[Path, str]:
     if path.is_file() and name.lower().endswith(COMPRESSED):
-        return decompressed(path, name, folder), name
+        return unpacked(path, name, folder, options.member)
     return path, name
 
 

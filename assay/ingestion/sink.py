@@ -5,6 +5,7 @@ Does not belong here: the artifact store's Parquet (`resources.codecs`).
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -20,6 +21,8 @@ _MOST_ROWS = 1 << 20
 class TableSink:
     """Gathers batches to row groups, so that memory stays bounded and Parquet stays efficient.
 
+    A group is encoded in a thread of its own while the next one gathers.
+
     Attributes:
         rows: written so far.
     """
@@ -30,6 +33,9 @@ class TableSink:
         self._schema = schema
         self._gathers = layout == "parquet"
         self._waiting: list[pa.RecordBatch] = []
+        self._held = 0
+        self._encoder = ThreadPoolExecutor(1)
+        self._encoding: Future[None] | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch of the file's schema."""
@@ -38,15 +44,26 @@ class TableSink:
             self._writer.write_batch(batch)
             return
         self._waiting.append(batch)
-        held = sum(waiting.nbytes for waiting in self._waiting)
-        if held >= _GROUP_BYTES or sum(waiting.num_rows for waiting in self._waiting) >= _MOST_ROWS:
-            self.flush()
+        self._held += batch.nbytes
+        if self._held >= _GROUP_BYTES or sum(waiting.num_rows for waiting in self._waiting) >= _MOST_ROWS:
+            self._encode()
 
-    def flush(self) -> None:
-        """Write what is still held."""
+    def close(self) -> None:
+        """Write what is still held; afterwards everything is with the writer."""
         if self._waiting:
-            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema), row_group_size=_MOST_ROWS)
-            self._waiting = []
+            self._encode()
+        if self._encoding is not None:
+            self._encoding.result()
+
+    def abandon(self) -> None:
+        """Wait for the encoder, whose file is about to go."""
+        self._encoder.shutdown(cancel_futures=True)
+
+    def _encode(self) -> None:
+        group, self._waiting, self._held = pa.Table.from_batches(self._waiting, self._schema), [], 0
+        if self._encoding is not None:
+            self._encoding.result()
+        self._encoding = self._encoder.submit(self._writer.write_table, group, row_group_size=_MOST_ROWS)
 
 
 @contextmanager
@@ -62,8 +79,11 @@ def table_sink(target: Path, schema: pa.Schema, layout: Layout) -> Iterator[Tabl
     try:
         with _writer(partial, schema, layout) as writer:
             sink = TableSink(writer, schema, layout)
-            yield sink
-            sink.flush()
+            try:
+                yield sink
+                sink.close()
+            finally:
+                sink.abandon()
         os.replace(partial, target)  # noqa: PTH105 - the same in both spellings, and this one says that it replaces
     finally:
         with suppress(FileNotFoundError):
