@@ -4,6 +4,7 @@ Does not belong here: readers and rules.
 """
 
 import argparse
+import datetime as dt
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import DatasetSpec
 from assay.specs.pipeline import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
+from assay.tables.preparation import partition_span
 from assay.validation.gate import GateVerdict, run_gate
+from assay.validation.profile_page.page import to_html
 
 _LOG = logging.getLogger("assay.shell")
 
@@ -68,14 +71,19 @@ def judged(flags: argparse.Namespace, storage: Storage) -> JudgedData:
             task, reason = inferred_task(dataset.table.column(spec.dataset.target), vars(flags).get("model_name"))
             _LOG.info("the task is taken to be %s, as %s; --task says otherwise", task, reason)
             spec, known = pipeline_of(flags, task), True
-        verdicts[key or ""] = run_gate(dataset, spec, where=where, partition=key or "")
-        _tell(verdicts[key or ""])
-        if verdicts[key or ""].accepted is None:
+        verdict = verdicts[key or ""] = run_gate(
+            dataset,
+            spec,
+            where=where,
+            partition=key or "",
+            as_of=_as_of(spec, key),
+            reference=_reference(spec, verdicts),
+        )
+        _tell(verdict)
+        _write(verdict, dataset, spec, flags, storage)
+        if verdict.accepted is None:
             break
-    found = JudgedData(spec, verdicts)
-    if flags.report_uri is not None:
-        put_text(storage, found.last.report.model_dump_json(indent=2) + "\n", flags.report_uri)
-    return found
+    return JudgedData(spec, verdicts)
 
 
 def _partitions(flags: argparse.Namespace, spec: PipelineSpec) -> list[str | None]:
@@ -102,6 +110,35 @@ def _read(spec: DatasetSpec, key: str | None, storage: Storage, where: str) -> D
         dataset = read_dataset(files, spec, partition_key=key, where=where).dataset
     _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
     return dataset
+
+
+def _as_of(spec: PipelineSpec, key: str | None) -> dt.datetime | None:
+    """Return the end of a partition, so that old data is judged as it would have been then; None for now."""
+    return None if key is None else partition_span(spec.dataset.partitions, key)[1].replace(tzinfo=dt.UTC)
+
+
+def _reference(spec: PipelineSpec, verdicts: Mapping[str, GateVerdict]) -> ValidatedDataset | None:
+    """Return the rows that `validation.distributions` compares with, of those that this command has judged."""
+    rule = spec.validation.distributions
+    if rule is None:
+        return None
+    key = list(verdicts)[-1] if rule.reference == "previous" and verdicts else rule.reference
+    if key not in verdicts:
+        _LOG.warning("validation.distributions has no reference here (%s), so nothing is compared", rule.reference)
+        return None
+    return verdicts[key].accepted
+
+
+def _write(
+    verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: argparse.Namespace, storage: Storage
+) -> None:
+    """Write the report, and the page where the command has one; the last partition's stays."""
+    page_uri = vars(flags).get("html_uri")
+    if page_uri is not None:
+        page = to_html(verdict.report, verdict.judged, dataset.schema, show_values=spec.validation.show_values)
+        put_text(storage, page, page_uri)
+    if flags.report_uri is not None:
+        put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)
 
 
 def _tell(verdict: GateVerdict) -> None:

@@ -48,7 +48,9 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
     assert ran, f"{how_to} has no command"
 
 
-@pytest.mark.parametrize("how_to", ["add-a-pipeline.md", "add-a-model.md", "add-a-metric.md", "add-a-rule.md"])
+@pytest.mark.parametrize(
+    "how_to", ["add-a-pipeline.md", "add-a-model.md", "add-a-metric.md", "add-a-rule.md", "run-from-the-shell.md"]
+)
 def test_a_how_to_works_as_written(how_to, checkout):
     follow(how_to, checkout)
 
