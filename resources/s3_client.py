@@ -1,21 +1,16 @@
 """The S3 client of dagster-aws's resource, with bounded waiting.
 
-Does not belong here: requests.
+Does not belong here: how it is made of plain settings (`s3_connection`), requests.
 """
 
 from typing import TYPE_CHECKING
 
 from dagster_aws.s3 import S3Resource
 
-from assay.errors import StorageError
-from resources.s3_failures import as_storage_error
+from resources.s3_connection import bounded_client, made_client
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from types_boto3_s3.client import S3Client
-
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 60
 
 
 class BoundedS3Resource(S3Resource):
@@ -27,20 +22,18 @@ class BoundedS3Resource(S3Resource):
 
     def get_client(self) -> "S3Client":
         """Return a client with the resource's settings; nothing is asked of S3 yet."""
-        import boto3
-
-        client: S3Client = boto3.session.Session(profile_name=self.profile_name).client(
-            "s3",
-            region_name=self.region_name,
+        return bounded_client(
             endpoint_url=self.endpoint_url,
+            region_name=self.region_name,
+            profile_name=self.profile_name,
+            max_attempts=self.max_attempts,
+            unsigned=self.use_unsigned_session,
             use_ssl=self.use_ssl,
             verify=self.verify,
             aws_access_key_id=self.aws_access_key_id,
             aws_secret_access_key=self.aws_secret_access_key,
             aws_session_token=self.aws_session_token,
-            config=_config(self),
         )
-        return client
 
 
 def client_of(s3: S3Resource) -> "S3Client":
@@ -50,27 +43,4 @@ def client_of(s3: S3Resource) -> "S3Client":
         MissingCredentialsError: the profile does not exist.
         StorageError: the endpoint is no URL.
     """
-    try:
-        with as_storage_error(s3.endpoint_url or "s3"):
-            client: S3Client = s3.get_client()
-    except ValueError as error:  # botocore has no type of its own for it
-        raise StorageError(
-            "the endpoint of S3 cannot be used",
-            where=s3.endpoint_url or "s3",
-            found=str(error),
-            expected="http://host:port or https://host",
-            remedy="mend ASSAY_S3_ENDPOINT_URL",
-        ) from error
-    return client
-
-
-def _config(s3: S3Resource) -> "Config":
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    return Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"total_max_attempts": s3.max_attempts, "mode": "standard"},
-        signature_version=UNSIGNED if s3.use_unsigned_session else None,
-    )
+    return made_client(s3.get_client, s3.endpoint_url)

@@ -4,13 +4,14 @@ Does not belong here: local files, which the commands reach by themselves.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import SourceNotFoundError, StorageError
 from resources.object_store.interface import ObjectStore
 from resources.object_store.opening import open_store
-from resources.s3_client import BoundedS3Resource, client_of
+from resources.s3_connection import bounded_client, made_client
 from resources.settings import Settings, source_environment
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import FetchedFile
@@ -70,11 +71,10 @@ class PlatformStorage:
 
     def _s3_client(self) -> "S3Client":
         settings = self._settings
-        return client_of(
-            BoundedS3Resource(
-                endpoint_url=settings.s3_endpoint_url,
-                region_name=settings.s3_region,
-                profile_name=settings.s3_profile,
-                max_attempts=3,
-            )
+        connect = partial(
+            bounded_client,
+            endpoint_url=settings.s3_endpoint_url,
+            region_name=settings.s3_region,
+            profile_name=settings.s3_profile,
         )
+        return made_client(connect, settings.s3_endpoint_url)
