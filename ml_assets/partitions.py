@@ -36,7 +36,7 @@ def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
 
 
-_CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *"}
+_CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *", "year": "0 0 1 1 *"}
 
 
 def _moment(key: str, key_format: str) -> dt.datetime:

@@ -105,7 +105,7 @@ class DerivedColumn(Spec):
 class PartitionsSpec(Spec):
     """How the rows are cut into partitions."""
 
-    by: Literal["none", "hour", "day", "week", "month", "object"] = "none"
+    by: Literal["none", "hour", "day", "week", "month", "year", "object"] = "none"
     """A time cadence, one partition per new object of the source, or none."""
     column: str | None = None
     """The datetime column that places a row; without it the source's `{partition}` placeholder does."""
@@ -135,7 +135,7 @@ class PartitionsSpec(Spec):
     @property
     def key_format(self) -> str:
         """The `strftime` format of a partition key."""
-        return {"hour": "%Y-%m-%d-%H:00", "month": "%Y-%m"}.get(self.by, "%Y-%m-%d")
+        return {"hour": "%Y-%m-%d-%H:00", "month": "%Y-%m", "year": "%Y"}.get(self.by, "%Y-%m-%d")
 
 
 class ReadLimits(Spec):

@@ -3,9 +3,9 @@
 Does not belong here: how a model is fitted and judged (`learning`).
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from assay.specs.base import Spec
 
@@ -33,12 +33,16 @@ class TrackingSpec(Spec):
 class AutomationSpec(Spec):
     """What starts runs by itself."""
 
-    retrain_on: tuple[Literal["new_data"], ...] = ()
-    """`new_data`: a new or rewritten object of the source."""
+    retrain_on: tuple[Literal["new_data", "drift", "performance"], ...] = ()
+    """`new_data`: a new or rewritten object of the source; `drift`, `performance`: an alarm of `monitoring`."""
     schedule: str | None = None
     """Cron line, in the deployment's time zone."""
     interval_seconds: int = Field(default=30, ge=5)
     """Time between two looks at the source."""
+    existing: Literal["process", "skip"] = "process"
+    """What becomes of objects that are there when the sensor first looks."""
+    max_retries: int = Field(default=2, ge=0, le=10)
+    """How often a failed run of an arrival is started again before it becomes a dead letter."""
 
     @field_validator("schedule")
     @classmethod
@@ -47,3 +51,65 @@ class AutomationSpec(Spec):
             msg = f"{cron!r} is not a cron line of {_CRON_FIELDS} fields"
             raise ValueError(msg)
         return cron
+
+
+class ExecutionSpec(Spec):
+    """What a step may take, and what becomes of one that fails for a reason that passes."""
+
+    timeout_minutes: float | dict[str, float] | None = None
+    """Longest time of a step, of all assets or by the asset's name; the step is ended and fails."""
+    pool: Literal["training", "gpu"] = "training"
+    """Concurrency pool of tuning and training; its slots are a setting of the deployment."""
+    max_retries: int = Field(default=3, ge=0, le=20)
+    """Retries of a step whose store, source or tracker did not answer; other failures are not retried."""
+    backoff_seconds: float = Field(default=10.0, ge=0)
+    """Wait before the first retry; doubled for each further one, with jitter."""
+
+
+class ScoringSpec(Spec):
+    """Predictions of the champion, made whenever there is a new champion or new rows."""
+
+    source: str | None = None
+    """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set."""
+    columns: tuple[str, ...] = ()
+    """Columns kept beside the prediction, e.g. the row's key; identifiers unless set."""
+
+
+class DriftSpec(Spec):
+    """When the features of a partition count as drifted from what the champion was trained on."""
+
+    columns: Literal["auto"] | tuple[str, ...] = "auto"
+    """The features that are watched; all unless set."""
+    min_effect: float = Field(default=0.1, gt=0, le=1)
+    """Smallest effect that matters: Kolmogorov-Smirnov distance, or total variation distance of categories."""
+    false_discovery_rate: float = Field(default=0.01, gt=0, lt=1)
+    """Of the Benjamini-Hochberg procedure over all watched features."""
+    alarm_windows: int = Field(default=2, ge=1)
+    """An alarm needs drift in this many ..."""
+    of_windows: int = Field(default=3, ge=1)
+    """... of so many latest partitions."""
+
+    @model_validator(mode="after")
+    def _windows_agree(self) -> Self:
+        if self.alarm_windows > self.of_windows:
+            msg = f"alarm_windows {self.alarm_windows} is above of_windows {self.of_windows}"
+            raise ValueError(msg)
+        return self
+
+
+class PerformanceSpec(Spec):
+    """When the champion counts as worn: its primary metric on a new partition against the one it was promoted with."""
+
+    max_loss: float = Field(gt=0)
+    """Loss of the primary metric, in its unit, that matters."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Share of bootstrap resamples in which the loss must exceed `max_loss`."""
+    alarm_windows: int = Field(default=1, ge=1)
+    """An alarm needs the loss in this many partitions in a row."""
+
+
+class MonitoringSpec(Spec):
+    """What is watched once there is a champion."""
+
+    drift: DriftSpec | None = DriftSpec()
+    performance: PerformanceSpec | None = None

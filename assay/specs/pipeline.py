@@ -11,7 +11,14 @@ from pydantic import Field, model_validator
 from assay.specs.base import Spec, digest_of
 from assay.specs.dataset import ColumnRole, DatasetSpec
 from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
-from assay.specs.operations import AutomationSpec, PromotionSpec, TrackingSpec
+from assay.specs.operations import (
+    AutomationSpec,
+    ExecutionSpec,
+    MonitoringSpec,
+    PromotionSpec,
+    ScoringSpec,
+    TrackingSpec,
+)
 from assay.specs.validation import ValidationSpec
 
 
@@ -51,6 +58,11 @@ class PipelineSpec(Spec):
     promotion: PromotionSpec = PromotionSpec()
     tracking: TrackingSpec = TrackingSpec()
     automation: AutomationSpec = AutomationSpec()
+    execution: ExecutionSpec = ExecutionSpec()
+    scoring: ScoringSpec | None = None
+    """Without it there are no `batch_predictions`."""
+    monitoring: MonitoringSpec | None = None
+    """Without it there is no `drift_report`."""
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -59,6 +71,10 @@ class PipelineSpec(Spec):
             raise ValueError(msg)
         if self.split.by == "stratified" and not self.task.is_classification:
             msg = "split by stratified needs a classification task"
+            raise ValueError(msg)
+        alarms = {"drift", "performance"} & set(self.automation.retrain_on)
+        if alarms and self.monitoring is None:
+            msg = f"automation.retrain_on {', '.join(sorted(alarms))} needs monitoring"
             raise ValueError(msg)
         target = self.dataset.columns.get(self.dataset.target)
         if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:

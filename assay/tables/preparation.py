@@ -109,6 +109,8 @@ def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, 
 def partition_span(partitions: PartitionsSpec, key: str) -> tuple[dt.datetime, dt.datetime]:
     """Return the start (inside) and end (outside) of a time partition, without zone."""
     start = dt.datetime.strptime(key, partitions.key_format)  # noqa: DTZ007 - partition keys have no zone
+    if partitions.by == "year":
+        return start, start.replace(year=start.year + 1)
     if partitions.by == "month":
         return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
     length = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(days=7)}
