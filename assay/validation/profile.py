@@ -26,7 +26,8 @@ def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
     values = table.plain(column.name)
     missing = table.missing(column.name)
     distinct = _distinct(values)
-    low, high, mean = _numbers(table, column.name) if not column.pii else (None, None, None)
+    hidden = table.is_pii(column.name)
+    low, high, mean = (None, None, None) if hidden else _numbers(table, column.name)
     return ColumnProfile(
         name=column.name,
         dtype=table.dtype(column.name),
@@ -38,7 +39,7 @@ def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
         minimum=low,
         maximum=high,
         mean=mean,
-        masked=column.pii,
+        masked=hidden,
     )
 
 

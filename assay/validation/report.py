@@ -6,12 +6,23 @@ Does not belong here: judging; masking of values, which is done before they get 
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.validation.values_shown import MASK
 
+# the event log keeps every table that is shown
+_MAX_FAILURES = 50
 
-class FailureRow(Spec):
+
+class _Written(Spec):
+    """A part of the report; readers of its JSON find every field."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class FailureRow(_Written):
     """What one rule found in one column, or in one key."""
 
     column: str
@@ -26,10 +37,10 @@ class FailureRow(Spec):
     row_numbers: tuple[int, ...] = ()
     """First failing rows, 0-based among the judged rows."""
     examples: tuple[str, ...] = ()
-    """Some failing values; `***` for pii columns."""
+    """Some failing values; `***` where values are withheld."""
 
 
-class RuleResult(Spec):
+class RuleResult(_Written):
     """The verdict of one rule."""
 
     name: str
@@ -45,7 +56,7 @@ class RuleResult(Spec):
     failures: tuple[FailureRow, ...] = ()
 
 
-class ColumnProfile(Spec):
+class ColumnProfile(_Written):
     """What one column of the judged rows looks like."""
 
     name: str
@@ -58,14 +69,14 @@ class ColumnProfile(Spec):
     distinct_is_approximate: bool = False
     """Whether `distinct` was counted on the first rows alone and is a lower bound."""
     minimum: float | None = None
-    """Of the finite numbers; never of a pii column."""
+    """Of the finite numbers; none where values are withheld."""
     maximum: float | None = None
     mean: float | None = None
     masked: bool = False
-    """Whether values are withheld because the column is pii."""
+    """Whether values are withheld: the column is pii, or `validation.show_values` is false."""
 
 
-class GateReport(Spec):
+class GateReport(_Written):
     """Everything that the gate found in the rows of one partition."""
 
     report_version: Literal[1] = 1
@@ -113,7 +124,7 @@ def to_markdown(report: GateReport) -> str:
 
 
 def failure_table(result: RuleResult) -> str:
-    """Return a rule's failures as a markdown table; a sentence when there are none."""
+    """Return a rule's first fifty failures as a markdown table; a sentence when there are none."""
     if not result.failures:
         return f"No failures: {_escaped(result.observed)}."
     rows = [
@@ -125,9 +136,11 @@ def failure_table(result: RuleResult) -> str:
             f"{failure.share:.2%}",
             ", ".join(str(number) for number in failure.row_numbers),
         )
-        for failure in result.failures
+        for failure in result.failures[:_MAX_FAILURES]
     ]
-    return _table(("column", "expected", "found", "count", "share", "first rows"), rows)
+    more = len(result.failures) - len(rows)
+    told = f"\n\n{more:,} more are in the JSON report." if more else ""
+    return _table(("column", "expected", "found", "count", "share", "first rows"), rows) + told
 
 
 def _mark(rule: RuleResult) -> str:
