@@ -43,8 +43,9 @@ dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://loca
 mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port 5000
 
-schema: setup  ## the JSON Schema of pipeline files, for editors
+schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
+	$(BIN)/python -m assay.validation.report_schema docs/gate-report.schema.json
 
 benchmark: setup  ## what the platform costs over a plain script
 	$(BIN)/python benchmarks/overhead.py

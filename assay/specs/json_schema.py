@@ -17,10 +17,10 @@ def pipeline_json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Assay pipeline", **schema}
 
 
-def write_schema(path: Path) -> None:
-    """Write the schema as indented JSON."""
-    path.write_text(json.dumps(pipeline_json_schema(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+def write_schema(schema: dict[str, Any], path: Path) -> None:
+    """Write a schema as indented JSON."""
+    path.write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_schema(Path(sys.argv[1]))
+    write_schema(pipeline_json_schema(), Path(sys.argv[1]))
