@@ -1,34 +1,95 @@
-"""Making the gate's verdict visible in the store.
+"""Making the gate's verdict visible in the store: the report, and the page on which people read it.
 
 Does not belong here: the verdict.
 """
 
+from dataclasses import dataclass
+
 import dagster as dg
 
+from assay.errors import GateRejectedError
+from assay.specs import PipelineSpec
+from assay.tables.schema import TableSchema
 from assay.validation.gate import GateVerdict
+from assay.validation.profile_page.page import to_html
+from assay.validation.rules import RULES, blocks
 from ml_assets.run_context import partition_of
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.artifact_store import Attempt
+from resources.commits.record import Commit
+
+_PAGE = "profile.html"
 
 
-def publish_rejection(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager, verdict: GateVerdict) -> None:
-    """Publish a refusal, so that later runs see it too; it names the report and no data."""
-    commit = artifacts.artifacts().reject(
-        tuple(context.asset_key.path),
-        partition_of(context),
-        verdict.receipt,
-        verdict.report,
-        _attempt(context, artifacts),
-    )
-    context.log.error("the gate rejected the data; commit %d holds the report, nothing was published", commit.number)
+@dataclass(frozen=True, slots=True)
+class PublishedVerdict:
+    """Where people find a verdict.
+
+    Attributes:
+        report: address of the report's JSON.
+        page: address of the HTML page beside it.
+    """
+
+    report: str
+    page: str
 
 
-def publish_report(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager, verdict: GateVerdict) -> None:
-    """Publish the report of a passed gate beside the data, as `<pipeline>/validation_report`."""
-    pipeline = context.asset_key.path[0]
-    artifacts.artifacts().publish(
-        (pipeline, "validation_report"), partition_of(context), verdict.report, _attempt(context, artifacts)
-    )
+def publish_verdict(
+    context: dg.AssetExecutionContext,
+    artifacts: ArtifactIOManager,
+    verdict: GateVerdict,
+    schema: TableSchema,
+    *,
+    show_values: bool,
+) -> PublishedVerdict:
+    """Publish report and page in one commit.
+
+    Those of a passed gate stand beside the data, as `<pipeline>/validation_report`. A refusal is a version of the
+    data itself, without data, so that later runs see it too.
+
+    Args:
+        context: of the step of `validated_dataset`.
+        artifacts: where to.
+        verdict: the gate's.
+        schema: of the judged rows.
+        show_values: whether the page may show values.
+    """
+    store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
+    attempt = _attempt(context, artifacts)
+    pages = {_PAGE: to_html(verdict.report, verdict.judged, schema, show_values=show_values)}
+    if verdict.accepted is not None:
+        commit = store.publish((asset[0], "validation_report"), partition, verdict.report, attempt, pages)
+    else:
+        commit = store.reject(asset, partition, verdict.receipt, verdict.report, attempt, pages)
+        context.log.error(
+            "the gate rejected the data; commit %d holds the report, nothing was published", commit.number
+        )
+    return _addresses(artifacts, commit)
+
+
+def _addresses(artifacts: ArtifactIOManager, commit: Commit) -> PublishedVerdict:
+    store = artifacts.artifacts()
+    return PublishedVerdict(report=store.uri(commit), page=store.uri(commit, _PAGE))
+
+
+def fail_unless_a_check_does(verdict: GateVerdict, spec: PipelineSpec) -> None:
+    """Fail the step when no check of a refusal does: what blocks in this run alone was declared as a warning.
+
+    Args:
+        verdict: a refusal.
+        spec: the pipeline as its file says, from which the checks were declared.
+
+    Raises:
+        GateRejectedError: none of the rules that failed blocks in the pipeline's file.
+    """
+    failed = verdict.receipt.failed_rules
+    if not any(blocks(RULES[name], spec.validation) for name in failed):
+        raise GateRejectedError(
+            "the data-quality gate rejected this data",
+            where=verdict.report.where,
+            found=f"failed rules: {', '.join(failed)}",
+            remedy="mend the data, or let the rules warn in this run",
+        )
 
 
 def _attempt(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager) -> Attempt:

@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
 from assay.specs.base import Spec
 from assay.validation.receipt import GateReceipt
-from resources.codecs.interface import Codec, Encoded
+from resources.codecs.interface import Codec
 from resources.codecs.models import ModelCodec
 from resources.codecs.specs import SpecCodec
 from resources.codecs.tables import TableCodec
@@ -27,6 +27,7 @@ from resources.file_digests import file_sha256
 from resources.object_store.interface import ObjectStore
 
 Value = TypeVar("Value")
+Pages: TypeAlias = Mapping[str, str]
 _CODECS: tuple[Codec, ...] = (TableCodec(), SpecCodec(), ModelCodec())
 
 
@@ -54,23 +55,38 @@ class ArtifactStore:
         self.store = store
         self.log = CommitLog(store)
 
-    def publish(self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt) -> Commit:
+    def publish(
+        self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt, pages: Pages | None = None
+    ) -> Commit:
         """Make a value the newest version of an asset's partition; on any failure nothing is visible.
 
+        Args:
+            asset: the asset key's components.
+            partition: the partition key.
+            value: the value.
+            attempt: who publishes.
+            pages: texts for people that become visible with the value, by file name; no part of its version.
+
         Raises:
             StorageError: it could not be stored.
         """
-        return self._publish(asset, partition, value, attempt, status="published")
+        return self._publish(asset, partition, value, attempt, status="published", pages=pages)
 
     def reject(
-        self, asset: tuple[str, ...], partition: str | None, receipt: GateReceipt, report: Spec, attempt: Attempt
+        self,
+        asset: tuple[str, ...],
+        partition: str | None,
+        receipt: GateReceipt,
+        report: Spec,
+        attempt: Attempt,
+        pages: Pages | None = None,
     ) -> Commit:
-        """Publish that the gate refused a partition's data: the report and the receipt, no data.
+        """Publish that the gate refused a partition's data: the report, its pages and the receipt, no data.
 
         Raises:
             StorageError: it could not be stored.
         """
-        return self._publish(asset, partition, report, attempt, status="rejected", receipt=receipt)
+        return self._publish(asset, partition, report, attempt, status="rejected", receipt=receipt, pages=pages)
 
     def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit:
         """Return the newest version's commit.
@@ -133,9 +149,17 @@ class ArtifactStore:
         value: Value = codec.decode(CommitReader(self.store, commit), kind, columns)
         return value
 
-    def uri(self, commit: Commit) -> str:
-        """Return where people find the first object of a commit."""
-        return self.store.uri(commit.objects[0].key)
+    def uri(self, commit: Commit, name: str | None = None) -> str:
+        """Return where people find an object of a commit; the first unless it is named.
+
+        Raises:
+            StorageError: the commit has no object of that name.
+        """
+        for item in commit.objects:
+            if name in {None, item.name}:
+                return self.store.uri(item.key)
+        names = ", ".join(item.name for item in commit.objects)
+        raise StorageError("no such file was published", where=place_of(commit), found=name, expected=f"one of {names}")
 
     def _publish(
         self,
@@ -146,12 +170,14 @@ class ArtifactStore:
         *,
         status: str,
         receipt: GateReceipt | None = None,
+        pages: Pages | None = None,
     ) -> Commit:
         codec = _codec_for(type(value))
         repeated = any(self.store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
         with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
             encoded = codec.encode(value, Path(folder))
-            objects = self._upload(asset, partition, attempt, encoded)
+            files = {**encoded.files, **_written(pages or {}, Path(folder), taken=encoded.files)}
+            objects = self._upload(asset, partition, attempt, files)
         template = Commit.model_validate(
             {
                 "asset": asset,
@@ -176,10 +202,10 @@ class ArtifactStore:
         )
 
     def _upload(
-        self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, encoded: Encoded
+        self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, files: Mapping[str, Path]
     ) -> list[CommittedObject]:
         objects = []
-        for name, path in encoded.files.items():
+        for name, path in files.items():
             sha256 = file_sha256(path)
             key = object_key(asset, partition, attempt.attempt_id, sha256, name)
             self.store.put_file(key, path)
@@ -195,6 +221,17 @@ class ArtifactStore:
             expected="a passed gate",
             remedy="mend the data or the rules, then materialise it again",
         )
+
+
+def _written(pages: Pages, folder: Path, *, taken: Mapping[str, Path]) -> dict[str, Path]:
+    """Write texts to files; none may replace one of the value's."""
+    paths = {}
+    for name, text in pages.items():
+        if name in taken:
+            raise StorageError("a page has the name of one of the value's files", found=name)
+        paths[name] = folder / name
+        paths[name].write_text(text, encoding="utf-8")
+    return paths
 
 
 def _missing(asset: str, partitions: Sequence[str | None]) -> ArtifactNotFoundError:

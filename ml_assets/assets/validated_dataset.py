@@ -12,22 +12,16 @@ import dagster as dg
 from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.validation.gate import run_gate
-from assay.validation.rules import RULES, blocks
 from ml_assets.pipeline_asset import own_input, pipeline_asset
-from ml_assets.presentation.gate import check_results, gate_metadata
+from ml_assets.presentation.gate import check_results, check_specs, gate_metadata
 from ml_assets.run_context import asset_key, partition_of, place_of
 from ml_assets.run_parameters import RunParameters
-from ml_assets.verdicts import publish_rejection, publish_report
+from ml_assets.verdicts import fail_unless_a_check_does, publish_verdict
 from resources.artifact_io_manager import ArtifactIOManager
 
 
 def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
-    """Return the asset `<pipeline>/validated_dataset` with one blocking check per rule."""
-    key = asset_key(spec, "validated_dataset")
-    checks = [
-        dg.AssetCheckSpec(rule.name, asset=key, description=rule.description, blocking=blocks(rule, spec.validation))
-        for rule in RULES.values()
-    ]
+    """Return the asset `<pipeline>/validated_dataset` with one check per rule, blocking where the rule is."""
 
     @pipeline_asset(
         spec,
@@ -35,7 +29,7 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         stage="validation",
         kinds={"parquet", "pandera"},
         description="Rows that passed the data-quality gate, with their receipt.",
-        checks=checks,
+        checks=check_specs(spec, asset_key(spec, "validated_dataset")),
         ins={"raw_dataset": own_input(spec, "raw_dataset")},
         output_required=False,
     )
@@ -47,16 +41,18 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[ValidatedDataset] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
         verdict = run_gate(raw_dataset, run, where=place_of(context), partition=partition_of(context) or "")
+        published = publish_verdict(
+            context, artifact_io_manager, verdict, raw_dataset.schema, show_values=run.validation.show_values
+        )
         if verdict.accepted is None:
-            publish_rejection(context, artifact_io_manager, verdict)
-            yield from check_results(verdict.report)
+            yield from check_results(verdict.report, published)
+            fail_unless_a_check_does(verdict, spec)
             return
-        publish_report(context, artifact_io_manager, verdict)
         yield dg.Output(
             verdict.accepted,
             data_version=dg.DataVersion(verdict.receipt.data_digest),
-            metadata=gate_metadata(verdict),
+            metadata=gate_metadata(verdict, published),
         )
-        yield from check_results(verdict.report)
+        yield from check_results(verdict.report, published)
 
     return validated_dataset
