@@ -37,9 +37,8 @@ def select_features(schema: TableSchema, spec: PipelineSpec) -> tuple[TableSchem
             where=f"{spec.name}, dataset.target",
             found=", ".join(schema.names),
         )
-    leaks = _leaking_columns(spec.dataset)
-    unused = {column.name: _reason(column, leaks, spec) for column in schema.columns if column.name != target}
-    features = tuple(name for name, reason in unused.items() if not reason)
+    unused = unused_columns(schema, spec)
+    features = tuple(name for name in schema.names if name not in unused and name != target)
     if not features:
         raise DataContractError(
             "no column is left to learn from",
@@ -47,7 +46,14 @@ def select_features(schema: TableSchema, spec: PipelineSpec) -> tuple[TableSchem
             found="; ".join(f"{name}: {reason}" for name, reason in unused.items()) or "only the target",
             remedy="give a column another role in dataset.columns",
         )
-    return schema.project(features), {name: reason for name, reason in unused.items() if reason}
+    return schema.project(features), unused
+
+
+def unused_columns(schema: TableSchema, spec: PipelineSpec) -> dict[str, str]:
+    """Return the columns that are neither a feature nor the target, each with the reason."""
+    leaks = _leaking_columns(spec.dataset)
+    reasons = {column.name: _reason(column, leaks, spec) for column in schema.columns}
+    return {name: reason for name, reason in reasons.items() if reason and name != spec.dataset.target}
 
 
 def _reason(column: ColumnSchema, leaks: dict[str, str], spec: PipelineSpec) -> str:

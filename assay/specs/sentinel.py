@@ -16,7 +16,7 @@ class SentinelSpec(Spec):
     trusted: tuple[str, ...] = ()
     """Columns that were looked at and may predict the target as well as they do."""
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
-    """AUC, or rank correlation for numbers, from which a single feature predicts the target too well."""
+    """AUC, or R2 of ranks for numbers, from which a single feature predicts the target too well."""
     max_category_share: float = Field(default=0.5, gt=0, le=1)
     """Distinct categories per row from which a categorical column is absurd."""
     max_duplicate_share: float = Field(default=0.05, ge=0, le=1)

@@ -33,6 +33,7 @@ from assay.validation.receipt import GateReceipt
 from assay.validation.report import GateReport, RuleResult
 from assay.validation.rules import RULES, Rule, severity_of
 from assay.validation.rules_identity import rules_digest
+from assay.validation.sentinel.judges import SENTINEL_JUDGES
 
 Judge: TypeAlias = Callable[[JudgedTable, PipelineSpec], Outcome]
 
@@ -56,6 +57,7 @@ JUDGES: Mapping[str, Judge] = MappingProxyType(
         "data_is_fresh": freshness.data_is_fresh,
         "pandera_schema_holds": user_schema.pandera_schema_holds,
         "distributions_as_reference": distribution_rules.distributions_as_reference,
+        **SENTINEL_JUDGES,
     }
 )
 

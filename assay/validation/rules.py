@@ -51,12 +51,21 @@ RULES: Mapping[str, Rule] = MappingProxyType(
             ("conditions_hold", "Where a condition holds, what must follow from it does."),
             ("data_is_fresh", "The newest row is young enough, and none lies in the future."),
             ("pandera_schema_holds", "The user's own pandera schema holds."),
+            ("no_target_leakage", "No feature is a copy of the target, or gives it away by being missing."),
         )
     }
     | {
         name: Rule(name, description, blocking=False)
         for name, description in (
             ("distributions_as_reference", "No column's distribution lies far from that of data which passed before."),
+            ("no_suspected_leakage", "No feature predicts the target too well to be known before it."),
+            ("no_future_timestamps", "No time lies after the moment as of which the data is judged."),
+            ("no_identifier_features", "No feature numbers or names single rows."),
+            ("rows_not_repeated", "Few rows repeat another in every feature and the target."),
+            ("groups_not_split", "No identifier's rows stand on both sides of a random split."),
+            ("features_vary", "No feature is constant or empty."),
+            ("classes_large_enough", "Every class has rows enough to be learned and judged."),
+            ("categories_few_enough", "Categories repeat: there are not nearly as many as rows."),
         )
     }
 )
