@@ -5,6 +5,7 @@ Does not belong here: fetching the files.
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,9 @@ from assay.tables.dataset import Dataset
 from assay.tables.frozen import FrozenSchema
 from assay.tables.preparation import prepare
 from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
+
+_READERS = 2
+"""Files read at once; each has a process of its own."""
 
 
 class LocalFile(Protocol):
@@ -88,14 +92,18 @@ def read_dataset(
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
     read = transcriber or partial(transcribe_in_child, limits=spec.limits)
     options = options_of(spec, frozen)
-    tables = []
     with tempfile.TemporaryDirectory(prefix="assay-rows-") as folder:
-        for number, file in enumerate(files):
-            target = Path(folder, f"{number}.arrow")
+
+        def table_of(number: int, options: ReadOptions) -> pa.Table:
+            file, target = files[number], Path(folder, f"{number}.arrow")
             read(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
-            tables.append(mapped_table(target))
-            options = replace(options, dialect=dialect_in(tables[0]) or options.dialect)
-    dialect = options.dialect if spec.dialect.detect and dialect_in(tables[0]) else None
+            return mapped_table(target)
+
+        first = table_of(0, options)
+        options = replace(options, dialect=dialect_in(first) or options.dialect)
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = [first, *pool.map(lambda number: table_of(number, options), range(1, len(files)))]
+    dialect = dialect_in(first)
     rows = stacked([table.replace_schema_metadata() for table in tables], files)
     dtypes = frozen.dtypes if frozen else {}
     effective = spec.model_copy(update={"dialect": options.dialect})
