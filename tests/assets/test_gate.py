@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from small_platform import MONTHLY, failure, monthly_rows, write_csv
+from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, write_csv
 
 from assay.errors import ArtifactNotFoundError, GateRejectedError
 from assay.tables.dataset import ValidatedDataset
@@ -162,3 +162,87 @@ def test_editing_a_custom_rule_makes_its_receipts_void(monthly, tmp_path, monkey
     module.write_text("def fine(rows):\n    return len(rows) > 1\n")
     message = failure(monthly.materialize("monthly/best_hyperparameters", partition="2021-03"))
     assert "[receipt_mismatch] the rows passed the gate under other rules" in message
+
+
+def checks(result):
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+def validate(platform, month, *, parameters=None):
+    return platform.materialize(
+        "monthly/raw_dataset", "monthly/validated_dataset", partition=month, parameters=parameters
+    )
+
+
+def with_rules(platform, tmp_path, rules, *, rows=None):
+    source = tmp_path / "data" / "monthly.csv"
+    if rows is not None:
+        write_csv(source, rows)
+    platform.pipeline(MONTHLY.replace("ranges:", rules.replace("{", "{{").replace("}", "}}") + ", ranges:"), source)
+
+
+def test_a_rule_that_warns_shows_a_warning_and_still_publishes(monthly, tmp_path):
+    with_rules(monthly, tmp_path, "warn: [values_in_range]")
+    result = spoil(monthly, tmp_path, "2021-01")
+    assert result.success
+    [failed] = [check for check in checks(result).values() if not check.passed]
+    assert (failed.check_name, failed.severity.value, failed.blocking) == ("values_in_range", "WARN", False)
+    assert monthly.artifacts.load(("monthly", "validated_dataset"), "2021-01", ValidatedDataset).table.num_rows == 40
+
+
+def test_a_backfilled_month_is_fresh_as_of_its_own_end(monthly, tmp_path):
+    with_rules(monthly, tmp_path, "freshness: {column: day, max_age_hours: 90}")
+    result = validate(monthly, "2021-02")
+    assert "2021-03-01 00:00 UTC" in checks(result)["data_is_fresh"].metadata["expected"].value
+    assert result.success
+    assert not validate(monthly, "2021-01").success  # its last day is the 28th
+
+
+def drifted_rows():
+    return [row | {"z": row["z"] + (5 if row["day"].startswith("2021-02") else 0)} for row in monthly_rows()]
+
+
+def test_a_month_is_compared_with_the_newest_that_passed_of_the_month_before(monthly, tmp_path):
+    with_rules(monthly, tmp_path, "distributions: {columns: [z]}", rows=drifted_rows())
+    first = validate(monthly, "2021-01")
+    assert checks(first)["distributions_as_reference"].metadata["observed"].value == "no reference yet"
+    drifted = validate(monthly, "2021-02")
+    assert drifted.success
+    assert not checks(drifted)["distributions_as_reference"].passed
+    assert "KS distance 1.000" in checks(drifted)["distributions_as_reference"].metadata["observed"].value
+    # a refusal in between leaves what passed in its place
+    assert not spoil(monthly, tmp_path, "2021-01").success
+    write_csv(tmp_path / "data" / "monthly.csv", drifted_rows())
+    assert not checks(validate(monthly, "2021-02"))["distributions_as_reference"].passed
+
+
+def test_a_partition_can_be_the_reference_of_all(monthly, tmp_path):
+    with_rules(monthly, tmp_path, 'distributions: {columns: [z], reference: "2021-01"}', rows=drifted_rows())
+    assert validate(monthly, "2021-01").success
+    assert checks(validate(monthly, "2021-03"))["distributions_as_reference"].passed
+    with_rules(monthly, tmp_path, 'distributions: {reference: "2019-01"}')
+    assert "no partition of this pipeline's data" in failure(validate(monthly, "2021-03"))
+
+
+def test_what_blocks_in_one_run_alone_fails_that_run(monthly, tmp_path):
+    with_rules(monthly, tmp_path, "distributions: {columns: [z]}", rows=drifted_rows())
+    assert validate(monthly, "2021-01").success
+    parameters = {"data_validation": {"block": ["distributions_as_reference"]}}
+    result = validate(monthly, "2021-02", parameters=parameters)
+    assert not result.success
+    assert "[gate_rejected]" in failure(result)
+    assert not checks(result)["distributions_as_reference"].passed
+
+
+def test_rows_without_partitions_are_compared_with_those_that_passed_last(bank, tmp_path):
+    source = tmp_path / "data" / "bank.csv"
+    bank.pipeline(BANK.replace("  min_rows: 50", "  min_rows: 50\n  distributions: {{columns: [age]}}"), source)
+    both = ("bank/raw_dataset", "bank/validated_dataset")
+    assert (
+        checks(bank.materialize(*both))["distributions_as_reference"].metadata["observed"].value == "no reference yet"
+    )
+    assert checks(bank.materialize(*both))["distributions_as_reference"].passed
+    write_csv(source, [row | {"age": min(row["age"] + 30, 120)} for row in bank_rows()])
+    again = bank.materialize(*both)
+    assert again.success
+    assert not checks(again)["distributions_as_reference"].passed
