@@ -24,8 +24,8 @@ def with_plain_types(stream: BatchStream, name: str) -> BatchStream:
         name: the file, for messages.
 
     Raises:
-        UnsupportedFormatError: a column holds lists, records or intervals.
-        MalformedDataError: a time is out of range.
+        UnsupportedFormatError: a column holds spans of months.
+        MalformedDataError: a column holds lists or records, or a time is out of range.
     """
     schema = pa.schema([field.with_type(_plain(field, name)).with_nullable(True) for field in stream.schema])
     if schema.equals(stream.schema, check_metadata=True):
@@ -60,13 +60,24 @@ def _plain(field: pa.Field, name: str) -> pa.DataType:
         dtype = dtype.storage_type
     if pa.types.is_run_end_encoded(dtype) or pa.types.is_dictionary(dtype):
         dtype = dtype.value_type
-    if pa.types.is_nested(dtype) or pa.types.is_interval(dtype):
+    expected, remedy = "numbers, texts, booleans, dates or times", "flatten the column, or leave it out of the file"
+    if pa.types.is_nested(dtype):
+        raise malformed(
+            Defect.NESTED_VALUES,
+            "a column holds nested values",
+            name,
+            column=field.name,
+            found=f"dtype {dtype}",
+            expected=expected,
+            remedy=remedy,
+        )
+    if pa.types.is_interval(dtype):
         raise UnsupportedFormatError(
-            "a column does not hold single values",
+            "a column holds spans of months",
             where=f"{name}, column '{field.name}'",
             found=f"dtype {dtype}",
-            expected="numbers, texts, booleans, dates or times",
-            remedy="flatten the column, or leave it out of the file",
+            expected=expected,
+            remedy=remedy,
         )
     if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
         return pa.timestamp("us", dtype.tz)

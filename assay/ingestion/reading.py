@@ -4,6 +4,7 @@ Does not belong here: the formats themselves, and the process in which this runs
 """
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -146,10 +147,12 @@ def _require_usable_names(schema: pa.Schema, name: str) -> None:
             found=str(len(names)),
             expected=f"at most {MAX_COLUMNS:,}",
         )
+    if not names:
+        raise EmptyDataError("there are no columns", where=name, expected="at least one column")
     if "" in names:
         place = str(names.index("") + 1)
         raise malformed(Defect.UNNAMED_COLUMN, "a column has no name", name, column=place, remedy="name every column")
-    repeated = sorted({column for column in names if names.count(column) > 1})
+    repeated = [column for column, times in Counter(names).items() if times > 1]
     if repeated:
         raise malformed(
             Defect.REPEATED_COLUMN,

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError, UnsupportedFormatError
+from assay.errors import EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError
 from assay.ingestion.batches import ReadOptions
+from assay.ingestion.defects import Defect
 from assay.ingestion.reading import read_table
 from assay.specs.dataset import DataFormat
 
@@ -114,6 +115,6 @@ def test_dtypes_become_plain_without_loss(read):
 
 
 def test_nested_columns_are_refused_by_name(read):
-    with pytest.raises(UnsupportedFormatError) as caught:
+    with pytest.raises(MalformedDataError) as caught:
         read(parquet_bytes(pa.table({"a": [1], "b": [[1, 2]]})), name="a.parquet")
-    assert caught.value.where == "a.parquet, column 'b'"
+    assert (caught.value.defect, caught.value.place.column) == (Defect.NESTED_VALUES, "b")
