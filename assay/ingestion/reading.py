@@ -20,8 +20,9 @@ from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.header import MAX_COLUMNS
 from assay.ingestion.delimited.stream import delimited_stream
 from assay.ingestion.detection import detected
+from assay.ingestion.feather import feather_stream
 from assay.ingestion.formats import COMPRESSED, detect_format
-from assay.ingestion.parquet import read_parquet
+from assay.ingestion.parquet import parquet_stream
 from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import json_stream, jsonl_stream
 from assay.ingestion.sink import Layout, table_sink
@@ -33,9 +34,10 @@ READERS: Mapping[DataFormat, Reader] = MappingProxyType(
     {
         DataFormat.CSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.CSV]),
         DataFormat.TSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.TSV]),
-        DataFormat.PARQUET: lambda path, _, name: _whole(read_parquet(path, name)),
+        DataFormat.PARQUET: parquet_stream,
         DataFormat.JSON: json_stream,
         DataFormat.JSONL: jsonl_stream,
+        DataFormat.FEATHER: feather_stream,
     }
 )
 
@@ -60,7 +62,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
     try:
         with tempfile.TemporaryDirectory() as folder:
             plain, inner = _plain_file(path, options, name, Path(folder))
-            chosen = detect_format(inner) if options.data_format is DataFormat.AUTO else options.data_format
+            chosen = detect_format(inner, plain) if options.data_format is DataFormat.AUTO else options.data_format
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
             options = _with_dialect(plain, options, name, chosen)
@@ -95,10 +97,6 @@ def mapped_table(path: Path) -> pa.Table:
     """Return an Arrow file's table without reading it; it stays usable when the file's name is gone."""
     with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
-
-
-def _whole(table: pa.Table) -> BatchStream:
-    return BatchStream(table.schema, iter(table.to_batches()))
 
 
 def _plain_file(path: Path, options: ReadOptions, name: str, folder: Path) -> tuple[Path, str]:
