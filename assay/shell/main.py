@@ -4,6 +4,7 @@ Standard output holds one line, the address of the result; everything else goes 
 Does not belong here: flags (`parsing`), what a command does (its own module).
 """
 
+import contextlib
 import importlib
 import logging
 import sys
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         storage = AnyStorage()
         for target in targets(flags):
             storage.require_target(target)
-        passed, address = importlib.import_module(f"assay.shell.{flags.command}").run(flags, storage)
+        # what libraries and the user's own modules print is no result
+        with contextlib.redirect_stdout(sys.stderr):
+            passed, address = importlib.import_module(f"assay.shell.{flags.command}").run(flags, storage)
         if address:
             sys.stdout.write(f"{address}\n")
     except AssayError as error:

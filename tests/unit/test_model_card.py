@@ -57,3 +57,11 @@ def test_slices_and_their_uncertainty_are_told(card):
 
 def test_the_same_model_gives_the_same_card(card):
     assert card("regression", "ridge") == card("regression", "ridge")
+
+
+def test_a_card_without_a_decision_claims_none(make_spec, make_split, make_best):
+    split, spec = make_split(), make_spec()
+    model = train(split, make_best("logistic_regression"), spec)
+    card = render(model, evaluate(model, split, spec), None, spec)
+    assert "| Verdict | no decision |" in card
+    assert "## Promotion\n\nNot held against a champion." in card

@@ -92,3 +92,10 @@ def test_the_spec_digest_follows_what_training_reads_and_nothing_else(make_spec)
 def test_versions_name_the_familys_own_library_only():
     assert "xgboost-cpu" in library_versions("xgboost") or "xgboost" in library_versions("xgboost")
     assert "lightgbm" not in library_versions("ridge")
+
+
+def test_what_the_estimator_refuses_is_a_typed_error_with_its_reason(make_spec, make_split, make_best):
+    split, best = make_split(), make_best("logistic_regression", solver="lbfgs", l1_ratio=1.0)
+    with pytest.raises(LearningError, match="'logistic_regression' cannot be fitted") as refused:
+        train(split, best, make_spec())
+    assert "lbfgs" in refused.value.found

@@ -8,7 +8,7 @@ import pytest
 from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
 from assay.splitting import LabelledRows
 from assay.tuning import trial
-from assay.tuning.search import find_best_hyperparameters
+from assay.tuning.search import find_best_hyperparameters, settled_hyperparameters
 
 C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
 LEVELS = {"type": "categorical", "choices": [0.13, 0.3, 0.5]}
@@ -79,6 +79,14 @@ def test_without_tuning_the_first_candidate_keeps_its_base_values(search):
 def test_one_candidate_with_nothing_to_vary_is_not_searched(search):
     best = search(tuning={"search_space": {}})
     assert (best.stopped_by, best.searched) == ("empty_space", False)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "stopped_by"), [({"enabled": False}, "disabled"), ({"search_space": {}}, "empty_space"), ({}, None)]
+)
+def test_what_needs_no_search_is_known_without_rows(make_spec, tuning, stopped_by):
+    settled = settled_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
+    assert (settled and settled.stopped_by) == stopped_by
 
 
 def test_candidates_with_nothing_to_vary_are_each_measured_once(search):
