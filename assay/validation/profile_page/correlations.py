@@ -40,8 +40,8 @@ class Correlations:
 def correlations(table: JudgedTable, columns: Sequence[ColumnSchema], *, show_values: bool) -> Correlations | None:
     """Return the correlations of numeric columns, over the rows in which both are finite.
 
-    Columns marked pii are left out. A target with two values counts as 0 and 1. Of more than 30 columns those that
-    correlate most with the target are kept; without such a target, the first.
+    Columns marked pii and constant ones are left out. A target with two values counts as 0 and 1. Of more
+    than 30 columns those that correlate most with the target are kept; without such a target, the first.
     """
     usable = [column for column in columns if not column.pii and column.name in table]
     target = next((column.name for column in usable if column.reason == "target"), None)
@@ -72,7 +72,8 @@ def _kept(frame: pd.DataFrame, target: "pd.Series[float] | None") -> list[str]:
     names = list(frame.columns)
     if len(names) < MAX_COLUMNS or target is None:
         return names[:MAX_COLUMNS]
-    strength = frame.corrwith(target).abs().fillna(-1.0).to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):  # constant where the target is known
+        strength = frame.corrwith(target).abs().fillna(-1.0).to_numpy()
     best = sorted(np.argsort(-strength, kind="stable")[: MAX_COLUMNS - 1])
     return [names[place] for place in best]
 
@@ -82,9 +83,11 @@ def _numbers(table: JudgedTable, name: str) -> "pd.Series[float] | None":
         return None
     values = table.plain(name).cast(pa.float64(), safe=False).to_numpy()
     finite = np.where(np.isfinite(values), values, np.nan)
-    size = np.nanmax(np.abs(finite)) if np.isfinite(finite).any() else 0.0
+    there = finite[np.isfinite(finite)]
+    if not there.size or there.min() == there.max():
+        return None
     # the coefficient is the same, and the squares of huge numbers do not overflow
-    return pd.Series(finite / size if size else finite)
+    return pd.Series(finite / np.abs(there).max())
 
 
 def _target(table: JudgedTable, name: str, *, show_values: bool) -> "tuple[str, pd.Series[float]] | None":
