@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import UnsupportedFormatError
 from assay.ingestion.batches import BatchStream
@@ -43,6 +44,8 @@ def _converted(values: pa.Array, field: pa.Field, name: str) -> pa.Array:
     try:
         if isinstance(values, pa.ExtensionArray):
             values = values.storage
+        if pa.types.is_run_end_encoded(values.type):  # to which no cast is known
+            values = pc.run_end_decode(values)
         return values.cast(field.type)
     except pa.ArrowInvalid as error:
         raise malformed(
