@@ -12,6 +12,7 @@ import dagster as dg
 from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset, ValidatedDataset
 from assay.validation.gate import run_gate
+from ml_assets.gate_circumstances import as_of, reference_rows
 from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.gate import check_results, check_specs, gate_metadata
 from ml_assets.run_context import asset_key, partition_of, place_of
@@ -40,7 +41,14 @@ def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[ValidatedDataset] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
-        verdict = run_gate(raw_dataset, run, where=place_of(context), partition=partition_of(context) or "")
+        verdict = run_gate(
+            raw_dataset,
+            run,
+            where=place_of(context),
+            partition=partition_of(context) or "",
+            as_of=as_of(context),
+            reference=reference_rows(context, artifact_io_manager.artifacts(), run),
+        )
         published = publish_verdict(
             context, artifact_io_manager, verdict, raw_dataset.schema, show_values=run.validation.show_values
         )
