@@ -156,6 +156,7 @@ def correlated(left: Array, right: Array) -> float:
     """Return Pearson's correlation of finite numbers; 0 where one of them does not vary."""
     if not left.size:
         return 0.0
+    left, right = (values / (np.abs(values).max() or 1.0) for values in (left, right))  # squares of huge ones overflow
     left, right = left - left.mean(), right - right.mean()
     scale = float(np.sqrt((left @ left) * (right @ right)))
-    return float(left @ right) / scale if scale > 0 and np.isfinite(scale) else 0.0
+    return float(left @ right) / scale if scale > 0 else 0.0

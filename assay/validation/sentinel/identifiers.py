@@ -39,6 +39,7 @@ MIN_CODE_SHARE = 0.1
 """Different values per row from which codes such as UUIDs name rows rather than categories."""
 _CODE = r"^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$"
 _MIN_CODES = 0.99
+_LARGEST_WHOLE = 2.0**53
 
 
 @sentinel_rule(_EXPECTED)
@@ -89,7 +90,7 @@ def _all_different(values: Array) -> bool:
 
 
 def _all_whole(values: Array) -> bool:
-    return bool(np.isfinite(values).all() and (values == np.floor(values)).all())
+    return bool((np.abs(values) <= _LARGEST_WHOLE).all() and (values == np.floor(values)).all())
 
 
 def _naming_texts(table: JudgedTable, name: str, rows: Array | None) -> str:

@@ -19,6 +19,8 @@ MAX_PARTS = 5
 _FITTED_ROWS = 3000
 _FITTED_COLUMNS = 200
 _ROWS_PER_COLUMN = 4
+_HUGE = 1e100
+"""Squares of larger numbers overflow; they count as missing, as infinite ones do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,14 @@ def _complete_rows(
 ) -> tuple[list[str], Array, Array]:
     """Return the numbers of the rows that have all of them; a feature that would cost half of the rows stays out."""
     wanted = as_floats(values_of(table, target, rows))
-    complete = np.isfinite(wanted)
+    complete = np.abs(wanted) < _HUGE
     found: dict[str, Array] = {}
     enough = max(MIN_ROWS, int(complete.sum()) // 2)
     for name in features:
         if table.kind(name) not in NUMBERS:
             continue
         values = as_floats(values_of(table, name, rows))
-        both = complete & np.isfinite(values)
+        both = complete & (np.abs(values) < _HUGE)
         if both.sum() >= max(enough, _ROWS_PER_COLUMN * (len(found) + 2)) and len(found) < _FITTED_COLUMNS:
             found[name], complete = values, both
     columns = [values[complete] for values in found.values()]
