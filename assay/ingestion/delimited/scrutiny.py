@@ -82,10 +82,9 @@ def columns_with_leading_zeros(data: bytes, separator: str) -> npt.NDArray[np.in
     found = np.sort(np.concatenate(pieces)) if pieces else np.empty(0, np.int64)
     if not found.size:
         return found
-    ends = np.flatnonzero((codes == _NEWLINE) | (codes == _RETURN))
+    ends = np.concatenate([[-1], np.flatnonzero((codes == _NEWLINE) | (codes == _RETURN))])
     separators = np.flatnonzero(codes == ord(separator))
-    row = np.searchsorted(ends, found)
-    row_starts = np.where(row > 0, ends[np.maximum(row - 1, 0)], -1)
+    row_starts = ends[np.searchsorted(ends, found) - 1]
     return np.unique(np.searchsorted(separators, found) - np.searchsorted(separators, row_starts))
 
 
