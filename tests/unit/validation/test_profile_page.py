@@ -137,6 +137,17 @@ def test_every_row_is_in_a_bin_of_the_histogram(page):
     assert "Histogram of f: 24 bins from 0 to 1, the fullest with 3 rows" in html
 
 
+def test_a_range_beyond_the_largest_float_is_drawn(page):
+    html = page({"x": [-1.7e308, 0.0, 1.0, 1.7e308, 1.7e308]})
+    assert "24 bins from -1.7e+308 to 1.7e+308, the fullest with 2 rows" in html
+    assert "std" in card(html, "x")
+
+
+def test_personal_numbers_are_compared_with_nothing(page):
+    html = page({"x": [0.0, 1.0] * 10, "salary": [1.0, 0.0] * 10}, pii=("salary",))
+    assert "salary" not in Parsed(html).text.split("Correlations")[1].split("Columns")[0]
+
+
 def test_dates_are_drawn_between_their_bounds(page):
     days = [dt.date(2024, 1, day) for day in range(1, 11)]
     moments = pa.array(
