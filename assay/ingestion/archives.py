@@ -35,7 +35,7 @@ def copy_member(path: Path, name: str, member: str | None, copy: Callable[[bytes
         MalformedDataError: encrypted, no such file, several and none named, or bytes around the archive.
         zipfile.BadZipFile: damaged.
     """
-    _require_nothing_appended(path, name)
+    require_nothing_appended(path, name)
     with zipfile.ZipFile(path) as archive:
         chosen = _chosen(archive, name, member)
         if chosen.flag_bits & _ENCRYPTED_FLAG:
@@ -64,8 +64,12 @@ def encrypted(name: str, found: str) -> MalformedDataError:
     )
 
 
-def _require_nothing_appended(path: Path, name: str) -> None:
-    """Refuse what unpackers would disagree about: bytes after the archive's end."""
+def require_nothing_appended(path: Path, name: str) -> None:
+    """Refuse what unpackers would disagree about: bytes after the archive's end.
+
+    Raises:
+        MalformedDataError: there are some.
+    """
     size = path.stat().st_size
     with path.open("rb") as file:
         file.seek(max(0, size - _END_RECORD_BYTES - _LONGEST_COMMENT))

@@ -1,0 +1,171 @@
+"""Rows of a workbook's sheet, read from its XML one by one.
+
+openpyxl's own loop drops rows out of order, and does not tell an empty cell from a formula that was never calculated.
+Does not belong here: which row is the header, and the types of columns.
+"""
+
+import datetime as dt
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, iterparse
+
+from assay.errors import MalformedDataError
+from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.workbook_package import Workbook, workbook_errors
+
+MAX_ROWS = 1 << 20
+"""Of a sheet; what says it has more is no sheet."""
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_ROW, _CELL, _VALUE, _FORMULA = f"{_MAIN}row", f"{_MAIN}c", f"{_MAIN}v", f"{_MAIN}f"
+_INLINE, _TEXT, _RUN, _DATA = f"{_MAIN}is", f"{_MAIN}t", f"{_MAIN}r", f"{_MAIN}sheetData"
+_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_WHOLE = re.compile(r"-?[0-9]{1,4000}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_TRUTH = {"1": True, "0": False, "true": True, "false": False}
+
+
+@dataclass(slots=True)
+class SheetRows:
+    """The rows of one sheet.
+
+    Attributes:
+        path: the workbook's file.
+        workbook: what cells refer to.
+        part: the archive's member that holds the sheet.
+        name: how the file is called in messages.
+        names: names of columns by their number, for messages; filled in by whoever knows the header.
+    """
+
+    path: Path
+    workbook: Workbook
+    part: str
+    name: str
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[int, Any]]]:
+        """Yield every row that holds anything: its number, and its values by the number of their column, from 1."""
+        last, complete = 0, False
+        with workbook_errors(self.name), zipfile.ZipFile(self.path) as archive, archive.open(self.part) as source:
+            for _, element in iterparse(source):  # noqa: S314 - entities were refused when the workbook was opened
+                complete = complete or element.tag == _DATA
+                if element.tag == _ROW:
+                    last = self._number(element, last)
+                    values = self._values(element, last)
+                    element.clear()
+                    if values:
+                        yield last, values
+            if not complete:
+                raise self._damaged("a sheet without data", None, 0)
+
+    def _number(self, row: Element, last: int) -> int:
+        number = int(row.get("r") or last + 1)
+        if not last < number <= MAX_ROWS:
+            raise self._damaged(f"row {number} after row {last}", None, 0)
+        return number
+
+    def _values(self, row: Element, number: int) -> dict[int, Any]:
+        values: dict[int, Any] = {}
+        column = 0
+        for cell in row.iter(_CELL):
+            column = self._column(cell.get("r"), number, column)
+            value = self._value(cell, number, column)
+            if value is not None:
+                values[column] = value
+        return values
+
+    def _column(self, reference: str | None, row: int, last: int) -> int:
+        if reference is None:
+            return last + 1
+        match = _REFERENCE.fullmatch(reference)
+        column = 0
+        for letter in match[1] if match else "":
+            column = column * 26 + ord(letter) - ord("A") + 1
+        if match is None or int(match[2]) != row or column <= last:
+            raise self._damaged(f"cell {reference[:20]} in this place", row, last + 1)
+        return column
+
+    def _value(self, cell: Element, row: int, column: int) -> Any:
+        kind, text = cell.get("t", "n"), cell.findtext(_VALUE)
+        if kind == "inlineStr":
+            return _inline(cell) or None
+        if not text:
+            if cell.find(_FORMULA) is not None and (kind != "str" or text is None):
+                raise self._uncalculated("a formula without a stored value", row, column)
+            return None  # an empty text looks to everybody like an empty cell
+        return self._typed(kind, text, int(cell.get("s", 0)), row, column)
+
+    def _typed(self, kind: str, text: str, style: int, row: int, column: int) -> Any:
+        if kind == "n":
+            return self._number_or_date(text, style, row, column)
+        if kind == "s" and text.strip().isdecimal() and int(text) < len(self.workbook.texts):
+            return self.workbook.texts[int(text)] or None
+        if kind == "str":
+            return text
+        if kind == "b" and text in _TRUTH:
+            return _TRUTH[text]
+        if kind == "d":
+            return self._moment(text, row, column)
+        if kind == "e":
+            raise self._uncalculated(f"the error {text[:20]}", row, column)
+        raise self._damaged(f"a value of kind {kind[:20]!r}", row, column)
+
+    def _number_or_date(self, text: str, style: int, row: int, column: int) -> Any:
+        if not _NUMBER.fullmatch(text):
+            raise self._damaged(f"{text[:20]!r} as a number", row, column)
+        number = int(text) if _WHOLE.fullmatch(text) else float(text)
+        if style not in self.workbook.dates:
+            return number
+        from openpyxl.utils.datetime import from_excel  # type: ignore[import-untyped]  # it publishes no types
+
+        try:
+            return from_excel(number, self.workbook.epoch, timedelta=style in self.workbook.durations)
+        except (OverflowError, ValueError) as error:
+            raise self._refusal(
+                Defect.VALUE_OUT_OF_RANGE, "a date is out of range", row, column, text[:40], "dates up to the year 9999"
+            ) from error
+
+    def _moment(self, text: str, row: int, column: int) -> dt.datetime | dt.date | dt.time:
+        plain = text.removesuffix("Z")
+        kind = dt.datetime if "T" in plain else dt.date if "-" in plain else dt.time
+        try:
+            moment = kind.fromisoformat(plain)
+        except ValueError as error:
+            raise self._damaged(f"{text[:40]!r} as a date", row, column) from error
+        if getattr(moment, "tzinfo", None) is not None:
+            raise self._damaged(f"a time zone in {text[:40]!r}", row, column)
+        return moment
+
+    def _uncalculated(self, found: str, row: int, column: int) -> MalformedDataError:
+        return self._refusal(
+            Defect.UNCALCULATED_FORMULA, "a formula has no value", row, column, found, "a value in every cell"
+        )
+
+    def _damaged(self, found: str, row: int | None, column: int) -> MalformedDataError:
+        what = "the file is not readable as an xlsx workbook"
+        return self._refusal(Defect.UNREADABLE, what, row, column, found, "an xlsx file as a spreadsheet writes it")
+
+    def _refusal(
+        self, defect: Defect, what: str, row: int | None, column: int, found: str, expected: str
+    ) -> MalformedDataError:
+        return malformed(
+            defect,
+            what,
+            self.name,
+            row=row,
+            column=self.names.get(column, str(column)) if column else "",
+            found=found,
+            expected=expected,
+            remedy="open it in a spreadsheet program, mend the cell, and save it again",
+        )
+
+
+def _inline(cell: Element) -> str:
+    holder = cell.find(_INLINE)
+    if holder is None:
+        return ""
+    runs = [child if child.tag == _TEXT else child.find(_TEXT) for child in holder if child.tag in {_TEXT, _RUN}]
+    return "".join(run.text or "" for run in runs if run is not None)
