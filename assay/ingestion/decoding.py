@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from assay.ingestion.bounds import Unfolded
 from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.delimited.header import MAX_FIELD_BYTES
 
-MAX_FIELD_BYTES = 1 << 20
 BATCH_ROWS = 1 << 16
 BATCH_BYTES = 64 << 20
 _CHECKSUM_WORDS = ("CRC", "checksum")

@@ -7,11 +7,13 @@ Does not belong here: reading with a dialect (`delimited`).
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.delimited.blocks import require_known_encoding
 from assay.specs.dataset import CsvDialect
 from assay.tables.written_values import parsed_moments
 
@@ -38,8 +40,9 @@ def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> C
         delimiter: the format's own separator, taken where no other explains the rows better.
 
     Raises:
-        MalformedDataError: no delimiter gives rows of one length.
+        MalformedDataError: no delimiter gives rows of one length, or there is no such encoding.
     """
+    require_known_encoding(dialect, name)
     encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
     lines = _sample(path, encoding)
     separator = dialect.delimiter or _delimiter(lines, dialect, name, delimiter)
@@ -73,7 +76,7 @@ def _sample(path: Path, encoding: str) -> list[str]:
         data = file.read(_SAMPLE_BYTES)
         cut = len(data) == _SAMPLE_BYTES
     text = data.decode(encoding, "replace").removeprefix("\ufeff")
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))  # other than `splitlines`, this knows only a file's own line ends
     return lines[:-1] if cut and len(lines) > 1 else lines
 
 

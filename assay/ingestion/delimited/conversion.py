@@ -16,10 +16,10 @@ from assay.ingestion.batches import UnfitTypesError
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.blocks import UTF8_MARK, Block, wrong_encoding
 from assay.ingestion.delimited.field_ends import Fields, fields_of
+from assay.ingestion.delimited.header import MAX_FIELD_BYTES
 from assay.ingestion.delimited.scrutiny import columns_with_leading_zeros, refuse_broken_text
 from assay.specs.dataset import CsvDialect
 
-MAX_FIELD_BYTES = 1 << 20
 EXACT_UP_TO = 2**53
 """Whole numbers up to this have floats of their own."""
 _LEADING_ZERO = r"^[ \t]*[+-]?0[0-9xX]"

@@ -16,9 +16,12 @@ from assay.specs.dataset import CsvDialect
 
 MAX_COLUMNS = 5_000
 """Wider tables come from a wrong delimiter or a transposed file."""
+MAX_FIELD_BYTES = 1 << 20
+"""Longer ones come from a quote that is never closed."""
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _FOREIGN = (";", "\t", "|", ",")
 _UNNAMED = "\0"
+csv.field_size_limit(MAX_FIELD_BYTES)  # Python's own is an eighth of it
 
 
 @dataclass(frozen=True, slots=True)
