@@ -118,8 +118,3 @@ def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
 
 
 _UNPACKERS: Mapping[str, Unpacker] = MappingProxyType({".gz": _gunzip, ".zst": _unzstd, ".zip": _unzip})
-
-
-def decompressed(path: Path, name: str, folder: Path) -> Path:
-    """Unpack a compressed file of which the name tells the format; as `unpacked`."""
-    return unpacked(path, name, folder)[0]

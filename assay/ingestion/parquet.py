@@ -137,9 +137,3 @@ def _batches(parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count
         for batch in _opened(part, keys, count).batches:
             table = conform(pa.Table.from_batches([batch]), common, where=part.name)
             yield from table.to_batches()
-
-
-def read_parquet(path: Path, name: str) -> pa.Table:
-    """Read Parquet, as `parquet_stream`."""
-    stream = parquet_stream(path, ReadOptions(), name)
-    return pa.Table.from_batches(stream.batches, stream.schema)

@@ -10,9 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import pyarrow as pa
-
-from assay.ingestion.batches import BatchStream, ReadOptions, UnfitTypesError
+from assay.ingestion.batches import BatchStream, ReadOptions
 from assay.ingestion.bounds import require_few_columns
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.strict_json import WHAT, FaultyRecord, StrictParser
@@ -110,22 +108,3 @@ def _record(value: Any, row: int, name: str) -> dict[str, Any]:
 
 def _kind(value: Any) -> str:
     return f"a JSON {_KINDS.get(type(value), 'number')}"
-
-
-def read_json(path: Path, name: str) -> pa.Table:
-    """Read an array of objects, as `json_stream`."""
-    return _whole(json_stream(path, ReadOptions(), name))
-
-
-def read_jsonl(path: Path, name: str) -> pa.Table:
-    """Read one object from each line, as `jsonl_stream`."""
-    return _whole(jsonl_stream(path, ReadOptions(), name))
-
-
-def _whole(stream: BatchStream) -> pa.Table:
-    try:
-        return pa.Table.from_batches(stream.batches, stream.schema)
-    except UnfitTypesError as unfit:
-        if stream.again is None:
-            raise
-        return _whole(stream.again(unfit))
