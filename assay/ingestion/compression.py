@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assay.errors import UnsupportedFormatError
 from assay.ingestion.archives import copy_member
+from assay.ingestion.damage import damaged
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.formats import COMPRESSED, is_known
 
@@ -23,7 +24,6 @@ MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_RATIO = 200
 _LEAST_LIMIT = 16 << 20
 _STEP = 1 << 20
-_CHECKSUM_WORDS = ("crc", "checksum", "incorrect length", "corruption detected")
 
 Copy = Callable[[bytes], None]
 """Takes one more block of unpacked bytes; raises when there are too many."""
@@ -84,17 +84,8 @@ def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, memb
     try:
         return unpack(path, name, member, copy)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's, not the file's
-        changed = any(word in str(error).lower() for word in _CHECKSUM_WORDS)
-        raise malformed(
-            Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
-            "the file cannot be unpacked",
-            name,
-            found=str(error)[:300],
-            expected=f"an undamaged {Path(name).suffix} file",
-            remedy="fetch it again",
-        ) from error
+        what, kind = "the file cannot be unpacked", Path(name).suffix
+        raise damaged(error, what, name, format_name=kind, remedy="fetch it again") from error
 
 
 def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.ingestion.bounds import Unfolded
+from assay.ingestion.damage import damaged
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.delimited.header import MAX_FIELD_BYTES
 
 BATCH_ROWS = 1 << 16
 BATCH_BYTES = 64 << 20
-_CHECKSUM_WORDS = ("CRC", "checksum")
 
 
 @contextmanager
@@ -35,20 +35,9 @@ def arrow_errors(name: str, format_name: str) -> Iterator[None]:
     """
     try:
         yield
-    except MemoryError:
-        raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        changed = any(word in str(error) for word in _CHECKSUM_WORDS)
-        raise malformed(
-            Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
-            f"the file is not readable as {format_name}",
-            name,
-            found=(str(error).splitlines() or [type(error).__name__])[0][:300],
-            expected=f"an undamaged {format_name} file",
-            remedy="fetch it again, or mend dataset.format",
-        ) from error
+        what, remedy = f"the file is not readable as {format_name}", "fetch it again, or mend dataset.format"
+        raise damaged(error, what, name, format_name=format_name, remedy=remedy) from error
 
 
 def checked(batch: pa.RecordBatch, name: str, count: Unfolded, *, row: int) -> Iterator[pa.RecordBatch]:

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from assay.errors import MalformedDataError
 from assay.ingestion.archives import encrypted, require_nothing_appended
+from assay.ingestion.damage import damaged
 from assay.ingestion.defects import Defect, malformed
 
 MAX_UNPACKED_BYTES = 1 << 30
@@ -28,6 +30,8 @@ _WORDS = ("<!DOCTYPE", "<!ENTITY")
 _DECLARATIONS = tuple(word.encode(encoding) for word in _WORDS for encoding in ("ascii", "utf-16-le", "utf-16-be"))
 _LONGEST = max(map(len, _DECLARATIONS))
 _SHEET = "/worksheet"
+_WHAT = "the file is not readable as an xlsx workbook"
+_REMEDY = "open it and save it as xlsx again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +75,7 @@ def workbook_errors(name: str) -> Iterator[None]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        changed = "crc" in str(error).lower()
-        raise malformed(
-            Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
-            "the file is not readable as an xlsx workbook",
-            name,
-            found=(str(error).splitlines() or [type(error).__name__])[0][:300],
-            expected="an undamaged xlsx file",
-            remedy="open it and save it as xlsx again",
-        ) from error
+        raise damaged(error, _WHAT, name, format_name="xlsx", remedy=_REMEDY) from error
 
 
 def opened_workbook(path: Path, name: str) -> Workbook:
@@ -104,19 +98,25 @@ def opened_workbook(path: Path, name: str) -> Workbook:
         _require_harmless(path, name)
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
         reader.read()
-        sheets = {
-            sheet.name: relation.target
-            for sheet, relation in reader.parser.find_sheets()
-            if relation.Type.endswith(_SHEET) and relation.target in reader.valid_files
-        }
         book = reader.wb
         return Workbook(
-            sheets=sheets,
+            sheets=_sheets(reader, name),
             texts=reader.shared_strings,
             epoch=book.epoch,
             dates=frozenset(book._date_formats),  # noqa: SLF001 - openpyxl tells dates from numbers by nothing else
             durations=frozenset(book._timedelta_formats),  # noqa: SLF001 - as above
         )
+
+
+def _sheets(reader: Any, name: str) -> dict[str, str]:
+    listed = [(sheet.name, to.target) for sheet, to in reader.parser.find_sheets() if to.Type.endswith(_SHEET)]
+    sheets = dict(listed)
+    if len(sheets) != len(listed):
+        raise _damaged(name, "two sheets of one name")
+    missing = next((sheet for sheet, part in listed if part not in reader.valid_files), None)
+    if missing is not None:
+        raise _damaged(name, f"sheet '{missing}' without a part of its own")
+    return sheets
 
 
 def _require_new_container(path: Path, name: str) -> None:
@@ -130,7 +130,7 @@ def _require_new_container(path: Path, name: str) -> None:
             tail = block[-len(_ENCRYPTED_STREAM) :]
     raise malformed(
         Defect.UNREADABLE,
-        "the file is not readable as an xlsx workbook",
+        _WHAT,
         name,
         byte=0,
         found="a workbook of the format before 2007 (xls)",
@@ -174,11 +174,11 @@ def _require_no_declarations(data: bytes, member: str, name: str) -> None:
 def _damaged(name: str, found: str) -> MalformedDataError:
     return malformed(
         Defect.UNREADABLE,
-        "the file is not readable as an xlsx workbook",
+        _WHAT,
         name,
         found=found,
         expected="an xlsx file as a spreadsheet program writes it",
-        remedy="open it and save it as xlsx again",
+        remedy=_REMEDY,
     )
 
 

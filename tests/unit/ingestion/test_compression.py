@@ -116,6 +116,11 @@ REFUSED = {
     ),
     "zip that hides its end": (with_declared_size(8, CSV[:8]), "a.zip", Defect.CHECKSUM_MISMATCH),
     "zip that hides its size": (with_declared_size(8, CSV), "a.zip", Defect.UNREADABLE),
+    "zip of places before its beginning": (
+        zipped([("x.csv", CSV)]).replace(b"PK\x05\x06", b"PK\x05\x06" + bytes(8) + b"\xff" * 8, 1),
+        "a.zip",
+        Defect.UNREADABLE,
+    ),
     "encrypted zip": (encrypted_zip(), "a.zip", Defect.ENCRYPTED),
     "empty zip": (zipped([]), "a.zip", Defect.ARCHIVE_AMBIGUOUS),
     "gzip bomb": (gzip.compress(bytes(17 << 20)), "a.csv.gz", Defect.TOO_LARGE),
