@@ -21,11 +21,11 @@ def readable(text: str, limit: int = 120) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with six significant digits; integers up to 1e15 in full; a dash for none."""
+    """Return a number with five significant digits; integers up to 1e15 in full; a dash for none."""
     if value is None or not math.isfinite(value):
         return NOTHING
     whole = value == int(value) and abs(value) < _EXACT_INTEGERS
-    return f"{value:,.0f}" if whole else f"{value:,.6g}"
+    return f"{value:,.0f}" if whole else f"{value:,.5g}"
 
 
 def coefficient(value: float | None) -> str:
