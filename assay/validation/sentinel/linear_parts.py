@@ -19,6 +19,7 @@ MAX_PARTS = 5
 _FITTED_ROWS = 3000
 _FITTED_COLUMNS = 200
 _ROWS_PER_COLUMN = 4
+_ROUNDING = 1e-3
 _HUGE = 1e100
 """Squares of larger numbers overflow; they count as missing, as infinite ones do."""
 
@@ -29,15 +30,18 @@ class Parts:
 
     Attributes:
         weights: the factor of each feature.
+        constant: what is added.
         fit: R2 over all rows looked at.
     """
 
     weights: dict[str, float]
+    constant: float
     fit: float
 
     def __str__(self) -> str:
         """Return the sum in words."""
-        return " + ".join(f"{weight:.4g} x {name}" for name, weight in self.weights.items())
+        terms = [f"{weight:.4g} x {name}" for name, weight in self.weights.items()]
+        return " + ".join(terms + ([f"{self.constant:.4g}"] if self.constant else []))
 
 
 def parts_of_target(table: JudgedTable, target: str, features: Sequence[str], rows: Array | None) -> Parts | None:
@@ -66,7 +70,9 @@ def parts_of_target(table: JudgedTable, target: str, features: Sequence[str], ro
     fit, weights = _fit(values[:, kept], wanted)
     if kept.size > MAX_PARTS or fit <= EXACT_FIT:
         return None
-    return Parts({names[place]: float(weight) for place, weight in zip(kept, weights, strict=True)}, fit)
+    constant = float(wanted.mean() - values[:, kept].mean(axis=0) @ weights)
+    shown = constant if abs(constant) > _ROUNDING * float(wanted.std()) else 0.0
+    return Parts({names[place]: float(weight) for place, weight in zip(kept, weights, strict=True)}, shown, fit)
 
 
 def _complete_rows(

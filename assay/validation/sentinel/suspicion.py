@@ -84,7 +84,7 @@ def _parts(table: JudgedTable, spec: PipelineSpec, features: list[str], rows: Ar
     parts = parts_of_target(table, spec.dataset.target, features, rows)
     if parts is None:
         return {}
-    told = f"adds up to the target: {spec.dataset.target} = {parts} + constant, with R2 {parts.fit:.7f}"
+    told = f"adds up to the target: {spec.dataset.target} = {parts}, with R2 {parts.fit:.7f}"
     return dict.fromkeys(parts.weights, told)
 
 

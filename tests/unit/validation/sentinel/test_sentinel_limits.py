@@ -219,3 +219,37 @@ def test_without_a_target_nothing_breaks(make_spec, make_dataset):
 
     results = {rule.name: rule for rule in report.rules if rule.name in SENTINEL_JUDGES}
     assert {result.observed for result in results.values()} == {"not judged: there is no column y"}
+
+
+def test_a_sign_of_most_of_a_rare_class_is_no_copy_of_it(alarms):
+    rng = np.random.default_rng(1)
+    target = rng.random(50_000) < 0.001
+    columns = {"flag": target & (rng.random(50_000) < 0.7), "x": rng.normal(size=50_000), "y": target}
+
+    assert not alarms(columns, BINARY)
+
+
+@pytest.mark.parametrize(("name", "strength", "alarmed"), [("outcome", 0.5, False), ("outcome", 1.4, True), ("post_code", 1.4, False)])  # fmt: skip
+def test_a_name_is_asked_only_of_a_strong_feature(alarms, name, strength, alarmed):
+    rng = np.random.default_rng(2)
+    target = rng.integers(0, 2, 4000)
+    number = rng.normal(size=4000)
+
+    of_classes = alarms({name: target * strength + rng.normal(size=4000), "y": target}, BINARY)
+    of_numbers = alarms({name: number * strength + rng.normal(size=4000), "y": number}, REGRESSION)
+
+    assert (bool(of_classes), bool(of_numbers)) == (alarmed, alarmed)
+
+
+def test_a_class_too_small_to_be_sure_of_hides_no_leak_in_the_others(found):
+    target = np.repeat([0, 1, 2], [300, 280, 20])
+    columns = {"leak": target * 9 + NOISE, "x": RNG.normal(size=ROWS), "y": target}
+
+    assert set(found("no_suspected_leakage", columns, MULTICLASS)) == {"leak"}
+
+
+def test_a_moment_in_the_future_of_an_ignored_column_hurts_nobody(alarms):
+    columns = {"due": np.full(ROWS, np.datetime64("2031-01-01", "us")), "x": NOISE, "y": CLASSES}
+    as_of = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+
+    assert not alarms(columns, BINARY, as_of=as_of, dataset={"columns": {"due": {"role": "ignored"}}})
