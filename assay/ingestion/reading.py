@@ -26,6 +26,7 @@ from assay.ingestion.parquet import parquet_stream
 from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import json_stream, jsonl_stream
 from assay.ingestion.sink import Layout, table_sink
+from assay.ingestion.workbook import workbook_stream
 from assay.specs.dataset import CsvDialect, DataFormat
 
 _DIALECT = "assay.dialect"
@@ -38,6 +39,7 @@ READERS: Mapping[DataFormat, Reader] = MappingProxyType(
         DataFormat.JSON: json_stream,
         DataFormat.JSONL: jsonl_stream,
         DataFormat.FEATHER: feather_stream,
+        DataFormat.XLSX: workbook_stream,
     }
 )
 
