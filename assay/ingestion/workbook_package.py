@@ -90,6 +90,7 @@ def opened_workbook(path: Path, name: str) -> Workbook:
             size (and 16 MiB).
     """
     from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # it publishes no types
+    from openpyxl.styles.stylesheet import apply_stylesheet  # type: ignore[import-untyped]  # as above
 
     _require_new_container(path, name)
     require_nothing_appended(path, name)
@@ -97,7 +98,11 @@ def opened_workbook(path: Path, name: str) -> Workbook:
         warnings.simplefilter("ignore")  # of styles and extensions, which are not read
         _require_harmless(path, name)
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
-        reader.read()
+        # not all of `read`, which goes through every sheet that does not tell its size
+        reader.read_manifest()
+        reader.read_strings()
+        reader.read_workbook()
+        apply_stylesheet(reader.archive, reader.wb)
         book = reader.wb
         return Workbook(
             sheets=_sheets(reader, name),
