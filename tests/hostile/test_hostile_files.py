@@ -1,18 +1,34 @@
 """Every file of the corpus of hostile files gives exact data or a typed refusal with its place."""
 
+import resource
+from itertools import cycle
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hostile_corpus.cases import Exact
+from hostile_corpus.cases import Exact, Refused
 from hostile_corpus.corpus import CASES
 
 from assay.errors import AssayError
 from assay.ingestion.isolation import transcribe_in_child
-from assay.ingestion.reading import mapped_table, transcribe
+from assay.ingestion.reading import dialect_in, mapped_table, transcribe
 from assay.specs.dataset import DatasetSpec
 from assay.tables.written_values import with_values_read
 
 IN_PROCESS = [case for case in CASES if not case.confined]
+ENDINGS = (".csv", ".json", ".jsonl", ".xlsx", ".parquet", ".feather", ".gz", ".zip", ".zst")
+SAMPLE = [
+    next(case for case in IN_PROCESS if case.filename.endswith(ending) and isinstance(case.expected, kind))
+    for ending, kind in zip(ENDINGS, cycle([Exact, Refused]), strict=False)
+]
+MOST_SECONDS = 14
+"""Ten, what a file's size grants, and the start of an interpreter on a busy machine."""
+MOST_KIBIBYTES = 1_150 << 10
+"""The 1,024 MiB that a child's data may take, and its libraries."""
+
+
+def named(case):
+    return f"{case.filename}: {case.name}"
 
 
 @pytest.fixture
@@ -31,7 +47,8 @@ def answer(tmp_path):
         except AssayError as error:
             assert not target.exists()
             return error
-        return as_a_dataset_reads_it(mapped_table(target), case.options.dialect)
+        table = mapped_table(target)
+        return as_a_dataset_reads_it(table, dialect_in(table) or case.options.dialect)
 
     return read
 
@@ -44,7 +61,7 @@ def as_a_dataset_reads_it(table, dialect):
     return with_values_read(table, spec, {})
 
 
-@pytest.mark.parametrize("case", IN_PROCESS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", IN_PROCESS, ids=named)
 def test_exact_or_refused(answer, case):
     require_expected(answer(case, confined=False), case.expected)
 
@@ -78,3 +95,17 @@ def bits(values):
     double = values.cast(pa.float64())
     one_nan = pc.if_else(pc.is_nan(double), pa.scalar(float("nan")), double)
     return pa.chunked_array([chunk.view(pa.int64()) for chunk in one_nan.chunks])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.confined], ids=named)
+def test_what_exhausts_a_machine_ends_in_its_child(answer, case):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    require_expected(answer(case, confined=True), case.expected)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < MOST_SECONDS
+    assert after.ru_maxrss < MOST_KIBIBYTES
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=named)
+def test_a_child_answers_as_its_parent_would(answer, case):
+    require_expected(answer(case, confined=True), case.expected)

@@ -4,7 +4,7 @@ Does not belong here: the cases themselves.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -87,6 +87,11 @@ def delimited(
     """Return a case of delimited text; further keys are the dialect's."""
     options = ReadOptions(DataFormat.AUTO, CsvDialect(**dialect))
     return HostileCase(name, filename, content, expected, options)
+
+
+def in_child(case: HostileCase) -> HostileCase:
+    """Return the case as one that is only ever read in a child."""
+    return replace(case, confined=True)
 
 
 def _array(values: Any) -> pa.Array:

@@ -84,11 +84,13 @@ DELIMITERS = [
 QUOTES = [
     delimited("a quote inside a field", 'a,b\n1,x\n2,5" pipe\n', malformed(Defect.STRAY_QUOTE, row=3, byte=11)),
     delimited("a quote that opens and is not closed", 'a,b\n1,"x\n2,y\n', malformed(Defect.STRAY_QUOTE, row=2, byte=6)),
-    delimited("a quote that a later row closes", 'a,b\n1,"x\n2,"y\n3,z\n', malformed(Defect.STRAY_QUOTE, row=3)),
+    delimited(
+        "a quote that a later row closes", 'a,b\n1,"x\n2,"y\n3,z\n', malformed(Defect.STRAY_QUOTE, row=3, byte=11)
+    ),
     delimited("text after a closing quote", 'a,b\n1,"x"y\n', malformed(Defect.STRAY_QUOTE, row=2, byte=8)),
     delimited("a blank before an opening quote", 'a,b\n1, "x"\n', malformed(Defect.STRAY_QUOTE, row=2, byte=7)),
-    delimited("quotes escaped by a backslash", 'a,b\n1,"x \\"y\\" z"\n', malformed(Defect.STRAY_QUOTE, row=2)),
-    delimited("a quote in the header", 'a,b" x\n1,2\n', malformed(Defect.STRAY_QUOTE, row=1)),
+    delimited("quotes escaped by a backslash", 'a,b\n1,"x \\"y\\" z"\n', malformed(Defect.STRAY_QUOTE, row=2, byte=10)),
+    delimited("a quote in the header", 'a,b" x\n1,2\n', malformed(Defect.STRAY_QUOTE, row=1, byte=3)),
     delimited("a quote in the header that is not closed", 'a,"b\n1,2\n3,4\n', malformed(Defect.STRAY_QUOTE, row=1)),
     delimited(
         "quoted line breaks, delimiters and quotes",
