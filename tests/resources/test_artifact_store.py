@@ -44,6 +44,10 @@ def _key_of(artifacts, name):
     return next(item.key for item in artifacts.newest(ASSET, None).objects if item.name == name)
 
 
+def _object(commit, name):
+    return next(item for item in commit.objects if item.name == name)
+
+
 @pytest.mark.parametrize("partition", [None, "2024-01", "a/b, ünd Leerzeichen.csv"])
 def test_a_dataset_comes_back_as_it_was_published(partition, artifacts, make_dataset):
     value = make_dataset()
@@ -300,6 +304,32 @@ def test_a_refusal_is_told_with_rules_and_report(artifacts, make_receipt, make_v
         assert "2024-01" in refused.value.where
     assert (commit.status, commit.number, commit.receipt) == ("rejected", 2, receipt)
     assert artifacts.read(commit, GateReceipt) == receipt
+
+
+def test_a_page_becomes_visible_with_its_value_and_is_no_part_of_its_version(artifacts, store, make_receipt):
+    receipt = make_receipt()
+    bare = artifacts.publish(ASSET, None, receipt, _attempt("a"))
+    commit = artifacts.publish(ASSET, None, receipt, _attempt("b"), {"page.html": "<p>naïve</p>"})
+    refusal = artifacts.reject(ASSET, None, receipt, receipt, _attempt("c"), {"page.html": "no"})
+    assert commit.data_version == bare.data_version
+    assert store.get_bytes(_object(commit, "page.html").key) == "<p>naïve</p>".encode()
+    assert artifacts.uri(commit, "page.html") == store.uri(_object(commit, "page.html").key)
+    assert store.get_bytes(_object(refusal, "page.html").key) == b"no"
+    assert artifacts.read(commit, GateReceipt) == receipt
+
+
+def test_a_page_cannot_replace_the_value_s_file(artifacts, make_receipt):
+    with pytest.raises(StorageError, match="name of one of the value's files"):
+        artifacts.publish(ASSET, None, make_receipt(), _attempt(), {"value.json": "{}"})
+    with pytest.raises(ArtifactNotFoundError):
+        artifacts.newest(ASSET, None)
+
+
+def test_a_file_that_was_not_published_has_no_address(artifacts, make_receipt):
+    commit = artifacts.publish(ASSET, None, make_receipt(), _attempt())
+    with pytest.raises(StorageError, match="no such file was published") as refused:
+        artifacts.uri(commit, "page.html")
+    assert refused.value.expected == "one of value.json"
 
 
 def test_data_published_after_a_refusal_is_read_again(artifacts, make_receipt, make_validated):
