@@ -13,6 +13,7 @@ from assay.ingestion.batches import BatchStream, ReadOptions
 from assay.ingestion.bounds import Unfolded, require_few_columns
 from assay.ingestion.decoding import arrow_errors, checked
 from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.feather_claims import require_honest_claims
 
 _FORMAT = "Feather"
 _VERSION_1 = b"FEA1"
@@ -34,6 +35,7 @@ def feather_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
     with arrow_errors(name, _FORMAT), pa.memory_map(str(path)) as source:
         schema = pa.ipc.open_file(source).schema
         require_few_columns(len(schema), name)
+        require_honest_claims(path, name, count)
         for column in schema.names:  # names that are no UTF-8 fail here, and not later
             column.encode()
         return BatchStream(schema, _batches(path, name, count))
