@@ -16,7 +16,7 @@ EXACT_FIT = 1 - 1e-6
 """R2 from which the target is a combination, beyond what any model of real data reaches."""
 MAX_PARTS = 5
 """More parts than this are a model, not a sum."""
-_FITTED_ROWS = 3000
+_FITTED_ROWS = 1000
 _FITTED_COLUMNS = 200
 _ROWS_PER_COLUMN = 4
 _ROUNDING = 1e-3
@@ -61,7 +61,7 @@ def parts_of_target(table: JudgedTable, target: str, features: Sequence[str], ro
     names, values, wanted = _complete_rows(table, target, features, rows)
     if not names or wanted.size < MIN_ROWS or float(np.ptp(wanted)) == 0:
         return None
-    step = max(1, wanted.size // _FITTED_ROWS)
+    step = max(1, wanted.size // max(_FITTED_ROWS, _ROWS_PER_COLUMN * len(names)))
     few, few_wanted = values[::step], wanted[::step]
     kept = np.arange(len(names))
     if _fit(few, few_wanted)[0] <= EXACT_FIT:
