@@ -61,7 +61,7 @@ def _schema(path: str) -> "pandera.DataFrameSchema":
 
 
 def _frame(table: JudgedTable, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
-    frame = table.frame(table.names).copy()
+    frame = table.frame(table.names)
     texts = [name for name in table.names if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     categories = {name for name, column in schema.columns.items() if str(column.dtype) == "category"}
     return frame.astype({name: object for name in texts if name not in categories})

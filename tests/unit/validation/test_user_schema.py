@@ -91,15 +91,18 @@ def test_what_a_schema_changes_does_not_reach_the_rows(gate, monkeypatch):
 
 def test_values_are_withheld_beside_pii(schema_result):
     whole = pandera.DataFrameSchema({"job": pandera.Column(float, coerce=True)})
-    for schema in (People, whole):
-        assert "spy" not in schema_result(schema, pii=("job",)).model_dump_json()
+    raising = pandera.DataFrameSchema({"job": pandera.Column(str, pandera.Check(lambda s: s.astype(float) > 0))})
+    columns = {"job": ["spy", "spy"]}
+    for schema in (People, whole, raising):
+        assert "spy" not in schema_result(schema, columns | {"age": [20, 30]}, pii=("job",)).model_dump_json()
+    assert "could not convert" in schema_result(raising, columns).observed
 
 
-def test_the_environment_cannot_switch_it_off(schema_result, monkeypatch):
-    from pandera.config import CONFIG
+def test_the_environment_cannot_switch_it_off(schema_result):
+    from pandera.config import config_context
 
-    monkeypatch.setattr(CONFIG, "validation_enabled", False)
-    assert not schema_result(People).passed
+    with config_context(validation_enabled=False):
+        assert not schema_result(People).passed
 
 
 @pytest.mark.parametrize("other", [dict, pd.DataFrame, 7])
