@@ -187,7 +187,7 @@ def _undecodable(block: Block, rows: Rows) -> MalformedDataError:
     try:
         block.data.decode()
     except UnicodeDecodeError as error:
-        place = int(rows.fields_in(block.data[: error.start]).columns[-1])
+        place = int(rows.fields_in(block.data[: error.start + 1]).columns[-1])
         return wrong_encoding(
             rows.dialect,
             rows.name,

@@ -53,6 +53,16 @@ ENCODINGS = [
         malformed(Defect.WRONG_ENCODING, byte=10),
         encoding="cp1252",
     ),
+    delimited(
+        "a row that begins with a byte of no UTF-8",
+        b"a,b\n1,x\n\xe9,y\n",
+        malformed(Defect.WRONG_ENCODING, row=3, column="a", byte=8),
+    ),
+    delimited(
+        "the first row begins with a byte of no UTF-8",
+        b"a,b\n\xe9,y\n",
+        malformed(Defect.WRONG_ENCODING, row=2, column="a", byte=4),
+    ),
     delimited("an encoding that does not exist", "a,b\n1,2\n", malformed(Defect.WRONG_ENCODING), encoding="utf-99"),
     delimited("UTF-8 with a byte order mark", _MARK + "a,b\n1,x\n2,é\n".encode(), _BOTH),
     delimited(
