@@ -73,8 +73,8 @@ def require_known_encoding(dialect: CsvDialect, name: str) -> None:
         MalformedDataError: names the setting.
     """
     try:
-        codecs.lookup(dialect.encoding)
-    except LookupError as error:
+        " ".encode(dialect.encoding)  # other than `codecs.lookup`, this refuses codecs of no text, such as hex
+    except (LookupError, UnicodeError) as error:
         raise malformed(
             Defect.WRONG_ENCODING,
             "the encoding is unknown",
@@ -107,6 +107,8 @@ def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect, na
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise wrong_encoding(dialect, name, byte=byte - pending + error.start) from error
+        except UnicodeError as error:  # UTF-16 without a mark
+            raise wrong_encoding(dialect, name, row=1, byte=0) from error
         yield text.removeprefix(mark).encode("utf-8", "surrogatepass")
         if not data:
             return

@@ -32,6 +32,14 @@ ENCODINGS = [
     delimited("UTF-16, told", "a,b\n1,x\n2,é\n".encode("utf-16"), _BOTH, encoding="utf-16"),
     delimited("UTF-16 without a mark, told", "a,b\n1,x\n2,é\n".encode("utf-16-be"), _BOTH, encoding="utf-16-be"),
     delimited(
+        "UTF-16 without a mark, where one is needed",
+        "a,b\n1,x\n".encode("utf-16-be"),
+        malformed(Defect.WRONG_ENCODING, row=1, byte=0),
+        encoding="utf-16",
+    ),
+    delimited("text read as UTF-16", "a,b\n1,x\n", malformed(Defect.WRONG_ENCODING, row=1, byte=0), encoding="utf-16"),
+    delimited("an encoding of no text", "a,b\n1,2\n", malformed(Defect.WRONG_ENCODING), encoding="hex"),
+    delimited(
         "UTF-16 that ends in half a character",
         "a,b\n1,x\n".encode("utf-16") + b"\x31",
         malformed(Defect.WRONG_ENCODING, byte=18),

@@ -93,7 +93,7 @@ DAMAGE = [
     feather(
         "a buffer that claims 2^40 bytes",
         lambda: _with_unpacked_length(2**40),
-        malformed(Defect.PARSER_LIMIT),
+        malformed(Defect.TOO_LARGE),
         confined=True,
     ),
     feather(
