@@ -8,7 +8,7 @@ import pyarrow.feather as ft
 import pytest
 
 from assay.errors import MalformedDataError
-from assay.ingestion import bounds
+from assay.ingestion import bounds, decoding
 from assay.ingestion.batches import ReadOptions
 from assay.ingestion.decoding import value_lengths
 from assay.ingestion.defects import Defect
@@ -157,3 +157,13 @@ def test_rows_of_nothing_are_counted(read, monkeypatch):
     with pytest.raises(MalformedDataError) as caught:
         read(feather_bytes({"a": pa.nulls(1001)}))
     assert caught.value.defect == Defect.TOO_LARGE
+
+
+@pytest.mark.parametrize("layout", SWOLLEN)
+def test_every_piece_unfolds_to_little(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(decoding, "BATCH_BYTES", 1 << 20)
+    path = tmp_path / "bytes"
+    path.write_bytes(feather_bytes({"s": SWOLLEN[layout]}))
+    rows = [batch.num_rows for batch in feather_stream(path, ReadOptions(), "a.feather").batches]
+    assert sum(rows) == 2000
+    assert max(rows) <= 17

@@ -165,6 +165,10 @@ def test_folders_of_key_and_value_are_columns(folder):
     }
 
 
+def test_a_key_that_would_lose_a_zero_stays_text(folder):
+    assert folder({"m=01/p": {"a": [1]}, "m=12/p": {"a": [2]}})["m"].to_pylist() == ["01", "12"]
+
+
 def test_a_key_frozen_as_text_stays_text(folder):
     assert folder({"y=2020/p": {"a": [1]}}, frozen={"y": pa.string()})["y"].to_pylist() == ["2020"]
 

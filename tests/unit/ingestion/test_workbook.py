@@ -238,6 +238,11 @@ REFUSED = {
         Defect.UNREADABLE,
         (None, ""),
     ),
+    "a sheet of another kind of XML": (
+        edited(book(["a"], [1]), {SHEET: {"schemas.openxmlformats.org": "purl.oclc.org"}}),
+        Defect.UNREADABLE,
+        (None, ""),
+    ),
     "half a sheet": (edited(book(["a"]), {SHEET: {"</sheetData>": ""}}), Defect.UNREADABLE, (None, "")),
     "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), Defect.UNREADABLE, (None, "")),
     "an encrypted workbook": (
