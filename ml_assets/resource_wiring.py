@@ -33,7 +33,12 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     return {
         "s3": s3,
         "artifact_io_manager": artifacts,
-        "data_sources": DataSources(s3=s3),
+        "data_sources": DataSources(
+            s3=s3,
+            https_allowed_hosts=list(settings.web_hosts),
+            https_allow_private=settings.https_allow_private,
+            query_seconds=settings.query_seconds,
+        ),
         "schema_registry": SchemaRegistry(
             storage_uri=settings.artifact_uri, schemas_dir=settings.reviewed_schemas, s3=s3
         ),

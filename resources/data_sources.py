@@ -15,16 +15,29 @@ from assay.arrivals import listing_pattern, partition_key_of
 from assay.errors import SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
 from resources.s3_client import client_of
-from resources.settings import source_environment
+from resources.settings import source_environment, sql_connections
+from resources.sources.access import Access
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile, Source, SourceObject
 from resources.sources.opening import expand_source, open_source, variables_of
+from resources.sources.query import query_of
+from resources.sources.web_policy import WebPolicy
 
 
 class DataSources(dg.ConfigurableResource[None]):
-    """Reads the sources of pipelines."""
+    """Reads the sources of pipelines.
+
+    Attributes:
+        s3: makes the client for `s3://`.
+        https_allowed_hosts: patterns of hosts that may be asked; any public host unless given.
+        https_allow_private: whether hosts of the private network may be asked.
+        query_seconds: how long one query may take.
+    """
 
     s3: dg.ResourceDependency[S3Resource]
+    https_allowed_hosts: list[str] = []
+    https_allow_private: bool = False
+    query_seconds: float = 600.0
 
     def objects(self, spec: DatasetSpec) -> list[SourceObject]:
         """List the objects of all partitions; empty when there are none yet.
@@ -32,7 +45,7 @@ class DataSources(dg.ConfigurableResource[None]):
         Raises:
             SourceError: the source cannot be listed.
         """
-        return self._open(listing_pattern(spec), None).objects()
+        return self._open(listing_pattern(spec), spec, None).objects()
 
     @contextmanager
     def fetched(self, spec: DatasetSpec, partition_key: str | None) -> Iterator[list[FetchedFile]]:
@@ -54,14 +67,20 @@ class DataSources(dg.ConfigurableResource[None]):
 
     def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
         if spec.partitions.by == "object" and partition_key is not None:
-            source = self._open(spec.source, None)
+            source = self._open(spec.source, spec, None)
             return source, [item for item in source.objects() if partition_key_of(item.uri, spec) == partition_key]
-        source = self._open(spec.source, partition_key)
+        source = self._open(spec.source, spec, partition_key)
         return source, source.objects()
 
-    def _open(self, template: str, partition_key: str | None) -> Source:
+    def _open(self, template: str, spec: DatasetSpec, partition_key: str | None) -> Source:
         address = expand_source(template, source_environment(), partition_key)
-        return open_source(address, lambda: client_of(self.s3))
+        access = Access(
+            s3_client=lambda: client_of(self.s3),
+            web=WebPolicy(tuple(self.https_allowed_hosts), allow_private=self.https_allow_private),
+            connections=sql_connections(),
+            query_seconds=self.query_seconds,
+        )
+        return open_source(address, access, query_of(spec, partition_key))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
+_SQL_CONNECTION = "ASSAY_SQL_"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -56,6 +57,13 @@ class Settings(BaseSettings):
     """How the steps of a run are executed; the daemon is best served by `forkserver`."""
     max_concurrent: int = Field(default=2, ge=1)
     """Steps at once, for executors with several processes."""
+    https_allowed_hosts: str = ""
+    """Hosts that `https://` sources may name, as patterns with commas between: `data.example.org, *.example.com`;
+    any public host unless set."""
+    https_allow_private: bool = False
+    """Whether `https://` sources may name hosts of the private network."""
+    query_seconds: float = Field(default=600.0, gt=0)
+    """How long one query of a SQL source may take."""
     git_sha: str = ""
     """Revision of the code; asked of git when the checkout has one and this is not set."""
 
@@ -88,6 +96,11 @@ class Settings(BaseSettings):
             return self.mlflow_artifact_root
         return "" if self.tracking_uri.startswith("http") else str(self.home / "mlflow" / "artifacts")
 
+    @property
+    def web_hosts(self) -> tuple[str, ...]:
+        """Patterns of hosts that `https://` sources may name; empty for any public host."""
+        return tuple(host.strip().lower() for host in self.https_allowed_hosts.split(",") if host.strip())
+
     @cached_property
     def revision(self) -> str:
         """Git SHA of the code, `unknown` where neither the setting nor a checkout tells."""
@@ -97,6 +110,16 @@ class Settings(BaseSettings):
 def source_environment() -> Mapping[str, str]:
     """Return the variables that `${NAME}` in a source may name: the process's and those of `.env`."""
     return {**_dotenv(), **os.environ}
+
+
+def sql_connections() -> Mapping[str, str]:
+    """Return the URLs of SQL databases by name: `warehouse` for `ASSAY_SQL_WAREHOUSE`. They hold passwords."""
+    found = {name.upper(): value for name, value in source_environment().items()}
+    return {
+        name.removeprefix(_SQL_CONNECTION).lower(): value
+        for name, value in found.items()
+        if name.startswith(_SQL_CONNECTION) and value
+    }
 
 
 def _dotenv() -> dict[str, str]:

@@ -13,9 +13,11 @@ from resources.object_store.interface import ObjectStore
 from resources.object_store.opening import open_store
 from resources.s3_connection import bounded_client, made_client
 from resources.settings import Settings, source_environment
+from resources.sources.access import Access
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import FetchedFile
 from resources.sources.opening import expand_source, open_source
+from resources.sources.web_policy import WebPolicy
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -34,7 +36,8 @@ class PlatformStorage:
 
     def fetch(self, uri: str, folder: Path) -> Sequence[FetchedFile]:
         """Bring the objects of an address to this machine; `${NAME}` is filled in from the environment."""
-        source = open_source(expand_source(uri, source_environment(), None), self._s3_client)
+        web = WebPolicy(self._settings.web_hosts, allow_private=self._settings.https_allow_private)
+        source = open_source(expand_source(uri, source_environment(), None), Access(self._s3_client, web))
         items = source.objects()
         if not items:
             raise SourceNotFoundError(

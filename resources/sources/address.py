@@ -6,7 +6,7 @@ Does not belong here: any scheme.
 import fnmatch
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from assay.errors import SourceError
 
@@ -36,6 +36,19 @@ def _parts_match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _parts_match(parts[1:], patterns[1:])
 
 
+def is_part(path: str) -> bool:
+    """Whether a file below a folder holds rows: not hidden, in no hidden folder, and no mark of a writer that ended.
+
+    Args:
+        path: the file, relative to the folder.
+    """
+    return (
+        not path.endswith("/_SUCCESS")
+        and path != "_SUCCESS"
+        and not any(part.startswith(".") for part in path.split("/"))
+    )
+
+
 def without_secrets(address: str) -> str:
     """Return an address without user, password, query and fragment, fit for messages and records; paths as they are.
 
@@ -54,7 +67,7 @@ def without_secrets(address: str) -> str:
             expected=f"{scheme}://host/path",
             remedy="mend dataset.source",
         ) from error
-    return urlunsplit((parts.scheme, parts.netloc.rsplit("@", 1)[-1], parts.path, "", ""))
+    return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}"
 
 
 def refuse_credentials(address: str) -> None:

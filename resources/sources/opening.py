@@ -4,51 +4,85 @@ Does not belong here: any scheme's own work.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from assay.errors import SourceError, SourceNotFoundError
+from assay.errors import SourceError, SourceNotFoundError, did_you_mean
+from resources.sources.access import Access
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.demo import DemoSource
+from resources.sources.duckdb_file import DuckdbSource
 from resources.sources.interface import Source
 from resources.sources.local import LocalSource
+from resources.sources.query import Query
 from resources.sources.s3 import S3Source
+from resources.sources.sql import SqlSource
 from resources.sources.web import WebSource
 
-if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
-
+_FILES = ("file", "s3", "https", "http", "demo")
+_QUERIED = ("sql", "sqlite", "duckdb")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _SECRET = re.compile(r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY", re.IGNORECASE)
 
 
-def open_source(address: str, s3_client: "Callable[[], S3Client]") -> Source:
+def open_source(address: str, access: Access, query: Query | None = None) -> Source:
     """Return the source behind an address.
 
     Args:
-        address: a path or glob, `s3://`, `https://` or `demo://`, without variables.
-        s3_client: makes the client, called for `s3://` alone.
+        address: a path, folder or glob, `s3://`, `https://`, `demo://`, `sql://`, `sqlite:///` or `duckdb:///`,
+            without variables.
+        access: what the deployment lends.
+        query: what a database is asked.
 
     Raises:
-        SourceError: the scheme is unknown, or the address holds credentials.
+        SourceError: the scheme is unknown, the address holds credentials, or a query is missing or too much.
     """
     scheme, separator, _ = address.partition("://")
     if not separator:
-        return LocalSource(address)
-    refuse_credentials(address)
+        scheme = "file"
+    else:
+        refuse_credentials(address)
+    if scheme not in _FILES + _QUERIED:
+        raise _no_reader(scheme, address)
+    if query is not None and scheme in _QUERIED:
+        return _queried(scheme, address, access, query)
+    if query is not None or scheme in _QUERIED:
+        raise _query_misplaced(scheme, address)
+    return _of_files(scheme, address, access)
+
+
+def _of_files(scheme: str, address: str, access: Access) -> Source:
     if scheme == "s3":
-        return S3Source(address, s3_client())
+        return S3Source(address, access.s3_client())
     if scheme in {"http", "https"}:
-        return WebSource(address)
-    if scheme == "file":
-        return LocalSource(address.removeprefix("file://"))
+        return WebSource(address, access.web)
     if scheme == "demo":
         return DemoSource(address)
-    raise SourceError(
-        f"no reader for '{scheme}://'",
+    return LocalSource(address.removeprefix("file://"))
+
+
+def _queried(scheme: str, address: str, access: Access, query: Query) -> Source:
+    if scheme == "duckdb":
+        return DuckdbSource(address, query, access.query_seconds)
+    return SqlSource(address, query, access.connections, access.query_seconds)
+
+
+def _no_reader(scheme: str, address: str) -> SourceError:
+    named = "; name the connection: sql://name" if scheme.startswith(("postgres", "mysql", "bigquery")) else ""
+    return SourceError(
+        f"no reader for '{scheme}://'{did_you_mean(scheme, _FILES + _QUERIED)}",
         where=without_secrets(address),
-        expected="a path, s3://, https:// or demo://",
-        remedy="mend dataset.source",
+        expected="a path, s3://, https://, sql://, sqlite:///, duckdb:/// or demo://",
+        remedy=f"mend dataset.source{named}",
+    )
+
+
+def _query_misplaced(scheme: str, address: str) -> SourceError:
+    needed = scheme in _QUERIED
+    return SourceError(
+        "a database needs a query" if needed else "a query is for databases",
+        where=without_secrets(address),
+        found=f"{'no' if needed else 'a'} dataset.query with {scheme}://",
+        remedy="add dataset.query" if needed else "take dataset.query away, or mend dataset.source",
     )
 
 

