@@ -158,8 +158,10 @@ class ArtifactStore:
         for item in commit.objects:
             if name in {None, item.name}:
                 return self.store.uri(item.key)
-        names = ", ".join(item.name for item in commit.objects)
-        raise StorageError("no such file was published", where=place_of(commit), found=name, expected=f"one of {names}")
+        known = ", ".join(item.name for item in commit.objects)
+        raise StorageError(
+            "no such file was published", where=place_of(commit), found=str(name), expected=f"one of {known}"
+        )
 
     def _publish(
         self,
