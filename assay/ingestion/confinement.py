@@ -16,7 +16,7 @@ from typing import Any
 from assay.specs.dataset import ReadLimits
 
 _MIB = 1 << 20
-_BYTES_PER_SECOND = 4 * _MIB
+_BYTES_PER_SECOND = _MIB
 _LEAST_WRITTEN = 1024 * _MIB
 _WRITTEN_PER_READ = 64
 _PR_SET_PDEATHSIG = 1

@@ -18,12 +18,12 @@ from assay.ingestion.batches import ReadOptions
 from assay.ingestion.isolation import transcribe_in_child
 from assay.ingestion.reading import dialect_in, mapped_table
 from assay.ingestion.sink import Layout
-from assay.specs.dataset import ColumnRole, CsvDialect, DataFormat, DatasetSpec
-from assay.tables.contract import arrow_type, conform
+from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec
+from assay.tables.contract import arrow_type, common_column, conform
 from assay.tables.dataset import Dataset
 from assay.tables.frozen import FrozenSchema
 from assay.tables.preparation import prepare
-from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
+from assay.tables.schema import TableSchema
 
 _READERS = 2
 """Files read at once; each has a process of its own."""
@@ -144,13 +144,14 @@ def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
     """
     if len(tables) == 1:
         return tables[0]
-    common = TableSchema(version=1, columns=tuple(_common(name, tables) for name in tables[0].column_names))
+    dtypes = {
+        name: [_dtype_of_values(table.column(name)) for table in tables if name in table.column_names]
+        for name in tables[0].column_names
+    }
+    common = TableSchema(version=1, columns=tuple(common_column(name, found) for name, found in dtypes.items()))
     conformed = [conform(table, common, where=file.uri) for table, file in zip(tables, files, strict=True)]
     return pa.concat_tables(conformed)
 
 
-def _common(name: str, tables: Sequence[pa.Table]) -> ColumnSchema:
-    columns = [table.column(name) for table in tables if name in table.column_names]
-    dtypes = [column.type for column in columns if column.null_count < len(column)] or [columns[0].type]
-    widened = pa.types.is_integer(dtypes[0]) and pa.float64() in dtypes
-    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(dtypes[0]), role=ColumnRole.IGNORED)
+def _dtype_of_values(column: pa.ChunkedArray) -> pa.DataType:
+    return pa.null() if column.null_count == len(column) else column.type

@@ -16,9 +16,8 @@ from assay.ingestion.bounds import Unfolded
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.parquet_file import file_stream
 from assay.ingestion.plain_types import with_plain_types
-from assay.specs.dataset import ColumnRole
-from assay.tables.contract import conform
-from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
+from assay.tables.contract import common_column, conform
+from assay.tables.schema import TableSchema
 
 _HIDDEN = (".", "_")
 _TABLE_LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
@@ -48,7 +47,8 @@ def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
     count = Unfolded(name, sum(part.path.stat().st_size for part in parts))
     keys = _key_types(parts, options)
     schemas = [_opened(part, keys, Unfolded(part.name, count.size)).schema for part in parts]
-    common = TableSchema(version=1, columns=tuple(_column(column, schemas) for column in schemas[0].names))
+    dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
+    common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
     schema = conform(schemas[0].empty_table(), common, where=name).schema
     return BatchStream(schema, _batches(parts, keys, common, count))
 
@@ -123,13 +123,6 @@ def _opened(part: _Part, keys: pa.Schema, count: Unfolded) -> BatchStream:
 
 def _value(text: str | None, dtype: pa.DataType) -> str | int | None:
     return int(text) if text is not None and pa.types.is_integer(dtype) else text
-
-
-def _column(name: str, schemas: Sequence[pa.Schema]) -> ColumnSchema:
-    found = [schema.field(name).type for schema in schemas if name in schema.names]
-    dtypes = [dtype for dtype in found if not pa.types.is_null(dtype)] or found
-    widened = pa.types.is_integer(dtypes[0]) and pa.float64() in dtypes
-    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(dtypes[0]), role=ColumnRole.IGNORED)
 
 
 def _batches(parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count: Unfolded) -> Iterator[pa.RecordBatch]:

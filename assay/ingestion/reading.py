@@ -21,7 +21,7 @@ from assay.ingestion.delimited.header import MAX_COLUMNS
 from assay.ingestion.delimited.stream import delimited_stream
 from assay.ingestion.detection import detected
 from assay.ingestion.feather import feather_stream
-from assay.ingestion.formats import COMPRESSED, detect_format
+from assay.ingestion.formats import detect_format
 from assay.ingestion.parquet import parquet_stream
 from assay.ingestion.plain_types import with_plain_types
 from assay.ingestion.records import json_stream, jsonl_stream
@@ -63,7 +63,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
         raise SourceNotFoundError("the file does not exist", where=name, remedy="mend dataset.source")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            plain, inner = _plain_file(path, options, name, Path(folder))
+            plain, inner = unpacked(path, name, Path(folder), options.member)
             chosen = detect_format(inner, plain) if options.data_format is DataFormat.AUTO else options.data_format
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
@@ -99,12 +99,6 @@ def mapped_table(path: Path) -> pa.Table:
     """Return an Arrow file's table without reading it; it stays usable when the file's name is gone."""
     with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
-
-
-def _plain_file(path: Path, options: ReadOptions, name: str, folder: Path) -> tuple[Path, str]:
-    if path.is_file() and name.lower().endswith(COMPRESSED):
-        return unpacked(path, name, folder, options.member)
-    return path, name
 
 
 def dialect_in(table: pa.Table) -> CsvDialect | None:

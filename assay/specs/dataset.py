@@ -144,7 +144,7 @@ class ReadLimits(Spec):
     memory_mb: int = Field(default=1024, ge=256)
     """Memory of the reading process, in MiB."""
     seconds: float = Field(default=10.0, gt=0)
-    """Processor time, in seconds; one more second is granted for every 4 MiB of the file."""
+    """Processor time, in seconds; one more second is granted for every MiB of the file."""
 
 
 class DatasetSpec(Spec):

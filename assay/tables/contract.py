@@ -5,11 +5,12 @@ Does not belong here: where the frozen schema is kept (`resources.schema_registr
 """
 
 import re
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from assay.errors import SchemaDriftError, did_you_mean
-from assay.specs.dataset import DatasetSpec
+from assay.specs.dataset import ColumnRole, DatasetSpec
 from assay.tables.dataset import Dataset
 from assay.tables.fingerprint import fingerprint
 from assay.tables.roles import role_fits
@@ -46,6 +47,18 @@ def conform_dataset(dataset: Dataset, frozen: TableSchema, spec: DatasetSpec, *,
     same = table.schema.equals(dataset.table.schema)
     mark = dataset.fingerprint if same else fingerprint(table)
     return Dataset(table=table, schema=schema, fingerprint=mark, notes=dataset.notes)
+
+
+def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
+    """Return what several files' columns of one name have in common: whole numbers widen where one has fractions.
+
+    Args:
+        name: the column.
+        dtypes: of the files in order; null where a file's column holds nothing.
+    """
+    known = [dtype for dtype in dtypes if not pa.types.is_null(dtype)] or list(dtypes)
+    widened = pa.types.is_integer(known[0]) and pa.float64() in known
+    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
 
 
 def conform(table: pa.Table, frozen: TableSchema, *, where: str) -> pa.Table:

@@ -5,9 +5,12 @@ Does not belong here: holding data against it (`contract`), where it is kept (`r
 
 import io
 import json
+import re
+from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from assay.errors import SpecError
 from assay.specs.base import Spec
@@ -15,6 +18,7 @@ from assay.specs.dataset import ColumnRole, CsvDialect
 from assay.specs.loading import explain, parse_yaml
 from assay.tables.schema import ColumnSchema, TableSchema
 
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _HEAD = """\
 # The columns of {pipeline}, schema version {version}, as the first data had them.
 # Later data is held against this file: lossless conversion only, else a rejection that names the column.
@@ -67,10 +71,19 @@ def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
     yaml = YAML()
     yaml.default_flow_style = None
     yaml.width = 4096
-    document = json.loads(frozen.model_dump_json(exclude_defaults=True))
+    document = _quoted(json.loads(frozen.model_dump_json(exclude_defaults=True)))
     text = io.StringIO()
     yaml.dump(document, text)
     return _HEAD.format(pipeline=pipeline, version=frozen.version) + text.getvalue()
+
+
+def _quoted(value: Any) -> Any:
+    """Quote all texts but words: the writer leaves some plain that its own reader refuses, such as `?0`."""
+    if isinstance(value, dict):
+        return {key: _quoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_quoted(item) for item in value]
+    return DoubleQuotedScalarString(value) if isinstance(value, str) and not _WORD.fullmatch(value) else value
 
 
 def from_yaml(text: str, *, where: str) -> FrozenSchema:
