@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from moto import mock_aws
 from moto.s3.responses import S3Response
+from postgres_server import postgres_server
 
 from assay.specs.dataset import ColumnRole
 from assay.tables.dataset import Dataset, ValidatedDataset
@@ -22,6 +23,13 @@ from resources.object_store.local import LocalStore
 from resources.object_store.s3 import S3Store
 
 BUCKET = "bucket"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Give a PostgreSQL; a test makes tables of its own name in it."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

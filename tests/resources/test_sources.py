@@ -1,20 +1,29 @@
 """What every source promises, held against each scheme; then what is particular to one."""
 
+import csv
 import dataclasses
 import hashlib
 import http.server
 import os
+import sqlite3
 import threading
+import uuid
+from collections.abc import Callable
 
 import boto3
+import duckdb
 import pytest
 from botocore.config import Config
 
 from assay.errors import AssayError, MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
+from assay.ingestion.batches import ReadOptions
+from assay.ingestion.reading import read_table
 from resources.sources.access import Access
 from resources.sources.demo import DemoSource
+from resources.sources.interface import Source
 from resources.sources.local import LocalSource
 from resources.sources.opening import expand_source, open_source
+from resources.sources.query import Query
 from resources.sources.s3 import S3Source
 from resources.sources.web import WebSource
 
@@ -59,47 +68,135 @@ def web():
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Somewhere to put files, and the address of what was put there."""
+    """Somewhere to put rows, and the source of what was put there."""
 
-    name: str
     root: str
-    put: object
+    put: Callable[[str, bytes], object]
     client: object = None
 
+    def source(self, path) -> Source:
+        return open_source(self.uri(path), Access(lambda: self.client))
+
+    def absent(self) -> Source:
+        return self.source("absent.csv")
+
+    def uri(self, path):
+        return f"{self.root}/{path}"
+
+    def size(self, content):
+        return len(content)
+
+
+@dataclasses.dataclass(frozen=True)
+class Database(Place):
+    """A database with a table for each file."""
+
+    connections: dict = dataclasses.field(default_factory=dict)
+    absent_root: str = ""
+
     def source(self, path):
-        return open_source(f"{self.root}/{path}", Access(lambda: self.client))
+        return self.asked(self.root, path)
+
+    def absent(self):
+        return self.asked(self.absent_root, "absent.csv")
+
+    def asked(self, root, path):
+        name = path.removesuffix(".csv")
+        query = Query(f"select * from {name} where a > :least", {"least": 0}, f"select sum(a) from {name}")
+        return open_source(root, Access(None, connections=self.connections), query)
+
+    def uri(self, path):
+        return self.root
+
+    def size(self, content):
+        return None
 
 
-def place_of(name, request):
-    if name == "web":
-        server = request.getfixturevalue("web")
-        return Place("web", server.root, lambda path, content: server.files.__setitem__(f"/{path}", content))
-    if name == "s3":
-        client = request.getfixturevalue("aws")
-        return Place(
-            "s3",
-            "s3://bucket/in",
-            lambda path, data: client.put_object(Bucket="bucket", Key=f"in/{path}", Body=data),
-            client,
-        )
+def statements(path, content):
+    """Return SQL that puts whole numbers of a CSV file into a table."""
+    name, (header, *rows) = path.removesuffix(".csv"), csv.reader(content.decode().splitlines())
+    yield f"drop table if exists {name}"
+    yield f"create table {name} ({', '.join(f'{column} bigint' for column in header)})"
+    yield from (f"insert into {name} values ({', '.join(row)})" for row in rows)
+
+
+def postgres_place(request):
+    server, name = request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex}"
+    connections = {"shop": server.url, "gone": server.url.replace("/postgres", "/nowhere")}
+
+    class Own(Database):
+        def asked(self, root, path):
+            return super().asked(root, name + path)
+
+    def put(path, content):
+        server.execute(*statements(name + path, content))
+
+    return Own("sql://shop", put, None, connections, "sql://gone")
+
+
+def sqlite_place(request):
+    folder = request.getfixturevalue("tmp_path")
+
+    def put(path, content):
+        with sqlite3.connect(folder / "rows.db") as connection:
+            connection.executescript(";".join(statements(path, content)))
+        connection.close()
+
+    return Database(f"sqlite:///{folder}/rows.db", put, None, {}, f"sqlite:///{folder}/absent.db")
+
+
+def duckdb_place(request):
+    folder = request.getfixturevalue("tmp_path")
+
+    def put(path, content):
+        with duckdb.connect(str(folder / "rows.duckdb")) as connection:
+            for statement in statements(path, content):
+                connection.execute(statement)
+
+    return Database(f"duckdb:///{folder}/rows.duckdb", put, None, {}, f"duckdb:///{folder}/absent.duckdb")
+
+
+def web_place(request):
+    server = request.getfixturevalue("web")
+    return Place(server.root, lambda path, content: server.files.__setitem__(f"/{path}", content))
+
+
+def s3_place(request):
+    client = request.getfixturevalue("aws")
+    return Place(
+        "s3://bucket/in", lambda path, data: client.put_object(Bucket="bucket", Key=f"in/{path}", Body=data), client
+    )
+
+
+def local_place(request):
     folder = request.getfixturevalue("tmp_path") / "in"
 
     def put(path, content):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
 
-    return Place("local", str(folder), put)
+    return Place(str(folder), put)
 
 
-@pytest.fixture(params=["local", "s3", "web"])
+PLACES = {
+    "local": local_place,
+    "s3": s3_place,
+    "web": web_place,
+    "sqlite": sqlite_place,
+    "postgres": postgres_place,
+    "duckdb": duckdb_place,
+}
+
+
+@pytest.fixture(params=PLACES)
 def place(request):
-    return place_of(request.param, request)
+    return PLACES[request.param](request)
 
 
 @pytest.fixture(params=["local", "s3"])
 def listed(request):
     """Places that can be listed."""
-    return place_of(request.param, request)
+    return PLACES[request.param](request)
 
 
 @pytest.fixture
@@ -109,13 +206,19 @@ def folder(tmp_path):
     return below
 
 
+def read(fetched):
+    options = ReadOptions() if fetched.data_format is None else ReadOptions(fetched.data_format)
+    return read_table(fetched.path, options, name=fetched.uri).to_pylist()
+
+
 def test_one_object_is_listed_with_its_size_and_fetched_whole(place, folder):
-    place.put("rows.csv", b"a,b\n1,2\n")
+    content = b"a,b\n1,2\n3,4\n"
+    place.put("rows.csv", content)
     source = place.source("rows.csv")
     (item,) = source.objects()
     fetched = source.fetch(item, folder)
-    assert (item.uri, item.size) == (f"{place.root}/rows.csv", 8)
-    assert fetched.path.read_bytes() == b"a,b\n1,2\n"
+    assert (item.uri, item.size) == (place.uri("rows.csv"), place.size(content))
+    assert read(fetched) == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
     assert (fetched.uri, fetched.version) == (item.uri, item.version)
 
 
@@ -128,10 +231,10 @@ def test_a_version_stays_while_the_content_stays_and_changes_with_it(place):
     assert source.objects()[0].version != first
 
 
-def test_a_missing_object_is_told_with_its_address(place):
+def test_what_is_missing_is_told_with_its_address(place):
     with pytest.raises(SourceNotFoundError) as caught:
-        place.source("absent.csv").objects()
-    assert caught.value.where == f"{place.root}/absent.csv"
+        place.absent().objects()
+    assert caught.value.where in {place.uri("absent.csv"), getattr(place, "absent_root", "")}
 
 
 def test_a_glob_lists_by_name_whatever_the_order_of_arrival(listed, folder):
@@ -167,6 +270,19 @@ def test_a_glob_that_matches_nothing_is_empty(listed):
     assert listed.source("*.csv").objects() == []
 
 
+def test_a_folder_is_every_file_below_it_but_hidden_ones_and_marks_of_writers(listed, folder):
+    for name in ("b.csv", "a.csv", "deep/c.csv", "_SUCCESS", "deep/_SUCCESS", ".a.csv.crc", ".spark/d.csv"):
+        listed.put(f"parts/{name}", name.encode())
+    source = listed.source("parts/")
+    items = source.objects()
+    assert [item.uri for item in items] == [f"{listed.root}/parts/{name}" for name in ("a.csv", "b.csv", "deep/c.csv")]
+    assert source.fetch(items[2], folder).path.read_bytes() == b"deep/c.csv"
+
+
+def test_a_folder_without_files_is_empty_so_that_a_sensor_can_wait(listed):
+    assert listed.source("parts/").objects() == []
+
+
 # local
 
 
@@ -181,6 +297,25 @@ def test_a_file_uri_and_a_home_folder_are_local(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for address in (f"file://{tmp_path}/rows.csv", "~/rows.csv", "~/*.csv"):
         assert [item.uri for item in open_source(address, Access(None)).objects()] == [f"{tmp_path}/rows.csv"]
+
+
+def test_a_folder_without_a_stroke_at_its_end_is_the_same(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.csv").write_bytes(b"a\n")
+    assert [item.uri for item in LocalSource(f"{tmp_path}/parts").objects()] == [f"{tmp_path}/parts/a.csv"]
+
+
+@pytest.mark.parametrize("address", ["in/day.parquet", "in/*.parquet", "in", "in/**/*.parquet", "in/*"])
+def test_a_parquet_folder_is_one_object_whose_version_follows_its_files(tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "day.parquet").mkdir(parents=True)
+    part = tmp_path / "in" / "day.parquet" / "part-0.parquet"
+    part.write_bytes(b"123")
+    (first,) = LocalSource(address).objects()
+    assert (first.uri, first.size) == ("in/day.parquet", 3)
+    part.write_bytes(b"1234")
+    (second,) = LocalSource(address).objects()
+    assert second.version != first.version
 
 
 # s3
@@ -208,6 +343,21 @@ def test_objects_of_one_name_in_two_folders_do_not_overwrite_each_other(aws, fol
     source = S3Source("s3://bucket/*/rows.csv", aws)
     fetched = [source.fetch(item, folder) for item in source.objects()]
     assert [file.path.read_bytes() for file in fetched] == [b"a/rows.csv", b"b/rows.csv"]
+
+
+def test_a_version_of_an_object_is_read_after_it_was_overwritten(aws, folder):
+    aws.put_bucket_versioning(Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
+    old = aws.put_object(Bucket="bucket", Key="rows.csv", Body=b"old")
+    aws.put_object(Bucket="bucket", Key="rows.csv", Body=b"new")
+    source = S3Source(f"s3://bucket/rows.csv?versionId={old['VersionId']}", aws)
+    (item,) = source.objects()
+    assert (item.uri, item.version) == ("s3://bucket/rows.csv", old["ETag"].strip('"'))
+    assert source.fetch(item, folder).path.read_bytes() == b"old"
+
+
+def test_a_question_mark_in_a_key_is_a_wildcard_still(aws):
+    aws.put_object(Bucket="bucket", Key="rows1.csv", Body=b"")
+    assert [item.uri for item in S3Source("s3://bucket/rows?.csv", aws).objects()] == ["s3://bucket/rows1.csv"]
 
 
 def test_a_key_longer_than_a_file_name_is_fetched(aws, folder):
