@@ -38,8 +38,7 @@ class Block:
 
     def line_at(self, place: int) -> int:
         """Return the 1-based line of a byte of the block."""
-        before = self.data[:place]
-        return self.line + (before.count(b"\n") or before.count(b"\r"))
+        return self.line + _line_ends(self.data, place)
 
 
 def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
@@ -63,7 +62,7 @@ def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
             raise _endless_row(rest, quote, line, name)
         if end or last:
             yield Block(rest[:end], line, offset, last)
-            line, offset, rest = line + rest.count(newline, 0, end), offset + end, rest[end:]
+            line, offset, rest = line + _line_ends(rest, end), offset + end, rest[end:]
 
 
 def require_known_encoding(dialect: CsvDialect, name: str) -> None:
@@ -138,13 +137,18 @@ def _end_of_rows(data: bytes, newline: bytes, quote: bytes) -> int:
     return 0
 
 
+def _line_ends(data: bytes, end: int) -> int:
+    feeds, returns = data.count(b"\n", 0, end), data.count(b"\r", 0, end)
+    return feeds + returns - (data.count(b"\r\n", 0, end) if feeds and returns else 0)
+
+
 def _endless_row(data: bytes, quote: bytes, line: int, name: str) -> MalformedDataError:
     if data.count(quote) % 2:
         return malformed(
             Defect.STRAY_QUOTE,
             "a quote is never closed",
             name,
-            row=line + data.count(b"\n", 0, data.rfind(quote)),
+            row=line + _line_ends(data, data.rfind(quote)),
             found=quote.decode(),
             expected="quotes around whole fields, and doubled inside them",
             remedy="mend the row; if the file does not quote at all, set dataset.dialect.quote to a character it lacks",

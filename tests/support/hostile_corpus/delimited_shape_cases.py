@@ -58,6 +58,9 @@ ROWS = [
     delimited("line ends of a carriage return only", "a,b\r1,x\r2,y\r", exact(a=[1, 2], b=["x", "y"])),
     delimited("a short row, lines ending in a carriage return", "a,b\r1,x\r2\r", malformed(Defect.RAGGED_ROW, row=3)),
     delimited("mixed line ends", "a,b\r\n1,x\n2,y\r3,z\r\n", exact(a=[1, 2, 3], b=["x", "y", "z"])),
+    delimited(
+        "a short row below mixed line ends", 'a,b\r\n1,"x\ny"\r2,y\n\r\n3\r\n', malformed(Defect.RAGGED_ROW, row=6)
+    ),
     delimited("no final line end", "a,b\n1,x\n2,y", exact(a=[1, 2], b=["x", "y"])),
 ]
 
