@@ -83,7 +83,7 @@ def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, memb
 
     try:
         return unpack(path, name, member, copy)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _GIVEN_UP as error:
         what, kind = "the file cannot be unpacked", Path(name).suffix
         raise damaged(error, what, name, format_name=kind, remedy="fetch it again") from error
 
@@ -108,4 +108,15 @@ def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
     return inner if is_known(inner) or inner.lower().endswith(COMPRESSED) else name[: -len(".zip")]
 
 
+# `zipfile` stumbles over names that are empty or no text, and over methods that it does not know
+_GIVEN_UP = (
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _UNPACKERS: Mapping[str, Unpacker] = MappingProxyType({".gz": _gunzip, ".zst": _unzstd, ".zip": _unzip})

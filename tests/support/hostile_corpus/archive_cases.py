@@ -39,7 +39,7 @@ def zip_of(*members: tuple[str, bytes]) -> bytes:
 
 def zip_declaring(packed: bytes, size: int, name: str = "rows.csv", crc: int = 0, flags: int = 0) -> bytes:
     """Return an archive of one deflated member that says what it is told to of itself."""
-    fields = struct.pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x21, crc, len(packed), size, len(name), 0)
+    fields = struct.pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x21, crc, len(packed), size, len(name.encode()), 0)
     local = b"PK\x03\x04" + fields + name.encode() + packed
     central = b"PK\x01\x02" + struct.pack("<H", 20) + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name.encode()
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
@@ -146,6 +146,20 @@ ZIP = [
         "zip that declares too few bytes",
         "rows.zip",
         zip_declaring(_deflated(ROWS), 4, crc=zlib.crc32(ROWS)),
+        _UNREADABLE,
+    ),
+    _packed(
+        "zip of a file without a name",
+        "rows.csv.zip",
+        zip_declaring(_deflated(ROWS), len(ROWS), name="", crc=zlib.crc32(ROWS)),
+        _UNREADABLE,
+    ),
+    _packed(
+        "zip of a file whose name is no text",
+        "rows.csv.zip",
+        zip_declaring(_deflated(ROWS), len(ROWS), name="é", crc=zlib.crc32(ROWS), flags=0x800).replace(
+            "é".encode(), b"\xe9,"
+        ),
         _UNREADABLE,
     ),
     _packed(
