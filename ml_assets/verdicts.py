@@ -19,6 +19,10 @@ from resources.artifact_store import Attempt
 from resources.commits.record import Commit
 
 _PAGE = "profile.html"
+_NO_PAGE = """\
+<!doctype html><html lang="en"><title>No profile</title>
+<h1>No profile</h1><p>The page could not be drawn ({kind}). The report beside it is whole.</p></html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def publish_verdict(
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
     attempt = _attempt(context, artifacts)
-    pages = {_PAGE: to_html(verdict.report, verdict.judged, schema, show_values=show_values)}
+    pages = {_PAGE: _page(context, verdict, schema, show_values=show_values)}
     if verdict.accepted is not None:
         commit = store.publish((asset[0], "validation_report"), partition, verdict.report, attempt, pages)
     else:
@@ -65,6 +69,14 @@ def publish_verdict(
             "the gate rejected the data; commit %d holds the report, nothing was published", commit.number
         )
     return _addresses(artifacts, commit)
+
+
+def _page(context: dg.AssetExecutionContext, verdict: GateVerdict, schema: TableSchema, *, show_values: bool) -> str:
+    try:
+        return to_html(verdict.report, verdict.judged, schema, show_values=show_values)
+    except Exception as error:  # noqa: BLE001 - a verdict is recorded whatever the data does to its picture
+        context.log.error("the profile page could not be drawn: %s", type(error).__name__)  # noqa: TRY400 - no values
+        return _NO_PAGE.format(kind=type(error).__name__)
 
 
 def _addresses(artifacts: ArtifactIOManager, commit: Commit) -> PublishedVerdict:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from assay.errors import SpecError
@@ -69,21 +70,28 @@ def freeze(schema: TableSchema, dialect: CsvDialect | None) -> FrozenSchema:
 def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
     """Return the text of the reviewed file, one line for each column."""
     yaml = YAML()
-    yaml.default_flow_style = None
     yaml.width = 4096
-    document = _quoted(json.loads(frozen.model_dump_json(exclude_defaults=True)))
+    told = json.loads(frozen.model_dump_json(exclude_defaults=True))
+    document = {"version": told["version"]}
+    if frozen.dialect is not None:
+        document["dialect"] = _on_one_line(told["dialect"])
+    document["columns"] = [_on_one_line(column) for column in told["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)
     return _HEAD.format(pipeline=pipeline, version=frozen.version) + text.getvalue()
 
 
-def _quoted(value: Any) -> Any:
-    """Quote all texts but words: the writer leaves some plain that its own reader refuses, such as `?0`."""
-    if isinstance(value, dict):
-        return {key: _quoted(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_quoted(item) for item in value]
-    return DoubleQuotedScalarString(value) if isinstance(value, str) and not _WORD.fullmatch(value) else value
+def _on_one_line(values: dict[str, Any]) -> CommentedMap:
+    """Return a mapping that is written on one line, with all texts quoted but words.
+
+    The writer leaves some texts plain that its own reader refuses, such as `?0`.
+    """
+    line = CommentedMap(
+        {key: value if not isinstance(value, str) or _WORD.fullmatch(value) else DoubleQuotedScalarString(value)
+         for key, value in values.items()}
+    )  # fmt: skip
+    line.fa.set_flow_style()
+    return line
 
 
 def from_yaml(text: str, *, where: str) -> FrozenSchema:

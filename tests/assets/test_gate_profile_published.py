@@ -96,3 +96,16 @@ def test_a_page_is_asked_for_by_name(monthly):
     with pytest.raises(StorageError, match="no such file") as refused:
         monthly.artifacts.uri(commit, "profil.html")
     assert refused.value.expected == "one of value.json, profile.html"
+
+
+def test_a_refusal_is_recorded_although_its_page_cannot_be_drawn(monthly, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        message = "no picture"
+        raise ZeroDivisionError(message)
+
+    monkeypatch.setattr("ml_assets.verdicts.to_html", broken)
+    spoil(tmp_path, "2021-01")
+    found = checks(monthly.materialize(*GATED, partition="2021-01"))["values_in_range"]
+    assert not found.passed
+    assert "could not be drawn (ZeroDivisionError)" in Path(found.metadata["profile page"].value).read_text()
+    assert json.loads(Path(found.metadata["report"].value).read_text())["passed"] is False
