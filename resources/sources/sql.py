@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import SourceError
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import FetchedFile, Source, SourceObject
+from resources.sources.postgresql import require_no_question_mark
 from resources.sources.query import Query, trimmed
 from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
 from resources.sources.sql_engines import engine_for, url_of
@@ -74,9 +75,10 @@ class SqlSource(Source):
     def _run(self, connection: "Connection", text: str) -> "CursorResult[tuple[object, ...]]":
         from sqlalchemy import text as statement
 
-        result: CursorResult[tuple[object, ...]] = connection.execute(
-            statement(trimmed(text)), self._query.values_of(text)
-        )
+        values = self._query.values_of(text)
+        if values and connection.dialect.driver == "pg8000":
+            require_no_question_mark(text, self._address)
+        result: CursorResult[tuple[object, ...]] = connection.execute(statement(trimmed(text)), values)
         if not result.returns_rows:
             raise SourceError(
                 "the query returns no rows", where=self._address, expected="one SELECT", remedy="mend dataset.query"

@@ -5,21 +5,18 @@ Does not belong here: queries and rows (`sql`), failures of a database's own (`s
 """
 
 import logging
-import socket
 import sqlite3
-import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError, did_you_mean
+from assay.errors import SourceError, SourceNotFoundError, did_you_mean
+from resources.sources.postgresql import CONNECT_SECONDS, PARAMSTYLE, postgresql_connection
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
 
-_CONNECT_SECONDS = 10
-_POSTGRESQL_OPTIONS = frozenset({"sslmode", "sslrootcert"})
 _LOG_NAME = "assay"
 _PACKAGES = {
     "bigquery": "sqlalchemy-bigquery",
@@ -29,8 +26,6 @@ _PACKAGES = {
     "mssql": "pyodbc (URL mssql+pyodbc://...)",
     "oracle": "oracledb (URL oracle+oracledb://...)",
 }
-_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
-_SSL_MODES = _ENCRYPTED | {"disable", "allow", "prefer"}
 
 
 def url_of(address: str, connections: Mapping[str, str]) -> "URL":
@@ -69,7 +64,6 @@ def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
 
     Raises:
         SourceError: the package for the database is not installed.
-        SourceUnreachableError: nobody listens at the host.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -84,9 +78,9 @@ def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
         if url.get_backend_name() == "sqlite":
             return create_engine("sqlite://", creator=lambda: _read_only_file(url, where, seconds), **options)
         if url.drivername == "postgresql+pg8000":
-            options["creator"] = _postgresql(url, where, seconds)
+            options |= {"creator": lambda: postgresql_connection(url, where, seconds), "paramstyle": PARAMSTYLE}
         elif url.get_backend_name() == "postgresql":
-            options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+            options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
         return create_engine(url, **options)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise _no_package(url, where) from error
@@ -120,66 +114,7 @@ def _read_only_file(url: "URL", where: str, seconds: float) -> sqlite3.Connectio
             remedy="mend the address; an absolute path has four slashes, sqlite:////data/rows.db",
         )
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=min(seconds, _CONNECT_SECONDS), check_same_thread=False)
-
-
-def _postgresql(url: "URL", where: str, seconds: float) -> "Callable[[], Any]":
-    unknown = sorted(url.query.keys() - _POSTGRESQL_OPTIONS)
-    if unknown:
-        raise SourceError(
-            f"the connection's URL has an unknown option{did_you_mean(unknown[0], _POSTGRESQL_OPTIONS)}",
-            where=where,
-            found=unknown[0],
-            expected=", ".join(sorted(_POSTGRESQL_OPTIONS)),
-        )
-    secure, host = _ssl_context(url, where), url.host or "localhost"
-
-    def connect() -> Any:
-        from pg8000.legacy import Connection  # type: ignore[import-untyped]  # it publishes no types
-
-        # the driver has one timeout for connecting and for reading, and a query may be silent for longer
-        connected = _connected(host, url.port or 5432, where)
-        connected.settimeout(seconds + _CONNECT_SECONDS)
-        try:
-            return Connection(
-                url.username or "",
-                host=host,
-                database=url.database,
-                password=url.password or "",
-                sock=connected,
-                ssl_context=secure,
-                application_name="assay",
-            )
-        except BaseException:
-            connected.close()
-            raise
-
-    return connect
-
-
-def _connected(host: str, port: int, where: str) -> socket.socket:
-    try:
-        return socket.create_connection((host, port), _CONNECT_SECONDS)
-    except OSError as error:
-        raise SourceUnreachableError(
-            "the database does not answer",
-            where=where,
-            found=str(error.strerror or error),
-            remedy="check the connection's host and port, the network, and that the database is up",
-        ) from error
-
-
-def _ssl_context(url: "URL", where: str) -> ssl.SSLContext | bool:
-    mode = str(url.query.get("sslmode", "prefer"))
-    if mode not in _SSL_MODES:
-        raise SourceError(
-            f"unknown sslmode{did_you_mean(mode, _SSL_MODES)}", where=where, expected=", ".join(sorted(_SSL_MODES))
-        )
-    root = url.query.get("sslrootcert")
-    try:
-        return ssl.create_default_context(cafile=str(root) if root else None) if mode in _ENCRYPTED else False
-    except OSError as error:
-        raise SourceError("sslrootcert cannot be read", where=where, found=str(error.strerror or error)) from error
+    return sqlite3.connect(uri, uri=True, timeout=min(seconds, CONNECT_SECONDS), check_same_thread=False)
 
 
 def _no_package(url: "URL", where: str) -> SourceError:

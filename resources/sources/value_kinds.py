@@ -144,10 +144,11 @@ class ColumnKind:
         found = pa.array([Decimal(value) if isinstance(value, int) else value for value in values])
         if pa.types.is_null(found.type):
             return found.cast(self.dtype)
-        self.scale = max(self.scale, found.type.scale)
-        self.whole = max(self.whole, found.type.precision - found.type.scale, len(str(self.largest)))
-        if self.whole + self.scale > _DIGITS:
+        scale = max(self.scale, found.type.scale)
+        whole = max(self.whole, found.type.precision - found.type.scale, len(str(self.largest)))
+        if whole + scale > _DIGITS:
             raise pa.ArrowInvalid("too many digits")
+        self.scale, self.whole = scale, whole
         return found.cast(self.dtype)
 
     def _mixed(self, kind: Kind, values: Sequence[object], first_row: int) -> Exception:
