@@ -122,6 +122,8 @@ def _cut_off(connection: http.client.HTTPConnection, deadline: Deadline) -> Iter
     shut.start()
     try:
         yield
+        if deadline.left < 0:  # what was cut off may look like a short answer
+            raise TimeoutError
     finally:
         shut.cancel()
 

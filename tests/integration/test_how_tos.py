@@ -49,7 +49,15 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
 
 
 @pytest.mark.parametrize(
-    "how_to", ["add-a-pipeline.md", "add-a-model.md", "add-a-metric.md", "add-a-rule.md", "run-from-the-shell.md", "read-any-file.md"]
+    "how_to",
+    [
+        "add-a-pipeline.md",
+        "add-a-model.md",
+        "add-a-metric.md",
+        "add-a-rule.md",
+        "run-from-the-shell.md",
+        "read-any-file.md",
+    ],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
     follow(how_to, checkout)

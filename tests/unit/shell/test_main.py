@@ -47,6 +47,8 @@ def test_without_a_result_nothing_is_printed(tmp_path, capsys, monkeypatch):
 
 
 def test_what_others_print_does_not_reach_standard_output(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("assay.shell.validate.run", lambda flags, storage: (sys.stdout.write("chatter") > 0, "report.json"))
+    monkeypatch.setattr(
+        "assay.shell.validate.run", lambda flags, storage: (sys.stdout.write("chatter") > 0, "report.json")
+    )
     assert validate(tmp_path) == Exit.DONE
     assert capsys.readouterr().out == "report.json\n"
