@@ -37,7 +37,7 @@ class Query:
         for text in statements:
             _require_one_statement(text)
         used = {name for text in statements for name in names_in(text)}
-        for name in sorted(used ^ self.parameters.keys()):
+        for name in sorted(used - self.parameters.keys()) + sorted(self.parameters.keys() - used):
             raise _unmatched(name, used, self.parameters)
 
     def values_of(self, text: str) -> dict[str, Scalar]:
