@@ -57,6 +57,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "add-a-rule.md",
         "run-from-the-shell.md",
         "read-any-file.md",
+        "read-from-sql.md",
     ],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
