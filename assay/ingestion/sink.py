@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 Layout: TypeAlias = Literal["arrow", "parquet"]
-_GROUP_BYTES = 64 << 20
+_GROUP_BYTES = 32 << 20
 _MOST_ROWS = 1 << 20
 
 
