@@ -1,11 +1,15 @@
 """Sources of pipelines: which objects make which partition."""
 
+import contextlib
+import sqlite3
+
 import boto3
 import pytest
 from dagster_aws.s3 import S3Resource
 
-from assay.errors import SourceNotFoundError, SpecError
-from assay.specs.dataset import DatasetSpec, PartitionsSpec
+from assay.errors import SourceError, SourceNotFoundError, SpecError
+from assay.ingestion.reading import mapped_table
+from assay.specs.dataset import DataFormat, DatasetSpec, PartitionsSpec
 from resources.data_sources import DataSources
 
 MONTHS = PartitionsSpec(by="month", start="2024-01")
@@ -102,3 +106,55 @@ def test_a_refusal_keeps_what_a_web_address_asks_to_itself(sources, monkeypatch)
     ):
         pass
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A connection named `shop` to a database of two months."""
+    monkeypatch.setenv("ASSAY_SQL_SHOP", f"sqlite:///{tmp_path}/shop.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
+        connection.executescript(
+            "create table t (month text, a int); insert into t values ('2024-01', 1), ('2024-02', 2), ('2024-02', 3)"
+        )
+    return tmp_path / "shop.db"
+
+
+QUERY = "select a from t where month like :month and a > :least"
+
+
+def test_a_partition_of_a_query_is_what_its_values_select(sources, shop):
+    dataset = DatasetSpec(
+        source="sql://shop",
+        query=QUERY,
+        parameters={"month": "{partition}%", "least": 2},
+        target="a",
+        partitions=MONTHS,
+    )
+    with sources.fetched(dataset, "2024-02") as (file,):
+        assert mapped_table(file.path).to_pydict() == {"a": [3]}
+        assert (file.uri, file.data_format) == ("sql://shop", DataFormat.FEATHER)
+
+
+def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
+    dataset = DatasetSpec(source="sql://shop", query="select a from t", watermark="select max(a) from t", target="a")
+    before = sources.objects(dataset)
+    assert sources.objects(dataset) == before
+    with contextlib.closing(sqlite3.connect(shop)) as connection:
+        connection.executescript("insert into t values ('2024-03', 4)")
+    (after,) = sources.objects(dataset)
+    assert [after.uri] == [item.uri for item in before]
+    assert after.version != before[0].version
+
+
+def test_the_settings_bound_what_is_asked(shop):
+    bounded = DataSources(s3=S3Resource(), https_allowed_hosts=["data.example.org"], query_seconds=0.2)
+    with pytest.raises(SourceError, match="not on the list"):
+        bounded.objects(spec("https://example.com/rows.csv"))
+    endless = "with recursive r(n) as (select 1 union all select n + 1 from r) select n as a from r"
+    dataset = DatasetSpec(source="sql://shop", query=endless, target="a")
+    with pytest.raises(SourceError, match="longer than it may"), bounded.fetched(dataset, None):
+        pass
+    private = DataSources(s3=S3Resource(), https_allow_private=True)
+    with pytest.raises(SourceError) as caught:
+        private.objects(spec("https://10.0.0.1.nip.invalid/rows.csv"))
+    assert "not public" not in str(caught.value)
