@@ -281,3 +281,9 @@ class TrackerUnavailableError(TrackingError):
     """The tracking server does not answer within its deadline."""
 
     code = "tracker_unavailable"
+
+
+class SettingError(AssayError):
+    """A setting of the deployment is not acceptable."""
+
+    code = "setting_invalid"

@@ -6,13 +6,13 @@ Does not belong here: what is logged (`experiment_tracker`) or registered (`mode
 import fcntl
 import http.client
 import logging
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
 from resources.settings import bound_mlflow_requests
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _PROBE_SECONDS = 5.0
 _SQLITE = "sqlite:///"
-_USER = re.compile(r"://[^/\s@]+(?:@[^/\s@]+)*@")
 # MLflow's words for no answer; "failed with error code" is an answer
 _SILENCE = ("failed with exception", "failed with timeout", "Max retries")
 # what comes through MLflow from the database or the artifacts' store is not wrapped by it
@@ -114,11 +113,6 @@ def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
 def shown(tracking_uri: str) -> str:
     """Return a tracking URI without credentials."""
     return without_credentials(tracking_uri)
-
-
-def without_credentials(text: str) -> str:
-    """Return a text in which no address names a user or a password."""
-    return _USER.sub("://", text)
 
 
 def _quiet_chatter() -> None:

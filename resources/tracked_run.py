@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from assay.credentials import without_credentials
 from assay.training.trained_model import TrainedModel
 from assay.tuning.result import BestHyperparameters, TrialRecord
-from resources.mlflow_connection import as_tracking_error, shown, without_credentials
+from resources.mlflow_connection import as_tracking_error, shown
 from resources.mlflow_models import log_trained_model
 
 if TYPE_CHECKING:

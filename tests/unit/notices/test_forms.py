@@ -1,0 +1,57 @@
+"""The forms of a notice: text, Slack, JSON and back."""
+
+import json
+
+from assay.notices.forms import fields_of, json_of, notice_from, slack_of, subject_of, text_of
+from assay.notices.notice import Kind, Notice
+
+REFUSED = Notice(
+    kind=Kind.GATE_REFUSED,
+    event="gate_refused:1:a.csv",
+    pipeline="bank",
+    partition="a.csv",
+    title="The gate refused the data of bank a.csv",
+    lines=("ranges <age> & more: 3 rows",),
+    link="http://ui/assets/bank/validated_dataset",
+)
+
+
+def test_the_text_has_title_lines_and_link():
+    assert text_of(REFUSED).splitlines() == [
+        "The gate refused the data of bank a.csv",
+        "  ranges <age> & more: 3 rows",
+        "http://ui/assets/bank/validated_dataset",
+    ]
+    assert subject_of(REFUSED) == "[assay] The gate refused the data of bank a.csv"
+
+
+def test_slack_sees_text_and_no_markup_of_the_data():
+    header, lines, link = slack_of(REFUSED)["blocks"]
+    assert header["text"] == {"type": "plain_text", "text": REFUSED.title, "emoji": False}
+    assert lines["text"] == {"type": "mrkdwn", "text": "ranges &lt;age&gt; &amp; more: 3 rows"}
+    assert link["text"]["text"] == "<http://ui/assets/bank/validated_dataset|Open in Dagster>"
+
+
+def test_nobody_is_mentioned_by_a_column_s_name():
+    notice = Notice(Kind.DRIFT, "e", "p", "", "<!channel> p", ("<!everyone>",), "http://ui/a|b")
+    told = json.dumps(slack_of(notice))
+    assert "<!" not in slack_of(notice)["text"] + slack_of(notice)["blocks"][1]["text"]["text"]
+    assert "http://ui/a%7Cb|Open" in told
+
+
+def test_slack_s_longest_texts_are_kept_to():
+    notice = Notice(Kind.DRIFT, "e", "p", "", "t" * 300, tuple("<" * 300 for _ in range(12)), "")
+    header, lines = slack_of(notice)["blocks"]
+    assert len(header["text"]["text"]) == 150
+    assert len(lines["text"]["text"]) == 3000
+
+
+def test_the_json_holds_every_field_and_the_text():
+    told = json.loads(json.dumps(json_of(REFUSED)))
+    assert told["version"] == 1
+    assert (told["kind"], told["pipeline"], told["partition"]) == ("gate_refused", "bank", "a.csv")
+    assert told["text"] == text_of(REFUSED)
+
+
+def test_a_stored_notice_comes_back_whole():
+    assert notice_from(json.loads(json.dumps(fields_of(REFUSED)))) == REFUSED

@@ -1,0 +1,70 @@
+"""Each kind of event has its sentences."""
+
+from assay.notices.forms import text_of
+from assay.notices.notice import Kind
+from assay.notices.told_error import ToldError
+from assay.notices.wording import (
+    EndedRun,
+    FailedRule,
+    alarmed,
+    gate_refused,
+    promoted,
+    rolled_back,
+    run_failed,
+    trial,
+)
+
+RUN = EndedRun("r1", "bank_retrain_job", "bank", "2021-03", "http://ui/runs/r1")
+PAGE = "http://ui/assets/bank/x"
+
+
+def test_a_refusal_names_rules_rows_and_report():
+    notice = gate_refused(RUN, [FailedRule("values_in_range", 1204), FailedRule("schema")], "s3://b/report.json", PAGE)
+    assert text_of(notice).splitlines() == [
+        "The gate refused the data of bank 2021-03",
+        "  values_in_range: 1,204 rows",
+        "  schema: the table as a whole",
+        "  report: s3://b/report.json",
+        "  nothing was published, and nothing learns from this data",
+        PAGE,
+    ]
+
+
+def test_many_rules_leave_room_for_the_report():
+    notice = gate_refused(RUN, [FailedRule(f"rule_{n}", 1) for n in range(30)], "s3://b/report.json", PAGE)
+    assert "report: s3://b/report.json" in notice.lines
+
+
+def test_a_failure_names_code_place_remedy_and_step():
+    error = ToldError("source_not_found", "no such file", "a.csv", "check the path")
+    notice = run_failed(RUN, "bank__raw_dataset", error)
+    assert text_of(notice).splitlines() == [
+        "A run of bank 2021-03 failed",
+        "  [source_not_found] no such file",
+        "  where: a.csv",
+        "  remedy: check the path",
+        "  step: bank__raw_dataset",
+        "http://ui/runs/r1",
+    ]
+
+
+def test_a_run_that_only_stopped_is_told_as_that():
+    assert run_failed(RUN, "", None).lines == ("no step failed: its process may have been ended",)
+
+
+def test_champions_are_told_by_version():
+    assert promoted(RUN, "4", "3", "better", PAGE).title == "bank 2021-03: version 4 is the champion now"
+    assert promoted(RUN, "4", "3", "better", PAGE).lines == ("better", "champion before: 3")
+    back = rolled_back(RUN, "3", "4", "", PAGE)
+    assert back.title == "bank 2021-03: rolled back to version 3"
+    assert back.lines == ("it replaced version 4",)
+
+
+def test_alarms_say_what_was_found():
+    assert alarmed(RUN, Kind.DRIFT, "age moved", PAGE).title == "bank 2021-03: features have drifted"
+    assert alarmed(RUN, Kind.PERFORMANCE, "x", PAGE).title == "bank 2021-03: the champion has lost performance"
+
+
+def test_events_of_one_run_differ():
+    events = {run_failed(RUN, "", None).event, promoted(RUN, "1", "", "", "").event, trial("", "now").event}
+    assert len(events) == 3
