@@ -42,6 +42,19 @@ class FetchedFile:
     data_format: DataFormat | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of a listing.
+
+    Attributes:
+        objects: all objects of the stretch, by URI.
+        last: up to which URI it goes; None where the listing ends.
+    """
+
+    objects: list[SourceObject]
+    last: str | None
+
+
 class Source(ABC):
     """One address: a single object, or a glob over several."""
 
@@ -52,6 +65,19 @@ class Source(ABC):
         Raises:
             SourceError: the address cannot be listed.
         """
+
+    def page(self, after: str | None, limit: int) -> Page:
+        """List a stretch of what `objects` lists, at a cost that does not grow with the rest of it.
+
+        Args:
+            after: the stretch begins after this URI; None for the first.
+            limit: how many names to go through; a source whose names are dear may end the stretch earlier.
+
+        Raises:
+            SourceError: the address cannot be listed.
+        """
+        found = [item for item in self.objects() if after is None or item.uri > after]
+        return Page(found[:limit], found[limit - 1].uri if len(found) > limit else None)
 
     @abstractmethod
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:

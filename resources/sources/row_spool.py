@@ -1,6 +1,6 @@
 """Rows of a query in one Arrow file, written batch by batch.
 
-Does not belong here: which dtype a column has (`value_kinds`), databases.
+Does not belong here: which dtype a column has (`column_kind`), databases.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from assay.errors import MalformedDataError
 from assay.ingestion.defects import Defect, malformed
-from resources.sources.value_kinds import ColumnKind
+from resources.sources.column_kind import ColumnKind
 
 ROWS_PER_BATCH = 50_000
 _CELLS_PER_BATCH = 1_000_000

@@ -4,16 +4,18 @@ Does not belong here: the artifact store's own objects (`resources.object_store`
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from assay.errors import SourceNotFoundError
 from resources.s3_failures import as_source_error
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
-from resources.sources.interface import FetchedFile, Source, SourceObject
+from resources.sources.interface import FetchedFile, Page, Source, SourceObject
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
 _VERSION = re.compile(r"\?versionId=(?P<id>[^&?/]+)$")
 
@@ -42,14 +44,27 @@ class S3Source(Source):
     def objects(self) -> list[SourceObject]:
         """List the objects; a key without wildcards must exist, a folder may be empty."""
         with as_source_error(self._address):
-            if self._asked or not (is_glob(self._key) or self._key.endswith("/")):
+            if not self._is_listed:
                 head = self._client.head_object(Bucket=self._bucket, Key=self._key, **self._asked)
                 return [SourceObject(self._address, head["ETag"].strip('"'), head["ContentLength"])]
             return sorted(self._matching(), key=lambda item: item.uri)
 
+    def page(self, after: str | None, limit: int) -> Page:
+        """List so many keys after one, whether they are meant or not."""
+        if not self._is_listed:
+            return super().page(after, limit)
+        start = after.removeprefix(self._root) if after else ""
+        with as_source_error(self._address):
+            found = self._client.list_objects_v2(
+                Bucket=self._bucket, Prefix=fixed_prefix(self._key), StartAfter=start, MaxKeys=limit
+            )
+        contents = found.get("Contents", [])
+        last = self._root + contents[-1]["Key"] if found["IsTruncated"] else None
+        return Page(self._meant(contents), last)
+
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
         """Download the very version that was listed."""
-        key = item.uri.removeprefix(f"s3://{self._bucket}/")
+        key = item.uri.removeprefix(self._root)
         path = folder / str(len(list(folder.iterdir())))  # keys are longer than a file's name may be
         with as_source_error(item.uri), path.open("wb") as file:
             answer = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=item.version, **self._asked)
@@ -57,13 +72,23 @@ class S3Source(Source):
                 file.write(block)
         return FetchedFile(path=path, uri=item.uri, version=item.version)
 
+    @property
+    def _is_listed(self) -> bool:
+        return not self._asked and (is_glob(self._key) or self._key.endswith("/"))
+
+    @property
+    def _root(self) -> str:
+        return f"s3://{self._bucket}/"
+
     def _matching(self) -> list[SourceObject]:
         prefix = fixed_prefix(self._key)
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+        return [item for page in pages for item in self._meant(page.get("Contents", []))]
+
+    def _meant(self, contents: "Sequence[ObjectTypeDef]") -> list[SourceObject]:
         return [
-            SourceObject(f"s3://{self._bucket}/{item['Key']}", item["ETag"].strip('"'), item["Size"])
-            for page in pages
-            for item in page.get("Contents", [])
+            SourceObject(self._root + item["Key"], item["ETag"].strip('"'), item["Size"])
+            for item in contents
             if self._is_meant(item["Key"])
         ]
 

@@ -1,6 +1,6 @@
 """Rows of a SQL query: `sql://name` and `sqlite:///path`, through SQLAlchemy.
 
-Does not belong here: connections (`sql_engines`), dtypes (`value_kinds`).
+Does not belong here: connections (`sql_engines`), dtypes (`column_kind`).
 """
 
 import time

@@ -1,6 +1,6 @@
 """What databases report, as typed errors without passwords and values.
 
-Does not belong here: what Assay itself finds in a result (`value_kinds`).
+Does not belong here: what Assay itself finds in a result (`column_kind`).
 """
 
 from collections.abc import Callable, Iterator

@@ -123,6 +123,13 @@ def test_wrong_sql_is_told_with_the_database_s_words_and_without_values(table, t
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.parametrize("table", ["duckdb", "postgres"], indirect=True)
+def test_a_value_that_the_database_repeats_in_its_words_is_taken_out(table, tmp_path):
+    with pytest.raises(SourceError, match=":b") as caught:
+        rows_of(tmp_path, text="select cast(:b as int) as a from t", b=SECRET, **table)
+    assert SECRET not in str(caught.value)
+
+
 def test_bytes_are_refused_by_their_column(table, tmp_path):
     made = {"sqlite": "x'00ff'", "duckdb": "'a'::blob", "sql": "'a'::bytea"}[table["address"].split(":")[0]]
     with pytest.raises(MalformedDataError) as caught:
@@ -275,8 +282,9 @@ def test_a_server_without_tls_is_not_spoken_to_where_the_url_asks_for_it(postgre
 
 
 def test_the_log_holds_neither_values_nor_passwords(postgres, shop, tmp_path, caplog):
-    with caplog.at_level(logging.DEBUG), pytest.raises(SourceError):
-        rows_of(tmp_path, "sql://shop", "select nope from pg_class where relname = :b", b=SECRET, **shop)
+    with caplog.at_level(logging.INFO), caplog.at_level(logging.INFO, "sqlalchemy"), pytest.raises(SourceError):
+        rows_of(tmp_path, "sql://shop", "select cast(:b as int) as a", b=SECRET, **shop)
+    assert "cast" in caplog.text
     assert SECRET not in caplog.text
     assert postgres.password not in caplog.text
 
@@ -368,6 +376,18 @@ def test_a_duckdb_file_that_another_process_writes_is_told(duckdb_file, tmp_path
         other.stdin.close()
         other.wait()
     assert rows_of(tmp_path, duckdb_file, "select a from t").num_rows == 3
+
+
+def test_a_duckdb_file_may_be_read_by_others_meanwhile(duckdb_file, tmp_path):
+    path = duckdb_file.removeprefix("duckdb:///")
+    code = (
+        f"import duckdb, sys; c = duckdb.connect({path!r}, read_only=True); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"open\n"
+        assert rows_of(tmp_path, duckdb_file, "select a from t").num_rows == 3
+        other.stdin.close()
+        other.wait()
 
 
 def test_a_file_that_is_no_duckdb_is_a_source_error(tmp_path):
