@@ -1,0 +1,179 @@
+"""The channels of a deployment: opened from settings, each delivering without regard to the others."""
+
+import json
+import logging
+import threading
+
+import pytest
+
+from assay.errors import SettingError
+from assay.notices.notice import Kind, Notice
+from assay.notices.outbox import MAX_ATTEMPTS, Outbox
+from resources.notifications import notifier as under_test
+from resources.notifications.interface import Channel, DeliveryError, DeliveryRefusedError
+from resources.notifications.notifier import Notifier
+from resources.notifications.opening import notifier_of
+from resources.settings import Settings
+
+LOGGER = logging.getLogger("notices of a test")
+ALL = {
+    "ASSAY_NOTIFY_WEBHOOK_URL": "https://hooks.example.org/swordfish",
+    "ASSAY_NOTIFY_WEBHOOK_SECRET": "swordfish",
+    "ASSAY_NOTIFY_SLACK_URL": "https://slack.example.org/swordfish",
+    "ASSAY_NOTIFY_EMAIL_TO": "ann@example.org, bob@example.org",
+    "ASSAY_NOTIFY_EMAIL_FROM": "assay@example.org",
+    "ASSAY_NOTIFY_SMTP_URL": "smtp://ann:swordfish@mail.example.org",
+}
+
+
+class Told(Channel):
+    """A channel that fails as often as it is told to."""
+
+    def __init__(self, name, *failures):
+        self.name, self.failures, self.notices = name, list(failures), []
+
+    def deliver(self, notice):
+        if self.failures and (failure := self.failures.pop(0)):
+            raise failure
+        self.notices.append(notice.event)
+
+
+def notice(event):
+    return Notice(Kind.DRIFT, event, "p", "", "t", (), "")
+
+
+def notifier(*channels):
+    return Notifier(channels, frozenset(Kind), "http://ui")
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def build(**variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return Settings()
+
+    return build
+
+
+def test_without_settings_only_the_log_is_told(settings):
+    assert notifier_of(settings()).names == ("log",)
+
+
+def test_each_setting_opens_its_channel(settings):
+    assert notifier_of(settings(**ALL)).names == ("log", "webhook", "slack", "mail")
+
+
+def test_settings_and_notifier_show_no_secret(settings):
+    made = settings(**ALL)
+    shown = f"{made} {made!r} {notifier_of(made)!r} {notifier_of(made)._remote} {made.model_dump_json()}"
+    assert "swordfish" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ASSAY_NOTIFY_WEBHOOK_URL", "file:///swordfish"),
+        ("ASSAY_NOTIFY_SLACK_URL", "slack.example.org/swordfish"),
+        ("ASSAY_NOTIFY_SLACK_URL", "https://host:swordfish/"),
+        ("ASSAY_NOTIFY_SLACK_URL", "https://host/sword fish"),
+        ("ASSAY_NOTIFY_SMTP_URL", ""),
+        ("ASSAY_NOTIFY_SMTP_URL", "https://swordfish"),
+        ("ASSAY_NOTIFY_EMAIL_FROM", ""),
+        ("ASSAY_NOTIFY_EMAIL_TO", "ann"),
+        ("ASSAY_NOTIFY_EMAIL_TO", ", "),
+    ],
+)
+def test_a_malformed_setting_is_named_and_not_shown(settings, name, value):
+    with pytest.raises(SettingError, match=name) as told:
+        notifier_of(settings(**{**ALL, name: value}))
+    assert "swordfish" not in str(told.value)
+    assert told.value.__cause__ is None
+
+
+def test_only_the_kinds_that_are_asked_for_are_told(settings):
+    assert notifier_of(settings(ASSAY_NOTIFY_ON="drift, Promotion")).kinds == {Kind.DRIFT, Kind.PROMOTION}
+    assert notifier_of(settings(ASSAY_NOTIFY_ON="")).kinds == set(Kind) - {Kind.TEST}
+    with pytest.raises(SettingError, match="did you mean 'rollback'"):
+        notifier_of(settings(ASSAY_NOTIFY_ON="rolback"))
+
+
+def test_one_channel_that_is_down_keeps_no_other_waiting():
+    down, up = Told("down", DeliveryError("no")), Told("up")
+    outbox = Outbox().with_notices([notice("a"), notice("b")], ["log", "down", "up"])
+    left = notifier(down, up).outbox_after(outbox, 0.0, LOGGER)
+    assert up.notices == ["a", "b"]
+    assert [(item.channel, item.attempts) for item in left.waiting] == [("down", 1), ("down", 1)]
+
+
+def test_what_failed_is_told_later_and_once():
+    shaky = Told("shaky", None, DeliveryError("no"))
+    outbox = Outbox().with_notices([notice("a"), notice("b"), notice("c")], ["shaky"])
+    left = notifier(shaky).outbox_after(outbox, 0.0, LOGGER)
+    assert notifier(shaky).outbox_after(left, 1.0, LOGGER) == left
+    assert not notifier(shaky).outbox_after(left, 30.0, LOGGER).waiting
+    assert shaky.notices == ["a", "b", "c"]
+
+
+def test_a_channel_that_stays_down_is_given_up_with_a_line_in_the_log(caplog):
+    down = Told("down", *[DeliveryError("no answer", remedy="plug it in")] * 99)
+    outbox, now = Outbox().with_notices([notice("a")], ["down"]), 0.0
+    while outbox.waiting:
+        now += 1e5
+        outbox = notifier(down).outbox_after(outbox, now, LOGGER)
+    assert 99 - len(down.failures) == MAX_ATTEMPTS
+    messages = [record.getMessage() for record in caplog.records]
+    assert "[notice_undelivered] no answer" in messages[0]
+    assert "plug it in" in messages[0]
+    assert messages[-1] == "gave up telling a by down: t"
+
+
+def test_a_refusal_is_given_up_at_once_and_the_next_notice_is_tried(caplog):
+    picky = Told("picky", DeliveryRefusedError("never"))
+    left = notifier(picky).outbox_after(Outbox().with_notices([notice("a"), notice("b")], ["picky"]), 0.0, LOGGER)
+    assert not left.waiting
+    assert picky.notices == ["b"]
+    assert "gave up telling a by picky" in caplog.text
+
+
+def test_a_defect_of_a_channel_is_told_without_its_text(caplog):
+    left = notifier(Told("odd", ValueError("swordfish"))).outbox_after(
+        Outbox().with_notices([notice("a")], ["odd"]), 0.0, LOGGER
+    )
+    assert not left.waiting
+    assert "ValueError" in caplog.text
+    assert "swordfish" not in caplog.text
+
+
+def test_a_channel_that_dawdles_is_left_at_the_deadline(monkeypatch, caplog):
+    monkeypatch.setattr(under_test, "DEADLINE_SECONDS", -0.9)
+    over = threading.Event()
+
+    class Dawdling(Told):
+        def deliver(self, notice):
+            over.wait(30)
+
+    left = notifier(Dawdling("slow")).outbox_after(Outbox().with_notices([notice("a")], ["slow"]), 0.0, LOGGER)
+    over.set()
+    assert left.waiting[0].attempts == 1
+    assert "a channel takes too long" in caplog.text
+
+
+def test_a_channel_that_is_no_longer_set_has_nothing_waiting():
+    assert not notifier().outbox_after(Outbox().with_notices([notice("a")], ["gone"]), 0.0, LOGGER).waiting
+
+
+def test_a_tick_ends_in_time_and_the_rest_waits_as_it_was(monkeypatch):
+    monkeypatch.setattr(under_test, "_TICK_SECONDS", 0.0)
+    outbox = Outbox().with_notices([notice("a")], ["up"])
+    assert notifier(Told("up")).outbox_after(outbox, 0.0, LOGGER) == outbox
+
+
+def test_a_trial_names_every_channel_s_failure():
+    answers = notifier(Told("up"), Told("down", DeliveryError("no"))).try_all(notice("a"), LOGGER)
+    assert json.dumps({name: str(failure) for name, failure in answers.items() if failure}) == json.dumps(
+        {"down": "[notice_undelivered] no"}
+    )
+    assert list(answers) == ["log", "up", "down"]
