@@ -233,6 +233,9 @@ def test_the_address_that_was_checked_is_the_one_connected_to(web, tmp_path):
     once = WebPolicy(resolve=lambda host, port: next(answers))
     assert fetched(f"http://localhost:{web.server_port}/rows.csv", tmp_path, policy=once) == b"a\n"
     assert web.asked[0][1]["Host"] == f"localhost:{web.server_port}"
+    elsewhere = WebPolicy(resolve=lambda host, port: ["127.0.0.2"])  # where nobody listens
+    with pytest.raises(SourceUnreachableError):
+        fetched(f"http://localhost:{web.server_port}/rows.csv", tmp_path, policy=elsewhere)
 
 
 def test_no_credentials_are_sent_anywhere(web, tmp_path, monkeypatch):
