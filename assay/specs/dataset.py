@@ -151,12 +151,12 @@ class DatasetSpec(Spec):
     """The data of one pipeline."""
 
     source: str = Field(min_length=1)
-    """Local path, folder or glob, `s3://`, `https://`, `sql://`, `duckdb://` or `demo://`; `${NAME}` and
-    `${NAME:-default}` are filled in per run."""
+    """Local path, folder or glob, `s3://`, `https://`, `sql://`, `sqlite://`, `duckdb://` or `demo://`; `${NAME}`
+    and `${NAME:-default}` are filled in per run."""
     format: DataFormat = DataFormat.AUTO
     """`auto` goes by the source's file name."""
     query: str | None = None
-    """The SQL query of a `sql://` or `duckdb://` source; values come in as `:name`."""
+    """The SQL query of a `sql://`, `sqlite://` or `duckdb://` source; values come in as `:name`."""
     parameters: dict[str, Scalar] = {}
     """Values bound to the query's `:name`; `{partition}` is the partition key."""
     watermark: str | None = None
