@@ -13,8 +13,11 @@ from assay.specs import load_pipelines
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
 from ml_assets.maintenance import maintenance_jobs
+from ml_assets.notices.sensor import notification_sensor
+from ml_assets.redrive import arrivals_redrive_job
 from ml_assets.resource_wiring import resources_for
 from resources.extensions import make_importable
+from resources.notifications.opening import notifier_of
 from resources.settings import Settings
 
 
@@ -27,13 +30,15 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
 
     Raises:
         SpecError: a pipeline file is not acceptable.
+        SettingError: a setting of the notifications is not acceptable.
     """
     make_importable(settings.extensions_dir)
     pipelines = [pipeline_definitions(spec) for spec in load_pipelines(settings.pipelines_dir)]
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
-        jobs=maintenance_jobs(),
+        jobs=[*maintenance_jobs(), arrivals_redrive_job],
+        sensors=[notification_sensor(notifier_of(settings))],
     )
     return dg.Definitions.merge(platform, *pipelines)
 

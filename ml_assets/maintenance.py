@@ -1,13 +1,15 @@
-"""Jobs that look after the artifact store: removing leftovers, bringing an earlier version back.
+"""Jobs that look after the stores: removing leftovers, bringing an earlier version or champion back.
 
-Does not belong here: how either is done (`resources.commits`).
+Does not belong here: how any of it is done (`resources.commits`, `resources.model_registry`).
 """
 
 import dagster as dg
 from pydantic import Field
 
+from ml_assets.presentation.promotion import CHAMPION, registered_model_of, rollback_metadata
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.commits.janitor import collect_garbage, restore
+from resources.model_registry import MlflowModelRegistry
 
 _HOUR = 3600.0
 
@@ -28,9 +30,19 @@ class RestoreConfig(dg.Config):
     partition: str | None = Field(default=None, description="Partition key; none without partitions.")
 
 
+class RollbackConfig(dg.Config):
+    """Which champion comes back."""
+
+    pipeline: str = Field(description="The pipeline whose champion is replaced.")
+    version: str | None = Field(
+        default=None, description="A version of its registered model; the champion before the present one unless given."
+    )
+    reason: str = Field(default="", description="For those who are told, and for the history of champion_model.")
+
+
 def maintenance_jobs() -> list[dg.JobDefinition]:
-    """Return `artifact_janitor_job` and `artifact_restore_job`."""
-    return [artifact_janitor_job, artifact_restore_job]
+    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job`."""
+    return [artifact_janitor_job, artifact_restore_job, champion_rollback_job]
 
 
 @dg.op(description="Remove data objects of attempts that never committed; history stays.")
@@ -56,6 +68,18 @@ def restore_version(
     return commit.number
 
 
+@dg.op(description="Give the champion's alias back to an earlier version, after its files were verified.")
+def roll_back_champion(
+    context: dg.OpExecutionContext, config: RollbackConfig, model_registry: MlflowModelRegistry
+) -> str:
+    """Put an earlier champion in force; returns its version."""
+    key = dg.AssetKey([config.pipeline, CHAMPION])
+    now, former = model_registry.roll_back(registered_model_of(context.instance, key), config.version)
+    # an observation: the asset keeps the record of its last decision, and its page shows both
+    context.log_event(dg.AssetObservation(key, metadata=rollback_metadata(now, former, config.reason)))
+    return now.version
+
+
 @dg.job(description="Remove data objects that no commit names.")
 def artifact_janitor_job() -> None:
     """One step: `remove_leftovers`."""
@@ -66,3 +90,9 @@ def artifact_janitor_job() -> None:
 def artifact_restore_job() -> None:
     """One step: `restore_version`."""
     restore_version()
+
+
+@dg.job(description="Bring an earlier champion back.")
+def champion_rollback_job() -> None:
+    """One step: `roll_back_champion`."""
+    roll_back_champion()

@@ -104,6 +104,37 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 client.set_registered_model_alias(version.name, PREVIOUS, former.version)
             client.set_registered_model_alias(version.name, CHAMPION, version.version)
 
+    def roll_back(self, name: str, version: str | None = None) -> tuple[RegisteredVersion, RegisteredVersion]:
+        """Put an earlier version in force again, once its files are known to be whole.
+
+        Args:
+            name: of the registered model.
+            version: which; the champion before the present one unless given.
+
+        Returns:
+            The version in force now, and the one that it replaced; that one can be brought back in the same way.
+
+        Raises:
+            TrackingError: there is no champion, no such version, or it is in force already.
+            DigestMismatchError: the version's files are not those that were registered.
+        """
+        client = connect(self.tracking_uri)
+        former = self.champion(name)
+        found = self._found(client, name, version)
+        if former is None or found is None or str(found.version) == former.version:
+            raise TrackingError(
+                "there is nothing to roll back to",
+                where=f"registered model {name}",
+                found=f"champion: version {former.version}" if former else "no champion",
+                expected=f"version {version}" if version else f"an earlier version with the alias {PREVIOUS}",
+                remedy="name a version of the registry that is not the champion",
+            )
+        self._loaded(found)
+        with as_tracking_error(self.tracking_uri, f"version {found.version} of {name} cannot be put in force"):
+            client.set_registered_model_alias(name, CHAMPION, str(found.version))
+            client.set_registered_model_alias(name, PREVIOUS, former.version)
+        return RegisteredVersion(name, str(found.version), found.tags.get(DIGEST_TAG, "")), former
+
     def champion(self, name: str) -> RegisteredVersion | None:
         """Return the version in force; None while there is none."""
         found = self._champion_version(connect(self.tracking_uri), name)
@@ -115,22 +146,22 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         Raises:
             DigestMismatchError: its files are not those that were registered.
         """
+        found = self._champion_version(connect(self.tracking_uri), name)
+        return None if found is None else self._loaded(found)
+
+    def _loaded(self, version: "ModelVersion") -> TrainedModel:
         from assay.persistence import load_model
 
-        client = connect(self.tracking_uri)
-        found = self._champion_version(client, name)
-        if found is None:
-            return None
         with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
-            with as_tracking_error(self.tracking_uri, f"the champion of {name} cannot be fetched"):
-                bundle = Path(_download(self.tracking_uri, found, folder))
+            with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
+                bundle = Path(_download(self.tracking_uri, version, folder))
             digest = bundle_digest(bundle)
-            if digest != found.tags.get(DIGEST_TAG):
+            if digest != version.tags.get(DIGEST_TAG):
                 raise DigestMismatchError(
-                    "the champion's files are not those that were registered",
-                    where=f"{name} version {found.version}",
+                    "the registered model's files are not those that were registered",
+                    where=f"{version.name} version {version.version}",
                     found=f"digest {digest[:16]}",
-                    expected=f"digest {found.tags.get(DIGEST_TAG, 'none')[:16]}",
+                    expected=f"digest {version.tags.get(DIGEST_TAG, 'none')[:16]}",
                     remedy="restore the registry's artifacts, or promote another version",
                 )
             return load_model(bundle)
@@ -145,14 +176,22 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return first
 
     def _champion_version(self, client: "MlflowClient", name: str) -> "ModelVersion | None":
+        return self._found(client, name, alias=CHAMPION)
+
+    def _found(
+        self, client: "MlflowClient", name: str, version: str | None = None, alias: str = PREVIOUS
+    ) -> "ModelVersion | None":
+        """Return a version by its number, or by an alias; None while there is none."""
         from mlflow.exceptions import MlflowException
 
-        with as_tracking_error(self.tracking_uri, f"the champion of {name} cannot be asked for"):
+        with as_tracking_error(self.tracking_uri, f"version {version or alias} of {name} cannot be asked for"):
             try:
-                return client.get_model_version_by_alias(name, CHAMPION)
+                if version is not None:
+                    return client.get_model_version(name, version)
+                return client.get_model_version_by_alias(name, alias)
             except MlflowException as error:
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                    return None  # neither the model nor its champion exists yet
+                    return None  # neither the model nor such a version exists yet
                 raise
 
 

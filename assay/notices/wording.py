@@ -134,7 +134,7 @@ def trial(page: str, moment: str) -> Notice:
 
 
 def _notice(kind: Kind, run: EndedRun, title: str, lines: tuple[str, ...], link: str) -> Notice:
-    event = f"{kind}:{run.run_id}:{run.partition}"
+    event = f"{kind}:{run.run_id}:{run.subject}"
     return Notice(kind, event, run.pipeline, run.partition, title, lines, link)
 
 

@@ -1,0 +1,159 @@
+"""What there is to tell of a run that has ended, read from Dagster's event log.
+
+One run gives at most one notice of its failure: where the gate refused data, that is the failure.
+Does not belong here: the words (`assay.notices.wording`), when runs are looked at (`sensor`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import dagster as dg
+from dagster._core.events import DagsterEvent
+
+from assay.notices.notice import Kind, Notice
+from assay.notices.told_error import ToldError, told_error
+from assay.notices.wording import EndedRun, FailedRule, alarmed, gate_refused, promoted, rolled_back, run_failed
+from ml_assets.notices.pages import asset_page, run_page
+from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
+
+GATED = "validated_dataset"
+ALARMS = {"features_not_drifted": Kind.DRIFT, "performance_held": Kind.PERFORMANCE}
+_CHAMPION_WORDS: Mapping[str, Callable[..., Notice]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
+_Event = dg.DagsterEventType
+_READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """One run's events.
+
+    Attributes:
+        run: the run.
+        ui_url: address of the user interface.
+        events: of the kinds that notices are made of, in order.
+    """
+
+    run: EndedRun
+    ui_url: str
+    events: Sequence[DagsterEvent]
+
+    def of(self, kind: dg.DagsterEventType) -> list[DagsterEvent]:
+        """Return the events of one kind."""
+        return [event for event in self.events if event.event_type == kind]
+
+    def failed_checks(self) -> list[dg.AssetCheckEvaluation]:
+        """Return the evaluations that did not pass."""
+        checks = [event.asset_check_evaluation_data for event in self.of(_Event.ASSET_CHECK_EVALUATION)]
+        return [check for check in checks if not check.passed]
+
+    def champion_events(self) -> Iterator[tuple[dg.AssetMaterialization | dg.AssetObservation, str | None]]:
+        """Yield what was recorded of champions, with the partition."""
+        for event in self.events:
+            asset: dg.AssetMaterialization | dg.AssetObservation | None = None
+            if event.event_type == _Event.ASSET_MATERIALIZATION:
+                asset = event.step_materialization_data.materialization
+            elif event.event_type == _Event.ASSET_OBSERVATION:
+                asset = event.asset_observation_data.asset_observation
+            if asset is not None and asset.asset_key.path[-1] == CHAMPION:
+                yield asset, event.partition
+
+    def run_of(self, key: dg.AssetKey, partition: str | None = None) -> EndedRun:
+        """Return the run as the one that made an asset, of one partition where that is known."""
+        return replace(self.run, pipeline=key.path[0], partition=partition or self.run.partition)
+
+    def page(self, key: dg.AssetKey) -> str:
+        """Return the address of an asset's page."""
+        return asset_page(self.ui_url, key)
+
+
+def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notice]:
+    """Return what to tell of one run.
+
+    Args:
+        instance: whose event log.
+        run_id: of a run that has ended.
+        failed: whether it failed.
+        ui_url: address of the user interface.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None:  # deleted since
+        return []
+    records = instance.get_records_for_run(run_id, of_type=_READ).records
+    ended = EndedRun(
+        run_id=run_id,
+        job=run.job_name,
+        pipeline=run.tags.get("pipeline", run.job_name),
+        partition=_partition(run.tags),
+        page=run_page(ui_url, run_id),
+    )
+    log = RunLog(ended, ui_url, [event for record in records if (event := record.event_log_entry.dagster_event)])
+    return [*_champions(log), *_alarms(log), *(_failure(log) if failed else ())]
+
+
+def _champions(log: RunLog) -> Iterator[Notice]:
+    for asset, partition in log.champion_events():
+        told = {name: str(value.value) for name, value in asset.metadata.items()}
+        words = _CHAMPION_WORDS.get(told.get("decision", ""))
+        if words is not None:
+            facts = [told.get(name, "") for name in ("champion version", "previous champion", "reason")]
+            yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key))
+
+
+def _alarms(log: RunLog) -> Iterator[Notice]:
+    for check in log.failed_checks():
+        if kind := ALARMS.get(check.check_name):
+            run = log.run_of(check.asset_key, check.partition)
+            yield alarmed(run, kind, check.description or "", log.page(check.asset_key))
+
+
+def _failure(log: RunLog) -> list[Notice]:
+    refusals = _refusals(log)
+    if refusals:
+        return [
+            gate_refused(log.run_of(key), _rules(checks), _report(checks), log.page(key))
+            for key, checks in refusals.items()
+        ]
+    steps = log.of(_Event.STEP_FAILURE)
+    if not steps:
+        return [run_failed(log.run, "", None)]
+    step = steps[0].step_key or ""
+    # the key of an asset's step is the asset's, with two underscores between its parts
+    pipeline = step.rpartition("__")[0] or log.run.pipeline
+    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(steps[0]))]
+
+
+def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
+    """Return the gate's checks that blocked, by asset."""
+    found: dict[dg.AssetKey, list[dg.AssetCheckEvaluation]] = {}
+    for check in log.failed_checks():
+        if check.asset_key.path[-1] == GATED and check.severity == dg.AssetCheckSeverity.ERROR:
+            found.setdefault(check.asset_key, []).append(check)
+    return found
+
+
+def _rules(checks: Sequence[dg.AssetCheckEvaluation]) -> list[FailedRule]:
+    """Return each rule once, with its rows of all partitions of the run."""
+    rows: dict[str, int] = {}
+    for check in checks:
+        failing = check.metadata.get("failing rows")
+        rows[check.check_name] = rows.get(check.check_name, 0) + int(str(failing.value) if failing else 0)
+    return [FailedRule(name, count or None) for name, count in rows.items()]
+
+
+def _report(checks: Sequence[dg.AssetCheckEvaluation]) -> str:
+    return next((str(check.metadata["report"].value) for check in checks if "report" in check.metadata), "")
+
+
+def _error(event: DagsterEvent) -> ToldError | None:
+    error, chain = event.step_failure_data.error, []
+    while error is not None:
+        chain.append(error.message)
+        error = error.cause or error.context
+    return told_error(chain) if chain else None
+
+
+def _partition(tags: Mapping[str, str]) -> str:
+    first, last = tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
+    if first and last:
+        return first if first == last else f"{first} to {last}"
+    return tags.get("dagster/partition", "")

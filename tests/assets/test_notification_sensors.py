@@ -1,0 +1,283 @@
+"""People are told of what happened in runs: once, in words, and whatever becomes of a channel."""
+
+import json
+import time
+
+import dagster as dg
+import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
+from small_platform import BANK, bank_rows, failure, write_csv
+from web_receiver import web_receiver
+
+from definitions import build_definitions
+from ml_assets.notices.run_events import notices_of
+from resources.settings import Settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+CHECKED = dg.AssetKey(["bank", "drift_report"])
+
+
+@pytest.fixture
+def web():
+    with web_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def telling(platform, web):
+    """The platform with a webhook."""
+    settings = platform.settings.model_dump() | {"notify_webhook_url": web.url, "ui_url": "http://ui/"}
+    platform.settings = Settings(**settings)
+    return platform
+
+
+def sensor_of(platform):
+    [sensor] = [sensor for sensor in platform.definitions.sensors if sensor.name == "notification_sensor"]
+    return sensor
+
+
+def tick(platform, cursor=None):
+    """Look once; return the cursor."""
+    with dg.build_sensor_context(instance=platform.instance, cursor=cursor) as context:
+        return sensor_of(platform)(context).cursor
+
+
+def told(web):
+    return [json.loads(body) for _, body in web.posts]
+
+
+def run_assets(platform, *assets, **options):
+    return dg.materialize(list(assets), instance=platform.instance, raise_on_error=False, run_config=QUIET, **options)
+
+
+@dg.asset(
+    key=CHECKED,
+    check_specs=[dg.AssetCheckSpec(name, asset=CHECKED) for name in ("features_not_drifted", "performance_held")],
+    partitions_def=dg.StaticPartitionsDefinition(["2021-03"]),
+)
+def alarming():
+    yield dg.Output(None)
+    for name in ("features_not_drifted", "performance_held"):
+        yield dg.AssetCheckResult(
+            check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=f"{name}: age moved"
+        )
+
+
+@dg.asset(key=["bank", "odd"])
+def failing_untyped():
+    raise ValueError("could not convert 'swordfish'")
+
+
+def test_a_refusal_of_the_gate_is_one_notice_with_rules_and_report(telling, web, tmp_path):
+    rows = bank_rows()
+    for row in rows[:3]:
+        row["age"] = 200
+    telling.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", rows))
+    cursor = tick(telling)
+    assert not telling.materialize("bank/raw_dataset", "bank/validated_dataset").success
+    tick(telling, cursor)
+    [notice] = told(web)
+    assert (notice["kind"], notice["pipeline"]) == ("gate_refused", "bank")
+    assert notice["title"] == "The gate refused the data of bank"
+    assert notice["lines"][0] == "values_in_range: 3 rows"
+    assert notice["lines"][1].startswith("report: ")
+    assert (tmp_path / notice["lines"][1].removeprefix("report: ")).exists()
+    assert notice["link"] == "http://ui/assets/bank/validated_dataset"
+    assert "200" not in notice["title"] + notice["lines"][0]
+
+
+def test_a_failed_run_is_told_by_its_typed_error(telling, web, tmp_path):
+    telling.pipeline(BANK, tmp_path / "missing.csv")
+    cursor = tick(telling)
+    result = telling.materialize("bank/raw_dataset")
+    assert "[source_not_found]" in failure(result)
+    tick(telling, cursor)
+    [notice] = told(web)
+    assert (notice["kind"], notice["pipeline"]) == ("run_failed", "bank")
+    assert notice["lines"][0].startswith("[source_not_found] ")
+    assert any(line.startswith("where: ") and "missing.csv" in line for line in notice["lines"])
+    assert any(line.startswith("remedy: ") for line in notice["lines"])
+    assert notice["lines"][-1] == "step: bank__raw_dataset"
+    assert notice["link"] == f"http://ui/runs/{result.run_id}"
+    assert "Traceback" not in notice["text"]
+
+
+def test_of_an_untyped_error_no_value_is_told(telling, web):
+    cursor = tick(telling)
+    run_assets(telling, failing_untyped)
+    tick(telling, cursor)
+    [notice] = told(web)
+    assert notice["lines"][0] == "[ValueError] the run has its text and trace"
+    assert "swordfish" not in notice["text"]
+
+
+def test_a_run_whose_process_was_ended_is_told(telling, web):
+    run = telling.instance.create_run_for_job(empty_job())
+    cursor = tick(telling)
+    telling.instance.report_run_failed(run)
+    tick(telling, cursor)
+    assert told(web)[0]["title"] == "A run of some_job failed"
+    assert told(web)[0]["lines"] == ["no step failed: its process may have been ended"]
+
+
+def empty_job():
+    @dg.op
+    def nothing():
+        pass
+
+    @dg.job(name="some_job")
+    def some_job():
+        nothing()
+
+    return some_job
+
+
+def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
+    cursor = tick(telling)
+    assert run_assets(telling, alarming, partition_key="2021-03").success
+    tick(telling, cursor)
+    assert [(notice["kind"], notice["title"], notice["lines"]) for notice in told(web)] == [
+        ("drift", "bank 2021-03: features have drifted", ["features_not_drifted: age moved"]),
+        ("performance", "bank 2021-03: the champion has lost performance", ["performance_held: age moved"]),
+    ]
+
+
+def test_an_event_is_told_once_and_history_never(telling, web):
+    run_assets(telling, failing_untyped)
+    cursor = tick(telling)
+    for _ in range(2):
+        cursor = tick(telling, cursor)
+    assert not web.posts
+    run_assets(telling, failing_untyped)
+    for _ in range(3):
+        cursor = tick(telling, cursor)
+    assert len(web.posts) == 1
+    run_assets(telling, failing_untyped)
+    tick(telling, cursor)
+    assert len({notice["event"] for notice in told(web)}) == 2
+
+
+def test_a_channel_that_is_down_is_told_later(telling, web, monkeypatch):
+    cursor = tick(telling)
+    run_assets(telling, failing_untyped)
+    web.statuses.extend([503] * 3)
+    cursor = tick(telling, cursor)
+    assert len(json.loads(cursor)["outbox"]) == 1
+    posted = len(web.posts)
+    assert tick(telling, cursor) == cursor
+    assert len(web.posts) == posted
+    later = time.time() + 31
+    monkeypatch.setattr(time, "time", lambda: later)
+    cursor = tick(telling, cursor)
+    assert len(web.posts) == posted + 1
+    assert not json.loads(cursor)["outbox"]
+
+
+def test_only_kinds_that_are_asked_for_are_told(telling, web):
+    telling.settings = Settings(**telling.settings.model_dump() | {"notify_on": "drift"})
+    cursor = tick(telling)
+    run_assets(telling, failing_untyped)
+    run_assets(telling, alarming, partition_key="2021-03")
+    tick(telling, cursor)
+    assert [notice["kind"] for notice in told(web)] == ["drift"]
+
+
+def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch):
+    from ml_assets.notices import sensor
+
+    cursor = tick(telling)
+    odd = run_assets(telling, failing_untyped).run_id
+    run_assets(telling, failing_untyped)
+
+    def reading(instance, run_id, **options):
+        if run_id == odd:
+            raise KeyError("odd")
+        return notices_of(instance, run_id, **options)
+
+    monkeypatch.setattr(sensor, "notices_of", reading)
+    tick(telling, cursor)
+    assert len(web.posts) == 1
+
+
+def test_a_cursor_of_another_version_begins_anew(telling, web):
+    assert json.loads(tick(telling, "{}")) == json.loads(tick(telling))
+
+
+def test_a_run_that_was_deleted_is_passed_over(telling):
+    assert notices_of(telling.instance, "00000000-0000-0000-0000-000000000000", failed=True, ui_url="") == []
+
+
+def test_the_sensor_runs_by_itself_only_where_there_is_a_channel_to_tell(telling, platform):
+    assert sensor_of(telling).default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor_of(Quiet(platform.settings)).default_status is dg.DefaultSensorStatus.STOPPED
+
+
+class Quiet:
+    """The same platform without a channel."""
+
+    def __init__(self, settings):
+        self.definitions = build_definitions(
+            Settings(**settings.model_dump(exclude={"notify_webhook_url"}), notify_webhook_url="")
+        )
+
+
+def test_what_dagster_shows_of_the_code_location_holds_no_secret(platform):
+    secrets = {
+        "notify_webhook_url": "https://hooks.example.org/swordfish",
+        "notify_webhook_secret": "swordfish",
+        "notify_slack_url": "https://slack.example.org/swordfish",
+        "notify_email_to": "ann@example.org",
+        "notify_email_from": "assay@example.org",
+        "notify_smtp_url": "smtp://ann:swordfish@mail.example.org",
+    }
+    definitions = build_definitions(Settings(**platform.settings.model_dump() | secrets))
+    snapshot = dg.serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
+    assert "notification_sensor" in snapshot
+    assert "swordfish" not in snapshot
+
+
+def roll_back(platform, **config):
+    job = platform.definitions.resolve_job_def("champion_rollback_job")
+    run_config = {"ops": {"roll_back_champion": {"config": config}}, **QUIET}
+    return job.execute_in_process(instance=platform.instance, run_config=run_config, raise_on_error=False)
+
+
+def test_promotion_and_roll_back_are_told_and_the_former_champion_is_in_force(telling, web, tmp_path):
+    telling.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
+    cursor = tick(telling)
+    assert telling.materialize("bank/*").success
+    cursor = tick(telling, cursor)
+    [notice] = told(web)
+    assert (notice["kind"], notice["title"]) == ("promotion", "bank: version 1 is the champion now")
+    assert notice["link"] == "http://ui/assets/bank/champion_model"
+
+    registry = telling.definitions.resources["model_registry"]
+    refused = failure(roll_back(telling, pipeline="bank"))
+    assert "nothing to roll back to" in refused
+    second_version(registry)
+    assert registry.champion("bank").version == "2"
+    cursor = tick(telling, cursor)
+    web.posts.clear()
+
+    assert roll_back(telling, pipeline="bank", reason="complaints").output_for_node("roll_back_champion") == "1"
+    assert registry.champion("bank").version == "1"
+    cursor = tick(telling, cursor)
+    [notice] = told(web)
+    assert (notice["kind"], notice["title"]) == ("rollback", "bank: rolled back to version 1")
+    assert notice["lines"] == ["it replaced version 2", "reason: complaints"]
+
+    assert roll_back(telling, pipeline="bank", version="2").success
+    assert registry.champion("bank").version == "2"
+    assert "nothing to roll back to" in failure(roll_back(telling, pipeline="bank", version="7"))
+    assert "no champion was ever decided on" in failure(roll_back(telling, pipeline="banc"))
+
+
+def second_version(registry):
+    """Register the same files again as version 2, and promote them."""
+    from resources.mlflow_connection import connect
+    from resources.model_registry import RegisteredVersion
+
+    client = connect(registry.tracking_uri)
+    first = client.get_model_version("bank", "1")
+    client.create_model_version("bank", source=first.source, run_id=first.run_id, tags=dict(first.tags))
+    registry.promote(RegisteredVersion("bank", "2", ""))
