@@ -15,6 +15,7 @@ from ml_assets.factory import pipeline_definitions
 from ml_assets.maintenance import maintenance_jobs
 from ml_assets.notices.sensor import notification_sensor
 from ml_assets.redrive import arrivals_redrive_job
+from ml_assets.redrive import arrivals_redrive_job
 from ml_assets.resource_wiring import resources_for
 from resources.extensions import make_importable
 from resources.notifications.opening import notifier_of

@@ -6,6 +6,7 @@ Does not belong here: reading settings (`resources.settings`), any use of a reso
 from typing import Any
 
 from ml_assets.run_parameters import RunParameters
+from resources.arrivals_store import ArrivalsStore
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.experiment_tracker import MlflowTracker
@@ -33,6 +34,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     return {
         "s3": s3,
         "artifact_io_manager": artifacts,
+        "arrivals_store": ArrivalsStore(storage_uri=settings.artifact_uri, s3=s3),
         "data_sources": DataSources(
             s3=s3,
             https_allowed_hosts=list(settings.web_hosts),

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from assay.arrivals import listing_pattern, partition_key_of
+from assay.arrivals.partition_names import listing_pattern, partition_key_of
 from assay.errors import SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
 from resources.s3_client import client_of
@@ -39,13 +39,13 @@ class DataSources(dg.ConfigurableResource[None]):
     https_allow_private: bool = False
     query_seconds: float = 600.0
 
-    def objects(self, spec: DatasetSpec) -> list[SourceObject]:
-        """List the objects of all partitions; empty when there are none yet.
+    def listing(self, spec: DatasetSpec) -> Source:
+        """Return the source whose objects are those of all partitions; there may be none yet.
 
         Raises:
-            SourceError: the source cannot be listed.
+            SourceError: there is no such source.
         """
-        return self._open(listing_pattern(spec), spec, None).objects()
+        return self._open(listing_pattern(spec), spec, None)
 
     @contextmanager
     def fetched(self, spec: DatasetSpec, partition_key: str | None) -> Iterator[list[FetchedFile]]:

@@ -74,17 +74,17 @@ def test_a_partition_without_objects_is_not_found(sources, root):
 
 
 def test_the_listing_covers_all_partitions(sources, root):
-    listed = [item.uri for item in sources.objects(spec(root + "/{partition}.csv", MONTHS))]
+    listed = [item.uri for item in sources.listing(spec(root + "/{partition}.csv", MONTHS)).objects()]
     assert listed == [f"{root}/2024-{month}.csv" for month in ("01", "02", "10")]
 
 
 def test_a_listing_of_nothing_is_empty_so_that_a_sensor_can_wait(sources, root):
-    assert sources.objects(spec(f"{root}/*.json", OBJECTS)) == []
+    assert sources.listing(spec(f"{root}/*.json", OBJECTS)).objects() == []
 
 
 def test_objects_say_nothing_of_partitions_by_a_column(sources, root):
     with pytest.raises(SpecError):
-        sources.objects(spec(f"{root}/all.csv", PartitionsSpec(by="month", column="day", start="2024-01")))
+        sources.listing(spec(f"{root}/all.csv", PartitionsSpec(by="month", column="day", start="2024-01")))
 
 
 def test_a_variable_is_looked_up_in_the_environment(sources, root, monkeypatch):
@@ -137,11 +137,11 @@ def test_a_partition_of_a_query_is_what_its_values_select(sources, shop):
 
 def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
     dataset = DatasetSpec(source="sql://shop", query="select a from t", watermark="select max(a) from t", target="a")
-    before = sources.objects(dataset)
-    assert sources.objects(dataset) == before
+    before = sources.listing(dataset).objects()
+    assert sources.listing(dataset).objects() == before
     with contextlib.closing(sqlite3.connect(shop)) as connection:
         connection.executescript("insert into t values ('2024-03', 4)")
-    (after,) = sources.objects(dataset)
+    (after,) = sources.listing(dataset).objects()
     assert [after.uri] == [item.uri for item in before]
     assert after.version != before[0].version
 
@@ -149,12 +149,12 @@ def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
 def test_the_settings_bound_what_is_asked(shop):
     bounded = DataSources(s3=S3Resource(), https_allowed_hosts=["data.example.org"], query_seconds=0.2)
     with pytest.raises(SourceError, match="not on the list"):
-        bounded.objects(spec("https://example.com/rows.csv"))
+        bounded.listing(spec("https://example.com/rows.csv")).objects()
     endless = "with recursive r(n) as (select 1 union all select n + 1 from r) select n as a from r"
     dataset = DatasetSpec(source="sql://shop", query=endless, target="a")
     with pytest.raises(SourceError, match="longer than it may"), bounded.fetched(dataset, None):
         pass
     private = DataSources(s3=S3Resource(), https_allow_private=True)
     with pytest.raises(SourceError) as caught:
-        private.objects(spec("https://10.0.0.1.nip.invalid/rows.csv"))
+        private.listing(spec("https://10.0.0.1.nip.invalid/rows.csv")).objects()
     assert "not public" not in str(caught.value)

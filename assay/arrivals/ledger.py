@@ -1,0 +1,176 @@
+"""Which version of each object was seen: a list of pages by key, of which a look reads and writes only a few.
+
+Pages and the list of them are stored under names that are never written twice, so that whoever holds the name of a
+list holds one unchanging state of the whole ledger. A look that breaks off leaves that state as it was.
+Does not belong here: which objects to look at and which to take (`looking`), where pages lie
+(`resources.arrivals_store`).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+from pydantic import TypeAdapter
+
+from assay.specs.base import Spec
+
+
+class ListedObject(Protocol):
+    """One object of a listing."""
+
+    @property
+    def uri(self) -> str:
+        """Its full name."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its content does."""
+
+
+class StoredTexts(Protocol):
+    """Where pages are kept."""
+
+    def read(self, name: str) -> str:
+        """Return a text."""
+
+    def write(self, text: str) -> str:
+        """Store a text and return its name, which no other has or had."""
+
+
+class PageRef(Spec):
+    """One page: the keys after the page before it, up to its own last one."""
+
+    end: str
+    """Its last key."""
+    count: int
+    digest: str
+    """SHA-256 of its text."""
+    name: str
+    """Where its text is."""
+
+
+Take: TypeAlias = Callable[[ListedObject], bool]
+"""Whether a new or rewritten object is to be recorded now."""
+_REFS = TypeAdapter(tuple[PageRef, ...])
+_ENTRIES = TypeAdapter(dict[str, str])
+
+
+class Ledger:
+    """Versions by key. Changes are seen by others once `stored` and its name handed on."""
+
+    def __init__(self, texts: StoredTexts, index: str | None, *, page_keys: int) -> None:
+        """Open a state of the ledger.
+
+        Args:
+            texts: where pages are.
+            index: what `stored` returned; None for an empty ledger.
+            page_keys: most keys of a page.
+        """
+        self._texts, self._index, self._page_keys = texts, index, page_keys
+        self._refs = _REFS.validate_json(texts.read(index)) if index else ()
+        self._before, self._written = self._refs, set[str]()
+
+    def __len__(self) -> int:
+        return sum(ref.count for ref in self._refs)
+
+    @property
+    def end(self) -> str | None:
+        """The last key; None when there is none."""
+        return self._refs[-1].end if self._refs else None
+
+    def version_of(self, uri: str) -> str | None:
+        """Return the version seen of one object; None when it was not seen, or is gone."""
+        ref = next((ref for ref in self._refs if uri <= ref.end), None)
+        return self._entries(ref).get(uri) if ref else None
+
+    def reconcile(self, objects: Sequence[ListedObject], take: Take, *, after: str | None, last: str | None) -> None:
+        """Make a range of keys agree with a listing; what is gone is forgotten.
+
+        Args:
+            objects: all objects of the range, by key.
+            take: decides about each that is new or rewritten; one that is not taken stays unseen.
+            after: the range begins after this key; None for the first.
+            last: the range ends with this key; None for the last.
+        """
+        refs: list[PageRef] = []
+        start, rest = None, list(objects)
+        for ref in self._refs:
+            mine = [item for item in rest if item.uri <= ref.end] if rest and rest[0].uri <= ref.end else []
+            rest = rest[len(mine) :]
+            touched = (after is None or ref.end > after) and (last is None or start is None or start < last)
+            whole = (after is None or (start is not None and after <= start)) and (last is None or ref.end <= last)
+            if not touched or (whole and _digest(_text(mine)) == ref.digest):
+                refs.append(ref)
+            else:
+                refs += self._changed(ref, mine, take, lambda key: _within(key, after, last))
+            start = ref.end
+        self._refs = tuple(refs)
+        self._append({item.uri: item.version for item in rest if take(item)})
+
+    def stored(self) -> str | None:
+        """Store the list of pages where it changed, and return its name; None for an empty ledger."""
+        if self._refs != self._before:
+            self._before = self._refs
+            self._index = self._write(_REFS.dump_json(self._refs).decode()) if self._refs else None
+        return self._index
+
+    def names(self) -> set[str]:
+        """Return the names of all texts that this state, once stored, is made of."""
+        return {ref.name for ref in self._refs} | ({self._index} if self._index else set())
+
+    @property
+    def written(self) -> set[str]:
+        """Names of texts written since it was opened; some may be in no state."""
+        return self._written
+
+    def _changed(
+        self, ref: PageRef, mine: Sequence[ListedObject], take: Take, inside: Callable[[str], bool]
+    ) -> list[PageRef]:
+        before = self._entries(ref)
+        present = {item.uri for item in mine}
+        entries = {key: version for key, version in before.items() if key in present or not inside(key)}
+        changed = [item for item in mine if entries.get(item.uri) != item.version]
+        entries |= {item.uri: item.version for item in changed if take(item)}
+        if entries == before:
+            return [ref]
+        pieces = -(-len(entries) // self._page_keys)
+        return self._pages(entries, -(-len(entries) // max(pieces, 1)))
+
+    def _append(self, entries: dict[str, str]) -> None:
+        if entries:
+            *full, last = self._refs or (None,)
+            if last is not None and last.count < self._page_keys:
+                entries = self._entries(last) | entries
+            elif last is not None:
+                full.append(last)
+            self._refs = (*(ref for ref in full if ref), *self._pages(entries, self._page_keys))
+
+    def _pages(self, entries: Mapping[str, str], size: int) -> list[PageRef]:
+        keys = sorted(entries)
+        parts = [keys[first : first + size] for first in range(0, len(keys), size)] if keys else []
+        return [self._page({key: entries[key] for key in part}) for part in parts]
+
+    def _page(self, entries: Mapping[str, str]) -> PageRef:
+        text = json.dumps(entries, sort_keys=True)
+        return PageRef(end=max(entries), count=len(entries), digest=_digest(text), name=self._write(text))
+
+    def _entries(self, ref: PageRef) -> dict[str, str]:
+        return _ENTRIES.validate_json(self._texts.read(ref.name))
+
+    def _write(self, text: str) -> str:
+        name = self._texts.write(text)
+        self._written.add(name)
+        return name
+
+
+def _within(key: str, after: str | None, last: str | None) -> bool:
+    return (after is None or key > after) and (last is None or key <= last)
+
+
+def _text(objects: Iterable[ListedObject]) -> str:
+    return json.dumps({item.uri: item.version for item in objects}, sort_keys=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
