@@ -55,6 +55,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "add-a-model.md",
         "add-a-metric.md",
         "add-a-rule.md",
+        "be-told.md",
         "run-from-the-shell.md",
         "read-any-file.md",
         "read-from-sql.md",
