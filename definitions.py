@@ -15,8 +15,8 @@ from ml_assets.factory import pipeline_definitions
 from ml_assets.maintenance import maintenance_jobs
 from ml_assets.notices.sensor import notification_sensor
 from ml_assets.redrive import arrivals_redrive_job
-from ml_assets.redrive import arrivals_redrive_job
 from ml_assets.resource_wiring import resources_for
+from ml_assets.supervision.stalled_runs import stalled_run_sensor
 from resources.extensions import make_importable
 from resources.notifications.opening import notifier_of
 from resources.settings import Settings
@@ -39,7 +39,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(), arrivals_redrive_job],
-        sensors=[notification_sensor(notifier_of(settings))],
+        sensors=[stalled_run_sensor, notification_sensor(notifier_of(settings))],
     )
     return dg.Definitions.merge(platform, *pipelines)
 
