@@ -1,15 +1,17 @@
 """What there is to tell of a run that has ended, read from Dagster's event log.
 
-One run gives at most one notice of its failure: where the gate refused data, that is the failure.
+Where the gate refused data, that is what is told, and not a second time as a failed run.
 Does not belong here: the words (`assay.notices.wording`), when runs are looked at (`sensor`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import dagster as dg
 from dagster._core.events import DagsterEvent
 
+from assay.errors import GateRejectedError
 from assay.notices.notice import Kind, Notice
 from assay.notices.told_error import ToldError, told_error
 from assay.notices.wording import EndedRun, FailedRule, alarmed, gate_refused, promoted, rolled_back, run_failed
@@ -87,7 +89,9 @@ def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_ur
         page=run_page(ui_url, run_id),
     )
     log = RunLog(ended, ui_url, [event for record in records if (event := record.event_log_entry.dagster_event)])
-    return [*_champions(log), *_alarms(log), *(_failure(log) if failed else ())]
+    refusals = _refusals(log)
+    failures = _failure(log, refused=set(refusals)) if failed else []
+    return [*_champions(log), *_alarms(log), *(_refusal(log, *found) for found in refusals.items()), *failures]
 
 
 def _champions(log: RunLog) -> Iterator[Notice]:
@@ -106,20 +110,29 @@ def _alarms(log: RunLog) -> Iterator[Notice]:
             yield alarmed(run, kind, check.description or "", log.page(check.asset_key))
 
 
-def _failure(log: RunLog) -> list[Notice]:
-    refusals = _refusals(log)
-    if refusals:
-        return [
-            gate_refused(log.run_of(key), _rules(checks), _report(checks), log.page(key))
-            for key, checks in refusals.items()
-        ]
+def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notice:
+    partitions = ", ".join(dict.fromkeys(check.partition for check in checks if check.partition))
+    return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), log.page(key))
+
+
+def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notice]:
+    """Return the notice of the first step that failed; none where every failure follows from the gate's refusal."""
     steps = log.of(_Event.STEP_FAILURE)
-    if not steps:
+    gates = {key.to_python_identifier() for key in refused}
+    own = [step for step in steps if step.step_key not in gates and not _is_refusal(_error(step))]
+    if refused and not own:
+        return []
+    told = own or steps
+    if not told:
         return [run_failed(log.run, "", None)]
-    step = steps[0].step_key or ""
+    step = told[0].step_key or ""
     # the key of an asset's step is the asset's, with two underscores between its parts
     pipeline = step.rpartition("__")[0] or log.run.pipeline
-    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(steps[0]))]
+    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]))]
+
+
+def _is_refusal(error: ToldError | None) -> bool:
+    return error is not None and error.code == GateRejectedError.code
 
 
 def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:

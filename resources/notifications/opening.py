@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from assay.errors import SettingError, did_you_mean
+from assay.errors import did_you_mean
 from assay.notices.notice import Kind
 from resources.notifications.interface import Channel
 from resources.notifications.mail import MailChannel
 from resources.notifications.notifier import Notifier
 from resources.notifications.slack import SlackChannel
 from resources.notifications.webhook import WebhookChannel
-from resources.settings import Settings
+from resources.settings import SettingError, Settings
 
 _WEB = ("https", "http")
 _MAIL = ("smtp", "smtps")

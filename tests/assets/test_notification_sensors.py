@@ -9,11 +9,13 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK, bank_rows, failure, write_csv
 from web_receiver import web_receiver
 
+from assay.errors import GateRejectedError
 from definitions import build_definitions
 from ml_assets.notices.run_events import notices_of
 from resources.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+GATED = dg.AssetKey(["bank", "validated_dataset"])
 CHECKED = dg.AssetKey(["bank", "drift_report"])
 
 
@@ -63,6 +65,18 @@ def alarming():
         )
 
 
+@dg.asset(key=GATED, check_specs=[dg.AssetCheckSpec("schema", asset=GATED, blocking=False)])
+def refusing_a_part():
+    """As a run over a range of partitions tells it, one of which is refused."""
+    yield dg.AssetCheckResult(check_name="schema", passed=False, severity=dg.AssetCheckSeverity.ERROR)
+    yield dg.Output(None)
+
+
+@dg.asset(key=["bank", "trained_model"], deps=[GATED])
+def refusing_to_learn():
+    raise GateRejectedError("the newest data was rejected by the gate")
+
+
 @dg.asset(key=["bank", "odd"])
 def failing_untyped():
     raise ValueError("could not convert 'swordfish'")
@@ -84,6 +98,26 @@ def test_a_refusal_of_the_gate_is_one_notice_with_rules_and_report(telling, web,
     assert (tmp_path / notice["lines"][1].removeprefix("report: ")).exists()
     assert notice["link"] == "http://ui/assets/bank/validated_dataset"
     assert "200" not in notice["title"] + notice["lines"][0]
+
+
+def test_a_refusal_is_told_even_where_the_run_goes_on(telling, web):
+    cursor = tick(telling)
+    assert run_assets(telling, refusing_a_part).success
+    tick(telling, cursor)
+    assert [notice["kind"] for notice in told(web)] == ["gate_refused"]
+
+
+def test_what_fails_for_the_refusal_is_not_told_again_and_what_fails_for_itself_is(telling, web):
+    cursor = tick(telling)
+    run_assets(telling, refusing_a_part, refusing_to_learn)
+    cursor = tick(telling, cursor)
+    assert [notice["kind"] for notice in told(web)] == ["gate_refused"]
+    run_assets(telling, refusing_a_part, failing_untyped)
+    cursor = tick(telling, cursor)
+    assert [notice["kind"] for notice in told(web)][1:] == ["gate_refused", "run_failed"]
+    run_assets(telling, refusing_to_learn)
+    tick(telling, cursor)
+    assert told(web)[-1]["lines"][0].startswith("[gate_rejected]")
 
 
 def test_a_failed_run_is_told_by_its_typed_error(telling, web, tmp_path):

@@ -6,14 +6,13 @@ import threading
 
 import pytest
 
-from assay.errors import SettingError
 from assay.notices.notice import Kind, Notice
 from assay.notices.outbox import MAX_ATTEMPTS, Outbox
 from resources.notifications import notifier as under_test
 from resources.notifications.interface import Channel, DeliveryError, DeliveryRefusedError
 from resources.notifications.notifier import Notifier
 from resources.notifications.opening import notifier_of
-from resources.settings import Settings
+from resources.settings import SettingError, Settings
 
 LOGGER = logging.getLogger("notices of a test")
 ALL = {
