@@ -38,6 +38,7 @@ class AssayError(Exception):
 
     Attributes:
         code: stable identifier of the kind of failure, for programs.
+        transient: whether the same attempt may succeed a little later, so that it is worth repeating.
         what: one sentence that says what went wrong.
         where: file and line, URI, asset and partition, or column.
         found: the offending value.
@@ -46,6 +47,7 @@ class AssayError(Exception):
     """
 
     code: ClassVar[str] = "assay_error"
+    transient: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -107,6 +109,7 @@ class SourceUnreachableError(SourceError):
     """The source's host does not answer, or refuses."""
 
     code = "source_unreachable"
+    transient = True
 
 
 class MissingCredentialsError(SourceError):
@@ -263,12 +266,14 @@ class CommitConflictError(StorageError):
     """Another writer published first."""
 
     code = "commit_conflict"
+    transient = True
 
 
 class StoreUnavailableError(StorageError):
     """The store does not answer, or refuses."""
 
     code = "store_unavailable"
+    transient = True
 
 
 class TrackingError(AssayError):
@@ -281,9 +286,22 @@ class TrackerUnavailableError(TrackingError):
     """The tracking server does not answer within its deadline."""
 
     code = "tracker_unavailable"
+    transient = True
 
 
-class SettingError(AssayError):
-    """A setting of the deployment is not acceptable."""
+class PartitionsFailedError(AssayError):
+    """Partitions of a range could not be made; the others were."""
 
-    code = "setting_invalid"
+    code = "partitions_failed"
+
+
+class StepTimeoutError(AssayError):
+    """A step took longer than the pipeline allows."""
+
+    code = "step_timeout"
+
+
+class RunAbandonedError(AssayError):
+    """A step wants to publish for a run that was ended, or declared dead, in the meantime."""
+
+    code = "run_abandoned"

@@ -5,6 +5,7 @@ Does not belong here: which runs are started.
 
 import dagster as dg
 
+from ml_assets.supervision.run_process import supervised_executor
 from resources.settings import Settings
 
 # the libraries whose import dominates the start of a step
@@ -18,8 +19,8 @@ def executor_for(settings: Settings) -> dg.ExecutorDefinition:
     daemon's run at the price of one warm process for each step; multiprocess starts cold.
     """
     if settings.executor == "in_process":
-        return dg.in_process_executor
+        return supervised_executor(dg.in_process_executor)
     config: dict[str, object] = {"max_concurrent": settings.max_concurrent}
     if settings.executor == "forkserver":
         config["start_method"] = {"forkserver": {"preload_modules": _PRELOADED}}
-    return dg.multiprocess_executor.configured(config, name=settings.executor)
+    return supervised_executor(dg.multiprocess_executor).configured(config, name=settings.executor)

@@ -6,8 +6,8 @@ Does not belong here: reading settings (`resources.settings`), any use of a reso
 from typing import Any
 
 from ml_assets.run_parameters import RunParameters
+from ml_assets.supervision.artifacts import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
-from resources.artifact_io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.experiment_tracker import MlflowTracker
 from resources.model_export import ModelExporter
@@ -30,7 +30,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         profile_name=settings.s3_profile,
         max_attempts=3,
     )
-    artifacts = ArtifactIOManager(storage_uri=settings.artifact_uri, s3=s3)
+    artifacts = SupervisedArtifacts(storage_uri=settings.artifact_uri, s3=s3)
     return {
         "s3": s3,
         "artifact_io_manager": artifacts,

@@ -7,7 +7,7 @@ Does not belong here: formats (`resources.codecs`), Dagster (`resources.artifact
 import datetime as dt
 import shlex
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -49,11 +49,18 @@ class Attempt:
 
 
 class ArtifactStore:
-    """Publishes and loads artifacts over any object store."""
+    """Publishes and loads artifacts over any object store.
+
+    Attributes:
+        store: where bytes are.
+        log: the commits in it.
+        before_publishing: called right before a value becomes visible; raises to keep it from that.
+    """
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.log = CommitLog(store)
+        self.before_publishing: Callable[[Attempt], None] = _nothing
 
     def publish(
         self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt, pages: Pages | None = None
@@ -199,9 +206,12 @@ class ArtifactStore:
                 "properties": dict(encoded.properties),
             }
         )
-        return self.log.append(
-            lambda number: template.model_copy(update={"number": number}), asset, partition, repeated=repeated
-        )
+
+        def draft(number: int) -> Commit:
+            self.before_publishing(attempt)
+            return template.model_copy(update={"number": number})
+
+        return self.log.append(draft, asset, partition, repeated=repeated)
 
     def _upload(
         self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, files: Mapping[str, Path]
@@ -223,6 +233,10 @@ class ArtifactStore:
             expected="a passed gate",
             remedy="mend the data or the rules, then materialise it again",
         )
+
+
+def _nothing(_attempt: Attempt) -> None:
+    """Let every attempt publish."""
 
 
 def _written(pages: Pages, folder: Path, *, taken: Mapping[str, Path]) -> dict[str, Path]:

@@ -3,13 +3,14 @@
 Does not belong here: how a model is fitted and judged (`learning`).
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from assay.specs.base import Spec
 
 _CRON_FIELDS = 5
+Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 
 
 class PromotionSpec(Spec):
@@ -53,10 +54,25 @@ class AutomationSpec(Spec):
         return cron
 
 
+class StepPolicy(Spec):
+    """What one step may take, and how it is repeated."""
+
+    timeout_seconds: float | None = None
+    """Longest time of one attempt, inputs and outputs included; no limit unless set."""
+    max_retries: int = 3
+    """Repetitions after a failure that passes."""
+    backoff_seconds: float = 10.0
+    """Wait before the first of them."""
+
+    def wait_before_retry(self, previous_attempts: int) -> float:
+        """Return seconds to wait after an attempt failed, before jitter: doubled for each attempt before it."""
+        return float(self.backoff_seconds * 2**previous_attempts)
+
+
 class ExecutionSpec(Spec):
     """What a step may take, and what becomes of one that fails for a reason that passes."""
 
-    timeout_minutes: float | dict[str, float] | None = None
+    timeout_minutes: Minutes | dict[str, Minutes] | None = None
     """Longest time of a step, of all assets or by the asset's name; the step is ended and fails."""
     pool: Literal["training", "gpu"] = "training"
     """Concurrency pool of tuning and training; its slots are a setting of the deployment."""
@@ -64,6 +80,15 @@ class ExecutionSpec(Spec):
     """Retries of a step whose store, source or tracker did not answer; other failures are not retried."""
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
+
+    def of_step(self, asset: str) -> StepPolicy:
+        """Return what holds for the step of one asset, by its name."""
+        minutes = self.timeout_minutes.get(asset) if isinstance(self.timeout_minutes, dict) else self.timeout_minutes
+        return StepPolicy(
+            timeout_seconds=None if minutes is None else minutes * 60,
+            max_retries=self.max_retries,
+            backoff_seconds=self.backoff_seconds,
+        )
 
 
 class ScoringSpec(Spec):
