@@ -7,7 +7,13 @@ import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG
+from dagster._core.storage.tags import (
+    PARTITION_NAME_TAG,
+    RETRY_NUMBER_TAG,
+    RUN_KEY_TAG,
+    SENSOR_NAME_TAG,
+    WILL_RETRY_TAG,
+)
 from dagster_shared.error import SerializableErrorInfo
 
 from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, FailedRun, kind_of
@@ -40,10 +46,15 @@ def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: F
     return [
         _described(instance, record)
         for record in records
-        if record.dagster_run.tags.get(SENSOR_NAME_TAG) == sensor
-        and record.dagster_run.parent_run_id is None  # a person's re-execution is a person's to look after
-        and record.dagster_run.run_id not in seen.handled
+        if _is_left_to(sensor, record.dagster_run) and record.dagster_run.run_id not in seen.handled
     ]
+
+
+def _is_left_to(sensor: str, run: dg.DagsterRun) -> bool:
+    """Whether a sensor started a run, and neither Dagster nor a person starts it again."""
+    by_a_person = run.parent_run_id is not None and RETRY_NUMBER_TAG not in run.tags
+    by_dagster = run.tags.get(WILL_RETRY_TAG) == "true"
+    return run.tags.get(SENSOR_NAME_TAG) == sensor and not by_a_person and not by_dagster
 
 
 def _described(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:

@@ -16,12 +16,6 @@ from assay.specs.base import Spec
 LATE_SECONDS = 300.0
 """How much later than a run's moment its record may appear."""
 MOST_WAITING = 200
-_PASSING = (
-    errors.SourceUnreachableError,
-    errors.StoreUnavailableError,
-    errors.CommitConflictError,
-    errors.TrackerUnavailableError,
-)
 _VERDICTS = frozenset({"DagsterAssetCheckFailedError", errors.GateRejectedError.__name__})
 
 
@@ -45,7 +39,7 @@ def kind_of(error_types: Iterable[str]) -> FailureKind:
     names = set(error_types)
     if names & _VERDICTS:
         return FailureKind.VERDICT
-    lasting = {kind.__name__ for kind in _all_kinds(errors.AssayError) if not issubclass(kind, _PASSING)}
+    lasting = {kind.__name__ for kind in _all_kinds(errors.AssayError) if not kind.transient}
     return FailureKind.LASTING if names & lasting else FailureKind.PASSING
 
 
@@ -109,7 +103,9 @@ def after_failures(
         max_retries: how often an arrival is tried again.
         looks: the number of this look.
     """
-    new = [run for run in failed if run.run_id not in seen.handled][: max(MOST_WAITING - len(seen.waiting), 0)]
+    late = seen.until - LATE_SECONDS
+    unseen = [run for run in failed if run.run_id not in seen.handled and run.moment >= late]
+    new = unseen[: max(MOST_WAITING - len(seen.waiting), 0)]
     judged = [run for run in new if run.kind is not FailureKind.VERDICT]
     again = [
         run for run in judged if run.kind is FailureKind.PASSING and parse_run_key(run.run_key).retry < max_retries
