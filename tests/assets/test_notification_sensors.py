@@ -12,6 +12,9 @@ from web_receiver import web_receiver
 from assay.errors import GateRejectedError
 from definitions import build_definitions
 from ml_assets.notices.run_events import notices_of
+from resources.mlflow_connection import connect
+from resources.mlflow_models import DIGEST_TAG
+from resources.model_registry import RegisteredVersion
 from resources.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -303,15 +306,19 @@ def test_promotion_and_roll_back_are_told_and_the_former_champion_is_in_force(te
     assert roll_back(telling, pipeline="bank", version="2").success
     assert registry.champion("bank").version == "2"
     assert "nothing to roll back to" in failure(roll_back(telling, pipeline="bank", version="7"))
+    damage_version_1(registry)
+    assert "[digest_mismatch]" in failure(roll_back(telling, pipeline="bank", version="1"))
+    assert registry.champion("bank").version == "2"
     assert "no champion was ever decided on" in failure(roll_back(telling, pipeline="banc"))
 
 
 def second_version(registry):
     """Register the same files again as version 2, and promote them."""
-    from resources.mlflow_connection import connect
-    from resources.model_registry import RegisteredVersion
-
     client = connect(registry.tracking_uri)
     first = client.get_model_version("bank", "1")
     client.create_model_version("bank", source=first.source, run_id=first.run_id, tags=dict(first.tags))
     registry.promote(RegisteredVersion("bank", "2", ""))
+
+
+def damage_version_1(registry):
+    connect(registry.tracking_uri).set_model_version_tag("bank", "1", DIGEST_TAG, "another")

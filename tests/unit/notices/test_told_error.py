@@ -17,6 +17,11 @@ def test_the_innermost_typed_error_is_told_without_the_offending_value():
     assert "4711" not in repr(told)
 
 
+def test_of_two_typed_errors_the_cause_is_told():
+    chain = [as_kept(SourceNotFoundError("a partition failed")), as_kept(MalformedDataError("a field too many"))]
+    assert told_error(chain).what == "a field too many"
+
+
 def test_a_typed_error_s_untyped_cause_is_not_told():
     error = SourceNotFoundError("no such file", where="a.csv")
     assert told_error([as_kept(error), "FileNotFoundError: a.csv\n"]).code == "source_not_found"
