@@ -36,6 +36,26 @@ def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
 
 
+def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.PartitionsDefinition[str], key: str) -> list[str]:
+    """Return the keys that a partition reads of an asset with the same partitions, oldest first.
+
+    Args:
+        mapping: the input's; the same partition where there is none.
+        partitions: of both assets.
+        key: the partition that reads.
+    """
+    if mapping is None:
+        return [key]
+    own = partitions.subset_with_partition_keys([key])
+    read = mapping.get_upstream_mapped_partitions_result_for_partitions(own, partitions, partitions)
+    return sorted(read.partitions_subset.get_partition_keys())
+
+
+def missing_history(mapping: dg.TimeWindowPartitionMapping, keys: list[str]) -> int:
+    """Return how many partitions a window lacks because it reaches back before the first one."""
+    return mapping.end_offset - mapping.start_offset + 1 - len(keys)
+
+
 _CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *", "year": "0 0 1 1 *"}
 
 

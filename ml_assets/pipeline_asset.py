@@ -4,16 +4,19 @@ Does not belong here: anything of a single stage.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import dagster as dg
 
 from assay.specs import PipelineSpec
 from ml_assets.partitions import partitions_of
+from ml_assets.range_runs import each_partition, lazy_inputs
 from ml_assets.run_context import asset_key
+from ml_assets.supervision.body import Body, supervised_body
+from ml_assets.supervision.step import policy_tags
 from ml_assets.versions import code_version
 
-Decorator: TypeAlias = Callable[[Callable[..., Any]], dg.AssetsDefinition]
+Decorator: TypeAlias = Callable[[Body], dg.AssetsDefinition]
 
 
 def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
@@ -41,21 +44,27 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         pool: the concurrency pool that the step takes a slot of.
         output_required: whether the function may end without an output.
     """
-    decorate: Decorator = dg.asset(
-        key=asset_key(spec, name),
-        group_name=spec.name,
-        kinds=kinds,
-        description=description,
-        owners=list(spec.owners),
-        tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage},
-        partitions_def=partitions_of(spec),
-        code_version=code_version(spec, name),
-        io_manager_key="artifact_io_manager",
-        ins=ins,
-        check_specs=list(checks),
-        pool=pool,
-        output_required=output_required,
-    )
+    reads = dict(ins or {})
+
+    def decorate(body: Body) -> dg.AssetsDefinition:
+        return dg.asset(
+            key=asset_key(spec, name),
+            group_name=spec.name,
+            kinds=kinds,
+            description=description,
+            owners=list(spec.owners),
+            tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage},
+            partitions_def=partitions_of(spec),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            code_version=code_version(spec, name),
+            io_manager_key="artifact_io_manager",
+            ins=lazy_inputs(body, reads),
+            check_specs=list(checks),
+            pool=pool,
+            output_required=output_required,
+            op_tags=policy_tags(spec.execution.of_step(name)),
+        )(supervised_body(each_partition(body, reads)))
+
     return decorate
 
 

@@ -3,7 +3,8 @@
 Does not belong here: storage itself (`resources.artifact_store`).
 """
 
-from typing import Any, get_args, get_origin
+from collections.abc import Iterable, Sequence
+from typing import Any, cast, get_args, get_origin
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
@@ -13,7 +14,10 @@ from assay.errors import StorageError
 from resources.artifact_store import ArtifactStore, Attempt
 from resources.commits.record import Commit
 from resources.object_store.opening import open_store
+from resources.partitioned_input import PartitionedInput, RangeOutcome
 from resources.s3_client import client_of
+
+_FAILED, _PASSED_OVER = "partitions that failed", "partitions passed over"
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
@@ -35,21 +39,40 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return dict(self._read.get((run_id, step_key), {}))
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Publish an asset's value and tell the UI where and what it is."""
+        """Publish an asset's value and tell the UI where and what it is.
+
+        The outcome of a step that made many partitions is told to the steps after it; the values are published already.
+        """
+        if isinstance(obj, RangeOutcome):
+            told = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.passed_over)}
+            context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in told.items()})
+            return
         attempt = Attempt(
             run_id=context.run_id,
             attempt_id=_attempt_id(context),
             code_version=_code_version(context),
             inputs=self.inputs_of(context.run_id, context.step_key),  # every output of a step has them all
         )
-        commit = self.artifacts().publish(tuple(context.asset_key.path), _partition_of(context), obj, attempt)
-        context.add_output_metadata(self._metadata(commit, obj))
+        context.add_output_metadata(self.published(context.asset_key, _partition_of(context), obj, attempt))
+
+    def published(self, key: dg.AssetKey, partition: str | None, value: Any, attempt: Attempt) -> dict[str, Any]:
+        """Publish a value; return metadata that says where and what it is.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
+
+    def forget_inputs(self, run_id: str, step_key: str) -> None:
+        """Forget what a step has read, before it goes on to its next partition."""
+        self._read.pop((run_id, step_key), None)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the newest version of every upstream partition that the input maps to.
 
         An input annotated `dict[str, X]` gets one value for each partition key, and `{"": value}` without
         partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
+        A step that makes many partitions gets a `PartitionedInput` instead, and reads what each of them needs.
 
         Raises:
             ArtifactNotFoundError: partitions were never published; names them all.
@@ -57,6 +80,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             DigestMismatchError: what is stored is not what was published.
         """
         kind, many = _kind_asked_for(context)
+        if _makes_many(context):
+            return self._partitioned(context, kind, many=many)
         asset = tuple(context.asset_key.path)
         keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
         if not many and len(keys) != 1:
@@ -70,13 +95,33 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         values = {key or "": self._load(context, commit, kind) for key, commit in commits.items()}
         return values if many else values[keys[0] or ""]
 
+    def _partitioned(self, context: dg.InputContext, kind: type[Any], *, many: bool) -> PartitionedInput:
+        asset, found = tuple(context.asset_key.path), dict[str, Commit]()
+
+        def read(keys: Sequence[str]) -> dict[str, Any]:
+            newest = {str(key): commit for key, commit in self.artifacts().newest_of(asset, keys).items()}
+            found.update(newest)
+            return {key: self._load(context, commit, kind) for key, commit in newest.items()}
+
+        def note(keys: Iterable[str]) -> None:
+            for key in keys:
+                self._note(context, found[key])
+
+        def published(key: str) -> bool:
+            return self.artifacts().log.newest(asset, key) is not None
+
+        return PartitionedInput(read, many, _outcome_in_this_run(context), published, note)
+
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
         value = self.artifacts().read(commit, kind, columns)
+        self._note(context, commit)
+        return value
+
+    def _note(self, context: dg.InputContext, commit: Commit) -> None:
         name = "/".join(commit.asset) + (f"@{commit.partition}" if commit.partition is not None else "")
         read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
         read[name] = f"{commit.number}:{commit.data_version}"
-        return value
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
         shown: dict[str, Any] = {
@@ -106,6 +151,25 @@ def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:
         )
     many = get_origin(kind) is dict
     return (get_args(kind)[1] if many else kind), many
+
+
+def _makes_many(context: dg.InputContext) -> bool:
+    step = context.step_context
+    return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
+
+
+def _outcome_in_this_run(context: dg.InputContext) -> RangeOutcome:
+    """Return what the step that makes this input told of partitions without a value; nothing if it did not run."""
+    if context.upstream_output is None:
+        return RangeOutcome({}, {})
+    step, run_id = context.upstream_output.step_key, _run_id(context)
+    told: dict[str, dict[str, str]] = {_FAILED: {}, _PASSED_OVER: {}}
+    for entry in context.step_context.instance.all_logs(run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT):
+        event = entry.get_dagster_event()
+        metadata = event.event_specific_data.metadata if event.step_key == step else {}  # type: ignore[union-attr]
+        for name in told:
+            told[name] |= cast("dict[str, str]", metadata[name].value) if name in metadata else {}
+    return RangeOutcome(failed=told[_FAILED], passed_over=told[_PASSED_OVER])
 
 
 def _partition_of(context: dg.OutputContext) -> str | None:

@@ -120,6 +120,18 @@ class Platform:
             raise_on_error=False,
         )
 
+    def materialize_range(self, *assets: str, first: str, last: str, parameters: dict | None = None):
+        """Materialise assets for a range of partitions in one run; never raises."""
+        keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
+        config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
+        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=keys,
+            instance=self.instance,
+            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
+            raise_on_error=False,
+        )
+
     @property
     def artifacts(self) -> ArtifactStore:
         return self.definitions.resources["artifact_io_manager"].artifacts()

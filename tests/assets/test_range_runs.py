@@ -1,0 +1,93 @@
+"""One run for a range of partitions gives each partition what a run of its own gives it."""
+
+import dagster as dg
+import mlflow
+from small_platform import MONTHLY, failure, monthly_rows, write_csv
+
+MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
+DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
+COMPARED = ("raw_dataset", "validated_dataset", "best_hyperparameters", "evaluation_report")
+
+
+def versions(platform, asset, months=MONTHS):
+    """The newest data version of each partition in the store and in Dagster; None where there is none."""
+    key = dg.AssetKey(["monthly", asset])
+    found = {}
+    for month in months:
+        commit = platform.artifacts.log.newest(("monthly", asset), month)
+        event = platform.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, asset_partitions=[month]), limit=1
+        ).records
+        tags = event[0].asset_materialization.tags if event else {}
+        found[month] = (commit.data_version if commit else None, tags.get("dagster/data_version"))
+    return found
+
+
+def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly):
+    result = monthly.materialize_range(*DATA, first="2020-12", last="2021-03")
+    assert result.success, failure(result)
+    assert len([event for event in result.all_events if event.is_step_start]) == 2
+    found = versions(monthly, "validated_dataset")
+    assert len(set(found.values())) == len(MONTHS)
+    for month, (stored, told) in found.items():
+        commit = monthly.artifacts.newest(("monthly", "validated_dataset"), month)
+        assert stored == told == commit.receipt.data_digest
+        assert set(commit.inputs) == {f"monthly/raw_dataset@{month}"}
+
+
+def test_a_range_over_a_years_end_gives_what_single_runs_give(monthly):
+    for month in MONTHS:
+        assert monthly.materialize(*DATA, partition=month).success
+    for month in MONTHS[2:]:
+        result = monthly.materialize("monthly/*", partition=month)
+        assert result.success, failure(result)
+    alone = {asset: versions(monthly, asset) for asset in COMPARED}
+
+    result = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
+    assert result.success, failure(result)
+    assert {asset: versions(monthly, asset) for asset in COMPARED} == alone
+    for asset in ("best_hyperparameters", "champion_model"):
+        history = {month: len(monthly.artifacts.log.history(("monthly", asset), month)) for month in MONTHS}
+        assert history == {"2020-12": 0, "2021-01": 0, "2021-02": 2, "2021-03": 2}
+    model = monthly.artifacts.newest(("monthly", "trained_model"), "2021-02")
+    assert {name.rpartition("@")[2] for name in model.inputs} == {"2020-12", "2021-01", "2021-02"}
+
+
+def test_every_training_of_a_range_is_one_mlflow_run(monthly):
+    result = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
+    assert result.success, failure(result)
+    client = mlflow.MlflowClient(monthly.settings.tracking_uri)
+    [experiment] = [found for found in client.search_experiments() if found.name == "assay/monthly"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.tags["partition"] for run in runs) == ["2021-02", "2021-03"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
+def test_a_range_whose_history_is_too_short_everywhere_is_refused_with_the_number_of_months(monthly, tmp_path):
+    monthly.pipeline(MONTHLY.replace('"2020-11"', '"2020-12"'), tmp_path / "data" / "monthly.csv")
+    assert monthly.materialize_range(*DATA, first="2020-12", last="2021-01").success
+    result = monthly.materialize_range("monthly/best_hyperparameters", first="2020-12", last="2021-01")
+    assert not result.success
+    assert "2020-12: [data_contract_broken] 2 partitions are missing" in failure(result)
+    assert "2021-01: [data_contract_broken] 1 partition is missing" in failure(result)
+
+
+def test_a_refused_month_fails_the_run_and_costs_only_what_would_learn_from_it(monthly, tmp_path):
+    months = (*MONTHS, "2021-04", "2021-05")
+    bad = [row | {"x": -1} if row["day"].startswith("2021-01") else row for row in monthly_rows(months)]
+    write_csv(tmp_path / "data" / "monthly.csv", bad)
+    result = monthly.materialize_range("monthly/*", first="2020-12", last="2021-05")
+    assert not result.success
+    message = failure(result)
+    assert "[partitions_failed] 3 of 6 partitions failed" in message
+    assert "2021-01: blocking checks failed: values_in_range" in message
+    assert "2021-03: [gate_rejected]" in message
+
+    newest = monthly.artifacts.log.newest
+    states = {month: newest(("monthly", "validated_dataset"), month).status for month in months}
+    assert [month for month, status in states.items() if status == "rejected"] == ["2021-01"]
+    assert [month for month in months if newest(("monthly", "champion_model"), month)] == ["2021-04", "2021-05"]
+    told = monthly.instance.fetch_materializations(dg.AssetKey(["monthly", "validated_dataset"]), limit=10).records
+    assert sorted(record.partition_key for record in told) == [month for month in months if month != "2021-01"]
+    checks = [check for check in result.get_asset_check_evaluations() if check.check_name == "values_in_range"]
+    assert {check.partition: check.passed for check in checks} == {month: month != "2021-01" for month in months}
