@@ -68,7 +68,7 @@ class DataSources(dg.ConfigurableResource[None]):
     def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
         if spec.partitions.by == "object" and partition_key is not None:
             source = self._open(spec.source, spec, None)
-            return source, [item for item in source.objects() if partition_key_of(item.uri, spec) == partition_key]
+            return source, source.those(lambda uri: partition_key_of(uri, spec) == partition_key)
         source = self._open(spec.source, spec, partition_key)
         return source, source.objects()
 

@@ -4,6 +4,7 @@ Does not belong here: any scheme.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,14 @@ class Source(ABC):
         Raises:
             SourceError: the address cannot be listed.
         """
+
+    def those(self, meant: Callable[[str], bool]) -> list[SourceObject]:
+        """List the objects whose URI is meant.
+
+        Raises:
+            SourceError: the address cannot be listed.
+        """
+        return [item for item in self.objects() if meant(item.uri)]
 
     def page(self, after: str | None, limit: int) -> Page:
         """List a stretch of what `objects` lists, at a cost that does not grow with the rest of it.

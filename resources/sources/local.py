@@ -6,7 +6,7 @@ Does not belong here: other schemes.
 import hashlib
 import stat
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,12 @@ class LocalSource(Source):
 
         A folder stands for every file below it, but one called `*.parquet` for itself.
         """
+        return self.those(lambda _: True)
+
+    def those(self, meant: Callable[[str], bool]) -> list[SourceObject]:
+        """List the files that are meant; the others are not looked at."""
         with self._told():
-            return [_described(name) for name in self._names()]
+            return [_described(name) for name in self._names() if meant(name)]
 
     def page(self, after: str | None, limit: int) -> Page:
         """List a stretch; names are looked at once for all stretches, files for the stretch alone."""

@@ -17,6 +17,7 @@ from resources.sources.query import Query
 from resources.sources.s3 import S3Source
 from resources.sources.sql import SqlSource
 from resources.sources.web import WebSource
+from resources.sources.web_index import WebIndexSource, is_web_listing
 
 _FILES = ("file", "s3", "https", "http", "demo")
 _QUERIED = ("sql", "sqlite", "duckdb")
@@ -54,7 +55,7 @@ def _of_files(scheme: str, address: str, access: Access) -> Source:
     if scheme == "s3":
         return S3Source(address, access.s3_client())
     if scheme in {"http", "https"}:
-        return WebSource(address, access.web)
+        return WebIndexSource(address, access.web) if is_web_listing(address) else WebSource(address, access.web)
     if scheme == "demo":
         return DemoSource(address)
     return LocalSource(address.removeprefix("file://"))
