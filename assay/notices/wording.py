@@ -65,20 +65,22 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
     return _notice(Kind.GATE_REFUSED, run, f"The gate refused the data of {run.subject}", lines, page)
 
 
-def run_failed(run: EndedRun, step: str, error: ToldError | None) -> Notice:
+def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool = False) -> Notice:
     """Tell that a run failed: code, sentence, place and remedy of the error, no trace.
 
     Args:
         run: the run.
         step: which step failed; empty when none did.
         error: its root; none where the run ended without one, as when its process was killed.
+        again: whether it is started again by itself.
     """
     at = f"step: {step}" if step else "no step failed: its process may have been ended"
+    next_run = "it is started again by itself" if again else ""
     told: list[str] = []
     if error is not None:
         told = [f"[{error.code}] {error.what or 'the run has its text and trace'}"]
         told += [f"{name}: {text}" for name, text in (("where", error.where), ("remedy", error.remedy)) if text]
-    return _notice(Kind.RUN_FAILED, run, f"A run of {run.subject} failed", (*told, at), run.page)
+    return _notice(Kind.RUN_FAILED, run, f"A run of {run.subject} failed", (*told, at, next_run), run.page)
 
 
 def promoted(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notice:

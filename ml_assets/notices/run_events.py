@@ -33,11 +33,13 @@ class RunLog:
         run: the run.
         ui_url: address of the user interface.
         events: of the kinds that notices are made of, in order.
+        again: whether Dagster starts a failed run again.
     """
 
     run: EndedRun
     ui_url: str
     events: Sequence[DagsterEvent]
+    again: bool
 
     def of(self, kind: dg.DagsterEventType) -> list[DagsterEvent]:
         """Return the events of one kind."""
@@ -88,7 +90,8 @@ def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_ur
         partition=_partition(run.tags),
         page=run_page(ui_url, run_id),
     )
-    log = RunLog(ended, ui_url, [event for record in records if (event := record.event_log_entry.dagster_event)])
+    events = [event for record in records if (event := record.event_log_entry.dagster_event)]
+    log = RunLog(ended, ui_url, events, again=run.tags.get("dagster/will_retry") == "true")
     refusals = _refusals(log)
     failures = _failure(log, refused=set(refusals)) if failed else []
     return [*_champions(log), *_alarms(log), *(_refusal(log, *found) for found in refusals.items()), *failures]
@@ -124,11 +127,11 @@ def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notice]:
         return []
     told = own or steps
     if not told:
-        return [run_failed(log.run, "", None)]
+        return [run_failed(log.run, "", None, again=log.again)]
     step = told[0].step_key or ""
     # the key of an asset's step is the asset's, with two underscores between its parts
     pipeline = step.rpartition("__")[0] or log.run.pipeline
-    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]))]
+    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]), again=log.again)]
 
 
 def _is_refusal(error: ToldError | None) -> bool:

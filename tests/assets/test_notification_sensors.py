@@ -169,6 +169,15 @@ def empty_job():
     return some_job
 
 
+def test_a_run_that_dagster_starts_again_is_told_as_that(telling, web):
+    run = telling.instance.create_run_for_job(empty_job())
+    cursor = tick(telling)
+    telling.instance.report_run_failed(run)
+    telling.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
+    tick(telling, cursor)
+    assert told(web)[0]["lines"][-1] == "it is started again by itself"
+
+
 def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
     cursor = tick(telling)
     assert run_assets(telling, alarming, partition_key="2021-03").success

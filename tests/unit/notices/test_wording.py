@@ -49,6 +49,7 @@ def test_a_failure_names_code_place_remedy_and_step():
 
 
 def test_a_run_that_only_stopped_is_told_as_that():
+    assert run_failed(RUN, "", None, again=True).lines[-1] == "it is started again by itself"
     assert run_failed(RUN, "", None).lines == ("no step failed: its process may have been ended",)
 
 
