@@ -56,7 +56,8 @@ def decide(
 ) -> PromotionDecision:
     """Decide whether a candidate becomes champion.
 
-    The minimum comes first. Without a champion the candidate is promoted. Else both predict the same holdout rows,
+    The minimum comes first. Without a champion the candidate is promoted. A candidate of an older time partition than
+    the champion's never takes its place, as a backfill of the past must not undo the present. Else both predict the same holdout rows,
     and the candidate is promoted only if, in at least `promotion.confidence` of the paired bootstrap resamples, it
     improves the primary metric by more than `promotion.minimum_effect`. A champion that cannot judge these rows (it
     misses a column, or knows other classes) cannot be compared, and the candidate is promoted with that as reason.
@@ -85,7 +86,19 @@ def decide(
     obstacle = "there is no champion yet" if champion is None else _obstacle(champion.manifest, split, spec)
     if champion is None or obstacle:
         return _uncontested(obstacle, report, primary)
+    if spec.dataset.partitions.is_time and _newest(candidate) < _newest(champion):
+        return PromotionDecision(
+            verdict="kept_champion",
+            reason=f"Kept the champion: it is of {_newest(champion)}, this model of the older {_newest(candidate)}.",
+            metric=primary.name,
+            candidate_value=report.metrics[primary.name],
+        )
     return _held_against(champion, candidate, split, primary, spec)
+
+
+def _newest(model: TrainedModel) -> str:
+    """Return the newest partition that a model learned from or was judged on."""
+    return max(model.manifest.data_digests)
 
 
 def _uncontested(obstacle: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:

@@ -24,6 +24,7 @@ from assay.tables.dataset import Dataset
 from assay.tables.frozen import FrozenSchema
 from assay.tables.preparation import prepare
 from assay.tables.schema import TableSchema
+from assay.tables.written_values import with_values_read
 
 _READERS = 2
 """Files read at once; each has a process of its own."""
@@ -50,6 +51,21 @@ class Transcriber(Protocol):
 
     def __call__(self, path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
         """Write the rows of `path` to `target`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRows:
+    """The rows of a source's files, before a partition is cut from them.
+
+    Attributes:
+        table: rows of all files, mapped into memory; moments and grouped numbers are read.
+        options: how the files were read.
+        dialect: how delimited text turned out to be written, where the pipeline asks for detection.
+    """
+
+    table: pa.Table
+    options: ReadOptions
+    dialect: CsvDialect | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +104,24 @@ def read_dataset(
         SourceError: a file cannot be read.
         DataContractError: the rows do not have what the spec needs.
     """
+    rows = read_rows(files, spec, where=where, frozen=frozen, transcriber=transcriber)
+    return dataset_of(rows, spec, partition_key=partition_key, where=where, frozen=frozen)
+
+
+def read_rows(
+    files: Sequence[LocalFile],
+    spec: DatasetSpec,
+    *,
+    where: str,
+    frozen: FrozenSchema | None = None,
+    transcriber: Transcriber | None = None,
+) -> ReadRows:
+    """Read the files in order, each in a process of its own; see `read_dataset`.
+
+    Raises:
+        SourceError: a file cannot be read.
+        DataContractError: a column declared as datetime holds other text.
+    """
     if not files:
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
     read = transcriber or partial(transcribe_in_child, limits=spec.limits)
@@ -103,12 +137,41 @@ def read_dataset(
         options = replace(options, dialect=dialect_in(first) or options.dialect)
         with ThreadPoolExecutor(_READERS) as pool:
             tables = [first, *pool.map(lambda number: table_of(number, options), range(1, len(files)))]
-    dialect = dialect_in(first)
     rows = stacked([table.replace_schema_metadata() for table in tables], files)
-    dtypes = frozen.dtypes if frozen else {}
     effective = spec.model_copy(update={"dialect": options.dialect})
-    dataset = prepare(rows, effective, partition_key=partition_key, where=where, frozen=dtypes)
-    return ReadDataset(dataset, dialect or (frozen.dialect if frozen else None))
+    return ReadRows(with_values_read(rows, effective, frozen.dtypes if frozen else {}), options, dialect_in(first))
+
+
+def dataset_of(
+    rows: ReadRows,
+    spec: DatasetSpec,
+    *,
+    partition_key: str | None,
+    where: str,
+    frozen: FrozenSchema | None = None,
+) -> ReadDataset:
+    """Prepare the rows of one partition; those of others may be cut from the same ones.
+
+    Args:
+        rows: of all files.
+        spec: the dataset.
+        partition_key: the partition; None without partitions.
+        where: asset and partition, for messages.
+        frozen: the version's schema, if there is one.
+
+    Raises:
+        DataContractError: the rows do not have what the spec needs.
+    """
+    dtypes = frozen.dtypes if frozen else {}
+    effective = spec.model_copy(update={"dialect": rows.options.dialect})
+    dataset = prepare(rows.table, effective, partition_key=partition_key, where=where, frozen=dtypes)
+    return ReadDataset(dataset, rows.dialect or (frozen.dialect if frozen else None))
+
+
+def is_same_for_all_partitions(spec: DatasetSpec) -> bool:
+    """Return whether every partition is cut from the same files, by a column."""
+    told = (spec.source, *(value for value in spec.parameters.values() if isinstance(value, str)))
+    return spec.partitions.column is not None and not any("{partition}" in text for text in told)
 
 
 def options_of(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:

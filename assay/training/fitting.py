@@ -93,6 +93,7 @@ def _continued(
     from assay.estimators.continuing import continue_fit
 
     _require_same(split, best, spec, champion.manifest)
+    _require_no_later(split, spec, champion.manifest)
     return continue_fit(champion.estimator, family, best.parameters, split.train, spec)
 
 
@@ -111,6 +112,18 @@ def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, c
                 expected=f"the same {name}",
                 remedy="train with scenario: full, or bring the pipeline file back to what the champion has",
             )
+
+
+def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest) -> None:
+    newest, own = max(champion.data_digests), max(split.data_digests)
+    if spec.dataset.partitions.is_time and newest > own:
+        raise LearningError(
+            "an incremental fit cannot go on from a champion that knows later rows",
+            where=f"pipeline {spec.name}, training.scenario",
+            found=f"the champion is of partition {newest}",
+            expected=f"one of {own} or earlier",
+            remedy="train partitions of the past with scenario: full",
+        )
 
 
 def _roles(features: TableSchema) -> set[str]:

@@ -5,12 +5,12 @@ Does not belong here: how sources and formats are read.
 
 import dagster as dg
 
-from assay.ingestion.dataset import read_dataset
+from assay.ingestion.dataset import dataset_of, is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
 from assay.tables.dataset import Dataset
 from ml_assets.pipeline_asset import pipeline_asset
 from ml_assets.presentation.tables import dataset_metadata
-from ml_assets.run_context import partition_of, place_of
+from ml_assets.run_context import partition_of, place_of, scope_of
 from ml_assets.run_parameters import RunParameters
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
@@ -34,19 +34,14 @@ def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
-        run = run_parameters.applied_to(spec, context)
-        with (
-            data_sources.fetched(run.dataset, partition_of(context)) as files,
-            quarantine.refusals(files, run, where=place_of(context)),
-        ):
-            read = read_dataset(
-                files,
-                run.dataset,
-                partition_key=partition_of(context),
-                where=place_of(context),
-                frozen=schema_registry.frozen(run),
-            )
-            dataset = schema_registry.conformed(read, run, where=place_of(context))
+        run, where = run_parameters.applied_to(spec, context), place_of(context)
+        partition, frozen = partition_of(context), schema_registry.frozen(run)
+        with scope_of(context, lasting=is_same_for_all_partitions(run.dataset)) as scope:
+            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run.dataset, partition)))
+            with quarantine.refusals(files, run, where=where):
+                rows = scope.once("rows", lambda: read_rows(files, run.dataset, where=where, frozen=frozen))
+                read = dataset_of(rows, run.dataset, partition_key=partition, where=where, frozen=frozen)
+                dataset = schema_registry.conformed(read, run, where=where)
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),

@@ -4,6 +4,8 @@ import dagster as dg
 import mlflow
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
+from assay.ingestion.isolation import transcribe_in_child
+
 MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
 DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
 COMPARED = ("raw_dataset", "validated_dataset", "best_hyperparameters", "evaluation_report")
@@ -23,10 +25,18 @@ def versions(platform, asset, months=MONTHS):
     return found
 
 
-def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly):
+def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monkeypatch):
+    files_read = []
+
+    def transcribe(path, *rest, **options):
+        files_read.append(path.name)
+        return transcribe_in_child(path, *rest, **options)
+
+    monkeypatch.setattr("assay.ingestion.dataset.transcribe_in_child", transcribe)
     result = monthly.materialize_range(*DATA, first="2020-12", last="2021-03")
     assert result.success, failure(result)
     assert len([event for event in result.all_events if event.is_step_start]) == 2
+    assert files_read == ["monthly.csv"]
     found = versions(monthly, "validated_dataset")
     assert len(set(found.values())) == len(MONTHS)
     for month, (stored, told) in found.items():

@@ -47,6 +47,19 @@ def test_a_clearly_better_model_is_promoted_whatever_the_metrics_direction(
     assert trial(good, poor, task=task, split=split).verdict == "kept_champion"
 
 
+@pytest.mark.parametrize(("month", "verdict"), [("2021-01", "kept_champion"), ("2021-02", "promoted")])
+def test_a_model_of_an_older_month_never_takes_the_champions_place(month, verdict, make_spec, make_split, make_best):
+    monthly = {"by": "month", "column": "t", "start": "2020-01"}
+    dataset = {"source": "rows.csv", "target": "y", "partitions": monthly}
+    spec, split = make_spec("regression", dataset=dataset), make_split("regression")
+    mixed = replace(split.train, target=split.train.target.sample(frac=1, random_state=0).reset_index(drop=True))
+    poor = train(replace(split, train=mixed, data_digests={"2021-02": "d"}), make_best("ridge"), spec)
+    better = train(replace(split, data_digests={"2020-12": "d", month: "d"}), make_best("ridge"), spec)
+    decision = decide(better, poor, split, evaluate(better, split, spec), spec)
+    assert decision.verdict == verdict
+    assert ("this model of the older 2021-01" in decision.reason) == (verdict == "kept_champion")
+
+
 def test_a_model_is_not_promoted_over_itself(trial):
     decision = trial("logistic_regression", "logistic_regression")
     assert decision.verdict == "kept_champion"

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,18 @@ def test_an_incremental_fit_from_an_unlike_champion_is_refused(family, columns, 
     spec = make_spec(training={"scenario": "incremental"})
     with pytest.raises(LearningError, match=f"other {what}"):
         train(make_split(columns=columns), make_best(family, n_estimators=2), spec, champion)
+
+
+def test_an_incremental_fit_never_goes_on_from_a_model_of_later_rows(make_spec, make_split, make_best):
+    monthly = {"by": "month", "column": "t", "start": "2020-01"}
+    dataset = {"source": "rows.csv", "target": "y", "partitions": monthly}
+    spec = make_spec(training={"scenario": "incremental"}, dataset=dataset)
+    now, later = (replace(make_split(), data_digests={month: "d"}) for month in ("2020-12", "2021-01"))
+    best = make_best("lightgbm", n_estimators=2)
+    champion = train(later, best, spec)
+    with pytest.raises(LearningError, match="knows later rows"):
+        train(now, best, spec, champion)
+    assert train(later, best, spec, champion).manifest.scenario_applied == "incremental"
 
 
 def test_a_family_that_cannot_go_on_is_refused(make_spec, make_split, make_best):
