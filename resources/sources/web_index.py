@@ -4,6 +4,7 @@ A page tells names; the version of each file is asked of the server, so that a s
 files. Does not belong here: one file (`web`).
 """
 
+import contextlib
 import fnmatch
 import html.parser
 import json
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
-from assay.errors import SourceError
+from assay.errors import SourceError, SourceNotFoundError
 from resources.sources.address import is_part, without_secrets
 from resources.sources.interface import FetchedFile, Page, Source, SourceObject
 from resources.sources.web import WebSource
@@ -43,19 +44,27 @@ class WebIndexSource(Source):
 
     def those(self, meant: Callable[[str], bool]) -> list[SourceObject]:
         """List the files that are meant; asks the server for each of them."""
-        return [self._file(address).objects()[0] for address in self._addresses() if meant(address)]
+        return self._described([address for address in self._addresses() if meant(address)])
 
     def page(self, after: str | None, limit: int) -> Page:
         """List a stretch of at most 50 files; the folder is asked for once for all stretches."""
         addresses = self._listed = self._listed or self._addresses()
         rest = [address for address in addresses if after is None or address > after]
         page = rest[: min(limit, _MOST_PER_PAGE)]
-        return Page([self._file(address).objects()[0] for address in page], page[-1] if len(page) < len(rest) else None)
+        return Page(self._described(page), page[-1] if len(page) < len(rest) else None)
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
         """Download one of the files."""
         own = Path(tempfile.mkdtemp(dir=folder))  # every download has the same name
         return self._file(item.uri).fetch(item, own)
+
+    def _described(self, addresses: list[str]) -> list[SourceObject]:
+        described = []
+        for address in addresses:
+            # a listing may be older than its folder, and a link may lead nowhere
+            with contextlib.suppress(SourceNotFoundError):
+                described += self._file(address).objects()
+        return described
 
     def _file(self, address: str) -> WebSource:
         return WebSource(address, self._policy)

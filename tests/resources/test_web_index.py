@@ -90,11 +90,17 @@ def test_a_file_of_a_folder_is_fetched_in_its_version(server, tmp_path):
     assert files.those(lambda uri: uri.endswith("a.csv"))[0].version != item.version
 
 
-def test_a_stretch_asks_for_its_own_files_alone(server):
+def test_a_listed_file_that_is_gone_is_left_out(server):
+    server.index = json.dumps(["a.csv", "gone.csv"])
+    assert [item.uri for item in source(server).objects()] == [f"{server.root}a.csv"]
+    assert [item.uri for item in source(server).page(None, 9).objects] == [f"{server.root}a.csv"]
+
+
+def test_a_stretch_asks_for_its_own_files_alone(server, tmp_path):
     server.index = json.dumps([f"{number:03d}.csv" for number in range(120)])
     files = source(server)
     for number in range(50, 60):
-        open(server.RequestHandlerClass.keywords["directory"] + f"/in/{number:03d}.csv", "w").close()
+        (tmp_path / "in" / f"{number:03d}.csv").touch()
     page = files.page(f"{server.root}049.csv", 10)
     assert [item.uri for item in page.objects] == [f"{server.root}{number:03d}.csv" for number in range(50, 60)]
     assert page.last == f"{server.root}059.csv"
