@@ -6,31 +6,9 @@ Does not belong here: detection of the failures; that stays with the code that m
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import ClassVar
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a file the defect is; what is not known is not told.
-
-    Attributes:
-        row: 1-based line of a text file, or row of another format, the header counted.
-        column: the column's name, or its 1-based number where it has none.
-        byte: 0-based offset into the unpacked file.
-    """
-
-    row: int | None = None
-    column: str = ""
-    byte: int | None = None
-
-    def __str__(self) -> str:
-        parts = [
-            f"row {self.row}" if self.row is not None else "",
-            f"column '{self.column}'" if self.column else "",
-            f"byte {self.byte}" if self.byte is not None else "",
-        ]
-        return ", ".join(part for part in parts if part)
+from assay.place import NOWHERE, Place
 
 
 class AssayError(Exception):
@@ -133,7 +111,7 @@ class MalformedDataError(SourceError):
         what: str,
         *,
         defect: str = "unreadable",
-        place: Place = Place(),
+        place: Place = NOWHERE,
         where: str = "",
         found: str = "",
         expected: str = "",

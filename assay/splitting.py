@@ -85,8 +85,8 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
     train_index, holdout_index = _indices(table, partition_of_row, spec)
     holdout_table = table.take(holdout_index)
     train_table = table.select([*features.names, spec.dataset.target]).take(train_index)
-    train = _labelled(train_table, features, spec)
-    holdout = _labelled(holdout_table, features, spec)
+    train = labelled_rows(train_table, features, spec)
+    holdout = labelled_rows(holdout_table, features, spec)
     return Split(
         train=train,
         holdout=holdout,
@@ -206,7 +206,14 @@ def _row_groups(
     return _group_labels(table, spec)[train_index] if spec.split.by == "group" else None
 
 
-def _labelled(table: pa.Table, features: TableSchema, spec: PipelineSpec) -> LabelledRows:
+def labelled_rows(table: pa.Table, features: TableSchema, spec: PipelineSpec) -> LabelledRows:
+    """Return rows as learning and judging take them.
+
+    Args:
+        table: validated rows.
+        features: names and roles of the feature columns, in the model's order.
+        spec: the pipeline.
+    """
     return LabelledRows(feature_frame(table, features), target_series(table, spec.dataset.target, spec.task))
 
 

@@ -3,6 +3,7 @@
 Does not belong here: what follows from it (`assay.promotion`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,7 @@ def compare(
         confidence: of the lower bound, as a share.
         seed: seed of the resampling.
     """
-    random = np.random.default_rng(seed)
-    pool = random.choice(len(truth), MOST_ROWS, replace=False) if len(truth) > MOST_ROWS else np.arange(len(truth))
-    drawn = (pool[random.integers(0, len(pool), len(pool))] for _ in range(RESAMPLES))
+    drawn = resamples(len(truth), seed)
     effects = [_effect(metric, truth[rows], old.take(rows), new.take(rows)) for rows in drawn]
     known = np.array([effect for effect in effects if effect is not None])
     return PairedComparison(
@@ -67,6 +66,19 @@ def compare(
         share_better=float((known > minimum_effect).sum() / RESAMPLES),
         resamples=len(known),
     )
+
+
+def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield the row numbers of each bootstrap resample, of a seeded subset of 50,000 where there are more rows.
+
+    Args:
+        rows: how many there are.
+        seed: seed of the resampling.
+    """
+    random = np.random.default_rng(seed)
+    pool = random.choice(rows, MOST_ROWS, replace=False) if rows > MOST_ROWS else np.arange(rows)
+    for _ in range(RESAMPLES):
+        yield pool[random.integers(0, len(pool), len(pool))]
 
 
 def _effect(metric: Metric, truth: np.ndarray, old: Predictions, new: Predictions) -> float | None:

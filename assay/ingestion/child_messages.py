@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from assay.errors import AssayError, MalformedDataError, Place
+from assay.errors import AssayError, MalformedDataError
 from assay.ingestion.batches import ReadOptions
 from assay.ingestion.confinement import Confinement
 from assay.ingestion.sink import Layout
+from assay.place import Place
 from assay.specs.dataset import CsvDialect, DataFormat
 from assay.tables.contract import arrow_type
 from assay.tables.schema import dtype_name

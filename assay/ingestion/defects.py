@@ -6,7 +6,8 @@ Does not belong here: finding a defect; that is each reader's.
 
 from enum import StrEnum
 
-from assay.errors import MalformedDataError, Place
+from assay.errors import MalformedDataError
+from assay.place import Place
 
 
 class Defect(StrEnum):

@@ -107,10 +107,10 @@ class DriftSpec(Spec):
     """The features that are watched; all unless set."""
     min_effect: float = Field(default=0.1, gt=0, le=1)
     """Smallest effect that matters: Kolmogorov-Smirnov distance, or total variation distance of categories."""
-    false_discovery_rate: float = Field(default=0.01, gt=0, lt=1)
-    """Of the Benjamini-Hochberg procedure over all watched features."""
+    false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
+    """Of the Benjamini-Hochberg procedure over all watched features, in one window."""
     alarm_windows: int = Field(default=2, ge=1)
-    """An alarm needs drift in this many ..."""
+    """An alarm needs the same feature to drift in this many ..."""
     of_windows: int = Field(default=3, ge=1)
     """... of so many latest partitions."""
 

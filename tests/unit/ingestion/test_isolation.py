@@ -12,13 +12,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from assay.errors import AssayError, EmptyDataError, MalformedDataError, Place, SourceError, SourceNotFoundError
+from assay.errors import AssayError, EmptyDataError, MalformedDataError, SourceError, SourceNotFoundError
 from assay.ingestion.batches import ReadOptions
 from assay.ingestion.child_messages import Request, error_rebuilt, error_told
 from assay.ingestion.child_process import ChildEnd
 from assay.ingestion.confinement import Confinement
 from assay.ingestion.isolation import _failure, transcribe_in_child
 from assay.ingestion.reading import mapped_table, transcribe
+from assay.place import Place
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
 CSV = "id,name\n1,ann\n2,bob\n"

@@ -1,0 +1,185 @@
+"""Whether the features of a window of rows lie elsewhere than those that the champion was trained on.
+
+One window is noisy, and many features make many chances of a false alarm. So a feature counts as drifted only if its
+difference is significant under a bound on false discoveries over all features, and large enough to matter; and an alarm
+needs the same feature to drift in several of the latest windows.
+Does not belong here: the tests themselves (`assay.validation.distribution_tests`), where reports are kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from assay.errors import DataContractError, did_you_mean
+from assay.specs.base import Spec
+from assay.specs.dataset import ColumnRole
+from assay.specs.operations import DriftSpec
+from assay.tables.schema import TableSchema
+from assay.validation.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
+
+_COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
+_WATCHED = (ColumnRole.NUMERIC, *_COUNTED)
+# more rows find smaller differences only
+_MOST_ROWS = 200_000
+
+
+class FeatureDrift(Spec):
+    """One feature of a window beside the champion's training rows."""
+
+    name: str
+    statistic: str
+    """What the effect is: KS distance, or total variation distance."""
+    effect: float
+    """From 0 (none) to 1."""
+    p_value: float
+    missing_before: float
+    """Share of missing values among the training rows."""
+    missing_now: float
+    drifted: bool
+
+
+class DriftReport(Spec):
+    """What was found in one window."""
+
+    pipeline: str
+    partition: str
+    """Partition key; empty without partitions."""
+    champion_version: str
+    """The version whose training rows are the reference."""
+    reference_rows: int
+    window_rows: int
+    status: Literal["judged", "trained_on"]
+    """`trained_on`: the champion learned from these very rows, so that there is nothing to compare."""
+    features: tuple[FeatureDrift, ...] = ()
+    alarm_features: tuple[str, ...] = ()
+    """Features that drifted in enough of the latest windows; any makes an alarm."""
+    windows: tuple[str, ...] = ()
+    """The windows that the alarm looked at, oldest first, this one included."""
+    rising: bool = False
+    """Whether this window is the first of the alarm."""
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """Features that drifted in this window."""
+        return tuple(feature.name for feature in self.features if feature.drifted)
+
+
+def compare_features(
+    reference: pd.DataFrame, window: pd.DataFrame, features: TableSchema, rule: DriftSpec
+) -> tuple[FeatureDrift, ...]:
+    """Compare the watched features of a window with those of the training rows.
+
+    Args:
+        reference: feature frame of the training rows, shape (n, features).
+        window: feature frame of the window, shape (m, features).
+        features: roles; text and datetime features are not watched, and pii features by no value that is shown.
+        rule: which features, and from when a difference counts.
+
+    Returns:
+        One result for each watched feature, the largest effect first.
+
+    Raises:
+        DataContractError: a feature of the rule is no feature of the champion.
+    """
+    names = watched_features(features, rule)
+    found = {name: _difference(reference[name], window[name], features[name].role) for name in names}
+    significant = discoveries([difference.p_value for difference in found.values()], rule.false_discovery_rate)
+    results = [
+        FeatureDrift(
+            name=name,
+            statistic=difference.statistic,
+            effect=difference.effect,
+            p_value=difference.p_value,
+            missing_before=_missing(reference[name]),
+            missing_now=_missing(window[name]),
+            drifted=discovered and difference.effect >= rule.min_effect,
+        )
+        for (name, difference), discovered in zip(found.items(), significant, strict=True)
+    ]
+    return tuple(sorted(results, key=lambda result: -result.effect))
+
+
+def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
+    """Return the features that are watched.
+
+    Raises:
+        DataContractError: the rule names a column that is no feature that can be watched.
+    """
+    known = features.with_role(*_WATCHED)
+    if rule.columns == "auto":
+        return known
+    for name in rule.columns:
+        if name not in known:
+            raise DataContractError(
+                f"'{name}' cannot be watched{did_you_mean(name, known)}",
+                where="monitoring.drift.columns",
+                expected=f"numeric, boolean or categorical features of the champion: {', '.join(known)}",
+                remedy="mend monitoring.drift.columns",
+            )
+    return rule.columns
+
+
+def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftSpec) -> DriftReport:
+    """Return the report with its alarm: the same feature drifted in `alarm_windows` of the `of_windows` latest windows.
+
+    Windows that were judged against another champion do not count, so that a new champion begins afresh.
+
+    Args:
+        report: of the newest window.
+        earlier: reports of windows before it, oldest first.
+        rule: how many windows of how many.
+    """
+    comparable = [one for one in earlier if one.champion_version == report.champion_version and one.status == "judged"]
+    window = [*comparable[max(0, len(comparable) - rule.of_windows + 1) :], report]
+    counts: dict[str, int] = {}
+    for one in window:
+        for name in one.drifted:
+            counts[name] = counts.get(name, 0) + 1
+    alarming = tuple(name for name in report.drifted if counts[name] >= rule.alarm_windows)
+    before = bool(comparable and comparable[-1].alarm_features)
+    return report.model_copy(
+        update={
+            "alarm_features": alarming,
+            "windows": tuple(one.partition for one in window),
+            "rising": bool(alarming) and not before,
+        }
+    )
+
+
+def _difference(reference: "pd.Series[Any]", window: "pd.Series[Any]", role: ColumnRole) -> Difference:
+    before, now = _sampled(reference).dropna(), _sampled(window).dropna()
+    if not (len(before) and len(now)):
+        gone = bool(len(before)) != bool(len(now))
+        return Difference("all values are missing" if gone else "nothing to compare", float(gone), 0.0 if gone else 1.0)
+    if role in _COUNTED:
+        return categories_differ(now.value_counts(), before.value_counts())
+    return numbers_differ(now.to_numpy(dtype=np.float64), before.to_numpy(dtype=np.float64))
+
+
+def _sampled(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if len(values) <= _MOST_ROWS:
+        return values
+    chosen = np.random.default_rng(0).choice(len(values), _MOST_ROWS, replace=False)
+    return values.iloc[np.sort(chosen)]
+
+
+def _missing(values: "pd.Series[Any]") -> float:
+    return float(values.isna().mean()) if len(values) else 0.0
+
+
+def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
+    """Return one row for each feature, for people."""
+    return [
+        {
+            "feature": feature.name,
+            "drifted": feature.drifted,
+            "effect": feature.effect,
+            "statistic": feature.statistic,
+            "p": feature.p_value,
+            "missing before": feature.missing_before,
+            "missing now": feature.missing_now,
+        }
+        for feature in report.features
+    ]

@@ -1,0 +1,103 @@
+"""Whether the champion still does on new labelled rows what it did when it was promoted.
+
+Does not belong here: comparing two models (`assay.promotion`).
+"""
+
+from collections.abc import Sequence
+
+from assay.evaluation.bootstrap import resamples
+from assay.evaluation.judging import truth_of
+from assay.evaluation.metrics import measure, predict, primary_metric
+from assay.specs.base import Spec
+from assay.specs.operations import PerformanceSpec
+from assay.specs.pipeline import PipelineSpec
+from assay.splitting import LabelledRows
+from assay.training.trained_model import TrainedModel
+
+
+class PerformanceReport(Spec):
+    """The champion on one window of labelled rows."""
+
+    pipeline: str
+    partition: str
+    champion_version: str
+    metric: str
+    rows: int
+    value_at_promotion: float | None
+    """On the champion's own holdout; missing where it was not recorded."""
+    value_now: float | None
+    """Missing where it cannot be computed; `reason` says why."""
+    reason: str = ""
+    loss: float | None = None
+    """What was lost, in the metric's unit; positive is worse, whatever the metric's direction."""
+    share_worse: float | None = None
+    """Share of bootstrap resamples of the window in which more than `max_loss` is lost."""
+    worn: bool = False
+    alarm: bool = False
+    """Whether enough windows in a row are worn."""
+    rising: bool = False
+    """Whether this window is the first of the alarm."""
+
+
+def judge_performance(
+    champion: TrainedModel,
+    version: str,
+    rows: LabelledRows,
+    value_at_promotion: float | None,
+    earlier: Sequence[PerformanceReport],
+    spec: PipelineSpec,
+    *,
+    partition: str,
+) -> PerformanceReport:
+    """Measure the champion on a window and hold the value against that of its promotion.
+
+    Args:
+        champion: the model in force.
+        version: its version in the registry.
+        rows: labelled rows that it did not learn from.
+        value_at_promotion: its primary metric then.
+        earlier: reports of windows before this one, oldest first.
+        spec: the pipeline; `monitoring.performance` is set.
+        partition: the window's key; empty without partitions.
+    """
+    rule = spec.monitoring.performance if spec.monitoring else None
+    metric, truth = primary_metric(spec), truth_of(rows)
+    predictions = predict(champion.estimator, rows.features, champion.manifest.classes, spec.task)
+    now = measure(metric, truth, predictions)
+    report = PerformanceReport(
+        pipeline=spec.name,
+        partition=partition,
+        champion_version=version,
+        metric=metric.name,
+        rows=len(truth),
+        value_at_promotion=value_at_promotion,
+        value_now=now.value,
+        reason=now.reason,
+    )
+    if rule is None or now.value is None or value_at_promotion is None:
+        return report
+    sign = 1.0 if metric.greater_is_better else -1.0
+    drawn = resamples(len(truth), spec.training.seed)
+    values = [measure(metric, truth[chosen], predictions.take(chosen)).value for chosen in drawn]
+    # a resample without a value proves no loss
+    worse = [value is not None and sign * (value_at_promotion - value) > rule.max_loss for value in values]
+    share = sum(worse) / len(worse)
+    judged = report.model_copy(
+        update={
+            "loss": sign * (value_at_promotion - now.value),
+            "share_worse": share,
+            "worn": share >= rule.confidence,
+        }
+    )
+    return with_alarm(judged, earlier, rule)
+
+
+def with_alarm(
+    report: PerformanceReport, earlier: Sequence[PerformanceReport], rule: PerformanceSpec
+) -> PerformanceReport:
+    """Return the report with its alarm: `alarm_windows` windows in a row are worn, under the same champion."""
+    comparable = [one for one in earlier if one.champion_version == report.champion_version]
+    run = [*comparable, report][-rule.alarm_windows :]
+    alarm = len(run) == rule.alarm_windows and all(one.worn for one in run)
+    before = bool(comparable and comparable[-1].alarm)
+    return report.model_copy(update={"alarm": alarm, "rising": alarm and not before})
