@@ -1,14 +1,19 @@
 """The sensor of new data: every object version is requested exactly once."""
 
 import datetime as dt
+import sys
 
 import boto3
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.events import DagsterEvent, JobFailureData
+from dagster._core.loader import LoadingContextForTest
+from dagster._utils.error import serializable_error_info_from_exc_info
 from moto import mock_aws
 from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
 
-from assay.errors import SpecError
+from assay.errors import GateRejectedError, MalformedDataError, SpecError, StoreUnavailableError
 
 AUTOMATED = "automation: {{retrain_on: [new_data], schedule: '0 6 * * 0'}}\n"
 BY_OBJECT = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target: y\n") + AUTOMATED
@@ -130,3 +135,133 @@ def test_an_object_under_an_s3_prefix_is_seen(platform, tmp_path, monkeypatch):
         assert not tick(platform, first.cursor).run_requests
         accept(platform, first)
         assert platform.materialize("bank/raw_dataset", partition="a.csv").success
+
+
+def fail(platform, request, error, parent=None, **tags):
+    """Record a run of a request that failed with an error, as Dagster does."""
+    run = platform.instance.create_run_for_job(
+        platform.definitions.resolve_job_def("bank_retrain_job"),
+        tags={
+            "dagster/run_key": request.run_key,
+            "dagster/sensor_name": "bank_new_data_sensor",
+            "dagster/partition": request.partition_key,
+        },
+        parent_run_id=parent,
+        root_run_id=parent,
+    )
+    try:
+        raise error
+    except type(error):
+        told = serializable_error_info_from_exc_info(sys.exc_info())
+    data = JobFailureData(error=told, failure_reason=None)
+    event = DagsterEvent("PIPELINE_FAILURE", "bank_retrain_job", event_specific_data=data, message="failed")
+    platform.instance.report_dagster_event(event, run.run_id)
+    platform.instance.add_run_tags(run.run_id, tags)
+    return run.run_id
+
+
+def looks(platform, cursor, count):
+    """Look so many times; the requests, and the last answer."""
+    requests = []
+    for _ in range(count):
+        answer = tick(platform, cursor)
+        requests += answer.run_requests or []
+        cursor = answer.cursor
+    return requests, answer
+
+
+def test_a_run_that_failed_for_a_while_is_requested_again_under_a_key_of_its_own(platform, tmp_path):
+    platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    first = tick(platform)
+    accept(platform, first)
+    fail(platform, first.run_requests[0], StoreUnavailableError("the store does not answer"))
+    [request], answer = looks(platform, first.cursor, 6)
+    assert (request.partition_key, request.run_key) == ("a.csv", f"{first.run_requests[0].run_key}#retry-1")
+    assert not answer.asset_events
+
+
+def test_a_run_that_dagster_or_a_person_starts_again_is_left_to_them(platform, tmp_path):
+    platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    first = tick(platform)
+    [request] = first.run_requests
+    fail(platform, request, StoreUnavailableError("no answer"), **{"dagster/will_retry": "true"})
+    root = fail(platform, request, StoreUnavailableError("no answer"), **{"dagster/sensor_name": "another"})
+    fail(platform, request, StoreUnavailableError("no answer"), root)
+    assert looks(platform, first.cursor, 6)[0] == []
+
+
+def test_a_refusal_of_the_gate_is_no_failure_to_be_retried(platform, tmp_path):
+    platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    first = tick(platform)
+    fail(platform, first.run_requests[0], GateRejectedError("refused"))
+    requests, answer = looks(platform, first.cursor, 6)
+    assert requests == []
+    assert "dead letter" not in answer.skip_reason.skip_message
+
+
+def test_a_dead_letter_is_shown_and_one_command_starts_it_over(platform, tmp_path):
+    platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    first = tick(platform)
+    accept(platform, first)
+    fail(platform, first.run_requests[0], MalformedDataError("a row is short", where="in/a.csv"))
+    second = tick(platform, first.cursor)
+    [event] = second.asset_events
+    assert (event.asset_key.to_user_string(), event.partition) == ("bank/raw_dataset", "a.csv")
+    assert event.metadata["dead_letter/reason"].value == "[data_malformed: unreadable] a row is short"
+    assert "1 dead letter: see arrivals_redrive_job" in second.skip_reason.skip_message
+
+    def redrive(**config):
+        job = platform.definitions.resolve_job_def("arrivals_redrive_job")
+        ops = {"ops": {"order_redrive": {"config": {"pipeline": "bank", **config}}}}
+        return job.execute_in_process(run_config=ops, instance=platform.instance, raise_on_error=False).success
+
+    assert not redrive(uri="in/elsewhere.csv")
+    assert redrive(uri=event.metadata["dead_letter/uri"].value)
+    [request], answer = looks(platform, second.cursor, 3)
+    assert request.run_key == f"{first.run_requests[0].run_key}#redrive-1"
+    assert "dead letter" not in answer.skip_reason.skip_message
+
+
+def test_what_was_there_before_can_be_passed_over(platform, tmp_path):
+    text = BY_OBJECT.replace("automation: {{", "automation: {{existing: skip, ")
+    platform.pipeline(text, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    first = tick(platform)
+    assert not first.run_requests
+    write_csv(tmp_path / "in" / "b.csv", bank_rows(seed=8))
+    assert [request.partition_key for request in tick(platform, first.cursor).run_requests] == ["b.csv"]
+
+
+def test_a_month_that_has_not_ended_waits(platform, tmp_path):
+    text = MONTHLY.replace(", column: day", "").replace(', end: "2021-06"', "") + AUTOMATED
+    platform.pipeline(text, str(tmp_path / "in" / "rows_{partition}.csv"))
+    write_csv(tmp_path / "in" / "rows_2999-01.csv", monthly_rows(months=("2021-01",)))
+    answer = tick(platform)
+    assert "1 wait for their partition" in answer.skip_reason.skip_message
+    write_csv(tmp_path / "in" / "rows_2021-01.csv", monthly_rows(months=("2021-01",)))
+    assert [request.partition_key for request in tick(platform, answer.cursor).run_requests] == ["2021-01"]
+
+
+def test_rewritten_data_make_what_read_them_stale_and_then_what_read_that(platform, tmp_path):
+    platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    accept(platform, tick(platform))
+    assert platform.materialize("bank/*", partition="a.csv").success
+
+    def status(asset):
+        graph = platform.definitions.resolve_asset_graph()
+        loading = LoadingContextForTest(platform.instance)
+        resolver = CachingStaleStatusResolver(platform.instance, graph, loading)
+        return resolver.get_status(dg.AssetKey(["bank", asset]), "a.csv")
+
+    assert status("champion_model") is StaleStatus.FRESH
+    write_csv(tmp_path / "in" / "a.csv", bank_rows(rows=210))
+    later = ("validated_dataset", "trained_model", "evaluation_report", "champion_model")
+    for asset, first_stale in (("raw_dataset", "validated_dataset"), ("validated_dataset", "trained_model")):
+        assert platform.materialize(f"bank/{asset}", partition="a.csv").success
+        assert {each for each in later if status(each) is StaleStatus.STALE} == {first_stale}
+    assert platform.artifacts.newest(("bank", "raw_dataset"), "a.csv").number == 2

@@ -58,6 +58,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "be-told.md",
         "run-from-the-shell.md",
         "read-any-file.md",
+        "retrain-on-new-data.md",
         "read-from-sql.md",
     ],
 )

@@ -1,8 +1,11 @@
 """The daemon with a sensor on a folder: a new file trains a model, once."""
 
+import os
+import signal
 import sqlite3
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
 from servers import stopped
@@ -13,22 +16,66 @@ PIPELINE = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target
 )
 
 
+LIGHT = """\
+from pathlib import Path
+
+import dagster as dg
+
+from assay.specs import load_pipelines
+from definitions import build_definitions
+from ml_assets.sensors import new_data_sensor
+from resources.settings import Settings
+
+[spec] = load_pipelines(Path("pipelines"))
+
+
+@dg.op
+def nothing():
+    pass
+
+
+@dg.job(partitions_def=dg.DynamicPartitionsDefinition(name="bank_objects"))
+def bank_retrain_job():
+    nothing()
+
+
+resources = {name: build_definitions(Settings()).resources[name] for name in ("data_sources", "arrivals_store")}
+defs = dg.Definitions(
+    jobs=[bank_retrain_job],
+    sensors=[new_data_sensor(spec, bank_retrain_job)],
+    resources=resources,
+    executor=dg.in_process_executor,
+)
+"""
+
+
+@contextmanager
+def running(checkout):
+    """Give the daemon as a process; it is the leader of a session with its code server."""
+    with (checkout.root / "daemon.log").open("a") as log:
+        process = subprocess.Popen(
+            ["dagster-daemon", "run", "-w", "workspace.yaml"],
+            cwd=checkout.root,
+            env=checkout.environment(DAGSTER_HOME=str(checkout.root)),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        with stopped(process):
+            yield process
+
+
 @pytest.fixture
-def daemon(checkout):
+def automated(checkout):
     automation = "automation: {{retrain_on: [new_data], interval_seconds: 5}}\n"
     checkout.write("pipelines/bank.yaml", (PIPELINE + automation).format(source="in/*.csv"))
-    log = (checkout.root / "daemon.log").open("w")
-    process = subprocess.Popen(
-        ["dagster-daemon", "run", "-w", "workspace.yaml"],
-        cwd=checkout.root,
-        env=checkout.environment(DAGSTER_HOME=str(checkout.root)),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    with stopped(process):
-        yield checkout
-    log.close()
+    return checkout
+
+
+@pytest.fixture
+def daemon(automated):
+    with running(automated):
+        yield automated
 
 
 def runs_of(checkout) -> list[tuple[str, str]]:
@@ -59,3 +106,53 @@ def test_every_new_file_trains_exactly_one_model(daemon):
     assert runs_of(daemon) == [("a.csv", "SUCCESS"), ("b.csv", "SUCCESS")]
     champions = list((daemon.root / ".assay" / "store" / "bank" / "champion_model").rglob("commits/*.json"))
     assert len(champions) == 2
+
+
+def requested(checkout) -> list[str]:
+    """Return the run key of every run, without its folder."""
+    database = checkout.root / ".assay" / "dagster" / "history" / "runs.db"
+    if not database.exists():
+        return []
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        try:
+            rows = connection.execute("select value from run_tags where key = 'dagster/run_key'").fetchall()
+        except sqlite3.OperationalError:
+            return []
+    return sorted(value for (value,) in rows)
+
+
+def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_killed(automated):
+    """The job is a light one: what is under test is that it is started once."""
+    automated.write("definitions_light.py", LIGHT)
+    automated.write("workspace.yaml", "load_from: [{python_file: definitions_light.py}]\n")
+    dagster_yaml = (
+        (automated.root / "dagster.yaml").read_text().replace("max_concurrent_runs: 2", "max_concurrent_runs: 0")
+    )
+    automated.write("dagster.yaml", dagster_yaml)
+    folder, expected = automated.root / "in", set()
+
+    def arrive(name, content):
+        path = automated.write(f"in/{name}.csv", content)
+        state = path.stat()
+        expected.add(f"in/{name}.csv@{state.st_mtime_ns}-{state.st_size}")
+
+    folder.mkdir()
+    for kill, wait in enumerate((2.0, 0.0, 0.3)):
+        with running(automated) as process:
+            for number in range(10):
+                arrive(f"{'mzab'[kill]}{number}", "x")  # the second kind sorts last, the third first
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not set(requested(automated)) & {
+                k for k in expected if f"in/{'mza'[kill]}" in k
+            }:
+                time.sleep(0.05)
+            time.sleep(wait)
+            os.killpg(process.pid, signal.SIGKILL)
+    for number in range(5):
+        arrive(f"m{number}", "rewritten")
+    with running(automated):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and set(requested(automated)) != expected:
+            time.sleep(0.5)
+        time.sleep(6)
+    assert requested(automated) == sorted(expected), (automated.root / "daemon.log").read_text()[-4000:]
