@@ -15,7 +15,6 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
-from ml_assets.supervision.stalled_runs import end_runs_of_dead_processes
 from ml_assets.supervision.step_process import end_this_process, hosts_runs, known_unwanted
 from resources.run_liveness import own_heartbeat, record_heartbeat
 
@@ -42,13 +41,8 @@ class SupervisedExecutor(dg.Executor):
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
-        """Execute a plan.
-
-        Runs of this machine whose process died are ended first: without a daemon nobody else would, and they would
-        keep the slots of pools that this run needs.
-        """
+        """Execute a plan."""
         hosts_runs()
-        end_runs_of_dead_processes(plan_context.instance)
         with _signs_of_life(plan_context.instance, plan_context.run_id):
             yield from self._executor.execute(plan_context, execution_plan)
 

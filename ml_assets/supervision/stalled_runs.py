@@ -87,12 +87,6 @@ def look(instance: dg.DagsterInstance, seen: SignsSeen, now: float) -> tuple[Sig
     return seen, ended
 
 
-def end_runs_of_dead_processes(instance: dg.DagsterInstance) -> None:
-    """End the runs of this machine whose process is gone; silence proves nothing at a single look."""
-    if not instance.is_ephemeral:
-        look(instance, SignsSeen(), time.time())
-
-
 def _in_progress(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRun]:
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
     return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(statuses=statuses))}
@@ -106,8 +100,6 @@ def _end(instance: dg.DagsterInstance, run_id: str, why: str) -> bool:
         instance.report_run_canceled(run, why)
     else:
         instance.report_run_failed(run, why)
-    if instance.event_log_storage.supports_global_concurrency_limits:
-        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return True
 
 

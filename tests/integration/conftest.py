@@ -11,7 +11,17 @@ import pytest
 from servers import free_port, stopped, wait_for
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("assay", "resources", "ml_assets", "definitions.py", "workspace.yaml", "dagster.yaml", "uv.lock")
+SHIPPED = (
+    "assay",
+    "resources",
+    "ml_assets",
+    "definitions.py",
+    "workspace.yaml",
+    "dagster.yaml",
+    "deploy",
+    "instance_storage.py",
+    "uv.lock",
+)
 BIN = Path(sys.executable).parent
 
 

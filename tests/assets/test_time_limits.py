@@ -1,0 +1,67 @@
+"""A step that takes longer than it may is ended and says so."""
+
+import signal
+import time
+
+import pytest
+from small_platform import failure
+
+from resources.artifact_store import ArtifactStore
+from resources.data_sources import DataSources
+
+
+@pytest.fixture
+def limited(bank):
+    """Limit the time of assets, in seconds."""
+
+    def limit(**seconds):
+        minutes = ", ".join(f"{asset}: {limit / 60}" for asset, limit in seconds.items())
+        path = bank.settings.pipelines_dir / "bank.yaml"
+        path.write_text(path.read_text() + f"execution: {{timeout_minutes: {{{minutes}}}}}\n")
+        return bank
+
+    return limit
+
+
+def test_a_body_that_sleeps_is_ended_at_the_limit(limited, monkeypatch):
+    monkeypatch.setattr(DataSources, "fetched", lambda *_: time.sleep(60))
+    begun = time.monotonic()
+    result = limited(raw_dataset=1.5).materialize("bank/raw_dataset")
+    assert not result.success
+    assert time.monotonic() - begun < 30
+    message = failure(result)
+    assert "[step_timeout] the step took longer than it may" in message
+    assert "bank__raw_dataset" in message
+    assert "1.5 s" in message
+    assert "execution.timeout_minutes" in message
+
+
+def test_code_that_handles_every_exception_does_not_handle_this_one(limited, monkeypatch):
+    def stubborn(*_):
+        try:
+            time.sleep(60)
+        except Exception:  # noqa: BLE001 - what is tested
+            time.sleep(60)
+
+    monkeypatch.setattr(DataSources, "fetched", stubborn)
+    assert "[step_timeout]" in failure(limited(raw_dataset=1.5).materialize("bank/raw_dataset"))
+
+
+@pytest.mark.parametrize(("method", "asset"), [("newest_of", "validated_dataset"), ("publish", "raw_dataset")])
+def test_inputs_and_outputs_are_within_the_limit_too(bank, limited, monkeypatch, method, asset):
+    assert bank.materialize("bank/raw_dataset").success
+    monkeypatch.setattr(ArtifactStore, method, lambda *_, **__: time.sleep(60))
+    assert "[step_timeout]" in failure(limited(**{asset: 3}).materialize(f"bank/{asset}"))
+
+
+def test_a_limit_is_for_the_asset_that_it_names(limited, monkeypatch):
+    works = ArtifactStore.publish
+    monkeypatch.setattr(ArtifactStore, "publish", lambda *a, **k: time.sleep(1.5) or works(*a, **k))
+    assert limited(validated_dataset=1).materialize("bank/raw_dataset").success
+
+
+def test_alarms_of_others_go_on(limited):
+    before = signal.getitimer(signal.ITIMER_REAL)[0]
+    assert before > 100  # pytest-timeout's
+    assert limited(raw_dataset=60).materialize("bank/raw_dataset").success
+    assert before - 60 < signal.getitimer(signal.ITIMER_REAL)[0] < before

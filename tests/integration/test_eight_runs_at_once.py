@@ -1,0 +1,99 @@
+"""Eight processes materialise eight partitions of one pipeline at once, the first use of every store included."""
+
+import random
+import shutil
+import subprocess
+
+import mlflow
+import pytest
+from postgres_server import postgres_server
+from small_platform import ASSETS, write_csv
+
+from resources.artifact_store import ArtifactStore
+from resources.object_store.local import LocalStore
+
+MONTHS = [f"2020-0{month}" for month in range(1, 9)]
+PIPELINE = """\
+name: tiny
+task: regression
+dataset:
+  source: data.csv
+  partitions: {by: month, column: day, start: "2020-01", end: "2020-10"}
+  target: y
+split: {by: random, test_size: 0.25}
+model: {candidates: [ridge]}
+tuning: {enabled: false}
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request, checkout):
+    """The instance's storage, empty; environment variables that choose it."""
+    if request.param == "sqlite":
+        yield {"DAGSTER_HOME": str(checkout.root)}
+        return
+    home = checkout.root / "home"
+    home.mkdir()
+    shutil.copy(checkout.root / "deploy" / "dagster-postgres.yaml", home / "dagster.yaml")
+    with postgres_server() as server:
+        yield {"DAGSTER_HOME": str(home), "ASSAY_DAGSTER_POSTGRES_URL": server.url}
+
+
+@pytest.mark.timeout(900)
+def test_eight_first_runs_at_once_all_end_right(checkout, storage):
+    draw = random.Random(5)
+    rows = [
+        {"day": f"{month}-{1 + n % 28:02d}T00:00:00", "x": n, "z": draw.random(), "y": 3 * n + draw.random()}
+        for month in MONTHS
+        for n in range(60)
+    ]
+    write_csv(checkout.root / "data.csv", rows)
+    checkout.write("pipelines/tiny.yaml", PIPELINE)
+    outcomes = all_at_once(checkout, storage)
+    assert [code for code, _ in outcomes.values()] == [0] * 8, "\n".join(text[-1500:] for _, text in outcomes.values())
+    assert all("RUN_SUCCESS" in text for _, text in outcomes.values())
+    assert (checkout.root / ".assay" / "dagster" / "history").exists() == ("ASSAY_DAGSTER_POSTGRES_URL" not in storage)
+    each_month_has_its_own_result(ArtifactStore(LocalStore(checkout.root / ".assay" / "store")))
+    there_is_one_champion(checkout.root / ".assay" / "mlflow" / "mlflow.db")
+
+
+def all_at_once(checkout, storage):
+    processes = {}
+    for month in MONTHS:
+        with (checkout.root / f"{month}.log").open("w") as log:
+            processes[month] = subprocess.Popen(
+                ["dagster", "asset", "materialize", "-f", "definitions.py", "--select", 'key:"tiny/*"']
+                + ["--partition", month],
+                cwd=checkout.root,
+                env=checkout.environment(**storage),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+    try:
+        codes = {month: process.wait(timeout=800) for month, process in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
+    return {month: (code, (checkout.root / f"{month}.log").read_text()) for month, code in codes.items()}
+
+
+def each_month_has_its_own_result(store):
+    newest = {(asset, month): store.newest(("tiny", asset), month) for asset in ASSETS for month in MONTHS}
+    assert {commit.number for commit in newest.values()} == {1}
+    assert {commit.partition for commit in newest.values()} == set(MONTHS)
+    assert {newest["raw_dataset", month].fingerprint.rows for month in MONTHS} == {60}
+    assert len({newest["validated_dataset", month].data_version for month in MONTHS}) == 8
+    for month in MONTHS:
+        data = newest["validated_dataset", month]
+        read = newest["trained_model", month].inputs
+        assert read[f"tiny/validated_dataset@{month}"] == f"1:{data.data_version}"
+
+
+def there_is_one_champion(database):
+    client = mlflow.MlflowClient(f"sqlite:///{database}")
+    versions = client.search_model_versions()
+    assert len(versions) == 8
+    champion = client.get_model_version_by_alias(versions[0].name, "champion")
+    assert champion.version in {version.version for version in versions}
+    runs = client.search_runs([client.get_experiment_by_name("assay/tiny").experiment_id])
+    assert [run.info.status for run in runs] == ["FINISHED"] * 8
