@@ -57,10 +57,11 @@ def decide(
     """Decide whether a candidate becomes champion.
 
     The minimum comes first. Without a champion the candidate is promoted. A candidate of an older time partition than
-    the champion's never takes its place, as a backfill of the past must not undo the present. Else both predict the same holdout rows,
-    and the candidate is promoted only if, in at least `promotion.confidence` of the paired bootstrap resamples, it
-    improves the primary metric by more than `promotion.minimum_effect`. A champion that cannot judge these rows (it
-    misses a column, or knows other classes) cannot be compared, and the candidate is promoted with that as reason.
+    the champion's never takes its place, as a backfill of the past must not undo the present. Else both predict the
+    same holdout rows, and the candidate is promoted only if, in at least `promotion.confidence` of the paired bootstrap
+    resamples, it improves the primary metric by more than `promotion.minimum_effect`. A champion that cannot judge
+    these rows (it misses a column, or knows other classes) cannot be compared, and the candidate is promoted with that
+    as reason.
 
     Args:
         candidate: the new model.
@@ -83,7 +84,7 @@ def decide(
             candidate_value=report.metrics[primary.name],
             failed_minimum=failed,
         )
-    obstacle = "there is no champion yet" if champion is None else _obstacle(champion.manifest, split, spec)
+    obstacle = "there is no champion yet" if champion is None else obstacle_of(champion.manifest, split, spec)
     if champion is None or obstacle:
         return _uncontested(obstacle, report, primary)
     if spec.dataset.partitions.is_time and _newest(candidate) < _newest(champion):
@@ -115,7 +116,7 @@ def _held_against(
     champion: TrainedModel, candidate: TrainedModel, split: Split, primary: Metric, spec: PipelineSpec
 ) -> PromotionDecision:
     truth = truth_of(split.holdout)
-    old, new = _predicted(champion, split, spec), _predicted(candidate, split, spec)
+    old, new = predicted(champion, split, spec), predicted(candidate, split, spec)
     before, after = measure(primary, truth, old), measure(primary, truth, new)
     if after.value is None:
         raise MetricUnavailableError(
@@ -148,7 +149,8 @@ def _held_against(
     )
 
 
-def _predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
+def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
+    """Return a model's predictions of the holdout rows."""
     from assay.estimators.threads import limited_threads
 
     features = split.holdout.features[list(model.manifest.features.names)]
@@ -156,7 +158,7 @@ def _predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predict
         return predict(model.estimator, features, model.manifest.classes, spec.task)
 
 
-def _obstacle(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
+def obstacle_of(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
     """Return why the champion cannot be held against these rows, or an empty string."""
     if (champion.task, champion.target) != (spec.task, spec.dataset.target):
         return f"the champion predicts something else ({champion.task} of '{champion.target}')"

@@ -6,6 +6,7 @@ Does not belong here: what an asset does (`assets`), which resources serve it (`
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from ml_assets.assets.backtest_report import build_backtest_report
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
 from ml_assets.assets.champion_model import build_champion_model
 from ml_assets.assets.evaluation_report import build_evaluation_report
@@ -13,6 +14,7 @@ from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.jobs import retrain_job
+from ml_assets.partitions import window_mapping
 from ml_assets.schedules import retrain_schedule
 from ml_assets.sensors import new_data_sensor
 
@@ -27,8 +29,9 @@ _BUILDERS = (
 
 
 def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
-    """Return the assets of one pipeline, from source to promotion."""
-    return [build(spec) for build in _BUILDERS]
+    """Return the assets of one pipeline, from source to promotion, and the look back where partitions follow time."""
+    looks_back = [build_backtest_report(spec)] if window_mapping(spec) is not None else []
+    return [*(build(spec) for build in _BUILDERS), *looks_back]
 
 
 def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:

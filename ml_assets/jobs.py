@@ -8,13 +8,16 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assay.specs import PipelineSpec
 from ml_assets.partitions import partitions_of
+from ml_assets.run_context import asset_key
 
 
 def retrain_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
     """Return the job `<pipeline>_retrain_job` over all assets of a pipeline."""
     return dg.define_asset_job(
         f"{spec.name}_retrain_job",
-        selection=dg.AssetSelection.key_prefixes([spec.name]),
+        # the look back over all partitions is for people, who ask for it
+        selection=dg.AssetSelection.key_prefixes([spec.name])
+        - dg.AssetSelection.assets(asset_key(spec, "backtest_report")),
         partitions_def=partitions_of(spec),
         description=f"From the source to the promotion decision of {spec.name}.",
         tags={"pipeline": spec.name},

@@ -30,6 +30,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     checks: Sequence[dg.AssetCheckSpec] = (),
     pool: str | None = None,
     output_required: bool = True,
+    reads_all: Sequence[str] = (),
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<name>`.
 
@@ -43,6 +44,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         checks: checks that the function itself yields.
         pool: the concurrency pool that the step takes a slot of.
         output_required: whether the function may end without an output.
+        reads_all: assets of the pipeline of which the function reads all partitions; it has none itself then.
     """
     reads = dict(ins or {})
 
@@ -54,7 +56,8 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             description=description,
             owners=list(spec.owners),
             tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage},
-            partitions_def=partitions_of(spec),
+            partitions_def=None if reads_all else partitions_of(spec),
+            deps=[dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all],
             backfill_policy=dg.BackfillPolicy.single_run(),
             code_version=code_version(spec, name),
             io_manager_key="artifact_io_manager",

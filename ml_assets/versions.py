@@ -19,6 +19,7 @@ _SLICES: dict[str, tuple[str, ...]] = {
     ),
     "trained_model": ("task", "dataset", "split", "preprocessing", "model", "training"),
     "evaluation_report": ("task", "dataset", "split", "evaluation"),
+    "backtest_report": ("task", "dataset", "split", "evaluation", "promotion"),
     "champion_model": ("task", "dataset", "split", "model", "evaluation", "promotion"),
 }  # fmt: skip
 _LOCK = Path(__file__).resolve().parent.parent / "uv.lock"

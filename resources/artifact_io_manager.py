@@ -14,7 +14,7 @@ from assay.errors import StorageError
 from resources.artifact_store import ArtifactStore, Attempt
 from resources.commits.record import Commit
 from resources.object_store.opening import open_store
-from resources.partitioned_input import PartitionedInput, RangeOutcome
+from resources.partitioned_input import HeldWindow, PartitionedInput, RangeOutcome
 from resources.s3_client import client_of
 
 _FAILED, _PASSED_OVER = "partitions that failed", "partitions passed over"
@@ -110,7 +110,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         def published(key: str) -> bool:
             return self.artifacts().log.newest(asset, key) is not None
 
-        return PartitionedInput(read, many, _outcome_in_this_run(context), published, note)
+        return PartitionedInput(HeldWindow(read), many, _outcome_in_this_run(context), published, note)
 
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")

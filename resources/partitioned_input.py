@@ -30,26 +30,43 @@ class RangeOutcome:
 
 
 @dataclass(slots=True)
+class HeldWindow:
+    """Partitions by key; what two windows share is read once, and one window is in memory.
+
+    Attributes:
+        read: reads partitions by key, verified.
+    """
+
+    read: Reader
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of some partitions; what the last call returned as well is not read again."""
+        self._held = {key: value for key, value in self._held.items() if key in keys}
+        self._held |= self.read([key for key in keys if key not in self._held])
+        return {key: self._held[key] for key in keys}
+
+
+@dataclass(slots=True)
 class PartitionedInput:
     """Partitions of an upstream asset, at most one window of them in memory.
 
     Attributes:
-        read: reads partitions by key, verified.
+        window: reads and holds them.
         many: whether the step wants a mapping by key, or the value of one.
         outcome: partitions that the step before did not make in this run, and why.
         published: whether a partition has any version.
         note: told of every partition that is handed out, held ones included.
     """
 
-    read: Reader
+    window: HeldWindow
     many: bool
     outcome: RangeOutcome
     published: Callable[[str], bool]
     note: Callable[[Iterable[str]], None]
-    _held: dict[str, Any] = field(default_factory=dict)
 
     def of(self, keys: Sequence[str]) -> Any:
-        """Return the values of some partitions; what the last call returned as well is not read again.
+        """Return the values of some partitions.
 
         Args:
             keys: partition keys; exactly one where the step wants one value.
@@ -59,10 +76,9 @@ class PartitionedInput:
             GateRejectedError: the newest of a partition is a refusal.
             DigestMismatchError: what is stored is not what was published.
         """
-        self._held = {key: value for key, value in self._held.items() if key in keys}
-        self._held |= self.read([key for key in keys if key not in self._held])
+        values = self.window.of(keys)
         self.note(keys)
-        return {key: self._held[key] for key in keys} if self.many else self._held[keys[0]]
+        return values if self.many else values[keys[0]]
 
     def unpublished(self, keys: Iterable[str]) -> int:
         """Return how many partitions have never been published."""

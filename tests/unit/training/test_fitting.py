@@ -1,7 +1,5 @@
 from dataclasses import replace
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 

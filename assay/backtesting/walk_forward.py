@@ -1,0 +1,131 @@
+"""The replay of the promotion policy over models that were trained as of each partition.
+
+Does not belong here: training; the models of the past are what a backfill has published.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.backtesting.report import AsOfResult, BacktestReport
+from assay.errors import EmptyDataError, LearningError
+from assay.evaluation.judging import truth_of
+from assay.evaluation.metrics import measure, primary_metric
+from assay.evaluation.report import EvaluationReport
+from assay.promotion import decide, obstacle_of, predicted
+from assay.specs.pipeline import PipelineSpec
+from assay.splitting import Split
+from assay.tables.dataset import ValidatedDataset
+from assay.tables.preparation import partition_span
+from assay.training.trained_model import TrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """What was published for one partition.
+
+    Attributes:
+        partition: its key.
+        model: trained on the partitions before it.
+        report: the model's judgement on it.
+        split: the window's rows; the partition is the holdout.
+        newest_training_row: latest time of a training row; None where no column places rows in time.
+    """
+
+    partition: str
+    model: TrainedModel
+    report: EvaluationReport
+    split: Split
+    newest_training_row: dt.datetime | None
+
+
+def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
+    """Walk forward through the past: a model that stays, one that is always trained again, and the champion.
+
+    The policy starts without a champion and decides on each partition as `promotion.decide` does; the champion's
+    value is that of the model that was in force before the decision, since that one would have served the rows.
+
+    Args:
+        past: oldest first; taken one at a time, so that one window is in memory.
+        spec: the pipeline, partitioned by time and split by time.
+
+    Returns:
+        One result for each partition.
+
+    Raises:
+        EmptyDataError: there is no past.
+        LearningError: a model did not learn from the rows that are published now.
+    """
+    primary = primary_metric(spec)
+    stale: TrainedModel | None = None
+    champion: TrainedModel | None = None
+    results: list[AsOfResult] = []
+    for now in past:
+        _require_same_data(now, spec)
+        stale = stale or now.model
+        decision = decide(now.model, champion, now.split, now.report, spec)
+        results.append(
+            AsOfResult(
+                partition=now.partition,
+                rows=len(now.split.holdout.target),
+                stale=_value(stale, now.split, spec),
+                retrained=now.report.metrics[primary.name],
+                champion=None if champion is None else _value(champion, now.split, spec),
+                verdict=decision.verdict,
+                trained_on=tuple(sorted(now.split.data_digests.keys() - {now.partition})),
+                newest_training_row=now.newest_training_row,
+                as_of=partition_span(spec.dataset.partitions, now.partition)[0],
+            )
+        )
+        champion = now.model if decision.promotes else champion
+    if not results:
+        raise EmptyDataError(
+            "there is no model of the past to look at",
+            where=f"{spec.name}/backtest_report",
+            remedy="materialise the pipeline's assets for a range of partitions first",
+        )
+    return BacktestReport(
+        pipeline=spec.name,
+        metric=primary.name,
+        greater_is_better=primary.greater_is_better,
+        results=tuple(results),
+    )
+
+
+def newest_row(partitions: Iterable[ValidatedDataset], column: str | None) -> dt.datetime | None:
+    """Return the latest time in a column, without zone; None without a column or without times.
+
+    Args:
+        partitions: training partitions.
+        column: dates or times; times with a zone count in UTC.
+    """
+    if column is None:
+        return None
+    newest = [
+        pc.max(dataset.table.column(column).cast(pa.timestamp("us"))).as_py()
+        for dataset in partitions
+        if column in dataset.table.column_names
+    ]
+    return max((moment for moment in newest if moment is not None), default=None)
+
+
+def _value(model: TrainedModel, split: Split, spec: PipelineSpec) -> float | None:
+    if obstacle_of(model.manifest, split, spec):
+        return None
+    return measure(primary_metric(spec), truth_of(split.holdout), predicted(model, split, spec)).value
+
+
+def _require_same_data(now: AsOf, spec: PipelineSpec) -> None:
+    learned, published = now.model.manifest.data_digests, now.split.data_digests
+    if learned != published:
+        changed = sorted(key for key in learned | published if learned.get(key) != published.get(key))
+        raise LearningError(
+            "a model did not learn from the rows that are published now",
+            where=f"{spec.name}/trained_model, partition {now.partition}",
+            found=f"other rows in {', '.join(changed)}",
+            expected="the window that the pipeline asks for, unchanged since the training",
+            remedy=f"materialise best_hyperparameters to champion_model of {now.partition} again",
+        )

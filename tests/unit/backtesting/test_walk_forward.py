@@ -1,0 +1,98 @@
+"""The replay of the promotion policy, and the proof that no model saw the future."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from assay.backtesting.curve import walk_forward_plot
+from assay.backtesting.report import CHAMPION, RETRAINED, STALE
+from assay.backtesting.walk_forward import AsOf, newest_row, replay
+from assay.errors import EmptyDataError, LearningError
+from assay.evaluation.judging import evaluate
+from assay.training.fitting import train
+
+MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02")
+
+
+@pytest.fixture
+def spec(make_spec):
+    monthly = {"by": "month", "column": "t", "start": "2020-10"}
+    dataset = {"source": "rows.csv", "target": "y", "partitions": monthly}
+    return make_spec("regression", dataset=dataset, split={"by": "time", "train_partitions": 1})
+
+
+@pytest.fixture
+def as_of(spec, make_split, make_best):
+    """Return a function that makes the past of one month: a good model, or one that learned from noise."""
+
+    def make(month, *, good, newest=None):
+        before = f"{int(month[:4]) - (month[5:] == '01')}-{(int(month[5:]) - 2) % 12 + 1:02d}"
+        split = replace(make_split("regression"), data_digests={before: "b", month: "h"})
+        target = split.train.target.sample(frac=1, random_state=0).reset_index(drop=True)
+        learned = split if good else replace(split, train=replace(split.train, target=target))
+        model = train(learned, make_best("ridge"), spec)
+        return AsOf(month, model, evaluate(model, split, spec), split, newest)
+
+    return make
+
+
+def test_the_policy_is_replayed_from_no_champion_over_a_years_end(as_of, spec):
+    goods = (False, False, True, False)
+    report = replay((as_of(month, good=good) for month, good in zip(MONTHS, goods, strict=True)), spec)
+    poor, good = report.results[0].retrained, report.results[2].retrained
+    assert [result.verdict for result in report.results] == ["promoted", "kept_champion", "promoted", "kept_champion"]
+    assert [result.champion for result in report.results] == [None, poor, poor, good]
+    assert [result.stale for result in report.results] == [poor] * 4
+    assert [result.trained_on for result in report.results] == [("2020-10",), ("2020-11",), ("2020-12",), ("2021-01",)]
+    assert report.results[2].as_of == dt.datetime.fromisoformat("2021-01-01")
+    assert report.promotions == 2
+    assert report.looking_ahead == ()
+    means = report.means()
+    assert means[STALE] == pytest.approx(poor)
+    assert means[RETRAINED] == pytest.approx((poor + good + poor) / 3)
+    assert means[CHAMPION] == pytest.approx((poor + poor + good) / 3)
+
+
+@pytest.mark.parametrize(("newest", "ahead"), [("2020-10-31T23:59:59", ()), ("2020-11-01T00:00:00", ("2020-11",))])
+def test_a_training_row_of_the_as_of_time_is_found(newest, ahead, as_of, spec):
+    report = replay([as_of("2020-11", good=True, newest=dt.datetime.fromisoformat(newest))], spec)
+    assert report.looking_ahead == ahead
+
+
+def test_a_training_partition_of_later_time_is_found_without_a_time_column(as_of, spec):
+    now = as_of("2020-11", good=True)
+    digests = {"2020-11": "h", "2020-12": "b"}
+    model = replace(now.model, manifest=now.model.manifest.model_copy(update={"data_digests": digests}))
+    late = replace(now, model=model, split=replace(now.split, data_digests=digests))
+    assert replay([late], spec).looking_ahead == ("2020-11",)
+
+
+def test_a_model_of_other_rows_than_the_published_ones_is_refused(as_of, spec):
+    now = as_of("2020-11", good=True)
+    changed = replace(now, split=replace(now.split, data_digests={"2020-10": "other", "2020-11": "h"}))
+    with pytest.raises(LearningError, match="did not learn from the rows") as caught:
+        replay([changed], spec)
+    assert caught.value.found == "other rows in 2020-10"
+
+
+def test_nothing_to_replay_is_refused(spec):
+    with pytest.raises(EmptyDataError, match="no model of the past"):
+        replay([], spec)
+
+
+def test_the_newest_row_counts_in_utc_whatever_the_columns_type():
+    class Rows:
+        def __init__(self, values):
+            self.table = pa.table({"t": values})
+
+    zoned = dt.datetime(2021, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    parts = [Rows(pa.array([dt.date(2020, 12, 30), None])), Rows(pa.array([zoned]))]
+    assert newest_row(parts, "t") == dt.datetime.fromisoformat("2020-12-31T23:00")
+    assert newest_row(parts, None) is None
+
+
+def test_the_curve_is_a_picture(as_of, spec):
+    report = replay([as_of("2020-11", good=True), as_of("2020-12", good=False)], spec)
+    assert walk_forward_plot(report).startswith(b"\x89PNG")
