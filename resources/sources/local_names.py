@@ -7,7 +7,9 @@ that. Does not belong here: versions (`local`).
 import fnmatch
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 
 from resources.sources.address import is_glob
 
@@ -44,40 +46,47 @@ def names_below(folder: str) -> list[str]:
     return sorted(_walk(prefix, [_ANY_DEPTH, "*"]))
 
 
-def _walk(prefix: str, patterns: Sequence[str]) -> Iterator[str]:
+def _walk(prefix: str, patterns: Sequence[str]) -> list[str]:
     first, *rest = patterns
     if first == _ANY_DEPTH:
-        yield from _any_depth(prefix, rest or ["*"])
-    elif is_glob(first):
-        for entry in _entries(prefix, first):
-            if rest and entry.is_dir():
-                yield from _walk(f"{prefix}{entry.name}/", rest)
-            elif not rest and _is_object(entry):
-                yield prefix + entry.name
-    elif rest:
-        yield from _walk(f"{prefix}{first}/", rest)
-    elif os.path.isfile(prefix + first) or (is_dataset_name(first) and os.path.isdir(prefix + first)):  # noqa: PTH112, PTH113 - a Path for each name takes longer than the rest
-        yield prefix + first
+        return _any_depth(prefix, rest or ["*"])
+    if is_glob(first) and rest:
+        below = [_walk(f"{prefix}{entry.name}/", rest) for entry in _entries(prefix, first) if entry.is_dir()]
+        return list(chain.from_iterable(below))
+    if is_glob(first):
+        return [prefix + entry.name for entry in _entries(prefix, first) if entry.is_file() or _is_dataset(entry)]
+    if rest:
+        return _walk(f"{prefix}{first}/", rest)
+    path = Path(prefix + first)
+    return [prefix + first] if path.is_file() or (is_dataset_name(first) and path.is_dir()) else []
 
 
-def _any_depth(prefix: str, rest: Sequence[str]) -> Iterator[str]:
-    yield from _walk(prefix, rest)
+def _any_depth(prefix: str, rest: Sequence[str]) -> list[str]:
+    found = _walk(prefix, rest)
     for entry in _entries(prefix, "*"):
-        # what is listed as one object is not listed again by its files; a link may lead in a circle
-        is_whole = len(rest) == 1 and is_dataset_name(entry.name) and fnmatch.fnmatchcase(entry.name, rest[0])
-        if entry.is_dir(follow_symlinks=False) and not is_whole:
-            yield from _any_depth(f"{prefix}{entry.name}/", rest)
+        # a link may lead in a circle; what is listed as one object is not listed again by its files
+        if entry.is_dir(follow_symlinks=False):
+            is_whole = len(rest) == 1 and is_dataset_name(entry.name) and fnmatch.fnmatchcase(entry.name, rest[0])
+            found += [] if is_whole else _any_depth(f"{prefix}{entry.name}/", rest)
+    return found
 
 
-def _entries(prefix: str, pattern: str) -> Iterator["os.DirEntry[str]"]:
+def _entries(prefix: str, pattern: str) -> "list[os.DirEntry[str]]":
     matches = re.compile(fnmatch.translate(pattern)).match
-    hidden = pattern.startswith(".")
     try:
         with os.scandir(prefix or ".") as entries:
-            yield from (entry for entry in entries if matches(entry.name) and (hidden or entry.name[0] != "."))
+            if pattern.startswith("."):
+                return [entry for entry in entries if matches(entry.name)]
+            shown = [entry for entry in entries if entry.name[0] != "."]
     except (FileNotFoundError, NotADirectoryError):
-        return  # a folder may come with its first file
+        return []  # a folder may come with its first file
+    if pattern == "*":
+        return shown
+    ending = pattern[1:]
+    if pattern[0] == "*" and not is_glob(ending):
+        return [entry for entry in shown if entry.name.endswith(ending)]  # a third of a regular expression's time
+    return [entry for entry in shown if matches(entry.name)]
 
 
-def _is_object(entry: "os.DirEntry[str]") -> bool:
-    return entry.is_file() or (is_dataset_name(entry.name) and entry.is_dir())
+def _is_dataset(entry: "os.DirEntry[str]") -> bool:
+    return is_dataset_name(entry.name) and entry.is_dir()
