@@ -1,0 +1,129 @@
+"""Runs whose process died are ended; runs that live, and runs that nobody can judge, are left alone."""
+
+import os
+import subprocess
+
+import dagster as dg
+import pytest
+from small_platform import failure
+
+from assay.errors import RunAbandonedError
+from ml_assets.supervision.stalled_runs import SignsSeen, look, stalled_run_sensor
+from resources.artifact_store import ArtifactStore
+from resources.run_liveness import born, own_heartbeat, record_heartbeat, require_wanted
+
+STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
+
+
+@dg.job
+def idle():
+    pass
+
+
+@pytest.fixture
+def instance():
+    with dg.instance_for_test() as made:
+        yield made
+
+
+def run_with(instance, beat=None):
+    run = instance.create_run_for_job(idle, status=STARTED)
+    if beat is not None:
+        record_heartbeat(instance, run.run_id, beat)
+    return run.run_id
+
+
+def status(instance, run_id):
+    return instance.get_run_by_id(run_id).status
+
+
+def elsewhere(count):
+    return own_heartbeat(count).model_copy(update={"host": "another"})
+
+
+def test_a_run_whose_process_is_gone_from_this_machine_is_ended_at_the_first_look(instance):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    run_id = run_with(instance, own_heartbeat(1).model_copy(update={"pid": ended.pid}))
+    _, told = look(instance, SignsSeen(), now=0)
+    assert told == [run_id]
+    assert status(instance, run_id) == FAILURE
+
+
+def test_a_process_that_took_over_the_number_is_not_taken_for_the_run(instance):
+    run_id = run_with(instance, own_heartbeat(1).model_copy(update={"born": "1"}))
+    look(instance, SignsSeen(), now=0)
+    assert status(instance, run_id) == FAILURE
+
+
+def test_a_process_that_has_ended_and_was_not_waited_for_is_dead():
+    zombie = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    assert born(zombie.pid) == ""
+    zombie.wait()
+
+
+def test_a_run_of_this_machine_that_is_busy_for_long_lives(instance):
+    run_id = run_with(instance, own_heartbeat(1))
+    seen, _ = look(instance, SignsSeen(), now=0)
+    assert look(instance, seen, now=1000)[1] == []
+    assert status(instance, run_id) == STARTED
+
+
+def test_a_run_of_another_machine_is_ended_when_it_was_silent_for_too_long(instance):
+    run_id = run_with(instance, elsewhere(1))
+    seen, _ = look(instance, SignsSeen(), now=1000)
+    seen, _ = look(instance, seen, now=1034)
+    assert status(instance, run_id) == STARTED
+    record_heartbeat(instance, run_id, elsewhere(2))
+    seen, _ = look(instance, seen, now=1040)
+    seen, _ = look(instance, seen, now=1070)
+    assert status(instance, run_id) == STARTED
+    seen, told = look(instance, seen, now=1080)
+    assert told == [run_id]
+    assert look(instance, seen, now=1090)[0].runs == {}
+
+
+def test_a_run_that_never_gave_a_sign_is_left_alone(instance):
+    run_id = run_with(instance)
+    seen, _ = look(instance, SignsSeen(), now=0)
+    look(instance, seen, now=1e6)
+    assert status(instance, run_id) == STARTED
+
+
+def test_the_sensor_remembers_between_its_looks_and_forgives_an_unknown_cursor(instance):
+    run_with(instance, elsewhere(7))
+    with dg.build_sensor_context(instance=instance, cursor="from another version") as context:
+        stalled_run_sensor(context)
+        assert SignsSeen.model_validate_json(context.cursor).runs.popitem()[1].count == 7
+
+
+@pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled", "report_run_canceling"])
+def test_nothing_goes_on_for_a_run_that_is_over(instance, end):
+    run_id = run_with(instance)
+    require_wanted(instance, run_id, where="here")
+    getattr(instance, end)(instance.get_run_by_id(run_id))
+    with pytest.raises(RunAbandonedError, match="run_abandoned"):
+        require_wanted(instance, run_id, where="here")
+
+
+@pytest.mark.parametrize("asset", ["raw_dataset", "validated_dataset"])
+def test_a_run_that_was_declared_dead_publishes_nothing(bank, monkeypatch, asset):
+    """Neither by its output, nor by the verdict that the gate's body publishes itself."""
+    assert bank.materialize("bank/raw_dataset").success
+    before = commits(bank, asset)
+    upload = ArtifactStore._upload
+
+    def declared_dead_meanwhile(self, name, partition, attempt, files):
+        bank.instance.report_run_failed(bank.instance.get_run_by_id(attempt.run_id))
+        return upload(self, name, partition, attempt, files)
+
+    monkeypatch.setattr(ArtifactStore, "_upload", declared_dead_meanwhile)
+    result = bank.materialize(f"bank/{asset}")
+    assert "[run_abandoned]" in failure(result)
+    assert commits(bank, asset) == before
+
+
+def commits(platform, asset):
+    names = (asset, "validation_report")
+    return [len(platform.artifacts.log.history(("bank", name), None)) for name in names]
