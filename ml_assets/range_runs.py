@@ -15,13 +15,7 @@ from typing import Any, get_origin
 
 import dagster as dg
 
-from assay.errors import (
-    AssayError,
-    PartitionsFailedError,
-    SourceUnreachableError,
-    StoreUnavailableError,
-    TrackerUnavailableError,
-)
+from assay.errors import AssayError, PartitionsFailedError
 from ml_assets.partitions import missing_history, upstream_keys
 from ml_assets.range_events import evaluation, materialization, outputs
 from ml_assets.run_context import PartitionContext, Scope, makes_many, place_of
@@ -31,9 +25,6 @@ from resources.partitioned_input import PartitionedInput, RangeOutcome
 
 Body = Callable[..., Any]
 Inputs = Mapping[str, dg.AssetIn]
-
-# the next try of the whole step is the answer to these, not a partition that is left out
-_PASSING = (SourceUnreachableError, StoreUnavailableError, TrackerUnavailableError)
 
 
 def each_partition(body: Body, ins: Inputs) -> Body:
@@ -147,9 +138,9 @@ class _Range:
                     yield self._published(context, artifacts, told)
             if blocked:
                 self._failed(context, f"blocking checks failed: {', '.join(blocked)}")
-        except _PASSING:
-            raise
         except AssayError as error:
+            if error.transient:  # the answer is another try of the step, not a partition that is left out
+                raise
             self._failed(context, str(error))
 
     def _told_by_body(self, context: PartitionContext) -> Iterator[Any]:

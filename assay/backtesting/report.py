@@ -30,6 +30,10 @@ class AsOfResult(Spec):
     """Partitions that the retrained model learned from."""
     newest_training_row: dt.datetime | None
     """Latest time of a row that it learned from, without zone; missing where no column places rows in time."""
+    drifted: tuple[str, ...] = ()
+    """Features that drifted from what the model in force was trained on, under `monitoring.drift`."""
+    drift_alarm: tuple[str, ...] = ()
+    """Features that drifted in enough of the latest partitions for an alarm."""
     as_of: dt.datetime
     """Start of the partition: no training row may be of this time or later."""
 
@@ -55,6 +59,11 @@ class BacktestReport(Spec):
     def promotions(self) -> int:
         """How often the policy would have changed the model in force."""
         return sum(result.verdict == "promoted" for result in self.results)
+
+    @property
+    def alarms(self) -> int:
+        """How many partitions the drift policy would have given an alarm for."""
+        return sum(bool(result.drift_alarm) for result in self.results)
 
     @property
     def looking_ahead(self) -> tuple[str, ...]:

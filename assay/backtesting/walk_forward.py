@@ -1,10 +1,10 @@
-"""The replay of the promotion policy over models that were trained as of each partition.
+"""The replay of the promotion and drift policies over models that were trained as of each partition.
 
 Does not belong here: training; the models of the past are what a backfill has published.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,7 +15,8 @@ from assay.errors import EmptyDataError, LearningError
 from assay.evaluation.judging import truth_of
 from assay.evaluation.metrics import measure, primary_metric
 from assay.evaluation.report import EvaluationReport
-from assay.promotion import decide, obstacle_of, predicted
+from assay.monitoring.drift import DriftReport, compare_features, with_alarm
+from assay.promotion import PromotionDecision, decide, obstacle_of, predicted
 from assay.specs.pipeline import PipelineSpec
 from assay.splitting import Split
 from assay.tables.dataset import ValidatedDataset
@@ -45,8 +46,9 @@ class AsOf:
 def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
     """Walk forward through the past: a model that stays, one that is always trained again, and the champion.
 
-    The policy starts without a champion and decides on each partition as `promotion.decide` does; the champion's
-    value is that of the model that was in force before the decision, since that one would have served the rows.
+    Promotion starts without a champion and decides on each partition as `promotion.decide` does; the champion's
+    value is that of the model that was in force before the decision, since that one would have served the rows. Drift
+    is judged against that model's training rows, where the pipeline watches it.
 
     Args:
         past: oldest first; taken one at a time, so that one window is in memory.
@@ -59,40 +61,72 @@ def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
         EmptyDataError: there is no past.
         LearningError: a model did not learn from the rows that are published now.
     """
-    primary = primary_metric(spec)
-    stale: TrainedModel | None = None
-    champion: TrainedModel | None = None
+    first: AsOf | None = None
+    champion: AsOf | None = None
+    drifts: list[DriftReport] = []
     results: list[AsOfResult] = []
     for now in past:
         _require_same_data(now, spec)
-        stale = stale or now.model
-        decision = decide(now.model, champion, now.split, now.report, spec)
-        results.append(
-            AsOfResult(
-                partition=now.partition,
-                rows=len(now.split.holdout.target),
-                stale=_value(stale, now.split, spec),
-                retrained=now.report.metrics[primary.name],
-                champion=None if champion is None else _value(champion, now.split, spec),
-                verdict=decision.verdict,
-                trained_on=tuple(sorted(now.split.data_digests.keys() - {now.partition})),
-                newest_training_row=now.newest_training_row,
-                as_of=partition_span(spec.dataset.partitions, now.partition)[0],
-            )
-        )
-        champion = now.model if decision.promotes else champion
+        first = first or now
+        drifts += [] if champion is None else _drift(champion, now, drifts, spec)
+        decision = decide(now.model, champion.model if champion else None, now.split, now.report, spec)
+        results.append(_result(now, first, champion, decision, drifts, spec))
+        champion = now if decision.promotes else champion
     if not results:
         raise EmptyDataError(
             "there is no model of the past to look at",
             where=f"{spec.name}/backtest_report",
             remedy="materialise the pipeline's assets for a range of partitions first",
         )
+    primary = primary_metric(spec)
     return BacktestReport(
         pipeline=spec.name,
         metric=primary.name,
         greater_is_better=primary.greater_is_better,
         results=tuple(results),
     )
+
+
+def _result(
+    now: AsOf,
+    first: AsOf,
+    champion: AsOf | None,
+    decision: PromotionDecision,
+    drifts: Sequence[DriftReport],
+    spec: PipelineSpec,
+) -> AsOfResult:
+    drift = next((one for one in drifts if one.partition == now.partition), None)
+    return AsOfResult(
+        partition=now.partition,
+        rows=len(now.split.holdout.target),
+        stale=_value(first.model, now.split, spec),
+        retrained=now.report.metrics[primary_metric(spec).name],
+        champion=_value(champion.model, now.split, spec) if champion else None,
+        verdict=decision.verdict,
+        trained_on=tuple(sorted(now.split.data_digests.keys() - {now.partition})),
+        newest_training_row=now.newest_training_row,
+        drifted=drift.drifted if drift else (),
+        drift_alarm=drift.alarm_features if drift else (),
+        as_of=partition_span(spec.dataset.partitions, now.partition)[0],
+    )
+
+
+def _drift(champion: AsOf, now: AsOf, earlier: Sequence[DriftReport], spec: PipelineSpec) -> list[DriftReport]:
+    """Return the drift of the new rows from the champion's training rows; nothing where it is not watched."""
+    rule = spec.monitoring.drift if spec.monitoring else None
+    if rule is None or obstacle_of(champion.model.manifest, now.split, spec):
+        return []
+    before, after = champion.split.train.features, now.split.holdout.features
+    report = DriftReport(
+        pipeline=spec.name,
+        partition=now.partition,
+        champion_version=champion.partition,
+        reference_rows=len(before),
+        window_rows=len(after),
+        status="judged",
+        features=compare_features(before, after, champion.model.manifest.features, rule),
+    )
+    return [with_alarm(report, earlier, rule)]
 
 
 def newest_row(partitions: Iterable[ValidatedDataset], column: str | None) -> dt.datetime | None:

@@ -25,7 +25,7 @@ def build_backtest_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         "backtest_report",
-        stage="evaluation",
+        stage="backtest",
         kinds={"scikitlearn"},
         description="Stale model, retrained model and champion on every partition that was materialised.",
         reads_all=("validated_dataset", "trained_model", "evaluation_report"),

@@ -22,6 +22,8 @@ def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
             RETRAINED: result.retrained,
             CHAMPION: result.champion,
             "policy": result.verdict,
+            "drifted": ", ".join(result.drifted),
+            "drift alarm": ", ".join(result.drift_alarm),
             "newest training row": result.newest_training_row,
         }
         for result in report.results
@@ -30,6 +32,7 @@ def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
     return {
         "as-of times": len(report.results),
         "promotions": report.promotions,
+        "drift alarms": report.alarms,
         **means,
         "walk forward": records_table(rows),
         **images({"walk_forward": curve}),

@@ -11,6 +11,7 @@ from assay.backtesting.report import CHAMPION, RETRAINED, STALE
 from assay.backtesting.walk_forward import AsOf, newest_row, replay
 from assay.errors import EmptyDataError, LearningError
 from assay.evaluation.judging import evaluate
+from assay.specs.operations import DriftSpec, MonitoringSpec
 from assay.training.fitting import train
 
 MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02")
@@ -53,6 +54,21 @@ def test_the_policy_is_replayed_from_no_champion_over_a_years_end(as_of, spec):
     assert means[STALE] == pytest.approx(poor)
     assert means[RETRAINED] == pytest.approx((poor + good + poor) / 3)
     assert means[CHAMPION] == pytest.approx((poor + poor + good) / 3)
+
+
+def test_drift_is_judged_against_what_the_champion_learned_from(as_of, spec):
+    watched = spec.model_copy(update={"monitoring": MonitoringSpec(drift=DriftSpec(alarm_windows=2, of_windows=2))})
+    past = [as_of(month, good=True) for month in MONTHS]
+    for number in (1, 2, 3):
+        holdout = past[number].split.holdout
+        moved = holdout.features.assign(noise=holdout.features["noise"] + 10)
+        shifted = replace(past[number].split, holdout=replace(holdout, features=moved))
+        past[number] = replace(past[number], split=shifted)
+    report = replay(past, watched)
+    assert [result.drifted for result in report.results] == [(), ("noise",), ("noise",), ("noise",)]
+    assert [result.drift_alarm for result in report.results] == [(), (), ("noise",), ("noise",)]
+    assert report.alarms == 2
+    assert replay(past, spec).alarms == 0
 
 
 @pytest.mark.parametrize(("newest", "ahead"), [("2020-10-31T23:59:59", ()), ("2020-11-01T00:00:00", ("2020-11",))])
