@@ -25,7 +25,7 @@ def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:
         kinds={"optuna"},
         description="Model family and hyperparameters found on the training rows alone.",
         ins={"validated_dataset": window_input(spec)},
-        pool="training",
+        pool=spec.execution.pool,
     )
     def best_hyperparameters(
         context: dg.AssetExecutionContext,

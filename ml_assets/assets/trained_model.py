@@ -35,7 +35,7 @@ def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
             "validated_dataset": window_input(spec),
             "best_hyperparameters": own_input(spec, "best_hyperparameters"),
         },
-        pool="training",
+        pool=spec.execution.pool,
     )
     def trained_model(
         context: dg.AssetExecutionContext,

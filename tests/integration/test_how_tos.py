@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from postgres_server import postgres_server
 
 HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -60,6 +61,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "read-any-file.md",
         "retrain-on-new-data.md",
         "read-from-sql.md",
+        "limit-and-recover-runs.md",
     ],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
@@ -84,6 +86,16 @@ def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_serv
     ]
     assert any(key.endswith(".parquet") for key in keys)
     assert not (checkout.root / ".assay" / "store").exists()
+
+
+def test_postgresql_works_as_written(checkout):
+    with postgres_server() as server:
+        follow(
+            "run-on-postgresql.md",
+            checkout,
+            replaced=[("postgresql://owner:secret@127.0.0.1:5557/postgres", server.url)],
+        )
+    assert not (checkout.root / ".assay" / "dagster" / "history").exists()
 
 
 def test_every_how_to_is_followed_by_a_test():
