@@ -1,0 +1,131 @@
+"""A machine that dies in the middle of a run: nothing of the run is published, and it is started again."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from servers import stopped
+from small_platform import bank_rows, write_csv
+
+from resources.artifact_store import ArtifactStore
+from resources.object_store.local import LocalStore
+
+PIPELINE = """\
+name: held
+task: binary_classification
+dataset:
+  source: data.csv
+  target: y
+  columns: {id: {role: identifier}, note: {role: ignored}}
+split: {by: stratified, test_size: 0.25}
+model: {candidates: ["held_model:Held"]}
+tuning: {enabled: false}
+automation: {schedule: "0 0 1 1 *"}
+"""
+MODEL = """\
+import os
+import time
+from pathlib import Path
+
+from sklearn.dummy import DummyClassifier
+
+
+class Held(DummyClassifier):
+    def fit(self, X, y, sample_weight=None):
+        while Path("hold").exists():
+            Path("fitting").write_text(str(os.getpid()))
+            time.sleep(0.1)
+        return super().fit(X, y, sample_weight)
+"""
+
+
+@pytest.fixture
+def held(checkout):
+    write_csv(checkout.root / "data.csv", bank_rows())
+    checkout.write("pipelines/held.yaml", PIPELINE)
+    checkout.write("held_model.py", MODEL)
+    checkout.write("hold", "")
+    return checkout
+
+
+def daemon(checkout):
+    with (checkout.root / "daemon.log").open("a") as log:
+        return subprocess.Popen(
+            ["dagster-daemon", "run", "-w", "workspace.yaml"],
+            cwd=checkout.root,
+            env=checkout.environment(DAGSTER_HOME=str(checkout.root), ASSAY_EXECUTOR="forkserver"),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+@pytest.mark.timeout(600)
+def test_a_run_whose_machine_died_is_ended_within_a_minute_and_started_again(held):
+    store = ArtifactStore(LocalStore(held.root / ".assay" / "store"))
+    first = daemon(held)
+    with stopped(first):
+        launched = held.run("dagster job launch -w workspace.yaml -j held_retrain_job", DAGSTER_HOME=str(held.root))
+        assert launched.returncode == 0, launched.stdout[-3000:]
+        wait_until(held, lambda: (held.root / "fitting").exists() and signs_of_life(held))
+        step = int((held.root / "fitting").read_text())
+        assert signs_of_life(held)[0]["pid"] != step
+        kill_all_but_the_step(first.pid, step)
+        wait_until(held, lambda: not alive(step), seconds=20)
+    assert [status for status, _ in runs_of(held)] == ["STARTED"]
+    assert store.log.history(("held", "trained_model"), None) == []
+    (held.root / "hold").unlink()
+    with stopped(daemon(held)):
+        wait_until(held, lambda: runs_of(held)[0][0] == "FAILURE", seconds=60)
+        wait_until(held, lambda: [status for status, _ in runs_of(held)] == ["FAILURE", "SUCCESS"])
+    retry = runs_of(held)[1][1]
+    assert [commit.run_id for commit in store.log.history(("held", "trained_model"), None)] == [retry]
+
+
+def wait_until(checkout, true, seconds=150):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, (checkout.root / "daemon.log").read_text()[-6000:]
+        time.sleep(0.2)
+
+
+def runs_of(checkout):
+    return queried(checkout, "select status, run_id from runs order by id")
+
+
+def signs_of_life(checkout):
+    found = queried(checkout, "select value from kvs where key like 'assay/heartbeat/%'")
+    return [json.loads(value) for (value,) in found]
+
+
+def queried(checkout, query):
+    database = checkout.root / ".assay" / "dagster" / "history" / "runs.db"
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def kill_all_but_the_step(session, step):
+    """Kill daemon, code server and the run's process at once; the step and the server that forked it stay."""
+    parent = int(stat_of(step)[1])
+    for pid in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        fields = stat_of(pid)
+        if fields and int(fields[3]) == session and pid not in {step, parent}:
+            os.kill(pid, signal.SIGKILL)
+
+
+def alive(pid):
+    fields = stat_of(pid)
+    return bool(fields) and fields[0] not in {"Z", "X"}
+
+
+def stat_of(pid):
+    """State, parent, group, session ... of a process; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
