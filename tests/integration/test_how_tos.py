@@ -56,6 +56,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "add-a-model.md",
         "add-a-metric.md",
         "add-a-rule.md",
+        "backtest-by-backfill.md",
         "be-told.md",
         "run-from-the-shell.md",
         "read-any-file.md",

@@ -1,0 +1,116 @@
+"""A backfill of some months: as one range run of Dagster in this process, or as a plain loop.
+
+Does not belong here: measuring (`backfill`).
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import dagster as dg
+
+from assay.evaluation.judging import evaluate
+from assay.evaluation.plots import plots_for
+from assay.evaluation.report import EvaluationReport
+from assay.ingestion.dataset import dataset_of, read_rows
+from assay.model_card import render
+from assay.promotion import decide
+from assay.specs import PipelineSpec, load_pipeline
+from assay.splitting import split_window
+from assay.tables.dataset import ValidatedDataset
+from assay.training.fitting import train
+from assay.tuning.search import find_best_hyperparameters
+from assay.validation.gate import run_gate
+from definitions import build_definitions
+from ml_assets.resource_wiring import resources_for
+from ml_assets.tracking import log_evaluation, log_training, run_tags
+from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.model_registry import MlflowModelRegistry
+from resources.settings import Settings
+
+ASSETS = (
+    "raw_dataset",
+    "validated_dataset",
+    "best_hyperparameters",
+    "trained_model",
+    "evaluation_report",
+    "champion_model",
+)
+
+
+def main(side: str, months: list[str]) -> None:
+    """Do the work once; print the primary metric of each month as JSON."""
+    spec = load_pipeline(Path("pipelines") / "flights.yaml")
+    print(json.dumps(as_assets(spec, months) if side == "assets" else as_loop(spec, months)))
+
+
+def as_assets(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
+    """Materialise the months in one run."""
+    definitions = build_definitions(Settings())
+    job = definitions.resolve_implicit_global_asset_job_def()
+    tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
+    keys = [dg.AssetKey([spec.name, name]) for name in ASSETS]
+    with dg.DagsterInstance.get() as instance:
+        if not job.execute_in_process(asset_selection=keys, instance=instance, tags=tags).success:
+            sys.exit("the run failed")
+    artifacts = (definitions.resources or {})["artifact_io_manager"].artifacts()
+    judged = months[spec.split.train_partitions or 0 :]
+    reports = {month: artifacts.load((spec.name, "evaluation_report"), month, EvaluationReport) for month in judged}
+    return {month: report.metrics[report.primary_metric] for month, report in reports.items()}
+
+
+def as_loop(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
+    """Do the same without runs and without a store."""
+    settings, found, held = Settings(), {}, dict[str, ValidatedDataset]()
+    tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
+    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri)
+    for month, accepted in validated(spec, months, settings):
+        held[month] = accepted
+        if len(held) <= (spec.split.train_partitions or 0):
+            continue
+        found[month] = one_month(spec, held, month, tracker, registry)
+        del held[min(held)]
+    return found
+
+
+def validated(spec: PipelineSpec, months: list[str], settings: Settings) -> Iterator[tuple[str, ValidatedDataset]]:
+    """Yield the rows of each month that passed the gate."""
+    sources = resources_for(settings)["data_sources"]
+    with ExitStack() as stack:
+        rows = read_rows(stack.enter_context(sources.fetched(spec.dataset, months[0])), spec.dataset, where="loop")
+        for month in months:
+            dataset = dataset_of(rows, spec.dataset, partition_key=month, where=month).dataset
+            verdict = run_gate(dataset, spec, where=month, partition=month)
+            if verdict.accepted is None:
+                sys.exit(f"the gate refused {month}")
+            yield month, verdict.accepted
+
+
+def one_month(
+    spec: PipelineSpec,
+    window: dict[str, ValidatedDataset],
+    month: str,
+    tracker: MlflowTracker,
+    registry: MlflowModelRegistry,
+) -> float:
+    """Search, fit, judge and decide as of one month; return the primary metric."""
+    split = split_window(window, spec)
+    best = find_best_hyperparameters(
+        split.train, spec, features=split.features, groups=split.train_groups, classes=split.classes
+    )
+    with tracker.run(RunIdentity(spec.name, "loop", "loop/trained_model", month), run_tags(spec, split)) as tracked:
+        model = train(split, best, spec).annotated(mlflow_run_id=tracked.run_id)
+        log_training(tracked, model, best, spec)
+    report = evaluate(model, split, spec, partition=month)
+    log_evaluation(tracker, model, report, plots_for(model, split, spec))
+    decision = decide(model, registry.champion_model(spec.registered_name), split, report, spec)
+    registry.apply(decision, model, render(model, report, decision, spec), spec)
+    return report.metrics[report.primary_metric]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DAGSTER_HOME", os.getcwd())  # noqa: PTH109 - Dagster reads text
+    main(sys.argv[1], sys.argv[2:])
