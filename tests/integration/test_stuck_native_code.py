@@ -12,7 +12,7 @@ dataset:
 split: {by: stratified, test_size: 0.25}
 model: {candidates: ["stuck_model:Stuck"]}
 tuning: {enabled: false}
-execution: {timeout_minutes: {trained_model: 0.1}}
+execution: {timeout_minutes: {trained_model: 0.25}}
 """
 MODEL = """\
 import ctypes
@@ -24,6 +24,7 @@ from sklearn.dummy import DummyClassifier
 class Stuck(DummyClassifier):
     def fit(self, X, y, sample_weight=None):
         library = getattr(ctypes, os.environ["LOADED_AS"])(None)
+        open(os.environ["LOADED_AS"], "w").close()
         mutex = ctypes.create_string_buffer(128)
         library.pthread_mutex_lock(mutex)
         library.pthread_mutex_lock(mutex)
@@ -39,9 +40,12 @@ def test_a_step_stuck_in_native_code_is_ended(checkout):
     assert ready.returncode == 0, ready.stdout[-3000:]
     free = checkout.run(f"{materialize} stuck/trained_model", ASSAY_EXECUTOR="multiprocess", LOADED_AS="CDLL")
     assert free.returncode == 1
+    assert (checkout.root / "CDLL").exists()
+    assert "ChildProcessCrashException" in free.stdout
     assert "[step_timeout] the step took longer than it may" in free.stdout
     assert "STEP_FAILURE" in free.stdout
     locked = checkout.run(f"{materialize} stuck/trained_model", ASSAY_EXECUTOR="multiprocess", LOADED_AS="PyDLL")
     assert locked.returncode == 1
+    assert (checkout.root / "PyDLL").exists()
     assert "Timeout (0:00:" in locked.stdout
     assert "STEP_FAILURE" in locked.stdout
