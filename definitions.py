@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assay.specs import load_pipelines
+from ml_assets.automation import automation_sensor
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
 from ml_assets.maintenance import maintenance_jobs
@@ -34,14 +35,19 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         SettingError: a setting of the notifications is not acceptable.
     """
     make_importable(settings.extensions_dir)
-    pipelines = [pipeline_definitions(spec) for spec in load_pipelines(settings.pipelines_dir)]
+    specs = load_pipelines(settings.pipelines_dir)
+    watched = any(spec.scoring or spec.monitoring for spec in specs)
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(), arrivals_redrive_job],
-        sensors=[stalled_run_sensor, notification_sensor(notifier_of(settings))],
+        sensors=[
+            stalled_run_sensor,
+            notification_sensor(notifier_of(settings)),
+            *([automation_sensor()] if watched else []),
+        ],
     )
-    return dg.Definitions.merge(platform, *pipelines)
+    return dg.Definitions.merge(platform, *[pipeline_definitions(spec) for spec in specs])
 
 
 defs = build_definitions(Settings())

@@ -1,10 +1,14 @@
-"""The record of which model is champion after a promotion decision.
+"""Which model is champion: the record of a decision, and the model itself as later stages meet it.
 
 Does not belong here: the decision itself (`promotion`), the registry that holds the model.
 """
 
+from dataclasses import dataclass
+
 from assay.promotion import PromotionDecision
 from assay.specs.base import Spec
+from assay.tables.dataset import ValidatedDataset
+from assay.training.trained_model import TrainedModel
 
 
 class ChampionRecord(Spec):
@@ -17,3 +21,22 @@ class ChampionRecord(Spec):
     """The champion's version in the registry; missing while there is no champion."""
     previous_version: str | None = None
     """The champion before this decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChampionInForce:
+    """The champion as scoring and monitoring meet it.
+
+    Attributes:
+        model: loaded and verified.
+        version: in the registry.
+        value_at_promotion: its primary metric then; None where that was not recorded.
+    """
+
+    model: TrainedModel
+    version: str
+    value_at_promotion: float | None
+
+    def learned_from(self, partition: str | None, dataset: ValidatedDataset) -> bool:
+        """Whether these very rows are among those that it was trained on."""
+        return self.model.manifest.data_digests.get(partition or "") == dataset.fingerprint.digest

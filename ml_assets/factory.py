@@ -3,13 +3,19 @@
 Does not belong here: what an asset does (`assets`), which resources serve it (`resource_wiring`).
 """
 
+from collections.abc import Callable, Iterator
+
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from ml_assets.alarms import alarm_sensor
 from ml_assets.assets.backtest_report import build_backtest_report
+from ml_assets.assets.batch_predictions import build_batch_predictions
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
 from ml_assets.assets.champion_model import build_champion_model
+from ml_assets.assets.drift_report import build_drift_report
 from ml_assets.assets.evaluation_report import build_evaluation_report
+from ml_assets.assets.performance_report import build_performance_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
@@ -29,9 +35,15 @@ _BUILDERS = (
 
 
 def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
-    """Return the assets of one pipeline, from source to promotion, and the look back where partitions follow time."""
-    looks_back = [build_backtest_report(spec)] if window_mapping(spec) is not None else []
-    return [*(build(spec) for build in _BUILDERS), *looks_back]
+    """Return the assets of one pipeline: from source to promotion, and what is asked for beyond."""
+    monitoring = spec.monitoring
+    beyond = (
+        (build_backtest_report, window_mapping(spec) is not None),
+        (build_batch_predictions, spec.scoring is not None),
+        (build_drift_report, monitoring is not None and monitoring.drift is not None),
+        (build_performance_report, monitoring is not None and monitoring.performance is not None),
+    )
+    return [build(spec) for build in (*_BUILDERS, *(build for build, wanted in beyond if wanted))]
 
 
 def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
@@ -43,6 +55,13 @@ def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
     return dg.Definitions(
         assets=pipeline_assets(spec),
         jobs=[job],
-        sensors=[new_data_sensor(spec, job)] if "new_data" in automation.retrain_on else [],
+        sensors=[make(spec, job) for make in _sensors(spec)],
         schedules=[retrain_schedule(spec, job)] if automation.schedule else [],
     )
+
+
+def _sensors(spec: PipelineSpec) -> Iterator[Callable[..., dg.SensorDefinition]]:
+    if "new_data" in spec.automation.retrain_on:
+        yield new_data_sensor
+    if {"drift", "performance"} & set(spec.automation.retrain_on):
+        yield alarm_sensor

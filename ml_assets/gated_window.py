@@ -34,14 +34,22 @@ def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context
     Raises:
         GateError: a partition is not covered by a passing receipt.
     """
-    rules = rules_digest(spec)
     for partition, dataset in window.items():
-        require_passed(
-            dataset.receipt,
-            data_digest=dataset.fingerprint.digest,
-            rules_digest=rules,
-            where=f"{spec.name}/validated_dataset" + (f", partition {partition}" if partition else ""),
-        )
+        require_gated(dataset, spec, partition)
     split = split_window(window, spec)
     context.log.debug("learning from %s rows, holdout %s rows", len(split.train.target), len(split.holdout.target))
     return split
+
+
+def require_gated(dataset: ValidatedDataset, spec: PipelineSpec, partition: str | None) -> None:
+    """Verify one partition's receipt.
+
+    Raises:
+        GateError: it does not cover these rows under these rules, or does not say that they passed.
+    """
+    require_passed(
+        dataset.receipt,
+        data_digest=dataset.fingerprint.digest,
+        rules_digest=rules_digest(spec),
+        where=f"{spec.name}/validated_dataset" + (f", partition {partition}" if partition else ""),
+    )

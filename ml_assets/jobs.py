@@ -8,7 +8,10 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assay.specs import PipelineSpec
 from ml_assets.partitions import partitions_of
-from ml_assets.run_context import asset_key
+
+_RETRAINED = (
+    "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
+)  # fmt: skip
 
 
 def retrain_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
@@ -16,8 +19,7 @@ def retrain_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         f"{spec.name}_retrain_job",
         # the look back over all partitions is for people, who ask for it
-        selection=dg.AssetSelection.key_prefixes([spec.name])
-        - dg.AssetSelection.assets(asset_key(spec, "backtest_report")),
+        selection=dg.AssetSelection.key_prefixes([spec.name]) - dg.AssetSelection.tag("stage", "backtest"),
         partitions_def=partitions_of(spec),
         description=f"From the source to the promotion decision of {spec.name}.",
         tags={"pipeline": spec.name},

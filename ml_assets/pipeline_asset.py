@@ -31,6 +31,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     pool: str | None = None,
     output_required: bool = True,
     reads_all: Sequence[str] = (),
+    automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<name>`.
 
@@ -45,6 +46,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         pool: the concurrency pool that the step takes a slot of.
         output_required: whether the function may end without an output.
         reads_all: assets of the pipeline of which the function reads all partitions; it has none itself then.
+        automation_condition: when it is made without being asked for.
     """
     reads = dict(ins or {})
 
@@ -59,6 +61,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             partitions_def=None if reads_all else partitions_of(spec),
             deps=[dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all],
             backfill_policy=dg.BackfillPolicy.single_run(),
+            automation_condition=automation_condition,
             code_version=code_version(spec, name),
             io_manager_key="artifact_io_manager",
             ins=lazy_inputs(body, reads),

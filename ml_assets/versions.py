@@ -21,6 +21,9 @@ _SLICES: dict[str, tuple[str, ...]] = {
     "evaluation_report": ("task", "dataset", "split", "evaluation"),
     "backtest_report": ("task", "dataset", "split", "evaluation", "promotion"),
     "champion_model": ("task", "dataset", "split", "model", "evaluation", "promotion"),
+    "batch_predictions": ("task", "dataset", "model", "scoring"),
+    "drift_report": ("task", "dataset", "model", "monitoring"),
+    "performance_report": ("task", "dataset", "model", "evaluation", "monitoring"),
 }  # fmt: skip
 _LOCK = Path(__file__).resolve().parent.parent / "uv.lock"
 

@@ -132,6 +132,14 @@ class ArtifactStore:
         """
         return self.read(self.newest(asset, partition), kind, columns)
 
+    def of_data(self, asset: tuple[str, ...], partition: str | None, data_version: str) -> Commit | None:
+        """Return the newest published version of an asset's partition with that content; None where there is none."""
+        for number in range(self.log.newest_number(asset, partition), 0, -1):
+            commit = self.log.read(asset, partition, number)
+            if commit.status == "published" and commit.data_version == data_version:
+                return commit
+        return None
+
     def read(self, commit: Commit, kind: type[Value], columns: Sequence[str] | None = None) -> Value:
         """Read the value of a commit, verified.
 

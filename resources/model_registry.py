@@ -25,15 +25,24 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
+_VALUE_TAG = "assay.holdout_value"
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """A version in the registry."""
+    """A version in the registry.
+
+    Attributes:
+        name: of the registered model.
+        version: its number.
+        digest: of its files.
+        holdout_value: the primary metric with which it was promoted; None where that was not recorded.
+    """
 
     name: str
     version: str
     digest: str
+    holdout_value: float | None = None
 
 
 class MlflowModelRegistry(dg.ConfigurableResource[None]):
@@ -61,6 +70,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         after = before
         if decision.verdict == "promoted":
             after = self.register(name, model, card)
+            self._record_value(after, decision)
             self.promote(after)
         changed = before is not None and after is not None and before.version != after.version
         return ChampionRecord(
@@ -138,7 +148,12 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def champion(self, name: str) -> RegisteredVersion | None:
         """Return the version in force; None while there is none."""
         found = self._champion_version(connect(self.tracking_uri), name)
-        return None if found is None else RegisteredVersion(name, str(found.version), found.tags.get(DIGEST_TAG, ""))
+        if found is None:
+            return None
+        value = found.tags.get(_VALUE_TAG)
+        return RegisteredVersion(
+            name, str(found.version), found.tags.get(DIGEST_TAG, ""), float(value) if value else None
+        )
 
     def champion_model(self, name: str) -> TrainedModel | None:
         """Load the champion; None while there is none.
@@ -148,6 +163,11 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         """
         found = self._champion_version(connect(self.tracking_uri), name)
         return None if found is None else self._loaded(found)
+
+    def _record_value(self, version: RegisteredVersion, decision: PromotionDecision) -> None:
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be described"):
+            client.set_model_version_tag(version.name, version.version, _VALUE_TAG, repr(decision.candidate_value))
 
     def _loaded(self, version: "ModelVersion") -> TrainedModel:
         from assay.persistence import load_model

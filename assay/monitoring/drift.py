@@ -11,11 +11,15 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from assay.champion import ChampionInForce
 from assay.errors import DataContractError, did_you_mean
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
+from assay.specs.pipeline import PipelineSpec
+from assay.tables.frames import feature_frame
 from assay.tables.schema import TableSchema
 from assay.validation.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
 
@@ -64,6 +68,42 @@ class DriftReport(Spec):
     def drifted(self) -> tuple[str, ...]:
         """Features that drifted in this window."""
         return tuple(feature.name for feature in self.features if feature.drifted)
+
+
+def judge_window(
+    table: pa.Table,
+    reference: pd.DataFrame,
+    champion: ChampionInForce,
+    earlier: Sequence[DriftReport],
+    spec: PipelineSpec,
+    *,
+    partition: str,
+    trained_on: bool,
+) -> DriftReport:
+    """Compare a window's rows with those that the champion learned from, and say whether there is an alarm.
+
+    Args:
+        table: rows of the window.
+        reference: feature frame of the champion's training rows.
+        champion: the model in force.
+        earlier: reports of windows before this one, oldest first.
+        spec: the pipeline; `monitoring.drift` is set.
+        partition: the window's key; empty without partitions.
+        trained_on: whether the champion learned from these very rows.
+    """
+    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
+    features = champion.model.manifest.features
+    window = feature_frame(table, features)
+    report = DriftReport(
+        pipeline=spec.name,
+        partition=partition,
+        champion_version=champion.version,
+        reference_rows=len(reference),
+        window_rows=len(window),
+        status="trained_on" if trained_on else "judged",
+        features=() if trained_on else compare_features(reference, window, features, rule),
+    )
+    return report if trained_on else with_alarm(report, earlier, rule)
 
 
 def compare_features(

@@ -5,6 +5,7 @@ Does not belong here: comparing two models (`assay.promotion`).
 
 from collections.abc import Sequence
 
+from assay.champion import ChampionInForce
 from assay.evaluation.bootstrap import resamples
 from assay.evaluation.judging import truth_of
 from assay.evaluation.metrics import measure, predict, primary_metric
@@ -12,7 +13,6 @@ from assay.specs.base import Spec
 from assay.specs.operations import PerformanceSpec
 from assay.specs.pipeline import PipelineSpec
 from assay.splitting import LabelledRows
-from assay.training.trained_model import TrainedModel
 
 
 class PerformanceReport(Spec):
@@ -40,41 +40,40 @@ class PerformanceReport(Spec):
 
 
 def judge_performance(
-    champion: TrainedModel,
-    version: str,
+    champion: ChampionInForce,
     rows: LabelledRows,
-    value_at_promotion: float | None,
     earlier: Sequence[PerformanceReport],
     spec: PipelineSpec,
     *,
     partition: str,
+    trained_on: bool = False,
 ) -> PerformanceReport:
     """Measure the champion on a window and hold the value against that of its promotion.
 
     Args:
         champion: the model in force.
-        version: its version in the registry.
-        rows: labelled rows that it did not learn from.
-        value_at_promotion: its primary metric then.
+        rows: labelled rows.
         earlier: reports of windows before this one, oldest first.
         spec: the pipeline; `monitoring.performance` is set.
         partition: the window's key; empty without partitions.
+        trained_on: whether the champion learned from these very rows; then nothing is lost or won.
     """
     rule = spec.monitoring.performance if spec.monitoring else None
     metric, truth = primary_metric(spec), truth_of(rows)
-    predictions = predict(champion.estimator, rows.features, champion.manifest.classes, spec.task)
+    model, value_at_promotion = champion.model, champion.value_at_promotion
+    predictions = predict(model.estimator, rows.features, model.manifest.classes, spec.task)
     now = measure(metric, truth, predictions)
     report = PerformanceReport(
         pipeline=spec.name,
         partition=partition,
-        champion_version=version,
+        champion_version=champion.version,
         metric=metric.name,
         rows=len(truth),
         value_at_promotion=value_at_promotion,
         value_now=now.value,
         reason=now.reason,
     )
-    if rule is None or now.value is None or value_at_promotion is None:
+    if trained_on or rule is None or now.value is None or value_at_promotion is None:
         return report
     sign = 1.0 if metric.greater_is_better else -1.0
     drawn = resamples(len(truth), spec.training.seed)

@@ -19,6 +19,7 @@ from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
+_MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
 _URL_PASSWORD = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
 
 
@@ -116,9 +117,9 @@ def parse_yaml(text: str, where: str) -> Any:
 def _refuse_misplaced_environment(document: Any, where: str) -> None:
     for location, value in _texts(document):
         line = f"{where}:{_line_of(document, location)} ({_dotted(location)})"
-        if _PLACEHOLDER.search(value) and location != ("dataset", "source"):
+        if _PLACEHOLDER.search(value) and location not in _MAY_NAME_VARIABLES:
             raise SpecError(
-                "${...} is allowed only in dataset.source",
+                "${...} is allowed only in dataset.source and scoring.source",
                 where=line,
                 found=value,
                 remedy="write the value itself; secrets come from the deployment's own environment",

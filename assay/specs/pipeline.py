@@ -9,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from assay.specs.base import Spec, digest_of
-from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
 from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
     AutomationSpec,
@@ -81,6 +81,13 @@ class PipelineSpec(Spec):
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
             raise ValueError(msg)
         return self
+
+    @property
+    def scored_dataset(self) -> DatasetSpec | None:
+        """The rows of `scoring.source`; None where the newest validated rows are predicted."""
+        if self.scoring is None or self.scoring.source is None:
+            return None
+        return self.dataset.model_copy(update={"source": self.scoring.source, "partitions": PartitionsSpec()})
 
     @property
     def preparation(self) -> PreprocessingSpec:

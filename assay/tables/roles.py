@@ -20,7 +20,7 @@ IDENTIFIER_MIN_ROWS = 50
 """Fewer rows say nothing about distinctness."""
 
 
-def infer_schema(table: pa.Table, spec: DatasetSpec) -> TableSchema:
+def infer_schema(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True) -> TableSchema:
     """Give every column a role: the declared one, or one inferred from type and values.
 
     Numbers are numeric, booleans boolean, dates and times datetime. Texts are categorical, unless long and mostly
@@ -29,12 +29,13 @@ def infer_schema(table: pa.Table, spec: DatasetSpec) -> TableSchema:
     Args:
         table: the rows.
         spec: the dataset; its declared columns must exist.
+        labelled: whether the rows have a target; those that are only predicted need not have every declared column.
 
     Raises:
         MissingColumnError: a declared column or the target is not in the table.
         DataContractError: a declared role does not fit the column's type.
     """
-    for name in (spec.target, *spec.columns):
+    for name in (spec.target, *spec.columns) if labelled else ():
         require_column(table, name, where="dataset.target" if name == spec.target else "dataset.columns")
     return TableSchema(
         version=spec.schema_version,

@@ -15,6 +15,7 @@ from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.partitions import check_of_partitions
 from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
 from ml_assets.run_context import asset_key
@@ -38,9 +39,10 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
             "evaluation_report": own_input(spec, "evaluation_report"),
         },
         checks=[
-            dg.AssetCheckSpec(
+            check_of_partitions(
+                spec,
                 "beats_champion",
-                asset=key,
+                key,
                 description="The new model is better than the champion it met, or the first.",
             )
         ],

@@ -14,6 +14,7 @@ from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
 from ml_assets.gated_window import gated_split, window_input
+from ml_assets.partitions import check_of_partitions
 from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.evaluation import check_of_baseline, check_of_minimum, evaluation_metadata
 from ml_assets.run_context import asset_key, partition_of
@@ -37,15 +38,17 @@ def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             "trained_model": own_input(spec, "trained_model"),
         },
         checks=[
-            dg.AssetCheckSpec(
+            check_of_partitions(
+                spec,
                 "primary_metric_above_minimum",
-                asset=key,
+                key,
                 blocking=True,
                 description="Every metric of evaluation.minimum reaches its bound.",
             ),
-            dg.AssetCheckSpec(
+            check_of_partitions(
+                spec,
                 "better_than_baseline",
-                asset=key,
+                key,
                 description="The primary metric beats a model that ignores the features.",
             ),
         ],

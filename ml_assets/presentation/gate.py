@@ -3,7 +3,6 @@
 Does not belong here: judging rows.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from assay.specs import PipelineSpec
 from assay.validation.gate import GateVerdict
 from assay.validation.report import ColumnProfile, GateReport, RuleResult, failure_table
 from assay.validation.rules import RULES, blocks
-from ml_assets.partitions import partitions_of
+from ml_assets.partitions import check_of_partitions
 from ml_assets.presentation.tables import records_table
 from ml_assets.verdicts import PublishedVerdict
 
@@ -23,19 +22,12 @@ _MAX_COLUMNS = 200
 
 def check_specs(spec: PipelineSpec, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """Return one check for each rule, with the asset's partitions: a partition that fails is not hidden by the next."""
-    with warnings.catch_warnings():
-        # partitions of checks are a preview; that they work is tested, and Dagster's minor version is pinned
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                rule.name,
-                asset=asset,
-                description=rule.description,
-                blocking=blocks(rule, spec.validation),
-                partitions_def=partitions_of(spec),
-            )
-            for rule in RULES.values()
-        ]
+    return [
+        check_of_partitions(
+            spec, rule.name, asset, description=rule.description, blocking=blocks(rule, spec.validation)
+        )
+        for rule in RULES.values()
+    ]
 
 
 def check_results(report: GateReport, published: PublishedVerdict) -> Iterator[dg.AssetCheckResult]:

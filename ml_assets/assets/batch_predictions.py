@@ -1,0 +1,68 @@
+"""`batch_predictions`: the champion's predictions, made anew for a new champion and for new rows.
+
+Does not belong here: predicting, reading rows.
+"""
+
+import dagster as dg
+import pyarrow as pa
+
+from assay.ingestion.dataset import read_rows
+from assay.scoring import score
+from assay.specs import PipelineSpec
+from assay.tables.dataset import Dataset
+from assay.tables.roles import infer_schema
+from assay.tables.schema import TableSchema
+from ml_assets.automation import when_champion_or_rows_changed
+from ml_assets.champion_in_force import champion_in_force, newest_validated
+from ml_assets.pipeline_asset import pipeline_asset
+from ml_assets.presentation.tables import dataset_metadata
+from ml_assets.run_context import place_of
+from ml_assets.run_parameters import RunParameters
+from resources.artifact_io_manager import ArtifactIOManager
+from resources.data_sources import DataSources
+from resources.model_registry import MlflowModelRegistry
+
+
+def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/batch_predictions`; it has no partitions: what counts are the newest rows."""
+
+    @pipeline_asset(
+        spec,
+        "batch_predictions",
+        stage="scoring",
+        kinds={"parquet"},
+        description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
+        reads_all=("champion_model", "validated_dataset"),
+        automation_condition=when_champion_or_rows_changed(),
+    )
+    def batch_predictions(
+        context: dg.AssetExecutionContext,
+        run_parameters: RunParameters,
+        model_registry: MlflowModelRegistry,
+        data_sources: DataSources,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    ) -> dg.Output[Dataset]:
+        run = run_parameters.applied_to(spec, context)
+        champion = champion_in_force(model_registry, run)
+        table, schema = _rows(context, run, data_sources, artifact_io_manager)
+        predictions = score(champion.model, table, schema, run, where=place_of(context))
+        return dg.Output(
+            predictions,
+            data_version=dg.DataVersion(predictions.fingerprint.digest),
+            metadata={"champion version": champion.version, **dataset_metadata(predictions, [])},
+        )
+
+    return batch_predictions
+
+
+def _rows(
+    context: dg.AssetExecutionContext, spec: PipelineSpec, sources: DataSources, artifacts: ArtifactIOManager
+) -> tuple[pa.Table, TableSchema]:
+    """Return the rows to predict: the source's, or those of the newest partition that passed the gate."""
+    dataset = spec.scored_dataset
+    if dataset is None:
+        validated = newest_validated(context, artifacts.artifacts(), spec)
+        return validated.table, validated.schema
+    with sources.fetched(dataset, None) as files:
+        table = read_rows(files, dataset, where=place_of(context)).table
+    return table, infer_schema(table, dataset, labelled=False)

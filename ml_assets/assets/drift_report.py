@@ -1,0 +1,71 @@
+"""`drift_report`: the features of a partition beside those that the champion learned from.
+
+Does not belong here: what counts as drift.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assay.monitoring.drift import DriftReport, judge_window
+from assay.specs import PipelineSpec
+from assay.tables.dataset import ValidatedDataset
+from ml_assets.automation import when_rows_passed
+from ml_assets.champion_in_force import champion_in_force, earlier_reports, training_features
+from ml_assets.gated_window import require_gated
+from ml_assets.pipeline_asset import own_input, pipeline_asset
+from ml_assets.presentation.monitoring import check_of_drift, drift_metadata
+from ml_assets.run_context import asset_key, partition_of
+from ml_assets.run_parameters import RunParameters
+from resources.artifact_io_manager import ArtifactIOManager
+from resources.model_registry import MlflowModelRegistry
+
+
+def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/drift_report` with its check."""
+
+    @pipeline_asset(
+        spec,
+        "drift_report",
+        stage="monitoring",
+        kinds={"pandas"},
+        description="Features of the newest rows beside those of the champion's training rows.",
+        ins={"validated_dataset": own_input(spec, "validated_dataset")},
+        checks=[
+            dg.AssetCheckSpec(
+                "features_not_drifted",
+                asset=asset_key(spec, "drift_report"),
+                description="No feature drifted in enough of the latest windows.",
+            )
+        ],
+        automation_condition=when_rows_passed(),
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext,
+        validated_dataset: ValidatedDataset,
+        run_parameters: RunParameters,
+        model_registry: MlflowModelRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    ) -> Iterator[dg.Output[DriftReport] | dg.AssetCheckResult]:
+        run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
+        require_gated(validated_dataset, run, partition_of(context))
+        champion = champion_in_force(model_registry, run)
+        report = judge_window(
+            validated_dataset.table,
+            training_features(champion, artifacts, run),
+            champion,
+            earlier_reports(context, artifacts, DriftReport, _windows_before(run)),
+            run,
+            partition=partition_of(context) or "",
+            trained_on=champion.learned_from(partition_of(context), validated_dataset),
+        )
+        yield dg.Output(report, metadata=drift_metadata(report))
+        yield check_of_drift(report)
+
+    return drift_report
+
+
+def _windows_before(spec: PipelineSpec) -> int:
+    rule = spec.monitoring.drift if spec.monitoring else None
+    # windows that the champion learned from do not count, and may stand between those that do
+    return 2 * rule.of_windows if rule else 0

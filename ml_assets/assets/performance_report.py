@@ -1,0 +1,70 @@
+"""`performance_report`: the champion on newly labelled rows, beside what it did when it was promoted.
+
+Does not belong here: what counts as worn.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assay.monitoring.performance import PerformanceReport, judge_performance
+from assay.specs import PipelineSpec
+from assay.splitting import labelled_rows
+from assay.tables.dataset import ValidatedDataset
+from ml_assets.automation import when_rows_passed
+from ml_assets.champion_in_force import champion_in_force, earlier_reports
+from ml_assets.gated_window import require_gated
+from ml_assets.pipeline_asset import own_input, pipeline_asset
+from ml_assets.presentation.monitoring import check_of_performance, performance_metadata
+from ml_assets.run_context import asset_key, partition_of
+from ml_assets.run_parameters import RunParameters
+from resources.artifact_io_manager import ArtifactIOManager
+from resources.model_registry import MlflowModelRegistry
+
+
+def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/performance_report` with its check."""
+
+    @pipeline_asset(
+        spec,
+        "performance_report",
+        stage="monitoring",
+        kinds={"scikitlearn"},
+        description="The champion's primary metric on the newest rows beside that of its promotion.",
+        ins={"validated_dataset": own_input(spec, "validated_dataset")},
+        checks=[
+            dg.AssetCheckSpec(
+                "performance_held",
+                asset=asset_key(spec, "performance_report"),
+                description="The champion has not lost more than monitoring.performance.max_loss.",
+            )
+        ],
+        automation_condition=when_rows_passed(),
+    )
+    def performance_report(
+        context: dg.AssetExecutionContext,
+        validated_dataset: ValidatedDataset,
+        run_parameters: RunParameters,
+        model_registry: MlflowModelRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    ) -> Iterator[dg.Output[PerformanceReport] | dg.AssetCheckResult]:
+        run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
+        require_gated(validated_dataset, run, partition_of(context))
+        champion = champion_in_force(model_registry, run)
+        report = judge_performance(
+            champion,
+            labelled_rows(validated_dataset.table, champion.model.manifest.features, run),
+            earlier_reports(context, artifacts, PerformanceReport, _windows_before(run)),
+            run,
+            partition=partition_of(context) or "",
+            trained_on=champion.learned_from(partition_of(context), validated_dataset),
+        )
+        yield dg.Output(report, metadata=performance_metadata(report))
+        yield check_of_performance(report)
+
+    return performance_report
+
+
+def _windows_before(spec: PipelineSpec) -> int:
+    rule = spec.monitoring.performance if spec.monitoring else None
+    return 2 * rule.alarm_windows if rule else 0

@@ -1,0 +1,67 @@
+"""Reports of drift and performance as metadata and check results.
+
+Does not belong here: judging.
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from assay.monitoring.drift import DriftReport, drift_table
+from assay.monitoring.performance import PerformanceReport
+from ml_assets.presentation.tables import records_table
+
+RISING = "alarm begins"
+
+
+def drift_metadata(report: DriftReport) -> dict[str, Any]:
+    """Return whether an alarm begins, what drifted, and the features beside the training rows."""
+    return {
+        RISING: report.rising,
+        "alarm": ", ".join(report.alarm_features) or "none",
+        "drifted in this window": ", ".join(report.drifted) or "none",
+        "champion version": report.champion_version,
+        "rows": f"{report.window_rows:,} beside {report.reference_rows:,} that the champion learned from",
+        "windows": ", ".join(report.windows) or report.status,
+        "features": records_table(drift_table(report)),
+    }
+
+
+def check_of_drift(report: DriftReport) -> dg.AssetCheckResult:
+    """Return whether there is no alarm."""
+    told = ", ".join(report.alarm_features)
+    windows = f"in the windows {', '.join(report.windows)}" if any(report.windows) else "in the latest windows"
+    return dg.AssetCheckResult(
+        check_name="features_not_drifted",
+        passed=not report.alarm_features,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{told} drifted {windows}" if told else f"no alarm ({report.status})",
+        metadata={RISING: report.rising},
+    )
+
+
+def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
+    """Return the metric now and then, and whether an alarm begins."""
+    return {
+        RISING: report.rising,
+        f"{report.metric} now": report.value_now if report.value_now is not None else report.reason,
+        f"{report.metric} at promotion": "not recorded"
+        if report.value_at_promotion is None
+        else report.value_at_promotion,
+        "loss": "none" if report.loss is None else report.loss,
+        "share of resamples that lose too much": "none" if report.share_worse is None else report.share_worse,
+        "champion version": report.champion_version,
+        "rows": report.rows,
+    }
+
+
+def check_of_performance(report: PerformanceReport) -> dg.AssetCheckResult:
+    """Return whether there is no alarm."""
+    lost = f"the champion lost {report.loss:.4g} of {report.metric}" if report.loss is not None else "not judged"
+    return dg.AssetCheckResult(
+        check_name="performance_held",
+        passed=not report.alarm,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=lost,
+        metadata={RISING: report.rising},
+    )

@@ -1,0 +1,164 @@
+"""The champion watched: drift, wear, predictions, and what they start."""
+
+import csv
+
+import dagster as dg
+import pytest
+from small_platform import MONTHLY, failure, monthly_rows, write_csv
+
+from assay.monitoring.drift import DriftReport
+from assay.monitoring.performance import PerformanceReport
+from assay.tables.dataset import Dataset
+
+MONTHS = tuple(f"2021-{month:02d}" for month in range(1, 10))
+WATCHED = (
+    MONTHLY.replace('end: "2021-06"', 'end: "2021-10"')
+    + """\
+scoring: {{columns: [day]}}
+monitoring:
+  drift: {{}}
+  performance: {{max_loss: 50}}
+automation: {{retrain_on: [drift, performance]}}
+"""
+)
+LEARNING = tuple(
+    f"monthly/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
+)
+GATED = ("monthly/raw_dataset", "monthly/validated_dataset")
+REPORTS = ("monthly/drift_report", "monthly/performance_report")
+
+
+def rows(shift_from="9999"):
+    draw_from = {month: 300 * number for number, month in enumerate(MONTHS)}
+    made = []
+    for row in monthly_rows(("2020-12", *MONTHS)):
+        month = row["day"][:7]
+        moved = 3.0 if month >= shift_from else 0.0
+        z = row["z"] + moved
+        x = (row["x"] * 7 + draw_from.get(month, 0)) % 40
+        made.append({**row, "x": x, "z": z, "y": 3 * x + row["z"] - 40 * moved})
+    return made
+
+
+@pytest.fixture
+def watched(platform, tmp_path):
+    """A platform whose champion learned from the first months, before anything moved in July."""
+    platform.pipeline(WATCHED, write_csv(tmp_path / "data" / "monthly.csv", rows(shift_from="2021-07")))
+    for month in ("2020-12", "2021-01", "2021-02"):
+        assert platform.materialize(*GATED, partition=month).success
+    assert platform.materialize(*LEARNING, partition="2021-02").success
+    return platform
+
+
+def judged(platform, month):
+    result = platform.materialize(*GATED, *REPORTS, partition=month)
+    assert result.success, failure(result)
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    drift = platform.artifacts.load(("monthly", "drift_report"), month, DriftReport)
+    performance = platform.artifacts.load(("monthly", "performance_report"), month, PerformanceReport)
+    return drift, performance, checks
+
+
+def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
+    seen = {month: judged(watched, month) for month in ("2021-05", "2021-06", "2021-07", "2021-08", "2021-09")}
+    drifts = {month: drift for month, (drift, _, _) in seen.items()}
+    assert {month: "z" in drift.drifted for month, drift in drifts.items()} == {
+        "2021-05": False, "2021-06": False, "2021-07": True, "2021-08": True, "2021-09": True,
+    }  # fmt: skip
+    assert [month for month, drift in drifts.items() if drift.rising] == ["2021-08"]
+    assert drifts["2021-08"].alarm_features == ("z",)
+    assert [checks["features_not_drifted"].passed for _, _, checks in seen.values()] == [True, True, True, False, False]
+    assert all(
+        not check.blocking for _, _, checks in seen.values() for check in checks.values() if "drift" in check.check_name
+    )
+    worn = [month for month, (_, performance, _) in seen.items() if performance.worn]
+    assert worn == ["2021-07", "2021-08", "2021-09"]
+    assert [month for month, (_, performance, _) in seen.items() if performance.rising] == ["2021-07"]
+
+
+def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(watched):
+    drift, performance, checks = judged(watched, "2021-01")
+    assert drift.status == "trained_on"
+    assert checks["features_not_drifted"].passed
+    assert performance.loss is None
+
+
+def test_each_alarm_starts_one_retraining(watched):
+    for month in ("2021-06", "2021-07", "2021-08", "2021-09"):
+        judged(watched, month)
+    definitions = watched.definitions
+    sensor = definitions.resolve_sensor_def("monthly_alarm_sensor")
+    requests, cursor = [], None
+    for _ in range(4):
+        repository = definitions.get_repository_def()
+        with dg.build_sensor_context(
+            instance=watched.instance, cursor=cursor, repository_def=repository
+        ) as context:
+            told = sensor.evaluate_tick(context)
+        requests += told.run_requests or []
+        cursor = told.cursor
+    assert sorted((request.tags["assay/alarm"], request.partition_key) for request in requests) == [
+        ("monthly/drift_report", "2021-08"),
+        ("monthly/performance_report", "2021-07"),
+    ]
+    assert len({request.run_key for request in requests}) == 2
+
+
+def test_without_a_champion_nothing_can_be_judged_or_predicted(platform, tmp_path):
+    platform.pipeline(WATCHED, write_csv(tmp_path / "data" / "monthly.csv", rows()))
+    assert platform.materialize(*GATED, partition="2021-01").success
+    for asset in ("monthly/drift_report", "monthly/performance_report"):
+        assert "there is no champion yet" in failure(platform.materialize(asset, partition="2021-01"))
+    assert "materialise monthly/champion_model first" in failure(platform.materialize("monthly/batch_predictions"))
+
+
+def test_the_newest_rows_that_passed_are_predicted(watched):
+    assert watched.materialize(*GATED, partition="2021-03").success
+    result = watched.materialize("monthly/batch_predictions")
+    assert result.success, failure(result)
+    predictions = watched.artifacts.load(("monthly", "batch_predictions"), None, Dataset).table
+    assert predictions.column_names == ["day", "prediction"]
+    assert predictions.num_rows == 40
+    assert {str(day)[:7] for day in predictions["day"].to_pylist()} == {"2021-03"}
+
+
+def test_rows_without_a_target_are_predicted_from_their_own_source(watched, tmp_path):
+    unlabelled = tmp_path / "data" / "new.csv"
+    with unlabelled.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["day", "x", "z"])
+        writer.writeheader()
+        writer.writerows({"day": "2022-01-01T00:00:00", "x": n, "z": 0.5} for n in range(7))
+    text = WATCHED.replace("scoring: {{columns: [day]}}", f"scoring: {{{{source: {unlabelled}, columns: [x]}}}}")
+    watched.pipeline(text, tmp_path / "data" / "monthly.csv")
+    result = watched.materialize("monthly/batch_predictions")
+    assert result.success, failure(result)
+    predictions = watched.artifacts.load(("monthly", "batch_predictions"), None, Dataset).table
+    assert predictions["x"].to_pylist() == list(range(7))
+    assert predictions["prediction"].to_pylist() == sorted(predictions["prediction"].to_pylist())
+
+
+def requested(platform, cursor, *assets):
+    definitions = platform.definitions
+    result = dg.evaluate_automation_conditions(
+        definitions,
+        platform.instance,
+        cursor=cursor,
+        asset_selection=dg.AssetSelection.assets(*[dg.AssetKey(asset.split("/")) for asset in assets]),
+    )
+    return result, result.total_requested
+
+
+def test_predictions_are_asked_for_once_for_each_change_and_not_while_rows_are_refused(watched):
+    asset = "monthly/batch_predictions"
+    cursor, count = requested(watched, None, asset)
+    assert watched.materialize(asset).success
+    cursor, _ = requested(watched, cursor.cursor, asset)
+    for _ in range(3):
+        cursor, count = requested(watched, cursor.cursor, asset)
+        assert count == 0
+    assert watched.materialize(*GATED, partition="2021-03").success
+    cursor, count = requested(watched, cursor.cursor, asset)
+    assert count == 1
+    for _ in range(3):
+        cursor, count = requested(watched, cursor.cursor, asset)
+        assert count == 0
