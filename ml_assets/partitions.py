@@ -1,9 +1,11 @@
-"""Partitions of a pipeline's assets, and the window of partitions that a model learns from.
+"""Partitions of a pipeline's assets and checks, and the window of partitions that a model learns from.
 
 Does not belong here: what rows a partition holds (`assay.tables.preparation`).
 """
 
 import datetime as dt
+import warnings
+from typing import Any
 
 import dagster as dg
 
@@ -23,6 +25,21 @@ def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
         fmt=partitions.key_format,
         cron_schedule=_CRON[partitions.by],
     )
+
+
+def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **options: Any) -> dg.AssetCheckSpec:
+    """Return a check with the asset's partitions: a partition that fails is not hidden by the next one's success.
+
+    Args:
+        spec: the pipeline.
+        name: of the check.
+        asset: the asset that is checked.
+        options: further options of `dagster.AssetCheckSpec`.
+    """
+    with warnings.catch_warnings():
+        # partitions of checks are a preview; that they work is tested, and Dagster's minor version is pinned
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
 
 
 def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
