@@ -48,23 +48,29 @@ def materialization(
     )
 
 
-def evaluation(context: PartitionContext, found: dg.AssetCheckResult, spec: dg.AssetCheckSpec) -> AssetCheckEvaluation:
-    """Return the event of a check on a partition; whether it blocks is decided by the range, not by the event."""
-    [*newest] = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=[context.partition_key]), limit=1
-    ).records
-    target = [
-        AssetCheckEvaluationTargetMaterializationData(
+def newest_materialization(context: PartitionContext) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """Return what checks of the partition are checks of; None before it was first made."""
+    wanted = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=[context.partition_key])
+    for record in context.instance.fetch_materializations(wanted, limit=1).records:
+        return AssetCheckEvaluationTargetMaterializationData(
             storage_id=record.storage_id, run_id=record.event_log_entry.run_id, timestamp=record.timestamp
         )
-        for record in newest
-    ]
+    return None
+
+
+def evaluation(
+    context: PartitionContext,
+    found: dg.AssetCheckResult,
+    spec: dg.AssetCheckSpec,
+    target: AssetCheckEvaluationTargetMaterializationData | None,
+) -> AssetCheckEvaluation:
+    """Return the event of a check on a partition; whether it blocks is decided by the range, not by the event."""
     return AssetCheckEvaluation(
         asset_key=context.asset_key,
         check_name=spec.name,
         passed=found.passed,
         metadata=found.metadata,
-        target_materialization_data=target[0] if target else None,
+        target_materialization_data=target,
         severity=found.severity,
         description=found.description,
         blocking=False,

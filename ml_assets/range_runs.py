@@ -10,14 +10,14 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any, get_origin
 
 import dagster as dg
 
 from assay.errors import AssayError, PartitionsFailedError
 from ml_assets.partitions import missing_history, upstream_keys
-from ml_assets.range_events import evaluation, materialization, outputs
+from ml_assets.range_events import evaluation, materialization, newest_materialization, outputs
 from ml_assets.run_context import PartitionContext, Scope, makes_many, place_of
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.artifact_store import Attempt
@@ -127,13 +127,14 @@ class _Range:
         artifacts: ArtifactIOManager = context.resources.artifact_io_manager
         artifacts.forget_inputs(context.run.run_id, _step_key(context))
         blocked: list[str] = []
+        target = cache(partial(newest_materialization, context))
         try:
             for told in self._told_by_body(context):
                 if isinstance(told, dg.AssetCheckResult):
                     spec = self._check_spec(told)
                     if spec.blocking and not told.passed and told.severity is dg.AssetCheckSeverity.ERROR:
                         blocked.append(spec.name)
-                    yield evaluation(context, told, spec)
+                    yield evaluation(context, told, spec, target())
                 else:
                     yield self._published(context, artifacts, told)
             if blocked:
