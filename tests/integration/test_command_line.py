@@ -96,6 +96,7 @@ def test_an_unknown_run_parameter_is_refused(bank):
 
 
 def test_a_server_that_is_down_costs_seconds_and_loses_nothing(bank):
+    bank.write("pipelines/bank.yaml", BANK.format(source="data/bank.csv") + "execution: {max_retries: 0}\n")
     assert materialize(bank, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters").returncode == 0
     done = materialize(bank, "bank/trained_model", ASSAY_MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 1
