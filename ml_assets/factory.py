@@ -3,12 +3,9 @@
 Does not belong here: what an asset does (`assets`), which resources serve it (`resource_wiring`).
 """
 
-from collections.abc import Callable, Iterator
-
 import dagster as dg
 
 from assay.specs import PipelineSpec
-from ml_assets.alarms import alarm_sensor
 from ml_assets.assets.backtest_report import build_backtest_report
 from ml_assets.assets.batch_predictions import build_batch_predictions
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
@@ -19,6 +16,7 @@ from ml_assets.assets.performance_report import build_performance_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
+from ml_assets.automation import with_retraining
 from ml_assets.jobs import retrain_job
 from ml_assets.partitions import window_mapping
 from ml_assets.schedules import retrain_schedule
@@ -43,7 +41,8 @@ def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
         (build_drift_report, monitoring is not None and monitoring.drift is not None),
         (build_performance_report, monitoring is not None and monitoring.performance is not None),
     )
-    return [build(spec) for build in (*_BUILDERS, *(build for build, wanted in beyond if wanted))]
+    built = [build(spec) for build in (*_BUILDERS, *(build for build, wanted in beyond if wanted))]
+    return with_retraining(spec, built)
 
 
 def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
@@ -55,13 +54,6 @@ def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
     return dg.Definitions(
         assets=pipeline_assets(spec),
         jobs=[job],
-        sensors=[make(spec, job) for make in _sensors(spec)],
+        sensors=[new_data_sensor(spec, job)] if "new_data" in automation.retrain_on else [],
         schedules=[retrain_schedule(spec, job)] if automation.schedule else [],
     )
-
-
-def _sensors(spec: PipelineSpec) -> Iterator[Callable[..., dg.SensorDefinition]]:
-    if "new_data" in spec.automation.retrain_on:
-        yield new_data_sensor
-    if {"drift", "performance"} & set(spec.automation.retrain_on):
-        yield alarm_sensor

@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assay.specs import PipelineSpec
 from ml_assets.partitions import partitions_of
+from ml_assets.run_context import asset_key
 
 _RETRAINED = (
     "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
@@ -15,11 +16,11 @@ _RETRAINED = (
 
 
 def retrain_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
-    """Return the job `<pipeline>_retrain_job` over all assets of a pipeline."""
+    """Return the job `<pipeline>_retrain_job` over the assets from source to promotion."""
     return dg.define_asset_job(
         f"{spec.name}_retrain_job",
-        # the look back over all partitions is for people, who ask for it
-        selection=dg.AssetSelection.key_prefixes([spec.name]) - dg.AssetSelection.tag("stage", "backtest"),
+        # what follows from a champion or from rows is made by conditions, once the run is over
+        selection=dg.AssetSelection.assets(*(asset_key(spec, name) for name in _RETRAINED)),
         partitions_def=partitions_of(spec),
         description=f"From the source to the promotion decision of {spec.name}.",
         tags={"pipeline": spec.name},

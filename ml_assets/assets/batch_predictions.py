@@ -33,7 +33,7 @@ def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
         reads_all=("champion_model", "validated_dataset"),
-        automation_condition=when_champion_or_rows_changed(),
+        automation_condition=when_champion_or_rows_changed(spec),
     )
     def batch_predictions(
         context: dg.AssetExecutionContext,

@@ -10,11 +10,12 @@ import dagster as dg
 from assay.monitoring.drift import DriftReport, judge_window
 from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
-from ml_assets.automation import when_rows_passed
+from ml_assets.automation import ALARM_CHECKS, when_rows_passed
 from ml_assets.champion_in_force import champion_in_force, earlier_reports, training_features
 from ml_assets.gated_window import require_gated
+from ml_assets.partitions import check_of_partitions
 from ml_assets.pipeline_asset import own_input, pipeline_asset
-from ml_assets.presentation.monitoring import check_of_drift, drift_metadata
+from ml_assets.presentation.monitoring import check_of_beginning, check_of_drift, drift_metadata
 from ml_assets.run_context import asset_key, partition_of
 from ml_assets.run_parameters import RunParameters
 from resources.artifact_io_manager import ArtifactIOManager
@@ -22,7 +23,8 @@ from resources.model_registry import MlflowModelRegistry
 
 
 def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
-    """Return the asset `<pipeline>/drift_report` with its check."""
+    """Return the asset `<pipeline>/drift_report` with its checks."""
+    key = asset_key(spec, "drift_report")
 
     @pipeline_asset(
         spec,
@@ -32,13 +34,14 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         description="Features of the newest rows beside those of the champion's training rows.",
         ins={"validated_dataset": own_input(spec, "validated_dataset")},
         checks=[
-            dg.AssetCheckSpec(
-                "features_not_drifted",
-                asset=asset_key(spec, "drift_report"),
-                description="No feature drifted in enough of the latest windows.",
-            )
+            check_of_partitions(
+                spec, "features_not_drifted", key, description="No feature drifted in enough of the latest windows."
+            ),
+            check_of_partitions(
+                spec, ALARM_CHECKS["drift"][1], key, description="This window is not the first of an alarm."
+            ),
         ],
-        automation_condition=when_rows_passed(),
+        automation_condition=when_rows_passed(spec),
     )
     def drift_report(
         context: dg.AssetExecutionContext,
@@ -61,6 +64,7 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         )
         yield dg.Output(report, metadata=drift_metadata(report))
         yield check_of_drift(report)
+        yield check_of_beginning(ALARM_CHECKS["drift"][1], begins=report.rising)
 
     return drift_report
 

@@ -11,11 +11,12 @@ from assay.monitoring.performance import PerformanceReport, judge_performance
 from assay.specs import PipelineSpec
 from assay.splitting import labelled_rows
 from assay.tables.dataset import ValidatedDataset
-from ml_assets.automation import when_rows_passed
+from ml_assets.automation import ALARM_CHECKS, when_rows_passed
 from ml_assets.champion_in_force import champion_in_force, earlier_reports
 from ml_assets.gated_window import require_gated
+from ml_assets.partitions import check_of_partitions
 from ml_assets.pipeline_asset import own_input, pipeline_asset
-from ml_assets.presentation.monitoring import check_of_performance, performance_metadata
+from ml_assets.presentation.monitoring import check_of_beginning, check_of_performance, performance_metadata
 from ml_assets.run_context import asset_key, partition_of
 from ml_assets.run_parameters import RunParameters
 from resources.artifact_io_manager import ArtifactIOManager
@@ -23,7 +24,8 @@ from resources.model_registry import MlflowModelRegistry
 
 
 def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
-    """Return the asset `<pipeline>/performance_report` with its check."""
+    """Return the asset `<pipeline>/performance_report` with its checks."""
+    key = asset_key(spec, "performance_report")
 
     @pipeline_asset(
         spec,
@@ -33,13 +35,17 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         description="The champion's primary metric on the newest rows beside that of its promotion.",
         ins={"validated_dataset": own_input(spec, "validated_dataset")},
         checks=[
-            dg.AssetCheckSpec(
+            check_of_partitions(
+                spec,
                 "performance_held",
-                asset=asset_key(spec, "performance_report"),
+                key,
                 description="The champion has not lost more than monitoring.performance.max_loss.",
-            )
+            ),
+            check_of_partitions(
+                spec, ALARM_CHECKS["performance"][1], key, description="This window is not the first of an alarm."
+            ),
         ],
-        automation_condition=when_rows_passed(),
+        automation_condition=when_rows_passed(spec),
     )
     def performance_report(
         context: dg.AssetExecutionContext,
@@ -61,6 +67,7 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         )
         yield dg.Output(report, metadata=performance_metadata(report))
         yield check_of_performance(report)
+        yield check_of_beginning(ALARM_CHECKS["performance"][1], begins=report.rising)
 
     return performance_report
 

@@ -11,13 +11,13 @@ from assay.monitoring.drift import DriftReport, drift_table
 from assay.monitoring.performance import PerformanceReport
 from ml_assets.presentation.tables import records_table
 
-RISING = "alarm begins"
+_RISING = "alarm begins"
 
 
 def drift_metadata(report: DriftReport) -> dict[str, Any]:
     """Return whether an alarm begins, what drifted, and the features beside the training rows."""
     return {
-        RISING: report.rising,
+        _RISING: report.rising,
         "alarm": ", ".join(report.alarm_features) or "none",
         "drifted in this window": ", ".join(report.drifted) or "none",
         "champion version": report.champion_version,
@@ -36,14 +36,13 @@ def check_of_drift(report: DriftReport) -> dg.AssetCheckResult:
         passed=not report.alarm_features,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{told} drifted {windows}" if told else f"no alarm ({report.status})",
-        metadata={RISING: report.rising},
     )
 
 
 def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     """Return the metric now and then, and whether an alarm begins."""
     return {
-        RISING: report.rising,
+        _RISING: report.rising,
         f"{report.metric} now": report.value_now if report.value_now is not None else report.reason,
         f"{report.metric} at promotion": "not recorded"
         if report.value_at_promotion is None
@@ -63,5 +62,9 @@ def check_of_performance(report: PerformanceReport) -> dg.AssetCheckResult:
         passed=not report.alarm,
         severity=dg.AssetCheckSeverity.WARN,
         description=lost,
-        metadata={RISING: report.rising},
     )
+
+
+def check_of_beginning(name: str, *, begins: bool) -> dg.AssetCheckResult:
+    """Return whether this window is not the first of an alarm; what the alarm starts waits for this check to fail."""
+    return dg.AssetCheckResult(check_name=name, passed=not begins, severity=dg.AssetCheckSeverity.WARN)

@@ -84,24 +84,19 @@ def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(wa
 
 
 def test_each_alarm_starts_one_retraining(watched):
-    for month in ("2021-06", "2021-07", "2021-08", "2021-09"):
+    """Drift begins in August, the second of three windows; wear in July, at once."""
+    result, _ = requested(watched, None, *LEARNING)
+    asked = []
+    for month in ("2021-03", "2021-04", "2021-05", "2021-06", "2021-07", "2021-08", "2021-09"):
         judged(watched, month)
-    definitions = watched.definitions
-    sensor = definitions.resolve_sensor_def("monthly_alarm_sensor")
-    requests, cursor = [], None
-    for _ in range(4):
-        repository = definitions.get_repository_def()
-        with dg.build_sensor_context(
-            instance=watched.instance, cursor=cursor, repository_def=repository
-        ) as context:
-            told = sensor.evaluate_tick(context)
-        requests += told.run_requests or []
-        cursor = told.cursor
-    assert sorted((request.tags["assay/alarm"], request.partition_key) for request in requests) == [
-        ("monthly/drift_report", "2021-08"),
-        ("monthly/performance_report", "2021-07"),
-    ]
-    assert len({request.run_key for request in requests}) == 2
+        for _ in range(2):
+            result, _ = requested(watched, result.cursor, *LEARNING)
+            asked += [
+                f"{one.key.to_user_string()}@{key}"
+                for one in result.results
+                for key in one.true_subset.expensively_compute_partition_keys()
+            ]
+    assert asked == [f"{asset}@{month}" for month in ("2021-07", "2021-08") for asset in LEARNING]
 
 
 def test_without_a_champion_nothing_can_be_judged_or_predicted(platform, tmp_path):
