@@ -6,6 +6,7 @@ whose history before the range is too short is passed over, since every range be
 Does not belong here: what a partition's value is (`assets`), the events' content (`range_events`).
 """
 
+import gc
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -22,6 +23,9 @@ from ml_assets.run_context import PartitionContext, Scope, makes_many, place_of
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.artifact_store import Attempt
 from resources.partitioned_input import PartitionedInput, RangeOutcome
+
+# figures and tables in reference cycles are few objects of many bytes: Python's own count would let them pile up
+_COLLECTED_EVERY = 10
 
 Body = Callable[..., Any]
 Inputs = Mapping[str, dg.AssetIn]
@@ -84,7 +88,9 @@ class _Range:
         """Yield what Dagster is told of each partition, and at last the outputs for the steps after this one."""
         self._take_over()
         with Scope() as scope:
-            for key in self.context.partition_keys:
+            for number, key in enumerate(self.context.partition_keys, start=1):
+                if number % _COLLECTED_EVERY == 0:
+                    gc.collect()
                 if key in self.failed or key in self.passed_over:
                     self.context.log.warning("%s is passed over: %s", key, (self.failed | self.passed_over)[key])
                     continue
