@@ -25,6 +25,7 @@ from assay.validation.distribution_tests import Difference, categories_differ, d
 
 _COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
 _WATCHED = (ColumnRole.NUMERIC, *_COUNTED)
+_MISSING = object()  # equal to no value of a column
 # more rows find smaller differences only
 _MOST_ROWS = 200_000
 
@@ -189,13 +190,24 @@ def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftS
 
 
 def _difference(reference: "pd.Series[Any]", window: "pd.Series[Any]", role: ColumnRole) -> Difference:
-    before, now = _sampled(reference).dropna(), _sampled(window).dropna()
+    before, now = _sampled(reference), _sampled(window)
     if not (len(before) and len(now)):
-        gone = bool(len(before)) != bool(len(now))
-        return Difference("all values are missing" if gone else "nothing to compare", float(gone), 0.0 if gone else 1.0)
+        return Difference("nothing to compare", 0.0, 1.0)
     if role in _COUNTED:
-        return categories_differ(now.value_counts(), before.value_counts())
-    return numbers_differ(now.to_numpy(dtype=np.float64), before.to_numpy(dtype=np.float64))
+        return categories_differ(_counts(now), _counts(before))
+    return numbers_differ(_ordered(now), _ordered(before))
+
+
+def _counts(values: "pd.Series[Any]") -> "pd.Series[int]":
+    """Return rows by value; what is missing is a value of its own."""
+    counts = values.value_counts()
+    return pd.Series([*counts, int(values.isna().sum())], index=pd.Index([*counts.index, _MISSING], dtype=object))
+
+
+def _ordered(values: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
+    """Return numbers in which what is missing lies below all others, so that a change of its share is a difference."""
+    numbers = values.to_numpy(dtype=np.float64)
+    return np.where(np.isnan(numbers), -np.inf, numbers)
 
 
 def _sampled(values: "pd.Series[Any]") -> "pd.Series[Any]":

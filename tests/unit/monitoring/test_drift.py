@@ -52,6 +52,23 @@ def test_categories_are_compared_by_their_shares():
     assert found.effect == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("role", [ColumnRole.NUMERIC, ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN])
+def test_more_missing_values_are_drift(role):
+    def flags(missing):
+        values = pd.Series([0.0, 1.0] * 500)
+        return values.where(np.arange(1000) >= missing) if role is not ColumnRole.CATEGORICAL else words(missing)
+
+    def words(missing):
+        return pd.Series([None if n < missing else "ab"[n % 2] for n in range(1000)], dtype=object)
+
+    features = schema(x=role)
+    [same] = compare_features(pd.DataFrame({"x": flags(100)}), pd.DataFrame({"x": flags(110)}), features, RULE)
+    [more] = compare_features(pd.DataFrame({"x": flags(100)}), pd.DataFrame({"x": flags(400)}), features, RULE)
+    assert not same.drifted
+    assert more.drifted
+    assert more.effect == pytest.approx(0.3)
+
+
 def test_a_feature_whose_values_are_gone_has_drifted():
     now = frame(200, 2)
     now["x"] = np.nan
