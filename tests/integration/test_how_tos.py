@@ -63,6 +63,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "retrain-on-new-data.md",
         "read-from-sql.md",
         "limit-and-recover-runs.md",
+        "watch-for-drift.md",
     ],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
