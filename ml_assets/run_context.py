@@ -56,7 +56,7 @@ class PartitionContext(dg.AssetExecutionContext):
         """The span of the partition that is made now."""
         partitions = self.assets_def.partitions_def
         if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
-            return super().partition_time_window
+            return cast("dg.TimeWindow", super().partition_time_window)
         return partitions.time_window_for_partition_key(self._partition)
 
 

@@ -85,6 +85,8 @@ def _formatted(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
     zoned = {moment.tzinfo is not None for moment in moments.values()}
     if len(zoned) > 1:
         return None
+    if zoned == {True}:  # Arrow heeds a datetime's own zone only as long as pandas is not loaded
+        moments = {text: moment.astimezone(dt.UTC) for text, moment in moments.items()}
     dtype = pa.timestamp("us", "UTC" if zoned == {True} else None) if _CLOCK.search(form) else pa.date32()
     return pa.chunked_array([pa.array([moments[text] for text in known], dtype).take(encoded.indices)])
 

@@ -4,6 +4,7 @@ A database without column types, such as SQLite, may return anything in any row,
 Does not belong here: files (`row_spool`).
 """
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ class ColumnKind:
             return self._decimals(values)
         if self.kind is Kind.TEXT:
             values = [str(value) if isinstance(value, uuid.UUID) else value for value in values]
+        if self.kind is Kind.MOMENT:  # Arrow heeds a datetime's own zone only as long as pandas is not loaded
+            values = [value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value for value in values]
         made = pa.array(values, type=self.dtype)
         if self.kind is Kind.INTEGER:
             bounds = pc.min_max(made).as_py().values()
