@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from assay.promotion import PromotionDecision
 from assay.specs.base import Spec
+from assay.specs.pipeline import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
 
@@ -37,6 +38,13 @@ class ChampionInForce:
     version: str
     value_at_promotion: float | None
 
-    def learned_from(self, partition: str | None, dataset: ValidatedDataset) -> bool:
+    def training_digests(self, spec: PipelineSpec) -> dict[str, str]:
+        """Digests of the partitions whose rows it learned from; the holdout, the newest by time, is none of them."""
+        digests = dict(self.model.manifest.data_digests)
+        if spec.split.by == "time":
+            digests.pop(max(digests))
+        return digests
+
+    def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
         """Whether these very rows are among those that it was trained on."""
-        return self.model.manifest.data_digests.get(partition or "") == dataset.fingerprint.digest
+        return self.training_digests(spec).get(partition or "") == dataset.fingerprint.digest

@@ -49,7 +49,7 @@ def training_features(champion: ChampionInForce, artifacts: ArtifactStore, spec:
     """
     asset, manifest = tuple(asset_key(spec, "validated_dataset").path), champion.model.manifest
     frames = []
-    for partition, digest in manifest.data_digests.items():
+    for partition, digest in champion.training_digests(spec).items():
         commit = artifacts.of_data(asset, partition or None, digest)
         if commit is None:
             raise ArtifactNotFoundError(

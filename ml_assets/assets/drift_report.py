@@ -60,7 +60,7 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             earlier_reports(context, artifacts, DriftReport, _windows_before(run)),
             run,
             partition=partition_of(context) or "",
-            trained_on=champion.learned_from(partition_of(context), validated_dataset),
+            trained_on=champion.learned_from(partition_of(context), validated_dataset, run),
         )
         yield dg.Output(report, metadata=drift_metadata(report))
         yield check_of_drift(report)

@@ -63,7 +63,7 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             earlier_reports(context, artifacts, PerformanceReport, _windows_before(run)),
             run,
             partition=partition_of(context) or "",
-            trained_on=champion.learned_from(partition_of(context), validated_dataset),
+            trained_on=champion.learned_from(partition_of(context), validated_dataset, run),
         )
         yield dg.Output(report, metadata=performance_metadata(report))
         yield check_of_performance(report)

@@ -77,6 +77,7 @@ def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
 
 
 def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(watched):
+    assert judged(watched, "2021-02")[0].status == "judged"  # the champion's holdout
     drift, performance, checks = judged(watched, "2021-01")
     assert drift.status == "trained_on"
     assert checks["features_not_drifted"].passed
