@@ -103,8 +103,8 @@ def test_the_newest_row_counts_in_utc_whatever_the_columns_type():
         def __init__(self, values):
             self.table = pa.table({"t": values})
 
-    zoned = dt.datetime(2021, 1, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-    parts = [Rows(pa.array([dt.date(2020, 12, 30), None])), Rows(pa.array([zoned]))]
+    moment = pa.array([dt.datetime(2020, 12, 31, 23, tzinfo=dt.UTC)])
+    parts = [Rows(pa.array([dt.date(2020, 12, 30), None])), Rows(moment.cast(pa.timestamp("us", "Asia/Nicosia")))]
     assert newest_row(parts, "t") == dt.datetime.fromisoformat("2020-12-31T23:00")
     assert newest_row(parts, None) is None
 
