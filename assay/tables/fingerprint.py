@@ -5,6 +5,7 @@ Does not belong here: digests of files.
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,9 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
     Returns:
         The fingerprint, computed in blocks of 65,536 rows.
     """
-    digests = {name: _column_digest(table.column(name)) for name in table.column_names}
+    # hashing lets other threads run: the digests of a wide table are found on all cores
+    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
+        digests = dict(zip(table.column_names, pool.map(_column_digest, table.columns), strict=True))
     return TableFingerprint(rows=table.num_rows, columns=digests)
 
 
@@ -85,10 +88,15 @@ def _column_digest(column: pa.ChunkedArray) -> str:
     digest = hashlib.sha256(dtype_name(column.type).encode())
     for start in range(0, len(column), _BLOCK_ROWS):
         block = _plain(column.slice(start, _BLOCK_ROWS))
-        digest.update(np.packbits(np.asarray(pc.is_valid(block))).tobytes())
+        digest.update(_validity(block))
         for part in _value_bytes(block):
             digest.update(part)
     return digest.hexdigest()
+
+
+def _validity(block: pa.Array) -> bytes:
+    valid = np.asarray(pc.is_valid(block)) if block.null_count else np.ones(len(block), np.bool_)
+    return np.packbits(valid).tobytes()
 
 
 def _plain(block: pa.ChunkedArray) -> pa.Array:
@@ -115,10 +123,11 @@ def _value_bytes(block: pa.Array) -> list[Any]:
         block = block.view(pa.int64() if dtype.bit_width == 64 else pa.int32())  # noqa: PLR2004 - bits
     elif not (pa.types.is_integer(dtype) or pa.types.is_floating(dtype)):
         return [json.dumps(block.to_pylist(), default=str, ensure_ascii=False).encode()]
-    values = np.ascontiguousarray(block.fill_null(0).to_numpy(zero_copy_only=False))
-    if np.issubdtype(values.dtype, np.floating):
-        values = np.where(np.isnan(values), np.array(np.nan, values.dtype), values)
-    return [values.tobytes()]
+    filled = block.fill_null(0) if block.null_count else block
+    values = np.ascontiguousarray(filled.to_numpy(zero_copy_only=False))
+    if np.issubdtype(values.dtype, np.floating) and (unknown := np.isnan(values)).any():
+        values = np.where(unknown, np.array(np.nan, values.dtype), values)
+    return [values]
 
 
 def _text_bytes(block: pa.Array) -> list[Any]:

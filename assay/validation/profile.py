@@ -6,6 +6,8 @@ Does not belong here: rules.
 import math
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +17,7 @@ from assay.validation.report import ColumnProfile
 
 # counting all different values of long columns costs more than judging them
 _COUNTED_ROWS = 100_000
+_NUMBERS = frozenset({"integer", "float"})
 
 
 def profile(table: JudgedTable) -> tuple[ColumnProfile, ...]:
@@ -23,9 +26,8 @@ def profile(table: JudgedTable) -> tuple[ColumnProfile, ...]:
 
 
 def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
-    values = table.plain(column.name)
     missing = table.missing(column.name)
-    distinct = _distinct(values)
+    distinct = _distinct(table, column.name)
     hidden = table.is_pii(column.name)
     low, high, mean = (None, None, None) if hidden else _numbers(table, column.name)
     return ColumnProfile(
@@ -43,10 +45,10 @@ def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
     )
 
 
-def _distinct(values: pa.ChunkedArray) -> int | None:
-    head = values.slice(0, _COUNTED_ROWS)
-    if pa.types.is_floating(head.type):
-        head = head.filter(pc.invert(pc.is_nan(head)), null_selection_behavior="drop")
+def _distinct(table: JudgedTable, name: str) -> int | None:
+    head = table.plain(name).slice(0, _COUNTED_ROWS)
+    if table.kind(name) in _NUMBERS:  # pandas counts different numbers in a third of Arrow's time
+        return int(pd.Series(_as_numpy(head)).nunique())
     try:
         return int(pc.count_distinct(head, mode="only_valid").as_py())
     except pa.ArrowNotImplementedError:  # nested and other rare types cannot be compared; the profile says none
@@ -54,12 +56,22 @@ def _distinct(values: pa.ChunkedArray) -> int | None:
 
 
 def _numbers(table: JudgedTable, name: str) -> tuple[float | None, float | None, float | None]:
-    if table.kind(name) not in {"integer", "float"}:
+    if table.kind(name) not in _NUMBERS or table.missing(name) == table.rows:
         return None, None, None
-    values = table.plain(name).cast(pa.float64(), safe=False)
-    finite = values.filter(pc.is_finite(values), null_selection_behavior="drop")
-    bounds = pc.min_max(finite).as_py()
-    return _finite(bounds["min"]), _finite(bounds["max"]), _finite(pc.mean(finite).as_py())
+    column = table.plain(name)
+    values, mean = _as_numpy(column), pc.mean(column.cast(pa.float64(), safe=False)).as_py()
+    if not math.isfinite(mean):
+        values = values[np.isfinite(values)]
+        mean = pc.mean(pa.array(values, pa.float64())).as_py()
+    if not values.size:
+        return None, None, None
+    return float(np.fmin.reduce(values)), float(np.fmax.reduce(values)), _finite(mean)
+
+
+def _as_numpy(values: pa.ChunkedArray) -> "np.ndarray[Any, Any]":
+    """Return numbers with NaN where one is missing."""
+    plain: np.ndarray[Any, Any] = (values.cast(pa.float64()) if pa.types.is_decimal(values.type) else values).to_numpy()
+    return plain
 
 
 def _finite(value: Any) -> float | None:

@@ -151,3 +151,17 @@ def test_a_changed_column_of_a_projection_is_named():
 
 def test_large_numbers_beside_nulls_keep_every_digit():
     assert fingerprint(pa.table({"i": [None, 2**53]})) != fingerprint(pa.table({"i": [None, 2**53 + 1]}))
+
+
+def test_fingerprints_stay_what_stored_data_was_published_with():
+    table = pa.table(
+        {
+            "number": pa.array([1.5, None, float("nan"), -0.0]),
+            "count": pa.array([1, 2, None, 4]),
+            "text": pa.array(["a", None, "é", ""]).dictionary_encode(),
+            "flag": pa.array([True, None, False, True]),
+            "moment": pa.array([0, 1, 2, None], pa.timestamp("us", "UTC")),
+        }
+    )
+
+    assert fingerprint(table).digest == "97aab0fdd74185ad0c7630c88e0ed443d4e0bb1a607131d2b463b67d2de71c56"

@@ -15,10 +15,17 @@ def test_numbers_are_summed_up_and_nan_is_missing(gate):
     assert (column.minimum, column.maximum, column.mean) == (1.0, 4.0, 2.5)
 
 
+def test_whole_numbers_are_summed_up_however_large_and_with_some_missing(gate):
+    column = gate({"x": pa.array([2**63 - 1, None, 2**63 - 1, 1])}).report.profile[0]
+
+    assert (column.missing, column.distinct, column.minimum, column.maximum) == (1, 2, 1.0, 2.0**63)
+    assert column.mean == pytest.approx(2**64 / 3)
+
+
 def test_infinite_values_do_not_spoil_the_profile(gate):
     column = gate({"x": [1.0, float("inf"), 1e308, 1e308]}).report.profile[0]
 
-    assert column.maximum == 1e308
+    assert (column.minimum, column.maximum) == (1.0, 1e308)
     assert column.mean is None or column.mean < float("inf")
 
 
