@@ -267,6 +267,13 @@ class TrackerUnavailableError(TrackingError):
     transient = True
 
 
+class ChampionChangedError(TrackingError):
+    """A decision was made against a champion that is no longer in force."""
+
+    code = "champion_changed"
+    transient = True
+
+
 class PartitionsFailedError(AssayError):
     """Partitions of a range could not be made; the others were."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
+from dagster_aws.s3 import S3Resource
 
 from assay.evaluation.judging import evaluate
 from assay.evaluation.plots import plots_for
@@ -30,7 +31,7 @@ from definitions import build_definitions
 from ml_assets.resource_wiring import resources_for
 from ml_assets.tracking import log_evaluation, log_training, run_tags
 from resources.experiment_tracker import MlflowTracker, RunIdentity
-from resources.model_registry import MlflowModelRegistry
+from resources.model_registry import MlflowModelRegistry, Trial
 from resources.settings import Settings
 
 ASSETS = (
@@ -70,7 +71,9 @@ def as_loop(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
     """Do the same without runs and without a store."""
     settings, found, held = Settings(), {}, dict[str, ValidatedDataset]()
     tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
-    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri)
+    registry = MlflowModelRegistry(
+        tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=S3Resource()
+    )
     for month, accepted in validated(spec, months, settings):
         held[month] = accepted
         if len(held) <= (spec.split.train_partitions or 0):
@@ -110,8 +113,10 @@ def one_month(
         log_training(tracked, model, best, spec)
     report = evaluate(model, split, spec, partition=month)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
-    decision = decide(model, registry.champion_model(spec.registered_name), split, report, spec)
-    registry.apply(decision, model, render(model, report, decision, spec), spec)
+    met = registry.in_force(spec.registered_name)
+    decision = decide(model, met.model if met else None, split, report, spec)
+    card = render(model, report, decision, spec)
+    registry.apply(Trial(model, met.version if met else None, decision, card), spec)
     return report.metrics[report.primary_metric]
 
 

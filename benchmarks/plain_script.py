@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagster_aws.s3 import S3Resource
+
 from assay.evaluation.judging import evaluate
 from assay.evaluation.plots import plots_for
 from assay.ingestion.dataset import read_dataset
@@ -22,7 +24,7 @@ from assay.tuning.search import find_best_hyperparameters
 from assay.validation.gate import run_gate
 from ml_assets.tracking import log_evaluation, log_training, run_tags
 from resources.experiment_tracker import MlflowTracker, RunIdentity
-from resources.model_registry import MlflowModelRegistry
+from resources.model_registry import MlflowModelRegistry, Trial
 from resources.settings import Settings
 
 
@@ -40,7 +42,9 @@ def main(pipeline: Path, source: Path) -> None:
     spec = load_pipeline(pipeline)
     settings = Settings()
     tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
-    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri)
+    registry = MlflowModelRegistry(
+        tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=S3Resource()
+    )
 
     read = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")
     verdict = run_gate(read.dataset, spec, where="plain script")
@@ -55,8 +59,10 @@ def main(pipeline: Path, source: Path) -> None:
         log_training(tracked, model, best, spec)
     report = evaluate(model, split, spec)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
-    decision = decide(model, registry.champion_model(spec.registered_name), split, report, spec)
-    registry.apply(decision, model, render(model, report, decision, spec), spec)
+    met = registry.in_force(spec.registered_name)
+    decision = decide(model, met.model if met else None, split, report, spec)
+    card = render(model, report, decision, spec)
+    registry.apply(Trial(model, met.version if met else None, decision, card), spec)
     print(json.dumps(report.metrics))
 
 

@@ -30,15 +30,15 @@ def champion_in_force(registry: MlflowModelRegistry, spec: PipelineSpec) -> Cham
         TrackingError: there is none yet.
         DigestMismatchError: its files are not those that were registered.
     """
-    version, model = registry.champion(spec.registered_name), registry.champion_model(spec.registered_name)
-    if version is None or model is None:
+    found = registry.in_force(spec.registered_name)
+    if found is None:
         raise TrackingError(
             "there is no champion yet",
             where=f"registered model {spec.registered_name}",
             expected="a promoted model",
             remedy=f"materialise {spec.name}/champion_model first",
         )
-    return ChampionInForce(model, version.version, version.holdout_value)
+    return ChampionInForce(found.model, found.version.version, found.version.holdout_value)
 
 
 def training_features(champion: ChampionInForce, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:

@@ -51,7 +51,9 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             experiment_prefix=settings.experiment_prefix,
             tags={"git_sha": settings.revision},
         ),
-        "model_registry": MlflowModelRegistry(tracking_uri=settings.tracking_uri),
+        "model_registry": MlflowModelRegistry(
+            tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=s3
+        ),
         "model_exporter": ModelExporter(s3=s3),
         "run_parameters": RunParameters(),
     }

@@ -4,20 +4,27 @@ Does not belong here: the decision to promote (`assay.promotion`).
 """
 
 import tempfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster_aws.s3 import S3Resource
 
 from assay.champion import ChampionRecord
-from assay.errors import DigestMismatchError, TrackingError
+from assay.errors import ChampionChangedError, DigestMismatchError, TrackingError
 from assay.promotion import PromotionDecision
 from assay.specs import PipelineSpec
 from assay.training.trained_model import TrainedModel
 from resources.file_digests import bundle_digest
 from resources.mlflow_connection import as_tracking_error, connect
-from resources.mlflow_models import BUNDLE, DIGEST_TAG, logged_model_id
+from resources.mlflow_models import BUNDLE, DIGEST_TAG
+from resources.model_versions import VALUE_TAG, RegisteredVersion, registered, version_of
+from resources.object_store.keys import encoded
+from resources.object_store.opening import open_store
+from resources.object_store.turns import Turn, turn
+from resources.s3_client import client_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,60 +32,69 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
-_VALUE_TAG = "assay.holdout_value"
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredVersion:
-    """A version in the registry.
+class RegisteredModel:
+    """A version in the registry, and its model: loaded and verified."""
+
+    version: RegisteredVersion
+    model: TrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate's trial against the champion.
 
     Attributes:
-        name: of the registered model.
-        version: its number.
-        digest: of its files.
-        holdout_value: the primary metric with which it was promoted; None where that was not recorded.
+        model: the candidate; its MLflow run holds it already.
+        met: the champion that the decision was made against; None where there was none.
+        decision: the verdict.
+        card: markdown, the version's description.
     """
 
-    name: str
-    version: str
-    digest: str
-    holdout_value: float | None = None
+    model: TrainedModel
+    met: RegisteredVersion | None
+    decision: PromotionDecision
+    card: str
 
 
 class MlflowModelRegistry(dg.ConfigurableResource[None]):
-    """MLflow's registry; the alias `champion` says which version is in force."""
+    """MLflow's registry; the alias `champion` says which version is in force.
+
+    MLflow sets an alias whatever it was before. Who changes the champion therefore takes a turn in the artifact store,
+    and looks within it whether the champion is the one that was decided on. People who set the alias in MLflow itself,
+    and deployments with another artifact store, take no turns: their change is seen up to the moment of that look.
+    """
 
     tracking_uri: str
+    storage_uri: str
+    s3: dg.ResourceDependency[S3Resource]
 
-    def apply(self, decision: PromotionDecision, model: TrainedModel, card: str, spec: PipelineSpec) -> ChampionRecord:
+    def apply(self, trial: Trial, spec: PipelineSpec) -> ChampionRecord:
         """Carry out a decision: register and promote the model, or leave the champion as it is.
 
         Args:
-            decision: the verdict.
-            model: the candidate; its MLflow run holds it already.
-            card: markdown, the version's description.
+            trial: the candidate and the decision on it.
             spec: the pipeline.
 
         Returns:
             Which version is champion now.
 
         Raises:
+            ChampionChangedError: the decision was made against a champion that is no longer in force.
             TrackingError: the candidate was never logged, or MLflow refused.
+            StoreUnavailableError: the artifact store, where turns are taken, does not answer.
         """
-        name = spec.registered_name
-        before = self.champion(name)
-        after = before
-        if decision.verdict == "promoted":
-            after = self.register(name, model, card)
-            self._record_value(after, decision)
-            self.promote(after)
-        changed = before is not None and after is not None and before.version != after.version
+        met = trial.met
+        after = self._promoted(trial, spec.registered_name) if trial.decision.promotes else met
+        changed = met is not None and after is not None and met.version != after.version
         return ChampionRecord(
             pipeline=spec.name,
-            registered_name=name,
-            decision=decision,
+            registered_name=spec.registered_name,
+            decision=trial.decision,
             version=after.version if after else None,
-            previous_version=before.version if before and changed else None,
+            previous_version=met.version if met and changed else None,
         )
 
     def register(self, name: str, model: TrainedModel, card: str) -> RegisteredVersion:
@@ -88,31 +104,8 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             TrackingError: the model's run holds no model.
         """
         client = connect(self.tracking_uri)
-        run_id = model.manifest.annotations["mlflow_run_id"]
         with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
-            experiment_id = client.get_run(run_id).info.experiment_id
-            model_id = logged_model_id(client, experiment_id, run_id, digest=None)
-            if model_id is None:
-                raise TrackingError(
-                    "the MLflow run of this model holds no model",
-                    where=f"run {run_id}",
-                    remedy="materialise trained_model again: its logging did not finish",
-                )
-            digest = client.get_logged_model(model_id).tags[DIGEST_TAG]
-            _create_name(client, name)
-            known = _of_content(client, name, digest)
-            version = known[0] if known else self._created(client, name, model_id, run_id, digest)
-            client.update_model_version(name, version.version, description=card)
-        return RegisteredVersion(name=name, version=str(version.version), digest=digest)
-
-    def promote(self, version: RegisteredVersion) -> None:
-        """Give a version the champion's alias; the former champion keeps `previous_champion`."""
-        client = connect(self.tracking_uri)
-        former = self.champion(version.name)
-        with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be promoted"):
-            if former is not None and former.version != version.version:
-                client.set_registered_model_alias(version.name, PREVIOUS, former.version)
-            client.set_registered_model_alias(version.name, CHAMPION, version.version)
+            return registered(client, name, model.manifest.annotations["mlflow_run_id"], card)
 
     def roll_back(self, name: str, version: str | None = None) -> tuple[RegisteredVersion, RegisteredVersion]:
         """Put an earlier version in force again, once its files are known to be whole.
@@ -126,6 +119,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
 
         Raises:
             TrackingError: there is no champion, no such version, or it is in force already.
+            ChampionChangedError: another champion came into force meanwhile.
             DigestMismatchError: the version's files are not those that were registered.
         """
         client = connect(self.tracking_uri)
@@ -140,34 +134,63 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 remedy="name a version of the registry that is not the champion",
             )
         self._loaded(found)
-        with as_tracking_error(self.tracking_uri, f"version {found.version} of {name} cannot be put in force"):
-            client.set_registered_model_alias(name, CHAMPION, str(found.version))
-            client.set_registered_model_alias(name, PREVIOUS, former.version)
-        return RegisteredVersion(name, str(found.version), found.tags.get(DIGEST_TAG, "")), former
+        back = version_of(found)
+        with self._turn(name) as own:
+            self._require_in_force(name, former)
+            self._put_in_force(back, former, own)
+        return back, former
 
     def champion(self, name: str) -> RegisteredVersion | None:
         """Return the version in force; None while there is none."""
-        found = self._champion_version(connect(self.tracking_uri), name)
-        if found is None:
-            return None
-        value = found.tags.get(_VALUE_TAG)
-        return RegisteredVersion(
-            name, str(found.version), found.tags.get(DIGEST_TAG, ""), float(value) if value else None
-        )
+        found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
+        return None if found is None else version_of(found)
 
-    def champion_model(self, name: str) -> TrainedModel | None:
+    def in_force(self, name: str) -> RegisteredModel | None:
         """Load the champion; None while there is none.
 
         Raises:
             DigestMismatchError: its files are not those that were registered.
         """
-        found = self._champion_version(connect(self.tracking_uri), name)
-        return None if found is None else self._loaded(found)
+        found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
+        return None if found is None else RegisteredModel(version_of(found), self._loaded(found))
+
+    def _promoted(self, trial: Trial, name: str) -> RegisteredVersion:
+        """Register the candidate and give it the alias; nothing is registered when the decision came too late."""
+        with self._turn(name) as own:
+            self._require_in_force(name, trial.met)
+            version = self.register(name, trial.model, trial.card)
+            self._record_value(version, trial.decision)
+            self._put_in_force(version, trial.met, own)
+        return version
+
+    def _turn(self, name: str) -> AbstractContextManager[Turn]:
+        store = open_store(self.storage_uri, lambda: client_of(self.s3))
+        return turn(store, f"@champions/{encoded(name)}/", what=f"the champion of {name}")
+
+    def _require_in_force(self, name: str, met: RegisteredVersion | None) -> None:
+        now = self.champion(name)
+        if (now.version if now else None) != (met.version if met else None):
+            raise ChampionChangedError(
+                "the champion has changed since the decision was made",
+                where=f"registered model {name}",
+                found=f"version {now.version}" if now else "no champion",
+                expected=f"version {met.version}" if met else "no champion yet",
+                remedy="run again, so that the model is held against the champion in force",
+            )
+
+    def _put_in_force(self, version: RegisteredVersion, former: RegisteredVersion | None, own: Turn) -> None:
+        """Set the aliases within one's turn; the former champion keeps `previous_champion`."""
+        client, name = connect(self.tracking_uri), version.name
+        own.require_time_left()
+        with as_tracking_error(self.tracking_uri, f"version {version.version} of {name} cannot be put in force"):
+            if former is not None and former.version != version.version:
+                client.set_registered_model_alias(name, PREVIOUS, former.version)
+            client.set_registered_model_alias(name, CHAMPION, version.version)
 
     def _record_value(self, version: RegisteredVersion, decision: PromotionDecision) -> None:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be described"):
-            client.set_model_version_tag(version.name, version.version, _VALUE_TAG, repr(decision.candidate_value))
+            client.set_model_version_tag(version.name, version.version, VALUE_TAG, repr(decision.candidate_value))
 
     def _loaded(self, version: "ModelVersion") -> TrainedModel:
         from assay.persistence import load_model
@@ -186,18 +209,6 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 )
             return load_model(bundle)
 
-    def _created(self, client: "MlflowClient", name: str, model_id: str, run_id: str, digest: str) -> "ModelVersion":
-        source = client.get_logged_model(model_id).artifact_location
-        client.create_model_version(name, source=source, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model_id)
-        first, *twins = _of_content(client, name, digest)
-        # a request whose answer was lost is sent again by MLflow, and makes a second version of the same content
-        for twin in twins:
-            client.delete_model_version(name, twin.version)
-        return first
-
-    def _champion_version(self, client: "MlflowClient", name: str) -> "ModelVersion | None":
-        return self._found(client, name, alias=CHAMPION)
-
     def _found(
         self, client: "MlflowClient", name: str, version: str | None = None, alias: str = PREVIOUS
     ) -> "ModelVersion | None":
@@ -213,22 +224,6 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                     return None  # neither the model nor such a version exists yet
                 raise
-
-
-def _of_content(client: "MlflowClient", name: str, digest: str) -> "list[ModelVersion]":
-    """Return the versions of that content, the oldest first."""
-    versions = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'")
-    return sorted(versions, key=lambda version: int(version.version))
-
-
-def _create_name(client: "MlflowClient", name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _download(tracking_uri: str, version: "ModelVersion", folder: str) -> str:

@@ -4,14 +4,17 @@ Does not belong here: the rule of the decision.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dagster as dg
 
 from assay.champion import ChampionRecord
+from assay.errors import ChampionChangedError
 from assay.evaluation.report import EvaluationReport
 from assay.model_card import render
 from assay.promotion import decide
 from assay.specs import PipelineSpec
+from assay.splitting import Split
 from assay.tables.dataset import ValidatedDataset
 from assay.training.trained_model import TrainedModel
 from ml_assets.gated_window import gated_split, window_input
@@ -20,7 +23,9 @@ from ml_assets.pipeline_asset import own_input, pipeline_asset
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
 from ml_assets.run_context import asset_key
 from ml_assets.run_parameters import RunParameters
-from resources.model_registry import MlflowModelRegistry
+from resources.model_registry import MlflowModelRegistry, Trial
+
+_TRIALS = 4
 
 
 def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
@@ -57,11 +62,42 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
         split = gated_split(validated_dataset, run, context)
-        champion = model_registry.champion_model(run.registered_name)
-        decision = decide(trained_model, champion, split, evaluation_report, run)
-        card = render(trained_model, evaluation_report, decision, run)
-        record = model_registry.apply(decision, trained_model, card, run)
+        record, card = _tried(trained_model, evaluation_report, split, model_registry, run)
         yield dg.Output(record, metadata=champion_metadata(record, card))
         yield check_of_champion(record)
 
     return champion_model
+
+
+def _tried(
+    candidate: TrainedModel,
+    report: EvaluationReport,
+    split: Split,
+    registry: MlflowModelRegistry,
+    spec: PipelineSpec,
+) -> tuple[ChampionRecord, str]:
+    """Hold the candidate against the champion in force, again when another came into force meanwhile.
+
+    Returns:
+        The decision that was carried out, and the model card.
+
+    Raises:
+        ChampionChangedError: the champion changed each time; the step may be repeated later.
+    """
+    for _ in range(_TRIALS - 1):
+        with suppress(ChampionChangedError):
+            return _tried_once(candidate, report, split, registry, spec)
+    return _tried_once(candidate, report, split, registry, spec)
+
+
+def _tried_once(
+    candidate: TrainedModel,
+    report: EvaluationReport,
+    split: Split,
+    registry: MlflowModelRegistry,
+    spec: PipelineSpec,
+) -> tuple[ChampionRecord, str]:
+    champion = registry.in_force(spec.registered_name)
+    decision = decide(candidate, champion.model if champion else None, split, report, spec)
+    card = render(candidate, report, decision, spec)
+    return registry.apply(Trial(candidate, champion.version if champion else None, decision, card), spec), card

@@ -50,8 +50,10 @@ def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
         split = gated_split(validated_dataset, run, context)
         incremental = run.training.scenario == "incremental"
         with experiment_tracker.run(run_identity(context, run), run_tags(run, split)) as tracked:
-            champion = model_registry.champion_model(run.registered_name) if incremental else None
-            model = train(split, best_hyperparameters, run, champion).annotated(mlflow_run_id=tracked.run_id)
+            champion = model_registry.in_force(run.registered_name) if incremental else None
+            model = train(split, best_hyperparameters, run, champion.model if champion else None).annotated(
+                mlflow_run_id=tracked.run_id
+            )
             exported = model_exporter.export(model, run)
             # published before it is tracked: an outage of the tracker must not cost a finished fit
             yield dg.Output(model, metadata=model_metadata(model, exported, tracked))

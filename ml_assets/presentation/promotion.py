@@ -9,7 +9,7 @@ import dagster as dg
 
 from assay.champion import ChampionRecord
 from assay.errors import TrackingError
-from resources.model_registry import RegisteredVersion
+from resources.model_versions import RegisteredVersion
 
 CHAMPION = "champion_model"
 ROLLED_BACK = "rolled back"

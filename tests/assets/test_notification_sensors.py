@@ -14,7 +14,7 @@ from definitions import build_definitions
 from ml_assets.notices.run_events import notices_of
 from resources.mlflow_connection import connect
 from resources.mlflow_models import DIGEST_TAG
-from resources.model_registry import RegisteredVersion
+from resources.model_registry import CHAMPION, PREVIOUS
 from resources.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -326,7 +326,8 @@ def second_version(registry):
     client = connect(registry.tracking_uri)
     first = client.get_model_version("bank", "1")
     client.create_model_version("bank", source=first.source, run_id=first.run_id, tags=dict(first.tags))
-    registry.promote(RegisteredVersion("bank", "2", ""))
+    client.set_registered_model_alias("bank", PREVIOUS, "1")
+    client.set_registered_model_alias("bank", CHAMPION, "2")
 
 
 def damage_version_1(registry):

@@ -9,6 +9,7 @@ import pytest
 from postgres_server import postgres_server
 from small_platform import ASSETS, write_csv
 
+from assay.champion import ChampionRecord
 from resources.artifact_store import ArtifactStore
 from resources.object_store.local import LocalStore
 
@@ -55,6 +56,7 @@ def test_eight_first_runs_at_once_all_end_right(checkout, storage):
     assert all("RUN_SUCCESS" in text for _, text in outcomes.values())
     assert (checkout.root / ".assay" / "dagster" / "history").exists() == ("ASSAY_DAGSTER_POSTGRES_URL" not in storage)
     each_month_has_its_own_result(ArtifactStore(LocalStore(checkout.root / ".assay" / "store")))
+    each_champion_met_the_one_before_it(ArtifactStore(LocalStore(checkout.root / ".assay" / "store")))
     there_is_one_champion(checkout.root / ".assay" / "mlflow" / "mlflow.db")
 
 
@@ -87,6 +89,12 @@ def each_month_has_its_own_result(store):
         data = newest["validated_dataset", month]
         read = newest["trained_model", month].inputs
         assert read[f"tiny/validated_dataset@{month}"] == f"1:{data.data_version}"
+
+
+def each_champion_met_the_one_before_it(store):
+    records = [store.load(("tiny", "champion_model"), month, ChampionRecord) for month in MONTHS]
+    promoted = sorted((record for record in records if record.decision.promotes), key=lambda one: int(one.version))
+    assert [record.previous_version for record in promoted] == [None, *(one.version for one in promoted[:-1])]
 
 
 def there_is_one_champion(database):

@@ -15,6 +15,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from dagster_aws.s3 import S3Resource
 
 from assay.errors import DigestMismatchError, TrackerUnavailableError, TrackingError
 from assay.estimators.registry import family_names
@@ -28,7 +29,7 @@ from assay.tuning.result import BestHyperparameters, TrialRecord
 from resources.experiment_tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
 from resources.mlflow_connection import initialise_local_stores
 from resources.mlflow_models import DIGEST_TAG
-from resources.model_registry import CHAMPION, PREVIOUS, MlflowModelRegistry
+from resources.model_registry import CHAMPION, PREVIOUS, MlflowModelRegistry, Trial
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = RunIdentity("demo", "dagster-run", "demo/trained_model", "2024-01")
@@ -88,8 +89,8 @@ def tracker(request, tmp_path):
 
 
 @pytest.fixture
-def registry(tracker):
-    return MlflowModelRegistry(tracking_uri=tracker.tracking_uri)
+def registry(tracker, tmp_path):
+    return MlflowModelRegistry(tracking_uri=tracker.tracking_uri, storage_uri=str(tmp_path / "store"), s3=S3Resource())
 
 
 @pytest.fixture
@@ -166,6 +167,16 @@ def _logged(tracker, identity=IDENTITY, **parameters):
 
 def _decision(verdict):
     return PromotionDecision(verdict=verdict, reason="for the test", metric="roc_auc", candidate_value=0.8)
+
+
+def _applied(registry, model, spec, verdict="promoted"):
+    """Carry out a decision that was made just now."""
+    met = registry.champion(spec.registered_name)
+    return registry.apply(Trial(model, met, _decision(verdict), "# card"), spec)
+
+
+def _called(name):
+    return _spec().model_copy(update={"name": name})
 
 
 def _runs(tracker, fresh):
@@ -386,7 +397,7 @@ def test_the_requirements_are_those_of_the_manifest(tracker, fresh):
 
 def test_an_unknown_name_has_no_champion(registry):
     assert registry.champion("nobody") is None
-    assert registry.champion_model("nobody") is None
+    assert registry.in_force("nobody") is None
 
 
 def _named(tracker):
@@ -426,19 +437,18 @@ def test_promotion_moves_the_aliases(tracker, registry, fresh):
     for number, strength in enumerate((0.1, 10.0)):
         identity = RunIdentity("demo", f"run-{number}", "demo/trained_model", None)
         model, _ = _logged(tracker, identity, C=strength)
-        versions.append(registry.register(name, model, "# card"))
-        registry.promote(versions[-1])
-    assert registry.champion(name) == versions[1]
-    assert str(fresh.get_model_version_by_alias(name, PREVIOUS).version) == versions[0].version
-    registry.promote(versions[1])  # a retry
-    assert str(fresh.get_model_version_by_alias(name, PREVIOUS).version) == versions[0].version
-    assert str(fresh.get_model_version_by_alias(name, CHAMPION).version) == versions[1].version
+        versions.append(_applied(registry, model, _called(name)).version)
+    assert registry.champion(name).version == versions[1]
+    assert str(fresh.get_model_version_by_alias(name, PREVIOUS).version) == versions[0]
+    _applied(registry, model, _called(name))  # a retry
+    assert str(fresh.get_model_version_by_alias(name, PREVIOUS).version) == versions[0]
+    assert str(fresh.get_model_version_by_alias(name, CHAMPION).version) == versions[1]
 
 
 def test_the_champion_is_loaded_from_the_registry_and_predicts_the_same(tracker, registry):
     model, _ = _logged(tracker)
-    registry.promote(registry.register(_named(tracker), model, "# card"))
-    champion = registry.champion_model(_named(tracker))
+    _applied(registry, model, _called(_named(tracker)))
+    champion = registry.in_force(_named(tracker)).model
     features = _split().holdout.features
     np.testing.assert_array_equal(champion.estimator.predict_proba(features), model.estimator.predict_proba(features))
     assert champion.manifest == model.manifest
@@ -446,35 +456,35 @@ def test_the_champion_is_loaded_from_the_registry_and_predicts_the_same(tracker,
 
 def test_a_champion_whose_files_were_changed_is_refused(sqlite_uri, tmp_path):
     tracker = MlflowTracker(tracking_uri=sqlite_uri, artifact_root=str(tmp_path / "a"), experiment_prefix=tmp_path.name)
-    registry = MlflowModelRegistry(tracking_uri=sqlite_uri)
+    registry = MlflowModelRegistry(tracking_uri=sqlite_uri, storage_uri=str(tmp_path / "store"), s3=S3Resource())
     model, _ = _logged(tracker)
-    registry.promote(registry.register(tmp_path.name, model, "# card"))
+    _applied(registry, model, _called("changed-files"))
     (manifest,) = (tmp_path / "a").rglob("bundle/manifest.json")
     manifest.write_text(manifest.read_text().replace('"seed"', '"seed" '))
     with pytest.raises(DigestMismatchError):
-        registry.champion_model(tmp_path.name)
+        registry.in_force("changed-files")
 
 
 def test_a_decision_is_carried_out_once(tracker, registry):
     model, _ = _logged(tracker)
-    spec = _spec().model_copy(update={"name": _named(tracker)})
-    kept = registry.apply(_decision("rejected_below_minimum"), model, "# card", spec)
+    spec = _called(_named(tracker))
+    kept = _applied(registry, model, spec, "rejected_below_minimum")
     assert (kept.version, kept.previous_version) == (None, None)
-    promoted = [registry.apply(_decision("promoted"), model, "# card", spec) for _ in range(2)]
+    promoted = [_applied(registry, model, spec) for _ in range(2)]
     assert [record.version for record in promoted] == ["1", "1"]
 
 
 def test_only_a_promotion_takes_the_champions_place(tracker, registry):
-    spec = _spec().model_copy(update={"name": _named(tracker)})
+    spec = _called(_named(tracker))
     old, _ = _logged(tracker, C=0.1)
     new, _ = _logged(tracker, RunIdentity("demo", "later", "demo/trained_model", None), C=10.0)
-    registry.apply(_decision("promoted"), old, "# card", spec)
+    _applied(registry, old, spec)
     for verdict, expected in (
         ("kept_champion", ("1", None)),
         ("rejected_below_minimum", ("1", None)),
         ("promoted", ("2", "1")),
     ):
-        record = registry.apply(_decision(verdict), new, "# card", spec)
+        record = _applied(registry, new, spec, verdict)
         assert (record.version, record.previous_version) == expected
 
 
@@ -482,7 +492,7 @@ def test_a_registered_model_without_the_alias_has_no_champion(tracker, registry)
     model, _ = _logged(tracker)
     registry.register(_named(tracker), model, "# card")
     assert registry.champion(_named(tracker)) is None
-    assert registry.champion_model(_named(tracker)) is None
+    assert registry.in_force(_named(tracker)) is None
 
 
 def test_a_model_whose_logging_did_not_finish_cannot_be_registered(tracker, registry):

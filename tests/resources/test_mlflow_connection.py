@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from dagster_aws.s3 import S3Resource
 
 from assay.errors import TrackerUnavailableError, TrackingError
 from resources.experiment_tracker import MlflowTracker, RunIdentity
@@ -70,7 +71,7 @@ def _opens(uri):
 
 
 def _asks(uri):
-    MlflowModelRegistry(tracking_uri=uri).champion("demo")
+    MlflowModelRegistry(tracking_uri=uri, storage_uri="unused", s3=S3Resource()).champion("demo")
 
 
 @pytest.mark.parametrize("use", [_opens, _asks])
