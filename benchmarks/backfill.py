@@ -2,11 +2,12 @@
 
     python benchmarks/backfill.py [--rounds 1] [--trials 4] [--json out.json]
     python benchmarks/backfill.py --synthetic-months 120 --rows 2000
+    python benchmarks/backfill.py --against-single-runs 6
 
 Each side runs in a fresh process with fresh stores and one thread; Dagster's import is taken off the loop's share as
 in `overhead`. The second form runs ranges of 12, of half and of all months, and prints the peak memory of each,
-which must not grow.
-Does not belong here: the work itself (`backfill_work`).
+which must not grow. The third compares the range run of so many months with a run for each of them.
+Does not belong here: the work itself (`backfill_work`), runs of the command line (`single_runs`).
 """
 
 import argparse
@@ -22,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from overhead import ROOT, Measurement, environment_of, import_of_dagster, medians_and_ratio, print_table
+from single_runs import print_single_runs
 
 FLIGHTS = """\
 name: flights
@@ -79,6 +81,8 @@ def main() -> int:
         if options.synthetic_months:
             return print_memory(Path(folder), options.synthetic_months, options.rows)
         pipeline = FLIGHTS.format(trials=options.trials)
+        if options.against_single_runs:
+            return print_single_runs(Path(folder), pipeline, MONTHS[: options.against_single_runs], history=2)
         found = [
             measured(side, Path(folder) / f"{side}{number}", pipeline, MONTHS)
             for number in range(options.rounds)
@@ -102,6 +106,7 @@ def parsed_options() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=4, help="trials of each month's search")
     parser.add_argument("--synthetic-months", type=int, help="look at memory instead, over so many made months")
     parser.add_argument("--rows", type=int, default=2000, help="rows of a made month")
+    parser.add_argument("--against-single-runs", type=int, help="compare so many months with a run for each instead")
     parser.add_argument("--json", type=Path, help="where to write all measurements")
     return parser.parse_args()
 

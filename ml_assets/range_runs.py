@@ -2,7 +2,8 @@
 
 Each partition gets what a run of its own would have given it: commit, receipt, checks, data version, events. One that
 fails does not hold up the others: later steps of the run pass over it, and the last step fails for it. A partition
-whose history before the range is too short is passed over, since every range begins so; alone, it is refused.
+whose history before the range is too short is passed over, since every range begins so; alone, it is refused. So is
+one without rows that Dagster added to a backfill.
 Does not belong here: what a partition's value is (`assets`), the events' content (`range_events`).
 """
 
@@ -17,6 +18,7 @@ from typing import Any, get_origin
 import dagster as dg
 
 from assay.errors import AssayError, PartitionsFailedError
+from ml_assets.backfill_scope import added_by_dagster
 from ml_assets.partitions import missing_history, upstream_keys
 from ml_assets.range_events import evaluation, materialization, newest_materialization, outputs
 from ml_assets.run_context import PartitionContext, Scope, makes_many, place_of
@@ -105,13 +107,15 @@ class _Range:
             if isinstance(value, PartitionedInput):
                 self.failed |= value.outcome.failed
                 self.passed_over |= value.outcome.passed_over
-        keys = list(self.context.partition_keys)
-        short = {key: count for key in keys if (count := self._missing_history(key))}
-        if len(short) < len(keys):  # a range of nothing else is refused like each of them
-            self.passed_over |= {
-                key: f"{count} earlier partition{'s are' if count > 1 else ' is'} missing"
-                for key, count in short.items()
-            }
+        keys, added = list(self.context.partition_keys), added_by_dagster(self.context)
+        short = {
+            key: f"{count} earlier partition{'s are' if count > 1 else ' is'} missing"
+            for key in keys
+            if (count := self._missing_history(key))
+        }
+        early = dict.fromkeys(filter(self._lacks_rows, added), "it has no rows yet, and the backfill did not name it")
+        if len(idle := early | short) < len(keys):  # a range of nothing else is refused like each of them
+            self.passed_over |= idle
 
     def _missing_history(self, key: str) -> int:
         """Return how many partitions before the range a window lacks; what lacks inside the range has failed."""
@@ -121,6 +125,12 @@ class _Range:
             if isinstance(mapping, dg.TimeWindowPartitionMapping) and isinstance(value, PartitionedInput):
                 most = max(most, missing_history(mapping, keys) + value.unpublished(k for k in keys if k < first))
         return most
+
+    def _lacks_rows(self, key: str) -> bool:
+        return any(
+            isinstance(value := self.arguments[name], PartitionedInput) and value.unpublished(keys)
+            for name, keys in self._reads(key)
+        )
 
     def _reads(self, key: str) -> Iterator[tuple[str, list[str]]]:
         partitions = self.context.assets_def.partitions_def

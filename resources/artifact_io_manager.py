@@ -110,7 +110,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         def published(key: str) -> bool:
             return self.artifacts().log.newest(asset, key) is not None
 
-        return PartitionedInput(HeldWindow(read), many, _outcome_in_this_run(context), published, note)
+        return PartitionedInput(HeldWindow(read), many, _outcome_of_step_before(context), published, note)
 
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
@@ -158,11 +158,14 @@ def _makes_many(context: dg.InputContext) -> bool:
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
 
 
-def _outcome_in_this_run(context: dg.InputContext) -> RangeOutcome:
-    """Return what the step that makes this input told of partitions without a value; nothing if it did not run."""
+def _outcome_of_step_before(context: dg.InputContext) -> RangeOutcome:
+    """Return what the step that makes this input told of partitions without a value; nothing if it did not run.
+
+    Where a run was started again from its failure, the step may have run in the run before.
+    """
     if context.upstream_output is None:
         return RangeOutcome({}, {})
-    step, run_id = context.upstream_output.step_key, _run_id(context)
+    step, run_id = context.upstream_output.step_key, context.upstream_output.run_id
     told: dict[str, dict[str, str]] = {_FAILED: {}, _PASSED_OVER: {}}
     for entry in context.step_context.instance.all_logs(run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT):
         event = entry.get_dagster_event()

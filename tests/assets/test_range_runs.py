@@ -2,12 +2,18 @@
 
 import dagster as dg
 import mlflow
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
+from assay.errors import DataContractError
 from assay.ingestion.isolation import transcribe_in_child
+from ml_assets.gated_window import gated_split
 
 MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
 DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
+MODELS = tuple(
+    f"monthly/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
+)
 COMPARED = ("raw_dataset", "validated_dataset", "best_hyperparameters", "evaluation_report")
 
 
@@ -103,3 +109,55 @@ def test_a_refused_month_fails_the_run_and_costs_only_what_would_learn_from_it(m
     assert sorted(record.partition_key for record in told) == [month for month in months if month != "2021-01"]
     checks = [check for check in result.get_asset_check_evaluations() if check.check_name == "values_in_range"]
     assert {check.partition: check.passed for check in checks} == {month: month != "2021-01" for month in months}
+
+
+def test_months_that_a_backfill_takes_in_by_itself_are_passed_over_until_they_have_rows(monthly):
+    assert monthly.materialize_range(*DATA, first="2020-12", last="2021-03").success
+    asked_for(monthly, "backfill", "2020-12", "2021-01", "2021-02", "2021-03")
+    by_dagster = {"dagster/backfill": "backfill"}  # two months train, so that two more months would learn from these
+    result = monthly.materialize_range(*MODELS, first="2020-12", last="2021-05", tags=by_dagster)
+    assert result.success, failure(result)
+    assert [month for month, version in versions(monthly, "champion_model").items() if version[0]] == list(MONTHS[2:])
+
+    result = monthly.materialize_range(*MODELS, first="2021-02", last="2021-05")
+    assert not result.success
+    assert "[partitions_failed] 2 of 4 partitions failed" in failure(result)
+
+
+def test_a_backfill_of_nothing_but_months_without_history_is_refused(monthly):
+    assert monthly.materialize(*DATA, partition="2020-12").success
+    asked_for(monthly, "backfill", "2020-12")
+    tags = {"dagster/backfill": "backfill"}
+    result = monthly.materialize_range(*MODELS, first="2020-12", last="2021-02", tags=tags)
+    assert not result.success
+    assert "[partitions_failed] 3 of 3 partitions failed" in failure(result)
+
+
+def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(monthly, monkeypatch):
+    assert monthly.materialize_range("monthly/*", first="2020-12", last="2021-03").success
+
+    def refuses_february(window, spec, context):
+        if context.partition_key == "2021-02":
+            raise DataContractError("February is odd")
+        return gated_split(window, spec, context)
+
+    def killed(*_):
+        raise RuntimeError("the machine died")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("ml_assets.assets.best_hyperparameters.gated_split", refuses_february)
+        broken.setattr("ml_assets.assets.trained_model.gated_split", killed)
+        first = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
+    assert not first.success
+    again = monthly.resumed(first)
+    assert next(event.step_key for event in again.all_events if event.is_step_start) == "monthly__trained_model"
+    assert not again.success
+    assert "2021-02: [data_contract_broken] February is odd" in failure(again)
+    made = {month: len(monthly.artifacts.log.history(("monthly", "trained_model"), month)) for month in MONTHS[2:]}
+    assert made == {"2021-02": 1, "2021-03": 2}
+
+
+def asked_for(platform, name, *months):
+    """Keep a backfill as the user interface asks for it."""
+    backfill = PartitionBackfill(name, BulkActionStatus.REQUESTED, False, {}, 0.0, partition_names=list(months))
+    platform.instance.add_backfill(backfill)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import create_execution_plan, execute_run
+from dagster._core.execution.plan.state import KnownExecutionState
 
 from definitions import build_definitions
 from resources.artifact_store import ArtifactStore
@@ -120,17 +123,42 @@ class Platform:
             raise_on_error=False,
         )
 
-    def materialize_range(self, *assets: str, first: str, last: str, parameters: dict | None = None):
+    def materialize_range(
+        self, *assets: str, first: str, last: str, parameters: dict | None = None, tags: dict | None = None
+    ):
         """Materialise assets for a range of partitions in one run; never raises."""
         keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
         config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
         return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=keys,
             instance=self.instance,
-            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+            tags={
+                "dagster/asset_partition_range_start": first,
+                "dagster/asset_partition_range_end": last,
+                **(tags or {}),
+            },
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
             raise_on_error=False,
         )
+
+    def resumed(self, result):
+        """Run again, from its failure, a run that failed; never raises."""
+        failed = self.instance.get_run_by_id(result.run_id)
+        job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(
+            asset_selection=failed.asset_selection
+        )
+        steps, state = KnownExecutionState.build_resume_retry_reexecution(self.instance, failed)
+        plan = create_execution_plan(job, failed.run_config, steps, known_state=state, tags=failed.tags)
+        run = self.instance.create_run_for_job(
+            job,
+            execution_plan=plan,
+            run_config=failed.run_config,
+            tags=failed.tags,
+            root_run_id=failed.run_id,
+            parent_run_id=failed.run_id,
+            asset_selection=failed.asset_selection,
+        )
+        return execute_run(InMemoryJob(job), run, self.instance)
 
     @property
     def artifacts(self) -> ArtifactStore:
