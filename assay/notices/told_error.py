@@ -48,7 +48,8 @@ def _typed(message: str) -> ToldError | None:
     if head is None:
         return None
     code = f"{head['code']}: {head['defect']}" if head["defect"] else head["code"]
-    return ToldError(code=code, what=head["what"], where=_field(rest, "where"), remedy=_field(rest, "remedy"))
+    # an error may quote others between its place and its remedy: its own are the first and the last
+    return ToldError(code=code, what=head["what"], where=_field(rest, "where"), remedy=_field(rest[::-1], "remedy"))
 
 
 def _field(lines: Sequence[str], name: str) -> str:

@@ -1,6 +1,6 @@
 """What is read back from the text of an error."""
 
-from assay.errors import MalformedDataError, SourceNotFoundError
+from assay.errors import MalformedDataError, PartitionsFailedError, SourceNotFoundError
 from assay.notices.told_error import ToldError, told_error
 
 
@@ -20,6 +20,16 @@ def test_the_innermost_typed_error_is_told_without_the_offending_value():
 def test_of_two_typed_errors_the_cause_is_told():
     chain = [as_kept(SourceNotFoundError("a partition failed")), as_kept(MalformedDataError("a field too many"))]
     assert told_error(chain).what == "a field too many"
+
+
+def test_an_error_that_quotes_others_is_told_with_its_own_place_and_remedy():
+    quoted = SourceNotFoundError("no such file", where="a.csv", remedy="check the path")
+    error = PartitionsFailedError(
+        "1 of 2 failed", where="m/champion", found=f"2021-01: {quoted}", remedy="make 2021-01 again"
+    )
+    assert told_error([as_kept(error)]) == ToldError(
+        "partitions_failed", "1 of 2 failed", "m/champion", "make 2021-01 again"
+    )
 
 
 def test_a_typed_error_s_untyped_cause_is_not_told():
