@@ -40,7 +40,7 @@ def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> C
         delimiter: the format's own separator, taken where no other explains the rows better.
 
     Raises:
-        MalformedDataError: no delimiter gives rows of one length, or there is no such encoding.
+        MalformedDataError: no delimiter gives rows of one length, or several do, or there is no such encoding.
     """
     require_known_encoding(dialect, name)
     encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
@@ -51,9 +51,10 @@ def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> C
     decimal = "," if dialect.decimal == "," or _has_decimal_commas(columns, separator) else "."
     found = {"encoding": encoding, "delimiter": separator, "decimal": decimal, "detect": False}
     thousands = dialect.thousands or _thousands(columns, decimal, separator)
-    words = dialect.null_values if dialect.null_values != ("",) else ("", *_missing_words(columns, decimal))
+    told = dialect.null_words or dialect.null_values != ("",)
+    words = dialect.null_words if told else tuple(_missing_words(columns, decimal))
     dates = dialect.date_format or _date_format(columns)
-    return dialect.model_copy(update={**found, "thousands": thousands, "null_values": words, "date_format": dates})
+    return dialect.model_copy(update={**found, "thousands": thousands, "null_words": words, "date_format": dates})
 
 
 def _encoding(path: Path) -> str:
@@ -82,16 +83,17 @@ def _sample(path: Path, encoding: str) -> list[str]:
 
 def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: str) -> str:
     widths = {mark: _width(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
-    best = max(widths, key=lambda mark: widths[mark])
-    if widths[best] > 1:
-        return best
+    fitting = [mark for mark, width in widths.items() if width > 1]
+    if len(fitting) == 1:
+        return fitting[0]
+    several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
     raise malformed(
         Defect.WRONG_DELIMITER,
         "the delimiter cannot be told",
         name,
-        found="rows of different lengths whatever the delimiter",
+        found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
-        remedy="set dataset.dialect.delimiter, and mend rows of other lengths",
+        remedy="set dataset.dialect.delimiter" + ("" if several else ", and mend rows of other lengths"),
     )
 
 
@@ -116,7 +118,9 @@ def _has_decimal_commas(columns: Sequence[Sequence[str]], separator: str) -> boo
     if separator == ",":
         return False
     numbers = r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?|[+-]?\d+(,\d+)?"
-    return any(_all_match(numbers, values) and any("," in value for value in values) for values in columns)
+    # 1,234 is a whole number to the other half of the world
+    sure = re.compile(r"(?![+-]?[1-9]\d{0,2}(,\d{3})+$).*,.*")
+    return any(_all_match(numbers, values) and any(map(sure.fullmatch, values)) for values in columns)
 
 
 def _thousands(columns: Sequence[Sequence[str]], decimal: str, separator: str) -> str | None:

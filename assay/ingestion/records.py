@@ -13,7 +13,7 @@ from typing import Any
 from assay.ingestion.batches import BatchStream, ReadOptions
 from assay.ingestion.bounds import require_few_columns
 from assay.ingestion.defects import Defect, malformed
-from assay.ingestion.strict_json import WHAT, FaultyRecord, StrictParser
+from assay.ingestion.strict_json import WHAT, FaultyRecord, StrictParser, as_unicode
 from assay.ingestion.typed_rows import Block, typed_stream
 
 MAX_LINE_BYTES = 16 << 20
@@ -66,6 +66,7 @@ def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> It
         if not record.keys() <= names.keys():
             names.update(dict.fromkeys(record))
             require_few_columns(len(names), name)
+            _require_unicode(record, row, name)
         rows.append(row)
         held.append(record)
         size += length
@@ -104,6 +105,21 @@ def _record(value: Any, row: int, name: str) -> dict[str, Any]:
     if isinstance(value, FaultyRecord):
         raise value.refusal(name, row)
     return value
+
+
+def _require_unicode(keys: Iterable[str], row: int, name: str) -> None:
+    for key in keys:
+        shown = as_unicode(key)
+        if shown != key:
+            raise malformed(
+                Defect.WRONG_ENCODING,
+                "a column's name is not valid Unicode",
+                name,
+                row=row,
+                column=shown,
+                found="half of a surrogate pair",
+                expected="names of valid Unicode",
+            )
 
 
 def _kind(value: Any) -> str:

@@ -16,15 +16,17 @@ from xml.etree.ElementTree import Element, iterparse
 from assay.errors import MalformedDataError
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.workbook_package import Workbook, workbook_errors
+from assay.ingestion.workbook_texts import MAIN, text_in, unescaped
 
 MAX_ROWS = 1 << 20
 """Of a sheet; what says it has more is no sheet."""
-_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_ROW, _CELL, _VALUE, _FORMULA = f"{_MAIN}row", f"{_MAIN}c", f"{_MAIN}v", f"{_MAIN}f"
-_INLINE, _TEXT, _RUN, _DATA = f"{_MAIN}is", f"{_MAIN}t", f"{_MAIN}r", f"{_MAIN}sheetData"
+_ROW, _CELL, _VALUE, _FORMULA = f"{MAIN}row", f"{MAIN}c", f"{MAIN}v", f"{MAIN}f"
+_INLINE, _DATA = f"{MAIN}is", f"{MAIN}sheetData"
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _WHOLE = re.compile(r"-?[0-9]{1,4000}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NO_DAY = 60
+"""The number that spreadsheets count from 1900 give to 29 February of that year, which had none."""
 _TRUTH = {"1": True, "0": False, "true": True, "false": False}
 
 
@@ -91,7 +93,8 @@ class SheetRows:
     def _value(self, cell: Element, row: int, column: int) -> Any:
         kind, text = cell.get("t", "n"), cell.findtext(_VALUE)
         if kind == "inlineStr":
-            return _inline(cell) or None
+            holder = cell.find(_INLINE)
+            return None if holder is None else text_in(holder) or None
         if not text:
             if cell.find(_FORMULA) is not None and (kind != "str" or text is None):
                 raise self._uncalculated("a formula without a stored value", row, column)
@@ -104,7 +107,7 @@ class SheetRows:
         if kind == "s" and text.strip().isdecimal() and int(text) < len(self.workbook.texts):
             return self.workbook.texts[int(text)] or None
         if kind == "str":
-            return text
+            return unescaped(text)
         if kind == "b" and text in _TRUTH:
             return _TRUTH[text]
         if kind == "d":
@@ -119,8 +122,15 @@ class SheetRows:
         number = int(text) if _WHOLE.fullmatch(text) else float(text)
         if style not in self.workbook.dates:
             return number
-        from openpyxl.utils.datetime import from_excel  # type: ignore[import-untyped]  # it publishes no types
+        from openpyxl.utils.datetime import (  # type: ignore[import-untyped]  # it publishes no types
+            WINDOWS_EPOCH,
+            from_excel,
+        )
 
+        if self.workbook.epoch == WINDOWS_EPOCH and int(number) == _NO_DAY and style not in self.workbook.durations:
+            raise self._refusal(
+                Defect.VALUE_OUT_OF_RANGE, "a date does not exist", row, column, "29 February 1900", "a day that was"
+            )
         try:
             return from_excel(number, self.workbook.epoch, timedelta=style in self.workbook.durations)
         except (OverflowError, ValueError) as error:
@@ -161,11 +171,3 @@ class SheetRows:
             expected=expected,
             remedy="open it in a spreadsheet program, mend the cell, and save it again",
         )
-
-
-def _inline(cell: Element) -> str:
-    holder = cell.find(_INLINE)
-    if holder is None:
-        return ""
-    runs = [child if child.tag == _TEXT else child.find(_TEXT) for child in holder if child.tag in {_TEXT, _RUN}]
-    return "".join(run.text or "" for run in runs if run is not None)

@@ -18,6 +18,7 @@ from assay.errors import MalformedDataError
 from assay.ingestion.archives import encrypted, require_nothing_appended
 from assay.ingestion.damage import damaged
 from assay.ingestion.defects import Defect, malformed
+from assay.ingestion.workbook_texts import shared_texts
 
 MAX_UNPACKED_BYTES = 1 << 30
 MAX_RATIO = 500
@@ -100,17 +101,26 @@ def opened_workbook(path: Path, name: str) -> Workbook:
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
         # not all of `read`, which goes through every sheet that does not tell its size
         reader.read_manifest()
-        reader.read_strings()
         reader.read_workbook()
         apply_stylesheet(reader.archive, reader.wb)
         book = reader.wb
         return Workbook(
             sheets=_sheets(reader, name),
-            texts=reader.shared_strings,
+            texts=_texts(reader),
             epoch=book.epoch,
             dates=frozenset(book._date_formats),  # noqa: SLF001 - openpyxl tells dates from numbers by nothing else
             durations=frozenset(book._timedelta_formats),  # noqa: SLF001 - as above
         )
+
+
+def _texts(reader: Any) -> list[str]:
+    from openpyxl.xml.constants import SHARED_STRINGS  # type: ignore[import-untyped]  # it publishes no types
+
+    part = reader.package.find(SHARED_STRINGS)
+    if part is None:
+        return []
+    with reader.archive.open(part.PartName[1:]) as source:
+        return shared_texts(source)
 
 
 def _sheets(reader: Any, name: str) -> dict[str, str]:

@@ -148,7 +148,8 @@ def _tell(verdict: GateVerdict) -> None:
             level = logging.ERROR if rule.severity == "ERROR" else logging.WARNING
             for failure in rule.failures:
                 place = failure.column or "(table)"
-                _LOG.log(level, "%s: %s: %s; expected %s", rule.name, place, failure.found, failure.expected)
+                rows = f" in {failure.count:,} of {report.rows_judged:,} rows" if failure.row_numbers else ""
+                _LOG.log(level, "%s: %s: %s%s; expected %s", rule.name, place, failure.found, rows, failure.expected)
     if report.passed:
         _LOG.info("the gate passed %s of %s rows", f"{report.rows_judged:,}", f"{report.rows_read:,}")
     else:

@@ -58,6 +58,8 @@ class CsvDialect(Spec):
     """How dates are written, as for `strptime`, e.g. `%d.%m.%Y`; ISO 8601 is understood without it."""
     null_values: tuple[str, ...] = ("",)
     """Unquoted texts that mean 'missing'."""
+    null_words: tuple[str, ...] = ()
+    """Unquoted texts that mean 'missing' in every column but those of text, where they may be values, as `NA`."""
     detect: bool = False
     """Find what is not set here in the first data, once; the finding is frozen with the schema."""
 

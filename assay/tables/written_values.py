@@ -6,7 +6,7 @@ Does not belong here: types of files that have types (`assay.ingestion`).
 
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,6 +34,7 @@ def with_values_read(table: pa.Table, spec: DatasetSpec, frozen: Mapping[str, st
         values = table.column(name)
         if dtype_name(values.type) != "string" or values.null_count == len(values):
             continue
+        values = _without(values, spec.dialect.null_words)
         declared = spec.columns[name].role if name in spec.columns else None
         if declared is ColumnRole.DATETIME:
             table = table.set_column(place, name, _required_moments(values, name, spec.dialect))
@@ -50,6 +51,14 @@ def parsed_moments(texts: Collection[str], form: str) -> dict[str, dt.datetime] 
         return {text: dt.datetime.strptime(text.strip(), form) for text in texts}  # noqa: DTZ007 - as written
     except ValueError:
         return None
+
+
+def _without(texts: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
+    """Return the texts with those words missing that mean so everywhere but among texts."""
+    if not words:
+        return texts
+    shown = pc.if_else(pc.is_in(texts, pa.array(words, texts.type)), pa.scalar(None, texts.type), texts)
+    return texts if shown.null_count == len(shown) else shown
 
 
 def _required_moments(values: pa.ChunkedArray, name: str, dialect: CsvDialect) -> pa.ChunkedArray:

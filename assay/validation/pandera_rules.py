@@ -167,8 +167,8 @@ def _finding(table: JudgedTable, columns: tuple[str, ...], violation: Violation,
 def _bounds(rule: RangeRule) -> str:
     below, above = ("above", "below") if rule.strict else ("at least", "at most")
     parts = [
-        f"{below} {rule.min:g}" if rule.min is not None else "",
-        f"{above} {rule.max:g}" if rule.max is not None else "",
+        f"{below} {rule.min:.15g}" if rule.min is not None else "",
+        f"{above} {rule.max:.15g}" if rule.max is not None else "",
     ]
     return " and ".join(part for part in parts if part)
 

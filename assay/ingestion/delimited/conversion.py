@@ -23,7 +23,9 @@ from assay.specs.dataset import CsvDialect
 EXACT_UP_TO = 2**53
 """Whole numbers up to this have floats of their own."""
 _LEADING_ZERO = r"^[ \t]*[+-]?0[0-9xX]"
-_MANY_DIGITS = r"^[ \t]*[+-]?[0-9]{16,}[ \t]*$"
+_MANY_DIGITS = r"^[ \t]*[+-]?[0-9]{16,}([.,]0*)?[ \t]*$"
+_VANISHED = r"^[^eE]*[1-9][^eE]*[eE]-"
+_TINY = (b"e-", b"E-")
 _DIGIT = r"[0-9]"
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _UNFIT = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
@@ -80,7 +82,7 @@ def converted(block: Block, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.
 def columns_that_lose(table: pa.Table, block: Block, rows: Rows) -> tuple[str, ...]:
     """Return the number columns of a converted block that say less than their texts.
 
-    A leading zero (`00123`, `0x1F`), digits beyond 64 bits, or a size beyond a float's.
+    A leading zero (`00123`, `0x1F`), digits beyond 64 bits, or a size beyond a float's, huge or tiny.
 
     Args:
         table: the block as converted.
@@ -88,7 +90,8 @@ def columns_that_lose(table: pa.Table, block: Block, rows: Rows) -> tuple[str, .
         rows: how they are written.
     """
     numbers = [field.name for field in table.schema if is_number(field.type)]
-    suspects = [name for name in numbers if _is_suspect(table[name])]
+    tiny = any(exponent in block.data for exponent in _TINY)
+    suspects = [name for name in numbers if _is_suspect(table[name]) or (tiny and _has_zeros(table[name]))]
     if rows.dialect.quote.encode() in block.data:
         zeros = numbers  # a separator inside quotes would shift the count of columns
     else:
@@ -115,9 +118,17 @@ def _is_suspect(numbers: pa.ChunkedArray) -> bool:
     return any(value is not None and abs(value) >= EXACT_UP_TO for value in finite.values())
 
 
+def _has_zeros(numbers: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_floating(numbers.type) and pc.any(pc.equal(numbers, 0.0)).as_py())
+
+
 def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
     if pc.any(pc.match_substring_regex(texts, _LEADING_ZERO)).as_py():
         return True
+    if _has_zeros(numbers):
+        vanished = pc.and_(pc.equal(numbers, 0.0), pc.match_substring_regex(texts, _VANISHED))
+        if pc.any(vanished).as_py():
+            return True
     if not _is_suspect(numbers):
         return False
     overflown = pc.and_(pc.is_inf(numbers), pc.match_substring_regex(texts, _DIGIT))
@@ -126,6 +137,20 @@ def _loses_something(numbers: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
 
 
 def _parsed(block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tuple[str, ...] = ()) -> pa.Table:
+    values, words = rows.dialect.null_values, rows.dialect.null_words
+    table = _parsed_with(block, rows, types, only, (*values, *words))
+    texts = tuple(field.name for field in table.schema if pa.types.is_string(field.type)) if words else ()
+    texts = tuple(name for name in texts if table[name].null_count)
+    if texts:  # Arrow knows words for all columns only
+        exact = _parsed_with(block, rows, dict.fromkeys(texts, pa.string()), texts, values)
+        for name in texts:
+            table = table.set_column(table.schema.get_field_index(name), name, exact[name])
+    return table
+
+
+def _parsed_with(
+    block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tuple[str, ...], missing: tuple[str, ...]
+) -> pa.Table:
     dialect = rows.dialect
     reading = csv.ReadOptions(
         column_names=list(rows.names), use_threads=False, block_size=len(block.data) + len(UTF8_MARK) + 1
@@ -134,7 +159,7 @@ def _parsed(block: Block, rows: Rows, types: Mapping[str, pa.DataType], only: tu
         delimiter=rows.separator, quote_char=dialect.quote, double_quote=True, newlines_in_values=True
     )
     convert = csv.ConvertOptions(
-        null_values=list(dialect.null_values),
+        null_values=list(missing),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
         true_values=_TRUE,

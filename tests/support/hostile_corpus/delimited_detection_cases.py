@@ -35,6 +35,37 @@ CASES: list[HostileCase] = [
     detected("an encoding that does not exist", "a,b\n1,2\n", malformed(Defect.WRONG_ENCODING), encoding="utf-99"),
     detected("NA among numbers", "a,b\n1,x\nNA,y\n", exact(a=[1, None], b=["x", "y"])),
     detected("NA among texts stays a text", "a,b\nx,1\nNA,2\n", exact(a=["x", "NA"], b=[1, 2])),
+    detected(
+        "NA among numbers, and among texts, where it is one",
+        "n,country,day\n1,NA,2020-01-31\nNA,DE,NA\n3,,2020-02-29\n",
+        exact(
+            n=[1, None, 3],
+            country=["NA", "DE", None],
+            day=[dt.date(2020, 1, 31), None, dt.date(2020, 2, 29)],
+        ),
+    ),
+    detected(
+        "NA among numbers, and dates in a format that is told",
+        "day,n\n31.12.2020,NA\nNA,2\n",
+        exact(day=[dt.date(2020, 12, 31), None], n=[None, 2]),
+        date_format="%d.%m.%Y",
+    ),
+    detected(
+        "thousands commas that decimal commas would explain too",
+        "a;b\n1,234;1.5\n2,345;2.5\n",
+        exact(a=["1,234", "2,345"], b=[1.5, 2.5]),
+    ),
+    detected(
+        "commas and semicolons in equal number in every row",
+        "a,b;c\n1,5;2\n2,5;3\n",
+        malformed(Defect.WRONG_DELIMITER),
+    ),
+    detected(
+        "decimal commas without a header, which commas would cut too",
+        "1,5;2,5\n3,5;4,5\n",
+        malformed(Defect.WRONG_DELIMITER),
+        header=False,
+    ),
     detected("thousands of two marks", "a;b\n1.234.567,5;x\n2,5;y\n", exact(a=[1234567.5, 2.5], b=["x", "y"])),
     detected(
         "one mark that may be decimal or thousands", "a,b\n1.234,x\n5.678,y\n", exact(a=[1.234, 5.678], b=["x", "y"])

@@ -16,6 +16,7 @@ from hostile_corpus.workbook_parts import (
     number,
     packed,
     parts_of,
+    shared_texts,
     sheet,
     text,
     workbook,
@@ -166,6 +167,28 @@ CELLS = [
     one_sheet("numbers in texts stay texts", exact(a=["007", "1"]), header("a"), text("007"), text("1")),
     one_sheet("whole numbers and fractions", exact(a=[1.0, 0.5]), header("a"), number(1), number(0.5)),
     one_sheet("numbers shown as text are numbers", exact(a=[7]), header("a"), number(7, TEXT)),
+    one_sheet(
+        "escapes of characters that XML cannot hold",
+        exact(aA=["x\r\ny", "_x0041_", "\U0001f600", "_xD83D_", "_x0_"]),
+        header("a_x0041_"),
+        text("x_x000D_\ny"),
+        text("_x005F_x0041_"),
+        text("_xD83D__xDE00_"),
+        text("_xD83D_"),
+        text("_x0_"),
+    ),
+    book(
+        "escapes in texts that cells share",
+        shared_texts("a", "x_x000D_\ny", "_x005F_x0041_", "abcx005F_d"),
+        exact(a=["x\r\ny", "_x0041_", "abcx005F_d"]),
+    ),
+    one_sheet(
+        "29 February 1900, which spreadsheets count and calendars do not",
+        malformed(Defect.VALUE_OUT_OF_RANGE, row=3, column="a"),
+        header("a"),
+        number(61, DATE),
+        number(60, DATE),
+    ),
     one_sheet(
         "dates and times",
         exact(

@@ -83,6 +83,16 @@ def parts_of(sheets: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     }
 
 
+def shared_texts(*values: str) -> bytes:
+    """Return a workbook of one column of texts, held in the table that cells share."""
+    parts = parts_of({"Rows": sheet(*(f'<c t="s"><v>{place}</v></c>' for place, _ in enumerate(values)))})
+    kinds, name = str(parts["[Content_Types].xml"]), "xl/sharedStrings.xml"
+    told = f'<Override PartName="/{name}" ContentType="{_SPREADSHEET}.sharedStrings+xml"/></Types>'
+    items = "".join(f'<si><t xml:space="preserve">{value}</t></si>' for value in values)
+    table = f'{_HEAD}<sst xmlns="{_MAIN}">{items}</sst>'
+    return packed({**parts, "[Content_Types].xml": kinds.replace("</Types>", told), name: table})
+
+
 def packed(parts: Mapping[str, str | bytes]) -> bytes:
     """Return parts as a file."""
     file = io.BytesIO()

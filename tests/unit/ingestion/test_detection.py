@@ -27,12 +27,13 @@ def find(tmp_path):
         ("a,b\n1,2\n", {"delimiter": ","}),
         ("a;b\n1,5;2\n", {"delimiter": ";", "decimal": ","}),
         ("a;b\n1,5;x, y\n2,5;z\n", {"delimiter": ";", "decimal": ","}),
+        ("a;b\n0,125;x\n1,250;y\n", {"decimal": ","}),
         ("a\tb\n1.5\t2\n", {"delimiter": "\t", "decimal": "."}),
         ("a|b\nx,y|2\n", {"delimiter": "|"}),
         ("a;b\n1.234.567,5;2\n", {"decimal": ",", "thousands": "."}),
         ("a;b\n1,234.5;2\n", {"decimal": ".", "thousands": ","}),
         ("a;b\n1'234'567;2\n", {"thousands": "'"}),
-        ("a,b\n1,NA\n2,3\n?,4\n", {"null_values": ("", "?", "NA")}),
+        ("a,b\n1,NA\n2,3\n?,4\n", {"null_words": ("?", "NA"), "null_values": ("",)}),
         ("a;b\n31.12.2020;1\n1.1.2021;2\n", {"date_format": "%d.%m.%Y"}),
         ("a,b\n12/31/2020,1\n1/13/2021,2\n", {"date_format": "%m/%d/%Y"}),
         ("a,b\n31/12/2020 18:30,1\n", {"date_format": "%d/%m/%Y %H:%M"}),
@@ -51,8 +52,9 @@ def test_what_the_rows_show_is_found(find, content, finding):
     ("content", "untouched"),
     [
         ("a;b\n1.234;2\n", {"decimal": ".", "thousands": None}),
+        ("a;b\n1,234;2.5\n", {"decimal": ".", "thousands": None}),
         ("a,b\n1/2/2020,x\n3/4/2020,y\n", {"date_format": None}),
-        ("a,b\nNA,x\nNamibia,y\n", {"null_values": ("",)}),
+        ("a,b\nNA,x\nNamibia,y\n", {"null_values": ("",), "null_words": ()}),
         ("a,b\n2020-01-31,x\n", {"date_format": None}),
     ],
 )
@@ -63,8 +65,9 @@ def test_what_two_dialects_would_explain_is_left_as_it_is(find, content, untouch
 
 def test_what_the_pipeline_says_is_kept(find):
     said = CsvDialect(delimiter=",", decimal=".", null_values=("-",), date_format="%Y", detect=True)
-    found = find("a;b,c\n1,5\n", said)
+    found = find("a;b,c\n1,5\nNA,6\n", said)
     assert (found.delimiter, found.decimal, found.null_values, found.date_format) == (",", ".", ("-",), "%Y")
+    assert not found.null_words
 
 
 def test_rows_that_no_delimiter_explains_are_refused(find):
