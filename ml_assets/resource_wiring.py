@@ -5,6 +5,9 @@ Does not belong here: reading settings (`resources.settings`), any use of a reso
 
 from typing import Any
 
+import dagster as dg
+
+from assay.credentials import without_credentials
 from ml_assets.run_parameters import RunParameters
 from ml_assets.supervision.artifacts import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
@@ -15,7 +18,7 @@ from resources.model_registry import MlflowModelRegistry
 from resources.quarantine import Quarantine
 from resources.s3_client import BoundedS3Resource
 from resources.schema_registry import SchemaRegistry
-from resources.settings import Settings
+from resources.settings import Settings, tracking_variable
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
@@ -30,6 +33,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         profile_name=settings.s3_profile,
         max_attempts=3,
     )
+    tracking_uri = _tracking_uri(settings)
     artifacts = SupervisedArtifacts(storage_uri=settings.artifact_uri, s3=s3)
     return {
         "s3": s3,
@@ -46,14 +50,18 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         ),
         "quarantine": Quarantine(storage_uri=settings.artifact_uri, s3=s3),
         "experiment_tracker": MlflowTracker(
-            tracking_uri=settings.tracking_uri,
+            tracking_uri=tracking_uri,
             artifact_root=settings.artifact_root,
             experiment_prefix=settings.experiment_prefix,
             tags={"git_sha": settings.revision},
         ),
-        "model_registry": MlflowModelRegistry(
-            tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=s3
-        ),
+        "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, storage_uri=settings.artifact_uri, s3=s3),
         "model_exporter": ModelExporter(s3=s3),
         "run_parameters": RunParameters(),
     }
+
+
+def _tracking_uri(settings: Settings) -> str:
+    """Return the tracking URI; its variable where it holds credentials, since Dagster shows what resources hold."""
+    shown = without_credentials(settings.tracking_uri)
+    return settings.tracking_uri if shown == settings.tracking_uri else dg.EnvVar(tracking_variable(settings))

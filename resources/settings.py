@@ -19,6 +19,7 @@ from assay.errors import AssayError
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
+_TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -145,6 +146,15 @@ def sql_connections() -> Mapping[str, str]:
         for name, value in found.items()
         if name.startswith(_SQL_CONNECTION) and value
     }
+
+
+def tracking_variable(settings: Settings) -> str:
+    """Return the variable that holds the tracking URI, for those who must name it rather than show it.
+
+    A URI that came from elsewhere, such as `.env`, is in this process's environment then.
+    """
+    os.environ[_TRACKING] = settings.tracking_uri
+    return _TRACKING
 
 
 def _dotenv() -> dict[str, str]:

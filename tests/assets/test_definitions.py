@@ -1,9 +1,11 @@
 """What the code location holds."""
 
 import dagster as dg
+from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK
 
 from assay.specs import RunOverrides
+from definitions import build_definitions
 from ml_assets.execution import executor_for
 from ml_assets.run_parameters import RunParameters
 from ml_assets.versions import code_version
@@ -98,3 +100,15 @@ def test_no_secret_is_in_the_definitions(bank, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     snapshot = dg.Definitions.get_repository_def(bank.definitions)
     assert "hunter2" not in str(snapshot.get_top_level_resources())
+
+
+def test_dagster_shows_no_password_of_the_tracker_and_its_resources_have_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_MLFLOW_TRACKING_URI", "")  # what is set meanwhile is undone at the end
+    uri = "https://ann:swordfish@mlflow.example.org"
+    definitions = build_definitions(Settings(home=tmp_path, pipelines_dir=tmp_path, mlflow_tracking_uri=uri))
+    shown = dg.serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
+    assert "ASSAY_MLFLOW_TRACKING_URI" in shown
+    assert "swordfish" not in shown
+    names = ("experiment_tracker", "model_registry")
+    with dg.build_resources({name: definitions.resources[name] for name in names}) as made:
+        assert {made.experiment_tracker.tracking_uri, made.model_registry.tracking_uri} == {uri}
