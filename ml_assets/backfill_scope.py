@@ -10,9 +10,14 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 
 def added_by_dagster(context: dg.AssetExecutionContext) -> frozenset[str]:
-    """Return the partitions of this step that nobody asked for; none outside of a backfill."""
-    named = context.run.tags.get(BACKFILL_ID_TAG)
-    backfill = context.instance.get_backfill(named) if named else None
-    if backfill is None or backfill.partition_names is None:
+    """Return the partitions of this step that the backfill does not make of an asset that the step reads.
+
+    None where the backfill makes no such asset, and outside of a backfill.
+    """
+    name = context.run.tags.get(BACKFILL_ID_TAG)
+    backfill = context.instance.get_backfill(name) if name else None
+    if backfill is None or backfill.asset_backfill_data is None:
         return frozenset()
-    return frozenset(context.partition_keys) - frozenset(backfill.partition_names)
+    targets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+    read = [set(targets[key].get_partition_keys()) for key in context.assets_def.dependency_keys if key in targets]
+    return frozenset(context.partition_keys).difference(set.intersection(*read)) if read else frozenset()

@@ -2,6 +2,7 @@
 
 import dagster as dg
 import mlflow
+from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
@@ -158,6 +159,9 @@ def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(
 
 
 def asked_for(platform, name, *months):
-    """Keep a backfill as the user interface asks for it."""
-    backfill = PartitionBackfill(name, BulkActionStatus.REQUESTED, False, {}, 0.0, partition_names=list(months))
-    platform.instance.add_backfill(backfill)
+    """Keep a backfill of all assets as the user interface asks for it, so that Dagster finds out what it makes."""
+    graph, instance = platform.definitions.resolve_asset_graph(), platform.instance
+    keys = [dg.AssetKey(key.split("/")) for key in (*DATA, *MODELS)]
+    made = AssetBackfillData.from_asset_partitions(graph, months, keys, instance, 0.0, all_partitions=False)
+    backfill = PartitionBackfill(name, BulkActionStatus.REQUESTED, False, {}, 0.0, asset_backfill_data=made)
+    instance.add_backfill(backfill)
