@@ -139,7 +139,7 @@ def newest_row(partitions: Iterable[ValidatedDataset], column: str | None) -> dt
     if column is None:
         return None
     newest = [
-        pc.max(dataset.table.column(column).cast(pa.timestamp("us"))).as_py()
+        pc.max(dataset.table.column(column).cast(pa.timestamp("us"), safe=False)).as_py()
         for dataset in partitions
         if column in dataset.table.column_names
     ]

@@ -141,13 +141,48 @@ def _texts(node: Any, location: tuple[str | int, ...] = ()) -> list[tuple[tuple[
 
 
 def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecError:
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    line = _line_of(document, first["loc"])
-    what, found, expected, remedy = explain(first)
-    place = f"{where}:{line} ({_dotted(first['loc']) or 'the file'})"
-    return SpecError(what + more, where=place, found=found, expected=expected, remedy=remedy)
+    """Tell every complaint, so that the file can be mended at one go."""
+    by_place: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    for problem in error.errors(include_url=False):
+        location = _written_location(problem, document)
+        by_place.setdefault(location, []).append({**problem, "loc": location})
+    places = sorted(by_place, key=lambda location: _line_of(document, location))
+    told = [_told(by_place[location], document, where) for location in places]
+    if len(told) == 1:
+        return told[0]
+    listed = (
+        f"{problem.where}: {problem.what}"
+        + "".join(
+            f"; {part} {text}" for part, text in (("found", problem.found), ("expected", problem.expected)) if text
+        )
+        for problem in told
+    )
+    return SpecError(
+        f"{len(told)} parts are not acceptable",
+        where=where,
+        found="\n    ".join(["", *listed]),
+        remedy="mend each of them; editors complete the file with docs/pipeline.schema.json",
+    )
+
+
+def _told(problems: Sequence[ErrorDetails], document: Any, where: str) -> SpecError:
+    """Put the complaints of one place together: one for each type that the value could have had."""
+    location = problems[0]["loc"]
+    what, found, _, remedy = explain(problems[0])
+    expected = " or ".join(dict.fromkeys(explain(problem)[2] for problem in problems))
+    place = f"{where}:{_line_of(document, location)} ({_dotted(location) or 'the file'})"
+    return SpecError(what, where=place, found=found, expected=expected, remedy=remedy)
+
+
+def _written_location(problem: ErrorDetails, document: Any) -> tuple[str | int, ...]:
+    """Return the part of a complaint's location that the file has; pydantic adds the types it tried."""
+    location, node = problem["loc"], document
+    for depth, part in enumerate(location):
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return location if problem["type"] == "missing" else location[:depth]
+    return location
 
 
 def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str, str, str, str]:

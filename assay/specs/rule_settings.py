@@ -23,7 +23,7 @@ def _compiles(pattern: str) -> str:
         try:
             pc.match_substring_regex(pa.array([""]), pattern=written)
         except pa.ArrowInvalid as error:
-            msg = f"not a regular expression of RE2: {error}"
+            msg = f"a regular expression of RE2, which this is not: {error}"
             raise ValueError(msg) from error
     return pattern
 
@@ -46,6 +46,9 @@ class RangeRule(Spec):
             raise ValueError(msg)
         if self.min is not None and self.max is not None and self.min > self.max:
             msg = f"min {self.min} is above max {self.max}"
+            raise ValueError(msg)
+        if self.strict and self.min is not None and self.min == self.max:
+            msg = f"nothing lies strictly between {self.min} and {self.max}"
             raise ValueError(msg)
         return self
 

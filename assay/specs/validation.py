@@ -3,7 +3,7 @@
 Does not belong here: how rules are checked (`assay.validation`).
 """
 
-from typing import Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -31,11 +31,11 @@ class ValidationSpec(Spec):
     """Largest share of missing values: of every column, or by column."""
     not_null: tuple[str, ...] = ()
     """Columns without any missing value; the target is always one."""
-    unique: tuple[tuple[str, ...], ...] = ()
+    unique: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     """Keys: the combination of these columns occurs once."""
     ranges: dict[str, RangeRule] = {}
     """Bounds by column."""
-    allowed: dict[str, tuple[Scalar, ...]] = {}
+    allowed: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = {}
     """Allowed values by column; missing values are not judged here."""
     matches: dict[str, Pattern] = {}
     """Regular expression by text column, which every whole value matches; missing values are not judged here. The

@@ -114,9 +114,7 @@ def rows_unique_by_key(table: JudgedTable, spec: PipelineSpec) -> Outcome:
         proposition = "unique"
         missing = [name for name in key if name not in table]
         findings += [not_judged(table, name, expected=f"part of the key ({', '.join(key)})") for name in missing]
-        if not key:
-            findings.append(failing_column("", expected=proposition, found="not judged: the key names no column"))
-        elif not missing:
+        if not missing:
             for violation in violations(table.frame(key), unique_schema(key)):
                 findings.append(_finding(table, key, violation, proposition, "rows that share a key"))
     keys = "; ".join(", ".join(key) for key in spec.validation.unique)

@@ -67,7 +67,7 @@ def coded(table: JudgedTable, name: str, rows: Array | None = None) -> CodedColu
 def as_floats(column: pa.ChunkedArray) -> Array:
     """Return numbers, truth values or moments as float64; NaN where missing."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("us")).cast(pa.int64())
+        column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())  # nanoseconds are cut off
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 

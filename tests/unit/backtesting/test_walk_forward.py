@@ -106,6 +106,8 @@ def test_the_newest_row_counts_in_utc_whatever_the_columns_type():
     moment = pa.array([dt.datetime(2020, 12, 31, 23, tzinfo=dt.UTC)])
     parts = [Rows(pa.array([dt.date(2020, 12, 30), None])), Rows(moment.cast(pa.timestamp("us", "Asia/Nicosia")))]
     assert newest_row(parts, "t") == dt.datetime.fromisoformat("2020-12-31T23:00")
+    fine = pa.array([1_609_455_600_000_000_001], pa.timestamp("ns"))
+    assert newest_row([Rows(fine)], "t") == dt.datetime.fromisoformat("2020-12-31T23:00")
     assert newest_row(parts, None) is None
 
 

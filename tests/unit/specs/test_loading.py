@@ -71,6 +71,9 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
         "validation: {max_missing: 1.5}",
         "validation: {ranges: {age: {min: 3, max: 1}}}",
         "validation: {ranges: {age: {}}}",
+        "validation: {ranges: {age: {min: 3, max: 3, strict: true}}}",
+        "validation: {allowed: {age: []}}",
+        "validation: {unique: [[]]}",
         "validation: {min_rows: 10, max_rows: 5}",
         "model: {candidates: []}",
         "model: {candidates: [ridge, ridge]}",
@@ -98,6 +101,24 @@ def test_a_value_out_of_range_is_refused_with_its_line(line):
 def test_parts_that_do_not_agree_are_refused(line, reason):
     text = MINIMAL.replace("task: binary_classification\n", "") if "task" in line else MINIMAL
     assert reason in refusal(text + line).expected
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines():
+    text = (
+        MINIMAL + "validation:\n  min_rows: ten\n  finite: maybe\n  rangs: {}\n  matches: {a: '['}\nsplit: {by: tme}\n"
+    )
+    told = str(refusal(text))
+    places = ["7 (validation.min_rows)", "8 (validation.finite)", "9 (validation.rangs)", "10 (validation.matches.a)"]
+    found = [told.index(f"bank.yaml:{place}") for place in [*places, "11 (split.by)"]]
+    assert found == sorted(found)
+    assert "5 parts are not acceptable" in told
+    assert "did you mean 'ranges'?" in told
+
+
+def test_a_value_of_none_of_several_types_is_one_complaint():
+    told = refusal(MINIMAL + "validation: {finite: maybe}\n")
+    assert told.where == "bank.yaml:6 (validation.finite)"
+    assert "boolean or" in told.expected
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,6 @@ def test_missing_parts_of_a_key_are_equal(rule):
     assert not rule("rows_unique_by_key", {"a": [None, None], "b": [1, 1]}, unique=[["a", "b"]]).passed
 
 
-def test_a_key_that_names_no_column_does_not_pass(rule):
-    assert not rule("rows_unique_by_key", {"a": [1, 2]}, unique=[[]]).passed
-
-
 @pytest.mark.parametrize(
     ("bounds", "failing"),
     [

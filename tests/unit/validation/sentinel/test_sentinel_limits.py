@@ -179,6 +179,7 @@ ODD = {
     "time": [dt.time(row % 24) for row in range(ROWS)],
     "span": [dt.timedelta(seconds=row % 50) for row in range(ROWS)],
     "zoned": pa.array([dt.datetime(2020, 1, 1, row % 24, tzinfo=dt.UTC) for row in range(ROWS)]),
+    "nanoseconds": pa.array([1_700_000_000_000_000_001 + row % 40 for row in range(ROWS)], pa.timestamp("ns")),
     "bytes": [bytes([row % 250]) for row in range(ROWS)],
     "dictionary": pa.array(["a", None, "b"] * (ROWS // 3)).dictionary_encode(),
     "null": pa.nulls(ROWS),
