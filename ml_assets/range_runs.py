@@ -17,11 +17,12 @@ from typing import Any, get_origin
 
 import dagster as dg
 
-from assay.errors import AssayError, PartitionsFailedError
+from assay.errors import AssayError, PartitionsFailedError, StepTimeoutError
 from ml_assets.backfill_scope import added_by_dagster
 from ml_assets.partitions import missing_history, upstream_keys
 from ml_assets.range_events import evaluation, materialization, newest_materialization, outputs
 from ml_assets.run_context import PartitionContext, Scope, makes_many, place_of
+from ml_assets.supervision.body import timed_partition
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.artifact_store import Attempt
 from resources.partitioned_input import PartitionedInput, RangeOutcome
@@ -96,7 +97,11 @@ class _Range:
                 if key in self.failed or key in self.passed_over:
                     self.context.log.warning("%s is passed over: %s", key, (self.failed | self.passed_over)[key])
                     continue
-                yield from self._partition(PartitionContext(self.context, key, scope))
+                one = PartitionContext(self.context, key, scope)
+                try:
+                    yield from timed_partition(one, self._partition(one))
+                except StepTimeoutError as error:
+                    self._failed(one, str(error))
         if self.failed and not self._has_steps_after():
             raise self._failure()
         yield from outputs(self.context, RangeOutcome(self.failed, self.passed_over))

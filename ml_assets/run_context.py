@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar, cast
 
 import dagster as dg
+from dagster._core.execution.context.system import StepExecutionContext
 
 from assay.specs import PipelineSpec
 
@@ -62,11 +63,13 @@ class PartitionContext(dg.AssetExecutionContext):
 
 def makes_many(context: dg.AssetExecutionContext) -> bool:
     """Return whether the step makes a range of partitions."""
-    return (
-        context.assets_def.partitions_def is not None
-        and context.has_partition_key_range
-        and not context.has_partition_key
-    )
+    # a context of one of them says that it has a key
+    return not context.has_partition_key and step_makes_many(context.get_step_execution_context())
+
+
+def step_makes_many(step: StepExecutionContext) -> bool:
+    """Return whether a step makes a range of partitions."""
+    return step.entity_partitions_def is not None and step.has_partition_key_range and not step.has_partition_key
 
 
 @contextmanager

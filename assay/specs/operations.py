@@ -7,8 +7,14 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from assay.errors import did_you_mean
 from assay.specs.base import Spec
 
+ASSET_NAMES = (
+    "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
+    "batch_predictions", "drift_report", "performance_report", "backtest_report",
+)  # fmt: skip
+"""Assets that a pipeline may have."""
 _CRON_FIELDS = 5
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 
@@ -73,13 +79,23 @@ class ExecutionSpec(Spec):
     """What a step may take, and what becomes of one that fails for a reason that passes."""
 
     timeout_minutes: Minutes | dict[str, Minutes] | None = None
-    """Longest time of a step, of all assets or by the asset's name; the step is ended and fails."""
+    """Longest time of a step, of all assets or by the asset's name, and in a run of many partitions that of each; what
+    takes longer is ended and fails."""
     pool: Literal["training", "gpu"] = "training"
     """Concurrency pool of tuning and training; its slots are a setting of the deployment."""
     max_retries: int = Field(default=3, ge=0, le=20)
     """Retries of a step whose store, source or tracker did not answer; other failures are not retried."""
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
+
+    @field_validator("timeout_minutes")
+    @classmethod
+    def _assets_are_known(cls, minutes: float | dict[str, float] | None) -> float | dict[str, float] | None:
+        for name in minutes if isinstance(minutes, dict) else ():
+            if name not in ASSET_NAMES:
+                msg = f"there is no asset '{name}'{did_you_mean(name, ASSET_NAMES)}"
+                raise ValueError(msg)
+        return minutes
 
     def of_step(self, asset: str) -> StepPolicy:
         """Return what holds for the step of one asset, by its name."""

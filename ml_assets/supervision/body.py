@@ -6,11 +6,12 @@ Does not belong here: supervision itself (`step`), inputs and outputs (`artifact
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import dagster as dg
 
-from ml_assets.supervision.step import step_of, supervised
+from ml_assets.supervision.step import step_of, supervised, within_time_of_partition
 
 Body: TypeAlias = Callable[..., Any]
 
@@ -26,15 +27,24 @@ def supervised_body(body: Body) -> Body:
     def step(context: dg.AssetExecutionContext, **arguments: Any) -> Any:
         with supervised(step_of(context)):
             made = body(context, **arguments)
-        return _parts(context, made) if inspect.isgenerator(made) else made
+        return _parts(made, lambda: supervised(step_of(context))) if inspect.isgenerator(made) else made
 
     return step
 
 
-def _parts(context: dg.AssetExecutionContext, parts: Iterator[Any]) -> Iterator[Any]:
+def timed_partition(context: dg.AssetExecutionContext, parts: Iterator[Any]) -> Iterator[Any]:
+    """Run what makes one partition of many, within the time of one.
+
+    Raises:
+        StepTimeoutError: the partition's time is up.
+    """
+    yield from _parts(parts, lambda: within_time_of_partition(step_of(context), context.partition_key))
+
+
+def _parts(parts: Iterator[Any], around: Callable[[], AbstractContextManager[None]]) -> Iterator[Any]:
     """Supervise a generator while it runs, not while Dagster handles what it has yielded, which is a part by itself."""
     while True:
-        with supervised(step_of(context)):
+        with around():
             try:
                 part = next(parts)
             except StopIteration:

@@ -31,16 +31,16 @@ class _TimeIsUp(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class TimedStep:
-    """An attempt of a step.
+    """An attempt of a step, or of one of the partitions that it makes.
 
     Attributes:
-        identity: run, step and attempt; its time begins with the first part that runs.
+        identity: run, step, attempt and partition; its time begins with the first part that runs.
         where: the step as people read it.
         seconds: limit of the attempt; None for no limit.
         tell: writes a line that people see although the process is about to end.
     """
 
-    identity: tuple[str, str, int]
+    identity: tuple[str, str, int, str]
     where: str
     seconds: float | None
     tell: Callable[[str], None]

@@ -2,9 +2,10 @@
 
 import dagster as dg
 from dagster._core.remote_representation.external_data import RepositorySnap
-from small_platform import BANK
+from small_platform import BANK, MONTHLY
 
 from assay.specs import RunOverrides
+from assay.specs.operations import ASSET_NAMES
 from definitions import build_definitions
 from ml_assets.execution import executor_for
 from ml_assets.run_parameters import RunParameters
@@ -22,6 +23,13 @@ def test_the_assets_of_a_pipeline_in_order(bank):
         "bank/evaluation_report",
         "bank/champion_model",
     ]
+
+
+def test_the_assets_that_a_file_may_name_are_those_that_there_can_be(platform):
+    beyond = "scoring: {{}}\nmonitoring: {{performance: {{max_loss: 1}}}}\n"
+    platform.pipeline(MONTHLY + beyond, "x.csv")
+    made = {key.path[-1] for key in platform.definitions.resolve_asset_graph().executable_asset_keys}
+    assert made == set(ASSET_NAMES)
 
 
 def test_every_rule_of_the_gate_is_a_check_that_blocks_or_warns_as_the_rule_does(bank):

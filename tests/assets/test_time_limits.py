@@ -2,12 +2,40 @@
 
 import signal
 import time
+import types
 
 import pytest
 from small_platform import failure
 
+from ml_assets.supervision import time_limit
 from resources.artifact_store import ArtifactStore
 from resources.data_sources import DataSources
+
+MONTHS = ("2020-12", "2021-01", "2021-02")
+
+
+@pytest.fixture
+def limited_months(monthly):
+    """Twenty seconds for making raw rows, of the months whose data there is."""
+    path = monthly.settings.pipelines_dir / "monthly.yaml"
+    path.write_text(path.read_text() + "execution: {timeout_minutes: {raw_dataset: 0.3333}}\n")
+    return monthly
+
+
+@pytest.fixture
+def each_publishing(monkeypatch):
+    """Return a function that lets something happen when a partition is published, before it is."""
+
+    def meanwhile(act):
+        works = ArtifactStore.publish
+
+        def publish(store, *arguments, **options):
+            act(store, *arguments, **options)
+            return works(store, *arguments, **options)
+
+        monkeypatch.setattr(ArtifactStore, "publish", publish)
+
+    return meanwhile
 
 
 @pytest.fixture
@@ -65,3 +93,30 @@ def test_alarms_of_others_go_on(limited):
     assert before > 100  # pytest-timeout's
     assert limited(raw_dataset=60).materialize("bank/raw_dataset").success
     assert before - 60 < signal.getitimer(signal.ITIMER_REAL)[0] < before
+
+
+def test_each_partition_of_a_range_has_the_time_of_one(limited_months, each_publishing, monkeypatch):
+    gone = [0.0]
+    clock = types.SimpleNamespace(monotonic=lambda: time.monotonic() + gone[0])
+    monkeypatch.setattr(time_limit, "time", clock)
+    each_publishing(lambda *_, **__: gone.append(gone.pop() + 15))
+    result = limited_months.materialize_range("monthly/raw_dataset", first=MONTHS[0], last=MONTHS[-1])
+    assert result.success, failure(result)
+    assert gone == [45.0]
+
+
+def test_a_partition_that_takes_too_long_fails_and_the_range_goes_on(limited_months, each_publishing):
+    begun = []
+
+    def second_takes_long(*_, **__):
+        begun.append(1)
+        if len(begun) == 2:
+            signal.raise_signal(signal.SIGALRM)
+
+    each_publishing(second_takes_long)
+    result = limited_months.materialize_range("monthly/raw_dataset", first=MONTHS[0], last=MONTHS[-1])
+    message = failure(result)
+    assert "[partitions_failed] 1 of 3 partitions failed" in message
+    assert "2021-01: [step_timeout]" in message
+    log = limited_months.artifacts.log
+    assert [log.newest_number(("monthly", "raw_dataset"), month) for month in MONTHS] == [1, 0, 1]

@@ -43,6 +43,11 @@ def test_specs_are_frozen():
         ("tuning: {n_trails: 3}", "bank.yaml:6 (tuning.n_trails)", "did you mean 'n_trials'?"),
         ("split:\n  test_sise: 0.3", "bank.yaml:7 (split.test_sise)", "did you mean 'test_size'?"),
         (
+            "execution: {timeout_minutes: {trained_modell: 5}}",
+            "bank.yaml:6 (execution.timeout_minutes)",
+            "there is no asset 'trained_modell'; did you mean 'trained_model'?",
+        ),
+        (
             "validation:\n  ranges:\n    age: {minimum: 3}",
             "bank.yaml:8 (validation.ranges.age.minimum)",
             "one of max, min, strict",
