@@ -63,8 +63,8 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             trained_on=champion.learned_from(partition_of(context), validated_dataset, run),
         )
         yield dg.Output(report, metadata=drift_metadata(report))
-        yield check_of_drift(report)
-        yield check_of_beginning(ALARM_CHECKS["drift"][1], begins=report.rising)
+        yield (state := check_of_drift(report))
+        yield check_of_beginning(ALARM_CHECKS["drift"][1], state, begins=report.rising)
 
     return drift_report
 

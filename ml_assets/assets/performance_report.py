@@ -66,8 +66,8 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             trained_on=champion.learned_from(partition_of(context), validated_dataset, run),
         )
         yield dg.Output(report, metadata=performance_metadata(report))
-        yield check_of_performance(report)
-        yield check_of_beginning(ALARM_CHECKS["performance"][1], begins=report.rising)
+        yield (state := check_of_performance(report))
+        yield check_of_beginning(ALARM_CHECKS["performance"][1], state, begins=report.rising)
 
     return performance_report
 

@@ -15,11 +15,13 @@ from assay.errors import GateRejectedError
 from assay.notices.notice import Kind, Notice
 from assay.notices.told_error import ToldError, told_error
 from assay.notices.wording import EndedRun, FailedRule, alarmed, gate_refused, promoted, rolled_back, run_failed
+from ml_assets.automation import ALARM_CHECKS
 from ml_assets.notices.pages import asset_page, run_page
 from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
 
 GATED = "validated_dataset"
-ALARMS = {"features_not_drifted": Kind.DRIFT, "performance_held": Kind.PERFORMANCE}
+# the checks that fail where an alarm begins: an alarm that goes on is no new event
+ALARMS = {check: Kind(name) for name, (_, check) in ALARM_CHECKS.items()}
 _CHAMPION_WORDS: Mapping[str, Callable[..., Notice]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}

@@ -65,6 +65,16 @@ def check_of_performance(report: PerformanceReport) -> dg.AssetCheckResult:
     )
 
 
-def check_of_beginning(name: str, *, begins: bool) -> dg.AssetCheckResult:
-    """Return whether this window is not the first of an alarm; what the alarm starts waits for this check to fail."""
-    return dg.AssetCheckResult(check_name=name, passed=not begins, severity=dg.AssetCheckSeverity.WARN)
+def check_of_beginning(name: str, state: dg.AssetCheckResult, *, begins: bool) -> dg.AssetCheckResult:
+    """Return whether this window is not the first of an alarm.
+
+    What the alarm starts waits for this check to fail, and people are told of it then, by the words of the other.
+
+    Args:
+        name: of the check.
+        state: the check that fails in every window of the alarm.
+        begins: whether the alarm begins in this window.
+    """
+    return dg.AssetCheckResult(
+        check_name=name, passed=not begins, severity=dg.AssetCheckSeverity.WARN, description=state.description
+    )

@@ -25,6 +25,7 @@ LEARNING = tuple(
     f"monthly/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
 )
 GATED = ("monthly/raw_dataset", "monthly/validated_dataset")
+BEGINS = "no_drift_alarm_begins"
 REPORTS = ("monthly/drift_report", "monthly/performance_report")
 
 
@@ -68,6 +69,8 @@ def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
     assert [month for month, drift in drifts.items() if drift.rising] == ["2021-08"]
     assert drifts["2021-08"].alarm_features == ("z",)
     assert [checks["features_not_drifted"].passed for _, _, checks in seen.values()] == [True, True, True, False, False]
+    (begins,) = [checks[BEGINS] for _, _, checks in seen.values() if not checks[BEGINS].passed]
+    assert begins.description == seen["2021-08"][2]["features_not_drifted"].description
     assert all(
         not check.blocking for _, _, checks in seen.values() for check in checks.values() if "drift" in check.check_name
     )
