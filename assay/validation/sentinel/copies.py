@@ -5,6 +5,7 @@ Does not belong here: features that merely predict too well (`suspicion`).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -87,22 +88,52 @@ def _nothing(name: str) -> str:  # noqa: ARG001 - the signature of a search
     return ""
 
 
-def _recoding(feature: CodedColumn, target: CodedColumn) -> str:
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How far a feature is the target under other names.
+
+    Attributes:
+        agreeing: rows in which the value stands for the row's class.
+        rows: all rows.
+        kappa: agreement beyond chance (Cohen 1960); 1 where all rows agree.
+    """
+
+    agreeing: int
+    rows: int
+    kappa: float
+
+
+def agreement_of(feature: CodedColumn, target: CodedColumn) -> Agreement | None:
+    """Return how well the feature's values stand for classes; None where there is not one of its own for each.
+
+    Args:
+        feature: one code per row.
+        target: one class per row, none missing.
+    """
     if feature.distinct > target.distinct + _SPARE_VALUES:
-        return ""
+        return None
     # a gap is one more value: what is missing for one class alone is recoded, too
     cells = (feature.codes + 1) * target.distinct + target.codes
     counts = np.bincount(cells, minlength=(feature.distinct + 1) * target.distinct).reshape(-1, target.distinct)
     best = counts.argmax(axis=0)
     if np.unique(best).size < target.distinct:
-        return ""
+        return None
     agreeing, rows = int(counts.max(axis=0).sum()), int(counts.sum())
     if agreeing == rows:
-        return f"is the target under other names: one value for each class in all {rows:,} rows"
+        return Agreement(agreeing, rows, 1.0)
     chance = float((counts.sum(axis=1)[best] * counts.sum(axis=0)).sum()) / rows**2
-    kappa = (agreeing / rows - chance) / (1 - chance)
-    if agreeing / rows > NEAR_COPY_AGREEMENT and kappa >= NEAR_COPY_KAPPA:
-        return f"is nearly the target under other names: one value for each class in {agreeing:,} of {rows:,} rows"
+    return Agreement(agreeing, rows, (agreeing / rows - chance) / (1 - chance))
+
+
+def _recoding(feature: CodedColumn, target: CodedColumn) -> str:
+    found = agreement_of(feature, target)
+    if found is None:
+        return ""
+    if found.agreeing == found.rows:
+        return f"is the target under other names: one value for each class in all {found.rows:,} rows"
+    if found.agreeing / found.rows > NEAR_COPY_AGREEMENT and found.kappa >= NEAR_COPY_KAPPA:
+        where = f"{found.agreeing:,} of {found.rows:,} rows"
+        return f"is nearly the target under other names: one value for each class in {where}"
     return ""
 
 

@@ -254,3 +254,35 @@ def test_a_moment_in_the_future_of_an_ignored_column_hurts_nobody(alarms):
     as_of = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
 
     assert not alarms(columns, BINARY, as_of=as_of, dataset={"columns": {"due": {"role": "ignored"}}})
+
+
+@pytest.mark.parametrize("wrong", [0.04, 0.08])
+def test_a_good_sign_of_the_target_is_no_copy_of_it(alarms, wrong):
+    rng = np.random.default_rng(9)
+    target = rng.integers(0, 2, 4000)
+    sign = np.where(rng.random(4000) < wrong, 1 - target, target)
+
+    assert not alarms({"x": rng.normal(size=4000), "sign": sign, "y": target}, BINARY)
+
+
+def test_values_that_settle_one_class_only_are_honest(alarms):
+    rng = np.random.default_rng(9)
+    region = rng.choice(["n", "s", "w"], 4000)
+    target = np.where(region == "n", 0, rng.integers(0, 2, 4000))
+
+    assert not alarms({"x": rng.normal(size=4000), "region": region, "y": target}, BINARY)
+
+
+def test_words_that_are_good_signs_are_honest(alarms):
+    rng = np.random.default_rng(9)
+    target = rng.integers(0, 2, 4000)
+    mood = np.where(rng.random(4000) < 0.05, 1 - target, target)
+    notes = pa.array(
+        [
+            f"guest {row} of room {row % 90} found it {['dull', 'fine'][sign]} all in all"
+            for row, sign in enumerate(mood)
+        ],
+        mask=rng.random(4000) < 0.1,
+    )
+
+    assert not alarms({"x": rng.normal(size=4000), "note": notes, "y": target}, BINARY)

@@ -209,3 +209,34 @@ def test_an_entity_that_a_random_split_would_tear_apart_is_found(alarms, by):
 
     assert "group: patient" in told
     assert not alarms(columns, BINARY, dataset=dataset, split={"by": "group", "group": "patient"})
+
+
+def test_a_copy_with_one_row_in_a_hundred_wrong_is_found(alarms):
+    rng = np.random.default_rng(3)
+    target = rng.integers(0, 2, 3000)
+    leak = np.where(rng.random(3000) < 0.01, 1 - target, target)
+
+    told = only(alarms({"x": rng.normal(size=3000), "leak": leak, "y": target}, BINARY), "no_suspected_leakage", "leak")
+    assert "one value for each class" in told
+
+
+def test_values_that_settle_half_of_the_rows_are_found(alarms):
+    state = np.where(NOISE > 0, np.where(CLASSES == 1, "won", "lost"), "pending")
+
+    told = only(alarms({"x": NOISE, "state": state, "y": CLASSES}, BINARY), "no_suspected_leakage", "state")
+    assert "settles the target in" in told
+
+
+@pytest.mark.parametrize("sorted_by_class", [False, True])
+def test_a_word_of_a_text_that_says_the_target_is_found(alarms, sorted_by_class):
+    rng = np.random.default_rng(4)
+    target = rng.integers(0, 2, 6000)
+    target = np.sort(target) if sorted_by_class else target
+    words = np.array(["declined", "approved"])[target]
+    notes = [f"Case {row}: {word.title()} by agent {row % 40} this morning" for row, word in enumerate(words)]
+
+    told = only(
+        alarms({"x": rng.normal(size=6000), "note": notes, "y": target}, BINARY), "no_suspected_leakage", "note"
+    )
+    assert "holds a word" in told
+    assert "approved" not in told.casefold()
