@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import logging
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
+from resources.s3_failures import is_outage
 from resources.settings import bound_mlflow_requests
 
 if TYPE_CHECKING:
@@ -23,9 +25,16 @@ _PROBE_SECONDS = 5.0
 _SQLITE = "sqlite:///"
 # MLflow's words for no answer; "failed with error code" is an answer
 _SILENCE = ("failed with exception", "failed with timeout", "Max retries")
+# words of databases whose next answer may be another one; a wrong path, password or name stays wrong
+_BUSY = (
+    "database is locked", "database table is locked", "deadlock detected", "too many clients", "starting up",
+    "Connection refused", "server closed the connection", "terminating connection", "timeout expired",
+)  # fmt: skip
 # what comes through MLflow from the database or the artifacts' store is not wrapped by it
 _LIBRARIES = {"mlflow", "requests", "sqlalchemy", "boto3", "botocore"}
 _REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
+_BUSY_REMEDY = "run again; for many runs at once give MLflow a server or PostgreSQL in place of SQLite"
+_OUTAGE_REMEDY = "run again when MLflow's artifact store is well"
 _STORE_REMEDY = "check that ASSAY_MLFLOW_TRACKING_URI and ASSAY_MLFLOW_ARTIFACT_ROOT exist and may be written to"
 
 
@@ -79,8 +88,8 @@ def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
     """Turn failures of MLflow into typed errors.
 
     Raises:
-        TrackerUnavailableError: the server stopped answering.
-        TrackingError: MLflow refused, or its database or artifact store failed.
+        TrackerUnavailableError: the server, its database or its artifact store does not answer now; SQLite is locked.
+        TrackingError: MLflow refused, or its database or artifact store failed for good.
     """
     place = shown(tracking_uri)
     # the causes print the address as it was given: with credentials in it they must not be seen
@@ -99,15 +108,34 @@ def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
     libraries = {parent.__module__.partition(".")[0] for parent in type(error).__mro__}
     if not isinstance(error, OSError) and libraries.isdisjoint(_LIBRARIES):
         return None
-    if "requests" in libraries:
-        return TrackerUnavailableError(what, where=place, found=type(error).__name__, remedy=_REMEDY)
-    found = without_credentials(str(error).partition("\n")[0])[:300] or type(error).__name__
-    if "mlflow" not in libraries:
-        return TrackingError(what, where=place, found=found, remedy=_STORE_REMEDY)
+    # the text of an error of requests may hold the address as it was given
+    found = type(error).__name__ if "requests" in libraries else _first_line(error)
+    outage = _outage_remedy(error, libraries)
+    if outage:
+        return TrackerUnavailableError(what, where=place, found=found, remedy=outage)
+    return TrackingError(what, where=place, found=found, remedy="" if "mlflow" in libraries else _STORE_REMEDY)
+
+
+def _outage_remedy(error: Exception, libraries: AbstractSet[str]) -> str:
+    """Return what to do about a failure that may pass; empty for one that lasts."""
+    text = str(error)
     # a failed download names its files first, and what befell them in further lines
-    if any(sign in str(error) for sign in _SILENCE):
-        return TrackerUnavailableError(what, where=place, found=found, remedy=_REMEDY)
-    return TrackingError(what, where=place, found=found)
+    if "requests" in libraries or ("mlflow" in libraries and any(sign in text for sign in _SILENCE)):
+        return _REMEDY
+    if any(word in text for word in _BUSY):
+        return _BUSY_REMEDY
+    return _OUTAGE_REMEDY if any(is_outage(each) for each in _chain(error)) else ""
+
+
+def _first_line(error: Exception) -> str:
+    return without_credentials(str(error).partition("\n")[0])[:300] or type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from: libraries above botocore tell its failures as their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def shown(tracking_uri: str) -> str:

@@ -41,6 +41,18 @@ def is_undecided(error: "ClientError") -> bool:
     return _code(error) in _UNDECIDED
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether botocore reports that S3 does not answer, or fails, so that another try may help."""
+    if not type(error).__module__.startswith("botocore"):
+        return False  # botocore need not be loaded to know
+    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as BotoConnectionError
+
+    if isinstance(error, ClientError):
+        return _status(error) >= _SERVER_FAILURE
+    return isinstance(error, BotoConnectionError | HTTPClientError)
+
+
 @contextmanager
 def as_source_error(address: str) -> Iterator[None]:
     """Turn failures of S3 into errors about a source."""
@@ -68,21 +80,20 @@ _STORAGE = _Kinds(ArtifactNotFoundError, StorageError, StoreUnavailableError, St
 
 @contextmanager
 def _translated(address: str, kinds: _Kinds) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-    from botocore.exceptions import ConnectionError as BotoConnectionError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
         raise _answered(error, address, kinds) from error
-    except (BotoConnectionError, HTTPClientError) as error:
-        raise kinds.unreachable(
-            "S3 does not answer",
-            where=address,
-            found=type(error).__name__,
-            remedy="check ASSAY_S3_ENDPOINT_URL and the network",
-        ) from error
     except BotoCoreError as error:
+        if is_outage(error):
+            raise kinds.unreachable(
+                "S3 does not answer",
+                where=address,
+                found=type(error).__name__,
+                remedy="check ASSAY_S3_ENDPOINT_URL and the network",
+            ) from error
         if isinstance(error, _credential_failures()):
             raise MissingCredentialsError(
                 "no credentials for S3", where=address, found=str(error), remedy=_CREDENTIALS
@@ -92,7 +103,7 @@ def _translated(address: str, kinds: _Kinds) -> Iterator[None]:
 
 def _answered(error: "ClientError", address: str, kinds: _Kinds) -> AssayError:
     """Return what S3's own answer means."""
-    code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, status = _code(error), _status(error)
     if code in _ABSENT:
         return kinds.absent("there is no such object", where=address, found=code)
     if code == _NO_BUCKET:
@@ -103,7 +114,7 @@ def _answered(error: "ClientError", address: str, kinds: _Kinds) -> AssayError:
             remedy="create the bucket, or mend ASSAY_STORAGE_URI or the address",
         )
     found = f"{code or status}: {error.response.get('Error', {}).get('Message', '')}"
-    if status >= _SERVER_FAILURE:
+    if is_outage(error):
         return kinds.unreachable("S3 fails", where=address, found=found, remedy="run again when the service is well")
     return kinds.other(
         "S3 refused the request", where=address, found=found, remedy="check bucket, permissions and region"
@@ -112,6 +123,10 @@ def _answered(error: "ClientError", address: str, kinds: _Kinds) -> AssayError:
 
 def _code(error: "ClientError") -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: "ClientError") -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _credential_failures() -> tuple[type[Exception], ...]:

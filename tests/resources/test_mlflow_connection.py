@@ -198,6 +198,66 @@ def test_a_store_that_cannot_be_opened_is_a_typed_error(tmp_path):
         _uses(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "file" / "artifacts"))
 
 
+@pytest.fixture
+def opened(tmp_path):
+    """A store in a SQLite file that has been used."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    initialise_local_stores(uri)
+    return uri
+
+
+def test_a_locked_database_is_an_outage(opened, tmp_path):
+    held = sqlite3.connect(tmp_path / "mlflow.db")
+    held.execute("begin exclusive")
+    try:
+        with pytest.raises(TrackerUnavailableError, match="cannot be opened") as refused:
+            _uses(opened)
+    finally:
+        held.close()
+    assert "database is locked" in refused.value.found
+    assert refused.value.transient
+    _uses(opened, str(tmp_path / "artifacts"))
+
+
+def test_a_database_that_cannot_be_written_is_no_outage(opened, tmp_path):
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.execute("drop table experiments")
+    database.close()
+    with pytest.raises(TrackingError, match="cannot be opened") as refused:
+        _uses(opened)
+    assert "no such table" in refused.value.found
+    assert not refused.value.transient
+
+
+def test_a_refused_bucket_is_typed_and_no_outage(opened, aws):
+    with pytest.raises(TrackingError, match="cannot be logged") as refused:
+        _uses(opened, "s3://nobody-made-this/x")
+    assert "NoSuchBucket" in refused.value.found
+    assert "ASSAY_MLFLOW_ARTIFACT_ROOT" in refused.value.remedy
+    assert not refused.value.transient
+
+
+def test_an_artifact_store_that_does_not_answer_is_an_outage(opened, refusing_uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", refusing_uri)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(TrackerUnavailableError, match="cannot be logged"):
+        _uses(opened, "s3://bucket/x")
+
+
+@pytest.mark.parametrize(("status", "passes"), [(503, True), (403, False)])
+def test_what_s3_answered_is_found_below_what_is_told_of_it(status, passes):
+    from boto3.exceptions import S3UploadFailedError
+    from botocore.exceptions import ClientError
+
+    told = S3UploadFailedError("failed")
+    told.__context__ = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+    with pytest.raises(TrackingError) as refused, as_tracking_error("http://host", "no model"):
+        raise told
+    assert refused.value.transient is passes
+
+
 def test_a_failure_that_is_not_the_trackers_keeps_its_type():
     with pytest.raises(TypeError), as_tracking_error("http://host", "no run"):
         raise TypeError
