@@ -19,7 +19,7 @@ from assay.ingestion.isolation import transcribe_in_child
 from assay.ingestion.reading import dialect_in, mapped_table
 from assay.ingestion.sink import Layout
 from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec
-from assay.tables.contract import arrow_type, common_column, conform
+from assay.tables.contract import OTHER_FILES, arrow_type, common_column, conform
 from assay.tables.dataset import Dataset
 from assay.tables.frozen import FrozenSchema
 from assay.tables.preparation import prepare
@@ -134,7 +134,10 @@ def read_rows(
             return mapped_table(target)
 
         first = table_of(0, options)
-        options = replace(options, dialect=dialect_in(first) or options.dialect)
+        # what is text in one file, as 00123, is text in the next, whose codes may all be without zeros
+        texts = {field.name: field.type for field in first.schema if pa.types.is_string(field.type)}
+        found = dialect_in(first) or options.dialect
+        options = replace(options, dialect=found, frozen={**texts, **options.frozen})
         with ThreadPoolExecutor(_READERS) as pool:
             tables = [first, *pool.map(lambda number: table_of(number, options), range(1, len(files)))]
     rows = stacked([table.replace_schema_metadata() for table in tables], files)
@@ -212,7 +215,8 @@ def stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
         for name in tables[0].column_names
     }
     common = TableSchema(version=1, columns=tuple(common_column(name, found) for name, found in dtypes.items()))
-    conformed = [conform(table, common, where=file.uri) for table, file in zip(tables, files, strict=True)]
+    pairs = zip(tables, files, strict=True)
+    conformed = [conform(table, common, where=file.uri, against=OTHER_FILES) for table, file in pairs]
     return pa.concat_tables(conformed)
 
 

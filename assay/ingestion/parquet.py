@@ -16,7 +16,7 @@ from assay.ingestion.bounds import Unfolded
 from assay.ingestion.defects import Defect, malformed
 from assay.ingestion.parquet_file import file_stream
 from assay.ingestion.plain_types import with_plain_types
-from assay.tables.contract import common_column, conform
+from assay.tables.contract import OTHER_FILES, common_column, conform
 from assay.tables.schema import TableSchema
 
 _HIDDEN = (".", "_")
@@ -49,7 +49,7 @@ def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
     schemas = [_opened(part, keys, Unfolded(part.name, count.size)).schema for part in parts]
     dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
     common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
-    schema = conform(schemas[0].empty_table(), common, where=name).schema
+    schema = conform(schemas[0].empty_table(), common, where=name, against=OTHER_FILES).schema
     return BatchStream(schema, _batches(parts, keys, common, count))
 
 
@@ -128,5 +128,5 @@ def _value(text: str | None, dtype: pa.DataType) -> str | int | None:
 def _batches(parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count: Unfolded) -> Iterator[pa.RecordBatch]:
     for part in parts:
         for batch in _opened(part, keys, count).batches:
-            table = conform(pa.Table.from_batches([batch]), common, where=part.name)
+            table = conform(pa.Table.from_batches([batch]), common, where=part.name, against=OTHER_FILES)
             yield from table.to_batches()

@@ -6,6 +6,7 @@ Does not belong here: where the frozen schema is kept (`resources.schema_registr
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -16,9 +17,37 @@ from assay.tables.fingerprint import fingerprint
 from assay.tables.roles import role_fits
 from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
 
-_REMEDY = (
-    "raise dataset.schema_version (or the run parameter input_schema_version) if the change is meant; "
-    "else mend the data"
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """How messages call what a table is held against.
+
+    Attributes:
+        since: ends the sentence that a column changed.
+        source: where what was expected comes from.
+        remedy: the next thing to do.
+    """
+
+    since: str
+    source: str
+    remedy: str
+
+    def drift(self, what: str, where: str, found: str, expected: str) -> SchemaDriftError:
+        """Return the refusal of a difference."""
+        told = f"{expected}, {self.source}"
+        return SchemaDriftError(f"{what} {self.since}", where=where, found=found, expected=told, remedy=self.remedy)
+
+
+_FROZEN = Against(
+    since="since the schema was frozen",
+    source="as frozen",
+    remedy="raise dataset.schema_version (or the run parameter input_schema_version) if the change is meant; "
+    "else mend the data",
+)
+OTHER_FILES = Against(
+    since="from one file to another",
+    source="as in the files before",
+    remedy="write the column alike in all files that are read together",
 )
 
 
@@ -61,7 +90,7 @@ def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
     return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
 
 
-def conform(table: pa.Table, frozen: TableSchema, *, where: str) -> pa.Table:
+def conform(table: pa.Table, frozen: TableSchema, *, where: str, against: Against | None = None) -> pa.Table:
     """Convert a table to the frozen dtypes and order, without loss.
 
     Integers become floats and whole floats integers when every value stays equal, times change their unit likewise,
@@ -72,31 +101,36 @@ def conform(table: pa.Table, frozen: TableSchema, *, where: str) -> pa.Table:
         table: later rows.
         frozen: the schema to keep.
         where: asset and partition, or file, for messages.
+        against: how messages call what the table is held against; a frozen schema unless given.
 
     Raises:
         SchemaDriftError: names the column, what is frozen and what was found.
     """
+    against = against or _FROZEN
     extra = [name for name in table.column_names if name not in frozen.names and not _is_vacant(table.column(name))]
     if extra:
-        raise _drift(f"column '{extra[0]}' is new", where, f"dtype {table.column(extra[0]).type}", "no such column")
+        found = f"dtype {table.column(extra[0]).type}"
+        raise against.drift(f"column '{extra[0]}' is new", where, found, "no such column")
     missing = [name for name in frozen.names if name not in table.column_names]
     if missing:
-        raise _drift(
+        raise against.drift(
             f"column '{missing[0]}' is missing{did_you_mean(missing[0], table.column_names)}",
             where,
             f"columns {', '.join(table.column_names)}",
             frozen[missing[0]].dtype,
         )
-    return pa.table({column.name: _converted(table.column(column.name), column, where) for column in frozen.columns})
+    return pa.table(
+        {column.name: _converted(table.column(column.name), column, where, against) for column in frozen.columns}
+    )
 
 
-def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str) -> pa.ChunkedArray:
+def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, against: Against) -> pa.ChunkedArray:
     if frozen.dtype == dtype_name(values.type) or (frozen.dtype == "null" and role_fits(frozen.role, values.type)):
         return values
     target = arrow_type(frozen.dtype)
     if target is not None and _is_vacant(values):
         return pa.chunked_array([pa.nulls(len(values), target)])
-    drift = _drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
+    drift = against.drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
     if target is None or not _are_alike(values.type, target):
         raise drift
     try:
@@ -149,9 +183,3 @@ def _is_number(dtype: pa.DataType) -> bool:
 
 def _is_moment(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
-
-
-def _drift(what: str, where: str, found: str, frozen: str) -> SchemaDriftError:
-    return SchemaDriftError(
-        f"{what} since the schema was frozen", where=where, found=found, expected=f"{frozen}, as frozen", remedy=_REMEDY
-    )

@@ -42,6 +42,10 @@ def test_whole_numbers_widen_where_a_later_file_has_fractions(read_files):
     assert read_files("a,y\n1,2\n", "a,y\n1.5,2\n").to_pydict() == {"a": [1.0, 1.5], "y": [2, 2]}
 
 
+def test_what_is_text_in_the_first_file_is_text_in_all(read_files):
+    assert read_files("a,y\n00123,1\n", "a,y\n456,2\n")["a"].to_pylist() == ["00123", "456"]
+
+
 def test_a_column_that_is_empty_at_first_takes_the_later_files_type(read_files):
     assert read_files("a,y\n,1\n", "a,y\nx,2\n")["a"].to_pylist() == [None, "x"]
 
@@ -57,6 +61,8 @@ def test_a_file_of_other_columns_is_named(read_files, later):
     with pytest.raises(SchemaDriftError) as caught:
         read_files("a,y\n1,1\n", later)
     assert caught.value.where == "s3://b/1.csv"
+    assert "from one file to another" in caught.value.what
+    assert "schema_version" not in caught.value.remedy
 
 
 def test_no_files_are_refused(read_files):
