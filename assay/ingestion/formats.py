@@ -26,12 +26,13 @@ _BY_ENDING = {
 COMPRESSED = (".gz", ".zst", ".zip")
 
 
-def detect_format(name: str, path: Path | None = None) -> DataFormat:
+def detect_format(name: str, path: Path | None = None, *, where: str = "") -> DataFormat:
     """Return the format that a file's name tells; a compression's ending is looked through.
 
     Args:
         name: file name or URI.
         path: where the file lies; a folder that holds Parquet files is Parquet whatever its name.
+        where: how the source is called in messages; the name unless given.
 
     Raises:
         UnsupportedFormatError: the ending is unknown.
@@ -43,7 +44,7 @@ def detect_format(name: str, path: Path | None = None) -> DataFormat:
         return DataFormat.PARQUET
     raise UnsupportedFormatError(
         "the format cannot be told from the name",
-        where=name,
+        where=where or name,
         expected=f"a name ending in {', '.join(_BY_ENDING)}, or one of these with {' or '.join(COMPRESSED)}",
         remedy="set dataset.format (or the run parameter data_format)",
     )

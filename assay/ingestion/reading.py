@@ -64,7 +64,9 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
     try:
         with tempfile.TemporaryDirectory() as folder:
             plain, inner = unpacked(path, name, Path(folder), options.member)
-            chosen = detect_format(inner, plain) if options.data_format is DataFormat.AUTO else options.data_format
+            chosen = options.data_format
+            if chosen is DataFormat.AUTO:
+                chosen = detect_format(inner, plain, where=name)
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
             options = _with_dialect(plain, options, name, chosen)

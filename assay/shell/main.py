@@ -15,6 +15,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.shell.parsing import parse, targets
+from assay.shell.remedies import in_flags
 
 _LOG = logging.getLogger("assay.shell")
 
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if address:
             sys.stdout.write(f"{address}\n")
     except AssayError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{in_flags(error, flags)}\n")
         return Exit.REFUSED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

@@ -30,7 +30,8 @@ def test_a_name_tells_the_format(name, expected):
 @pytest.mark.parametrize("name", ["a.ods", "a", "a.csv.bz2", "csv", "a.zip"])
 def test_an_unknown_ending_lists_what_is_known(name):
     with pytest.raises(UnsupportedFormatError) as caught:
-        detect_format(name)
+        detect_format(name, where="s3://b/rows.zip")
+    assert caught.value.where == "s3://b/rows.zip"
     assert ".parquet" in caught.value.expected
     assert "dataset.format" in caught.value.remedy
 

@@ -1,0 +1,34 @@
+import argparse
+
+import pytest
+
+from assay.errors import UnsupportedFormatError
+from assay.shell.remedies import in_flags
+
+
+def told(remedy, **flags):
+    return in_flags(UnsupportedFormatError("what", remedy=remedy), argparse.Namespace(**flags)).remedy
+
+
+@pytest.mark.parametrize(
+    ("setting", "flag"),
+    [
+        ("set dataset.member to one of them", "set --member to one of them"),
+        ("set dataset.sheet to one of them", "set --sheet to one of them"),
+        ("set dataset.format (or the run parameter data_format)", "set --data-format"),
+        ("mend the row, or dataset.dialect", "mend the row, or --dialect"),
+        ("set dataset.dialect.delimiter", 'set --dialect {"delimiter": ...}'),
+        ("mend dataset.source", "mend the address"),
+    ],
+)
+def test_a_remedy_names_the_flag(setting, flag):
+    assert told(setting) == flag
+
+
+def test_limits_are_a_flag_of_some_commands():
+    assert told("raise dataset.limits", limits=None) == "raise --limits"
+    assert told("raise dataset.limits") == "raise dataset.limits"
+
+
+def test_with_a_pipeline_file_its_settings_are_named():
+    assert told("set dataset.member", pipeline="bank.yaml") == "set dataset.member"
