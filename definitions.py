@@ -40,7 +40,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
-        jobs=[*maintenance_jobs(), arrivals_redrive_job],
+        jobs=[*maintenance_jobs({spec.name for spec in specs if spec.scoring}), arrivals_redrive_job],
         sensors=[
             stalled_run_sensor,
             notification_sensor(notifier_of(settings)),

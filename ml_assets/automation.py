@@ -27,14 +27,34 @@ _LEARNING = ("best_hyperparameters", "trained_model", "evaluation_report", "cham
 
 
 def when_champion_or_rows_changed(spec: PipelineSpec) -> Condition:
-    """Return when `batch_predictions` are made: once for each new champion and each version of validated rows."""
+    """Return when `batch_predictions` are made: once for each promotion, roll-back and version of validated rows."""
     champion = asset_key(spec, "champion_model")
     beats = dg.AssetSelection.checks(dg.AssetCheckKey(champion, "beats_champion"))
     promoted = dg.AutomationCondition.newly_updated() & dg.AutomationCondition.any_checks_match(
         dg.AutomationCondition.check_passed()
     ).allow(beats)
     new_champion = dg.AutomationCondition.asset_matches(champion, promoted).with_label("new champion")
-    return _settled(spec, new_champion | _new_rows(spec))
+    rolled_back = dg.AutomationCondition.asset_matches(rollbacks_key(spec.name), dg.AutomationCondition.newly_updated())
+    return _settled(spec, new_champion | rolled_back.with_label("champion rolled back") | _new_rows(spec))
+
+
+def rollbacks_key(pipeline: str) -> dg.AssetKey:
+    """Return the key below which roll-backs are recorded; no `<pipeline>/*` holds it, as no run can make one."""
+    return dg.AssetKey(["champion_rollbacks", pipeline])
+
+
+def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
+    """Return the asset that stands for the roll-backs of a champion whose predictions follow it.
+
+    `champion_model` keeps the record of its last decision: a roll-back is none of its versions, and conditions see
+    no observations.
+    """
+    return dg.AssetSpec(
+        rollbacks_key(spec.name),
+        group_name=spec.name,
+        description="Roll-backs of the champion, by champion_rollback_job; predictions follow each.",
+        tags={"pipeline": spec.name},
+    )
 
 
 def when_rows_passed(spec: PipelineSpec) -> Condition:

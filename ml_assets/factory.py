@@ -16,7 +16,7 @@ from ml_assets.assets.performance_report import build_performance_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
-from ml_assets.automation import with_retraining
+from ml_assets.automation import rollbacks_of, with_retraining
 from ml_assets.jobs import retrain_job
 from ml_assets.partitions import window_mapping
 from ml_assets.schedules import retrain_schedule
@@ -32,7 +32,7 @@ _BUILDERS = (
 )
 
 
-def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
+def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return the assets of one pipeline: from source to promotion, and what is asked for beyond."""
     monitoring = spec.monitoring
     beyond = (
@@ -42,7 +42,7 @@ def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition]:
         (build_performance_report, monitoring is not None and monitoring.performance is not None),
     )
     built = [build(spec) for build in (*_BUILDERS, *(build for build, wanted in beyond if wanted))]
-    return with_retraining(spec, built)
+    return [*with_retraining(spec, built), *([rollbacks_of(spec)] if spec.scoring else [])]
 
 
 def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:

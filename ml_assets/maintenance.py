@@ -3,9 +3,12 @@
 Does not belong here: how any of it is done (`resources.commits`, `resources.model_registry`).
 """
 
+from collections.abc import Collection
+
 import dagster as dg
 from pydantic import Field
 
+from ml_assets.automation import rollbacks_key
 from ml_assets.presentation.promotion import CHAMPION, registered_model_of, rollback_metadata
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.commits.janitor import collect_garbage, restore
@@ -40,9 +43,13 @@ class RollbackConfig(dg.Config):
     reason: str = Field(default="", description="For those who are told, and for the history of champion_model.")
 
 
-def maintenance_jobs() -> list[dg.JobDefinition]:
-    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job`."""
-    return [artifact_janitor_job, artifact_restore_job, champion_rollback_job]
+def maintenance_jobs(scored: Collection[str]) -> list[dg.JobDefinition]:
+    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job`.
+
+    Args:
+        scored: pipelines whose predictions follow a roll-back.
+    """
+    return [artifact_janitor_job, artifact_restore_job, _rollback_job(scored)]
 
 
 @dg.op(description="Remove data objects of attempts that never committed; history stays.")
@@ -68,18 +75,6 @@ def restore_version(
     return commit.number
 
 
-@dg.op(description="Give the champion's alias back to an earlier version, after its files were verified.")
-def roll_back_champion(
-    context: dg.OpExecutionContext, config: RollbackConfig, model_registry: MlflowModelRegistry
-) -> str:
-    """Put an earlier champion in force; returns its version."""
-    key = dg.AssetKey([config.pipeline, CHAMPION])
-    now, former = model_registry.roll_back(registered_model_of(context.instance, key), config.version)
-    # an observation: the asset keeps the record of its last decision, and its page shows both
-    context.log_event(dg.AssetObservation(key, metadata=rollback_metadata(now, former, config.reason)))
-    return now.version
-
-
 @dg.job(description="Remove data objects that no commit names.")
 def artifact_janitor_job() -> None:
     """One step: `remove_leftovers`."""
@@ -92,7 +87,24 @@ def artifact_restore_job() -> None:
     restore_version()
 
 
-@dg.job(description="Bring an earlier champion back.")
-def champion_rollback_job() -> None:
-    """One step: `roll_back_champion`."""
-    roll_back_champion()
+def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
+    @dg.op(description="Give the champion's alias back to an earlier version, after its files were verified.")
+    def roll_back_champion(
+        context: dg.OpExecutionContext, config: RollbackConfig, model_registry: MlflowModelRegistry
+    ) -> str:
+        """Put an earlier champion in force; returns its version."""
+        key = dg.AssetKey([config.pipeline, CHAMPION])
+        now, former = model_registry.roll_back(registered_model_of(context.instance, key), config.version)
+        told = rollback_metadata(now, former, config.reason)
+        # an observation: the asset keeps the record of its last decision, and its page shows both
+        context.log_event(dg.AssetObservation(key, metadata=told))
+        if config.pipeline in scored:
+            context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=told))
+        return now.version
+
+    @dg.job(description="Bring an earlier champion back.")
+    def champion_rollback_job() -> None:
+        """One step: `roll_back_champion`."""
+        roll_back_champion()
+
+    return champion_rollback_job

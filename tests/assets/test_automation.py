@@ -10,6 +10,8 @@ from assay.specs import PipelineSpec
 from ml_assets.automation import (
     ALARM_CHECKS,
     automation_sensor,
+    rollbacks_key,
+    rollbacks_of,
     when_champion_or_rows_changed,
     when_rows_passed,
     with_retraining,
@@ -98,7 +100,11 @@ class World:
     @property
     def definitions(self):
         assets = with_retraining(self.spec, [stand_in(self.spec, name) for name in UPSTREAM])
-        return dg.Definitions(assets=assets)
+        return dg.Definitions(assets=[*assets, rollbacks_of(self.spec)])
+
+    def rolled_back(self):
+        """Record a roll-back, as the job does."""
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(rollbacks_key("p")))
 
     def tick(self):
         """Return what is requested, as `name` or `name@partition`."""
@@ -146,6 +152,26 @@ def test_one_promotion_makes_one_run_of_predictions(world):
     world.made("champion_model", world.partition, beats_champion=True)
     assert world.tick() == at(world, "batch_predictions")
     assert [world.tick() for _ in range(4)] == [[]] * 4
+
+
+def test_one_roll_back_makes_one_run_of_predictions(world):
+    world.made("champion_model", world.partition, beats_champion=True)
+    world.made("validated_dataset", world.partition, min_rows=True)
+    world.tick()
+    world.rolled_back()
+    assert world.tick() == ["batch_predictions"]
+    assert [world.tick() for _ in range(4)] == [[]] * 4
+    world.rolled_back()
+    assert world.tick() == ["batch_predictions"]
+    assert [world.tick() for _ in range(4)] == [[]] * 4
+
+
+def test_predictions_after_a_roll_back_wait_for_rows_that_passed(world):
+    world.made("validated_dataset", world.partition, min_rows=False)
+    world.rolled_back()
+    assert [world.tick() for _ in range(2)] == [[]] * 2
+    world.made("validated_dataset", world.partition, min_rows=True)
+    assert "batch_predictions" in world.tick()
 
 
 def test_a_champion_that_was_kept_makes_no_predictions(world):

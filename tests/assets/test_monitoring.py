@@ -9,6 +9,8 @@ from small_platform import MONTHLY, failure, monthly_rows, write_csv
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
 from assay.tables.dataset import Dataset
+from resources.mlflow_connection import connect
+from resources.model_registry import CHAMPION, PREVIOUS
 
 MONTHS = tuple(f"2021-{month:02d}" for month in range(1, 10))
 WATCHED = (
@@ -119,6 +121,27 @@ def test_the_newest_rows_that_passed_are_predicted(watched):
     assert predictions.column_names == ["day", "prediction"]
     assert predictions.num_rows == 40
     assert {str(day)[:7] for day in predictions["day"].to_pylist()} == {"2021-03"}
+
+
+def test_a_roll_back_asks_for_predictions_once_and_they_are_of_the_former_champion(watched):
+    asset = "monthly/batch_predictions"
+    client = connect(watched.settings.tracking_uri)
+    first = client.get_model_version("monthly", "1")
+    client.create_model_version("monthly", source=first.source, tags=dict(first.tags))
+    client.set_registered_model_alias("monthly", PREVIOUS, "1")
+    client.set_registered_model_alias("monthly", CHAMPION, "2")
+    looked, _ = requested(watched, None, asset)
+    config = {"ops": {"roll_back_champion": {"config": {"pipeline": "monthly"}}}}
+    job = watched.definitions.resolve_job_def("champion_rollback_job")
+    assert job.execute_in_process(instance=watched.instance, run_config=config).success
+    looked, count = requested(watched, looked.cursor, asset)
+    assert count == 1
+    result = watched.materialize(asset)
+    (made,) = result.asset_materializations_for_node("monthly__batch_predictions")
+    assert made.metadata["champion version"].value == "1"
+    for _ in range(3):
+        looked, count = requested(watched, looked.cursor, asset)
+        assert count == 0
 
 
 def test_rows_without_a_target_are_predicted_from_their_own_source(watched, tmp_path):
