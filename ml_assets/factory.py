@@ -17,7 +17,7 @@ from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.automation import rollbacks_of, with_retraining
-from ml_assets.jobs import retrain_job
+from ml_assets.jobs import ingest_job, retrain_job
 from ml_assets.partitions import window_mapping
 from ml_assets.schedules import retrain_schedule
 from ml_assets.sensors import new_data_sensor
@@ -46,14 +46,14 @@ def pipeline_assets(spec: PipelineSpec) -> list[dg.AssetsDefinition | dg.AssetSp
 
 
 def pipeline_definitions(spec: PipelineSpec) -> dg.Definitions:
-    """Return assets, and job, sensor and schedule where the spec asks for automation."""
+    """Return assets, and jobs, sensor and schedule where the spec asks for automation."""
     automation = spec.automation
-    if not automation.retrain_on and automation.schedule is None:
-        return dg.Definitions(assets=pipeline_assets(spec))
-    job = retrain_job(spec)
+    retrain = retrain_job(spec) if automation.retrain_on or automation.schedule else None
+    ingest = ingest_job(spec) if automation.ingest_on else None
+    on_arrival = ingest or retrain
     return dg.Definitions(
         assets=pipeline_assets(spec),
-        jobs=[job],
-        sensors=[new_data_sensor(spec, job)] if "new_data" in automation.retrain_on else [],
-        schedules=[retrain_schedule(spec, job)] if automation.schedule else [],
+        jobs=[job for job in (retrain, ingest) if job is not None],
+        sensors=[new_data_sensor(spec, on_arrival)] if on_arrival and automation.looks_at_source else [],
+        schedules=[retrain_schedule(spec, retrain)] if retrain and automation.schedule else [],
     )

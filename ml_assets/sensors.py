@@ -1,4 +1,4 @@
-"""The sensor that sees new and rewritten objects of a source and retrains on them.
+"""The sensor that sees new and rewritten objects of a source and starts a run for each.
 
 Each object version is requested once: its run key names it, and requests, partitions and the sensor's state are handed
 to Dagster together, so that a crash at any moment loses and repeats nothing.
@@ -27,6 +27,10 @@ from resources.data_sources import DataSources
 def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """Return `<pipeline>_new_data_sensor`.
 
+    Args:
+        spec: the pipeline.
+        job: what is started: retraining, or reading and validating alone.
+
     Raises:
         SpecError: the source's objects do not tell which partition is new.
     """
@@ -40,7 +44,7 @@ def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg
         job=job,
         minimum_interval_seconds=spec.automation.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Retrains {spec.name} on every new or rewritten object of its source.",
+        description=f"Starts {job.name} for every new or rewritten object of the source.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore

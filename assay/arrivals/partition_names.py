@@ -47,7 +47,7 @@ def listing_pattern(spec: DatasetSpec) -> str:
     if spec.partitions.is_time and PLACEHOLDER not in spec.source:
         raise SpecError(
             "new data cannot be told by its objects",
-            where="automation.retrain_on",
+            where="automation, new_data",
             found=f"source {spec.source} with partitions by {spec.partitions.by} of a column",
             expected=f"a source with {PLACEHOLDER} in its file name",
             remedy="use one object for each partition, or a schedule",
@@ -55,7 +55,7 @@ def listing_pattern(spec: DatasetSpec) -> str:
     if spec.query is not None and spec.watermark is None:
         raise SpecError(
             "new rows of a query cannot be told without a watermark",
-            where="automation.retrain_on",
+            where="automation, new_data",
             found="dataset.query without dataset.watermark",
             expected="a statement of one value that changes with the rows",
             remedy="add dataset.watermark, e.g. select max(updated_at) from t; or use a schedule",

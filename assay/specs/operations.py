@@ -42,6 +42,9 @@ class AutomationSpec(Spec):
 
     retrain_on: tuple[Literal["new_data", "drift", "performance"], ...] = ()
     """`new_data`: a new or rewritten object of the source; `drift`, `performance`: an alarm of `monitoring`."""
+    ingest_on: tuple[Literal["new_data"], ...] = ()
+    """`new_data`: a new or rewritten object of the source is read and validated, not trained on; reports of
+    monitoring and predictions follow."""
     schedule: str | None = None
     """Cron line, in the deployment's time zone."""
     interval_seconds: int = Field(default=30, ge=5)
@@ -58,6 +61,18 @@ class AutomationSpec(Spec):
             msg = f"{cron!r} is not a cron line of {_CRON_FIELDS} fields"
             raise ValueError(msg)
         return cron
+
+    @model_validator(mode="after")
+    def _new_data_does_one_thing(self) -> Self:
+        if "new_data" in self.ingest_on and "new_data" in self.retrain_on:
+            msg = "retrain_on: [new_data] reads and validates new data already; name new_data in one of the two"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def looks_at_source(self) -> bool:
+        """Whether a sensor looks for new data."""
+        return "new_data" in (*self.ingest_on, *self.retrain_on)
 
 
 class StepPolicy(Spec):

@@ -16,6 +16,7 @@ from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
 
 from assay.errors import GateRejectedError, MalformedDataError, SpecError, StoreUnavailableError
 
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 AUTOMATED = "automation: {{retrain_on: [new_data], schedule: '0 6 * * 0'}}\n"
 BY_OBJECT = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target: y\n") + AUTOMATED
 
@@ -80,6 +81,44 @@ def test_the_requested_run_trains(platform, tmp_path):
     accept(platform, tick(platform))
     assert platform.materialize("bank/*", partition="a.csv").success
     assert platform.artifacts.newest(("bank", "champion_model"), "a.csv").number == 1
+
+
+INGESTED = BY_OBJECT.replace("retrain_on", "ingest_on").replace(", schedule: '0 6 * * 0'", ", retrain_on: [drift]")
+
+
+def test_new_data_can_be_ingested_for_monitoring_without_training(platform, tmp_path):
+    platform.pipeline(INGESTED + "monitoring: {{}}\n", tmp_path / "in" / "*.csv")
+    write_csv(tmp_path / "in" / "a.csv", bank_rows())
+    looked = evaluated(platform, None)
+    answer = tick(platform)
+    assert [request.partition_key for request in answer.run_requests] == ["a.csv"]
+    accept(platform, answer)
+    [sensor] = [one for one in platform.definitions.sensors if one.name == "bank_new_data_sensor"]
+    assert sensor.job_name == "bank_ingest_job"
+
+    job = platform.definitions.resolve_job_def(sensor.job_name)
+    assert job.execute_in_process(instance=platform.instance, partition_key="a.csv", run_config=QUIET).success
+    assert platform.artifacts.newest(("bank", "validated_dataset"), "a.csv").number == 1
+    assert platform.artifacts.log.newest_number(("bank", "trained_model"), "a.csv") == 0
+    asked = evaluated(platform, looked.cursor)
+    assert [one.key.path[-1] for one in asked.results if not one.true_subset.is_empty] == ["drift_report"]
+
+
+def evaluated(platform, cursor):
+    """Evaluate the conditions inside the graph once."""
+    return dg.evaluate_automation_conditions(defs=platform.definitions, instance=platform.instance, cursor=cursor)
+
+
+def test_a_schedule_trains_beside_a_sensor_that_ingests(platform, tmp_path):
+    text = BY_OBJECT.replace("retrain_on", "ingest_on")
+    platform.pipeline(text, tmp_path / "in" / "*.csv")
+    definitions = platform.definitions
+    [schedule] = definitions.schedules
+    assert schedule.job_name == "bank_retrain_job"
+    trained = definitions.resolve_job_def("bank_retrain_job").asset_layer.executable_asset_keys
+    ingested = definitions.resolve_job_def("bank_ingest_job").asset_layer.executable_asset_keys
+    assert {key.path[-1] for key in ingested} == {"raw_dataset", "validated_dataset"}
+    assert len(trained) == 6
 
 
 def test_without_partitions_all_new_objects_make_one_run(platform, tmp_path):

@@ -90,6 +90,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
         "tuning: {search_space: {C: {type: float}}}",
         "automation: {schedule: daily}",
         "automation: {retrain_on: [moon]}",
+        "automation: {ingest_on: [drift]}",
+        "automation: {ingest_on: [new_data], retrain_on: [new_data]}",
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_line(line):
