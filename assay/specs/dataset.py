@@ -4,10 +4,11 @@ Does not belong here: the rules that rows must keep (`validation`) and how they 
 """
 
 import datetime as dt
+import re
 from enum import StrEnum
-from typing import Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from assay.specs.base import Spec
 
@@ -39,6 +40,27 @@ class ColumnRole(StrEnum):
     IGNORED = "ignored"
 
 
+_YEAR = re.compile(r"%[YyGcx]")
+
+
+def _dates(form: str) -> str:
+    try:
+        dt.datetime.strptime(dt.datetime(2000, 1, 2, tzinfo=dt.UTC).strftime(form), form)  # noqa: DTZ007 - not kept
+    except ValueError as error:
+        msg = f"a format of strptime, which this is not: {error}"
+        raise ValueError(msg) from error
+    if not _YEAR.search(form):
+        msg = "a format with a year: dates without one would all fall into 1900"
+        raise ValueError(msg)
+    if "%Z" in form:
+        msg = "a format without %Z, since the name of a zone says no moment; %z reads +02:00"
+        raise ValueError(msg)
+    return form
+
+
+DateFormat: TypeAlias = Annotated[str, AfterValidator(_dates)]
+
+
 class CsvDialect(Spec):
     """How delimited text is written; what is not set is the format's default."""
 
@@ -54,8 +76,9 @@ class CsvDialect(Spec):
     """Mark between groups of three digits."""
     header: bool = True
     """Whether the first row names the columns; without it they are `column_1`, `column_2` and so on."""
-    date_format: str | None = None
-    """How dates are written, as for `strptime`, e.g. `%d.%m.%Y`; ISO 8601 is understood without it."""
+    date_format: DateFormat | None = None
+    """How dates are written, as for `strptime`, e.g. `%d.%m.%Y`; ISO 8601 is understood without it. It has a year; a
+    zone is read by `%z`."""
     null_values: tuple[str, ...] = ("",)
     """Unquoted texts that mean 'missing'."""
     null_words: tuple[str, ...] = ()
