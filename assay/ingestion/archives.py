@@ -3,6 +3,7 @@
 Does not belong here: how much it may unpack to (`compression`).
 """
 
+import stat
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ _END_RECORD_BYTES = 22
 _LONGEST_COMMENT = 1 << 16
 _END_MARK = b"PK\x05\x06"
 _ENCRYPTED_FLAG = 0x1
+_MODE_BITS = 16
+"""Of a member's attributes, below the file's mode on Unix."""
 _LISTED = 20
 _REMEDY = "set dataset.member to one of them"
 
@@ -32,7 +35,7 @@ def copy_member(path: Path, name: str, member: str | None, copy: Callable[[bytes
         The file's name inside the archive.
 
     Raises:
-        MalformedDataError: encrypted, no such file, several and none named, or bytes around the archive.
+        MalformedDataError: encrypted, a link, no such file, several and none named, or bytes around the archive.
         zipfile.BadZipFile: damaged.
     """
     require_nothing_appended(path, name)
@@ -40,6 +43,8 @@ def copy_member(path: Path, name: str, member: str | None, copy: Callable[[bytes
         chosen = _chosen(archive, name, member)
         if chosen.flag_bits & _ENCRYPTED_FLAG:
             raise encrypted(name, chosen.filename)
+        if stat.S_ISLNK(chosen.external_attr >> _MODE_BITS):
+            raise _link(name, chosen.filename)
         declared, chosen.file_size = chosen.file_size, 1 << 62  # else what is beyond the declared size is cut off
         size = 0
         with archive.open(chosen) as packed:
@@ -61,6 +66,18 @@ def encrypted(name: str, found: str) -> MalformedDataError:
         found=found,
         expected="a file without a password",
         remedy="take the password off before the file is put where Assay reads it",
+    )
+
+
+def _link(name: str, found: str) -> MalformedDataError:
+    """Return the refusal of a member whose content is the address of another file, not rows."""
+    return malformed(
+        Defect.UNREADABLE,
+        "the file inside the archive is a link",
+        name,
+        found=found,
+        expected="a file that holds the rows itself",
+        remedy="pack the file that the link points to",
     )
 
 

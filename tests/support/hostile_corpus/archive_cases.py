@@ -37,6 +37,14 @@ def zip_of(*members: tuple[str, bytes]) -> bytes:
     return file.getvalue()
 
 
+def _zip_of_link() -> bytes:
+    file, link = io.BytesIO(), zipfile.ZipInfo("rows.csv")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(link, "folder/a.csv\nfolder/b.csv\n")
+    return file.getvalue()
+
+
 def zip_declaring(packed: bytes, size: int, name: str = "rows.csv", crc: int = 0, flags: int = 0) -> bytes:
     """Return an archive of one deflated member that says what it is told to of itself."""
     fields = struct.pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x21, crc, len(packed), size, len(name.encode()), 0)
@@ -133,6 +141,7 @@ ZIP = [
     ),
     _packed("zip of nothing", "rows.zip", zip_of(), _AMBIGUOUS),
     _packed("zip of a folder only", "rows.zip", zip_of(("folder/", b"")), _AMBIGUOUS),
+    _packed("zip of a symbolic link", "rows.zip", _zip_of_link(), malformed(Defect.UNREADABLE)),
     _packed("zip of an empty file", "rows.zip", zip_of(("rows.csv", b"")), EMPTY),
     _packed("zip of a file that climbs out of its folder", "rows.zip", zip_of(("../evil.csv", ROWS)), TABLE),
     _packed("zip of a file with a root", "rows.zip", zip_of(("/etc/evil.csv", ROWS)), TABLE),
