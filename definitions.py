@@ -13,7 +13,7 @@ from assay.specs import load_pipelines
 from ml_assets.automation import automation_sensor
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
-from ml_assets.maintenance import maintenance_jobs
+from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notices.sensor import notification_sensor
 from ml_assets.redrive import arrivals_redrive_job
 from ml_assets.resource_wiring import resources_for
@@ -41,6 +41,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs({spec.name for spec in specs if spec.scoring}), arrivals_redrive_job],
+        schedules=[janitor_schedule(running=settings.bounds_quarantine)],
         sensors=[
             stalled_run_sensor,
             notification_sensor(notifier_of(settings)),

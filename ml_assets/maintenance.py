@@ -13,8 +13,10 @@ from ml_assets.presentation.promotion import CHAMPION, registered_model_of, roll
 from resources.artifact_io_manager import ArtifactIOManager
 from resources.commits.janitor import collect_garbage, restore
 from resources.model_registry import MlflowModelRegistry
+from resources.quarantine import Quarantine
 
 _HOUR = 3600.0
+_NIGHTLY = "17 3 * * *"
 
 
 class JanitorConfig(dg.Config):
@@ -63,6 +65,14 @@ def remove_leftovers(
     return len(removed)
 
 
+@dg.op(description="Remove copies of refused files by ASSAY_QUARANTINE_DAYS and ASSAY_QUARANTINE_MEGABYTES.")
+def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) -> int:
+    """Remove what the quarantine need not keep any more; returns how many copies that were."""
+    removed = quarantine.expire()
+    context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
+    return len(removed)
+
+
 @dg.op(description="Make an earlier version of an asset the newest, by a new commit that names its objects.")
 def restore_version(
     context: dg.OpExecutionContext, config: RestoreConfig, artifact_io_manager: dg.ResourceParam[ArtifactIOManager]
@@ -75,10 +85,23 @@ def restore_version(
     return commit.number
 
 
-@dg.job(description="Remove data objects that no commit names.")
+@dg.job(description="Remove data objects that no commit names, and old copies of refused files.")
 def artifact_janitor_job() -> None:
-    """One step: `remove_leftovers`."""
+    """Two steps: `remove_leftovers` and `expire_quarantine`."""
     remove_leftovers()
+    expire_quarantine()
+
+
+def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
+    """Return `artifact_janitor_schedule`, for the night; off in the UI unless something is to be removed by itself.
+
+    Args:
+        running: whether it is on unless somebody switches it off.
+    """
+    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+    return dg.ScheduleDefinition(
+        name="artifact_janitor_schedule", job=artifact_janitor_job, cron_schedule=_NIGHTLY, default_status=status
+    )
 
 
 @dg.job(description="Bring an earlier version of an asset back.")

@@ -48,7 +48,12 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "schema_registry": SchemaRegistry(
             storage_uri=settings.artifact_uri, schemas_dir=settings.reviewed_schemas, s3=s3
         ),
-        "quarantine": Quarantine(storage_uri=settings.artifact_uri, s3=s3),
+        "quarantine": Quarantine(
+            storage_uri=settings.artifact_uri,
+            s3=s3,
+            days=settings.quarantine_days,
+            megabytes=settings.quarantine_megabytes,
+        ),
         "experiment_tracker": MlflowTracker(
             tracking_uri=tracking_uri,
             artifact_root=settings.artifact_root,

@@ -1,11 +1,13 @@
 """A copy of every refused file, beside the reason, so that what was refused can be looked at later.
 
-A copy lies below `<pipeline>/@quarantine/<sha256 of the bytes>/`. It is there for people: no run reads it, and no
-janitor removes it. Does not belong here: the decision to refuse (`assay.ingestion`, `assay.tables`).
+A copy lies below `<pipeline>/@quarantine/<sha256 of the bytes>/`. It is there for people: no run reads it. The janitor
+removes it by the deployment's settings alone (`quarantine_retention`).
+Does not belong here: the decision to refuse (`assay.ingestion`, `assay.tables`).
 """
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,6 +28,7 @@ from resources.file_digests import file_sha256
 from resources.object_store.interface import ObjectStore
 from resources.object_store.keys import encoded
 from resources.object_store.opening import open_store
+from resources.quarantine_retention import DATA, QUARANTINE, REFUSAL, expire
 from resources.s3_client import client_of
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile
@@ -34,10 +37,24 @@ _MOST_NAMED = 3
 
 
 class Quarantine(dg.ConfigurableResource[None]):
-    """Keeps the bytes that were refused."""
+    """Keeps the bytes that were refused, for as long as the deployment wants them."""
 
     storage_uri: str
     s3: dg.ResourceDependency[S3Resource]
+    days: float | None = None
+    megabytes: float | None = None
+
+    def expire(self) -> list[str]:
+        """Remove copies that are older than `days`, and the oldest of what exceeds `megabytes` together.
+
+        Returns:
+            The folders that were removed; none where neither is set.
+
+        Raises:
+            StorageError: the store failed.
+        """
+        store = open_store(self.storage_uri, lambda: client_of(self.s3))
+        return expire(store, days=self.days, megabytes=self.megabytes, now=time.time())
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:
@@ -86,8 +103,8 @@ def _concerned(files: Sequence[FetchedFile], error: AssayError) -> Sequence[Fetc
 def _quarantined(store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reason: dict[str, object]) -> str:
     """Copy one file unless its bytes are there; the reason comes last, so that where it is the bytes are whole."""
     sha256 = file_sha256(file.path)
-    folder = f"{encoded(spec.name)}/@quarantine/{sha256}"
-    data, refusal = f"{folder}/data", f"{folder}/refusal.json"
+    folder = f"{encoded(spec.name)}/{QUARANTINE}/{sha256}"
+    data, refusal = f"{folder}/{DATA}", f"{folder}/{REFUSAL}"
     if store.stat(refusal) is None:
         store.put_file(data, file.path)
         if file_sha256(file.path) != sha256:

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     any public host unless set."""
     https_allow_private: bool = False
     """Whether `https://` sources may name hosts of the private network."""
+    quarantine_days: float | None = Field(default=None, gt=0)
+    """How long copies of refused files are kept; for ever unless set. By this or the next the janitor runs nightly."""
+    quarantine_megabytes: float | None = Field(default=None, gt=0)
+    """How much all copies of refused files may take, in 10^6 bytes; the oldest go first. No bound unless set."""
     query_seconds: float = Field(default=600.0, gt=0)
     """How long one query of a SQL source may take."""
     notify_webhook_url: SecretStr = SecretStr("")
@@ -126,6 +130,11 @@ class Settings(BaseSettings):
     def web_hosts(self) -> tuple[str, ...]:
         """Patterns of hosts that `https://` sources may name; empty for any public host."""
         return tuple(host.strip().lower() for host in self.https_allowed_hosts.split(",") if host.strip())
+
+    @property
+    def bounds_quarantine(self) -> bool:
+        """Whether copies of refused files are ever removed."""
+        return self.quarantine_days is not None or self.quarantine_megabytes is not None
 
     @cached_property
     def revision(self) -> str:

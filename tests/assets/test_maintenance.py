@@ -2,9 +2,11 @@
 
 import time
 
-from small_platform import bank_rows, write_csv
+import dagster as dg
+from small_platform import BANK, bank_rows, write_csv
 
 from assay.tables.dataset import Dataset
+from resources.settings import Settings
 
 
 def run_job(platform, name, config):
@@ -34,3 +36,26 @@ def test_leftovers_go_and_history_stays(bank, tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: later)
     assert run_job(bank, "artifact_janitor_job", config).output_for_node("remove_leftovers") == 1
     assert bank.artifacts.load(("bank", "raw_dataset"), None, Dataset).table.num_rows == 200
+
+
+def test_the_janitor_removes_copies_of_refused_files_by_the_settings(platform, tmp_path):
+    source = tmp_path / "bad.csv"
+    source.write_text("age,y\n1,yes\n2\n")
+    platform.pipeline(BANK, source)
+    assert not platform.materialize("bank/raw_dataset").success
+    kept = [item.key for item in platform.artifacts.store.list_objects("bank/@quarantine/")]
+    assert len(kept) == 2
+    assert run_job(platform, "artifact_janitor_job", {}).output_for_node("expire_quarantine") == 0
+    platform.settings = Settings(**platform.settings.model_dump() | {"quarantine_megabytes": 1e-6})
+    assert run_job(platform, "artifact_janitor_job", {}).output_for_node("expire_quarantine") == 1
+    assert not list(platform.artifacts.store.list_objects("bank/@quarantine/"))
+
+
+def test_the_janitor_comes_by_itself_only_where_something_is_to_be_removed(platform):
+    def status():
+        [schedule] = [one for one in platform.definitions.schedules if one.name == "artifact_janitor_schedule"]
+        return schedule.default_status
+
+    assert status() is dg.DefaultScheduleStatus.STOPPED
+    platform.settings = Settings(**platform.settings.model_dump() | {"quarantine_days": 30})
+    assert status() is dg.DefaultScheduleStatus.RUNNING

@@ -113,7 +113,7 @@ def test_a_schedule_trains_beside_a_sensor_that_ingests(platform, tmp_path):
     text = BY_OBJECT.replace("retrain_on", "ingest_on")
     platform.pipeline(text, tmp_path / "in" / "*.csv")
     definitions = platform.definitions
-    [schedule] = definitions.schedules
+    [schedule] = [one for one in definitions.schedules if one.name == "bank_retrain_schedule"]
     assert schedule.job_name == "bank_retrain_job"
     trained = definitions.resolve_job_def("bank_retrain_job").asset_layer.executable_asset_keys
     ingested = definitions.resolve_job_def("bank_ingest_job").asset_layer.executable_asset_keys
@@ -147,7 +147,7 @@ def test_months_of_a_column_cannot_be_sensed(platform, tmp_path):
 
 def test_the_schedule_asks_for_the_newest_finished_month(platform, tmp_path):
     platform.pipeline(MONTHLY.replace(", column: day", "") + AUTOMATED, str(tmp_path / "rows_{partition}.csv"))
-    [schedule] = platform.definitions.schedules
+    [schedule] = [one for one in platform.definitions.schedules if one.name == "monthly_retrain_schedule"]
     moment = dt.datetime(2021, 3, 7, 6, tzinfo=dt.UTC)
     context = dg.build_schedule_context(
         instance=platform.instance,

@@ -1,5 +1,6 @@
 """Refused bytes are kept whole beside the reason, on every store, and the refusal goes on."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -21,6 +22,7 @@ from resources import quarantine as quarantine_module
 from resources.commits.janitor import collect_garbage
 from resources.object_store.opening import open_store
 from resources.quarantine import Quarantine
+from resources.quarantine_retention import expire
 from resources.sources.interface import FetchedFile
 
 SPEC = PipelineSpec.model_validate_json(
@@ -173,6 +175,77 @@ def test_the_janitor_leaves_the_quarantine_alone(kept, fetched):
     refuse(quarantine, [fetched()], ragged())
     assert collect_garbage(store, older_than_seconds=-60) == []
     assert len(keys(store)) == 2
+
+
+DAY = 86400
+
+
+@pytest.fixture
+def aged(kept, fetched, wrapped):
+    """Three copies of 1 MB beside a published object, made one, two and three days ago."""
+    quarantine, store = kept
+    contents = [bytes([letter]) * 1_000_000 for letter in b"abc"]
+    for content in contents:
+        refuse(quarantine, [fetched(content=content)], ragged())
+    store.put_if_absent("demo/raw_dataset/@whole/commits/00000001.json", b"{}")
+    ages = {folder_of(content): age for age, content in enumerate(contents, start=1)}
+
+    class Aged(wrapped):
+        def list_objects(self, prefix):
+            for item in super().list_objects(prefix):
+                age = ages.get(item.key.rpartition("/")[0], 99)
+                yield dataclasses.replace(item, modified=100 * DAY - age * DAY)
+
+    return Aged(store), [folder_of(content) for content in contents]
+
+
+def test_copies_are_kept_for_ever_unless_the_deployment_says_otherwise(aged):
+    store, _ = aged
+    assert expire(store, days=None, megabytes=None, now=1e12) == []
+    assert len(keys(store)) == 7
+
+
+def test_copies_go_by_age_with_their_reason(aged):
+    store, (young, middle, old) = aged
+    assert expire(store, days=1.5, megabytes=None, now=100 * DAY) == [old, middle]
+    left = {"demo/raw_dataset/@whole/commits/00000001.json", f"{young}/data", f"{young}/refusal.json"}
+    assert set(keys(store)) == left
+    assert expire(store, days=1.5, megabytes=None, now=100 * DAY) == []
+
+
+def test_of_too_many_bytes_the_oldest_copies_go(aged):
+    store, (young, middle, old) = aged
+    assert expire(store, days=None, megabytes=2.5, now=100 * DAY) == [old]
+    assert expire(store, days=99, megabytes=0.5, now=100 * DAY) == [middle, young]
+    assert keys(store) == ["demo/raw_dataset/@whole/commits/00000001.json"]
+
+
+def test_the_resource_removes_by_its_own_settings_and_a_file_refused_again_is_kept_again(kept, fetched):
+    quarantine, store = kept
+    refuse(quarantine, [fetched()], ragged())
+    bounded = Quarantine(storage_uri=quarantine.storage_uri, s3=S3Resource(), days=quarantine.days, megabytes=0.000001)
+    assert quarantine.expire() == []
+    assert bounded.expire() == [folder_of(fetched().path.read_bytes())]
+    assert keys(store) == []
+    refuse(quarantine, [fetched()], ragged())
+    assert len(keys(store)) == 2
+
+
+def test_a_copy_that_is_removed_by_half_has_no_reason_and_goes_the_next_time(aged, monkeypatch):
+    store, (_, _, old) = aged
+    delete = store.delete
+
+    def delete_once(key):
+        delete(key)
+        raise StorageError("no answer")
+
+    monkeypatch.setattr(store, "delete", delete_once)
+    with pytest.raises(StorageError):
+        expire(store, days=2.5, megabytes=None, now=100 * DAY)
+    assert store.stat(f"{old}/data")
+    assert store.stat(f"{old}/refusal.json") is None
+    monkeypatch.setattr(store, "delete", delete)
+    assert expire(store, days=2.5, megabytes=None, now=100 * DAY) == [old]
 
 
 @pytest.mark.parametrize("broken", ["put_file", "put_if_absent", "stat"])
