@@ -57,7 +57,7 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
         run: whose data it was.
         rules: that failed and block.
         report: address of the report's JSON; empty if it is not known.
-        page: address of the asset's page.
+        page: address of a failed check's page.
     """
     told = [f"{rule.name}: {_rows(rule.rows)}" for rule in rules]
     addresses = [f"report: {report}"] if report else []

@@ -16,7 +16,7 @@ from assay.notices.notice import Kind, Notice
 from assay.notices.told_error import ToldError, told_error
 from assay.notices.wording import EndedRun, FailedRule, alarmed, gate_refused, promoted, rolled_back, run_failed
 from ml_assets.automation import ALARM_CHECKS
-from ml_assets.notices.pages import asset_page, run_page
+from ml_assets.notices.pages import asset_page, check_page, run_page
 from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
 
 GATED = "validated_dataset"
@@ -67,9 +67,9 @@ class RunLog:
         """Return the run as the one that made an asset, of one partition where that is known."""
         return replace(self.run, pipeline=key.path[0], partition=partition or self.run.partition)
 
-    def page(self, key: dg.AssetKey) -> str:
-        """Return the address of an asset's page."""
-        return asset_page(self.ui_url, key)
+    def page(self, key: dg.AssetKey, partition: str | None) -> str:
+        """Return the address of an asset's page, of one partition where there is one."""
+        return asset_page(self.ui_url, key, partition)
 
 
 def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notice]:
@@ -105,19 +105,20 @@ def _champions(log: RunLog) -> Iterator[Notice]:
         words = _CHAMPION_WORDS.get(told.get("decision", ""))
         if words is not None:
             facts = [told.get(name, "") for name in ("champion version", "previous champion", "reason")]
-            yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key))
+            yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key, partition))
 
 
 def _alarms(log: RunLog) -> Iterator[Notice]:
     for check in log.failed_checks():
         if kind := ALARMS.get(check.check_name):
             run = log.run_of(check.asset_key, check.partition)
-            yield alarmed(run, kind, check.description or "", log.page(check.asset_key))
+            yield alarmed(run, kind, check.description or "", log.page(check.asset_key, check.partition))
 
 
 def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notice:
     partitions = ", ".join(dict.fromkeys(check.partition for check in checks if check.partition))
-    return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), log.page(key))
+    page = check_page(log.ui_url, checks[0].asset_check_key)
+    return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), page)
 
 
 def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notice]:

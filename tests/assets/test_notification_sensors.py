@@ -20,6 +20,7 @@ from resources.settings import Settings
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 GATED = dg.AssetKey(["bank", "validated_dataset"])
 ALARM_STATES = ("features_not_drifted", "no_drift_alarm_begins", "performance_held", "no_performance_alarm_begins")
+MARCH = dg.StaticPartitionsDefinition(["2021-03"])
 CHECKED = dg.AssetKey(["bank", "drift_report"])
 
 
@@ -58,8 +59,8 @@ def run_assets(platform, *assets, **options):
 
 @dg.asset(
     key=CHECKED,
-    check_specs=[dg.AssetCheckSpec(name, asset=CHECKED) for name in ALARM_STATES],
-    partitions_def=dg.StaticPartitionsDefinition(["2021-03"]),
+    check_specs=[dg.AssetCheckSpec(name, asset=CHECKED, partitions_def=MARCH) for name in ALARM_STATES],
+    partitions_def=MARCH,
 )
 def alarming():
     yield dg.Output(None)
@@ -113,7 +114,7 @@ def test_a_refusal_of_the_gate_is_one_notice_with_rules_and_report(telling, web,
     assert notice["lines"][0] == "values_in_range: 3 rows"
     assert notice["lines"][1].startswith("report: ")
     assert (tmp_path / notice["lines"][1].removeprefix("report: ")).exists()
-    assert notice["link"] == "http://ui/assets/bank/validated_dataset"
+    assert notice["link"] == "http://ui/assets/bank/validated_dataset?view=checks&checkDetail=values_in_range"
     assert "200" not in notice["title"] + notice["lines"][0]
 
 
@@ -196,10 +197,13 @@ def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
     cursor = tick(telling)
     assert run_assets(telling, alarming, partition_key="2021-03").success
     tick(telling, cursor)
-    assert [(notice["kind"], notice["title"], notice["lines"]) for notice in told(web)] == [
+    notices = told(web)
+    assert [(notice["kind"], notice["title"], notice["lines"]) for notice in notices] == [
         ("drift", "bank 2021-03: features have drifted", ["no_drift_alarm_begins: age moved"]),
         ("performance", "bank 2021-03: the champion has lost performance", ["no_performance_alarm_begins: age moved"]),
     ]
+    [page] = {notice["link"].partition("?") for notice in notices}
+    assert page == (f"http://ui/assets/{'/'.join(CHECKED.path)}", "?", "view=partitions&partition=2021-03")
 
 
 def test_an_alarm_that_goes_on_is_not_told_again(telling, web):
