@@ -110,7 +110,20 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         def published(key: str) -> bool:
             return self.artifacts().log.newest(asset, key) is not None
 
-        return PartitionedInput(HeldWindow(read), many, _outcome_of_step_before(context), published, note)
+        return PartitionedInput(HeldWindow(read), many, self._outcome_of_step_before(context), published, note)
+
+    def _outcome_of_step_before(self, context: dg.InputContext) -> RangeOutcome:
+        """Return which partitions the step before could not make, but for those that were made since."""
+        asset, told = tuple(context.asset_key.path), dict[str, dict[str, str]]()
+        for entry in _told_by_step_before(context):
+            metadata = entry.get_dagster_event().event_specific_data.metadata  # type: ignore[union-attr]
+            for name in metadata.keys() & {_FAILED, _PASSED_OVER}:
+                told[name] = told.get(name, {}) | cast("dict[str, str]", metadata[name].value)
+            for key in list(told.get(_FAILED, {})):
+                newest = self.artifacts().log.newest(asset, key)
+                if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
+                    del told[_FAILED][key]
+        return RangeOutcome(failed=told.get(_FAILED, {}), passed_over=told.get(_PASSED_OVER, {}))
 
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
@@ -158,21 +171,16 @@ def _makes_many(context: dg.InputContext) -> bool:
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
 
 
-def _outcome_of_step_before(context: dg.InputContext) -> RangeOutcome:
-    """Return what the step that makes this input told of partitions without a value; nothing if it did not run.
-
-    Where a run was started again from its failure, the step may have run in the run before.
-    """
-    if context.upstream_output is None:
-        return RangeOutcome({}, {})
-    step, run_id = context.upstream_output.step_key, context.upstream_output.run_id
-    told: dict[str, dict[str, str]] = {_FAILED: {}, _PASSED_OVER: {}}
-    for entry in context.step_context.instance.all_logs(run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT):
-        event = entry.get_dagster_event()
-        metadata = event.event_specific_data.metadata if event.step_key == step else {}  # type: ignore[union-attr]
-        for name in told:
-            told[name] |= cast("dict[str, str]", metadata[name].value) if name in metadata else {}
-    return RangeOutcome(failed=told[_FAILED], passed_over=told[_PASSED_OVER])
+def _told_by_step_before(context: dg.InputContext) -> list[dg.EventLogEntry]:
+    """Return what the step that makes this input handed over, in this run or in the newest run that this continues."""
+    run: dg.DagsterRun | None = context.step_context.dagster_run
+    step, instance = context.upstream_output.step_key if context.upstream_output else "", context.step_context.instance
+    while run is not None and step:
+        entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
+        if told := [entry for entry in entries if entry.get_dagster_event().step_key == step]:
+            return told
+        run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return []
 
 
 def _partition_of(context: dg.OutputContext) -> str | None:

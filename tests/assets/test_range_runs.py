@@ -157,6 +157,10 @@ def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(
     made = {month: len(monthly.artifacts.log.history(("monthly", "trained_model"), month)) for month in MONTHS[2:]}
     assert made == {"2021-02": 1, "2021-03": 2}
 
+    assert monthly.materialize("monthly/best_hyperparameters", partition="2021-02").success
+    mended = monthly.resumed(first)
+    assert mended.success, failure(mended)
+
 
 def asked_for(platform, name, *months):
     """Keep a backfill of all assets as the user interface asks for it, so that Dagster finds out what it makes."""
