@@ -177,7 +177,7 @@ class _Taking:
                 "the source does not tell versions, so that new data cannot be told",
                 where=item.uri,
                 expected="an ETag or a date of the file",
-                remedy="use a schedule in place of automation.retrain_on",
+                remedy="use automation.schedule in place of new_data",
             )
         if self.silent:
             return True
