@@ -6,6 +6,7 @@ Does not belong here: holding data against it (`contract`), where it is kept (`r
 import io
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -94,6 +95,7 @@ def _on_one_line(values: dict[str, Any]) -> CommentedMap:
     return line
 
 
+@lru_cache(maxsize=64)  # each partition of a range is held against the same text
 def from_yaml(text: str, *, where: str) -> FrozenSchema:
     """Read a reviewed file.
 
