@@ -15,6 +15,7 @@ Does not belong here: where the folder lives, and its digest (`resources`).
 import io
 import json
 import zipfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,18 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     Raises:
         UntrustedModelError: the model holds a type that `load_model` would refuse.
     """
-    data = estimator_bytes(model.estimator)
-    _require_trusted(data, model.manifest.own_classes, where=MODEL_FILE)
+    data = _model_file(model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(data)
     (folder / MANIFEST_FILE).write_text(model.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
+
+
+@lru_cache(maxsize=1)  # the store, the tracker and an export write the same model, one after the other
+def _model_file(model: TrainedModel) -> bytes:
+    data = estimator_bytes(model.estimator)
+    _require_trusted(data, model.manifest.own_classes, where=MODEL_FILE)
+    return data
 
 
 def load_model(folder: Path) -> TrainedModel:

@@ -44,9 +44,9 @@ class ModelManifest(Spec):
     """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
-    """A fitted scikit-learn pipeline and its manifest.
+    """A fitted scikit-learn pipeline and its manifest; the estimator is not fitted again.
 
     Attributes:
         estimator: fitted `sklearn.pipeline.Pipeline` of preprocessing and model; takes the feature frame.
