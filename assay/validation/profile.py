@@ -4,6 +4,8 @@ Does not belong here: rules.
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,10 @@ _NUMBERS = frozenset({"integer", "float"})
 
 def profile(table: JudgedTable) -> tuple[ColumnProfile, ...]:
     """Return the profile of every column, in order."""
-    return tuple(_column(table, column) for column in table.schema.columns if column.name in table)
+    columns = [column for column in table.schema.columns if column.name in table]
+    # Arrow and numpy let other threads run while they look at a column
+    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
+        return tuple(pool.map(partial(_column, table), columns))
 
 
 def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
