@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import dagster as dg
 import pandas as pd
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from assay.champion import ChampionInForce
 from assay.errors import ArtifactNotFoundError, TrackingError
@@ -21,24 +22,34 @@ from resources.artifact_store import ArtifactStore
 from resources.model_registry import MlflowModelRegistry
 
 Report = TypeVar("Report", bound=Spec)
+NO_CHAMPION = "there is no champion yet"
 
 
-def champion_in_force(registry: MlflowModelRegistry, spec: PipelineSpec) -> ChampionInForce:
+def champion_in_force(
+    context: dg.AssetExecutionContext, registry: MlflowModelRegistry, spec: PipelineSpec
+) -> ChampionInForce | None:
     """Load the champion.
+
+    Returns:
+        The champion; None where there is none yet and a condition started the run, not a person: rows that come before
+        the first promotion are no failure to tell anybody of.
 
     Raises:
         TrackingError: there is none yet.
         DigestMismatchError: its files are not those that were registered.
     """
     found = registry.in_force(spec.registered_name)
-    if found is None:
-        raise TrackingError(
-            "there is no champion yet",
-            where=f"registered model {spec.registered_name}",
-            expected="a promoted model",
-            remedy=f"materialise {spec.name}/champion_model first",
-        )
-    return ChampionInForce(found.model, found.version.version, found.version.holdout_value)
+    if found is not None:
+        return ChampionInForce(found.model, found.version.version, found.version.holdout_value)
+    if AUTOMATION_CONDITION_TAG in context.run.tags:
+        context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
+        return None
+    raise TrackingError(
+        NO_CHAMPION,
+        where=f"registered model {spec.registered_name}",
+        expected="a promoted model",
+        remedy=f"materialise {spec.name}/champion_model first",
+    )
 
 
 def training_features(champion: ChampionInForce, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 Does not belong here: predicting, reading rows.
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 import pyarrow as pa
 
@@ -34,6 +36,7 @@ def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
         description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
         reads_all=("champion_model", "validated_dataset"),
         automation_condition=when_champion_or_rows_changed(spec),
+        output_required=False,
     )
     def batch_predictions(
         context: dg.AssetExecutionContext,
@@ -41,12 +44,14 @@ def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
         model_registry: MlflowModelRegistry,
         data_sources: DataSources,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
-    ) -> dg.Output[Dataset]:
+    ) -> Iterator[dg.Output[Dataset]]:
         run = run_parameters.applied_to(spec, context)
-        champion = champion_in_force(model_registry, run)
+        champion = champion_in_force(context, model_registry, run)
+        if champion is None:
+            return
         table, schema = _rows(context, run, data_sources, artifact_io_manager)
         predictions = score(champion.model, table, schema, run, where=place_of(context))
-        return dg.Output(
+        yield dg.Output(
             predictions,
             data_version=dg.DataVersion(predictions.fingerprint.digest),
             metadata={"champion version": champion.version, **dataset_metadata(predictions, [])},

@@ -11,11 +11,11 @@ from assay.monitoring.drift import DriftReport, judge_window
 from assay.specs import PipelineSpec
 from assay.tables.dataset import ValidatedDataset
 from ml_assets.automation import ALARM_CHECKS, when_rows_passed
-from ml_assets.champion_in_force import champion_in_force, earlier_reports, training_features
+from ml_assets.champion_in_force import NO_CHAMPION, champion_in_force, earlier_reports, training_features
 from ml_assets.gated_window import require_gated
 from ml_assets.partitions import check_of_partitions
 from ml_assets.pipeline_asset import own_input, pipeline_asset
-from ml_assets.presentation.monitoring import check_of_beginning, check_of_drift, drift_metadata
+from ml_assets.presentation.monitoring import check_of_beginning, check_of_drift, drift_metadata, not_judged
 from ml_assets.run_context import asset_key, partition_of
 from ml_assets.run_parameters import RunParameters
 from resources.artifact_io_manager import ArtifactIOManager
@@ -42,6 +42,7 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
             ),
         ],
         automation_condition=when_rows_passed(spec),
+        output_required=False,
     )
     def drift_report(
         context: dg.AssetExecutionContext,
@@ -52,7 +53,10 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[DriftReport] | dg.AssetCheckResult]:
         run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
         require_gated(validated_dataset, run, partition_of(context))
-        champion = champion_in_force(model_registry, run)
+        champion = champion_in_force(context, model_registry, run)
+        if champion is None:
+            yield from not_judged(NO_CHAMPION, "features_not_drifted", ALARM_CHECKS["drift"][1])
+            return
         report = judge_window(
             validated_dataset.table,
             training_features(champion, artifacts, run),

@@ -113,6 +113,21 @@ def test_without_a_champion_nothing_can_be_judged_or_predicted(platform, tmp_pat
     assert "materialise monthly/champion_model first" in failure(platform.materialize("monthly/batch_predictions"))
 
 
+def test_what_a_condition_starts_before_the_first_champion_ends_without_a_failure(platform, tmp_path):
+    platform.pipeline(WATCHED, write_csv(tmp_path / "data" / "monthly.csv", rows()))
+    assert platform.materialize(*GATED, partition="2021-01").success
+    started = {"dagster/from_automation_condition": "true"}
+    for asset, checks in (("monthly/drift_report", 2), ("monthly/performance_report", 2)):
+        result = platform.materialize(asset, partition="2021-01", tags=started)
+        assert result.success, failure(result)
+        assert not result.asset_materializations_for_node(asset.replace("/", "__"))
+        told = [each.description for each in result.get_asset_check_evaluations() if each.passed]
+        assert told == ["not judged: there is no champion yet"] * checks
+    result = platform.materialize("monthly/batch_predictions", tags=started)
+    assert result.success, failure(result)
+    assert not result.asset_materializations_for_node("monthly__batch_predictions")
+
+
 def test_the_newest_rows_that_passed_are_predicted(watched):
     assert watched.materialize(*GATED, partition="2021-03").success
     result = watched.materialize("monthly/batch_predictions")

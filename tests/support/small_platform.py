@@ -111,7 +111,9 @@ class Platform:
     def definitions(self) -> dg.Definitions:
         return build_definitions(self.settings)
 
-    def materialize(self, *assets: str, partition: str | None = None, parameters: dict | None = None):
+    def materialize(
+        self, *assets: str, partition: str | None = None, parameters: dict | None = None, tags: dict | None = None
+    ):
         """Materialise assets such as `bank/raw_dataset`, or all of `bank/*`; never raises."""
         keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
         config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
@@ -119,6 +121,7 @@ class Platform:
             asset_selection=keys,
             partition_key=partition,
             instance=self.instance,
+            tags=tags,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}, **config},
             raise_on_error=False,
         )
