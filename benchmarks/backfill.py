@@ -12,17 +12,14 @@ Does not belong here: the work itself (`backfill_work`), runs of the command lin
 
 import argparse
 import json
-import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 
-from overhead import ROOT, Measurement, environment_of, import_of_dagster, medians_and_ratio, print_table
+from overhead import ROOT, Measurement, import_of_dagster, measured_script, medians_and_ratio, print_table
 from single_runs import print_single_runs
 
 FLIGHTS = """\
@@ -140,19 +137,7 @@ def measured(side: str, home: Path, pipeline: str, months: list[str]) -> Measure
     (home / "pipelines").mkdir(parents=True)
     (home / "pipelines" / "flights.yaml").write_text(pipeline, encoding="utf-8")
     shutil.copy(ROOT / "dagster.yaml", home)
-    script, began = ROOT / "benchmarks" / "backfill_work.py", time.perf_counter()
-    with (home / "errors.txt").open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [sys.executable, str(script), side, *months],
-            cwd=home, env=environment_of(home), stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
-        output = process.stdout.read() if process.stdout else ""
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - began
-    if status:
-        sys.exit(f"the side '{side}' failed:\n{(home / 'errors.txt').read_text(encoding='utf-8')[-3000:]}")
-    metrics = json.loads(output.splitlines()[-1])
-    return Measurement(side, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, metrics)
+    return measured_script(side, home, [str(ROOT / "benchmarks" / "backfill_work.py"), side, *months])
 
 
 if __name__ == "__main__":

@@ -104,10 +104,21 @@ def measured(side: str, home: Path, source: Path, trials: int) -> Measurement:
     shutil.copy(ROOT / "dagster.yaml", home)
     script = ROOT / "benchmarks" / ("plain_script.py" if side == "plain" else "as_assets.py")
     arguments = [str(pipeline), str(source)] if side == "plain" else ["bank_benchmark"]
+    return measured_script(side, home, [str(script), *arguments])
+
+
+def measured_script(side: str, home: Path, arguments: list[str]) -> Measurement:
+    """Run a script in a fresh process; the last line that it prints are the metrics as JSON.
+
+    Args:
+        side: its name, for the table and for messages.
+        home: the working directory, below which its stores are.
+        arguments: of the interpreter.
+    """
     began = time.perf_counter()
     with (home / "errors.txt").open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
+            [sys.executable, *arguments],
             cwd=home, env=environment_of(home), stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip
         output = process.stdout.read() if process.stdout else ""

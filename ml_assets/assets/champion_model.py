@@ -4,7 +4,6 @@ Does not belong here: the rule of the decision.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 
 import dagster as dg
 
@@ -84,20 +83,15 @@ def _tried(
     Raises:
         ChampionChangedError: the champion changed each time; the step may be repeated later.
     """
-    for _ in range(_TRIALS - 1):
-        with suppress(ChampionChangedError):
-            return _tried_once(candidate, report, split, registry, spec)
-    return _tried_once(candidate, report, split, registry, spec)
-
-
-def _tried_once(
-    candidate: TrainedModel,
-    report: EvaluationReport,
-    split: Split,
-    registry: MlflowModelRegistry,
-    spec: PipelineSpec,
-) -> tuple[ChampionRecord, str]:
-    champion = registry.in_force(spec.registered_name)
-    decision = decide(candidate, champion.model if champion else None, split, report, spec)
-    card = render(candidate, report, decision, spec)
-    return registry.apply(Trial(candidate, champion.version if champion else None, decision, card), spec), card
+    tried = 0
+    while True:
+        champion = registry.in_force(spec.registered_name)
+        decision = decide(candidate, champion.model if champion else None, split, report, spec)
+        card = render(candidate, report, decision, spec)
+        trial = Trial(candidate, champion.version if champion else None, decision, card)
+        try:
+            return registry.apply(trial, spec), card
+        except ChampionChangedError:
+            tried += 1
+            if tried == _TRIALS:
+                raise
