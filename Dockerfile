@@ -19,7 +19,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm 
     && useradd --create-home --uid 10001 assay
 WORKDIR /opt/assay
 COPY --from=build --chown=assay:assay /opt/assay/.venv ./.venv
-COPY --chown=assay:assay pyproject.toml uv.lock workspace.yaml dagster.yaml definitions.py instance_storage.py ./
+COPY --chown=assay:assay pyproject.toml uv.lock workspace.yaml dagster.yaml definitions.py ./
 COPY --chown=assay:assay assay ./assay
 COPY --chown=assay:assay resources ./resources
 COPY --chown=assay:assay ml_assets ./ml_assets

@@ -1,14 +1,38 @@
 """The one error tree: every failure a user can cause or meet derives from `AssayError`.
 
-Belongs here: error types and the wording they share.
-Does not belong here: detection of the failures; that stays with the code that meets them.
+A place in a file.
 """
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.place import NOWHERE, Place
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file the defect is; what is not known is not told.
+
+    Attributes:
+        row: 1-based line of a text file, or row of another format, the header counted.
+        column: the column's name, or its 1-based number where it has none.
+        byte: 0-based offset into the unpacked file.
+    """
+
+    row: int | None = None
+    column: str = ""
+    byte: int | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            f"row {self.row}" if self.row is not None else "",
+            f"column '{self.column}'" if self.column else "",
+            f"byte {self.byte}" if self.byte is not None else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+NOWHERE = Place()
 
 
 class AssayError(Exception):
@@ -100,7 +124,7 @@ class MalformedDataError(SourceError):
     """The bytes are not what the format says.
 
     Attributes:
-        defect: stable name of what is wrong with the bytes, one of `assay.ingestion.defects.Defect`.
+        defect: stable name of what is wrong with the bytes, one of `assay.reading.defects.Defect`.
         place: where in the file.
     """
 

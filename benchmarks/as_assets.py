@@ -9,7 +9,7 @@ import sys
 
 import dagster as dg
 
-from assay.evaluation.report import EvaluationReport
+from assay.results.evaluation_report import EvaluationReport
 from definitions import build_definitions
 from resources.settings import Settings
 

@@ -15,23 +15,23 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 from dagster_aws.s3 import S3Resource
 
-from assay.evaluation.judging import evaluate
-from assay.evaluation.plots import plots_for
-from assay.evaluation.report import EvaluationReport
-from assay.ingestion.dataset import dataset_of, read_rows
-from assay.model_card import render
-from assay.promotion import decide
+from assay.data.dataset import ValidatedDataset
+from assay.gate.gate import run_gate
+from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.plots import plots_for
+from assay.learning.splitting import split_window
+from assay.learning.training import train
+from assay.learning.tuning.search import find_best_hyperparameters
+from assay.promotion.decision import decide
+from assay.promotion.model_card import render
+from assay.reading.partition_rows import dataset_of, read_rows
+from assay.results.evaluation_report import EvaluationReport
 from assay.specs import PipelineSpec, load_pipeline
-from assay.splitting import split_window
-from assay.tables.dataset import ValidatedDataset
-from assay.training.fitting import train
-from assay.tuning.search import find_best_hyperparameters
-from assay.validation.gate import run_gate
 from definitions import build_definitions
+from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from ml_assets.resource_wiring import resources_for
-from ml_assets.tracking import log_evaluation, log_training, run_tags
-from resources.experiment_tracker import MlflowTracker, RunIdentity
-from resources.model_registry import MlflowModelRegistry, Trial
+from resources.mlflow.registry import MlflowModelRegistry, Trial
+from resources.mlflow.tracker import MlflowTracker, RunIdentity
 from resources.settings import Settings
 
 ASSETS = (

@@ -19,14 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name
+from assay.gate.gate import JUDGES, run_gate
+from assay.gate.judged_table import JudgedTable
+from assay.gate.profile import profile
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
-from assay.tables.dataset import Dataset
-from assay.tables.fingerprint import fingerprint
-from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
-from assay.validation.gate import JUDGES, run_gate
-from assay.validation.judged_table import JudgedTable
-from assay.validation.profile import profile
 
 CITIES = [f"city {number}" for number in range(40)]
 FLOATS = [f"amount_{number}" for number in range(8)]

@@ -41,13 +41,13 @@ print(json.dumps({"wall": wall, "cpu": spent, "extra_mib": max(peak() - before, 
 """
 SIDES = {
     "assay": """
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.reading import transcribe
+from assay.reading.batches import ReadOptions
+from assay.reading.files import transcribe
 def work(): transcribe(source, ReadOptions(), target, name=str(source), layout="parquet")
 """,
     "assay, confined": """
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.isolation import transcribe_in_child
+from assay.reading.batches import ReadOptions
+from assay.reading.sandbox import transcribe_in_child
 from assay.specs.dataset import ReadLimits
 def work(): transcribe_in_child(
     source, ReadOptions(), target, name=str(source), layout="parquet", limits=ReadLimits(seconds=600)

@@ -12,19 +12,19 @@ from pathlib import Path
 
 from dagster_aws.s3 import S3Resource
 
-from assay.evaluation.judging import evaluate
-from assay.evaluation.plots import plots_for
-from assay.ingestion.dataset import read_dataset
-from assay.model_card import render
-from assay.promotion import decide
+from assay.gate.gate import run_gate
+from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.plots import plots_for
+from assay.learning.splitting import split_window
+from assay.learning.training import train
+from assay.learning.tuning.search import find_best_hyperparameters
+from assay.promotion.decision import decide
+from assay.promotion.model_card import render
+from assay.reading.partition_rows import read_dataset
 from assay.specs import load_pipeline
-from assay.splitting import split_window
-from assay.training.fitting import train
-from assay.tuning.search import find_best_hyperparameters
-from assay.validation.gate import run_gate
-from ml_assets.tracking import log_evaluation, log_training, run_tags
-from resources.experiment_tracker import MlflowTracker, RunIdentity
-from resources.model_registry import MlflowModelRegistry, Trial
+from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
+from resources.mlflow.registry import MlflowModelRegistry, Trial
+from resources.mlflow.tracker import MlflowTracker, RunIdentity
 from resources.settings import Settings
 
 

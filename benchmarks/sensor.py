@@ -10,12 +10,12 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
-from assay.arrivals.looking import Circumstances, Look, look
+from assay.arrivals.scan import Circumstances, Look, look
 from assay.arrivals.state import SensorState
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 from resources.arrivals_store import ArrivalsFolder
-from resources.object_store.local import LocalStore
 from resources.sources.local import LocalSource
+from resources.store.local import LocalStore
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assay.champion import ChampionRecord
-from assay.evaluation.report import EvaluationReport
-from assay.tuning.result import BestHyperparameters
+from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
 from definitions import build_definitions
-from resources.artifact_io_manager import ArtifactIOManager
-from resources.artifact_store import ArtifactStore
-from resources.mlflow_connection import initialise_local_stores
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import ArtifactStore
+from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings
 
 _DATA = ("raw_dataset", "validated_dataset")

@@ -16,11 +16,10 @@ from ml_assets.assets.performance_report import build_performance_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
-from ml_assets.automation import rollbacks_of, with_retraining
-from ml_assets.jobs import ingest_job, retrain_job
-from ml_assets.partitions import window_mapping
-from ml_assets.schedules import retrain_schedule
-from ml_assets.sensors import new_data_sensor
+from ml_assets.pipeline.automation import rollbacks_of, with_retraining
+from ml_assets.pipeline.jobs import ingest_job, retrain_job, retrain_schedule
+from ml_assets.pipeline.new_data import new_data_sensor
+from ml_assets.pipeline.partitions import window_mapping
 
 _BUILDERS = (
     build_raw_dataset,

@@ -1,6 +1,6 @@
 """Jobs that look after the stores: removing leftovers, bringing an earlier version or champion back.
 
-Does not belong here: how any of it is done (`resources.commits`, `resources.model_registry`).
+Does not belong here: how any of it is done (`resources.store`, `resources.mlflow.registry`).
 """
 
 from collections.abc import Collection
@@ -8,12 +8,12 @@ from collections.abc import Collection
 import dagster as dg
 from pydantic import Field
 
-from ml_assets.automation import rollbacks_key
+from ml_assets.pipeline.automation import rollbacks_key
 from ml_assets.presentation.promotion import CHAMPION, registered_model_of, rollback_metadata
-from resources.artifact_io_manager import ArtifactIOManager
-from resources.commits.janitor import collect_garbage, restore
-from resources.model_registry import MlflowModelRegistry
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.mlflow.registry import MlflowModelRegistry
 from resources.quarantine import Quarantine
+from resources.store.janitor import collect_garbage, restore
 
 _HOUR = 3600.0
 _NIGHTLY = "17 3 * * *"

@@ -8,15 +8,15 @@ from typing import Any
 import dagster as dg
 
 from assay.credentials import without_credentials
-from ml_assets.run_parameters import RunParameters
+from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.supervision.artifacts import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
+from resources.artifacts.model_export import ModelExporter
 from resources.data_sources import DataSources
-from resources.experiment_tracker import MlflowTracker
-from resources.model_export import ModelExporter
-from resources.model_registry import MlflowModelRegistry
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
-from resources.s3_client import BoundedS3Resource
+from resources.s3 import BoundedS3Resource
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
 

@@ -1,6 +1,6 @@
 """MLflow for the shell's `assay train`, under the entry points `assay.tracking`; logs what the assets log.
 
-Does not belong here: which facts are logged (`tracking`), the connection (`resources.experiment_tracker`).
+Does not belong here: which facts are logged (`tracking`), the connection (`resources.mlflow.tracker`).
 """
 
 import uuid
@@ -9,22 +9,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.evaluation.report import EvaluationReport
+from assay.learning.splitting import Split
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from assay.splitting import Split
-from assay.training.trained_model import TrainedModel
-from assay.tuning.result import BestHyperparameters
-from ml_assets.tracking import log_evaluation, log_training, run_tags
-from resources.experiment_tracker import MlflowTracker, RunIdentity
+from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
+from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
 from resources.settings import Settings
-from resources.tracked_run import TrackedRun
 
 _SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
 class OpenMlflowRun:
-    """Implements `assay.shell.tracking.OpenRun`."""
+    """Implements `assay.shell.train.OpenRun`."""
 
     tracker: MlflowTracker
     tracked: TrackedRun
@@ -44,7 +43,7 @@ class OpenMlflowRun:
 
 
 class MlflowTracking:
-    """Implements `assay.shell.tracking.Tracking`."""
+    """Implements `assay.shell.train.Tracking`."""
 
     def __init__(self, tracking_uri: str) -> None:
         settings = Settings()

@@ -14,12 +14,11 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from assay.arrivals.failures import DeadLetter
-from assay.arrivals.run_keys import parse_run_key
+from assay.arrivals.names import parse_run_key
 from assay.errors import ArtifactNotFoundError, StorageError
-from resources.object_store.interface import ObjectStore
-from resources.object_store.keys import encoded
-from resources.object_store.opening import open_store
-from resources.s3_client import client_of
+from resources.s3 import client_of
+from resources.store.interface import ObjectStore, encoded
+from resources.store.opening import open_store
 
 _ORDER = ".order"
 _LETTER = ".letter"

@@ -1,6 +1,6 @@
 """Sources as a Dagster resource: a pipeline's objects, listed or brought to local files.
 
-Does not belong here: schemes (`resources.sources`), what the bytes mean (`assay.ingestion`).
+Does not belong here: schemes (`resources.sources`), what the bytes mean (`assay.reading`).
 """
 
 import tempfile
@@ -11,15 +11,14 @@ from pathlib import Path
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from assay.arrivals.partition_names import listing_pattern, partition_key_of
+from assay.arrivals.names import listing_pattern, partition_key_of
 from assay.errors import SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
-from resources.s3_client import client_of
+from resources.s3 import client_of
 from resources.settings import source_environment, sql_connections
-from resources.sources.access import Access
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile, Source, SourceObject
-from resources.sources.opening import expand_source, open_source, variables_of
+from resources.sources.opening import Access, expand_source, open_source, variables_of
 from resources.sources.query import query_of
 from resources.sources.web_policy import WebPolicy
 

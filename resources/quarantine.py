@@ -2,7 +2,8 @@
 
 A copy lies below `<pipeline>/@quarantine/<sha256 of the bytes>/`. It is there for people: no run reads it. The janitor
 removes it by the deployment's settings alone (`quarantine_retention`).
-Does not belong here: the decision to refuse (`assay.ingestion`, `assay.tables`).
+
+Which copies in the quarantine are removed, and how.
 """
 
 import datetime as dt
@@ -10,6 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
@@ -22,16 +24,78 @@ from assay.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from assay.ingestion.child_messages import error_told
+from assay.reading.sandbox import error_told
 from assay.specs import PipelineSpec
-from resources.file_digests import file_sha256
-from resources.object_store.interface import ObjectStore
-from resources.object_store.keys import encoded
-from resources.object_store.opening import open_store
-from resources.quarantine_retention import DATA, QUARANTINE, REFUSAL, expire
-from resources.s3_client import client_of
+from resources.s3 import client_of
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile
+from resources.store.interface import ObjectStore, encoded
+from resources.store.local import file_sha256
+from resources.store.opening import open_store
+
+QUARANTINE = "@quarantine"
+DATA, REFUSAL = "data", "refusal.json"
+_DAY = 86400.0
+_MEGABYTE = 1_000_000
+
+
+@dataclass(slots=True)
+class _Copy:
+    """A refused file and its reason.
+
+    Attributes:
+        made: seconds since the epoch, when its newest object was written.
+        size: bytes of its objects.
+    """
+
+    made: float = 0.0
+    size: int = 0
+
+
+def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, now: float) -> list[str]:
+    """Remove copies that are too old, and then the oldest of those that are too much together.
+
+    A file that is refused again after that is copied again.
+
+    Args:
+        store: the artifact store's objects.
+        days: longest age of a copy; any unless given.
+        megabytes: most that all copies may take together, in 10^6 bytes; any unless given.
+        now: seconds since the epoch, by the clock that the store's objects are dated by.
+
+    Returns:
+        The removed folders, oldest first.
+
+    Raises:
+        StorageError: the store failed.
+    """
+    if days is None and megabytes is None:
+        return []
+    copies = _copies(store)
+    total = sum(copy.size for copy in copies.values())
+    removed = []
+    for folder, copy in sorted(copies.items(), key=lambda item: (item[1].made, item[0])):
+        too_old = days is not None and now - copy.made > days * _DAY
+        too_much = megabytes is not None and total > megabytes * _MEGABYTE
+        if too_old or too_much:
+            # the reason goes first: where it is, the bytes are whole
+            for name in (REFUSAL, DATA):
+                store.delete(f"{folder}/{name}")
+            total -= copy.size
+            removed.append(folder)
+    return removed
+
+
+def _copies(store: ObjectStore) -> dict[str, _Copy]:
+    """Return all copies by their folder; one without a reason was not finished, and ages like the others."""
+    copies: dict[str, _Copy] = {}
+    for item in store.list_objects(""):
+        parts = item.key.split("/")
+        if len(parts) == len(("pipeline", QUARANTINE, "sha256", DATA)) and parts[1] == QUARANTINE:
+            copy = copies.setdefault(item.key.rpartition("/")[0], _Copy())
+            copy.made, copy.size = max(copy.made, item.modified), copy.size + item.size
+    return copies
+
 
 _MOST_NAMED = 3
 

@@ -1,6 +1,6 @@
 """The schema that each pipeline's data froze, by version: in the artifact store, and as a file that people review.
 
-Does not belong here: what may differ from it (`assay.tables.contract`).
+Does not belong here: what may differ from it (`assay.data.contract`).
 """
 
 from pathlib import Path
@@ -8,17 +8,16 @@ from pathlib import Path
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
+from assay.data.contract import conform_dataset
+from assay.data.dataset import Dataset
+from assay.data.frozen_schema import FrozenSchema, freeze, from_yaml, to_yaml
 from assay.errors import StorageError
-from assay.ingestion.dataset import ReadDataset
+from assay.reading.partition_rows import ReadDataset
 from assay.specs import PipelineSpec
-from assay.tables.contract import conform_dataset
-from assay.tables.dataset import Dataset
-from assay.tables.frozen import FrozenSchema, freeze, from_yaml, to_yaml
-from resources.object_store.interface import ObjectStore
-from resources.object_store.keys import encoded
-from resources.object_store.local import LocalStore
-from resources.object_store.opening import open_store
-from resources.s3_client import client_of
+from resources.s3 import client_of
+from resources.store.interface import ObjectStore, encoded
+from resources.store.local import LocalStore
+from resources.store.opening import open_store
 
 
 class SchemaRegistry(dg.ConfigurableResource[None]):

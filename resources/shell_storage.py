@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import SourceNotFoundError, StorageError
-from resources.object_store.interface import ObjectStore
-from resources.object_store.opening import open_store
-from resources.s3_connection import bounded_client, made_client
+from resources.s3 import bounded_client, made_client
 from resources.settings import Settings, source_environment
-from resources.sources.access import Access
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import FetchedFile
-from resources.sources.opening import expand_source, open_source
+from resources.sources.opening import Access, expand_source, open_source
 from resources.sources.web_policy import WebPolicy
+from resources.store.interface import ObjectStore
+from resources.store.opening import open_store
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

@@ -2,5 +2,5 @@
 
 Belongs here: the decisions of the new-data sensor, as functions of a listing and of what was seen before.
 Does not belong here: listing (`resources.sources`), keeping what was seen (`resources.arrivals_store`), starting runs
-(`ml_assets.sensors`).
+(`ml_assets.pipeline.new_data`).
 """

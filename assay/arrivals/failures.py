@@ -1,6 +1,6 @@
 """What becomes of an arrival whose run failed: it is tried again, or it is a dead letter, or it was judged.
 
-Does not belong here: reading Dagster's records (`ml_assets.failed_arrivals`), keeping dead letters
+Does not belong here: reading Dagster's records (`ml_assets.pipeline.new_data`), keeping dead letters
 (`resources.arrivals_store`).
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from assay import errors
-from assay.arrivals.run_keys import parse_run_key
+from assay.arrivals.names import parse_run_key
 from assay.arrivals.state import Attempt, FailuresSeen
 from assay.specs.base import Spec
 

@@ -11,17 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.backtesting.report import AsOfResult, BacktestReport
+from assay.data.dataset import ValidatedDataset
+from assay.data.preparation import partition_span
 from assay.errors import EmptyDataError, LearningError
-from assay.evaluation.judging import truth_of
-from assay.evaluation.metrics import measure, primary_metric
-from assay.evaluation.report import EvaluationReport
+from assay.learning.evaluation.evaluating import truth_of
+from assay.learning.evaluation.metrics import measure, primary_metric
+from assay.learning.splitting import Split
 from assay.monitoring.drift import DriftReport, compare_features, with_alarm
-from assay.promotion import PromotionDecision, decide, obstacle_of, predicted
+from assay.promotion.decision import PromotionDecision, decide, obstacle_of, predicted
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
-from assay.splitting import Split
-from assay.tables.dataset import ValidatedDataset
-from assay.tables.preparation import partition_span
-from assay.training.trained_model import TrainedModel
 
 
 @dataclass(frozen=True, slots=True)

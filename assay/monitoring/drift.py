@@ -3,7 +3,7 @@
 One window is noisy, and many features make many chances of a false alarm. So a feature counts as drifted only if its
 difference is significant under a bound on false discoveries over all features, and large enough to matter; and an alarm
 needs the same feature to drift in several of the latest windows.
-Does not belong here: the tests themselves (`assay.validation.distribution_tests`), where reports are kept.
+Does not belong here: the tests themselves (`assay.gate.distribution_tests`), where reports are kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from assay.champion import ChampionInForce
+from assay.data.frames import feature_frame
+from assay.data.schema import TableSchema
 from assay.errors import DataContractError, did_you_mean
+from assay.gate.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
+from assay.promotion.champion import ChampionInForce
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
 from assay.specs.pipeline import PipelineSpec
-from assay.tables.frames import feature_frame
-from assay.tables.schema import TableSchema
-from assay.validation.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
 
 _COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
 _WATCHED = (ColumnRole.NUMERIC, *_COUNTED)

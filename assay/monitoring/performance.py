@@ -1,18 +1,18 @@
 """Whether the champion still does on new labelled rows what it did when it was promoted.
 
-Does not belong here: comparing two models (`assay.promotion`).
+Does not belong here: comparing two models (`assay.promotion.decision`).
 """
 
 from collections.abc import Sequence
 
-from assay.champion import ChampionInForce
-from assay.evaluation.bootstrap import resamples
-from assay.evaluation.judging import truth_of
-from assay.evaluation.metrics import measure, predict, primary_metric
+from assay.learning.evaluation.bootstrap import resamples
+from assay.learning.evaluation.evaluating import truth_of
+from assay.learning.evaluation.metrics import measure, predict, primary_metric
+from assay.learning.splitting import LabelledRows
+from assay.promotion.champion import ChampionInForce
 from assay.specs.base import Spec
 from assay.specs.operations import PerformanceSpec
 from assay.specs.pipeline import PipelineSpec
-from assay.splitting import LabelledRows
 
 
 class PerformanceReport(Spec):

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assay.notices.forms import fields_of, notice_from
-from assay.notices.notice import Notice
+from assay.notices.notice import Notice, fields_of, notice_from
 
 MAX_ATTEMPTS = 8
 MAX_WAITING = 100

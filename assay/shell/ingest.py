@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from assay.data.schema import dtype_name
 from assay.errors import (
     AssayError,
     EmptyDataError,
@@ -23,15 +24,14 @@ from assay.errors import (
     StorageError,
     did_you_mean,
 )
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.dataset import LocalFile
-from assay.ingestion.isolation import transcribe_in_child
-from assay.ingestion.reading import dialect_in
+from assay.reading.batches import ReadOptions
+from assay.reading.files import dialect_in
+from assay.reading.partition_rows import LocalFile
+from assay.reading.sandbox import transcribe_in_child
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 from assay.specs.loading import explain
-from assay.tables.schema import dtype_name
 
 _LOG = logging.getLogger("assay.shell")
 _SpecType = TypeVar("_SpecType", bound=Spec)

@@ -1,12 +1,15 @@
 """The entry point: one command, its exit code, and where it prints.
 
 Standard output holds one line, the address of the result; everything else goes to standard error.
-Does not belong here: flags (`parsing`), what a command does (its own module).
+
+Remedies in the words of the shell, where there is no pipeline file to mend.
 """
 
+import argparse
 import contextlib
 import importlib
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,7 +18,30 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.shell.parsing import parse, targets
-from assay.shell.remedies import in_flags
+
+_IN_FLAGS = (
+    (r" \(or the run parameter \w+\)", ""),
+    (r"dataset\.dialect\.(\w+)", r'--dialect {"\1": ...}'),
+    (r"dataset\.format", "--data-format"),
+    (r"dataset\.(dialect|member|sheet)", r"--\1"),
+    (r"dataset\.source", "the address"),
+)
+
+
+def in_flags(error: AssayError, flags: argparse.Namespace) -> AssayError:
+    """Return an error whose remedy names the command's flags, unless the settings come from a pipeline file.
+
+    Args:
+        error: as raised; given back.
+        flags: the command's.
+    """
+    if vars(flags).get("pipeline") is None:
+        for setting, flag in _IN_FLAGS:
+            error.remedy = re.sub(setting, flag, error.remedy)
+        if "limits" in vars(flags):
+            error.remedy = error.remedy.replace("dataset.limits", "--limits")
+    return error
+
 
 _LOG = logging.getLogger("assay.shell")
 

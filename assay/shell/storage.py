@@ -1,10 +1,11 @@
 """Where commands read from and write to: the port, local files, and the way to other schemes.
 
-Does not belong here: any scheme that needs the network.
+What an installed platform adds to the commands, found by entry points.
 """
 
 import errno
 import glob
+import importlib.metadata
 import os
 import shutil
 import tempfile
@@ -12,12 +13,42 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from assay.errors import SourceError, SourceNotFoundError, StorageError
-from assay.ingestion.dataset import LocalFile
-from assay.shell.adapters import adapter
+from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError
+from assay.reading.partition_rows import LocalFile
 from assay.specs.dataset import DataFormat
+
+
+def adapter(group: str, name: str, *, error: type[AssayError], what: str, where: str, expected: str = "") -> Any:
+    """Return what an entry point names.
+
+    Args:
+        group: the entry points' group.
+        name: of the entry point.
+        error: the kind of error to raise.
+        what: the sentence that says what cannot be done without it.
+        where: the address that needs it.
+        expected: what works, for the message.
+
+    Raises:
+        AssayError: of the kind `error`; there is no such entry point, or what it names is not installed.
+    """
+    found = list(importlib.metadata.entry_points(group=group, name=name))
+    if not found:
+        raise error(what, where=where, found=f"no adapter for '{name}'", expected=expected, remedy=_REMEDY)
+    try:
+        return found[0].load()
+    except ModuleNotFoundError as missing:
+        absent = f"the adapter for '{name}' needs the module '{missing.name}', which is not installed"
+        raise error(what, where=where, found=absent, expected=expected, remedy=_REMEDY) from missing
+
+
+_REMEDY = (
+    "install the platform: a checkout with its dependencies (uv sync), and run the command in its folder; or bring the "
+    "files to this machine"
+)
+
 
 GROUP = "assay.storage"
 VARIABLES = "variables"

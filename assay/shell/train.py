@@ -1,35 +1,118 @@
 """`assay train`: gated data to a judged model's bundle.
 
-Does not belong here: fitting, judging, the format of models.
+The model that an incremental training goes on from, fetched from a bundle.
+
+Where a training may be logged: the port.
 """
 
 import argparse
 import contextlib
 import logging
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from assay.errors import SpecError
-from assay.evaluation.judging import evaluate
-from assay.evaluation.plots import plots_for
-from assay.evaluation.report import EvaluationReport
-from assay.model_card import render
-from assay.persistence import MANIFEST_FILE, save_model
-from assay.shell.base_model import base_model
-from assay.shell.flagged_pipeline import pipeline_of
-from assay.shell.judged_data import JudgedData, judged
-from assay.shell.storage import Storage, joined
-from assay.shell.tracking import OpenRun, tracking_at
-from assay.shell.tuned_hyperparameters import with_tuned
+from assay.errors import SpecError, TrackingError
+from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.plots import plots_for
+from assay.learning.splitting import Split, split_window
+from assay.learning.training import train
+from assay.learning.tuning.search import find_best_hyperparameters
+from assay.promotion.model_card import render
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
+from assay.shell.pipeline_flags import pipeline_of
+from assay.shell.storage import Storage, adapter, joined
+from assay.shell.tune import with_tuned
+from assay.shell.validate import JudgedData, judged
 from assay.specs.pipeline import PipelineSpec
-from assay.splitting import Split, split_window
-from assay.training.fitting import train
-from assay.training.trained_model import TrainedModel
-from assay.tuning.search import find_best_hyperparameters
 
 _LOG = logging.getLogger("assay.shell")
+
+
+def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> TrainedModel | None:
+    """Return the model to go on from; None for a fit in full.
+
+    Args:
+        uri: of a bundle.
+        spec: the pipeline, which says the scenario.
+        storage: where the bundle is.
+
+    Raises:
+        SpecError: a full fit was given a base.
+        SourceError: a file of the bundle is not there.
+        UntrustedModelError: the model holds a type that is not allowed.
+    """
+    if spec.training.scenario == "full":
+        if uri is not None:
+            raise SpecError(
+                "a full fit has no base model",
+                where="--base-model-uri",
+                found=uri,
+                remedy="add --training-scenario incremental, or leave the base model out",
+            )
+        return None
+    if uri is None:
+        _LOG.warning("no --base-model-uri is given, so the incremental training is a fit in full")
+        return None
+    with tempfile.TemporaryDirectory(prefix="assay-base-") as name:
+        fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
+        fetched.mkdir()
+        bundle.mkdir()
+        for file in (MODEL_FILE, MANIFEST_FILE, EXAMPLE_FILE):
+            shutil.copyfile(storage.fetch(joined(uri, file), fetched)[0].path, bundle / file)
+        return load_model(bundle)
+
+
+GROUP = "assay.tracking"
+
+
+class OpenRun(Protocol):
+    """A run that is open."""
+
+    @property
+    def run_id(self) -> str:
+        """The tracker's name of it."""
+
+    def log(
+        self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
+    ) -> None:
+        """Log a model and its judgement.
+
+        Raises:
+            TrackingError: it cannot be logged.
+        """
+
+
+class Tracking(Protocol):
+    """One tracker."""
+
+    def run(self, spec: PipelineSpec, split: Split) -> AbstractContextManager[OpenRun]:
+        """Open the run of a training; FAILED when an exception leaves it.
+
+        Raises:
+            TrackingError: it cannot be opened.
+        """
+
+
+def tracking_at(uri: str) -> Tracking:
+    """Return the tracker at an address; nothing is asked of it yet.
+
+    Raises:
+        TrackingError: no adapter is installed.
+    """
+    make = adapter(GROUP, "mlflow", error=TrackingError, what="MLflow cannot be used here", where="--tracking-uri")
+    made: Tracking = make(uri)
+    return made
+
+
+_LOG_TRAIN = logging.getLogger("assay.shell")
 _PATH_PART = re.compile(r"\w[\w.+-]*")
 
 
@@ -63,7 +146,7 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
         fitted = train(split, best, data.spec, base)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec)
-        _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
+        _LOG_TRAIN.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
         _publish(model, report, data, target, storage)
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))

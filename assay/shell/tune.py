@@ -1,20 +1,24 @@
 """`assay tune`: the best hyperparameters of gated data.
 
-Does not belong here: how the search works.
+What `tune` found, taken over by `train`.
 """
 
 import argparse
 import json
 import logging
+import tempfile
+from pathlib import Path
+from typing import Any
 
-from assay.shell.flagged_pipeline import has_task, pipeline_of
-from assay.shell.inferred_task import classifies, does_one_kind
-from assay.shell.judged_data import judged
+from assay.errors import SpecError
+from assay.learning.splitting import split_window
+from assay.learning.tuning.search import find_best_hyperparameters, settled_hyperparameters
+from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.shell.parsing import json_object
+from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, put_text
+from assay.shell.validate import judged
 from assay.specs.pipeline import PipelineSpec, Task
-from assay.splitting import split_window
-from assay.tuning.result import BestHyperparameters, TrialRecord
-from assay.tuning.search import find_best_hyperparameters, settled_hyperparameters
 
 _LOG = logging.getLogger("assay.shell")
 
@@ -74,3 +78,55 @@ def _tell(trial: TrialRecord, spec: PipelineSpec) -> None:
     result = trial.reason if trial.value is None else f"{trial.value:.5g}"
     number, most = trial.number + 1, spec.tuning.n_trials
     _LOG.info("trial %d of at most %d: %s %s: %s", number, most, trial.family, json.dumps(trial.parameters), result)
+
+
+_WHERE = "--hyperparameters-uri"
+# what marks the record of a whole search, beside which the hyperparameters alone are accepted
+_RECORD = {"family", "parameters", "trials"}
+
+
+def with_tuned(flags: argparse.Namespace, storage: Storage) -> argparse.Namespace:
+    """Return the flags of train with the found values laid over the base ones, and with nothing to search.
+
+    Args:
+        flags: of train.
+        storage: where the file of `--hyperparameters-uri` is: what tune wrote to `--output-uri` or `--trials-uri`.
+
+    Raises:
+        SourceError: the file cannot be read.
+        SpecError: it does not hold hyperparameters, or those of another model family.
+    """
+    changed: dict[str, Any] = {"tuning_config": {"enabled": False}}
+    if flags.hyperparameters_uri is not None:
+        found = _read(flags.hyperparameters_uri, storage)
+        if found.keys() >= _RECORD:
+            changed["model_name"] = _one_family(flags.model_name, str(found["family"]))
+            found = found["parameters"]
+        changed["hyperparameters"] = (flags.hyperparameters or {}) | found
+    return argparse.Namespace(**{**vars(flags), **changed})
+
+
+def _read(uri: str, storage: Storage) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="assay-tuned-") as folder:
+        path = storage.fetch(uri, Path(folder))[0].path
+        try:
+            return json_object(path.read_text(encoding="utf-8"))
+        except (argparse.ArgumentTypeError, UnicodeDecodeError) as error:
+            raise SpecError(
+                "the file holds no hyperparameters",
+                where=f"{_WHERE} {uri}",
+                found=str(error)[:300],
+                expected="the JSON object that assay tune writes",
+            ) from error
+
+
+def _one_family(named: str | None, found: str) -> str:
+    if named is not None and named != found:
+        raise SpecError(
+            "the hyperparameters are another model family's",
+            where=_WHERE,
+            found=found,
+            expected=named,
+            remedy=f"leave --model-name out, or name {found}",
+        )
+    return found

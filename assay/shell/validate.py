@@ -1,13 +1,158 @@
 """`assay validate`: data against the gate, and the report.
 
-Does not belong here: rules.
+Data brought here, read and held against the gate: what validate, tune and train begin with.
 """
 
 import argparse
+import datetime as dt
+import logging
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
+from assay.data.dataset import Dataset, ValidatedDataset
+from assay.data.preparation import partition_span
 from assay.errors import SpecError
-from assay.shell.judged_data import judged
-from assay.shell.storage import Storage
+from assay.gate.gate import GateVerdict, run_gate
+from assay.gate.profile_page.page import to_html
+from assay.reading.partition_rows import read_dataset
+from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
+from assay.shell.storage import Storage, put_text
+from assay.specs.dataset import DatasetSpec
+from assay.specs.pipeline import PipelineSpec
+
+_LOG = logging.getLogger("assay.shell")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedData:
+    """Data and the gate's word on it.
+
+    Attributes:
+        spec: the pipeline, its task known.
+        verdicts: by partition key; the empty key without partitions. The last one may be a refusal, and no other.
+    """
+
+    spec: PipelineSpec
+    verdicts: Mapping[str, GateVerdict]
+
+    @property
+    def last(self) -> GateVerdict:
+        """The verdict on the last partition that was judged."""
+        return list(self.verdicts.values())[-1]
+
+    @property
+    def window(self) -> Mapping[str, ValidatedDataset] | None:
+        """The accepted rows by partition; None when some were refused."""
+        accepted = {key: verdict.accepted for key, verdict in self.verdicts.items()}
+        window = {key: rows for key, rows in accepted.items() if rows is not None}
+        return window if len(window) == len(accepted) else None
+
+
+def judged(flags: argparse.Namespace, storage: Storage) -> JudgedData:
+    """Read the data that the flags name, judge it and write the report; stops at the first refused partition.
+
+    Args:
+        flags: of validate, tune or train.
+        storage: where the data is.
+
+    Raises:
+        AssayError: a flag is not acceptable, the data cannot be read, or the report cannot be written.
+    """
+    spec = pipeline_of(flags)
+    known = has_task(flags)
+    verdicts: dict[str, GateVerdict] = {}
+    for key in _partitions(flags, spec):
+        where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
+        dataset = _read(spec.dataset, key, storage, where)
+        if not known:
+            task, reason = inferred_task(dataset.table.column(spec.dataset.target), vars(flags).get("model_name"))
+            _LOG.info("the task is taken to be %s, as %s; --task says otherwise", task, reason)
+            spec, known = pipeline_of(flags, task), True
+        verdict = verdicts[key or ""] = run_gate(
+            dataset,
+            spec,
+            where=where,
+            partition=key or "",
+            as_of=_as_of(spec, key),
+            reference=_reference(spec, verdicts),
+        )
+        _tell(verdict)
+        _write(verdict, dataset, spec, flags, storage)
+        if verdict.accepted is None:
+            break
+    return JudgedData(spec, verdicts)
+
+
+def _partitions(flags: argparse.Namespace, spec: PipelineSpec) -> list[str | None]:
+    if flags.partition and not spec.dataset.partitions.is_time:
+        raise SpecError(
+            "the data has no time partitions to choose from",
+            where="--partition",
+            found=", ".join(flags.partition),
+            remedy="leave the flag out, or set dataset.partitions in the pipeline file",
+        )
+    if spec.split.by == "time" and not flags.partition:
+        raise SpecError(
+            "a pipeline that splits by time works on named partitions",
+            where="--partition",
+            expected="one --partition for each, e.g. --partition 2013-01 --partition 2013-02",
+        )
+    return list(flags.partition) if flags.partition else [None]
+
+
+def _read(spec: DatasetSpec, key: str | None, storage: Storage, where: str) -> Dataset:
+    source = spec.source.replace("{partition}", key) if key is not None else spec.source
+    with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
+        files = storage.fetch(source, Path(folder))
+        dataset = read_dataset(files, spec, partition_key=key, where=where).dataset
+    _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
+    return dataset
+
+
+def _as_of(spec: PipelineSpec, key: str | None) -> dt.datetime | None:
+    """Return the end of a partition, so that old data is judged as it would have been then; None for now."""
+    return None if key is None else partition_span(spec.dataset.partitions, key)[1].replace(tzinfo=dt.UTC)
+
+
+def _reference(spec: PipelineSpec, verdicts: Mapping[str, GateVerdict]) -> ValidatedDataset | None:
+    """Return the rows that `validation.distributions` compares with, of those that this command has judged."""
+    rule = spec.validation.distributions
+    if rule is None:
+        return None
+    key = list(verdicts)[-1] if rule.reference == "previous" and verdicts else rule.reference
+    if key not in verdicts:
+        _LOG.warning("validation.distributions has no reference here (%s), so nothing is compared", rule.reference)
+        return None
+    return verdicts[key].accepted
+
+
+def _write(
+    verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: argparse.Namespace, storage: Storage
+) -> None:
+    """Write the report, and the page where the command has one; the last partition's stays."""
+    page_uri = vars(flags).get("html_uri")
+    if page_uri is not None:
+        page = to_html(verdict.report, verdict.judged, dataset.schema, show_values=spec.validation.show_values)
+        put_text(storage, page, page_uri)
+    if flags.report_uri is not None:
+        put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)
+
+
+def _tell(verdict: GateVerdict) -> None:
+    report = verdict.report
+    for rule in report.rules:
+        if not rule.passed:
+            level = logging.ERROR if rule.severity == "ERROR" else logging.WARNING
+            for failure in rule.failures:
+                place = failure.column or "(table)"
+                rows = f" in {failure.count:,} of {report.rows_judged:,} rows" if failure.row_numbers else ""
+                _LOG.log(level, "%s: %s: %s%s; expected %s", rule.name, place, failure.found, rows, failure.expected)
+    if report.passed:
+        _LOG.info("the gate passed %s of %s rows", f"{report.rows_judged:,}", f"{report.rows_read:,}")
+    else:
+        _LOG.error("the gate refused the data: %s", ", ".join(report.failed_rules))
 
 
 def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:

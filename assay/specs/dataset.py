@@ -1,6 +1,6 @@
 """Where a pipeline's rows come from and what each column is.
 
-Does not belong here: the rules that rows must keep (`validation`) and how they are read (`assay.ingestion`).
+Does not belong here: the rules that rows must keep (`validation`) and how they are read (`assay.reading`).
 """
 
 import datetime as dt

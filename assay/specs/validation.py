@@ -1,17 +1,177 @@
 """The rules that data must keep before anything may learn from it.
 
-Does not belong here: how rules are checked (`assay.validation`).
+The names of all rules, as `validation.warn` and `validation.block` may list them.
+
+What single rules are told: bounds, patterns, conditions, ages, references.
+
+What the sentinel looks for: leakage and unreadiness that no configured rule would find.
 """
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import Field, model_validator
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from assay.errors import did_you_mean
 from assay.specs.base import Spec
 from assay.specs.dataset import Scalar
-from assay.specs.rule_names import ListedRule, refuse_contradictions
-from assay.specs.rule_settings import ConditionalRule, DistributionRule, FreshnessRule, Pattern, RangeRule
-from assay.specs.sentinel import SentinelSpec
+
+RuleName: TypeAlias = Literal[
+    "row_count_in_range",
+    "columns_present",
+    "dtypes_as_declared",
+    "missing_share_below_maximum",
+    "no_missing_target",
+    "columns_not_null",
+    "rows_unique_by_key",
+    "values_in_range",
+    "values_allowed",
+    "custom_rules_hold",
+    "target_learnable",
+    "values_match_pattern",
+    "values_finite",
+    "expressions_hold",
+    "conditions_hold",
+    "data_is_fresh",
+    "distributions_as_reference",
+    "pandera_schema_holds",
+    "no_target_leakage",
+    "no_suspected_leakage",
+    "no_future_timestamps",
+    "no_identifier_features",
+    "rows_not_repeated",
+    "groups_not_split",
+    "features_vary",
+    "classes_large_enough",
+    "categories_few_enough",
+]
+ALWAYS_BLOCKING: frozenset[RuleName] = frozenset(
+    {"row_count_in_range", "columns_present", "no_missing_target", "target_learnable"}
+)
+
+
+def _known(name: Any) -> Any:
+    names = get_args(RuleName)
+    if isinstance(name, str) and name not in names:
+        msg = f"there is no rule '{name}'{did_you_mean(name, names)}; the rules are {', '.join(names)}"
+        raise ValueError(msg)
+    return name
+
+
+ListedRule: TypeAlias = Annotated[RuleName, BeforeValidator(_known)]
+
+
+def refuse_contradictions(warn: tuple[RuleName, ...], block: tuple[RuleName, ...]) -> None:
+    """Refuse lists that cannot both be followed, or would let a model learn from nothing.
+
+    Raises:
+        ValueError: a rule is in both lists, or is one that training relies on and must not merely warn.
+    """
+    both = [name for name in warn if name in block]
+    if both:
+        msg = f"'{both[0]}' cannot both warn and block: remove it from one of the lists"
+        raise ValueError(msg)
+    needed = [name for name in warn if name in ALWAYS_BLOCKING]
+    if needed:
+        msg = f"'{needed[0]}' cannot merely warn: without it training breaks, or learns nothing, and does not say so"
+        raise ValueError(msg)
+
+
+def whole_value(pattern: str) -> str:
+    """Return an RE2 pattern that must match a value from its first to its last character."""
+    return rf"\A(?:{pattern})\z"
+
+
+def _compiles(pattern: str) -> str:
+    # the pattern alone as well: `a)|(b` is only one when something stands around it
+    for written in (pattern, whole_value(pattern)):
+        try:
+            pc.match_substring_regex(pa.array([""]), pattern=written)
+        except pa.ArrowInvalid as error:
+            msg = f"a regular expression of RE2, which this is not: {error}"
+            raise ValueError(msg) from error
+    return pattern
+
+
+Pattern: TypeAlias = Annotated[str, AfterValidator(_compiles)]
+
+
+class RangeRule(Spec):
+    """Bounds of a numeric column; missing values are not judged here."""
+
+    min: float | None = None
+    max: float | None = None
+    strict: bool = False
+    """Whether the bounds themselves are refused."""
+
+    @model_validator(mode="after")
+    def _bounds_make_sense(self) -> Self:
+        if self.min is None and self.max is None:
+            msg = "a range needs min, max or both"
+            raise ValueError(msg)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            msg = f"min {self.min} is above max {self.max}"
+            raise ValueError(msg)
+        if self.strict and self.min is not None and self.min == self.max:
+            msg = f"nothing lies strictly between {self.min} and {self.max}"
+            raise ValueError(msg)
+        return self
+
+
+class ConditionalRule(Spec):
+    """Rows for which `when` holds must keep `then`; both are SQL expressions."""
+
+    when: str = Field(min_length=1)
+    """Which rows are judged; those for which it is NULL are not."""
+    then: str = Field(min_length=1)
+    """What must hold there; NULL does not hold."""
+
+
+class FreshnessRule(Spec):
+    """How old the newest row may be, as of the partition's end, or of the run's start where there is no time cadence.
+
+    A timestamp without a time zone is taken as UTC.
+    """
+
+    column: str = Field(min_length=1)
+    """A column of timestamps or dates."""
+    max_age_hours: float = Field(gt=0)
+    """The newest value lies at most this long before the as-of moment."""
+    max_future_hours: float = Field(default=24, ge=0)
+    """No value lies further than this after the as-of moment."""
+
+
+class DistributionRule(Spec):
+    """How far columns may lie from those of data that passed before."""
+
+    reference: str = "previous"
+    """`previous`: the partition before, or without partitions the data that passed last; or a partition's key."""
+    columns: Literal["auto"] | tuple[str, ...] = "auto"
+    """`auto`: every numeric, boolean and categorical column."""
+    max_effect: float = Field(default=0.1, gt=0, lt=1)
+    """Distance from which a difference counts: the Kolmogorov-Smirnov statistic of a number, the total variation
+    distance of a category. 0.1: a tenth of the rows lie elsewhere; a shift by half a standard deviation is 0.2."""
+    false_discovery_rate: float = Field(default=0.01, gt=0, lt=1)
+    """Expected share of false alarms among the columns that are found to differ."""
+
+
+class SentinelSpec(Spec):
+    """Bounds of the rules that are on without being asked for."""
+
+    enabled: bool = True
+    """Whether the sentinel's rules are judged."""
+    trusted: tuple[str, ...] = ()
+    """Columns that were looked at and may predict the target as well as they do."""
+    max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
+    """AUC, or R2 of ranks for numbers, from which a single feature predicts the target too well."""
+    max_category_share: float = Field(default=0.5, gt=0, le=1)
+    """Distinct categories per row from which a categorical column is absurd."""
+    max_duplicate_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of rows that repeat another row in every feature and the target, above which the holdout is no holdout."""
+    min_class_members: int = Field(default=10, ge=2)
+    """Fewest rows of a class."""
+
 
 DtypeName: TypeAlias = Literal["integer", "float", "number", "boolean", "string", "datetime"]
 

@@ -1,22 +1,119 @@
 """`backtest_report`: what the promotion policy would have made of the past.
 
-Does not belong here: the replay.
+What a pipeline has published for each partition in the past, one window in memory at a time.
+
+The backtest as metadata and a check result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
-from assay.backtesting.curve import walk_forward_plot
-from assay.backtesting.report import BacktestReport
-from assay.backtesting.walk_forward import replay
+from assay.backtesting.report import CHAMPION, RETRAINED, STALE, BacktestReport, walk_forward_plot
+from assay.backtesting.walk_forward import AsOf, newest_row, replay
+from assay.data.dataset import ValidatedDataset
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from ml_assets.past_models import past_models
-from ml_assets.pipeline_asset import pipeline_asset
-from ml_assets.presentation.backtest import backtest_metadata, check_of_future
-from ml_assets.run_context import asset_key
-from ml_assets.run_parameters import RunParameters
-from resources.artifact_io_manager import ArtifactIOManager
+from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
+from ml_assets.pipeline.run_context import asset_key
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.verified_inputs import gated_split
+from ml_assets.presentation.tables import images, records_table
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.partitioned_input import HeldWindow
+from resources.artifacts.store import ArtifactStore
+
+
+def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactStore) -> Iterator[AsOf]:
+    """Yield every model that was judged, oldest first, with the rows of its window.
+
+    Args:
+        context: of the step.
+        spec: the pipeline as this run sees it, split by time.
+        artifacts: where the models are.
+
+    Raises:
+        GateError: a partition of a window is not covered by a passing receipt.
+        ArtifactNotFoundError: a window's rows or a model's judgement are missing.
+    """
+    partitions = partitions_of(spec)
+    if partitions is None:
+        return
+    rows = _rows(spec, artifacts)
+    for key in sorted(context.instance.get_materialized_partitions(asset_key(spec, "evaluation_report"))):
+        window = rows.of(upstream_keys(window_mapping(spec), partitions, key))
+        yield AsOf(
+            partition=key,
+            model=artifacts.load((spec.name, "trained_model"), key, TrainedModel),
+            report=artifacts.load((spec.name, "evaluation_report"), key, EvaluationReport),
+            split=gated_split(window, spec, context),
+            newest_training_row=newest_row(
+                (dataset for name, dataset in window.items() if name != key), spec.dataset.partitions.column
+            ),
+        )
+
+
+def _rows(spec: PipelineSpec, artifacts: ArtifactStore) -> HeldWindow:
+    asset = (spec.name, "validated_dataset")
+
+    def read(keys: Sequence[str]) -> dict[str, ValidatedDataset]:
+        newest = artifacts.newest_of(asset, keys)
+        return {str(key): artifacts.read(commit, ValidatedDataset) for key, commit in newest.items()}
+
+    return HeldWindow(read)
+
+
+def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
+    """Return the table of as-of times, the curve, and each policy in one number."""
+    rows = [
+        {
+            "as of": result.partition,
+            "rows": result.rows,
+            STALE: result.stale,
+            RETRAINED: result.retrained,
+            CHAMPION: result.champion,
+            "policy": result.verdict,
+            "drifted": ", ".join(result.drifted),
+            "drift alarm": ", ".join(result.drift_alarm),
+            "newest training row": result.newest_training_row,
+        }
+        for result in report.results
+    ]
+    means = {f"mean {report.metric}, {name}": value for name, value in report.means().items() if value is not None}
+    return {
+        "as-of times": len(report.results),
+        "promotions": report.promotions,
+        "drift alarms": report.alarms,
+        **means,
+        "walk forward": records_table(rows),
+        **images({"walk_forward": curve}),
+    }
+
+
+def check_of_future(report: BacktestReport) -> dg.AssetCheckResult:
+    """Return whether every model learned from rows before its as-of time alone."""
+    ahead = report.looking_ahead
+    return dg.AssetCheckResult(
+        check_name="no_row_after_as_of",
+        passed=not ahead,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"later rows were learned from as of {', '.join(ahead)}" if ahead else "no model saw the future",
+        metadata={
+            "newest training row by as-of time": records_table(
+                [
+                    {
+                        "as of": result.as_of,
+                        "newest training row": result.newest_training_row or "no time column",
+                        "newest training partition": max(result.trained_on, default="none"),
+                    }
+                    for result in report.results
+                ]
+            )
+        },
+    )
 
 
 def build_backtest_report(spec: PipelineSpec) -> dg.AssetsDefinition:

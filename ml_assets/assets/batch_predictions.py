@@ -8,21 +8,20 @@ from collections.abc import Iterator
 import dagster as dg
 import pyarrow as pa
 
-from assay.ingestion.dataset import read_rows
-from assay.scoring import score
+from assay.data.dataset import Dataset
+from assay.data.schema import TableSchema, infer_schema
+from assay.promotion.scoring import score
+from assay.reading.partition_rows import read_rows
 from assay.specs import PipelineSpec
-from assay.tables.dataset import Dataset
-from assay.tables.roles import infer_schema
-from assay.tables.schema import TableSchema
-from ml_assets.automation import when_champion_or_rows_changed
-from ml_assets.champion_in_force import champion_in_force, newest_validated
-from ml_assets.pipeline_asset import pipeline_asset
+from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.automation import when_champion_or_rows_changed
+from ml_assets.pipeline.current_champion import champion_in_force, newest_validated
+from ml_assets.pipeline.run_context import place_of
+from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import dataset_metadata
-from ml_assets.run_context import place_of
-from ml_assets.run_parameters import RunParameters
-from resources.artifact_io_manager import ArtifactIOManager
+from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
-from resources.model_registry import MlflowModelRegistry
+from resources.mlflow.registry import MlflowModelRegistry
 
 
 def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:

@@ -5,14 +5,14 @@ Does not belong here: how the search works.
 
 import dagster as dg
 
+from assay.data.dataset import ValidatedDataset
+from assay.learning.tuning.search import find_best_hyperparameters
+from assay.results.search_result import BestHyperparameters
 from assay.specs import PipelineSpec
-from assay.tables.dataset import ValidatedDataset
-from assay.tuning.result import BestHyperparameters
-from assay.tuning.search import find_best_hyperparameters
-from ml_assets.gated_window import gated_split, window_input
-from ml_assets.pipeline_asset import pipeline_asset
+from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.verified_inputs import gated_split, window_input
 from ml_assets.presentation.learning import search_metadata, trial_logger
-from ml_assets.run_parameters import RunParameters
 
 
 def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:

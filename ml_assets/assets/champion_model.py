@@ -1,28 +1,25 @@
-"""`champion_model`: the registry's champion after this model's trial against it.
-
-Does not belong here: the rule of the decision.
-"""
+"""`champion_model`: the registry's champion after this model's trial against it."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from assay.champion import ChampionRecord
+from assay.data.dataset import ValidatedDataset
 from assay.errors import ChampionChangedError
-from assay.evaluation.report import EvaluationReport
-from assay.model_card import render
-from assay.promotion import decide
+from assay.learning.splitting import Split
+from assay.promotion.champion import ChampionRecord
+from assay.promotion.decision import decide
+from assay.promotion.model_card import render
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from assay.splitting import Split
-from assay.tables.dataset import ValidatedDataset
-from assay.training.trained_model import TrainedModel
-from ml_assets.gated_window import gated_split, window_input
-from ml_assets.partitions import check_of_partitions
-from ml_assets.pipeline_asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.partitions import check_of_partitions
+from ml_assets.pipeline.run_context import asset_key
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.verified_inputs import gated_split, window_input
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
-from ml_assets.run_context import asset_key
-from ml_assets.run_parameters import RunParameters
-from resources.model_registry import MlflowModelRegistry, Trial
+from resources.mlflow.registry import MlflowModelRegistry, Trial
 
 _TRIALS = 4
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assay.data.dataset import ValidatedDataset
 from assay.monitoring.drift import DriftReport, judge_window
 from assay.specs import PipelineSpec
-from assay.tables.dataset import ValidatedDataset
-from ml_assets.automation import ALARM_CHECKS, when_rows_passed
-from ml_assets.champion_in_force import NO_CHAMPION, champion_in_force, earlier_reports, training_features
-from ml_assets.gated_window import require_gated
-from ml_assets.partitions import check_of_partitions
-from ml_assets.pipeline_asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
+from ml_assets.pipeline.current_champion import NO_CHAMPION, champion_in_force, earlier_reports, training_features
+from ml_assets.pipeline.partitions import check_of_partitions
+from ml_assets.pipeline.run_context import asset_key, partition_of
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.verified_inputs import require_gated
 from ml_assets.presentation.monitoring import check_of_beginning, check_of_drift, drift_metadata, not_judged
-from ml_assets.run_context import asset_key, partition_of
-from ml_assets.run_parameters import RunParameters
-from resources.artifact_io_manager import ArtifactIOManager
-from resources.model_registry import MlflowModelRegistry
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.mlflow.registry import MlflowModelRegistry
 
 
 def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:

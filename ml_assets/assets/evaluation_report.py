@@ -1,26 +1,91 @@
 """`evaluation_report`: the model judged on the holdout.
 
-Does not belong here: metrics and plots themselves.
+The evaluation report as metadata and check results.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
-from assay.evaluation.judging import evaluate
-from assay.evaluation.plots import plots_for
-from assay.evaluation.report import EvaluationReport
+from assay.data.dataset import ValidatedDataset
+from assay.learning.evaluation.evaluating import evaluate, failed_minimum
+from assay.learning.evaluation.plots import plots_for
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from assay.tables.dataset import ValidatedDataset
-from assay.training.trained_model import TrainedModel
-from ml_assets.gated_window import gated_split, window_input
-from ml_assets.partitions import check_of_partitions
-from ml_assets.pipeline_asset import own_input, pipeline_asset
-from ml_assets.presentation.evaluation import check_of_baseline, check_of_minimum, evaluation_metadata
-from ml_assets.run_context import asset_key, partition_of
-from ml_assets.run_parameters import RunParameters
-from ml_assets.tracking import log_evaluation
-from resources.experiment_tracker import MlflowTracker
+from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.partitions import check_of_partitions
+from ml_assets.pipeline.run_context import asset_key, partition_of
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.tracking import log_evaluation
+from ml_assets.pipeline.verified_inputs import gated_split, window_input
+from ml_assets.presentation.tables import images, records_table
+from resources.mlflow.tracker import MlflowTracker
+
+
+def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
+    """Return metrics beside the baseline, slices and plots."""
+    metrics = [
+        {"metric": name, "holdout": value, "baseline": report.baseline.get(name)}
+        for name, value in report.metrics.items()
+    ]
+    missing = [{"metric": name, "why": why} for name, why in report.missing_metrics.items()]
+    slices = [{"column": part.column, "value": part.value, "rows": part.rows, **part.metrics} for part in report.slices]
+    return {
+        f"holdout {report.primary_metric}": report.metrics[report.primary_metric],
+        "holdout rows": report.holdout_rows,
+        "metrics": records_table(metrics),
+        **({"metrics that could not be computed": records_table(missing)} if missing else {}),
+        **({"slices": records_table(_aligned(slices))} if slices else {}),
+        **images(plots),
+    }
+
+
+def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:
+    """Return whether every metric of `evaluation.minimum` reaches its bound."""
+    failed = failed_minimum(report)
+    return dg.AssetCheckResult(
+        check_name="primary_metric_above_minimum",
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=_minimum_in_words(report, failed),
+        metadata={"observed": records_table(_minimum_rows(report))},
+    )
+
+
+def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
+    """Return whether the primary metric beats the model that ignores the features."""
+    value, baseline = report.metrics[report.primary_metric], report.baseline.get(report.primary_metric)
+    better = baseline is None or (value > baseline if report.greater_is_better else value < baseline)
+    return dg.AssetCheckResult(
+        check_name="better_than_baseline",
+        passed=better,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
+    )
+
+
+def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
+    return [
+        {"metric": name, "bound": bound, "observed": report.metrics.get(name)} for name, bound in report.minimum.items()
+    ]
+
+
+def _minimum_in_words(report: EvaluationReport, failed: dict[str, float | None]) -> str:
+    if not failed:
+        return "all bounds are reached" if report.minimum else "no bound is set"
+    told = [f"{name} is {_number(value)}, asked for {report.minimum[name]:g}" for name, value in failed.items()]
+    return "; ".join(told)
+
+
+def _number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.5g}"
+
+
+def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in columns} for row in rows]
 
 
 def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:

@@ -5,13 +5,13 @@ Does not belong here: how sources and formats are read.
 
 import dagster as dg
 
-from assay.ingestion.dataset import dataset_of, is_same_for_all_partitions, read_rows
+from assay.data.dataset import Dataset
+from assay.reading.partition_rows import dataset_of, is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
-from assay.tables.dataset import Dataset
-from ml_assets.pipeline_asset import pipeline_asset
+from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.run_context import partition_of, place_of, scope_of
+from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import dataset_metadata
-from ml_assets.run_context import partition_of, place_of, scope_of
-from ml_assets.run_parameters import RunParameters
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
 from resources.schema_registry import SchemaRegistry

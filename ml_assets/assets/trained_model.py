@@ -7,19 +7,19 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from assay.data.dataset import ValidatedDataset
+from assay.learning.training import train
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from assay.tables.dataset import ValidatedDataset
-from assay.training.fitting import train
-from assay.training.trained_model import TrainedModel
-from assay.tuning.result import BestHyperparameters
-from ml_assets.gated_window import gated_split, window_input
-from ml_assets.pipeline_asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
+from ml_assets.pipeline.verified_inputs import gated_split, window_input
 from ml_assets.presentation.learning import model_metadata
-from ml_assets.run_parameters import RunParameters
-from ml_assets.tracking import log_training, run_identity, run_tags
-from resources.experiment_tracker import MlflowTracker
-from resources.model_export import ModelExporter
-from resources.model_registry import MlflowModelRegistry
+from resources.artifacts.model_export import ModelExporter
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.tracker import MlflowTracker
 
 
 def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:

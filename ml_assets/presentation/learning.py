@@ -9,13 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from assay.evaluation.plots import tuning_history_plot
+from assay.learning.evaluation.plots import tuning_history_plot
+from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from assay.training.trained_model import TrainedModel
-from assay.tuning.result import BestHyperparameters, TrialRecord
-from ml_assets.presentation.images import image
-from ml_assets.presentation.tables import records_table
-from resources.tracked_run import TrackedRun
+from ml_assets.presentation.tables import image, records_table
+from resources.mlflow.tracker import TrackedRun
 
 _TOP_TRIALS = 10
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from assay.champion import ChampionRecord
 from assay.errors import TrackingError
-from resources.model_versions import RegisteredVersion
+from assay.promotion.champion import ChampionRecord
+from resources.mlflow.models import RegisteredVersion
 
 CHAMPION = "champion_model"
 ROLLED_BACK = "rolled back"

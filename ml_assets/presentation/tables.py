@@ -1,14 +1,15 @@
 """Rows and columns as metadata.
 
-Does not belong here: judgements about rows (`gate`).
+Plots inside the UI.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from assay.tables.dataset import Dataset
+from assay.data.dataset import Dataset
 
 _PREVIEW_ROWS = 5
 _MASK = "***"
@@ -52,3 +53,13 @@ def _cell(value: Any) -> str | int | float | bool:
         return float(f"{value:.6g}")
     text = "" if value is None else str(value)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Return a PNG as markdown that the UI renders in place."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def images(plots: dict[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return one metadata entry for each plot, named `plot/<name>`."""
+    return {f"plot/{name}": image(png, name) for name, png in plots.items()}

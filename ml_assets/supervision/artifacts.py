@@ -1,6 +1,6 @@
 """The artifact store as steps see it: supervised, and closed to runs that are over.
 
-Does not belong here: storage (`resources.artifact_io_manager`).
+Does not belong here: storage (`resources.artifacts.io_manager`).
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from ml_assets.supervision.step import supervised
-from resources.artifact_io_manager import ArtifactIOManager
-from resources.artifact_store import ArtifactStore, Attempt
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import ArtifactStore, Attempt
 from resources.run_liveness import require_wanted
 
 

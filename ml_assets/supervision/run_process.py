@@ -1,7 +1,4 @@
-"""A run's own process: it gives signs of life, and ends when its run was declared dead.
-
-Does not belong here: what happens to runs whose signs cease (`stalled_runs`).
-"""
+"""A run's own process: it gives signs of life, and ends when its run was declared dead."""
 
 import logging
 import threading

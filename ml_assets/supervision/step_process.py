@@ -2,7 +2,6 @@
 
 The run's process may be killed; the steps that it started would go on and publish. Each of them watches instead:
 its parent, and whether its run is still wanted.
-Does not belong here: who notices that a run's process died (`stalled_runs`).
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Rows of a query on a DuckDB file: `duckdb:///path`.
 
-Does not belong here: DuckDB as a tool for rules (`assay.validation`).
+Does not belong here: DuckDB as a tool for rules (`assay.gate`).
 """
 
 import threading
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
-from assay.ingestion.defects import Defect, malformed
+from assay.reading.defects import Defect, malformed
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import FetchedFile, Source, SourceObject
 from resources.sources.query import Query, trimmed, with_dollars
 from resources.sources.row_spool import ROWS_PER_BATCH, require_unique, write_arrow
-from resources.sources.sql_failures import past_deadline
+from resources.sources.sql import past_deadline
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation

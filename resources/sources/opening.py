@@ -1,13 +1,14 @@
 """Addresses to sources, with `${NAME}` and `{partition}` filled in.
 
-Does not belong here: any scheme's own work.
+What a deployment lends to sources: clients, connections, bounds.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from assay.errors import SourceError, SourceNotFoundError, did_you_mean
-from resources.sources.access import Access
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.demo import DemoSource
 from resources.sources.duckdb_file import DuckdbSource
@@ -16,8 +17,29 @@ from resources.sources.local import LocalSource
 from resources.sources.query import Query
 from resources.sources.s3 import S3Source
 from resources.sources.sql import SqlSource
-from resources.sources.web import WebSource
-from resources.sources.web_index import WebIndexSource, is_web_listing
+from resources.sources.web import WebIndexSource, WebSource, is_web_listing
+from resources.sources.web_policy import ANY_PUBLIC_HOST, WebPolicy
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a source may use to reach its data.
+
+    Attributes:
+        s3_client: makes the client, called for `s3://` alone.
+        web: which hosts may be asked.
+        connections: URLs of SQL databases by name; they hold passwords.
+        query_seconds: how long one query may take.
+    """
+
+    s3_client: "Callable[[], S3Client]"
+    web: WebPolicy = ANY_PUBLIC_HOST
+    connections: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query_seconds: float = 600.0
+
 
 _FILES = ("file", "s3", "https", "http", "demo")
 _QUERIED = ("sql", "sqlite", "duckdb")

@@ -1,7 +1,4 @@
-"""Rows of a query in one Arrow file, written batch by batch.
-
-Does not belong here: which dtype a column has (`column_kind`), databases.
-"""
+"""Rows of a query in one Arrow file, written batch by batch."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from assay.errors import MalformedDataError
-from assay.ingestion.defects import Defect, malformed
-from resources.sources.column_kind import ColumnKind
+from assay.reading.defects import Defect, malformed
+from resources.sources.row_typing import ColumnKind
 
 ROWS_PER_BATCH = 50_000
 _CELLS_PER_BATCH = 1_000_000

@@ -1,6 +1,6 @@
 """Objects of an S3 bucket: a key, one version of it, a folder, or a glob.
 
-Does not belong here: the artifact store's own objects (`resources.object_store`).
+Does not belong here: the artifact store's own objects (`resources.store`).
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from assay.errors import SourceNotFoundError
-from resources.s3_failures import as_source_error
+from resources.s3 import as_source_error
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
 from resources.sources.interface import FetchedFile, Page, Source, SourceObject
 

@@ -1,7 +1,6 @@
 """One file's request over HTTP: the checked addresses alone, redirections, and an end in time.
 
 Proxies of the environment are not used: which address they connect to could not be checked.
-Does not belong here: which hosts are allowed (`web_policy`), what is made of the answer (`web`).
 """
 
 import http.client

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 from small_platform import BANK, MONTHLY, Platform, bank_rows, monthly_rows, write_csv
 
-from resources.mlflow_connection import initialise_local_stores
+from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings
 
 

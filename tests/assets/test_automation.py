@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from assay.specs import PipelineSpec
-from ml_assets.automation import (
+from ml_assets.pipeline.automation import (
     ALARM_CHECKS,
     automation_sensor,
     rollbacks_key,
@@ -16,7 +16,7 @@ from ml_assets.automation import (
     when_rows_passed,
     with_retraining,
 )
-from ml_assets.partitions import check_of_partitions, partitions_of, window_mapping
+from ml_assets.pipeline.partitions import check_of_partitions, partitions_of, window_mapping
 
 LEARNING = ["best_hyperparameters", "champion_model", "evaluation_report", "trained_model"]
 WHOLE = {"source": "in/*.csv", "target": "y"}

@@ -3,10 +3,10 @@
 import pytest
 from small_platform import failure
 
-from assay.champion import ChampionRecord
+from assay.promotion.champion import ChampionRecord
 from ml_assets.assets import champion_model
-from resources.mlflow_connection import connect
-from resources.model_registry import CHAMPION
+from resources.mlflow.connection import connect
+from resources.mlflow.registry import CHAMPION
 
 NO_RETRY = "execution: {max_retries: 0}\n"
 

@@ -8,8 +8,8 @@ from assay.specs import RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from definitions import build_definitions
 from ml_assets.execution import executor_for
-from ml_assets.run_parameters import RunParameters
-from ml_assets.versions import code_version
+from ml_assets.pipeline.asset import code_version
+from ml_assets.pipeline.run_parameters import RunParameters
 from resources.settings import Settings
 
 
@@ -33,7 +33,7 @@ def test_the_assets_that_a_file_may_name_are_those_that_there_can_be(platform):
 
 
 def test_every_rule_of_the_gate_is_a_check_that_blocks_or_warns_as_the_rule_does(bank):
-    from assay.validation.rules import RULES
+    from assay.gate.rules import RULES
 
     graph = bank.definitions.resolve_asset_graph()
     checks = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] == "validated_dataset"}
@@ -47,8 +47,8 @@ def test_every_run_parameter_is_in_the_run_config():
 
 
 def test_a_run_can_be_parameterised_fully(bank, tmp_path):
-    from assay.evaluation.report import EvaluationReport
-    from assay.training.trained_model import TrainedModel
+    from assay.results.evaluation_report import EvaluationReport
+    from assay.results.trained_model import TrainedModel
 
     parameters = {
         "data_source": str(tmp_path / "data" / "bank.csv"),

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, write_csv
 
+from assay.data.dataset import ValidatedDataset
+from assay.data.fingerprint import fingerprint
 from assay.errors import ArtifactNotFoundError, GateRejectedError
-from assay.tables.dataset import ValidatedDataset
-from assay.tables.fingerprint import fingerprint
-from resources.file_digests import file_sha256
+from resources.store.local import file_sha256
 
 GATED = ["best_hyperparameters", "trained_model", "evaluation_report", "champion_model"]
 
@@ -138,7 +138,7 @@ def test_december_to_january_is_no_special_case(history):
 
 
 def test_nothing_is_half_there_when_the_store_fails(history, monkeypatch):
-    from resources.object_store.local import LocalStore
+    from resources.store.local import LocalStore
 
     def full(self, key, data):
         raise OSError(28, "No space left on device")

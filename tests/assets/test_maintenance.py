@@ -5,7 +5,7 @@ import time
 import dagster as dg
 from small_platform import BANK, bank_rows, write_csv
 
-from assay.tables.dataset import Dataset
+from assay.data.dataset import Dataset
 from resources.settings import Settings
 
 

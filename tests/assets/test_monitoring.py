@@ -6,11 +6,11 @@ import dagster as dg
 import pytest
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
+from assay.data.dataset import Dataset
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
-from assay.tables.dataset import Dataset
-from resources.mlflow_connection import connect
-from resources.model_registry import CHAMPION, PREVIOUS
+from resources.mlflow.connection import connect
+from resources.mlflow.registry import CHAMPION, PREVIOUS
 
 MONTHS = tuple(f"2021-{month:02d}" for month in range(1, 10))
 WATCHED = (

@@ -11,10 +11,10 @@ from web_receiver import web_receiver
 
 from assay.errors import GateRejectedError
 from definitions import build_definitions
-from ml_assets.notices.run_events import notices_of
-from resources.mlflow_connection import connect
-from resources.mlflow_models import DIGEST_TAG
-from resources.model_registry import CHAMPION, PREVIOUS
+from ml_assets.notifications.run_events import notices_of
+from resources.mlflow.connection import connect
+from resources.mlflow.models import DIGEST_TAG
+from resources.mlflow.registry import CHAMPION, PREVIOUS
 from resources.settings import Settings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -254,7 +254,7 @@ def test_only_kinds_that_are_asked_for_are_told(telling, web):
 
 
 def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch):
-    from ml_assets.notices import sensor
+    from ml_assets.notifications import sensor
 
     cursor = tick(telling)
     odd = run_assets(telling, failing_untyped).run_id

@@ -4,11 +4,11 @@ import mlflow
 import pytest
 from small_platform import ASSETS, BANK, bank_rows, failure, write_csv
 
-from assay.champion import ChampionRecord
-from assay.evaluation.report import EvaluationReport
-from assay.training.trained_model import TrainedModel
-from assay.tuning.result import BestHyperparameters
-from assay.validation.report import GateReport
+from assay.gate.report import GateReport
+from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
 
 
 @pytest.fixture

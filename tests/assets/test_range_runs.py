@@ -7,8 +7,8 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
 from assay.errors import DataContractError
-from assay.ingestion.isolation import transcribe_in_child
-from ml_assets.gated_window import gated_split
+from assay.reading.sandbox import transcribe_in_child
+from ml_assets.pipeline.verified_inputs import gated_split
 
 MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
 DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
@@ -39,7 +39,7 @@ def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monk
         files_read.append(path.name)
         return transcribe_in_child(path, *rest, **options)
 
-    monkeypatch.setattr("assay.ingestion.dataset.transcribe_in_child", transcribe)
+    monkeypatch.setattr("assay.reading.partition_rows.transcribe_in_child", transcribe)
     result = monthly.materialize_range(*DATA, first="2020-12", last="2021-03")
     assert result.success, failure(result)
     assert len([event for event in result.all_events if event.is_step_start]) == 2

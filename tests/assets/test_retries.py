@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from assay.errors import SourceNotFoundError, SourceUnreachableError, StoreUnavailableError
-from ml_assets.supervision import retries
-from resources.artifact_store import ArtifactStore
+from ml_assets.supervision import step as retries
+from resources.artifacts.store import ArtifactStore
 from resources.data_sources import DataSources
 
 RETRYING = "execution: {max_retries: 2, backoff_seconds: 0.01}\n"

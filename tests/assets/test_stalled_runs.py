@@ -9,7 +9,7 @@ from small_platform import failure
 
 from assay.errors import RunAbandonedError
 from ml_assets.supervision.stalled_runs import SignsSeen, look, stalled_run_sensor
-from resources.artifact_store import ArtifactStore
+from resources.artifacts.store import ArtifactStore
 from resources.run_liveness import born, own_heartbeat, record_heartbeat, require_wanted
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE

@@ -8,7 +8,7 @@ import pytest
 from small_platform import failure
 
 from ml_assets.supervision import time_limit
-from resources.artifact_store import ArtifactStore
+from resources.artifacts.store import ArtifactStore
 from resources.data_sources import DataSources
 
 MONTHS = ("2020-12", "2021-01", "2021-02")

@@ -10,7 +10,7 @@ from hostile_corpus.cases import Exact
 from hostile_corpus.corpus import CASES
 
 from assay.errors import AssayError
-from assay.ingestion.reading import mapped_table, transcribe
+from assay.reading.files import mapped_table, transcribe
 
 ROUNDS = 120
 SAMPLES = {

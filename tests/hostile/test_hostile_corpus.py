@@ -6,7 +6,7 @@ from hostile_corpus.cases import Refused
 from hostile_corpus.corpus import CASES
 from hostile_corpus.document import PAGE, rendered
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 REFUSED = [case.expected for case in CASES if isinstance(case.expected, Refused)]
 

@@ -9,11 +9,11 @@ import pytest
 from hostile_corpus.cases import Exact, Refused
 from hostile_corpus.corpus import CASES
 
+from assay.data.written_values import with_values_read
 from assay.errors import AssayError
-from assay.ingestion.isolation import transcribe_in_child
-from assay.ingestion.reading import dialect_in, mapped_table, transcribe
+from assay.reading.files import dialect_in, mapped_table, transcribe
+from assay.reading.sandbox import transcribe_in_child
 from assay.specs.dataset import DatasetSpec
-from assay.tables.written_values import with_values_read
 
 IN_PROCESS = [case for case in CASES if not case.confined]
 ENDINGS = (".csv", ".json", ".jsonl", ".xlsx", ".parquet", ".feather", ".gz", ".zip", ".zst")

@@ -19,7 +19,6 @@ SHIPPED = (
     "workspace.yaml",
     "dagster.yaml",
     "deploy",
-    "instance_storage.py",
     "uv.lock",
 )
 BIN = Path(sys.executable).parent

@@ -9,9 +9,9 @@ import pytest
 from postgres_server import postgres_server
 from small_platform import ASSETS, write_csv
 
-from assay.champion import ChampionRecord
-from resources.artifact_store import ArtifactStore
-from resources.object_store.local import LocalStore
+from assay.promotion.champion import ChampionRecord
+from resources.artifacts.store import ArtifactStore
+from resources.store.local import LocalStore
 
 MONTHS = [f"2020-0{month}" for month in range(1, 9)]
 MATERIALIZE = ["dagster", "asset", "materialize", "-f", "definitions.py", "--select", 'key:"tiny/*"']

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, event
 
-from instance_storage import IndexedSqliteEventLog
+from resources.instance_storage import IndexedSqliteEventLog
 
 CHECKS = 20
 
@@ -24,7 +24,7 @@ def rows():
 @pytest.fixture
 def instance(tmp_path) -> Iterator[dg.DagsterInstance]:
     config = {"base_dir": str(tmp_path)}
-    storage = {"custom": {"module": "instance_storage", "class": "SafeSqliteStorage", "config": config}}
+    storage = {"custom": {"module": "resources.instance_storage", "class": "SafeSqliteStorage", "config": config}}
     with dg.instance_for_test(overrides={"storage": storage}) as instance:
         yield instance
 
@@ -54,7 +54,7 @@ def test_what_is_written_is_read_by_others_and_by_dagsters_own_storage(instance,
     result = dg.materialize([rows], instance=instance)
 
     stock = {"module": "dagster._core.storage.sqlite_storage", "class": "DagsterSqliteStorage"}
-    for storage in (stock, {"module": "instance_storage", "class": "SafeSqliteStorage"}):
+    for storage in (stock, {"module": "resources.instance_storage", "class": "SafeSqliteStorage"}):
         found = {"storage": {"custom": {**storage, "config": {"base_dir": str(tmp_path)}}}}
         with dg.instance_for_test(overrides=found) as other:
             assert other.get_latest_materialization_event(dg.AssetKey("rows")).run_id == result.run_id

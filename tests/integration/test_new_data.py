@@ -23,7 +23,7 @@ import dagster as dg
 
 from assay.specs import load_pipelines
 from definitions import build_definitions
-from ml_assets.sensors import new_data_sensor
+from ml_assets.pipeline.new_data import new_data_sensor
 from resources.settings import Settings
 
 [spec] = load_pipelines(Path("pipelines"))

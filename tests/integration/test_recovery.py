@@ -12,8 +12,8 @@ import pytest
 from servers import stopped
 from small_platform import bank_rows, write_csv
 
-from resources.artifact_store import ArtifactStore
-from resources.object_store.local import LocalStore
+from resources.artifacts.store import ArtifactStore
+from resources.store.local import LocalStore
 
 PIPELINE = """\
 name: held

@@ -12,15 +12,14 @@ from moto import mock_aws
 from moto.s3.responses import S3Response
 from postgres_server import postgres_server
 
+from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.specs.dataset import ColumnRole
-from assay.tables.dataset import Dataset, ValidatedDataset
-from assay.tables.fingerprint import fingerprint
-from assay.tables.schema import ColumnSchema, TableSchema, dtype_name
-from assay.validation.receipt import GateReceipt
-from resources.artifact_store import ArtifactStore
-from resources.object_store.interface import ObjectStore
-from resources.object_store.local import LocalStore
-from resources.object_store.s3 import S3Store
+from resources.artifacts.store import ArtifactStore
+from resources.store.interface import ObjectStore
+from resources.store.local import LocalStore
+from resources.store.s3 import S3Store
 
 BUCKET = "bucket"
 

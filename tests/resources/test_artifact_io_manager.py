@@ -8,11 +8,10 @@ import pyarrow as pa
 import pytest
 from dagster_aws.s3 import S3Resource
 
+from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
-from assay.tables.dataset import Dataset, ValidatedDataset
-from assay.validation.receipt import GateReceipt
-from resources.artifact_io_manager import ArtifactIOManager
-from resources.artifact_store import Attempt
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import Attempt
 
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_date="2024-07-01")
 ROOT = Path(__file__).parents[2]
@@ -279,8 +278,8 @@ import dagster as dg
 import pyarrow as pa
 from dagster_aws.s3 import S3Resource
 
-from assay.validation.receipt import GateReceipt
-from resources.artifact_io_manager import ArtifactIOManager
+from assay.data.dataset import GateReceipt
+from resources.artifacts.io_manager import ArtifactIOManager
 
 FOLDER = Path(__file__).parent
 

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import (
     ArtifactNotFoundError,
     AssayError,
@@ -21,16 +24,12 @@ from assay.errors import (
     StorageError,
     StoreUnavailableError,
 )
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
-from assay.tables.dataset import Dataset, ValidatedDataset
-from assay.tables.fingerprint import fingerprint
-from assay.tables.schema import ColumnSchema, TableSchema
-from assay.training.trained_model import ModelManifest, TrainedModel
-from assay.tuning.result import BestHyperparameters
-from assay.validation.receipt import GateReceipt
-from resources.artifact_store import ArtifactStore, Attempt
-from resources.object_store.local import LocalStore
+from resources.artifacts.store import ArtifactStore, Attempt
+from resources.store.local import LocalStore
 
 ASSET = ("demo", "artifact")
 ROOT = Path(__file__).parents[2]
@@ -423,7 +422,7 @@ def test_a_column_that_is_not_stored_is_refused_by_name(artifacts, make_dataset)
 
 
 def test_three_of_fifty_columns_cost_few_bytes(aws, make_dataset):
-    from resources.object_store.s3 import S3Store
+    from resources.store.s3 import S3Store
 
     artifacts = ArtifactStore(S3Store(aws, "bucket", ""))
     random = np.random.default_rng(0)

@@ -3,11 +3,10 @@ import datetime as dt
 import pytest
 
 from assay.errors import ArtifactNotFoundError, CommitConflictError, StorageError, StoreUnavailableError
-from resources.commits.janitor import collect_garbage, restore
-from resources.commits.layout import commit_key, object_key
-from resources.commits.log import CommitLog
-from resources.commits.record import Commit, CommittedObject
-from resources.object_store.local import LocalStore
+from resources.store.commit_log import CommitLog
+from resources.store.commit_record import Commit, CommittedObject, commit_key, object_key
+from resources.store.janitor import collect_garbage, restore
+from resources.store.local import LocalStore
 
 ASSET = ("demo", "trained_model")
 PARTITION = "2024-01"

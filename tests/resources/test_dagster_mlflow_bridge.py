@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from assay.errors import TrackingError
-from resources.dagster_mlflow_bridge import dagster_mlflow_interface
-from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.mlflow.dagster_mlflow_bridge import dagster_mlflow_interface
+from resources.mlflow.tracker import MlflowTracker, RunIdentity
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 from assay.errors import SourceError, SourceNotFoundError, SpecError
-from assay.ingestion.reading import mapped_table
+from assay.reading.files import mapped_table
 from assay.specs.dataset import DataFormat, DatasetSpec, PartitionsSpec
 from resources.data_sources import DataSources
 

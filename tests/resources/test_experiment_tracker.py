@@ -17,19 +17,19 @@ import pandas as pd
 import pytest
 from dagster_aws.s3 import S3Resource
 
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DigestMismatchError, TrackerUnavailableError, TrackingError
-from assay.estimators.registry import family_names
-from assay.promotion import PromotionDecision
+from assay.learning.estimators.registry import family_names
+from assay.learning.splitting import LabelledRows, Split
+from assay.learning.training import train
+from assay.promotion.decision import PromotionDecision
+from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
-from assay.splitting import LabelledRows, Split
-from assay.tables.schema import ColumnSchema, TableSchema
-from assay.training.fitting import train
-from assay.tuning.result import BestHyperparameters, TrialRecord
-from resources.experiment_tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
-from resources.mlflow_connection import initialise_local_stores
-from resources.mlflow_models import DIGEST_TAG
-from resources.model_registry import CHAMPION, PREVIOUS, MlflowModelRegistry, Trial
+from resources.mlflow.connection import initialise_local_stores
+from resources.mlflow.models import DIGEST_TAG
+from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry, Trial
+from resources.mlflow.tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = RunIdentity("demo", "dagster-run", "demo/trained_model", "2024-01")

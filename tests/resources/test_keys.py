@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.errors import StorageError
-from resources.commits.layout import (
+from resources.store.commit_record import (
     attempt_prefix,
     commit_key,
     commits_prefix,
@@ -15,7 +15,7 @@ from resources.commits.layout import (
     records_prefix_of,
     series_prefix,
 )
-from resources.object_store.keys import decoded, encoded
+from resources.store.interface import decoded, encoded
 
 NAMES = st.text(max_size=30) | st.sampled_from(
     ["", "%", "%%", "a", "A", "%61", "..", ".", "a/b", "@whole", "data", "é"]

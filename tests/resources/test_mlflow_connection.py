@@ -13,9 +13,9 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 from assay.errors import TrackerUnavailableError, TrackingError
-from resources.experiment_tracker import MlflowTracker, RunIdentity
-from resources.mlflow_connection import as_tracking_error, connect, initialise_local_stores, shown
-from resources.model_registry import MlflowModelRegistry
+from resources.mlflow.connection import as_tracking_error, connect, initialise_local_stores, shown
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.tracker import MlflowTracker, RunIdentity
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = RunIdentity("demo", "run", "demo/trained_model", None)
@@ -135,7 +135,7 @@ def test_waiting_is_bounded_unless_the_deployment_says_so_itself(tmp_path):
 def test_four_processes_initialise_one_empty_store_at_once(tmp_path):
     uri = f"sqlite:///{tmp_path}/stores/mlflow.db"
     code = f"""
-from resources.experiment_tracker import MlflowTracker, RunIdentity
+from resources.mlflow.tracker import MlflowTracker, RunIdentity
 import sys
 tracker = MlflowTracker(tracking_uri={uri!r}, artifact_root={str(tmp_path / "a")!r})
 with tracker.run(RunIdentity("demo", sys.argv[1], "demo/trained_model", None), {{}}) as run:
@@ -164,7 +164,7 @@ def test_an_initialised_store_is_not_opened_again(tmp_path):
 
 
 def test_a_deleted_database_is_initialised_again(tmp_path):
-    code = "import sys; from resources.mlflow_connection import initialise_local_stores as i; i(sys.argv[1])"
+    code = "import sys; from resources.mlflow.connection import initialise_local_stores as i; i(sys.argv[1])"
     for _ in range(2):
         command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db"]
         subprocess.run(command, cwd=ROOT, check=True, timeout=120)

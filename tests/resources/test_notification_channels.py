@@ -14,14 +14,20 @@ from pydantic import SecretStr
 from servers import free_port
 from web_receiver import web_receiver
 
-from assay.notices.forms import json_of, slack_of, text_of
-from assay.notices.notice import Kind, Notice
-from resources.notifications import http_post, mail
-from resources.notifications.interface import Channel, DeliveryError, DeliveryRefusedError
-from resources.notifications.log import LogChannel
-from resources.notifications.mail import MailChannel
-from resources.notifications.slack import SlackChannel
-from resources.notifications.webhook import EVENT, SIGNATURE, WebhookChannel
+from assay.notices.notice import Kind, Notice, json_of, slack_of, text_of
+from resources.notifications import channels as http_post
+from resources.notifications import channels as mail
+from resources.notifications.channels import (
+    EVENT,
+    SIGNATURE,
+    Channel,
+    DeliveryError,
+    DeliveryRefusedError,
+    LogChannel,
+    MailChannel,
+    SlackChannel,
+    WebhookChannel,
+)
 
 NOTICE = Notice(
     kind=Kind.GATE_REFUSED,

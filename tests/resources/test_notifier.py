@@ -9,9 +9,8 @@ import pytest
 from assay.notices.notice import Kind, Notice
 from assay.notices.outbox import MAX_ATTEMPTS, Outbox
 from resources.notifications import notifier as under_test
-from resources.notifications.interface import Channel, DeliveryError, DeliveryRefusedError
-from resources.notifications.notifier import Notifier
-from resources.notifications.opening import notifier_of
+from resources.notifications.channels import Channel, DeliveryError, DeliveryRefusedError
+from resources.notifications.notifier import Notifier, notifier_of
 from resources.settings import SettingError, Settings
 
 LOGGER = logging.getLogger("notices of a test")

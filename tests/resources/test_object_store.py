@@ -11,10 +11,10 @@ from assay.errors import (
     StorageError,
     StoreUnavailableError,
 )
-from resources.object_store.local import LocalStore
-from resources.object_store.opening import open_store
-from resources.object_store.s3 import S3Store
-from resources.s3_client import client_of
+from resources.s3 import client_of
+from resources.store.local import LocalStore
+from resources.store.opening import open_store
+from resources.store.s3 import S3Store
 
 
 @pytest.fixture

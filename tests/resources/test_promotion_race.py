@@ -11,11 +11,11 @@ import pytest
 from dagster_aws.s3 import S3Resource
 
 from assay.errors import ChampionChangedError, CommitConflictError
-from assay.promotion import PromotionDecision
-from resources.mlflow_connection import connect, initialise_local_stores
-from resources.model_registry import CHAMPION, PREVIOUS, MlflowModelRegistry
-from resources.model_versions import RegisteredVersion
-from resources.object_store import turns
+from assay.promotion.decision import PromotionDecision
+from resources.mlflow.connection import connect, initialise_local_stores
+from resources.mlflow.models import RegisteredVersion
+from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry
+from resources.store import lease as turns
 
 ROOT = Path(__file__).parents[2]
 RACERS = 5
@@ -65,7 +65,7 @@ def registry_of(folder):
 
 
 def trial_of(number, met):
-    from resources.model_registry import Trial
+    from resources.mlflow.registry import Trial
 
     decision = PromotionDecision(verdict="promoted", reason="for the test", metric="mae", candidate_value=1.0)
     return Trial(Model(number), met, decision, "# card")

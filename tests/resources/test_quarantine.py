@@ -19,11 +19,10 @@ from assay.errors import (
 )
 from assay.specs import PipelineSpec
 from resources import quarantine as quarantine_module
-from resources.commits.janitor import collect_garbage
-from resources.object_store.opening import open_store
-from resources.quarantine import Quarantine
-from resources.quarantine_retention import expire
+from resources.quarantine import Quarantine, expire
 from resources.sources.interface import FetchedFile
+from resources.store.janitor import collect_garbage
+from resources.store.opening import open_store
 
 SPEC = PipelineSpec.model_validate_json(
     json.dumps({"name": "demo", "task": "regression", "dataset": {"source": "x.csv", "target": "y"}})

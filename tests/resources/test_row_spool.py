@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import MalformedDataError
-from assay.ingestion.reading import mapped_table
+from assay.reading.files import mapped_table
 from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
 
 UTC = dt.UTC

@@ -3,7 +3,7 @@ import socket
 import pytest
 
 from assay.errors import StorageError
-from resources.s3_client import BoundedS3Resource, client_of
+from resources.s3 import BoundedS3Resource, client_of
 
 KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": "very-secret", "aws_session_token": "token"}
 

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from dagster_aws.s3 import S3Resource
 
+from assay.data.preparation import prepare
 from assay.errors import SchemaDriftError
-from assay.ingestion.dataset import ReadDataset
+from assay.reading.partition_rows import ReadDataset
 from assay.specs import PipelineSpec
-from assay.tables.preparation import prepare
 from resources.schema_registry import SchemaRegistry
 
 

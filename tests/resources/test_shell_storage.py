@@ -4,9 +4,9 @@ import pytest
 
 from assay.errors import AssayError, SourceNotFoundError, StorageError
 from assay.shell.storage import AnyStorage, LocalStorage, put_text
-from resources.object_store.s3 import S3Store
 from resources.settings import Settings
 from resources.shell_storage import PlatformStorage
+from resources.store.s3 import S3Store
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -16,13 +16,12 @@ import pytest
 from botocore.config import Config
 
 from assay.errors import AssayError, MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.reading import read_table
-from resources.sources.access import Access
+from assay.reading.batches import ReadOptions
+from assay.reading.files import read_table
 from resources.sources.demo import DemoSource
 from resources.sources.interface import Source
 from resources.sources.local import LocalSource
-from resources.sources.opening import expand_source, open_source
+from resources.sources.opening import Access, expand_source, open_source
 from resources.sources.query import Query
 from resources.sources.s3 import S3Source
 from resources.sources.web import WebSource

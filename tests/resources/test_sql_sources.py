@@ -24,9 +24,8 @@ from assay.errors import (
     SourceNotFoundError,
     SourceUnreachableError,
 )
-from assay.ingestion.reading import mapped_table
-from resources.sources.access import Access
-from resources.sources.opening import open_source
+from assay.reading.files import mapped_table
+from resources.sources.opening import Access, open_source
 from resources.sources.query import Query
 
 ROOT = Path(__file__).parents[2]
@@ -269,7 +268,7 @@ def test_a_server_that_is_down_is_unreachable(tmp_path):
 
 
 def test_a_server_that_says_nothing_is_unreachable(tmp_path, monkeypatch):
-    monkeypatch.setattr("resources.sources.postgresql.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("resources.sources.sql_engines.CONNECT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://owner:x@127.0.0.1:{silent.getsockname()[1]}/postgres"
         with pytest.raises(SourceUnreachableError):
@@ -304,7 +303,7 @@ def test_no_connection_stays_open(postgres, shop, tmp_path):
 STREAM = textwrap.dedent("""
     import resource, sys, tempfile
     from pathlib import Path
-    from resources.sources.access import Access
+    from resources.sources.opening import Access
     from resources.sources.opening import open_source
     from resources.sources.query import Query
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from assay.errors import CommitConflictError, StorageError, StoreUnavailableError
-from resources.object_store import turns
-from resources.object_store.turns import turn
+from resources.store import lease as turns
+from resources.store.lease import turn
 
 PREFIX = "@champions/demo/"
 

@@ -8,8 +8,7 @@ import threading
 import pytest
 
 from assay.errors import SourceError
-from resources.sources.access import Access
-from resources.sources.opening import open_source
+from resources.sources.opening import Access, open_source
 
 FILES = ("a.csv", "b c.csv", "ä.csv", "n.txt")
 APACHE = """<html><h1>Index of /in</h1><table>

@@ -11,7 +11,7 @@ from dagster._core.execution.api import create_execution_plan, execute_run
 from dagster._core.execution.plan.state import KnownExecutionState
 
 from definitions import build_definitions
-from resources.artifact_store import ArtifactStore
+from resources.artifacts.store import ArtifactStore
 from resources.settings import Settings
 
 ASSETS = (

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.schema import ColumnSchema, TableSchema
+from assay.learning.splitting import LabelledRows, Split
+from assay.results.search_result import BestHyperparameters
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
-from assay.splitting import LabelledRows, Split
-from assay.tables.schema import ColumnSchema, TableSchema
-from assay.tuning.result import BestHyperparameters
 
 _ROLES = {
     "signal": ColumnRole.NUMERIC,

@@ -1,67 +1,81 @@
 """The house style, where no tool knows it."""
 
 import ast
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(
-    [
-        ROOT / "definitions.py",
-        *(path for floor in ("assay", "resources", "ml_assets") for path in (ROOT / floor).rglob("*.py")),
-    ]
-)
-DECORATED_BY_DAGSTER = [path for path in MODULES if "ml_assets" in path.parts]
+FLOORS = ("assay", "resources", "ml_assets")
 UNSAFE = {"pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 
 
-def named(path: Path) -> str:
-    return str(path.relative_to(ROOT))
+@cache
+def modules() -> dict[str, ast.Module]:
+    paths = [ROOT / "definitions.py", *(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))]
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(paths)}
 
 
-@pytest.fixture(params=MODULES, ids=named)
-def module(request):
-    return request.param, ast.parse(request.param.read_text())
+def length(function: ast.FunctionDef) -> int:
+    """Lines of a function's body, its docstring left out."""
+    first = function.body[1] if ast.get_docstring(function) and len(function.body) > 1 else function.body[0]
+    return (function.end_lineno or 0) - first.lineno + 1
 
 
-def test_a_module_says_what_does_not_belong_in_it(module):
-    path, tree = module
-    assert "not belong" in (ast.get_docstring(tree) or ""), named(path)
-
-
-def test_modules_and_functions_are_short(module):
-    path, tree = module
-    assert len(path.read_text().splitlines()) <= 300
+def imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("build_"):
-            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
-            length = (node.end_lineno or 0) - first.lineno + 1
-            assert length <= 45, f"{named(path)}: {node.name} has {length} lines"
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield (node.module or "").split(".")[0]
 
 
-def test_only_the_settings_read_the_environment(module):
-    path, tree = module
-    reads = {
-        node.attr
+def test_functions_are_short():
+    long = [
+        f"{name}: {node.name} has {length(node)} lines"
+        for name, tree in modules().items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os"
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("build_") and length(node) > 45
+    ]
+    assert not long
+
+
+def test_modules_hold_one_idea():
+    lines = {name: len((ROOT / name).read_text().splitlines()) for name in modules()}
+    assert not {name: count for name, count in lines.items() if count > 450}
+
+
+def test_a_package_says_what_belongs_in_it():
+    packages = {name: tree for name, tree in modules().items() if name.endswith("__init__.py")}
+    assert packages
+    assert not [
+        name for name, tree in packages.items() if "Does not belong here" not in (ast.get_docstring(tree) or "")
+    ]
+
+
+def test_only_the_settings_read_the_environment():
+    readers = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+        and node.attr in {"environ", "getenv", "putenv"}
     }
-    if path != ROOT / "resources" / "settings.py":
-        assert not reads & {"environ", "getenv", "putenv"}
+    assert readers <= {"resources/settings.py"}
 
 
-def test_nothing_is_pickled(module):
-    _, tree = module
-    imported = {alias.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
-    imported |= {(n.module or "").split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert not imported & UNSAFE
+def test_nothing_is_pickled():
+    assert not [name for name, tree in modules().items() if set(imported(tree)) & UNSAFE]
 
 
-@pytest.mark.parametrize("path", DECORATED_BY_DAGSTER, ids=named)
-def test_dagster_can_read_annotations(path):
-    assert "from __future__ import annotations" not in path.read_text()
+def test_dagster_can_read_annotations():
+    postponed = [
+        name for name, tree in modules().items() if name.startswith("ml_assets") and "__future__" in set(imported(tree))
+    ]
+    assert not postponed
 
 
 def test_no_module_is_a_drawer():
-    assert not {path.name for path in MODULES} & {"utils.py", "helpers.py", "common.py", "misc.py"}
+    assert not {Path(name).name for name in modules()} & {"utils.py", "helpers.py", "common.py", "misc.py"}

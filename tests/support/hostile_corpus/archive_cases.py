@@ -12,8 +12,8 @@ import zlib
 import pyarrow as pa
 from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, exact, malformed
 
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.defects import Defect
+from assay.reading.batches import ReadOptions
+from assay.reading.defects import Defect
 
 ROWS = b"a,b\n1,x\n2,y\n"
 TABLE = exact(a=[1, 2], b=["x", "y"])

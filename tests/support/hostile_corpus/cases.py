@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.defects import Defect
+from assay.reading.batches import ReadOptions
+from assay.reading.defects import Defect
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
 

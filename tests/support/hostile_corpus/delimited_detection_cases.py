@@ -8,7 +8,7 @@ from typing import Any
 
 from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, delimited, exact, malformed
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 
 def detected(name: str, content: Content, expected: Exact | Refused, **dialect: Any) -> HostileCase:

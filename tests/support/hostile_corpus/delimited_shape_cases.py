@@ -8,7 +8,7 @@ import io
 import pyarrow as pa
 from hostile_corpus.cases import EMPTY, HostileCase, delimited, exact, malformed
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 _SEVERAL_BLOCKS = 700_000
 

@@ -7,8 +7,8 @@ import gzip
 
 from hostile_corpus.cases import EMPTY, UNSUPPORTED, HostileCase, Refused, delimited, exact, in_child, malformed
 
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.defects import Defect
+from assay.reading.batches import ReadOptions
+from assay.reading.defects import Defect
 from assay.specs.dataset import DataFormat
 
 _MIB = 1 << 20

@@ -24,7 +24,7 @@ _HEAD = """# Hostile inputs
 
 What Assay answers to files that are damaged, ambiguous, lying or only awkward. Every row is a test
 (`tests/hostile`): each file is read as **exact** data, compared value by value with dtypes and order, NaN and missing
-told apart, or it is **refused** with a stable code and defect (`assay.errors`, `assay.ingestion.defects`) and the place.
+told apart, or it is **refused** with a stable code and defect (`assay.errors`, `assay.reading.defects`) and the place.
 Nothing is read as something else without a word. Files marked † are read in a process with bounds on memory and time.
 
 This page is generated: `PYTHONPATH=.:tests/support python -m hostile_corpus.document`.

@@ -13,7 +13,7 @@ import pyarrow as pa
 from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, malformed
 from hostile_corpus.parquet_cases import broken_text, moments
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 _DATA = pa.table({"a": list(range(1000)), "b": [f"text of {place}" for place in range(1000)]})
 _MARK = b"ARROW1"

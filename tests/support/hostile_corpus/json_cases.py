@@ -8,7 +8,7 @@ import json
 import pyarrow as pa
 from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, exact, malformed
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 _MARK = b"\xef\xbb\xbf"
 _DEEP = 100_000

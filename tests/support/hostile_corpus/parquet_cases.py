@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, malformed
 
-from assay.ingestion.defects import Defect
+from assay.reading.defects import Defect
 
 NAN = float("nan")
 _TAIL = 8

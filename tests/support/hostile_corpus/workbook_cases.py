@@ -22,8 +22,8 @@ from hostile_corpus.workbook_parts import (
     workbook,
 )
 
-from assay.ingestion.batches import ReadOptions
-from assay.ingestion.defects import Defect
+from assay.reading.batches import ReadOptions
+from assay.reading.defects import Defect
 from assay.specs.dataset import ReadLimits
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -13,7 +13,7 @@ from assay.arrivals.failures import (
     kind_of,
     redriven,
 )
-from assay.arrivals.run_keys import RunKey, parse_run_key
+from assay.arrivals.names import RunKey, parse_run_key
 from assay.arrivals.state import FailuresSeen
 
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from assay.arrivals.looking import Circumstances, Limits, look
+from assay.arrivals.scan import Circumstances, Limits, look
 from assay.arrivals.state import SensorState, parse_state
 from assay.errors import SourceError
 from assay.specs.dataset import DatasetSpec, PartitionsSpec

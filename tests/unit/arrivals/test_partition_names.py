@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.arrivals.partition_names import listing_pattern, partition_key_of
+from assay.arrivals.names import listing_pattern, partition_key_of
 from assay.errors import SourceError, SpecError
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from arrivals_world import Source, Texts
 
+from assay.arrivals.evaluation import evaluate
 from assay.arrivals.failures import DeadLetter, FailedRun, FailureKind
-from assay.arrivals.looking import Circumstances
-from assay.arrivals.run_keys import parse_run_key
+from assay.arrivals.names import parse_run_key
+from assay.arrivals.scan import Circumstances
 from assay.arrivals.state import parse_state
-from assay.arrivals.ticking import evaluate
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 
 BY_OBJECT = DatasetSpec(source="in/*.csv", target="y", partitions=PartitionsSpec(by="object"))

@@ -6,13 +6,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from assay.backtesting.curve import walk_forward_plot
-from assay.backtesting.report import CHAMPION, RETRAINED, STALE
+from assay.backtesting.report import CHAMPION, RETRAINED, STALE, walk_forward_plot
 from assay.backtesting.walk_forward import AsOf, newest_row, replay
 from assay.errors import EmptyDataError, LearningError
-from assay.evaluation.judging import evaluate
+from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.training import train
 from assay.specs.operations import DriftSpec, MonitoringSpec
-from assay.training.fitting import train
 
 MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02")
 

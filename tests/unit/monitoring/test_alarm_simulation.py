@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.monitoring.drift import DriftReport, compare_features, with_alarm
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
-from assay.tables.schema import ColumnSchema, TableSchema
 
 RULE = DriftSpec()
 FEATURES = 20

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DataContractError
 from assay.monitoring.drift import DriftReport, FeatureDrift, compare_features, with_alarm
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
-from assay.tables.schema import ColumnSchema, TableSchema
 
 RULE = DriftSpec()
 

@@ -2,8 +2,7 @@
 
 import json
 
-from assay.notices.forms import fields_of, json_of, notice_from, slack_of, subject_of, text_of
-from assay.notices.notice import Kind, Notice
+from assay.notices.notice import Kind, Notice, fields_of, json_of, notice_from, slack_of, subject_of, text_of
 
 REFUSED = Notice(
     kind=Kind.GATE_REFUSED,

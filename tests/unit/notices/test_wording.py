@@ -1,11 +1,10 @@
 """Each kind of event has its sentences."""
 
-from assay.notices.forms import text_of
-from assay.notices.notice import Kind
-from assay.notices.told_error import ToldError
+from assay.notices.notice import Kind, text_of
 from assay.notices.wording import (
     EndedRun,
     FailedRule,
+    ToldError,
     alarmed,
     gate_refused,
     promoted,

@@ -3,7 +3,7 @@ import importlib.metadata
 import pytest
 
 from assay.errors import StorageError
-from assay.shell.adapters import adapter
+from assay.shell.storage import adapter
 
 WORDS = {"error": StorageError, "what": "s3:// cannot be used here", "where": "s3://b/k"}
 

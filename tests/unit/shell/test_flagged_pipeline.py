@@ -1,8 +1,8 @@
 import pytest
 
 from assay.errors import SpecError
-from assay.shell.flagged_pipeline import pipeline_of
 from assay.shell.parsing import parse
+from assay.shell.pipeline_flags import pipeline_of
 from assay.specs.pipeline import Task
 
 FILE = """\

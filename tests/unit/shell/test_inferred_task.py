@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from assay.shell.inferred_task import inferred_task
+from assay.shell.pipeline_flags import inferred_task
 from assay.specs.pipeline import Task
 
 

@@ -3,7 +3,7 @@ import argparse
 import pytest
 
 from assay.errors import UnsupportedFormatError
-from assay.shell.remedies import in_flags
+from assay.shell.main import in_flags
 
 
 def told(remedy, **flags):

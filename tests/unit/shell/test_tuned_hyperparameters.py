@@ -5,7 +5,7 @@ import pytest
 from assay.errors import SpecError
 from assay.shell.parsing import parse
 from assay.shell.storage import LocalStorage
-from assay.shell.tuned_hyperparameters import with_tuned
+from assay.shell.tune import with_tuned
 
 RECORD = {"family": "ridge", "parameters": {"alpha": 2}, "trials": []}
 

@@ -5,7 +5,7 @@ import pytest
 
 from assay.errors import SpecError
 from assay.specs.loading import parse_pipeline
-from assay.specs.rule_names import ALWAYS_BLOCKING, RuleName
+from assay.specs.validation import ALWAYS_BLOCKING, RuleName
 
 
 def load(**validation):

@@ -1,0 +1,107 @@
+"""Names of runs that are requested once: an arrival's key, and which attempt at it.
+
+Which partition an object makes, and which objects make partitions.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from assay.errors import SourceError, SpecError
+from assay.specs.dataset import DatasetSpec
+
+PLACEHOLDER = "{partition}"
+
+
+def partition_key_of(uri: str, spec: DatasetSpec) -> str:
+    """Return the partition that an object makes.
+
+    Args:
+        uri: the object's full name.
+        spec: the dataset: by object the file's name is the key; by time the source's `{partition}` marks it.
+
+    Raises:
+        SourceError: the name does not match the source's pattern.
+    """
+    if spec.partitions.by == "object":
+        return uri.rsplit("/", 1)[-1]
+    start = spec.source.rfind("/", 0, max(spec.source.find(PLACEHOLDER), 0)) + 1
+    pattern = spec.source[start:]  # what comes before may be a variable, or a folder written in another way
+    name = "/".join(uri.split("/")[-1 - pattern.count("/") :])
+    before, _, after = pattern.partition(PLACEHOLDER)
+    match = re.fullmatch(f"{_glob(before)}(?P<key>[^/]+?){_glob(after)}", name)
+    if match is None:
+        raise SourceError(
+            "an object's name does not give its partition",
+            where=uri,
+            expected=f"a name like '{pattern}'",
+            remedy="rename the object, or mend dataset.source",
+        )
+    return match["key"]
+
+
+def listing_pattern(spec: DatasetSpec) -> str:
+    """Return the source as a glob that lists the objects of all partitions.
+
+    Raises:
+        SpecError: nothing tells which partition is new, or that a query's rows are.
+    """
+    if spec.partitions.is_time and PLACEHOLDER not in spec.source:
+        raise SpecError(
+            "new data cannot be told by its objects",
+            where="automation, new_data",
+            found=f"source {spec.source} with partitions by {spec.partitions.by} of a column",
+            expected=f"a source with {PLACEHOLDER} in its file name",
+            remedy="use one object for each partition, or a schedule",
+        )
+    if spec.query is not None and spec.watermark is None:
+        raise SpecError(
+            "new rows of a query cannot be told without a watermark",
+            where="automation, new_data",
+            found="dataset.query without dataset.watermark",
+            expected="a statement of one value that changes with the rows",
+            remedy="add dataset.watermark, e.g. select max(updated_at) from t; or use a schedule",
+        )
+    return spec.source.replace(PLACEHOLDER, "*")
+
+
+def _glob(text: str) -> str:
+    return "[^/]*".join(re.escape(part) for part in text.split("*"))
+
+
+_ATTEMPT = re.compile(r"(?P<arrival>.*?)(?:#redrive-(?P<redrive>\d+))?(?:#retry-(?P<retry>\d+))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """One attempt at one arrival.
+
+    Attributes:
+        arrival: names the objects in their versions; `<uri>@<version>` where there is one object.
+        redrive: how often people have started it over.
+        retry: how often it was started again by itself since then.
+    """
+
+    arrival: str
+    redrive: int = 0
+    retry: int = 0
+
+    def __str__(self) -> str:
+        redrive = f"#redrive-{self.redrive}" if self.redrive else ""
+        return self.arrival + redrive + (f"#retry-{self.retry}" if self.retry else "")
+
+    @property
+    def retried(self) -> "RunKey":
+        """The next attempt."""
+        return replace(self, retry=self.retry + 1)
+
+    @property
+    def redriven(self) -> "RunKey":
+        """The first attempt after people have started it over."""
+        return replace(self, redrive=self.redrive + 1, retry=0)
+
+
+def parse_run_key(text: str) -> RunKey:
+    """Return what a run key's text names."""
+    match = _ATTEMPT.fullmatch(text)
+    assert match is not None, text  # noqa: S101 - every text matches
+    return RunKey(match["arrival"], int(match["redrive"] or 0), int(match["retry"] or 0))

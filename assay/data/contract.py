@@ -1,0 +1,180 @@
+"""The schema frozen for a version, and later data held against it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name, role_fits
+from assay.errors import SchemaDriftError, did_you_mean
+from assay.specs.dataset import ColumnRole, DatasetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """How messages call what a table is held against.
+
+    Attributes:
+        since: ends the sentence that a column changed.
+        source: where what was expected comes from.
+        remedy: the next thing to do.
+    """
+
+    since: str
+    source: str
+    remedy: str
+
+    def drift(self, what: str, where: str, found: str, expected: str) -> SchemaDriftError:
+        """Return the refusal of a difference."""
+        told = f"{expected}, {self.source}"
+        return SchemaDriftError(f"{what} {self.since}", where=where, found=found, expected=told, remedy=self.remedy)
+
+
+_FROZEN = Against(
+    since="since the schema was frozen",
+    source="as frozen",
+    remedy="raise dataset.schema_version (or the run parameter input_schema_version) if the change is meant; "
+    "else mend the data",
+)
+OTHER_FILES = Against(
+    since="from one file to another",
+    source="as in the files before",
+    remedy="write the column alike in all files that are read together",
+)
+
+
+def conform_dataset(dataset: Dataset, frozen: TableSchema, spec: DatasetSpec, *, where: str) -> Dataset:
+    """Return a partition's rows under the frozen schema: its dtypes, its order, its inferred roles.
+
+    Args:
+        dataset: rows as prepared.
+        frozen: the schema of the version's first data.
+        spec: the dataset; roles that it declares win over frozen ones.
+        where: asset and partition, for messages.
+
+    Raises:
+        SchemaDriftError: a column is missing, new, or cannot be converted without loss.
+    """
+    table = conform(dataset.table, frozen, where=where)
+    present = {column.name: column for column in dataset.schema.columns}
+    columns = []
+    for column in frozen.columns:
+        declared = spec.columns.get(column.name)
+        role = (declared.role if declared else None) or column.role
+        columns.append(
+            present[column.name].model_copy(update={"dtype": dtype_name(table.column(column.name).type), "role": role})
+        )
+    schema = TableSchema(version=frozen.version, columns=tuple(columns))
+    same = table.schema.equals(dataset.table.schema)
+    mark = dataset.fingerprint if same else fingerprint(table)
+    return Dataset(table=table, schema=schema, fingerprint=mark, notes=dataset.notes)
+
+
+def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
+    """Return what several files' columns of one name have in common: whole numbers widen where one has fractions.
+
+    Args:
+        name: the column.
+        dtypes: of the files in order; null where a file's column holds nothing.
+    """
+    known = [dtype for dtype in dtypes if not pa.types.is_null(dtype)] or list(dtypes)
+    widened = pa.types.is_integer(known[0]) and pa.float64() in known
+    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
+
+
+def conform(table: pa.Table, frozen: TableSchema, *, where: str, against: Against | None = None) -> pa.Table:
+    """Convert a table to the frozen dtypes and order, without loss.
+
+    Integers become floats and whole floats integers when every value stays equal, times change their unit likewise,
+    a column of nulls takes any dtype, and a new column of nulls is left out. A column that held nothing when the
+    schema was frozen has no dtype yet: it takes any that fits its role.
+
+    Args:
+        table: later rows.
+        frozen: the schema to keep.
+        where: asset and partition, or file, for messages.
+        against: how messages call what the table is held against; a frozen schema unless given.
+
+    Raises:
+        SchemaDriftError: names the column, what is frozen and what was found.
+    """
+    against = against or _FROZEN
+    extra = [name for name in table.column_names if name not in frozen.names and not _is_vacant(table.column(name))]
+    if extra:
+        found = f"dtype {table.column(extra[0]).type}"
+        raise against.drift(f"column '{extra[0]}' is new", where, found, "no such column")
+    missing = [name for name in frozen.names if name not in table.column_names]
+    if missing:
+        raise against.drift(
+            f"column '{missing[0]}' is missing{did_you_mean(missing[0], table.column_names)}",
+            where,
+            f"columns {', '.join(table.column_names)}",
+            frozen[missing[0]].dtype,
+        )
+    return pa.table(
+        {column.name: _converted(table.column(column.name), column, where, against) for column in frozen.columns}
+    )
+
+
+def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, against: Against) -> pa.ChunkedArray:
+    if frozen.dtype == dtype_name(values.type) or (frozen.dtype == "null" and role_fits(frozen.role, values.type)):
+        return values
+    target = arrow_type(frozen.dtype)
+    if target is not None and _is_vacant(values):
+        return pa.chunked_array([pa.nulls(len(values), target)])
+    drift = against.drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
+    if target is None or not _are_alike(values.type, target):
+        raise drift
+    try:
+        converted = values.cast(target)
+        back = converted.cast(values.type)
+    except pa.ArrowInvalid as error:
+        raise drift from error
+    if _digest(back) != _digest(values):
+        raise drift
+    return converted
+
+
+def arrow_type(name: str) -> pa.DataType | None:
+    """Return the Arrow type of a recorded dtype name; None for types that columns are not converted to."""
+    if name.startswith("timestamp["):
+        unit, _, zone = name.removeprefix("timestamp[").removesuffix("]").partition(", tz=")
+        return pa.timestamp(unit, zone or None)
+    decimal = re.fullmatch(r"decimal(\d+)\((\d+), (-?\d+)\)", name)
+    if decimal:
+        make = getattr(pa, f"decimal{decimal[1]}")
+        return make(int(decimal[2]), int(decimal[3]))
+    plain = {"date32[day]": pa.date32(), "date64[ms]": pa.date64(), "double": pa.float64(), "float": pa.float32()}
+    try:
+        return plain.get(name) or pa.type_for_alias(name)
+    except ValueError:
+        return None
+
+
+def _digest(values: pa.ChunkedArray) -> str:
+    """Return an identity that, other than `==`, takes NaN as equal to NaN."""
+    return fingerprint(pa.table({"": values})).digest
+
+
+def _is_vacant(values: pa.ChunkedArray) -> bool:
+    return bool(values.null_count == len(values))
+
+
+def _are_alike(found: pa.DataType, target: pa.DataType) -> bool:
+    if _is_number(found) and _is_number(target):
+        return True
+    if not (_is_moment(found) and _is_moment(target)):
+        return False
+    zones = [pa.types.is_timestamp(dtype) and dtype.tz is not None for dtype in (found, target)]
+    return zones[0] == zones[1]  # with and without a zone are different things, whatever the numbers
+
+
+def _is_number(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))
+
+
+def _is_moment(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))

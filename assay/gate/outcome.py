@@ -1,0 +1,110 @@
+"""What judging one rule comes to, and the wording that rules share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.errors import did_you_mean
+from assay.gate.judged_table import JudgedTable
+from assay.gate.report import MASK, MAX_EXAMPLES, MAX_ROW_NUMBERS, FailureRow, examples, shown
+from assay.gate.rules import NOT_CONFIGURED
+from assay.gate.schema_building import union_of
+
+# enough rows to find five different examples in, few enough to be taken one by one
+_SAMPLED_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A rule's finding; it passes when there is no failure."""
+
+    observed: str
+    expected: str
+    failures: tuple[FailureRow, ...] = ()
+    failing_rows: int = 0
+    configured: bool = True
+
+
+UNCONFIGURED = Outcome(NOT_CONFIGURED, NOT_CONFIGURED, configured=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One failure, and the rows it concerns (int64; empty for a table or column as a whole)."""
+
+    row: FailureRow
+    positions: "np.ndarray[Any, Any]"
+
+
+NO_ROWS: "np.ndarray[Any, Any]" = np.empty(0, dtype=np.int64)
+
+
+def outcome(findings: Sequence[Finding], *, observed: str, expected: str) -> Outcome:
+    """Put findings together; a row that fails twice counts once.
+
+    Args:
+        findings: what failed.
+        observed: what to say when nothing failed.
+        expected: the proposition.
+    """
+    if not findings:
+        return Outcome(observed, expected)
+    rows = int(union_of([finding.positions for finding in findings]).size)
+    told = "; ".join(_sentence(finding.row) for finding in findings[:MAX_EXAMPLES])
+    more = f"; and {len(findings) - MAX_EXAMPLES} more" if len(findings) > MAX_EXAMPLES else ""
+    return Outcome(told + more, expected, tuple(finding.row for finding in findings), rows)
+
+
+def failing_rows(
+    table: JudgedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]", *, expected: str, found: str
+) -> Finding:
+    """Describe rows that fail in a column, or in the columns of a key."""
+    row = FailureRow(
+        column=", ".join(columns),
+        expected=expected,
+        found=found,
+        count=int(positions.size),
+        share=positions.size / table.rows,
+        row_numbers=tuple(int(position) for position in positions[:MAX_ROW_NUMBERS]),
+        examples=_examples(table, columns, positions[:_SAMPLED_ROWS]),
+    )
+    return Finding(row, positions)
+
+
+def failing_column(column: str, *, expected: str, found: str) -> Finding:
+    """Describe a failure of a column, or of the table, as a whole."""
+    return Finding(FailureRow(column=column, expected=expected, found=found), NO_ROWS)
+
+
+def not_judged(table: JudgedTable, column: str, *, expected: str) -> Finding:
+    """Describe a rule that names a column which does not exist; it must not pass."""
+    hint = did_you_mean(column, table.names)
+    return failing_column(column, expected=expected, found=f"not judged: column missing{hint}")
+
+
+def broken(table: JudgedTable, column: str, error: str, *, expected: str) -> Finding:
+    """Describe a check that broke; its text may quote values, so it is withheld where some must not be shown."""
+    kind = error.split(":", maxsplit=1)[0].split("(", maxsplit=1)[0]
+    text = f"{kind} (text withheld: it may quote values that must not be shown)" if table.holds_pii else error
+    return failing_column(column, expected=expected, found=f"not judged: the check broke with {text}")
+
+
+def _sentence(row: FailureRow) -> str:
+    place = f"{row.column}: " if row.column else ""
+    return f"{place}{row.found}" + (f" in {row.count:,} rows" if row.row_numbers else "")
+
+
+def _examples(table: JudgedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]") -> tuple[str, ...]:
+    if not columns:
+        return ()
+    if len(columns) == 1:
+        return examples(table.values_at(columns[0], positions), pii=table.is_pii(columns[0]))
+    if all(table.is_pii(name) for name in columns):
+        return (MASK,)
+    values = [
+        [f"{name}={shown(value, pii=table.is_pii(name))}" for value in table.values_at(name, positions)]
+        for name in columns
+    ]
+    return tuple(dict.fromkeys(", ".join(parts) for parts in zip(*values, strict=True)))[:MAX_EXAMPLES]

@@ -1,0 +1,169 @@
+"""Rows and entities that would stand on both sides of a random split.
+
+One number per row, equal for equal rows, and how many of them repeat.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.feature_selection import unused_columns
+from assay.gate.judged_table import JudgedTable
+from assay.gate.outcome import Outcome, failing_column, outcome
+from assay.gate.sentinel.features import MIN_ROWS, Array, as_floats, sentinel_rule, too_few
+from assay.specs.dataset import ColumnRole
+from assay.specs.pipeline import PipelineSpec
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+
+
+def mixed(table: JudgedTable, names: Sequence[str]) -> Array:
+    """Return the sum of the columns' hashes, uint64; the order of the names is of no matter."""
+    total: Array = np.zeros(table.rows, dtype=np.uint64)
+    for name in names:
+        total += column_hash(table.plain(name), table.names.index(name))
+    return total
+
+
+def column_hash(column: pa.ChunkedArray, salt: int) -> Array:
+    """Return uint64 by value; missing values are equal. The same value in another column (salt) hashes otherwise.
+
+    Args:
+        column: any column; nested values are compared by their text, which is slow.
+        salt: the column's number, at least 0.
+    """
+    found: Array = _bits(column)
+    with np.errstate(over="ignore"):
+        found = (found + np.uint64(2 * salt + 1) * _ODD) * _ODD
+        found ^= found >> _SHIFT
+        found *= _ODD
+        found ^= found >> _SHIFT
+    return found
+
+
+def repeats(hashes: Array) -> tuple[float, int]:
+    """Return the share of rows that equal an earlier row, and the number of pairs of equal rows."""
+    ordered = np.sort(hashes)
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if ordered.size else np.empty(0, np.int64)
+    sizes = np.diff(np.append(starts, ordered.size)).astype(np.float64)
+    return 1 - starts.size / max(ordered.size, 1), int((sizes * (sizes - 1) / 2).sum())
+
+
+def _bits(column: pa.ChunkedArray) -> Array:
+    dtype = column.type
+    if pa.types.is_null(dtype):
+        return np.zeros(len(column), dtype=np.uint64)
+    if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
+        return _text_bits(column)
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype) or _is_time(dtype):
+        # adding zero makes -0.0 and 0.0 one value
+        return np.ascontiguousarray(as_floats(column) + 0.0).view(np.uint64)
+    return _text_bits(pa.chunked_array([[None if value is None else str(value) for value in column.to_pylist()]]))
+
+
+def _is_time(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
+
+
+def _text_bits(column: pa.ChunkedArray) -> Array:
+    if not len(column):
+        return np.empty(0, dtype=np.uint64)
+    encoded = column.combine_chunks().dictionary_encode()
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    words = pd.util.hash_array(np.asarray(encoded.dictionary.to_pandas(), dtype=object), categorize=False)
+    indices = np.asarray(pc.fill_null(encoded.indices, len(words)), dtype=np.int64)
+    return np.append(words, np.uint64(0))[indices]
+
+
+_ROWS_EXPECTED = "rows differ; else drop the copies from the source, or split by group or time"
+_GROUPS_EXPECTED = "no entity on both sides of the split; else split by group"
+MIN_AGREEMENT = 0.9
+"""Agreement beyond chance (Cohen 1960) of the targets of rows with equal features, from which they are copies."""
+MAX_SHARED_ROWS = 0.1
+"""Share of rows whose entity has other rows from which it matters."""
+MIN_GROUPS = 10
+"""Fewer entities cannot be split by."""
+
+_COLUMNS_AT_ONCE = 5
+_FINEST_FIRST = {"float": 0, "integer": 1, "datetime": 2, "boolean": 3}
+
+
+@sentinel_rule(_ROWS_EXPECTED)
+def rows_not_repeated(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge that few rows are copies of others.
+
+    Coarse features repeat by chance; then their targets differ now and then, which those of copies never do. So the
+    pairs of rows with equal features must also agree in the target far beyond chance.
+    """
+    if not _at_random(spec):
+        return Outcome(f"not judged: split by {spec.split.by}", _ROWS_EXPECTED)
+    if table.rows < MIN_ROWS:
+        return too_few(table.rows, _ROWS_EXPECTED)
+    limit = spec.validation.sentinel.max_duplicate_share
+    expected = f"at most {limit:.1%} of the rows repeat another; {_ROWS_EXPECTED}"
+    target = column_hash(table.plain(spec.dataset.target), len(table.names))
+    features, share, pairs = _features_while_repeated(table, spec, target)
+    told = f"{share:.2%} of the rows repeat an earlier one in every feature and the target"
+    if share <= limit or _by_chance(pairs, repeats(features)[1], repeats(target)[1], table.rows):
+        return Outcome(f"at most {told}" if share <= limit else f"{told}, as coarse features do", expected)
+    found = f"{told}: a random split puts copies on both sides, and the holdout is no holdout"
+    return outcome([failing_column("", expected=expected, found=found)], observed=told, expected=expected)
+
+
+@sentinel_rule(_GROUPS_EXPECTED)
+def groups_not_split(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge that rows of one entity do not stand on both sides of a random split."""
+    if not _at_random(spec):
+        return Outcome(f"not judged: split by {spec.split.by}", _GROUPS_EXPECTED)
+    if table.rows < MIN_ROWS:
+        return too_few(table.rows, _GROUPS_EXPECTED)
+    names = [
+        name
+        for name in table.schema.with_role(ColumnRole.IDENTIFIER)
+        if name in table and name not in spec.validation.sentinel.trusted
+    ]
+    reasons = {name: _shared(table.plain(name), name, spec) for name in names}
+    findings = [failing_column(name, expected=_GROUPS_EXPECTED, found=text) for name, text in reasons.items() if text]
+    seen = f"identifiers hardly repeat: {', '.join(names)}" if names else "no column has the role identifier"
+    return outcome(findings, observed=seen, expected=_GROUPS_EXPECTED)
+
+
+def _at_random(spec: PipelineSpec) -> bool:
+    return spec.split.by in {"random", "stratified"}
+
+
+def _features_while_repeated(table: JudgedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:
+    """Hash feature after feature, texts last, until rows hardly repeat; more features could only tell more apart."""
+    unused = unused_columns(table.schema, spec)
+    names = [name for name in table.names if name not in unused and name != spec.dataset.target]
+    names.sort(key=lambda name: _FINEST_FIRST.get(table.kind(name), len(_FINEST_FIRST)))
+    features, (share, pairs) = np.zeros(table.rows, dtype=np.uint64), repeats(target)
+    for start in range(0, len(names), _COLUMNS_AT_ONCE):
+        features += mixed(table, names[start : start + _COLUMNS_AT_ONCE])
+        share, pairs = repeats(features + target)
+        if share <= spec.validation.sentinel.max_duplicate_share:
+            break
+    return features, share, pairs
+
+
+def _by_chance(pairs: int, equal_features: int, equal_targets: int, rows: int) -> bool:
+    chance = equal_targets / (rows * (rows - 1) / 2)
+    return chance >= 1 or (pairs / equal_features - chance) / (1 - chance) < MIN_AGREEMENT
+
+
+def _shared(column: pa.ChunkedArray, name: str, spec: PipelineSpec) -> str:
+    present = column.drop_null()
+    if not len(present):
+        return ""
+    sizes: Array = np.asarray(pc.value_counts(present).field("counts"))
+    shared = int(sizes[sizes > 1].sum())
+    if sizes.size < MIN_GROUPS or shared <= MAX_SHARED_ROWS * len(present):
+        return ""
+    return (
+        f"{shared:,} of {len(present):,} rows share their {name} with others, {sizes.size:,} in all, and "
+        f"split by {spec.split.by} puts them on both sides: use `split: {{by: group, group: {name}}}`"
+    )

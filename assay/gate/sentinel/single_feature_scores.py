@@ -1,0 +1,171 @@
+"""How well one feature alone tells the target, and how well at least, given how few rows there are.
+
+Everything is computed from counts, cross-fitted in two folds: no model is fitted.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from assay.gate.sentinel.copies import MIN_MEMBERS, correlated
+from assay.gate.sentinel.features import MIN_ROWS, Array, CodedColumn
+
+_BINS = 64
+_MAX_CATEGORIES = 1000
+_FOLDS = 2
+_SEED = 7
+_MIN_PRESENT_SHARE = 0.1
+SURE_MEMBERS = 100
+"""Members that a class needs for its score to be sure of anything near 0.99."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one feature can do alone.
+
+    Attributes:
+        value: macro one-vs-rest AUC, or R2 of the target's ranks, from 0 to 1.
+        at_least: lower confidence bound, one standard error (84 %, one-sided); 0 where nothing is sure.
+    """
+
+    value: float
+    at_least: float
+
+
+def class_score(feature: CodedColumn, target: CodedColumn) -> Score:
+    """Return the AUC of one feature, best of: by its order, by target rates of its bins, by its gaps.
+
+    A class counts with at least 10 members, towards the bound with at least 100. The bound is Wilson's (1927), with
+    the smaller side as the number of rows: the variance of an AUC A is at most A(1 - A) / min(m, n) (Birnbaum and
+    Klose 1957).
+
+    Args:
+        feature: one code per row.
+        target: one class per row, none missing.
+    """
+    per_class = _from_bins(feature, target)
+    shown = feature.present
+    if _enough(shown):
+        there = target.in_rows(shown)
+        per_class = np.fmax(per_class, _from_bins(feature.in_rows(shown), there))
+        if feature.ordered:
+            per_class = np.fmax(per_class, _from_order(feature.in_rows(shown), there))
+    sizes = np.bincount(target.codes, minlength=target.distinct)
+    sides = np.minimum(sizes, sizes.sum() - sizes)
+    return Score(
+        _macro(per_class, sides >= MIN_MEMBERS), _macro(_wilson_bound(per_class, sides), sides >= SURE_MEMBERS)
+    )
+
+
+def number_score(feature: CodedColumn, target: CodedColumn) -> Score:
+    """Return R2 of the target's ranks, by the feature's order or by the means of its bins, whichever is larger.
+
+    The bound is Fisher's (1921), of the transformed correlation. Ranks, since a few huge numbers would decide all else.
+
+    Args:
+        feature: one code per row.
+        target: one number per row, none missing.
+    """
+    ranks = target.midranks()
+    found = [(_ratio_from_bins(feature, ranks), ranks.size)]
+    shown = feature.present
+    if _enough(shown):
+        there, ranks_there = feature.in_rows(shown), target.in_rows(shown).midranks()
+        found.append((_ratio_from_bins(there, ranks_there), ranks_there.size))
+        if feature.ordered:
+            found.append((abs(correlated(there.midranks(), ranks_there)), ranks_there.size))
+    value, rows = max(found)
+    if rows < MIN_ROWS:
+        return Score(value**2, 0.0)
+    within = min(value, 1 - 1e-12)
+    # 1.03: the error of a rank correlation, over that of Pearson's (Fieller, Hartley and Pearson 1957)
+    at_least = max(0.0, float(np.tanh(np.arctanh(within) - 1.03 / np.sqrt(rows - 3))))
+    return Score(value**2, at_least**2)
+
+
+def _enough(shown: Array) -> bool:
+    return bool(not shown.all() and shown.sum() >= max(MIN_ROWS, _MIN_PRESENT_SHARE * shown.size)) or bool(shown.all())
+
+
+def _macro(scores: Array, counted: Array) -> float:
+    known = counted & np.isfinite(scores)
+    return float(scores[known].mean()) if known.any() else 0.0
+
+
+def _wilson_bound(share: Array, rows: Array) -> Array:
+    n = np.maximum(rows, 1).astype(np.float64)
+    centre = share + 0.5 / n
+    spread = np.sqrt(np.maximum(share * (1 - share), 0) / n + 0.25 / n**2)
+    found: Array = (centre - spread) / (1 + 1 / n)
+    return found
+
+
+def _from_order(feature: CodedColumn, target: CodedColumn) -> Array:
+    sizes = np.bincount(target.codes, minlength=target.distinct).astype(np.float64)
+    sums = np.bincount(target.codes, weights=feature.midranks(), minlength=target.distinct)
+    pairs = sizes * (sizes.sum() - sizes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc = (sums - sizes * (sizes + 1) / 2) / pairs
+    found: Array = np.maximum(auc, 1 - auc)
+    return found
+
+
+def _from_bins(feature: CodedColumn, target: CodedColumn) -> Array:
+    bins = _bins(feature)
+    shape = (_FOLDS, int(bins.max(initial=0)) + 1, target.distinct)
+    cells = np.ravel_multi_index((_folds(bins.size), bins, target.codes), shape)
+    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
+    found: Array = np.mean([_auc_by_rate(counts[1 - fold], counts[fold]) for fold in range(_FOLDS)], axis=0)
+    return found
+
+
+def _auc_by_rate(learned: Array, judged: Array) -> Array:
+    """Return for each class the AUC of the rates of `learned` over the rows of `judged`, both (bins, classes)."""
+    prior = learned.sum(axis=0) / max(learned.sum(), 1)
+    rates = (learned + prior) / (learned.sum(axis=1, keepdims=True) + 1)
+    found = np.full(judged.shape[1], np.nan)
+    for label in range(judged.shape[1]):
+        _, level = np.unique(rates[:, label], return_inverse=True)
+        members = np.bincount(level, weights=judged[:, label])
+        others = np.bincount(level, weights=judged.sum(axis=1) - judged[:, label])
+        if members.sum() and others.sum():
+            won = members @ (np.cumsum(others) - others / 2)
+            found[label] = won / (members.sum() * others.sum())
+    return found
+
+
+def _ratio_from_bins(feature: CodedColumn, values: Array) -> float:
+    bins = _bins(feature)
+    centred = values - values.mean()
+    size = int(bins.max(initial=0)) + 1
+    cells = _folds(values.size) * size + bins
+    counts, sums = (
+        np.bincount(cells, weights=weights, minlength=_FOLDS * size).reshape(_FOLDS, size)
+        for weights in (None, centred)
+    )
+    # towards the mean of all, which is 0, by one row
+    expected = sums[::-1] / (counts[::-1] + 1)
+    total = float(centred @ centred)
+    left = total + float((counts * expected**2 - 2 * sums * expected).sum())
+    return float(np.sqrt(max(0.0, 1 - left / total))) if total > 0 else 0.0
+
+
+@lru_cache(maxsize=2)
+def _folds(rows: int) -> Array:
+    return np.random.default_rng(_SEED).integers(0, _FOLDS, rows)
+
+
+def _bins(feature: CodedColumn) -> Array:
+    """Return a bin for each row: of equal size for numbers, the commonest categories; gaps have their own."""
+    counts = np.bincount(feature.codes[feature.present], minlength=feature.distinct)
+    if feature.ordered:
+        middle = np.cumsum(counts) - counts / 2
+        bin_of_code = np.minimum((middle * _BINS / max(counts.sum(), 1)).astype(np.int64), _BINS - 1)
+    else:
+        place = np.empty(feature.distinct, dtype=np.int64)
+        place[np.argsort(-counts, kind="stable")] = np.arange(feature.distinct)
+        bin_of_code = np.minimum(place, _MAX_CATEGORIES)
+    gap = int(bin_of_code.max(initial=0)) + 1
+    found: Array = np.append(bin_of_code, gap)[feature.codes]
+    return found

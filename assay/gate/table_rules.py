@@ -1,0 +1,204 @@
+"""The rules about the table as a whole: rows, columns, shares of missing values.
+
+The rule about the age of data: its newest value, as of the partition's end or the run's start.
+
+Whether a target can be learned from: classes with members, or numbers that differ.
+
+A single class trains silently, and a class of one member makes cross-validation NaN without an error.
+"""
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import did_you_mean
+from assay.gate.judged_table import JudgedTable
+from assay.gate.outcome import (
+    NO_ROWS,
+    UNCONFIGURED,
+    Finding,
+    Outcome,
+    failing_column,
+    failing_rows,
+    not_judged,
+    outcome,
+)
+from assay.gate.report import MAX_EXAMPLES, FailureRow, shown
+from assay.specs.dataset import ColumnRole
+from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.validation import FreshnessRule
+
+_HOUR_US = 3_600_000_000
+
+
+def data_is_fresh(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge `validation.freshness` as of `table.as_of`; naive timestamps and dates are taken as UTC."""
+    rule = spec.validation.freshness
+    if rule is None:
+        return UNCONFIGURED
+    expected = f"newest at most {rule.max_age_hours:g} hours before {_told(table.as_of)}, none {_future(rule)}"
+    if rule.column not in table:
+        findings, observed = [not_judged(table, rule.column, expected=expected)], ""
+    elif table.kind(rule.column) not in {"datetime", "empty"}:
+        found = f"not judged: {table.dtype(rule.column)} is no time"
+        findings, observed = [failing_column(rule.column, expected=expected, found=found)], ""
+    else:
+        findings, observed = _aged(table, rule, expected)
+    return outcome(findings, observed=observed, expected=expected)
+
+
+def _aged(table: JudgedTable, rule: FreshnessRule, expected: str) -> tuple[list[Finding], str]:
+    moments = _microseconds(table.plain(rule.column))
+    newest = pc.max(moments).as_py()
+    if newest is None:
+        return [failing_column(rule.column, expected=expected, found="no value")], ""
+    as_of = int(table.as_of.timestamp() * 1_000_000)
+    age = (as_of - newest) / _HOUR_US
+    observed = f"newest {'***' if table.is_pii(rule.column) else _moment(newest)}, {age:,.1f} hours old"
+    if age > rule.max_age_hours:
+        return [failing_column(rule.column, expected=expected, found=observed)], ""
+    late = pc.greater(moments, as_of + int(rule.max_future_hours * _HOUR_US))
+    rows = np.flatnonzero(pc.fill_null(late, False).to_numpy())
+    if not rows.size:
+        return [], observed
+    found = f"values {_future(rule)}"
+    return [failing_rows(table, (rule.column,), rows, expected=expected, found=found)], ""
+
+
+def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    zone = getattr(column.type, "tz", None)
+    return column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+
+
+def _future(rule: FreshnessRule) -> str:
+    return f"more than {rule.max_future_hours:g} hours after it"
+
+
+def _told(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _moment(microseconds: int) -> str:
+    return str(np.datetime64(microseconds, "us").astype("datetime64[m]")).replace("T", " ") + " UTC"
+
+
+def row_count_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge `validation.min_rows` and `validation.max_rows`."""
+    low, high = spec.validation.min_rows, spec.validation.max_rows
+    expected = f"at least {low:,} rows" + (f" and at most {high:,}" if high is not None else "")
+    observed = f"{table.rows:,} rows"
+    fits = low <= table.rows and (high is None or table.rows <= high)
+    findings = [] if fits else [failing_column("", expected=expected, found=observed)]
+    return outcome(findings, observed=observed, expected=expected)
+
+
+def columns_present(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge that every column exists that the data's part of the pipeline file names."""
+    needed = required_columns(spec)
+    absent = [name for name in needed if name not in table]
+    findings = [
+        failing_column(name, expected="exists", found=f"does not exist{did_you_mean(name, table.names)}")
+        for name in absent
+    ]
+    return outcome(findings, observed=f"all {len(needed)} exist", expected=f"columns {', '.join(needed)}")
+
+
+def required_columns(spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the columns that must exist; only fields that `rules_digest` covers may name one."""
+    rules = spec.validation
+    declared = [name for name, column in spec.dataset.columns.items() if column.role is not ColumnRole.IGNORED]
+    shares = rules.max_missing if isinstance(rules.max_missing, dict) else {}
+    dropped = rules.drop_null_rows if isinstance(rules.drop_null_rows, tuple) else ()
+    finite = rules.finite if isinstance(rules.finite, tuple) else ()
+    fresh = [rules.freshness.column] if rules.freshness is not None else []
+    named = [*rules.columns_present, *rules.dtypes, *shares, *rules.not_null, *dropped, *rules.ranges, *rules.allowed]
+    named += [*rules.matches, *finite, *fresh]
+    keys = [name for key in rules.unique for name in key]
+    return tuple(dict.fromkeys([spec.dataset.target, *declared, *spec.dataset.derive, *named, *keys]))
+
+
+def missing_share_below_maximum(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge `validation.max_missing`."""
+    limit = spec.validation.max_missing
+    if limit in (1.0, {}):
+        return UNCONFIGURED
+    limits = limit if isinstance(limit, dict) else dict.fromkeys(table.names, limit)
+    findings = [finding for name, most in limits.items() if (finding := _missing(table, name, most)) is not None]
+    expected = (
+        f"at most {limit:.2%} in every column" if not isinstance(limit, dict) else "at most the share set by column"
+    )
+    return outcome(findings, observed="no column above its maximum", expected=expected)
+
+
+def _missing(table: JudgedTable, name: str, most: float) -> Finding | None:
+    expected = f"at most {most:.2%} missing"
+    if name not in table:
+        return not_judged(table, name, expected=expected)
+    count = table.missing(name)
+    share = count / table.rows if table.rows else 0.0
+    if share <= most:
+        return None
+    row = FailureRow(column=name, expected=expected, found=f"{share:.2%} missing", count=count, share=share)
+    return Finding(row, NO_ROWS)
+
+
+_FEWEST_CLASSES = 2
+_FEWEST_MEMBERS = 2
+
+
+def target_learnable(table: JudgedTable, spec: PipelineSpec) -> Outcome:
+    """Judge the rows that have a target."""
+    target, task = spec.dataset.target, spec.task
+    expected = _EXPECTED[task]
+    if target not in table:
+        return outcome([not_judged(table, target, expected=expected)], observed="", expected=expected)
+    if table.rows == table.missing(target):
+        found = "no row has a target" if table.rows else "no rows"
+        return outcome([failing_column(target, expected=expected, found=found)], observed="", expected=expected)
+    return _classes(table, target, task) if task.is_classification else _numbers(table, target)
+
+
+def _classes(table: JudgedTable, target: str, task: Task) -> Outcome:
+    values = table.series(target).dropna()
+    counts = values.value_counts()
+    expected, findings = _EXPECTED[task], []
+    if len(counts) < _FEWEST_CLASSES or (task is Task.BINARY and len(counts) != _FEWEST_CLASSES):
+        findings.append(failing_column(target, expected=expected, found=_class_count(len(counts))))
+    lonely = counts.index[counts < _FEWEST_MEMBERS]
+    if len(lonely):
+        positions = values.index[values.isin(lonely)].to_numpy(dtype=np.int64)
+        found = f"classes with fewer than {_FEWEST_MEMBERS} members"
+        findings.append(failing_rows(table, (target,), positions, expected=expected, found=found))
+    pii = table.is_pii(target)
+    listed = ", ".join(f"{shown(label, pii=pii)} {count:,}" for label, count in counts.head(MAX_EXAMPLES).items())
+    return outcome(findings, observed=f"{_class_count(len(counts))}: {listed}", expected=expected)
+
+
+def _numbers(table: JudgedTable, target: str) -> Outcome:
+    expected = _EXPECTED[Task.REGRESSION]
+    findings: list[Finding] = []
+    if table.kind(target) not in {"integer", "float"}:
+        findings.append(failing_column(target, expected=expected, found=f"type {table.dtype(target)}"))
+        return outcome(findings, observed="", expected=expected)
+    values = table.series(target).dropna()
+    numbers: np.ndarray[Any, Any] = values.to_numpy(dtype=np.float64)
+    infinite = values.index.to_numpy(dtype=np.int64)[~np.isfinite(numbers)]
+    if infinite.size:
+        findings.append(failing_rows(table, (target,), infinite, expected=expected, found="infinite values"))
+    if numbers.min() == numbers.max():
+        findings.append(failing_column(target, expected=expected, found="all values are equal"))
+    return outcome(findings, observed="finite numbers that differ", expected=expected)
+
+
+def _class_count(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"
+
+
+_EXPECTED = {
+    Task.BINARY: "exactly 2 classes, each with at least 2 members",
+    Task.MULTICLASS: "at least 2 classes, each with at least 2 members",
+    Task.REGRESSION: "finite numbers that are not all equal",
+}

@@ -1,0 +1,85 @@
+"""How sure it is that one model is better than another on the same rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.learning.evaluation.metrics import Metric, Predictions, measure
+
+RESAMPLES = 200
+MOST_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """The difference of two models in one metric; positive where the new one is better.
+
+    Attributes:
+        effect: improvement on all rows, in the metric's unit; None where the metric has no value for either model.
+        lower_bound: lower end of the one-sided percentile interval; None without a resample that could be computed.
+        share_better: share of all resamples that improve by more than the minimum effect; a resample without a value
+            counts as no improvement.
+        resamples: how many resamples could be computed.
+    """
+
+    effect: float | None
+    lower_bound: float | None
+    share_better: float
+    resamples: int
+
+
+def compare(
+    metric: Metric,
+    truth: np.ndarray,
+    old: Predictions,
+    new: Predictions,
+    *,
+    minimum_effect: float,
+    confidence: float,
+    seed: int,
+) -> PairedComparison:
+    """Compare two models by the paired bootstrap: both are judged on the same resampled rows.
+
+    Above 50,000 rows a seeded subset of that size is resampled, which only widens the interval.
+
+    Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapters 13 and 16.
+
+    Args:
+        metric: what is compared.
+        truth: shape (n,).
+        old: the champion's predictions of the n rows.
+        new: the candidate's predictions of the same rows.
+        minimum_effect: improvement that must be exceeded, in the metric's unit.
+        confidence: of the lower bound, as a share.
+        seed: seed of the resampling.
+    """
+    drawn = resamples(len(truth), seed)
+    effects = [_effect(metric, truth[rows], old.take(rows), new.take(rows)) for rows in drawn]
+    known = np.array([effect for effect in effects if effect is not None])
+    return PairedComparison(
+        effect=_effect(metric, truth, old, new),
+        lower_bound=float(np.quantile(known, 1 - confidence)) if len(known) else None,
+        share_better=float((known > minimum_effect).sum() / RESAMPLES),
+        resamples=len(known),
+    )
+
+
+def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield the row numbers of each bootstrap resample, of a seeded subset of 50,000 where there are more rows.
+
+    Args:
+        rows: how many there are.
+        seed: seed of the resampling.
+    """
+    random = np.random.default_rng(seed)
+    pool = random.choice(rows, MOST_ROWS, replace=False) if rows > MOST_ROWS else np.arange(rows)
+    for _ in range(RESAMPLES):
+        yield pool[random.integers(0, len(pool), len(pool))]
+
+
+def _effect(metric: Metric, truth: np.ndarray, old: Predictions, new: Predictions) -> float | None:
+    before, after = measure(metric, truth, old).value, measure(metric, truth, new).value
+    if before is None or after is None:
+        return None
+    return after - before if metric.greater_is_better else before - after

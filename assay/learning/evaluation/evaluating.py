@@ -1,0 +1,186 @@
+"""Whether a report keeps the bounds that the pipeline file sets.
+
+The model that ignores the features: what any useful model must beat.
+
+The judgement of a model on rows it has never seen, beside a baseline that ignores the features.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError, did_you_mean
+from assay.learning.evaluation.metrics import (
+    Metric,
+    Predictions,
+    default_metrics,
+    measure,
+    metric,
+    predict,
+    primary_metric,
+)
+from assay.learning.evaluation.metrics.classification import codes
+from assay.learning.splitting import LabelledRows, Split
+from assay.results.evaluation_report import EvaluationReport, SliceReport
+from assay.results.trained_model import TrainedModel
+from assay.specs.pipeline import PipelineSpec
+
+
+def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], rows: int) -> Predictions:
+    """Predict from the training target alone, as scikit-learn's dummies with `prior` and `mean` do.
+
+    Args:
+        train_target: shape (n,), values as in the table.
+        classes: the class labels; empty for regression.
+        rows: how many rows to predict.
+
+    Returns:
+        The training rows' class shares and commonest class, or their mean, for every row.
+    """
+    if not classes:
+        return Predictions(np.full(rows, train_target.astype(np.float64).mean()), None, ())
+    counts = np.bincount(codes(train_target, classes), minlength=len(classes))
+    label = np.empty(1, dtype=object)
+    label[0] = classes[int(counts.argmax())]
+    return Predictions(np.repeat(label, rows), np.tile(counts / counts.sum(), (rows, 1)), classes)
+
+
+MOST_SLICES_PER_COLUMN = 20
+
+
+def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: str | None = None) -> EvaluationReport:
+    """Judge a model on the holdout.
+
+    Args:
+        model: a fitted model.
+        split: its rows; only the holdout is judged, the training rows serve the baseline.
+        spec: the pipeline, which names the metrics, slices and minimum.
+        partition: the newest partition of the window, for the report.
+
+    Returns:
+        Metrics, baseline and slices. A metric that cannot be computed stands with its reason. Values of columns with
+        personal data are not shown.
+
+    Raises:
+        EmptyDataError: the holdout has no row.
+        MissingColumnError: a slice names a column that is no feature.
+        MetricUnavailableError: the primary metric cannot be computed.
+        UnknownMetricError: a metric's name is not known.
+    """
+    from assay.learning.estimators.assembly import limited_threads
+
+    _require_rows(split, spec)
+    metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
+    _require_columns(spec, split.holdout.features)
+    truth = truth_of(split.holdout)
+    with limited_threads(spec.training.threads):
+        predictions = predict(model.estimator, split.holdout.features, manifest.classes, spec.task)
+    values, missing = _measured(metrics, truth, predictions)
+    baseline = baseline_predictions(truth_of(split.train), manifest.classes, len(truth))
+    if primary.name in missing:
+        raise _unavailable(primary, missing[primary.name], spec)
+    return EvaluationReport(
+        pipeline=spec.name,
+        task=spec.task,
+        partition=partition,
+        family=manifest.family,
+        primary_metric=primary.name,
+        greater_is_better=primary.greater_is_better,
+        holdout_rows=len(truth),
+        holdout_digest=split.holdout_digest,
+        metrics=values,
+        missing_metrics=missing,
+        baseline=_measured(metrics, truth, baseline)[0],
+        slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
+        minimum=spec.evaluation.minimum,
+    )
+
+
+def metrics_of(spec: PipelineSpec) -> tuple[Metric, ...]:
+    """Return every metric that a pipeline's report shows, the primary one first.
+
+    Raises:
+        UnknownMetricError: a name is not known.
+    """
+    wanted = spec.evaluation
+    names = (primary_metric(spec).name, *default_metrics(spec.task), *wanted.metrics, *wanted.minimum)
+    return tuple(metric(name, spec.task) for name in dict.fromkeys(names))
+
+
+def truth_of(rows: LabelledRows) -> np.ndarray:
+    """Return the target, shape (n,), values as in the table."""
+    return np.asarray(rows.target.to_numpy())
+
+
+def _measured(
+    metrics: Iterable[Metric], truth: np.ndarray, predictions: Predictions
+) -> tuple[dict[str, float], dict[str, str]]:
+    values: dict[str, float] = {}
+    missing: dict[str, str] = {}
+    for each in metrics:
+        found = measure(each, truth, predictions)
+        if found.value is None:
+            missing[each.name] = found.reason
+        else:
+            values[each.name] = found.value
+    return values, missing
+
+
+def _slices(
+    wanted: tuple[str, ...], split: Split, metrics: tuple[Metric, ...], truth: np.ndarray, predictions: Predictions
+) -> Iterable[SliceReport]:
+    for name in wanted:
+        column = split.holdout.features[name]
+        values = column.astype(object).where(column.notna(), "(missing)").astype(str)
+        for rank, (value, rows) in enumerate(values.value_counts().head(MOST_SLICES_PER_COLUMN).items(), start=1):
+            inside = (values == value).to_numpy()
+            numbers, _ = _measured(metrics, truth[inside], predictions.take(inside))
+            shown = f"(personal value {rank})" if split.features[name].pii else str(value)
+            yield SliceReport(column=name, value=shown, rows=int(rows), metrics=numbers)
+
+
+def _require_rows(split: Split, spec: PipelineSpec) -> None:
+    if len(split.holdout.features) == 0:
+        raise EmptyDataError(
+            "the holdout has no row, so the model cannot be judged",
+            where=f"pipeline {spec.name}, split",
+            expected="at least one row",
+            remedy="raise split.test_size, or look at the newest partition",
+        )
+
+
+def _require_columns(spec: PipelineSpec, features: pd.DataFrame) -> None:
+    for column in spec.evaluation.slices:
+        if column not in features.columns:
+            known = [str(name) for name in features.columns]
+            raise MissingColumnError(
+                f"there is no feature '{column}' to slice by{did_you_mean(column, known)}",
+                where=f"pipeline {spec.name}, evaluation.slices",
+                found=column,
+                expected=f"one of {', '.join(known)}",
+                remedy="correct the name, or give the column a role that makes it a feature",
+            )
+
+
+def _unavailable(primary: Metric, reason: str, spec: PipelineSpec) -> MetricUnavailableError:
+    return MetricUnavailableError(
+        f"the primary metric '{primary.name}' cannot be computed: {reason}",
+        where=f"pipeline {spec.name}, evaluation.primary_metric",
+        found=reason,
+        expected="a finite number",
+        remedy="choose another primary metric, another model family, or a holdout that has what the metric needs",
+    )
+
+
+def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:
+    """Return the metrics of `evaluation.minimum` that do not keep their bound, with their values.
+
+    A metric that could not be computed does not keep its bound; its value is None.
+    """
+    return {
+        name: report.metrics.get(name)
+        for name, bound in report.minimum.items()
+        if name not in report.metrics or not metric(name, report.task).reaches(report.metrics[name], bound)
+    }

@@ -1,0 +1,232 @@
+"""Metrics of binary and multiclass tasks.
+
+Class labels as integer codes, and what probability metrics may ask for.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.learning.evaluation.metrics.predictions import Predictions
+
+
+def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
+    """Return each value's position in `classes`; values that are no class get codes after the last.
+
+    Libraries guess the kind of target from its dtype, and guess wrongly for objects; codes leave no room for that.
+    """
+    found = pd.Index(list(classes), dtype=object).get_indexer(pd.Index(values, dtype=object))
+    strange = found < 0
+    if strange.any():
+        found[strange] = len(classes) + pd.factorize(values[strange])[0]
+    return found.astype(np.int64)
+
+
+def label_codes(truth: np.ndarray, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and predicted labels as codes of one and the same coding."""
+    both = codes(np.concatenate([truth.astype(object), predictions.labels.astype(object)]), predictions.classes)
+    return both[: len(truth)], both[len(truth) :]
+
+
+def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
+    """Return the truth as codes.
+
+    Raises:
+        ValueError: the truth holds a class that the model does not know.
+    """
+    coded = codes(truth, classes)
+    strangers = sorted({str(value) for value in truth[coded >= len(classes)].tolist()})
+    if strangers:
+        raise ValueError(f"the rows hold classes that the training rows did not: {', '.join(strangers[:5])}")
+    return coded
+
+
+def probabilities(predictions: Predictions) -> np.ndarray:
+    """Return the probabilities, shape (n, k).
+
+    Raises:
+        ValueError: the estimator gives none, or they are not finite.
+    """
+    if predictions.probabilities is None:
+        raise ValueError("the estimator has no predict_proba")
+    if not np.isfinite(predictions.probabilities).all():
+        raise ValueError("the estimator returned probabilities that are not finite")
+    return predictions.probabilities
+
+
+def is_positive(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
+    """Return 1 where the truth is the positive class (the last), else 0, for a binary task.
+
+    Raises:
+        ValueError: there are not two classes, or the truth holds others.
+    """
+    if len(predictions.classes) != 2:  # noqa: PLR2004 - binary
+        raise ValueError(f"the metric is for two classes, and there are {len(predictions.classes)}")
+    return known_codes(truth, predictions.classes)
+
+
+def both_present(positive: np.ndarray) -> np.ndarray:
+    """Return the argument.
+
+    Raises:
+        ValueError: only one class is present, so that nothing can be ranked.
+    """
+    if positive.min() == positive.max():
+        raise ValueError("the rows hold one class only")
+    return positive
+
+
+def positive_scores(predictions: Predictions) -> np.ndarray:
+    """Return what ranks rows: the positive class's probability, else the decision function's score.
+
+    Raises:
+        ValueError: the estimator gives neither.
+    """
+    if predictions.probabilities is None and predictions.scores is not None:
+        return predictions.scores
+    if predictions.probabilities is None:
+        raise ValueError("the estimator has neither predict_proba nor a binary decision_function")
+    return probabilities(predictions)[:, -1]
+
+
+_CALIBRATION_BINS = 10
+
+
+def roc_auc(truth: np.ndarray, predictions: Predictions) -> float:
+    """Area under the ROC curve of the positive class."""
+    return _area(both_present(is_positive(truth, predictions)), positive_scores(predictions))
+
+
+def _area(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Return the share of pairs of a positive and a negative that are ranked rightly, ties by half.
+
+    Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating characteristic curve".
+    It is what scikit-learn integrates, without its checks, which dominate the bootstrap's hundreds of calls.
+    """
+    from scipy.stats import rankdata
+
+    positives = int(positive.sum())
+    surplus = rankdata(scores)[positive.astype(bool)].sum() - positives * (positives + 1) / 2
+    return float(surplus / (positives * (len(positive) - positives)))
+
+
+def average_precision(truth: np.ndarray, predictions: Predictions) -> float:
+    """Average precision of the positive class: the step-wise area under the precision-recall curve."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(both_present(is_positive(truth, predictions)), positive_scores(predictions)))
+
+
+def log_loss(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean negative log-likelihood per row, in nats; a probability of 0 counts as the smallest float64 step."""
+    of_truth = probabilities(predictions)[np.arange(len(truth)), known_codes(truth, predictions.classes)]
+    return float(-np.mean(np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1))))
+
+
+def brier_score(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean squared difference of the positive class's probability and the outcome (Brier 1950, halved form)."""
+    return float(np.mean((probabilities(predictions)[:, -1] - is_positive(truth, predictions)) ** 2))
+
+
+def expected_calibration_error(truth: np.ndarray, predictions: Predictions) -> float:
+    """Gap between stated probability and observed share, over 10 bins of equal width, weighted by rows.
+
+    Source: Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning".
+    """
+    positive, stated = is_positive(truth, predictions), probabilities(predictions)[:, -1]
+    bins = np.minimum((stated * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=stated - positive, minlength=_CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def accuracy(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of rows with the right label."""
+    true, predicted = label_codes(truth, predictions)
+    return float(np.mean(true == predicted))
+
+
+def balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean recall of the classes that the rows hold."""
+    true, predicted = label_codes(truth, predictions)
+    return float(np.mean([np.mean(predicted[true == code] == code) for code in np.unique(true)]))
+
+
+def precision(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of rightly predicted positives among the predicted ones."""
+    hits, predicted, _ = _counts_of_positives(truth, predictions)
+    if predicted == 0:
+        raise ValueError("no row was predicted positive")
+    return hits / predicted
+
+
+def recall(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of the positives that were found."""
+    hits, _, actual = _counts_of_positives(truth, predictions)
+    if actual == 0:
+        raise ValueError("no row is positive")
+    return hits / actual
+
+
+def f1(truth: np.ndarray, predictions: Predictions) -> float:
+    """Harmonic mean of precision and recall of the positive class."""
+    hits, predicted, actual = _counts_of_positives(truth, predictions)
+    if predicted + actual == 0:
+        raise ValueError("no row is positive or predicted so")
+    return 2 * hits / (predicted + actual)
+
+
+def _counts_of_positives(truth: np.ndarray, predictions: Predictions) -> tuple[int, int, int]:
+    positive = is_positive(truth, predictions) == 1
+    _, predicted = label_codes(truth, predictions)
+    said = predicted == 1
+    return int((positive & said).sum()), int(said.sum()), int(positive.sum())
+
+
+def matthews_corrcoef(truth: np.ndarray, predictions: Predictions) -> float:
+    """Correlation of truth and prediction as 0/1 variables (Matthews 1975); needs both values on both sides."""
+    from sklearn.metrics import matthews_corrcoef as correlation
+
+    true, predicted = label_codes(both_present(is_positive(truth, predictions)), _as_codes(predictions))
+    if predicted.min() == predicted.max():
+        raise ValueError("every row got the same label")
+    return float(correlation(true, predicted))
+
+
+def _as_codes(predictions: Predictions) -> Predictions:
+    coded = known_codes(predictions.labels, predictions.classes)
+    return Predictions(coded, None, tuple(range(len(predictions.classes))))
+
+
+def f1_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean F1 over the classes that occur in truth or prediction; a class never hit counts 0."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def f1_weighted(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean F1, weighted by the classes' rows."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(*label_codes(truth, predictions), average="weighted", zero_division=0))
+
+
+def precision_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean precision over the classes that occur in truth or prediction; a class never predicted counts 0."""
+    from sklearn.metrics import precision_score
+
+    return float(precision_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean recall over the classes that occur in truth or prediction; a class that is only predicted counts 0."""
+    from sklearn.metrics import recall_score
+
+    return float(recall_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+
+def roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean area under the ROC curve of each class against the rest, over the classes that the rows hold."""
+    known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)
+    return float(np.mean([_area(known == code, shares[:, code]) for code in np.unique(known)]))

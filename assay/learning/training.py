@@ -1,0 +1,197 @@
+"""The final fit: on the training rows alone, with one seed and a fixed number of threads.
+
+What a manifest says of a model's making: versions, seeds, and the digest of what training read from the spec.
+"""
+
+import math
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from assay.data.schema import TableSchema
+from assay.errors import LearningError
+from assay.learning.estimators.family import Family
+from assay.learning.splitting import Split
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.specs.base import digest_of
+from assay.specs.dataset import ColumnRole
+from assay.specs.pipeline import PipelineSpec
+
+_ALWAYS = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
+# one wheel or the other provides the same library
+_LIBRARIES_OF_FAMILIES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost-cpu", "xgboost")}
+
+
+def training_digest(spec: PipelineSpec) -> str:
+    """Return the digest of those parts of a pipeline file that decide what training does with given rows."""
+    training = spec.training.model_dump(mode="json", exclude={"target_output_path"})
+    model = spec.model.model_dump(mode="json", exclude={"name"})
+    return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training)
+
+
+def library_versions(family: str) -> dict[str, str]:
+    """Return the versions of Python, of this package and of the libraries that a family's fitted state depends on.
+
+    Args:
+        family: a family's name, or an import path, whose first package is then looked up.
+    """
+    from assay import __version__
+
+    own = (family.split(":", 1)[0].split(".", 1)[0],) if ":" in family else _LIBRARIES_OF_FAMILIES.get(family, ())
+    found = {name: _version(name) for name in (*_ALWAYS, *own)}
+    installed = {name: text for name, text in found.items() if text is not None}
+    return {"python": platform.python_version(), "assay": __version__} | installed
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+_EXAMPLE_ROWS = 5
+# what a missing value looks like in the feature frame, where it is not None
+_MISSING = {ColumnRole.NUMERIC: math.nan, ColumnRole.BOOLEAN: math.nan, ColumnRole.TEXT: ""}
+
+
+def train(
+    split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel | None = None
+) -> TrainedModel:
+    """Fit the model that a search has chosen.
+
+    Args:
+        split: training and holdout rows; only the training rows are looked at.
+        best: family and hyperparameters.
+        spec: the pipeline; `training.scenario` says whether to go on from the champion.
+        champion: the model to go on from; without it an `incremental` scenario fits in full.
+
+    Returns:
+        The fitted model with its manifest.
+
+    Raises:
+        LearningError: the estimator refuses the rows or its hyperparameters; or an incremental fit is asked for and
+            cannot be had: the family cannot go on, or differs from the champion's, or the features or classes do.
+        UnknownModelError: the family is not known.
+        UnknownHyperparameterError: the family does not take a hyperparameter.
+    """
+    from assay.learning.estimators.assembly import limited_threads
+    from assay.learning.estimators.registry import family
+
+    # the family's library must be loaded before its threads can be bound
+    chosen = family(best.family, spec.task)
+    with limited_threads(spec.training.threads):
+        if spec.training.scenario == "incremental" and champion is not None:
+            estimator, scenario = _continued(chosen, split, best, spec, champion), "incremental"
+        else:
+            estimator = _fitted_in_full(chosen, split, best, spec)
+            scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
+    return TrainedModel(
+        estimator=estimator,
+        manifest=_manifest(split, best, spec, scenario),
+        input_example=_example(split),
+    )
+
+
+def _example(split: Split) -> pd.DataFrame:
+    """Return some training rows; the values of columns marked `pii` are left out."""
+    example = split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
+    for column in split.features.columns:
+        if column.pii:
+            example[column.name] = pd.Series(
+                [_MISSING.get(column.role)] * len(example), dtype=example[column.name].dtype
+            )
+    return example
+
+
+def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
+    from assay.learning.estimators.assembly import build_pipeline
+
+    pipeline = build_pipeline(family, best.parameters, split.features, spec)
+    try:
+        return pipeline.fit(split.train.features, split.train.target)
+    except Exception as error:  # an estimator may raise anything, one of the user's own above all
+        raise LearningError(
+            f"'{family.name}' cannot be fitted to these rows with these hyperparameters",
+            where=f"pipeline {spec.name}, model",
+            found=f"{type(error).__name__}: {error}",
+            remedy="change what the reason names, or choose another model family",
+        ) from error
+
+
+def _continued(
+    family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel
+) -> Any:
+    from assay.learning.estimators.continuing import continue_fit
+
+    _require_same(split, best, spec, champion.manifest)
+    _require_no_later(split, spec, champion.manifest)
+    return continue_fit(champion.estimator, family, best.parameters, split.train, spec)
+
+
+def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: ModelManifest) -> None:
+    facts = (
+        ("model family", {champion.family}, {best.family}),
+        ("features", _roles(champion.features), _roles(split.features)),
+        ("classes", {str(label) for label in champion.classes}, {str(label) for label in split.classes}),
+    )
+    for name, had, has in facts:
+        if had != has:
+            raise LearningError(
+                f"an incremental fit cannot go on from a champion with other {name}",
+                where=f"pipeline {spec.name}, training.scenario",
+                found=f"only the champion: {_listed(had - has)}; only this run: {_listed(has - had)}",
+                expected=f"the same {name}",
+                remedy="train with scenario: full, or bring the pipeline file back to what the champion has",
+            )
+
+
+def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest) -> None:
+    newest, own = max(champion.data_digests), max(split.data_digests)
+    if spec.dataset.partitions.is_time and newest > own:
+        raise LearningError(
+            "an incremental fit cannot go on from a champion that knows later rows",
+            where=f"pipeline {spec.name}, training.scenario",
+            found=f"the champion is of partition {newest}",
+            expected=f"one of {own} or earlier",
+            remedy="train partitions of the past with scenario: full",
+        )
+
+
+def _roles(features: TableSchema) -> set[str]:
+    return {f"{column.name} ({column.role})" for column in features.columns}
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names)[:10]) or "nothing"
+
+
+def _manifest(split: Split, best: BestHyperparameters, spec: PipelineSpec, scenario: str) -> ModelManifest:
+    return ModelManifest(
+        pipeline=spec.name,
+        task=spec.task,
+        target=spec.dataset.target,
+        classes=split.classes,
+        features=split.features,
+        unused_columns=split.unused_columns,
+        family=best.family,
+        parameters=best.parameters,
+        scenario_applied=scenario,
+        seed=spec.training.seed,
+        model_version=spec.model.version,
+        spec_digest=training_digest(spec),
+        data_digests=split.data_digests,
+        train_rows=len(split.train.features),
+        holdout_rows=len(split.holdout.features),
+        library_versions=library_versions(best.family),
+        own_classes=own_classes(best.family, spec),
+    )
+
+
+def own_classes(family: str, spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the import paths of the user's classes that a model of this family holds."""
+    steps = [each.step for each in spec.preparation.steps]
+    return tuple(dict.fromkeys(name for name in (family, *steps) if ":" in name))

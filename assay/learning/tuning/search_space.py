@@ -1,0 +1,136 @@
+"""What the search may vary: for each candidate, a range for each of some hyperparameters.
+
+Which point of the joint space of families and hyperparameters a trial tries.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from assay.learning.estimators.family import Family
+from assay.learning.estimators.registry import family_names, require_accepted
+from assay.specs.learning import SearchParameter
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
+
+
+def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
+    """Return the ranges of each candidate, by family name and parameter name.
+
+    `C` goes to each candidate that takes it, `logistic_regression.C` to that one, and wins. What is meant for a
+    family that is no candidate is left out, so that a run may choose among the families of a file.
+
+    Raises:
+        UnknownHyperparameterError: no candidate takes a name.
+    """
+    asked = spec.tuning.search_space
+    if asked == "auto":
+        return {each.name: each.default_search_space() for each in families}
+    by_name = {each.name: each for each in families}
+    space: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
+    own: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
+    for key, parameter in asked.items():
+        prefix, _, name = key.rpartition(".")
+        if prefix in by_name:
+            require_accepted([name], [by_name[prefix]], where=f"tuning.search_space.{key}")
+            own[prefix][name] = parameter
+        elif prefix not in family_names():
+            require_accepted([key], families, where="tuning.search_space")
+            for each in families:
+                if each.accepts(key):
+                    space[each.name][key] = parameter
+    return {name: space[name] | own[name] for name in by_name}
+
+
+def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
+    """Let a trial choose a value of one parameter, under a name of its own in the study."""
+    low, high = parameter.low or 0.0, parameter.high or 0.0
+    if parameter.type == "categorical":
+        return trial.suggest_categorical(name, parameter.choices or ())
+    if parameter.type == "int":
+        return trial.suggest_int(name, int(low), int(high), step=int(parameter.step or 1), log=parameter.log)
+    return trial.suggest_float(name, low, high, step=parameter.step, log=parameter.log)
+
+
+def holds(parameter: SearchParameter, value: Any) -> bool:
+    """Return whether a value lies in the range, so that a trial can be asked to start from it."""
+    if parameter.type == "categorical":
+        return value in (parameter.choices or ())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    low, high = parameter.low or 0.0, parameter.high or 0.0
+    step = parameter.step or (1 if parameter.type == "int" else None)
+    steps = (value - low) / step if step else 0.0
+    return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
+
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """What the search chooses among; the same for all trials.
+
+    Attributes:
+        spec: the pipeline.
+        families: the candidates by name, in the pipeline's order.
+        base: the hyperparameters that each starts from.
+        space: the ranges of each.
+    """
+
+    spec: PipelineSpec
+    families: dict[str, Family]
+    base: dict[str, dict[str, Any]]
+    space: SearchSpace
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no parameter is varied."""
+        return not any(self.space.values())
+
+
+def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple["Trial", str, dict[str, Any]]:
+    """Ask a study for a trial.
+
+    Args:
+        candidates: what there is to choose among.
+        study: proposes the values.
+        start: name of a family whose base values are to be tried as they are; None leaves the choice to the study.
+
+    Returns:
+        The trial, the family's name, and its hyperparameters, base values and proposed ones together.
+    """
+    if start is not None:
+        study.enqueue_trial(_start_point(candidates, start))
+    trial = study.ask()
+    name = str(trial.suggest_categorical("family", list(candidates.families)))
+    ranges = candidates.space[name]
+    if start is not None:
+        # a base value outside its range is measured as it is, and kept from the sampler
+        known = _base_values(candidates, start)
+        ranges = {key: ranges[key] for key in ranges if key in known and holds(ranges[key], known[key])}
+    drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}
+    return trial, name, candidates.base[name] | drawn
+
+
+def _start_point(candidates: Candidates, name: str) -> dict[str, Any]:
+    known = _base_values(candidates, name)
+    inside = {
+        key: known[key] for key, ranged in candidates.space[name].items() if key in known and holds(ranged, known[key])
+    }
+    return {"family": name} | {f"{name}.{key}": value for key, value in inside.items()}
+
+
+def _base_values(candidates: Candidates, name: str) -> dict[str, Any]:
+    training = candidates.spec.training
+    built: dict[str, Any] = (
+        candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
+    )
+    return built

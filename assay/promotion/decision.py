@@ -1,0 +1,199 @@
+"""Whether a new model takes the champion's place."""
+
+from typing import Literal
+
+from assay.errors import LearningError, MetricUnavailableError
+from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
+from assay.learning.evaluation.evaluating import failed_minimum, truth_of
+from assay.learning.evaluation.metrics import Measured, Metric, Predictions, measure, predict, primary_metric
+from assay.learning.splitting import Split
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.specs.base import Spec
+from assay.specs.operations import PromotionSpec
+from assay.specs.pipeline import PipelineSpec
+
+
+class PromotionDecision(Spec):
+    """The verdict on a candidate, and what it rests on."""
+
+    verdict: Literal["promoted", "kept_champion", "rejected_below_minimum"]
+    reason: str
+    """One sentence for people."""
+    metric: str
+    """Name of the primary metric."""
+    candidate_value: float
+    """The candidate's primary metric on the holdout."""
+    champion_value: float | None = None
+    """The champion's, on the same rows; missing without a champion that can be compared."""
+    effect: float | None = None
+    """Improvement over the champion in the metric's unit; positive is better, whatever the metric's direction."""
+    effect_lower_bound: float | None = None
+    """Lower end of the one-sided bootstrap interval of the effect, at the promotion's confidence."""
+    share_better: float | None = None
+    """Share of resamples in which the improvement exceeds the minimum effect."""
+    resamples: int = 0
+    """Resamples in which the metric could be computed."""
+    failed_minimum: dict[str, float | None] = {}
+    """Metrics that miss their bound, with their values; None where a metric could not be computed."""
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate becomes champion."""
+        return self.verdict == "promoted"
+
+
+def decide(
+    candidate: TrainedModel,
+    champion: TrainedModel | None,
+    split: Split,
+    report: EvaluationReport,
+    spec: PipelineSpec,
+) -> PromotionDecision:
+    """Decide whether a candidate becomes champion.
+
+    The minimum comes first. Without a champion the candidate is promoted. A candidate of an older time partition than
+    the champion's never takes its place, as a backfill of the past must not undo the present. Else both predict the
+    same holdout rows, and the candidate is promoted only if, in at least `promotion.confidence` of the paired bootstrap
+    resamples, it improves the primary metric by more than `promotion.minimum_effect`. A champion that cannot judge
+    these rows (it misses a column, or knows other classes) cannot be compared, and the candidate is promoted with that
+    as reason.
+
+    Args:
+        candidate: the new model.
+        champion: the present champion.
+        split: the rows on which the candidate was judged.
+        report: the candidate's report on them.
+        spec: the pipeline.
+
+    Returns:
+        The verdict with its numbers.
+    """
+    _require_same_rows(report, split, spec)
+    primary = primary_metric(spec)
+    failed = failed_minimum(report)
+    if failed:
+        return PromotionDecision(
+            verdict="rejected_below_minimum",
+            reason=_below_minimum(failed, report),
+            metric=primary.name,
+            candidate_value=report.metrics[primary.name],
+            failed_minimum=failed,
+        )
+    obstacle = "there is no champion yet" if champion is None else obstacle_of(champion.manifest, split, spec)
+    if champion is None or obstacle:
+        return _uncontested(obstacle, report, primary)
+    if spec.dataset.partitions.is_time and _newest(candidate) < _newest(champion):
+        return PromotionDecision(
+            verdict="kept_champion",
+            reason=f"Kept the champion: it is of {_newest(champion)}, this model of the older {_newest(candidate)}.",
+            metric=primary.name,
+            candidate_value=report.metrics[primary.name],
+        )
+    return _held_against(champion, candidate, split, primary, spec)
+
+
+def _newest(model: TrainedModel) -> str:
+    """Return the newest partition that a model learned from or was judged on."""
+    return max(model.manifest.data_digests)
+
+
+def _uncontested(obstacle: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
+    minimum = "meets every minimum" if report.minimum else "has no minimum to meet"
+    return PromotionDecision(
+        verdict="promoted",
+        reason=f"Promoted without a comparison, as {obstacle}; the candidate {minimum}.",
+        metric=primary.name,
+        candidate_value=report.metrics[primary.name],
+    )
+
+
+def _held_against(
+    champion: TrainedModel, candidate: TrainedModel, split: Split, primary: Metric, spec: PipelineSpec
+) -> PromotionDecision:
+    truth = truth_of(split.holdout)
+    old, new = predicted(champion, split, spec), predicted(candidate, split, spec)
+    before, after = measure(primary, truth, old), measure(primary, truth, new)
+    if after.value is None:
+        raise MetricUnavailableError(
+            f"the candidate's {primary.name} cannot be computed: {after.reason}",
+            where=f"pipeline {spec.name}, promotion",
+            expected="the value that its report has",
+            remedy="materialise evaluation_report again",
+        )
+    rule = spec.promotion
+    found = compare(
+        primary,
+        truth,
+        old,
+        new,
+        minimum_effect=rule.minimum_effect,
+        confidence=rule.confidence,
+        seed=spec.training.seed,
+    )
+    better = found.share_better >= rule.confidence
+    return PromotionDecision(
+        verdict="promoted" if better else "kept_champion",
+        reason=_outcome(primary, before, after, found, rule),
+        metric=primary.name,
+        candidate_value=after.value,
+        champion_value=before.value,
+        effect=found.effect,
+        effect_lower_bound=found.lower_bound,
+        share_better=found.share_better,
+        resamples=found.resamples,
+    )
+
+
+def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
+    """Return a model's predictions of the holdout rows."""
+    from assay.learning.estimators.assembly import limited_threads
+
+    features = split.holdout.features[list(model.manifest.features.names)]
+    with limited_threads(spec.training.threads):
+        return predict(model.estimator, features, model.manifest.classes, spec.task)
+
+
+def obstacle_of(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
+    """Return why the champion cannot be held against these rows, or an empty string."""
+    if (champion.task, champion.target) != (spec.task, spec.dataset.target):
+        return f"the champion predicts something else ({champion.task} of '{champion.target}')"
+    if set(champion.classes) != set(split.classes):
+        return f"the champion knows other classes ({', '.join(map(str, champion.classes))})"
+    missing = [name for name in champion.features.names if name not in split.features.names]
+    if missing:
+        return f"the champion needs columns that these rows do not have ({', '.join(missing)})"
+    changed = [c.name for c in champion.features.columns if split.features[c.name].role != c.role]
+    if changed:
+        return f"the champion was fitted with other roles of columns ({', '.join(changed)})"
+    return ""
+
+
+def _require_same_rows(report: EvaluationReport, split: Split, spec: PipelineSpec) -> None:
+    if report.holdout_digest != split.holdout_digest:
+        raise LearningError(
+            "the report judges other holdout rows than those at hand",
+            where=f"pipeline {spec.name}, promotion",
+            found=f"holdout digest {report.holdout_digest[:16]}",
+            expected=f"holdout digest {split.holdout_digest[:16]}",
+            remedy="materialise evaluation_report again, with the same run parameters as this run",
+        )
+
+
+def _below_minimum(failed: dict[str, float | None], report: EvaluationReport) -> str:
+    parts = [
+        f"{name} is {'missing' if value is None else f'{value:.4g}'} against a bound of {report.minimum[name]:.4g}"
+        for name, value in failed.items()
+    ]
+    return f"Rejected: {'; '.join(parts)}."
+
+
+def _outcome(primary: Metric, before: Measured, after: Measured, found: PairedComparison, rule: PromotionSpec) -> str:
+    if before.value is None:
+        return f"Kept the champion: its {primary.name} cannot be computed on these rows ({before.reason})."
+    verdict = "Promoted" if found.share_better >= rule.confidence else "Kept the champion"
+    return (
+        f"{verdict}: {primary.name} went from {before.value:.4g} to {after.value:.4g}, an improvement of more than "
+        f"{rule.minimum_effect:.4g} in {found.share_better:.0%} of {RESAMPLES} resamples of the holdout "
+        f"({rule.confidence:.0%} are asked for)."
+    )

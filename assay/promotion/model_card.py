@@ -1,0 +1,151 @@
+"""A model's card: what it is, what it was made of, how well it does, and where it should not be trusted.
+
+Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
+"""
+
+from collections.abc import Iterable
+
+from assay.promotion.decision import PromotionDecision
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.specs.pipeline import PipelineSpec
+
+_FEW_ROWS = 100
+
+
+def render(
+    model: TrainedModel, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
+) -> str:
+    """Return a model's card as markdown.
+
+    Args:
+        model: the fitted model.
+        report: its judgement on the holdout.
+        decision: whether it became champion; None where it was not held against one.
+        spec: the pipeline that it comes from.
+
+    Returns:
+        Markdown, ending in a newline; the same inputs give the same text.
+    """
+    manifest = model.manifest
+    sections = (
+        [f"# {spec.registered_name}", _summary(manifest, report, decision, spec)],
+        ["## Intended use", spec.description or "The pipeline file has no `description` that would say so."],
+        ["## Data", *_data(manifest, report, spec)],
+        ["## Features", *_features(manifest)],
+        ["## Model", *_model(manifest)],
+        ["## Evaluation", *_evaluation(report)],
+        ["## Promotion", decision.reason if decision else "Not held against a champion."],
+        ["## Limits", _listed(_limits(manifest, report, spec))],
+        ["## Reproducibility", *_reproducibility(manifest, report, spec)],
+    )
+    return "\n\n".join(block for section in sections for block in section if block) + "\n"
+
+
+def _summary(
+    manifest: ModelManifest, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
+) -> str:
+    value = report.metrics[report.primary_metric]
+    return _table(
+        ("", ""),
+        [
+            ("Task", f"{manifest.task} of `{manifest.target}`"),
+            ("Family", f"`{manifest.family}`"),
+            ("Model version", manifest.model_version),
+            ("Pipeline", f"`{spec.name}`"),
+            ("Owners", ", ".join(spec.owners) or "none named"),
+            ("Primary metric", f"`{report.primary_metric}` = {_number(value)}"),
+            ("Verdict", decision.verdict if decision else "no decision"),
+        ],
+    )
+
+
+def _data(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> list[str]:
+    classes = ", ".join(f"`{label}`" for label in manifest.classes)
+    positive = f"; `{manifest.classes[-1]}` is the positive one" if len(manifest.classes) == 2 else ""  # noqa: PLR2004 - binary
+    facts = [
+        f"Source: `{spec.dataset.source}`",
+        f"Training rows: {manifest.train_rows:,}; holdout rows: {manifest.holdout_rows:,}, split by {spec.split.by}",
+        f"Classes: {classes}{positive}" if classes else "",
+        f"Judged partition: `{report.partition}`" if report.partition else "",
+    ]
+    rows = [(f"`{key}`" if key else "(no partitions)", f"`{digest}`") for key, digest in manifest.data_digests.items()]
+    return [_listed(facts), _table(("Partition", "Data digest"), rows)]
+
+
+def _features(manifest: ModelManifest) -> list[str]:
+    used = [(f"`{column.name}`", column.role, column.dtype, column.reason) for column in manifest.features.columns]
+    unused = [(f"`{name}`", reason) for name, reason in manifest.unused_columns.items()]
+    blocks = [_table(("Feature", "Role", "Type", "Role is"), used)]
+    return [*blocks, "Columns that are no features:", _table(("Column", "Why"), unused)] if unused else blocks
+
+
+def _model(manifest: ModelManifest) -> list[str]:
+    rows = [(f"`{name}`", f"`{value}`") for name, value in sorted(manifest.parameters.items())]
+    scenario = f"`{manifest.family}`, trained as: {manifest.scenario_applied}."
+    return [scenario, _table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults."]
+
+
+def _evaluation(report: EvaluationReport) -> list[str]:
+    rows = [
+        (f"`{name}`", _number(value), _number(report.baseline.get(name)), _number(report.minimum.get(name)))
+        for name, value in report.metrics.items()
+    ]
+    table = _table(("Metric", "Model", "Baseline", "Bound"), rows)
+    missing = [f"`{name}` has no value: {reason}" for name, reason in report.missing_metrics.items()]
+    told = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
+    return [told, table, _listed(missing), *_slices(report)]
+
+
+def _slices(report: EvaluationReport) -> list[str]:
+    rows = [
+        (f"`{part.column}`", _cell(part.value), f"{part.rows:,}", _number(part.metrics.get(report.primary_metric)))
+        for part in report.slices
+    ]
+    return [f"`{report.primary_metric}` by slice:", _table(("Column", "Value", "Rows", "Model"), rows)] if rows else []
+
+
+def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:
+    yield "Judged on rows from the same source as the training rows; other populations and later times are not covered."
+    if spec.split.by == "random" and spec.dataset.partitions.is_time:
+        yield "The holdout is a random share of all times, so the metrics say nothing about how the model ages."
+    gap = report.metrics.get("expected_calibration_error")
+    if gap is not None:
+        yield f"Calibration: stated probabilities are off by {_number(gap)} on average (expected calibration error)."
+    small = sum(part.rows < _FEW_ROWS for part in report.slices)
+    if small:
+        yield f"{small} of {len(report.slices)} slices have fewer than {_FEW_ROWS} rows; their metrics are uncertain."
+    pii = [f"`{column.name}`" for column in manifest.features.columns if column.pii]
+    if pii:
+        yield f"Uses personal data: {', '.join(pii)}."
+    yield "Not examined for fairness beyond the slices above." if report.slices else "Not examined for fairness."
+
+
+def _reproducibility(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> list[str]:
+    rows = [
+        ("Seed of search and fit", str(manifest.seed)),
+        ("Seed of the split", str(spec.split.seed)),
+        ("Spec digest", f"`{manifest.spec_digest}`"),
+        ("Holdout digest", f"`{report.holdout_digest}`"),
+        *((name, f"`{value}`") for name, value in sorted(manifest.annotations.items())),
+    ]
+    libraries = [(name, version) for name, version in manifest.library_versions.items()]
+    return [_table(("", ""), rows), _table(("Library", "Version"), libraries)]
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Keep a value from breaking out of its cell."""
+    return " ".join(str(text).replace("\\|", "|").replace("|", "\\|").split())
+
+
+def _listed(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items if item)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

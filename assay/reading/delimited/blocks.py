@@ -1,0 +1,189 @@
+"""A text file as blocks of whole rows in UTF-8."""
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assay.errors import MalformedDataError
+from assay.reading.defects import Defect, malformed
+from assay.specs.dataset import CsvDialect
+
+BLOCK_BYTES = 4 << 20
+MAX_ROW_BYTES = 64 << 20
+UTF8_MARK = b"\xef\xbb\xbf"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some whole rows.
+
+    Attributes:
+        data: the rows in UTF-8, line ends as in the file.
+        line: 1-based line of the first row.
+        offset: 0-based byte of the first row in the UTF-8 text; the file's own where it is UTF-8.
+        last: whether the file ends with it.
+    """
+
+    data: bytes
+    line: int
+    offset: int
+    last: bool
+
+    def line_at(self, place: int) -> int:
+        """Return the 1-based line of a byte of the block."""
+        return self.line + _line_ends(self.data, place)
+
+
+def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
+    """Cut a file at ends of rows, of which those inside quoted fields are none.
+
+    Args:
+        path: the file.
+        dialect: its encoding and quote.
+        name: how it is called in messages.
+
+    Raises:
+        MalformedDataError: bytes that are not in the encoding, or a row of more than 64 MiB.
+    """
+    rest, line, offset = b"", 1, len(UTF8_MARK) if _begins_with_mark(path, dialect) else 0
+    newline, quote = b"", dialect.quote.encode()
+    for data, last in _with_last(_utf8(path, dialect, name)):
+        rest += data
+        newline = newline or (b"\r" if b"\n" not in rest and b"\r" in rest else b"\n")
+        end = len(rest) if last else _end_of_rows(rest, newline, quote)
+        if end == 0 and len(rest) > MAX_ROW_BYTES:
+            raise _endless_row(rest, quote, line, name)
+        if end or last:
+            yield Block(rest[:end], line, offset, last)
+            line, offset, rest = line + _line_ends(rest, end), offset + end, rest[end:]
+
+
+def require_known_encoding(dialect: CsvDialect, name: str) -> None:
+    """Refuse an encoding that does not exist.
+
+    Raises:
+        MalformedDataError: names the setting.
+    """
+    try:
+        " ".encode(dialect.encoding)  # other than `codecs.lookup`, this refuses codecs of no text, such as hex
+    except (LookupError, UnicodeError) as error:
+        raise malformed(
+            Defect.WRONG_ENCODING,
+            "the encoding is unknown",
+            name,
+            found=dialect.encoding,
+            expected="a Python codec name, such as utf-8, cp1252 or latin-1",
+            remedy="mend dataset.dialect.encoding",
+        ) from error
+
+
+def _utf8(path: Path, dialect: CsvDialect, name: str) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        first = file.read(BLOCK_BYTES)
+        if not is_utf8(dialect):
+            yield from _transcoded(first, lambda: file.read(BLOCK_BYTES), dialect, name)
+            return
+        if first.startswith(_UTF16_MARKS):
+            raise wrong_encoding(dialect, name, row=1, byte=0)
+        yield first.removeprefix(UTF8_MARK)
+        while data := file.read(BLOCK_BYTES):
+            yield data
+
+
+def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect, name: str) -> Iterator[bytes]:
+    decoder, data, byte = codecs.getincrementaldecoder(dialect.encoding)("strict"), first, 0
+    mark = "\ufeff"
+    while True:
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise wrong_encoding(dialect, name, byte=byte - pending + error.start) from error
+        except UnicodeError as error:  # UTF-16 without a mark
+            raise wrong_encoding(dialect, name, row=1, byte=0) from error
+        yield text.removeprefix(mark).encode("utf-8", "surrogatepass")
+        if not data:
+            return
+        byte, mark, data = byte + len(data), "", more()
+
+
+def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    held: bytes | None = None
+    for item in items:
+        if held is not None:
+            yield held, False
+        held = item
+    yield held or b"", True
+
+
+def _end_of_rows(data: bytes, newline: bytes, quote: bytes) -> int:
+    """Return where the last row ends that is whole; 0 where none is."""
+    end = data.rfind(newline) + 1
+    if quote not in data:
+        return end
+    quotes = np.flatnonzero(np.frombuffer(data, np.uint8) == quote[0])
+    while end:
+        before = int(np.searchsorted(quotes, end))
+        if before % 2 == 0:
+            return end
+        end = data.rfind(newline, 0, int(quotes[before - 1])) + 1
+    return 0
+
+
+def _line_ends(data: bytes, end: int) -> int:
+    feeds, returns = data.count(b"\n", 0, end), data.count(b"\r", 0, end)
+    return feeds + returns - (data.count(b"\r\n", 0, end) if feeds and returns else 0)
+
+
+def _endless_row(data: bytes, quote: bytes, line: int, name: str) -> MalformedDataError:
+    if data.count(quote) % 2:
+        return malformed(
+            Defect.STRAY_QUOTE,
+            "a quote is never closed",
+            name,
+            row=line + _line_ends(data, data.rfind(quote)),
+            found=quote.decode(),
+            expected="quotes around whole fields, and doubled inside them",
+            remedy="mend the row; if the file does not quote at all, set dataset.dialect.quote to a character it lacks",
+        )
+    return malformed(
+        Defect.FIELD_TOO_LONG,
+        "a row is too long",
+        name,
+        row=line,
+        found=f"over {MAX_ROW_BYTES:,} bytes",
+        expected="rows of text",
+        remedy="check dataset.format",
+    )
+
+
+def wrong_encoding(
+    dialect: CsvDialect, name: str, *, row: int | None = None, column: str = "", byte: int | None = None
+) -> MalformedDataError:
+    """Return the refusal of bytes that are no text in the encoding."""
+    return malformed(
+        Defect.WRONG_ENCODING,
+        "a text is not in the file's encoding",
+        name,
+        row=row,
+        column=column,
+        byte=byte,
+        expected=f"text in {dialect.encoding}",
+        remedy="set dataset.dialect.encoding to what wrote the file, e.g. cp1252 or utf-16",
+    )
+
+
+def is_utf8(dialect: CsvDialect) -> bool:
+    """Whether the file's bytes are the blocks' bytes."""
+    return codecs.lookup(dialect.encoding).name in {"utf-8", "utf-8-sig", "ascii"}
+
+
+def _begins_with_mark(path: Path, dialect: CsvDialect) -> bool:
+    if not is_utf8(dialect):
+        return False
+    with path.open("rb") as file:
+        return file.read(len(UTF8_MARK)) == UTF8_MARK

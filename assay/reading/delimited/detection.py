@@ -1,0 +1,155 @@
+"""The dialect of a delimited file, found in its first rows where the pipeline asks for it.
+
+The finding is frozen with the schema and never looked for again, so that later files are held against it. What two
+dialects would explain is left as the pipeline says.
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from assay.data.written_values import parsed_moments
+from assay.reading.defects import Defect, malformed
+from assay.reading.delimited.blocks import require_known_encoding
+from assay.specs.dataset import CsvDialect
+
+_SAMPLE_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 22
+_DELIMITERS = (",", ";", "\t", "|")
+_FALLBACK_ENCODING = "cp1252"
+_MISSING_WORDS = frozenset({"NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?", "-"})
+_DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
+_DATES_OF_TWO_DIGITS = ("%d-%m-%y",)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S")
+
+
+def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> CsvDialect:
+    """Return the dialect with what it leaves open filled in from the file.
+
+    Looked for: encoding (UTF-8, UTF-16 by its mark, else cp1252), delimiter, decimal mark, thousands mark, words for
+    missing numbers, and the one format that all dates of a column follow.
+
+    Args:
+        path: the unpacked file.
+        dialect: what the pipeline says; what differs from the defaults is kept.
+        name: how the file is called in messages.
+        delimiter: the format's own separator, taken where no other explains the rows better.
+
+    Raises:
+        MalformedDataError: no delimiter gives rows of one length, or several do, or there is no such encoding.
+    """
+    require_known_encoding(dialect, name)
+    encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
+    lines = _sample(path, encoding)
+    separator = dialect.delimiter or _delimiter(lines, dialect, name, delimiter)
+    rows = [row for row in csv.reader(lines, delimiter=separator, quotechar=dialect.quote) if row]
+    columns = [_values(column) for column in zip(*rows[1 if dialect.header else 0 :], strict=False)]
+    decimal = "," if dialect.decimal == "," or _has_decimal_commas(columns, separator) else "."
+    found = {"encoding": encoding, "delimiter": separator, "decimal": decimal, "detect": False}
+    thousands = dialect.thousands or _thousands(columns, decimal, separator)
+    told = dialect.null_words or dialect.null_values != ("",)
+    words = dialect.null_words if told else tuple(_missing_words(columns, decimal))
+    dates = dialect.date_format or _date_format(columns)
+    return dialect.model_copy(update={**found, "thousands": thousands, "null_words": words, "date_format": dates})
+
+
+def _encoding(path: Path) -> str:
+    with path.open("rb") as file:
+        if file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+            return "utf-16"
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")("strict")
+        try:
+            while block := file.read(_BLOCK_BYTES):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return _FALLBACK_ENCODING
+    return "utf-8"
+
+
+def _sample(path: Path, encoding: str) -> list[str]:
+    with path.open("rb") as file:
+        data = file.read(_SAMPLE_BYTES)
+        cut = len(data) == _SAMPLE_BYTES
+    text = data.decode(encoding, "replace").removeprefix("\ufeff")
+    lines = list(io.StringIO(text, newline=""))  # other than `splitlines`, this knows only a file's own line ends
+    return lines[:-1] if cut and len(lines) > 1 else lines
+
+
+def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: str) -> str:
+    widths = {mark: _width(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
+    fitting = [mark for mark, width in widths.items() if width > 1]
+    if len(fitting) == 1:
+        return fitting[0]
+    several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
+    raise malformed(
+        Defect.WRONG_DELIMITER,
+        "the delimiter cannot be told",
+        name,
+        found=several or "rows of different lengths whatever the delimiter",
+        expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
+        remedy="set dataset.dialect.delimiter" + ("" if several else ", and mend rows of other lengths"),
+    )
+
+
+def _width(lines: Sequence[str], delimiter: str, quote: str) -> int:
+    """Return the number of fields that every row has; 0 where rows differ."""
+    try:
+        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True) if row}
+    except csv.Error:
+        return 0
+    return widths.pop() if len(widths) == 1 else 0
+
+
+def _values(column: Iterable[str]) -> list[str]:
+    return [value.strip() for value in column if value.strip()]
+
+
+def _all_match(pattern: str, values: Sequence[str]) -> bool:
+    return bool(values) and all(re.fullmatch(pattern, value) for value in values)
+
+
+def _has_decimal_commas(columns: Sequence[Sequence[str]], separator: str) -> bool:
+    if separator == ",":
+        return False
+    numbers = r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?|[+-]?\d+(,\d+)?"
+    # 1,234 is a whole number to the other half of the world
+    sure = re.compile(r"(?![+-]?[1-9]\d{0,2}(,\d{3})+$).*,.*")
+    return any(_all_match(numbers, values) and any(map(sure.fullmatch, values)) for values in columns)
+
+
+def _thousands(columns: Sequence[Sequence[str]], decimal: str, separator: str) -> str | None:
+    for mark in (".", ",", "'", " ", "_"):
+        if mark in {decimal, separator}:
+            continue
+        group, fraction = re.escape(mark) + r"\d{3}", f"({re.escape(decimal)}\\d+)?"
+        pattern = rf"[+-]?\d{{1,3}}({group})*{fraction}|[+-]?\d+{fraction}"
+        # a single group, as in 1.234, is a fraction to the other half of the world
+        sure = re.compile(rf"[+-]?\d{{1,3}}({group}){{2,}}{fraction}|[+-]?\d{{1,3}}({group})+{re.escape(decimal)}\d+")
+        if any(_all_match(pattern, values) and any(map(sure.fullmatch, values)) for values in columns):
+            return mark
+    return None
+
+
+def _missing_words(columns: Sequence[Sequence[str]], decimal: str) -> list[str]:
+    number = rf"[+-]?\d+({re.escape(decimal)}\d+)?([eE][+-]?\d+)?"
+    words: dict[str, None] = {}
+    for values in columns:
+        others = {value for value in values if not re.fullmatch(number, value)}
+        if others and others <= _MISSING_WORDS and len(others) < len(set(values)):
+            words.update(dict.fromkeys(sorted(others)))
+    return list(words)
+
+
+def _date_format(columns: Sequence[Sequence[str]]) -> str | None:
+    candidates = [day + clock for day in (*_DATES, *_DATES_OF_TWO_DIGITS) for clock in _CLOCKS]
+    found: set[str] = set()
+    for values in columns:
+        if values and re.match(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}", values[0]):
+            fitting = [form for form in candidates if parsed_moments(set(values), form) is not None]
+            found |= {fitting[0]} if len(fitting) == 1 else set()
+    return found.pop() if len(found) == 1 else None

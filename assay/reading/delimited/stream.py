@@ -1,0 +1,200 @@
+"""A delimited file as a stream of batches: types from its beginning, and from all of it where that proves too narrow.
+
+What several blocks say of a column's type, put together so that no value of any block is lost.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import MalformedDataError
+from assay.reading.batches import BatchStream, ReadOptions, UnfitTypesError
+from assay.reading.defects import Defect, malformed
+from assay.reading.delimited.blocks import Block, blocks, require_known_encoding
+from assay.reading.delimited.conversion import EXACT_UP_TO, Rows, columns_that_lose, converted
+from assay.reading.delimited.header import is_unnamed, split_header
+
+Types: TypeAlias = Mapping[str, pa.DataType]
+_BIG = pa.uint64()
+"""Stands for whole numbers of which some have no float of their own; Arrow's inference never gives it."""
+
+
+def types_of(block: Block, rows: Rows, fixed: Types) -> Types:
+    """Return the types that fit one block; fixed ones are kept.
+
+    Raises:
+        UnfitTypesError: a fixed type does not fit.
+        MalformedDataError: the rows cannot be read.
+    """
+    table = converted(block, rows, fixed)
+    lossy = columns_that_lose(table, block, rows)
+    return {
+        field.name: pa.string() if field.name in lossy else _BIG if _is_big(table[field.name]) else field.type
+        for field in table.schema
+    }
+
+
+def joined(first: Types, second: Types) -> Types:
+    """Return the types that fit both; text fits everything."""
+    return {name: _join(first[name], second[name]) for name in first}
+
+
+def settled(types: Types) -> Types:
+    """Return the types to convert to, once all blocks were seen."""
+    return {name: pa.int64() if dtype == _BIG else dtype for name, dtype in types.items()}
+
+
+def _is_big(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_integer(column.type):
+        return False
+    bounds = pc.min_max(column).as_py()
+    return any(value is not None and abs(value) > EXACT_UP_TO for value in bounds.values())
+
+
+def _join(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    if first == second or pa.types.is_null(second):
+        return first
+    if pa.types.is_null(first):
+        return second
+    pair = {first, second}
+    if pair <= {pa.int64(), _BIG}:
+        return _BIG
+    if pair == {pa.int64(), pa.float64()}:
+        return pa.float64()
+    if all(_is_moment(dtype) for dtype in pair):
+        return _join_moments(first, second)
+    return pa.string()
+
+
+def _is_moment(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date32(dtype))
+
+
+def _join_moments(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    if pa.types.is_date32(first) or pa.types.is_date32(second):
+        other = second if pa.types.is_date32(first) else first
+        return other if other.tz is None else pa.string()
+    if first.tz != second.tz:
+        return pa.string()
+    return first if first.unit == "ns" else second
+
+
+Result = TypeVar("Result")
+_WORKERS = 2
+
+
+def delimited_stream(path: Path, options: ReadOptions, name: str, *, delimiter: str) -> BatchStream:
+    """Read delimited text; every row must have as many fields as the header.
+
+    A number column stays text when a number would lose something of any value: a leading zero (`00123`, `0x1F`),
+    digits beyond 64 bits, or a size beyond a float's. Quoted fields may hold delimiters and line breaks, and are never
+    missing. An unnamed column is left out if it holds nothing. Types are those of the first block; where later rows do
+    not fit them, `again` gives a stream whose types were inferred from all rows.
+
+    Args:
+        path: the file.
+        options: its dialect, and columns frozen as text, which are read as text whatever they look like.
+        name: how it is called in messages.
+        delimiter: the format's own separator, where the dialect sets none.
+
+    Raises:
+        MalformedDataError: the rows are not what the dialect says; with the line.
+        EmptyDataError: there is no header.
+    """
+    require_known_encoding(options.dialect, name)
+    separator = options.dialect.delimiter or delimiter
+    header, first = split_header(next(blocks(path, options.dialect, name)), options.dialect, separator, name)
+    texts = {column for column, dtype in options.frozen.items() if pa.types.is_string(dtype)}
+    fixed = {column: pa.null() if is_unnamed(column) else pa.string() for column in header.names}
+    file = _File(
+        path,
+        Rows(header.names, header.written, options.dialect, separator, name),
+        {column: dtype for column, dtype in fixed.items() if is_unnamed(column) or column in texts},
+    )
+    return file.stream(file.inferred(first), complete=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    rows: Rows
+    fixed: Types
+
+    def stream(self, types: Types, *, complete: bool) -> BatchStream:
+        """Convert all rows to these types; `complete` says that all rows were asked for them."""
+        wanted = settled(types)
+        named = [column for column in self.rows.names if not is_unnamed(column)]
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for table in in_order(lambda block: self.fitting(block, wanted), self.blocks()):
+                yield from table.select(named).to_batches()
+
+        def again(unfit: UnfitTypesError) -> BatchStream:
+            if complete:  # a whole number beyond the floats among fractions: only text holds both
+                return self.stream({**wanted, **dict.fromkeys(unfit.columns, pa.string())}, complete=True)
+            return self.stream(reduce(joined, in_order(self.inferred, self.blocks())), complete=True)
+
+        return BatchStream(pa.schema([(column, wanted[column]) for column in named]), batches(), again)
+
+    def blocks(self) -> Iterator[Block]:
+        """Return all rows, the header taken off."""
+        found = blocks(self.path, self.rows.dialect, self.rows.name)
+        _, first = split_header(next(found), self.rows.dialect, self.rows.separator, self.rows.name)
+        return chain([first], found)
+
+    def inferred(self, block: Block) -> Types:
+        """Return the types that fit one block."""
+        try:
+            return types_of(block, self.rows, self.fixed)
+        except UnfitTypesError as unfit:  # text fits everything, so that only an unnamed column can fail
+            raise self._unnamed(unfit, block) from unfit
+
+    def fitting(self, block: Block, types: Types) -> pa.Table:
+        """Convert one block without any loss."""
+        try:
+            table = converted(block, self.rows, types)
+        except UnfitTypesError as unfit:
+            raise (self._unnamed(unfit, block) if is_unnamed(unfit.columns[0]) else unfit) from unfit
+        lossy = columns_that_lose(table, block, self.rows)
+        if lossy:
+            raise UnfitTypesError(lossy)
+        return table
+
+    def _unnamed(self, unfit: UnfitTypesError, block: Block) -> MalformedDataError:
+        column = unfit.columns[0]
+        texts = converted(block, self.rows, dict.fromkeys(self.rows.names, pa.string()))[column]
+        number = pc.index(texts.is_valid(), True).as_py()
+        place = str(self.rows.names.index(column) + 1)
+        return malformed(
+            Defect.UNNAMED_COLUMN,
+            "a column with values has no name",
+            self.rows.name,
+            row=block.line_at(self.rows.fields_in(block.data).start_of_row(number)),
+            column=place,
+            found=f"a value in column {place}",
+            expected="a name for every column in the first row",
+            remedy="name every column",
+        )
+
+
+def in_order(function: Callable[[Block], Result], items: Iterable[Block]) -> Iterator[Result]:
+    """Apply a function to items in two threads, a few ahead, and yield the results in the items' order."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > _WORKERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

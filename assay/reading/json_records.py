@@ -1,0 +1,223 @@
+"""JSON records: an array of objects, or one object on each line.
+
+JSON as its standard has it, with the place of what is not.
+"""
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from assay.errors import MalformedDataError
+from assay.reading.batches import BatchStream, ReadOptions
+from assay.reading.bounds import require_few_columns
+from assay.reading.defects import Defect, malformed
+from assay.reading.typed_rows import Block, typed_stream
+
+WHAT = "the file is not readable as JSON records"
+_TINY = ("e-", "E-")
+_SOME_DIGIT = re.compile(r"[^eE]*[1-9]")
+
+
+class FaultyRecord(dict[str, Any]):
+    """A record that is no strict JSON; kept until its row is known."""
+
+    column = ""
+    found = ""
+
+    def refusal(self, name: str, row: int | None) -> MalformedDataError:
+        """Return what is wrong with it."""
+        expected = "unique keys, and numbers, texts, true, false or null"
+        return malformed(
+            Defect.INVALID_JSON, WHAT, name, row=row, column=self.column, found=self.found, expected=expected
+        )
+
+
+class StrictParser:
+    """Strict JSON, other than Python's: NaN, infinities and repeated keys are refused."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._words: list[str] = []
+        hooks: dict[str, Any] = {"parse_constant": self._constant, "object_pairs_hook": self._paired}
+        self._decoder = json.JSONDecoder(**hooks)
+        self._careful_decoder = json.JSONDecoder(**hooks, parse_float=_float)
+
+    def parse(self, data: bytes, row: int | None, offset: int) -> Any:
+        """Return the value of a document that lies at an offset of the file."""
+        mark = len(codecs.BOM_UTF8) if offset == 0 and data.startswith(codecs.BOM_UTF8) else 0
+        try:
+            text = data[mark:].decode()
+            may_vanish = any(exponent in text for exponent in _TINY)
+            value = (self._careful_decoder if may_vanish else self._decoder).decode(text)
+        except UnicodeDecodeError as error:
+            byte = offset + mark + error.start
+            found, expected = f"byte {byte} is not UTF-8", "UTF-8 text"
+            raise malformed(
+                Defect.WRONG_ENCODING, WHAT, self._name, row=row, byte=byte, found=found, expected=expected
+            ) from error
+        except json.JSONDecodeError as error:
+            byte = offset + mark + len(text[: error.pos].encode())
+            raise self._invalid(error.msg, row, byte) from error
+        except RecursionError as error:
+            raise self._invalid("values nested too deeply", row, offset) from error
+        except ValueError as error:  # Python's bound on the digits of a whole number, or `_float`
+            what, expected = "a number is out of range", "numbers that 64 bits hold"
+            raise malformed(
+                Defect.VALUE_OUT_OF_RANGE, what, self._name, row=row, found=str(error)[:60], expected=expected
+            ) from error
+        if self._words:
+            raise self._invalid(self._words[0], row, None)
+        return value
+
+    def _invalid(self, found: str, row: int | None, byte: int | None) -> MalformedDataError:
+        return malformed(Defect.INVALID_JSON, WHAT, self._name, row=row, byte=byte, found=found, expected="strict JSON")
+
+    def _constant(self, word: str) -> float:
+        self._words.append(word)
+        return math.nan
+
+    def _paired(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(pairs)
+        if len(record) != len(pairs):
+            names = [key for key, _ in pairs]
+            column = next(key for key in names if names.count(key) > 1)
+            return _faulty(record, column, f"repeated key ['{as_unicode(column)}']")
+        if self._words and any(value != value for value in record.values()):  # noqa: PLR0124 - only NaN differs from itself
+            column = next(key for key, value in pairs if value != value)  # noqa: PLR0124 - as above
+            return _faulty(record, column, self._words.pop())
+        return record
+
+
+def _faulty(record: dict[str, Any], column: str, found: str) -> FaultyRecord:
+    faulty = FaultyRecord(record)
+    faulty.column, faulty.found = as_unicode(column), found
+    return faulty
+
+
+def as_unicode(key: str) -> str:
+    """Return a key with halves of surrogate pairs, which nothing can write, spelled out."""
+    return key.encode("utf-8", "backslashreplace").decode()
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value == 0 and _SOME_DIGIT.match(text):
+        msg = f"{text[:40]}, too small for a float"
+        raise ValueError(msg)
+    return value
+
+
+MAX_LINE_BYTES = 16 << 20
+_BLOCK_VALUES = 500_000
+_BLOCK_BYTES = 8 << 20
+_BLANK = b" \t\r\n"
+_KINDS: Mapping[type, str] = MappingProxyType(
+    {list: "array", dict: "object", str: "text", bool: "boolean", type(None): "null"}
+)
+
+
+def json_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
+    """Read an array of objects; the whole file is held in memory.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; rows are the array's elements, from 1.
+
+    Raises:
+        MalformedDataError: not strict JSON (NaN and repeated keys are refused), no array of flat objects, columns that
+            mix types.
+    """
+    document = StrictParser(name).parse(path.read_bytes(), row=None, offset=0)
+    if not isinstance(document, list):
+        raise malformed(Defect.NOT_RECORDS, WHAT, name, found=_kind(document), expected="an array of objects")
+    records = [(row, 0, _record(value, row, name)) for row, value in enumerate(document, 1)]
+    return typed_stream(lambda: _blocks(records, name), name)
+
+
+def jsonl_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
+    """Read one object from each line; blank lines are skipped.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; rows are lines.
+
+    Raises:
+        MalformedDataError: a line is no strict JSON object or over 16 MiB; columns that mix types; says where.
+    """
+    return typed_stream(lambda: _blocks(_lines(path, name), name), name)
+
+
+def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> Iterator[Block]:
+    """Cut records, each with its row's number and its bytes, to blocks that fit in memory."""
+    names: dict[str, None] = {}
+    rows: list[int] = []
+    held: list[dict[str, Any]] = []
+    size = 0
+    for row, length, record in records:
+        if not record.keys() <= names.keys():
+            names.update(dict.fromkeys(record))
+            require_few_columns(len(names), name)
+            _require_unicode(record, row, name)
+        rows.append(row)
+        held.append(record)
+        size += length
+        if size >= _BLOCK_BYTES or len(rows) * max(1, len(names)) >= _BLOCK_VALUES:
+            yield _block(rows, held, names)
+            rows, held, size = [], [], 0
+    if rows:
+        yield _block(rows, held, names)
+
+
+def _block(rows: list[int], held: list[dict[str, Any]], names: Iterable[str]) -> Block:
+    return Block(rows, {column: [record.get(column) for record in held] for column in names})
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    parser = StrictParser(name)
+    offset = 0
+    with path.open("rb") as file:
+        for row in count(1):
+            line = file.readline(MAX_LINE_BYTES + 1)
+            if not line:
+                return
+            if len(line) > MAX_LINE_BYTES:
+                expected = f"at most {MAX_LINE_BYTES:,} bytes"
+                raise malformed(
+                    Defect.FIELD_TOO_LONG, "a line is too long", name, row=row, byte=offset, expected=expected
+                )
+            if line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").strip(_BLANK):
+                yield row, len(line), _record(parser.parse(line, row, offset), row, name)
+            offset += len(line)
+
+
+def _record(value: Any, row: int, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise malformed(Defect.NOT_RECORDS, WHAT, name, row=row, found=_kind(value), expected="an object")
+    if isinstance(value, FaultyRecord):
+        raise value.refusal(name, row)
+    return value
+
+
+def _require_unicode(keys: Iterable[str], row: int, name: str) -> None:
+    for key in keys:
+        shown = as_unicode(key)
+        if shown != key:
+            raise malformed(
+                Defect.WRONG_ENCODING,
+                "a column's name is not valid Unicode",
+                name,
+                row=row,
+                column=shown,
+                found="half of a surrogate pair",
+                expected="names of valid Unicode",
+            )
+
+
+def _kind(value: Any) -> str:
+    return f"a JSON {_KINDS.get(type(value), 'number')}"

@@ -1,0 +1,243 @@
+"""Parquet: one file, or a folder of part files that is one table.
+
+One Parquet file, decoded in bounded memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.data.contract import OTHER_FILES, common_column, conform
+from assay.data.schema import TableSchema
+from assay.errors import EmptyDataError, MalformedDataError, SchemaDriftError, UnsupportedFormatError
+from assay.reading.archives import encrypted
+from assay.reading.arrow_decoding import BATCH_BYTES, BATCH_ROWS, arrow_errors, checked, fixed_bytes, value_lengths
+from assay.reading.batches import BatchStream, ReadOptions
+from assay.reading.bounds import Unfolded, require_few_columns
+from assay.reading.defects import Defect, malformed
+from assay.reading.plain_types import with_plain_types
+
+_FORMAT = "Parquet"
+_ENCRYPTED_MARK = b"PARE"
+
+
+def file_stream(path: Path, name: str, count: Unfolded) -> BatchStream:
+    """Read one Parquet file, verifying page checksums where the file has them.
+
+    Args:
+        path: the file.
+        name: how it is called in messages; rows are counted from 1.
+        count: of what was read so far; it refuses what unfolds to more than a file may.
+
+    Raises:
+        MalformedDataError: not Parquet, truncated, encrypted, a page's checksum is wrong, or too much inside.
+    """
+    _require_readable(path, name)
+    with arrow_errors(name, _FORMAT), _opened(path) as file:
+        _require_bounded(file.metadata, name, count)
+        return BatchStream(file.schema_arrow, _batches(path, name, count))
+
+
+def _opened(path: Path, texts: list[str] | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(path, page_checksum_verification=True, memory_map=True, read_dictionary=texts)
+
+
+def _batches(path: Path, name: str, count: Unfolded) -> Iterator[pa.RecordBatch]:
+    with arrow_errors(name, _FORMAT), _opened(path) as file:
+        texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        fixed = sum(fixed_bytes(dtype) for dtype in file.schema_arrow.types)
+        row = 1
+        with _opened(path, texts) as encoded:
+            for group in range(file.num_row_groups):
+                most = fixed + _longest_encoded(encoded, group, texts)
+                rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, most)))
+                for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                    yield from checked(batch, name, count, row=row)
+                    row += batch.num_rows
+                _require_no_more_values(file, group, name)
+        if row - 1 != file.metadata.num_rows:
+            raise _lying(name, f"{row - 1:,} rows where {file.metadata.num_rows:,} are declared")
+
+
+def _longest_encoded(encoded: pq.ParquetFile, group: int, texts: list[str]) -> int:
+    """Return how many bytes a row may take that stands for entries of dictionaries."""
+    if not texts:
+        return 0
+    for batch in encoded.iter_batches(batch_size=1, row_groups=[group], columns=texts):
+        lengths = [value_lengths(values.dictionary) for values in batch.columns if pa.types.is_dictionary(values.type)]
+        return sum(int(each.max(initial=0)) for each in lengths if each is not None)
+    return 0
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return any(
+        is_kind(dtype)
+        for is_kind in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+        )
+    )
+
+
+def _require_readable(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_ENCRYPTED_MARK)))
+        if file.read() == _ENCRYPTED_MARK:
+            raise encrypted(name, "an encrypted Parquet footer")
+
+
+def _require_bounded(metadata: pq.FileMetaData, name: str, count: Unfolded) -> None:
+    require_few_columns(metadata.num_columns, name)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    # what is claimed is refused before it is decoded; what is found is counted as well
+    claimed = Unfolded(name, count.size)
+    claimed.add(metadata.num_rows, metadata.num_columns, sum(group.total_byte_size for group in groups))
+    rows = sum(group.num_rows for group in groups)
+    if rows != metadata.num_rows:
+        raise _lying(name, f"row groups of {rows:,} rows where {metadata.num_rows:,} are declared")
+
+
+def _require_no_more_values(file: pq.ParquetFile, group: int, name: str) -> None:
+    """Refuse values beyond the row group's rows; to be called when the group was decoded.
+
+    Before that the columns' metadata may be damaged, which ends the process instead of raising.
+    """
+    declared = file.metadata.row_group(group)
+    for place in range(declared.num_columns):
+        repeats = file.metadata.schema.column(place).max_repetition_level > 0
+        values = declared.column(place).num_values
+        if not repeats and values != declared.num_rows:
+            raise _lying(name, f"a column of {values:,} values in a row group of {declared.num_rows:,} rows")
+
+
+def _lying(name: str, found: str) -> MalformedDataError:
+    return malformed(
+        Defect.UNREADABLE,
+        "the file does not hold the rows that it declares",
+        name,
+        found=found,
+        expected="an undamaged Parquet file",
+        remedy="fetch it again",
+    )
+
+
+_HIDDEN = (".", "_")
+_TABLE_LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
+    """Read a Parquet file, or all part files of a folder in the order of their names.
+
+    Folders called `key=value` give a column each: whole numbers where all values are and lose no leading zero, else
+    texts. Files and folders whose names begin with `.` or `_` are none of the data.
+
+    Args:
+        path: the file or folder.
+        options: columns frozen as text keep a folder's values as text.
+        name: how it is called in messages.
+
+    Raises:
+        MalformedDataError: a file is damaged, encrypted, or unfolds to more than is allowed.
+        SchemaDriftError: a part has other columns than the first.
+        UnsupportedFormatError: the folder is a Delta or Hudi table, whose files are not all of it.
+        EmptyDataError: the folder holds no file.
+    """
+    if not path.is_dir():
+        return file_stream(path, name, Unfolded(name, path.stat().st_size))
+    parts = _parts(path, name)
+    count = Unfolded(name, sum(part.path.stat().st_size for part in parts))
+    keys = _key_types(parts, options)
+    schemas = [_opened_parquet(part, keys, Unfolded(part.name, count.size)).schema for part in parts]
+    dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
+    common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
+    schema = conform(schemas[0].empty_table(), common, where=name, against=OTHER_FILES).schema
+    return BatchStream(schema, _batches_parquet(parts, keys, common, count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    path: Path
+    name: str
+    keys: dict[str, str | None]
+
+
+def _parts(folder: Path, name: str) -> list[_Part]:
+    for log, kind in _TABLE_LOGS.items():
+        if (folder / log).is_dir():
+            raise UnsupportedFormatError(
+                f"the folder is a {kind} table",
+                where=name,
+                found=f"{log}, which says what of the files is still part of the table",
+                expected="a folder of Parquet files",
+                remedy="export the table's present state to Parquet files",
+            )
+    relative = sorted(each.relative_to(folder) for each in folder.rglob("*") if each.is_file())
+    visible = [each for each in relative if not any(part.startswith(_HIDDEN) for part in each.parts)]
+    parts = [_Part(folder / each, f"{name.rstrip('/')}/{each.as_posix()}", _keys(each)) for each in visible]
+    if not parts:
+        raise EmptyDataError("the folder holds no files", where=name, expected="Parquet files")
+    for part in parts:
+        if list(part.keys) != list(parts[0].keys):
+            found, expected = ", ".join(part.keys) or "none", ", ".join(parts[0].keys) or "none"
+            what = "a part lies in other key=value folders than the first"
+            raise SchemaDriftError(what, where=part.name, found=f"keys: {found}", expected=f"keys: {expected}")
+    return parts
+
+
+def _keys(relative: Path) -> dict[str, str | None]:
+    found = [folder.partition("=") for folder in relative.parent.parts if "=" in folder]
+    return {unquote(key): None if value == _MISSING else unquote(value) for key, _, value in found}
+
+
+def _key_types(parts: Sequence[_Part], options: ReadOptions) -> pa.Schema:
+    return pa.schema([(key, _key_type(key, parts, options)) for key in parts[0].keys])
+
+
+def _key_type(key: str, parts: Sequence[_Part], options: ReadOptions) -> pa.DataType:
+    frozen = options.frozen.get(key)
+    values = {value for part in parts if (value := part.keys[key]) is not None}
+    if values and (frozen is None or not pa.types.is_string(frozen)) and all(map(_is_whole, values)):
+        return pa.int64()
+    return pa.string()
+
+
+def _is_whole(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= 18 and str(int(text)) == text  # noqa: PLR2004 - int64
+
+
+def _opened_parquet(part: _Part, keys: pa.Schema, count: Unfolded) -> BatchStream:
+    stream = with_plain_types(file_stream(part.path, part.name, count), part.name)
+    for key in keys.names:
+        if key in stream.schema.names:
+            what = "a key=value folder and the file within name the same column"
+            raise malformed(Defect.REPEATED_COLUMN, what, part.name, column=key, expected="unique names")
+    scalars = [pa.scalar(_value(part.keys[key.name], key.type), key.type) for key in keys]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in stream.batches:
+            values = [pa.repeat(scalar, batch.num_rows) for scalar in scalars]
+            yield pa.record_batch([*batch.columns, *values], schema=schema)
+
+    schema = pa.schema([*stream.schema, *keys])
+    return BatchStream(schema, batches())
+
+
+def _value(text: str | None, dtype: pa.DataType) -> str | int | None:
+    return int(text) if text is not None and pa.types.is_integer(dtype) else text
+
+
+def _batches_parquet(
+    parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count: Unfolded
+) -> Iterator[pa.RecordBatch]:
+    for part in parts:
+        for batch in _opened_parquet(part, keys, count).batches:
+            table = conform(pa.Table.from_batches([batch]), common, where=part.name, against=OTHER_FILES)
+            yield from table.to_batches()

@@ -1,0 +1,276 @@
+"""One sheet of an xlsx workbook as rows under a header.
+
+Rows of a workbook's sheet, read from its XML one by one.
+
+openpyxl's own loop drops rows out of order, and does not tell an empty cell from a formula that was never calculated.
+"""
+
+import datetime as dt
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, iterparse
+
+from assay.errors import MalformedDataError, did_you_mean
+from assay.reading.batches import BatchStream, ReadOptions
+from assay.reading.bounds import require_few_columns
+from assay.reading.defects import Defect, malformed
+from assay.reading.typed_rows import Block, typed_stream
+from assay.reading.workbook_package import MAIN, Workbook, opened_workbook, text_in, unescaped, workbook_errors
+
+MAX_ROWS = 1 << 20
+"""Of a sheet; what says it has more is no sheet."""
+_ROW, _CELL, _VALUE, _FORMULA = f"{MAIN}row", f"{MAIN}c", f"{MAIN}v", f"{MAIN}f"
+_INLINE, _DATA = f"{MAIN}is", f"{MAIN}sheetData"
+_REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
+_WHOLE = re.compile(r"-?[0-9]{1,4000}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NO_DAY = 60
+"""The number that spreadsheets count from 1900 give to 29 February of that year, which had none."""
+_TRUTH = {"1": True, "0": False, "true": True, "false": False}
+
+
+@dataclass(slots=True)
+class SheetRows:
+    """The rows of one sheet.
+
+    Attributes:
+        path: the workbook's file.
+        workbook: what cells refer to.
+        part: the archive's member that holds the sheet.
+        name: how the file is called in messages.
+        names: names of columns by their number, for messages; filled in by whoever knows the header.
+    """
+
+    path: Path
+    workbook: Workbook
+    part: str
+    name: str
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[tuple[int, dict[int, Any]]]:
+        """Yield every row that holds anything: its number, and its values by the number of their column, from 1."""
+        last, complete = 0, False
+        with workbook_errors(self.name), zipfile.ZipFile(self.path) as archive, archive.open(self.part) as source:
+            for _, element in iterparse(source):  # noqa: S314 - entities were refused when the workbook was opened
+                complete = complete or element.tag == _DATA
+                if element.tag == _ROW:
+                    last = self._number(element, last)
+                    values = self._values(element, last)
+                    element.clear()
+                    if values:
+                        yield last, values
+            if not complete:
+                raise self._damaged("a sheet without data", None, 0)
+
+    def _number(self, row: Element, last: int) -> int:
+        number = int(row.get("r") or last + 1)
+        if not last < number <= MAX_ROWS:
+            raise self._damaged(f"row {number} after row {last}", None, 0)
+        return number
+
+    def _values(self, row: Element, number: int) -> dict[int, Any]:
+        values: dict[int, Any] = {}
+        column = 0
+        for cell in row.iter(_CELL):
+            column = self._column(cell.get("r"), number, column)
+            value = self._value(cell, number, column)
+            if value is not None:
+                values[column] = value
+        return values
+
+    def _column(self, reference: str | None, row: int, last: int) -> int:
+        if reference is None:
+            return last + 1
+        match = _REFERENCE.fullmatch(reference)
+        column = 0
+        for letter in match[1] if match else "":
+            column = column * 26 + ord(letter) - ord("A") + 1
+        if match is None or int(match[2]) != row or column <= last:
+            raise self._damaged(f"cell {reference[:20]} in this place", row, last + 1)
+        return column
+
+    def _value(self, cell: Element, row: int, column: int) -> Any:
+        kind, text = cell.get("t", "n"), cell.findtext(_VALUE)
+        if kind == "inlineStr":
+            holder = cell.find(_INLINE)
+            return None if holder is None else text_in(holder) or None
+        if not text:
+            if cell.find(_FORMULA) is not None and (kind != "str" or text is None):
+                raise self._uncalculated("a formula without a stored value", row, column)
+            return None  # an empty text looks to everybody like an empty cell
+        return self._typed(kind, text, int(cell.get("s", 0)), row, column)
+
+    def _typed(self, kind: str, text: str, style: int, row: int, column: int) -> Any:
+        if kind == "n":
+            return self._number_or_date(text, style, row, column)
+        if kind == "s" and text.strip().isdecimal() and int(text) < len(self.workbook.texts):
+            return self.workbook.texts[int(text)] or None
+        if kind == "str":
+            return unescaped(text)
+        if kind == "b" and text in _TRUTH:
+            return _TRUTH[text]
+        if kind == "d":
+            return self._moment(text, row, column)
+        if kind == "e":
+            raise self._uncalculated(f"the error {text[:20]}", row, column)
+        raise self._damaged(f"a value of kind {kind[:20]!r}", row, column)
+
+    def _number_or_date(self, text: str, style: int, row: int, column: int) -> Any:
+        if not _NUMBER.fullmatch(text):
+            raise self._damaged(f"{text[:20]!r} as a number", row, column)
+        number = int(text) if _WHOLE.fullmatch(text) else float(text)
+        if style not in self.workbook.dates:
+            return number
+        from openpyxl.utils.datetime import (  # type: ignore[import-untyped]  # it publishes no types
+            WINDOWS_EPOCH,
+            from_excel,
+        )
+
+        if self.workbook.epoch == WINDOWS_EPOCH and int(number) == _NO_DAY and style not in self.workbook.durations:
+            raise self._refusal(
+                Defect.VALUE_OUT_OF_RANGE, "a date does not exist", row, column, "29 February 1900", "a day that was"
+            )
+        try:
+            return from_excel(number, self.workbook.epoch, timedelta=style in self.workbook.durations)
+        except (OverflowError, ValueError) as error:
+            raise self._refusal(
+                Defect.VALUE_OUT_OF_RANGE, "a date is out of range", row, column, text[:40], "dates up to the year 9999"
+            ) from error
+
+    def _moment(self, text: str, row: int, column: int) -> dt.datetime | dt.date | dt.time:
+        plain = text.removesuffix("Z")
+        kind = dt.datetime if "T" in plain else dt.date if "-" in plain else dt.time
+        try:
+            moment = kind.fromisoformat(plain)
+        except ValueError as error:
+            raise self._damaged(f"{text[:40]!r} as a date", row, column) from error
+        if getattr(moment, "tzinfo", None) is not None:
+            raise self._damaged(f"a time zone in {text[:40]!r}", row, column)
+        return moment
+
+    def _uncalculated(self, found: str, row: int, column: int) -> MalformedDataError:
+        return self._refusal(
+            Defect.UNCALCULATED_FORMULA, "a formula has no value", row, column, found, "a value in every cell"
+        )
+
+    def _damaged(self, found: str, row: int | None, column: int) -> MalformedDataError:
+        what = "the file is not readable as an xlsx workbook"
+        return self._refusal(Defect.UNREADABLE, what, row, column, found, "an xlsx file as a spreadsheet writes it")
+
+    def _refusal(
+        self, defect: Defect, what: str, row: int | None, column: int, found: str, expected: str
+    ) -> MalformedDataError:
+        return malformed(
+            defect,
+            what,
+            self.name,
+            row=row,
+            column=self.names.get(column, str(column)) if column else "",
+            found=found,
+            expected=expected,
+            remedy="open it in a spreadsheet program, mend the cell, and save it again",
+        )
+
+
+_BLOCK_ROWS = 10_000
+_BLOCK_VALUES = 500_000
+
+
+def workbook_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
+    """Read one sheet; the first row that holds anything names the columns.
+
+    Empty cells and empty texts are missing; dates and times are what the cells' styles say. Empty rows after the last
+    and empty columns without a name are left out. Of formulas the stored values are taken.
+
+    Args:
+        path: the file.
+        options: the sheet, where there are several.
+        name: how the file is called in messages; rows are numbered as in the sheet.
+
+    Raises:
+        MalformedDataError: no harmless xlsx, no such sheet, several and none named, formulas without values, columns
+            without names or of mixed types.
+    """
+    workbook = opened_workbook(path, name)
+    part = workbook.sheets[_sheet(workbook, options.sheet, name)]
+    return typed_stream(lambda: _blocks(SheetRows(path, workbook, part, name)), name)
+
+
+def _sheet(workbook: Workbook, wanted: str | None, name: str) -> str:
+    sheets = list(workbook.sheets)
+    if wanted is not None:
+        if wanted in workbook.sheets:
+            return wanted
+        raise _ambiguous(f"the workbook has no sheet '{wanted}'{did_you_mean(wanted, sheets)}", name, sheets)
+    if len(sheets) != 1:
+        raise _ambiguous("the workbook does not have exactly one sheet", name, sheets)
+    return sheets[0]
+
+
+def _ambiguous(what: str, name: str, sheets: list[str]) -> MalformedDataError:
+    return malformed(
+        Defect.SHEET_AMBIGUOUS,
+        what,
+        name,
+        found=", ".join(sheets) or "none",
+        expected="one sheet, or the name of one",
+        remedy="set dataset.sheet to one of them",
+    )
+
+
+def _blocks(sheet: SheetRows) -> Iterator[Block]:
+    rows = iter(sheet)
+    header, first = next(rows, (0, {}))
+    sheet.names = names = _names(first, header, sheet.name)
+    most = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // max(1, len(names))))
+    held: list[dict[int, Any]] = []
+    start = header + 1
+    for number, values in rows:
+        _require_named(values, number, sheet)
+        while start + len(held) < number:  # rows that are empty, or not written at all
+            held.append({})
+            if len(held) == most:
+                yield _block(start, held, names)
+                start, held = start + most, []
+        held.append(values)
+        if len(held) == most:
+            yield _block(start, held, names)
+            start, held = start + most, []
+    if held or start == header + 1:
+        yield _block(start, held, names)
+
+
+def _block(start: int, held: list[dict[int, Any]], names: dict[int, str]) -> Block:
+    columns = {column: [values.get(place) for values in held] for place, column in names.items()}
+    return Block(range(start, start + len(held)), columns)
+
+
+def _names(first: dict[int, Any], row: int, name: str) -> dict[int, str]:
+    names = {place: str(value) for place, value in first.items() if str(value).strip()}
+    require_few_columns(len(names), name)
+    seen: set[str] = set()
+    for column in names.values():
+        if column in seen:
+            what = "column names are repeated"
+            raise malformed(Defect.REPEATED_COLUMN, what, name, row=row, column=column, expected="unique names")
+        seen.add(column)
+    return names
+
+
+def _require_named(values: dict[int, Any], row: int, sheet: SheetRows) -> None:
+    unnamed = next((place for place in values if place not in sheet.names), None)
+    if unnamed is not None:
+        raise malformed(
+            Defect.UNNAMED_COLUMN,
+            "a column with values has no name",
+            sheet.name,
+            row=row,
+            column=str(unnamed),
+            found=f"a value in column {unnamed}",
+            expected="a name for every column in the first row",
+            remedy="name every column, and keep notes off the sheet",
+        )

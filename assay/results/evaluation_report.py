@@ -1,0 +1,38 @@
+"""The judgement of a model as a value."""
+
+from assay.specs.base import Spec
+from assay.specs.pipeline import Task
+
+
+class SliceReport(Spec):
+    """Metrics of the holdout rows that share one value of a column."""
+
+    column: str
+    value: str
+    rows: int
+    metrics: dict[str, float]
+
+
+class EvaluationReport(Spec):
+    """How a model did on the holdout."""
+
+    pipeline: str
+    task: Task
+    partition: str | None = None
+    family: str
+    primary_metric: str
+    greater_is_better: bool
+    holdout_rows: int
+    holdout_digest: str
+    """Identity of the holdout rows: two reports compare only if it is the same."""
+    metrics: dict[str, float]
+    """Every metric that could be computed."""
+    missing_metrics: dict[str, str] = {}
+    """Every metric that could not be computed, and why."""
+    baseline: dict[str, float]
+    """The same metrics of a model that ignores the features."""
+    slices: tuple[SliceReport, ...] = ()
+    minimum: dict[str, float] = {}
+    """The metrics' bounds that promotion asks for."""
+    annotations: dict[str, str] = {}
+    """Links to the outside, e.g. `mlflow_run_id`."""

@@ -1,0 +1,259 @@
+"""Models to files and back, without pickle.
+
+A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
+Skops keeps LightGBM's boosters as the library's own model text and XGBoost's as the library's own buffer of model and
+configuration, so that both predict the same bits after loading; the buffer is meant for the version that wrote it,
+which the manifest names. The same fit gives the same bytes; a model that was loaded may give others when saved again.
+
+A file is read only if each type in it is trusted by skops, named in `persistence_allow_list`, or an estimator or
+transformer that the manifest names by import path. That keeps foreign code from running. It does not make numbers
+inside a model safe: native libraries read trees as they are, so load only what a commit's digest vouches for.
+
+The types that a stored model may hold beside those that skops itself trusts.
+
+Skops trusts scikit-learn's public estimators and plain containers. Named here, in full and one by one, is what our own
+families need beyond that; `tests/unit/results/test_persistence.py` saves and loads each family, so that a new version of
+a library that needs another name is noticed there and not in production.
+"""
+
+import io
+import json
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
+from assay.results.trained_model import ModelManifest, TrainedModel
+
+ALLOWED_TYPES = frozenset(
+    {
+        "assay.learning.estimators.xgboost_labels.LabelledXGBClassifier",
+        "assay.learning.preprocessing.calendar_features.CalendarFeatures",
+        "assay.learning.preprocessing.raw_numbers.RawNumbers",
+        "assay.learning.preprocessing.text_features.TextFeatures",
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
+        "numpy.dtype",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.model_selection._split.KFold",
+        "sklearn.tree._tree.Tree",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBRegressor",
+    }
+)
+
+
+MODEL_FILE = "model.skops"
+MANIFEST_FILE = "manifest.json"
+EXAMPLE_FILE = "input_example.parquet"
+
+_SCHEMA = "schema.json"
+# text vectorisers remember where their stop words lie in memory, only to skip a check
+_ADDRESS = "_stop_words_id"
+
+
+def save_model(model: TrainedModel, folder: Path) -> None:
+    """Write a model into a folder, which is created if need be.
+
+    Args:
+        model: a fitted model.
+        folder: where the three files go.
+
+    Raises:
+        UntrustedModelError: the model holds a type that `load_model` would refuse.
+    """
+    data = _model_file(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(data)
+    (folder / MANIFEST_FILE).write_text(model.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
+
+
+@lru_cache(maxsize=1)  # the store, the tracker and an export write the same model, one after the other
+def _model_file(model: TrainedModel) -> bytes:
+    data = estimator_bytes(model.estimator)
+    _require_trusted(data, model.manifest.own_classes, where=MODEL_FILE)
+    return data
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Read a model that `save_model` wrote.
+
+    Args:
+        folder: the folder with the three files.
+
+    Returns:
+        A model that predicts the same bits as the saved one.
+
+    Raises:
+        ArtifactNotFoundError: a file is missing.
+        DigestMismatchError: a file is damaged.
+        UntrustedModelError: the model holds a type that is not allowed.
+        UnknownModelError: a library that the model needs is not installed.
+    """
+    import skops.io
+
+    manifest = _manifest(folder)
+    data = _bytes_of(folder / MODEL_FILE)
+    trusted = _require_trusted(data, manifest.own_classes, where=str(folder / MODEL_FILE))
+    try:
+        estimator = skops.io.loads(data, trusted=trusted)
+    except ImportError as error:
+        raise UnknownModelError(
+            "a library that the model needs is not installed",
+            where=str(folder),
+            found=str(error),
+            expected=", ".join(f"{name} {version}" for name, version in manifest.library_versions.items()),
+            remedy=f"install the extra of the family '{manifest.family}'",
+        ) from error
+    return TrainedModel(estimator, manifest, _example(folder / EXAMPLE_FILE))
+
+
+def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> list[str]:
+    """Return the types that must be passed to skops as trusted to load a model; all of them are on the allow-list.
+
+    Args:
+        saved: a folder written by `save_model`, or the bytes of a skops file.
+        own_classes: import paths of the user's own classes, for bytes; a folder's manifest has them.
+
+    Raises:
+        UntrustedModelError: the model holds a type that is not allowed.
+    """
+    if isinstance(saved, bytes):
+        return _require_trusted(saved, own_classes, where="the given bytes")
+    return _require_trusted(_bytes_of(saved / MODEL_FILE), _manifest(saved).own_classes, where=str(saved / MODEL_FILE))
+
+
+def estimator_bytes(estimator: Any) -> bytes:
+    """Return an estimator as a skops file, the same bytes for the same fit.
+
+    Skops names parts by memory address and stamps them with the time; both are replaced. Which equal values are one
+    object in memory still shows, and may change when a model is loaded.
+    """
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as written:
+        numbering = _Numbering(frozenset(written.namelist()))
+        schema = numbering.applied_to(json.loads(written.read(_SCHEMA)))
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as canonical:
+            for old, new in numbering.files.items():
+                _add(canonical, new, written.read(old))
+            _add(canonical, _SCHEMA, json.dumps(schema, separators=(",", ":")).encode())
+    return buffer.getvalue()
+
+
+class _Numbering:
+    """Gives ids and files of a skops schema numbers in their order of appearance."""
+
+    def __init__(self, files: frozenset[str]) -> None:
+        self._known_files = files
+        self._ids: dict[int, int] = {}
+        self.files: dict[str, str] = {}
+
+    def applied_to(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self.applied_to(item) for item in node]
+        if isinstance(node, dict):
+            return {key: self._value(key, value) for key, value in node.items()}
+        return node
+
+    def _value(self, key: str, value: Any) -> Any:
+        if key == "__id__" and isinstance(value, int):
+            return self._ids.setdefault(value, len(self._ids) + 1)
+        if key == _ADDRESS and isinstance(value, dict):
+            return self.applied_to(value) | {"content": "0"}
+        if key == "file" and isinstance(value, str) and value in self._known_files:
+            return self.files.setdefault(value, f"{len(self.files) + 1}{Path(value).suffix}")
+        return self.applied_to(value)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    # an entry made this way has a fixed time stamp; one made from the name alone has the present time
+    archive.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
+
+
+def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> list[str]:
+    import skops.io
+
+    try:
+        needed: list[str] = skops.io.get_untrusted_types(data=data)
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise _damaged(where, error) from error
+    beyond = set(needed) - ALLOWED_TYPES
+    # the user's modules are imported only for types that the fixed list does not settle
+    foreign = sorted(beyond - {_full_name(path) for path in own_classes}) if beyond else []
+    if foreign:
+        raise UntrustedModelError(
+            "the model holds types that are not allowed",
+            where=where,
+            found=", ".join(foreign),
+            expected="types that skops or assay.results.persistence trusts, or the pipeline file names",
+            remedy="do not load this file unless you know who wrote it; a class of your own may keep only "
+            "plain values, arrays and scikit-learn estimators in its attributes",
+        )
+    return needed
+
+
+def _full_name(path: str) -> str:
+    """Return the name skops has for a user's class, after making sure that it is an estimator or transformer."""
+    from assay.importing import import_object
+
+    kind = import_object(path, where="the model's manifest", error=UntrustedModelError)
+    if not isinstance(kind, type) or not all(hasattr(kind, name) for name in ("fit", "get_params", "set_params")):
+        raise UntrustedModelError(
+            f"'{path}' is named as a class of the model and is no estimator",
+            where="the model's manifest",
+            found=repr(kind),
+            expected="a class with fit, get_params and set_params",
+            remedy="do not load this model unless you know who wrote it",
+        )
+    return f"{kind.__module__}.{kind.__name__}"
+
+
+def _manifest(folder: Path) -> ModelManifest:
+    text = _bytes_of(folder / MANIFEST_FILE)
+    try:
+        return ModelManifest.model_validate_json(text)
+    except ValidationError as error:
+        raise _damaged(str(folder / MANIFEST_FILE), error) from error
+
+
+def _example(path: Path) -> pd.DataFrame:
+    data = _bytes_of(path)
+    try:
+        frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+    except pa.ArrowException as error:
+        raise _damaged(str(path), error) from error
+    return frame
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactNotFoundError(
+            "the model's folder is not complete",
+            where=str(path.parent),
+            found=f"no {path.name}",
+            expected=f"{MODEL_FILE}, {MANIFEST_FILE} and {EXAMPLE_FILE}",
+            remedy="fetch the model again, or train it again",
+        ) from error
+
+
+def _damaged(where: str, error: Exception) -> DigestMismatchError:
+    return DigestMismatchError(
+        "the model's file is damaged",
+        where=where,
+        found=f"{type(error).__name__}: {error}",
+        expected="a file as it was saved",
+        remedy="fetch the model again, or train it again",
+    )

@@ -1,0 +1,61 @@
+"""A fitted model together with all that is needed to use, explain and rebuild it."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pandas as pd
+from pydantic import JsonValue
+
+from assay.data.schema import TableSchema
+from assay.specs.base import Spec
+from assay.specs.pipeline import Task
+
+
+class ModelManifest(Spec):
+    """The facts of a fitted model; everything here is JSON."""
+
+    pipeline: str
+    task: Task
+    target: str
+    classes: tuple[str | bool | int | float, ...] = ()
+    """Class labels in the order of `predict_proba`'s columns; for binary tasks the last is the positive one."""
+    features: TableSchema
+    """The columns that the model takes, in order."""
+    unused_columns: dict[str, str] = {}
+    """Columns of the training table that are no features, and why."""
+    family: str
+    parameters: dict[str, JsonValue]
+    scenario_applied: str
+    """`full`, `incremental`, or `full (no champion yet)`."""
+    seed: int
+    model_version: str
+    spec_digest: str
+    data_digests: dict[str, str]
+    """Fingerprint digest of the training data, by partition key (the empty key without partitions)."""
+    train_rows: int
+    holdout_rows: int
+    library_versions: dict[str, str]
+    own_classes: tuple[str, ...] = ()
+    """Estimators and transformers of the user's own in the model, by the import paths of the pipeline file."""
+    annotations: dict[str, str] = {}
+    """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A fitted scikit-learn pipeline and its manifest; the estimator is not fitted again.
+
+    Attributes:
+        estimator: fitted `sklearn.pipeline.Pipeline` of preprocessing and model; takes the feature frame.
+        manifest: its facts.
+        input_example: up to five rows of the feature frame, as handed to `estimator`.
+    """
+
+    estimator: Any
+    manifest: ModelManifest
+    input_example: pd.DataFrame
+
+    def annotated(self, **annotations: str) -> Self:
+        """Return the same model with more links in its manifest."""
+        merged = self.manifest.annotations | annotations
+        return replace(self, manifest=self.manifest.model_copy(update={"annotations": merged}))

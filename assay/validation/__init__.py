@@ -1,5 +1,0 @@
-"""The data-quality gate: rules, their verdict, the report and the receipt.
-
-Belongs here: deciding whether a table may be learned from, and proving later that it was so decided.
-Does not belong here: storing verdicts (`resources.commits`), showing them (`ml_assets`).
-"""

@@ -1,0 +1,35 @@
+"""`python -m ml_assets.notifications --test`: one notice to every channel that is set, to see whether it arrives."""
+
+import argparse
+import datetime as dt
+import logging
+import sys
+
+from assay.errors import AssayError
+from assay.notices.wording import trial
+from resources.notifications.notifier import notifier_of
+from resources.settings import Settings
+
+
+def main() -> int:
+    """Send the trial; return 0 when every channel took it, 2 otherwise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ml_assets.notifications", description="Try the notification settings."
+    )
+    parser.add_argument("--test", action="store_true", required=True, help="send one notice to every channel")
+    parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        notifier = notifier_of(Settings())
+    except AssayError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    answers = notifier.try_all(trial(notifier.ui_url, moment), logging.getLogger("assay.notices"))
+    for name, failure in answers.items():
+        sys.stdout.write(f"{name}: {failure or 'taken'}\n")
+    return 2 if any(answers.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

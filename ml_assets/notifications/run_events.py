@@ -1,0 +1,205 @@
+"""What there is to tell of a run that has ended, read from Dagster's event log.
+
+Where the gate refused data, that is what is told, and not a second time as a failed run.
+
+Addresses of pages of Dagster's user interface.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
+
+import dagster as dg
+from dagster._core.events import DagsterEvent
+
+from assay.errors import GateRejectedError
+from assay.notices.notice import Kind, Notice
+from assay.notices.wording import (
+    EndedRun,
+    FailedRule,
+    ToldError,
+    alarmed,
+    gate_refused,
+    promoted,
+    rolled_back,
+    run_failed,
+    told_error,
+)
+from ml_assets.pipeline.automation import ALARM_CHECKS
+from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
+
+
+def run_page(ui_url: str, run_id: str) -> str:
+    """Return the address of a run's page."""
+    return f"{ui_url}/runs/{quote(run_id)}"
+
+
+def asset_page(ui_url: str, key: dg.AssetKey, partition: str | None = None) -> str:
+    """Return the address of an asset's page, and there of one partition."""
+    page = f"{ui_url}/assets/{'/'.join(quote(part, safe='') for part in key.path)}"
+    return f"{page}?{urlencode({'view': 'partitions', 'partition': partition})}" if partition else page
+
+
+def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
+    """Return the address of a check's page."""
+    return f"{asset_page(ui_url, check.asset_key)}?{urlencode({'view': 'checks', 'checkDetail': check.name})}"
+
+
+GATED = "validated_dataset"
+# the checks that fail where an alarm begins: an alarm that goes on is no new event
+ALARMS = {check: Kind(name) for name, (_, check) in ALARM_CHECKS.items()}
+_CHAMPION_WORDS: Mapping[str, Callable[..., Notice]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
+_Event = dg.DagsterEventType
+_READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """One run's events.
+
+    Attributes:
+        run: the run.
+        ui_url: address of the user interface.
+        events: of the kinds that notices are made of, in order.
+        again: whether Dagster starts a failed run again.
+    """
+
+    run: EndedRun
+    ui_url: str
+    events: Sequence[DagsterEvent]
+    again: bool
+
+    def of(self, kind: dg.DagsterEventType) -> list[DagsterEvent]:
+        """Return the events of one kind."""
+        return [event for event in self.events if event.event_type == kind]
+
+    def failed_checks(self) -> list[dg.AssetCheckEvaluation]:
+        """Return the evaluations that did not pass."""
+        checks = [event.asset_check_evaluation_data for event in self.of(_Event.ASSET_CHECK_EVALUATION)]
+        return [check for check in checks if not check.passed]
+
+    def champion_events(self) -> Iterator[tuple[dg.AssetMaterialization | dg.AssetObservation, str | None]]:
+        """Yield what was recorded of champions, with the partition."""
+        for event in self.events:
+            asset: dg.AssetMaterialization | dg.AssetObservation | None = None
+            if event.event_type == _Event.ASSET_MATERIALIZATION:
+                asset = event.step_materialization_data.materialization
+            elif event.event_type == _Event.ASSET_OBSERVATION:
+                asset = event.asset_observation_data.asset_observation
+            if asset is not None and asset.asset_key.path[-1] == CHAMPION:
+                yield asset, event.partition
+
+    def run_of(self, key: dg.AssetKey, partition: str | None = None) -> EndedRun:
+        """Return the run as the one that made an asset, of one partition where that is known."""
+        return replace(self.run, pipeline=key.path[0], partition=partition or self.run.partition)
+
+    def page(self, key: dg.AssetKey, partition: str | None) -> str:
+        """Return the address of an asset's page, of one partition where there is one."""
+        return asset_page(self.ui_url, key, partition)
+
+
+def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notice]:
+    """Return what to tell of one run.
+
+    Args:
+        instance: whose event log.
+        run_id: of a run that has ended.
+        failed: whether it failed.
+        ui_url: address of the user interface.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None:  # deleted since
+        return []
+    records = instance.get_records_for_run(run_id, of_type=_READ).records
+    ended = EndedRun(
+        run_id=run_id,
+        job=run.job_name,
+        pipeline=run.tags.get("pipeline", run.job_name),
+        partition=_partition(run.tags),
+        page=run_page(ui_url, run_id),
+    )
+    events = [event for record in records if (event := record.event_log_entry.dagster_event)]
+    log = RunLog(ended, ui_url, events, again=run.tags.get("dagster/will_retry") == "true")
+    refusals = _refusals(log)
+    failures = _failure(log, refused=set(refusals)) if failed else []
+    return [*_champions(log), *_alarms(log), *(_refusal(log, *found) for found in refusals.items()), *failures]
+
+
+def _champions(log: RunLog) -> Iterator[Notice]:
+    for asset, partition in log.champion_events():
+        told = {name: str(value.value) for name, value in asset.metadata.items()}
+        words = _CHAMPION_WORDS.get(told.get("decision", ""))
+        if words is not None:
+            facts = [told.get(name, "") for name in ("champion version", "previous champion", "reason")]
+            yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key, partition))
+
+
+def _alarms(log: RunLog) -> Iterator[Notice]:
+    for check in log.failed_checks():
+        if kind := ALARMS.get(check.check_name):
+            run = log.run_of(check.asset_key, check.partition)
+            yield alarmed(run, kind, check.description or "", log.page(check.asset_key, check.partition))
+
+
+def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notice:
+    partitions = ", ".join(dict.fromkeys(check.partition for check in checks if check.partition))
+    page = check_page(log.ui_url, checks[0].asset_check_key)
+    return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), page)
+
+
+def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notice]:
+    """Return the notice of the first step that failed; none where every failure follows from the gate's refusal."""
+    steps = log.of(_Event.STEP_FAILURE)
+    gates = {key.to_python_identifier() for key in refused}
+    own = [step for step in steps if step.step_key not in gates and not _is_refusal(_error(step))]
+    if refused and not own:
+        return []
+    told = own or steps
+    if not told:
+        return [run_failed(log.run, "", None, again=log.again)]
+    step = told[0].step_key or ""
+    # the key of an asset's step is the asset's, with two underscores between its parts
+    pipeline = step.rpartition("__")[0] or log.run.pipeline
+    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]), again=log.again)]
+
+
+def _is_refusal(error: ToldError | None) -> bool:
+    return error is not None and error.code == GateRejectedError.code
+
+
+def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
+    """Return the gate's checks that blocked, by asset."""
+    found: dict[dg.AssetKey, list[dg.AssetCheckEvaluation]] = {}
+    for check in log.failed_checks():
+        if check.asset_key.path[-1] == GATED and check.severity == dg.AssetCheckSeverity.ERROR:
+            found.setdefault(check.asset_key, []).append(check)
+    return found
+
+
+def _rules(checks: Sequence[dg.AssetCheckEvaluation]) -> list[FailedRule]:
+    """Return each rule once, with its rows of all partitions of the run."""
+    rows: dict[str, int] = {}
+    for check in checks:
+        failing = check.metadata.get("failing rows")
+        rows[check.check_name] = rows.get(check.check_name, 0) + int(str(failing.value) if failing else 0)
+    return [FailedRule(name, count or None) for name, count in rows.items()]
+
+
+def _report(checks: Sequence[dg.AssetCheckEvaluation]) -> str:
+    return next((str(check.metadata["report"].value) for check in checks if "report" in check.metadata), "")
+
+
+def _error(event: DagsterEvent) -> ToldError | None:
+    error, chain = event.step_failure_data.error, []
+    while error is not None:
+        chain.append(error.message)
+        error = error.cause or error.context
+    return told_error(chain) if chain else None
+
+
+def _partition(tags: Mapping[str, str]) -> str:
+    first, last = tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
+    if first and last:
+        return first if first == last else f"{first} to {last}"
+    return tags.get("dagster/partition", "")

@@ -1,0 +1,104 @@
+"""The sensor that tells people of runs that have ended.
+
+Its cursor holds which runs were looked at and which deliveries wait, and is stored as one: an event is told once, over
+restarts too. Dagster's own sensor of failed runs keeps no state in which a delivery could wait.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import dagster as dg
+from dagster._core.event_api import RunStatusChangeRecordsFilter
+
+from assay.notices.notice import Notice
+from assay.notices.outbox import Outbox, outbox_from
+from ml_assets.notifications.run_events import notices_of
+from resources.notifications.notifier import Notifier
+
+_End: TypeAlias = Literal[
+    dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_CANCELED
+]
+_RUNS_PER_TICK = 50
+_INTERVAL_SECONDS = 30
+_ENDS: Mapping[str, _End] = {
+    "failure": dg.DagsterEventType.RUN_FAILURE,
+    "success": dg.DagsterEventType.RUN_SUCCESS,
+    "canceled": dg.DagsterEventType.RUN_CANCELED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the cursor holds: the last event seen of each way to end, and what waits."""
+
+    seen: Mapping[str, int]
+    outbox: Outbox
+
+    def to_cursor(self) -> str:
+        return json.dumps({"seen": dict(self.seen), "outbox": self.outbox.to_json()})
+
+
+def notification_sensor(notifier: Notifier) -> dg.SensorDefinition:
+    """Return `notification_sensor`; it runs from the start where there is a channel beside the log.
+
+    Args:
+        notifier: the deployment's channels. Not a resource: Dagster would show what it is made of.
+    """
+    to_others = len(notifier.names) > 1
+
+    @dg.sensor(
+        name="notification_sensor",
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING if to_others else dg.DefaultSensorStatus.STOPPED,
+        description=f"Tells of failures, promotions and alarms by {', '.join(notifier.names)}.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        state = _state_of(context.cursor, context.instance, context.log)
+        seen, notices = _news(state, context.instance, notifier, context.log)
+        outbox = state.outbox.with_notices(notices, notifier.names)
+        left = notifier.outbox_after(outbox, time.time(), context.log)
+        summary = f"{len(notices)} new, {len(left.waiting)} deliveries wait"
+        return dg.SensorResult(skip_reason=summary, cursor=_State(seen, left).to_cursor())
+
+    return sensor
+
+
+def _state_of(cursor: str | None, instance: dg.DagsterInstance, log: logging.Logger) -> _State:
+    """Read the cursor; the first look begins with the runs that end after it."""
+    if not cursor:
+        return _beginning(instance)
+    try:
+        stored = json.loads(cursor)
+        return _State({name: int(stored["seen"][name]) for name in _ENDS}, outbox_from(stored["outbox"]))
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("the cursor is none of this version (%s); what waited is not told", type(error).__name__)  # noqa: TRY400 - its text may hold notices
+        return _beginning(instance)
+
+
+def _beginning(instance: dg.DagsterInstance) -> _State:
+    newest = {name: instance.fetch_run_status_changes(end, limit=1).records for name, end in _ENDS.items()}
+    return _State({name: records[0].storage_id if records else 0 for name, records in newest.items()}, Outbox())
+
+
+def _news(
+    state: _State, instance: dg.DagsterInstance, notifier: Notifier, log: logging.Logger
+) -> tuple[dict[str, int], list[Notice]]:
+    """Return how far the event log was read, and what to tell of the runs that ended since."""
+    seen, notices = dict(state.seen), []
+    for name, end in _ENDS.items():
+        since = RunStatusChangeRecordsFilter(end, after_storage_id=seen[name])
+        for record in instance.fetch_run_status_changes(since, limit=_RUNS_PER_TICK, ascending=True).records:
+            seen[name] = record.storage_id
+            failed = end is dg.DagsterEventType.RUN_FAILURE
+            try:
+                found = notices_of(instance, record.run_id, failed=failed, ui_url=notifier.ui_url)
+            except Exception:
+                # one run that cannot be read must not silence all that follow
+                log.exception("run %s cannot be told of", record.run_id)
+                continue
+            notices += [notice for notice in found if notice.kind in notifier.kinds]
+    return seen, notices

@@ -1,0 +1,118 @@
+"""The champion as scoring and monitoring meet it: the model, its version, and the rows that it learned from."""
+
+from typing import TypeVar
+
+import dagster as dg
+import pandas as pd
+from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
+
+from assay.data.dataset import ValidatedDataset
+from assay.data.frames import feature_frame
+from assay.errors import ArtifactNotFoundError, TrackingError
+from assay.promotion.champion import ChampionInForce
+from assay.specs import PipelineSpec
+from assay.specs.base import Spec
+from ml_assets.pipeline.partitions import partitions_of
+from ml_assets.pipeline.run_context import asset_key, partition_of
+from ml_assets.pipeline.verified_inputs import require_gated
+from resources.artifacts.store import ArtifactStore
+from resources.mlflow.registry import MlflowModelRegistry
+
+Report = TypeVar("Report", bound=Spec)
+NO_CHAMPION = "there is no champion yet"
+
+
+def champion_in_force(
+    context: dg.AssetExecutionContext, registry: MlflowModelRegistry, spec: PipelineSpec
+) -> ChampionInForce | None:
+    """Load the champion.
+
+    Returns:
+        The champion; None where there is none yet and a condition started the run, not a person: rows that come before
+        the first promotion are no failure to tell anybody of.
+
+    Raises:
+        TrackingError: there is none yet.
+        DigestMismatchError: its files are not those that were registered.
+    """
+    found = registry.in_force(spec.registered_name)
+    if found is not None:
+        return ChampionInForce(found.model, found.version.version, found.version.holdout_value)
+    if AUTOMATION_CONDITION_TAG in context.run.tags:
+        context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
+        return None
+    raise TrackingError(
+        NO_CHAMPION,
+        where=f"registered model {spec.registered_name}",
+        expected="a promoted model",
+        remedy=f"materialise {spec.name}/champion_model first",
+    )
+
+
+def training_features(champion: ChampionInForce, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:
+    """Return the feature frame of the rows that the champion learned from, in the versions that it learned from.
+
+    Raises:
+        ArtifactNotFoundError: a version is no longer there.
+    """
+    asset, manifest = tuple(asset_key(spec, "validated_dataset").path), champion.model.manifest
+    frames = []
+    for partition, digest in champion.training_digests(spec).items():
+        commit = artifacts.of_data(asset, partition or None, digest)
+        if commit is None:
+            raise ArtifactNotFoundError(
+                "the rows that the champion learned from are not in the store",
+                where="/".join(asset) + (f", partition {partition}" if partition else ""),
+                found=f"no version with data digest {digest[:16]}",
+                remedy="train and promote a model from rows of this store",
+            )
+        table = artifacts.read(commit, ValidatedDataset, list(manifest.features.names)).table
+        frames.append(feature_frame(table, manifest.features))
+    return pd.concat(frames, ignore_index=True)
+
+
+def newest_validated(
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, spec: PipelineSpec
+) -> ValidatedDataset:
+    """Return the rows of the newest partition that passed the gate, receipt verified.
+
+    Raises:
+        ArtifactNotFoundError: no partition has passed yet.
+        GateError: the newest version of that partition was refused, or its receipt does not fit.
+    """
+    key, partitions = asset_key(spec, "validated_dataset"), partitions_of(spec)
+    made = context.instance.get_materialized_partitions(key) if partitions is not None else set()
+    newest = next((each for each in reversed(_keys(context, partitions)) if each in made), None) if partitions else None
+    if partitions is not None and newest is None:
+        raise ArtifactNotFoundError(
+            "no partition has passed the gate yet",
+            where=key.to_user_string(),
+            remedy=f"materialise {key.to_user_string()} first",
+        )
+    dataset = artifacts.load(tuple(key.path), newest, ValidatedDataset)
+    require_gated(dataset, spec, newest)
+    return dataset
+
+
+def earlier_reports(
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, kind: type[Report], most: int
+) -> list[Report]:
+    """Return this asset's reports of the windows before this one, oldest first.
+
+    Windows are the partitions before this one, or without partitions the asset's own versions.
+    """
+    asset, own = tuple(context.asset_key.path), partition_of(context)
+    if own is None:
+        newest = artifacts.log.newest_number(asset, None)
+        commits = [artifacts.log.read(asset, None, number) for number in range(max(1, newest - most + 1), newest + 1)]
+    else:
+        keys = _keys(context, context.assets_def.partitions_def)
+        before = keys[: keys.index(own)] if own in keys else []
+        found = [artifacts.log.newest(asset, key) for key in before[-most:]]
+        commits = [commit for commit in found if commit is not None]
+    return [artifacts.read(commit, kind) for commit in commits]
+
+
+def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str] | None) -> list[str]:
+    """Return all partition keys: in time, or in the order in which objects were first seen."""
+    return list(partitions.get_partition_keys(dynamic_partitions_store=context.instance)) if partitions else []

@@ -1,0 +1,226 @@
+"""The job that starts over what a new-data sensor gave up.
+
+Runs of a sensor's arrivals that failed, as Dagster's records tell them.
+
+The sensor that sees new and rewritten objects of a source and starts a run for each.
+
+Each object version is requested once: its run key names it, and requests, partitions and the sensor's state are handed
+to Dagster together, so that a crash at any moment loses and repeats nothing.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.storage.tags import (
+    PARTITION_NAME_TAG,
+    RETRY_NUMBER_TAG,
+    RUN_KEY_TAG,
+    SENSOR_NAME_TAG,
+    WILL_RETRY_TAG,
+)
+from dagster_shared.error import SerializableErrorInfo
+from pydantic import Field
+
+from assay.arrivals.evaluation import Tick, evaluate
+from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, FailedRun, kind_of
+from assay.arrivals.names import listing_pattern, parse_run_key
+from assay.arrivals.scan import Arrival, Circumstances
+from assay.arrivals.state import FailuresSeen, parse_state
+from assay.errors import SourceNotFoundError
+from assay.specs import PipelineSpec
+from ml_assets.pipeline.partitions import partitions_of
+from ml_assets.pipeline.run_context import asset_key
+from resources.arrivals_store import ArrivalsStore
+from resources.data_sources import DataSources
+
+_FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+_ASSAY = "assay."
+
+
+def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: FailuresSeen) -> list[FailedRun]:
+    """Return the runs that failed since the sensor last looked, oldest first; late records are returned again.
+
+    Args:
+        instance: holds the records.
+        job: the job that the sensor starts.
+        sensor: its name.
+        seen: how far it looked.
+    """
+    records = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=job,
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=dt.datetime.fromtimestamp(max(seen.until - LATE_SECONDS, 0), dt.UTC),
+        ),
+        limit=MOST_WAITING + len(seen.handled),
+        order_by="update_timestamp",
+        ascending=True,
+    )
+    return [
+        _described(instance, record)
+        for record in records
+        if _is_left_to(sensor, record.dagster_run) and record.dagster_run.run_id not in seen.handled
+    ]
+
+
+def _is_left_to(sensor: str, run: dg.DagsterRun) -> bool:
+    """Whether a sensor started a run, and neither Dagster nor a person starts it again."""
+    by_a_person = run.parent_run_id is not None and RETRY_NUMBER_TAG not in run.tags
+    by_dagster = run.tags.get(WILL_RETRY_TAG) == "true"
+    return run.tags.get(SENSOR_NAME_TAG) == sensor and not by_a_person and not by_dagster
+
+
+def _described(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
+    run = record.dagster_run
+    run_key = run.tags[RUN_KEY_TAG]
+    uri, _, version = parse_run_key(run_key).arrival.rpartition("@")
+    chain = list(_errors(instance, run.run_id))
+    return FailedRun(
+        run_id=run.run_id,
+        run_key=run_key,
+        moment=record.update_timestamp.replace(tzinfo=dt.UTC).timestamp(),
+        uri=uri or None,
+        version=version if uri else None,
+        partition_key=run.tags.get(PARTITION_NAME_TAG),
+        kind=kind_of(error.cls_name or "" for error in chain),
+        reason=_reason(chain),
+    )
+
+
+def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerializableErrorInfo]:
+    for entry in instance.all_logs(run_id, of_type=_FAILURES):
+        data = entry.get_dagster_event().event_specific_data
+        error = getattr(data, "error", None)
+        while error is not None:
+            yield error
+            error = error.cause
+
+
+def _reason(chain: list[SerializableErrorInfo]) -> str:
+    """Return the first line of the typed error; of other errors the type alone, for a message may hold anything."""
+    told = next((error.message for error in chain if error.message.startswith(_ASSAY)), "")
+    if told:
+        return told.split("\n")[0].partition(": ")[2][:300]
+    return chain[-1].cls_name or "an error" if chain else "the process ended without an error"
+
+
+def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """Return `<pipeline>_new_data_sensor`.
+
+    Args:
+        spec: the pipeline.
+        job: what is started: retraining, or reading and validating alone.
+
+    Raises:
+        SpecError: the source's objects do not tell which partition is new.
+    """
+    pattern = listing_pattern(spec.dataset)
+    rules = Circumstances(
+        spec.dataset, skip_existing=spec.automation.existing == "skip", has_partition=_partition_test(spec)
+    )
+
+    @dg.sensor(
+        name=f"{spec.name}_new_data_sensor",
+        job=job,
+        minimum_interval_seconds=spec.automation.interval_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Starts {job.name} for every new or rewritten object of the source.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore
+    ) -> dg.SensorResult:
+        state = parse_state(context.cursor, pattern)
+        tick = evaluate(
+            state,
+            data_sources.listing(spec.dataset),
+            arrivals_store.of(spec.name),
+            failed_arrivals(context.instance, job.name, f"{spec.name}_new_data_sensor", state.failures),
+            rules,
+            max_retries=spec.automation.max_retries,
+            now=time.time(),
+        )
+        context.log.info(tick.message)
+        return _result(spec, tick, context.instance)
+
+    return sensor
+
+
+def _result(spec: PipelineSpec, tick: Tick, instance: dg.DagsterInstance) -> dg.SensorResult:
+    return dg.SensorResult(
+        run_requests=[_request(arrival) for arrival in tick.runs],
+        skip_reason=None if tick.runs else tick.message,
+        dynamic_partitions_requests=_new_partitions(spec, tick.runs, instance),
+        asset_events=[_observation(spec, letter) for letter in tick.letters],
+        cursor=tick.state.model_dump_json(),
+    )
+
+
+def _request(arrival: Arrival) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=arrival.run_key,
+        partition_key=arrival.partition_key,
+        tags={"assay/arrived": (arrival.uri or "all objects")[:250]},
+    )
+
+
+def _new_partitions(
+    spec: PipelineSpec, arrivals: tuple[Arrival, ...], instance: dg.DagsterInstance
+) -> list[dg.AddDynamicPartitionsRequest]:
+    if spec.dataset.partitions.by != "object":
+        return []
+    name = f"{spec.name}_objects"
+    keys = dict.fromkeys(str(arrival.partition_key) for arrival in arrivals)
+    new = [key for key in keys if not instance.has_dynamic_partition(name, key)]
+    return [dg.AddDynamicPartitionsRequest(name, new)] if new else []
+
+
+def _observation(spec: PipelineSpec, letter: DeadLetter) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        asset_key(spec, "raw_dataset"),
+        partition=letter.partition_key,
+        description=f"given up after {letter.attempts} runs: {letter.reason}",
+        metadata={f"dead_letter/{name}": value for name, value in letter.model_dump().items() if value is not None},
+    )
+
+
+def _partition_test(spec: PipelineSpec) -> Callable[[str], bool]:
+    """Return whether a run of a partition can be started: a month exists once it has ended."""
+    partitions = partitions_of(spec)
+    if partitions is None or spec.dataset.partitions.by == "object":
+        return lambda _: True
+    return partitions.has_partition_key
+
+
+class RedriveConfig(dg.Config):
+    """Which dead letters are started over."""
+
+    pipeline: str = Field(description="Whose new-data sensor gave them up.")
+    uri: str | None = Field(default=None, description="The object; all that were given up unless set.")
+
+
+@dg.op(description="Have the sensor start over what it gave up.")
+def order_redrive(context: dg.OpExecutionContext, config: RedriveConfig, arrivals_store: ArrivalsStore) -> int:
+    """Order dead letters to be started over at the sensor's next look; returns how many."""
+    kept = arrivals_store.of(config.pipeline)
+    letters = {name: kept.letter(name) for name in kept.dead().names}
+    ordered = {name: letter for name, letter in letters.items() if config.uri in {None, letter.uri}}
+    if not ordered:
+        raise SourceNotFoundError(
+            "there is no such dead letter",
+            where=f"{config.pipeline}, {config.uri or 'any object'}",
+            expected=", ".join(sorted(str(letter.uri) for letter in letters.values())),
+            remedy="see the message of the sensor's last tick",
+        )
+    for name, letter in ordered.items():
+        kept.order(name)
+        context.log.info("%s starts over at the sensor's next look", letter.uri or config.pipeline)
+    return len(ordered)
+
+
+@dg.job(description="Start over the arrivals that a pipeline's new-data sensor gave up.")
+def arrivals_redrive_job() -> None:
+    """One step: `order_redrive`."""
+    order_redrive()

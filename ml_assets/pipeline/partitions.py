@@ -1,0 +1,77 @@
+"""Partitions of a pipeline's assets and checks, and the window of partitions that a model learns from."""
+
+import datetime as dt
+import warnings
+from typing import Any
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+
+
+def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
+    """Return the partitions that all assets of a pipeline share; None without partitions."""
+    partitions = spec.dataset.partitions
+    if partitions.by == "none":
+        return None
+    if partitions.by == "object":
+        return dg.DynamicPartitionsDefinition(name=f"{spec.name}_objects")
+    return dg.TimeWindowPartitionsDefinition(
+        start=_moment(str(partitions.start), partitions.key_format),
+        end=_moment(partitions.end, partitions.key_format) if partitions.end else None,
+        fmt=partitions.key_format,
+        cron_schedule=_CRON[partitions.by],
+    )
+
+
+def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **options: Any) -> dg.AssetCheckSpec:
+    """Return a check with the asset's partitions: a partition that fails is not hidden by the next one's success.
+
+    Args:
+        spec: the pipeline.
+        name: of the check.
+        asset: the asset that is checked.
+        options: further options of `dagster.AssetCheckSpec`.
+    """
+    with warnings.catch_warnings():
+        # partitions of checks are a preview; that they work is tested, and Dagster's minor version is pinned
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
+
+
+def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
+    """Return which upstream partitions a model's partition reads.
+
+    Split by time, that is the holdout and the training partitions before it; otherwise the same partition.
+    """
+    if spec.split.by != "time" or spec.split.train_partitions is None:
+        return None
+    # a window cut short by the first partition is refused by the split, which says how many are missing
+    return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
+
+
+def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.PartitionsDefinition[str], key: str) -> list[str]:
+    """Return the keys that a partition reads of an asset with the same partitions, oldest first.
+
+    Args:
+        mapping: the input's; the same partition where there is none.
+        partitions: of both assets.
+        key: the partition that reads.
+    """
+    if mapping is None:
+        return [key]
+    own = partitions.subset_with_partition_keys([key])
+    read = mapping.get_upstream_mapped_partitions_result_for_partitions(own, partitions, partitions)
+    return sorted(read.partitions_subset.get_partition_keys())
+
+
+def missing_history(mapping: dg.TimeWindowPartitionMapping, keys: list[str]) -> int:
+    """Return how many partitions a window lacks because it reaches back before the first one."""
+    return mapping.end_offset - mapping.start_offset + 1 - len(keys)
+
+
+_CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *", "year": "0 0 1 1 *"}
+
+
+def _moment(key: str, key_format: str) -> dt.datetime:
+    return dt.datetime.strptime(key, key_format).replace(tzinfo=dt.UTC)

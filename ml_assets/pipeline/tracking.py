@@ -1,0 +1,69 @@
+"""What of a run goes to the experiment tracker."""
+
+import dagster as dg
+
+from assay.learning.evaluation.plots import tuning_history_plot
+from assay.learning.splitting import Split
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
+from assay.specs import PipelineSpec
+from assay.specs.base import digest_of
+from ml_assets.pipeline.run_context import partition_of
+from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
+
+
+def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunIdentity:
+    """Return what makes this training one MLflow run, however often it is retried."""
+    return RunIdentity(
+        pipeline=spec.name,
+        dagster_run_id=context.run.run_id,
+        asset_key=context.asset_key.to_user_string(),
+        partition=partition_of(context),
+    )
+
+
+def run_tags(spec: PipelineSpec, split: Split) -> dict[str, str]:
+    """Return the tags by which a run is found again."""
+    return {
+        "pipeline": spec.name,
+        "spec_digest": digest_of(spec),
+        "data_digest": digest_of(split.data_digests),
+        "model_version": spec.model.version,
+        **spec.tracking.tags,
+    }
+
+
+def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparameters, spec: PipelineSpec) -> None:
+    """Log parameters, trials, the spec and the model."""
+    facts = model.manifest
+    tracked.log_params(
+        {
+            "family": facts.family,
+            "scenario": facts.scenario_applied,
+            "seed": facts.seed,
+            "train_rows": facts.train_rows,
+            "holdout_rows": facts.holdout_rows,
+            "target": facts.target,
+            **facts.parameters,
+        }
+    )
+    if best.value is not None:
+        tracked.log_metrics({f"validation_{best.metric}": best.value})
+    if best.trials:
+        tracked.log_trials(best, spec.tracking.trials)
+        tracked.log_png("plots/tuning_history.png", tuning_history_plot(best))
+    tracked.log_json("pipeline_spec.json", spec.model_dump(mode="json"))
+    tracked.log_model(model)
+
+
+def log_evaluation(
+    tracker: MlflowTracker, model: TrainedModel, report: EvaluationReport, plots: dict[str, bytes]
+) -> None:
+    """Add the judgement to the run of the training it judges."""
+    with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
+        tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()})
+        tracked.log_metrics({f"baseline_{name}": value for name, value in report.baseline.items()})
+        tracked.log_json("evaluation_report.json", report.model_dump(mode="json"))
+        for name, png in plots.items():
+            tracked.log_png(f"plots/{name}.png", png)

@@ -1,0 +1,197 @@
+"""Dagster's way to the artifact store: outputs become commits, inputs are read verified."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast, get_args, get_origin
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+from pydantic import PrivateAttr
+
+from assay.errors import StorageError
+from resources.artifacts.partitioned_input import HeldWindow, PartitionedInput, RangeOutcome
+from resources.artifacts.store import ArtifactStore, Attempt
+from resources.s3 import client_of
+from resources.store.commit_record import Commit
+from resources.store.opening import open_store
+
+_FAILED, _PASSED_OVER = "partitions that failed", "partitions passed over"
+
+
+class ArtifactIOManager(dg.ConfigurableIOManager):
+    """One code path for disk and S3; the client of S3 is dagster-aws's."""
+
+    storage_uri: str
+    s3: dg.ResourceDependency[S3Resource]
+    _artifacts: ArtifactStore | None = PrivateAttr(default=None)
+    _read: dict[tuple[str, str], dict[str, str]] = PrivateAttr(default_factory=dict)
+
+    def artifacts(self) -> ArtifactStore:
+        """Return the store, for assets that publish more than their output."""
+        if self._artifacts is None:
+            self._artifacts = ArtifactStore(open_store(self.storage_uri, lambda: client_of(self.s3)))
+        return self._artifacts
+
+    def inputs_of(self, run_id: str, step_key: str) -> dict[str, str]:
+        """Return the versions that a step has read, by `asset[@partition]`."""
+        return dict(self._read.get((run_id, step_key), {}))
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Publish an asset's value and tell the UI where and what it is.
+
+        The outcome of a step that made many partitions is told to the steps after it; the values are published already.
+        """
+        if isinstance(obj, RangeOutcome):
+            told = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.passed_over)}
+            context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in told.items()})
+            return
+        attempt = Attempt(
+            run_id=context.run_id,
+            attempt_id=_attempt_id(context),
+            code_version=_code_version(context),
+            inputs=self.inputs_of(context.run_id, context.step_key),  # every output of a step has them all
+        )
+        context.add_output_metadata(self.published(context.asset_key, _partition_of(context), obj, attempt))
+
+    def published(self, key: dg.AssetKey, partition: str | None, value: Any, attempt: Attempt) -> dict[str, Any]:
+        """Publish a value; return metadata that says where and what it is.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
+
+    def forget_inputs(self, run_id: str, step_key: str) -> None:
+        """Forget what a step has read, before it goes on to its next partition."""
+        self._read.pop((run_id, step_key), None)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Read the newest version of every upstream partition that the input maps to.
+
+        An input annotated `dict[str, X]` gets one value for each partition key, and `{"": value}` without
+        partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
+        A step that makes many partitions gets a `PartitionedInput` instead, and reads what each of them needs.
+
+        Raises:
+            ArtifactNotFoundError: partitions were never published; names them all.
+            GateRejectedError: the newest of a partition is a refusal.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        kind, many = _kind_asked_for(context)
+        if _makes_many(context):
+            return self._partitioned(context, kind, many=many)
+        asset = tuple(context.asset_key.path)
+        keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
+        if not many and len(keys) != 1:
+            raise StorageError(
+                "an input reads several partitions into one value",
+                where="/".join(asset),
+                found=f"{len(keys)} partitions",
+                expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
+            )
+        commits = self.artifacts().newest_of(asset, keys)
+        values = {key or "": self._load(context, commit, kind) for key, commit in commits.items()}
+        return values if many else values[keys[0] or ""]
+
+    def _partitioned(self, context: dg.InputContext, kind: type[Any], *, many: bool) -> PartitionedInput:
+        asset, found = tuple(context.asset_key.path), dict[str, Commit]()
+
+        def read(keys: Sequence[str]) -> dict[str, Any]:
+            newest = {str(key): commit for key, commit in self.artifacts().newest_of(asset, keys).items()}
+            found.update(newest)
+            return {key: self._load(context, commit, kind) for key, commit in newest.items()}
+
+        def note(keys: Iterable[str]) -> None:
+            for key in keys:
+                self._note(context, found[key])
+
+        def published(key: str) -> bool:
+            return self.artifacts().log.newest(asset, key) is not None
+
+        return PartitionedInput(HeldWindow(read), many, self._outcome_of_step_before(context), published, note)
+
+    def _outcome_of_step_before(self, context: dg.InputContext) -> RangeOutcome:
+        """Return which partitions the step before could not make, but for those that were made since."""
+        asset, told = tuple(context.asset_key.path), dict[str, dict[str, str]]()
+        for entry in _told_by_step_before(context):
+            metadata = entry.get_dagster_event().event_specific_data.metadata  # type: ignore[union-attr]
+            for name in metadata.keys() & {_FAILED, _PASSED_OVER}:
+                told[name] = told.get(name, {}) | cast("dict[str, str]", metadata[name].value)
+            for key in list(told.get(_FAILED, {})):
+                newest = self.artifacts().log.newest(asset, key)
+                if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
+                    del told[_FAILED][key]
+        return RangeOutcome(failed=told.get(_FAILED, {}), passed_over=told.get(_PASSED_OVER, {}))
+
+    def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
+        columns = (context.definition_metadata or {}).get("columns")
+        value = self.artifacts().read(commit, kind, columns)
+        self._note(context, commit)
+        return value
+
+    def _note(self, context: dg.InputContext, commit: Commit) -> None:
+        name = "/".join(commit.asset) + (f"@{commit.partition}" if commit.partition is not None else "")
+        read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
+        read[name] = f"{commit.number}:{commit.data_version}"
+
+    def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "stored at": self.artifacts().uri(commit),
+            "version": commit.number,
+            "data version": commit.data_version,
+            "bytes": sum(item.size for item in commit.objects),
+        }
+        if commit.fingerprint is not None:
+            shown["dagster/row_count"] = commit.fingerprint.rows
+            columns = [
+                dg.TableColumn(column.name, column.dtype, description=str(column.role)) for column in obj.schema.columns
+            ]
+            shown["dagster/column_schema"] = dg.TableSchema(columns=columns)
+        return shown
+
+
+def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:
+    """Return the annotated kind of value, and whether one for each partition is wanted."""
+    kind = context.dagster_type.typing_type
+    if kind is Any:
+        raise StorageError(
+            "an input has no type, so that nothing is known to read it as",
+            where=f"input {context.name} of the step {context.step_context.step.key}",
+            expected="an annotated parameter, such as Dataset or dict[str, ValidatedDataset]",
+            remedy="annotate the parameter with the type that the upstream asset returns",
+        )
+    many = get_origin(kind) is dict
+    return (get_args(kind)[1] if many else kind), many
+
+
+def _makes_many(context: dg.InputContext) -> bool:
+    step = context.step_context
+    return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
+
+
+def _told_by_step_before(context: dg.InputContext) -> list[dg.EventLogEntry]:
+    """Return what the step that makes this input handed over, in this run or in the newest run that this continues."""
+    run: dg.DagsterRun | None = context.step_context.dagster_run
+    step, instance = context.upstream_output.step_key if context.upstream_output else "", context.step_context.instance
+    while run is not None and step:
+        entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
+        if told := [entry for entry in entries if entry.get_dagster_event().step_key == step]:
+            return told
+        run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return []
+
+
+def _partition_of(context: dg.OutputContext) -> str | None:
+    return context.asset_partition_key if context.has_asset_partitions else None
+
+
+def _attempt_id(context: dg.OutputContext) -> str:
+    return f"{context.run_id}-{context.step_key}-{context.step_context.previous_attempt_count}"
+
+
+def _code_version(context: dg.OutputContext) -> str | None:
+    spec = context.asset_spec if context.has_asset_key else None
+    return spec.code_version if spec else None
+
+
+def _run_id(context: dg.InputContext) -> str:
+    return context.step_context.run_id

@@ -1,0 +1,81 @@
+"""An input of a step that makes many partitions: values are read when a partition asks for them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Reader: TypeAlias = Callable[[Sequence[str]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RangeOutcome:
+    """What a step that made many partitions hands on; the values are in the store.
+
+    Attributes:
+        failed: why a partition could not be made, by its key.
+        passed_over: why a partition was not to be made, by its key.
+    """
+
+    failed: Mapping[str, str]
+    passed_over: Mapping[str, str]
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Every partition without a value of this run."""
+        return {**self.passed_over, **self.failed}
+
+
+@dataclass(slots=True)
+class HeldWindow:
+    """Partitions by key; what two windows share is read once, and one window is in memory.
+
+    Attributes:
+        read: reads partitions by key, verified.
+    """
+
+    read: Reader
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of some partitions; what the last call returned as well is not read again."""
+        self._held = {key: value for key, value in self._held.items() if key in keys}
+        self._held |= self.read([key for key in keys if key not in self._held])
+        return {key: self._held[key] for key in keys}
+
+
+@dataclass(slots=True)
+class PartitionedInput:
+    """Partitions of an upstream asset, at most one window of them in memory.
+
+    Attributes:
+        window: reads and holds them.
+        many: whether the step wants a mapping by key, or the value of one.
+        outcome: partitions that the step before did not make in this run, and why.
+        published: whether a partition has any version.
+        note: told of every partition that is handed out, held ones included.
+    """
+
+    window: HeldWindow
+    many: bool
+    outcome: RangeOutcome
+    published: Callable[[str], bool]
+    note: Callable[[Iterable[str]], None]
+
+    def of(self, keys: Sequence[str]) -> Any:
+        """Return the values of some partitions.
+
+        Args:
+            keys: partition keys; exactly one where the step wants one value.
+
+        Raises:
+            ArtifactNotFoundError: partitions were never published; names them all.
+            GateRejectedError: the newest of a partition is a refusal.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        values = self.window.of(keys)
+        self.note(keys)
+        return values if self.many else values[keys[0]]
+
+    def unpublished(self, keys: Iterable[str]) -> int:
+        """Return how many partitions have never been published."""
+        return sum(not self.published(key) for key in keys)

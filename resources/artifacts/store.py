@@ -1,0 +1,272 @@
+"""Artifacts: values published under an asset and partition, and read back verified."""
+
+import datetime as dt
+import shlex
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from assay.data.dataset import GateReceipt
+from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
+from assay.specs.base import Spec
+from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
+from resources.store.commit_log import CommitLog, CommitReader
+from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, object_key, place_of
+from resources.store.interface import ObjectStore
+from resources.store.local import file_sha256
+
+Value = TypeVar("Value")
+Pages: TypeAlias = Mapping[str, str]
+_CODECS: tuple[Codec, ...] = (TableCodec(), SpecCodec(), ModelCodec())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who publishes.
+
+    Attributes:
+        run_id: the run.
+        attempt_id: run, step and retry; publishing twice under one attempt publishes once.
+        code_version: of what computed the value.
+        inputs: `asset[@partition]` -> `<number>:<data_version>` of everything read.
+    """
+
+    run_id: str
+    attempt_id: str
+    code_version: str | None = None
+    inputs: Mapping[str, str] | None = None
+
+
+class ArtifactStore:
+    """Publishes and loads artifacts over any object store.
+
+    Attributes:
+        store: where bytes are.
+        log: the commits in it.
+        before_publishing: called right before a value becomes visible; raises to keep it from that.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.log = CommitLog(store)
+        self.before_publishing: Callable[[Attempt], None] = _nothing
+
+    def publish(
+        self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt, pages: Pages | None = None
+    ) -> Commit:
+        """Make a value the newest version of an asset's partition; on any failure nothing is visible.
+
+        Args:
+            asset: the asset key's components.
+            partition: the partition key.
+            value: the value.
+            attempt: who publishes.
+            pages: texts for people that become visible with the value, by file name; no part of its version.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._publish(asset, partition, value, attempt, status="published", pages=pages)
+
+    def reject(
+        self,
+        asset: tuple[str, ...],
+        partition: str | None,
+        receipt: GateReceipt,
+        report: Spec,
+        attempt: Attempt,
+        pages: Pages | None = None,
+    ) -> Commit:
+        """Publish that the gate refused a partition's data: the report, its pages and the receipt, no data.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        return self._publish(asset, partition, report, attempt, status="rejected", receipt=receipt, pages=pages)
+
+    def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit:
+        """Return the newest version's commit.
+
+        Raises:
+            ArtifactNotFoundError: nothing was published; says how to.
+            GateRejectedError: the newest is a refusal; says which rules failed and where the report is.
+        """
+        return self.newest_of(asset, [partition])[partition]
+
+    def newest_of(self, asset: tuple[str, ...], partitions: Sequence[str | None]) -> dict[str | None, Commit]:
+        """Return the newest version's commit of each partition, all of them found before any data is read.
+
+        Raises:
+            ArtifactNotFoundError: partitions were never published; names them all.
+            GateRejectedError: the newest of a partition is a refusal.
+        """
+        newest = {partition: self.log.newest(asset, partition) for partition in partitions}
+        found = {partition: commit for partition, commit in newest.items() if commit is not None}
+        if len(found) < len(newest):
+            raise _missing("/".join(asset), [partition for partition in newest if partition not in found])
+        for commit in found.values():
+            if commit.status == "rejected":
+                raise self._refusal(commit)
+        return found
+
+    def load(
+        self, asset: tuple[str, ...], partition: str | None, kind: type[Value], columns: Sequence[str] | None = None
+    ) -> Value:
+        """Read the newest version of an asset's partition.
+
+        Raises:
+            ArtifactNotFoundError: nothing was published.
+            GateRejectedError: the newest is a refusal.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        return self.read(self.newest(asset, partition), kind, columns)
+
+    def of_data(self, asset: tuple[str, ...], partition: str | None, data_version: str) -> Commit | None:
+        """Return the newest published version of an asset's partition with that content; None where there is none."""
+        for number in range(self.log.newest_number(asset, partition), 0, -1):
+            commit = self.log.read(asset, partition, number)
+            if commit.status == "published" and commit.data_version == data_version:
+                return commit
+        return None
+
+    def read(self, commit: Commit, kind: type[Value], columns: Sequence[str] | None = None) -> Value:
+        """Read the value of a commit, verified.
+
+        Args:
+            commit: the version.
+            kind: the type of the value.
+            columns: of a table, the columns to read; all unless given.
+
+        Raises:
+            StorageError: the value is not of that type.
+            MissingColumnError: a column that was asked for was not published.
+            DigestMismatchError: what is stored is not what was published.
+        """
+        codec = _codec_for(kind)
+        if codec.name != commit.codec:
+            raise StorageError(
+                "the artifact is of another kind",
+                where=place_of(commit),
+                found=commit.codec,
+                expected=f"{codec.name} ({kind.__name__})",
+            )
+        value: Value = codec.decode(CommitReader(self.store, commit), kind, columns)
+        return value
+
+    def uri(self, commit: Commit, name: str | None = None) -> str:
+        """Return where people find an object of a commit; the first unless it is named.
+
+        Raises:
+            StorageError: the commit has no object of that name.
+        """
+        for item in commit.objects:
+            if name in {None, item.name}:
+                return self.store.uri(item.key)
+        known = ", ".join(item.name for item in commit.objects)
+        raise StorageError(
+            "no such file was published", where=place_of(commit), found=str(name), expected=f"one of {known}"
+        )
+
+    def _publish(
+        self,
+        asset: tuple[str, ...],
+        partition: str | None,
+        value: Any,
+        attempt: Attempt,
+        *,
+        status: str,
+        receipt: GateReceipt | None = None,
+        pages: Pages | None = None,
+    ) -> Commit:
+        codec = _codec_for(type(value))
+        repeated = any(self.store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
+        with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
+            encoded = codec.encode(value, Path(folder))
+            files = {**encoded.files, **_written(pages or {}, Path(folder), taken=encoded.files)}
+            objects = self._upload(asset, partition, attempt, files)
+        template = Commit.model_validate(
+            {
+                "asset": asset,
+                "partition": partition,
+                "number": 0,
+                "status": status,
+                "attempt_id": attempt.attempt_id,
+                "run_id": attempt.run_id,
+                "created_at": dt.datetime.now(dt.UTC),
+                "codec": codec.name,
+                "objects": objects,
+                "data_version": encoded.data_version,
+                "code_version": attempt.code_version,
+                "inputs": dict(attempt.inputs or {}),
+                "fingerprint": encoded.fingerprint,
+                "receipt": receipt or encoded.receipt,
+                "properties": dict(encoded.properties),
+            }
+        )
+
+        def draft(number: int) -> Commit:
+            self.before_publishing(attempt)
+            return template.model_copy(update={"number": number})
+
+        return self.log.append(draft, asset, partition, repeated=repeated)
+
+    def _upload(
+        self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, files: Mapping[str, Path]
+    ) -> list[CommittedObject]:
+        objects = []
+        for name, path in files.items():
+            sha256 = file_sha256(path)
+            key = object_key(asset, partition, attempt.attempt_id, sha256, name)
+            self.store.put_file(key, path)
+            objects.append(CommittedObject(name=name, key=key, sha256=sha256, size=path.stat().st_size))
+        return objects
+
+    def _refusal(self, commit: Commit) -> GateRejectedError:
+        rules = ", ".join(commit.receipt.failed_rules) if commit.receipt else "unknown"
+        return GateRejectedError(
+            "the data-quality gate rejected this data",
+            where=place_of(commit),
+            found=f"failed rules: {rules}; report: {self.uri(commit)}",
+            expected="a passed gate",
+            remedy="mend the data or the rules, then materialise it again",
+        )
+
+
+def _nothing(_attempt: Attempt) -> None:
+    """Let every attempt publish."""
+
+
+def _written(pages: Pages, folder: Path, *, taken: Mapping[str, Path]) -> dict[str, Path]:
+    """Write texts to files; none may replace one of the value's."""
+    paths = {}
+    for name, text in pages.items():
+        if name in taken:
+            raise StorageError("a page has the name of one of the value's files", found=name)
+        paths[name] = folder / name
+        paths[name].write_text(text, encoding="utf-8")
+    return paths
+
+
+def _missing(asset: str, partitions: Sequence[str | None]) -> ArtifactNotFoundError:
+    """Return the error for partitions that were never published, with the command that publishes the first."""
+    named = [partition for partition in partitions if partition is not None]
+    which = f" for {len(named)} partition{'s' if len(named) > 1 else ''}" if named else ""
+    option = f" --partition {shlex.quote(named[0])}" if named else ""
+    return ArtifactNotFoundError(
+        f"nothing is published{which}",
+        where=asset + (f", partition {', '.join(named)}" if named else ""),
+        remedy=f"dagster asset materialize -f definitions.py --select '+key:\"{asset}\"'{option}",
+    )
+
+
+def _codec_for(kind: type[Any]) -> Codec:
+    for codec in _CODECS:
+        if codec.takes(kind):
+            return codec
+    raise StorageError(
+        "no safe format is known for this kind of value",
+        found=getattr(kind, "__name__", str(kind)),
+        expected="Dataset, ValidatedDataset, TrainedModel or a Spec",
+    )

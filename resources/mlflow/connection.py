@@ -1,0 +1,165 @@
+"""The way to MLflow: bounded, initialised once, its failures typed."""
+
+import fcntl
+import http.client
+import logging
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from assay.credentials import without_credentials
+from assay.errors import TrackerUnavailableError, TrackingError
+from resources.s3 import is_outage
+from resources.settings import bound_mlflow_requests
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PROBE_SECONDS = 5.0
+_SQLITE = "sqlite:///"
+# MLflow's words for no answer; "failed with error code" is an answer
+_SILENCE = ("failed with exception", "failed with timeout", "Max retries")
+# words of databases whose next answer may be another one; a wrong path, password or name stays wrong
+_BUSY = (
+    "database is locked", "database table is locked", "deadlock detected", "too many clients", "starting up",
+    "Connection refused", "server closed the connection", "terminating connection", "timeout expired",
+)  # fmt: skip
+# what comes through MLflow from the database or the artifacts' store is not wrapped by it
+_LIBRARIES = {"mlflow", "requests", "sqlalchemy", "boto3", "botocore"}
+_REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
+_BUSY_REMEDY = "run again; for many runs at once give MLflow a server or PostgreSQL in place of SQLite"
+_OUTAGE_REMEDY = "run again when MLflow's artifact store is well"
+_STORE_REMEDY = "check that ASSAY_MLFLOW_TRACKING_URI and ASSAY_MLFLOW_ARTIFACT_ROOT exist and may be written to"
+
+
+def connect(tracking_uri: str) -> "MlflowClient":
+    """Return a client; a server is asked for its health first, a local database is initialised once.
+
+    Args:
+        tracking_uri: a server, or `sqlite:///` and a path.
+
+    Raises:
+        TrackerUnavailableError: the server does not answer within 5 s.
+        TrackingError: the store cannot be opened.
+    """
+    bound_mlflow_requests()
+    _quiet_chatter()
+    with as_tracking_error(tracking_uri, "MLflow cannot be opened"):
+        if tracking_uri.startswith(("http://", "https://")):
+            _require_health(tracking_uri)
+        else:
+            initialise_local_stores(tracking_uri)
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+def initialise_local_stores(tracking_uri: str) -> None:
+    """Create the tables of a local database, exactly once however many processes come first.
+
+    Args:
+        tracking_uri: anything but `sqlite:///` and a path needs no initialisation here.
+    """
+    if not tracking_uri.startswith(_SQLITE):
+        return
+    database = Path(tracking_uri.removeprefix(_SQLITE))
+    _quiet_chatter()
+    done = database.with_suffix(".initialised")
+    if done.exists() and database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (done.exists() and database.exists()):
+            from mlflow import MlflowClient
+
+            MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri).search_experiments(max_results=1)
+            done.touch()
+
+
+@contextmanager
+def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn failures of MLflow into typed errors.
+
+    Raises:
+        TrackerUnavailableError: the server, its database or its artifact store does not answer now; SQLite is locked.
+        TrackingError: MLflow refused, or its database or artifact store failed for good.
+    """
+    place = shown(tracking_uri)
+    # the causes print the address as it was given: with credentials in it they must not be seen
+    secret = place != tracking_uri
+    try:
+        yield
+    except Exception as error:
+        typed = _typed(error, what, place)
+        if typed is None:
+            raise
+        raise typed from (None if secret else error)
+
+
+def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
+    """Return what a failure of MLflow or of a library below it means; None for a failure of another kind."""
+    libraries = {parent.__module__.partition(".")[0] for parent in type(error).__mro__}
+    if not isinstance(error, OSError) and libraries.isdisjoint(_LIBRARIES):
+        return None
+    # the text of an error of requests may hold the address as it was given
+    found = type(error).__name__ if "requests" in libraries else _first_line(error)
+    outage = _outage_remedy(error, libraries)
+    if outage:
+        return TrackerUnavailableError(what, where=place, found=found, remedy=outage)
+    return TrackingError(what, where=place, found=found, remedy="" if "mlflow" in libraries else _STORE_REMEDY)
+
+
+def _outage_remedy(error: Exception, libraries: AbstractSet[str]) -> str:
+    """Return what to do about a failure that may pass; empty for one that lasts."""
+    text = str(error)
+    # a failed download names its files first, and what befell them in further lines
+    if "requests" in libraries or ("mlflow" in libraries and any(sign in text for sign in _SILENCE)):
+        return _REMEDY
+    if any(word in text for word in _BUSY):
+        return _BUSY_REMEDY
+    return _OUTAGE_REMEDY if any(is_outage(each) for each in _chain(error)) else ""
+
+
+def _first_line(error: Exception) -> str:
+    return without_credentials(str(error).partition("\n")[0])[:300] or type(error).__name__
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from: libraries above botocore tell its failures as their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def shown(tracking_uri: str) -> str:
+    """Return a tracking URI without credentials."""
+    return without_credentials(tracking_uri)
+
+
+def _quiet_chatter() -> None:
+    """Silence notes that ask nothing of the reader: tables being created, pip's absence from the environment."""
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
+
+
+def _require_health(tracking_uri: str) -> None:
+    parts = urlsplit(tracking_uri)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health")
+        connection.getresponse()  # any answer will do: a proxy may guard this path
+    except (OSError, http.client.HTTPException) as error:
+        raise TrackerUnavailableError(
+            "the MLflow server does not answer",
+            where=shown(tracking_uri),
+            found=str(error) or type(error).__name__,
+            expected=f"an answer within {_PROBE_SECONDS:.0f} s",
+            remedy=_REMEDY,
+        ) from error
+    finally:
+        connection.close()

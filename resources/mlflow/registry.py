@@ -1,0 +1,231 @@
+"""The model registry: versions, the champion's alias, and the way back to a loaded model."""
+
+import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from assay.errors import ChampionChangedError, DigestMismatchError, TrackingError
+from assay.promotion.champion import ChampionRecord
+from assay.promotion.decision import PromotionDecision
+from assay.results.trained_model import TrainedModel
+from assay.specs import PipelineSpec
+from resources.mlflow.connection import as_tracking_error, connect
+from resources.mlflow.models import BUNDLE, DIGEST_TAG, VALUE_TAG, RegisteredVersion, registered, version_of
+from resources.s3 import client_of
+from resources.store.interface import encoded
+from resources.store.lease import Turn, turn
+from resources.store.local import bundle_digest
+from resources.store.opening import open_store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CHAMPION = "champion"
+PREVIOUS = "previous_champion"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A version in the registry, and its model: loaded and verified."""
+
+    version: RegisteredVersion
+    model: TrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate's trial against the champion.
+
+    Attributes:
+        model: the candidate; its MLflow run holds it already.
+        met: the champion that the decision was made against; None where there was none.
+        decision: the verdict.
+        card: markdown, the version's description.
+    """
+
+    model: TrainedModel
+    met: RegisteredVersion | None
+    decision: PromotionDecision
+    card: str
+
+
+class MlflowModelRegistry(dg.ConfigurableResource[None]):
+    """MLflow's registry; the alias `champion` says which version is in force.
+
+    MLflow sets an alias whatever it was before. Who changes the champion therefore takes a turn in the artifact store,
+    and looks within it whether the champion is the one that was decided on. People who set the alias in MLflow itself,
+    and deployments with another artifact store, take no turns: their change is seen up to the moment of that look.
+    """
+
+    tracking_uri: str
+    storage_uri: str
+    s3: dg.ResourceDependency[S3Resource]
+
+    def apply(self, trial: Trial, spec: PipelineSpec) -> ChampionRecord:
+        """Carry out a decision: register and promote the model, or leave the champion as it is.
+
+        Args:
+            trial: the candidate and the decision on it.
+            spec: the pipeline.
+
+        Returns:
+            Which version is champion now.
+
+        Raises:
+            ChampionChangedError: the decision was made against a champion that is no longer in force.
+            TrackingError: the candidate was never logged, or MLflow refused.
+            StoreUnavailableError: the artifact store, where turns are taken, does not answer.
+        """
+        met = trial.met
+        after = self._promoted(trial, spec.registered_name) if trial.decision.promotes else met
+        changed = met is not None and after is not None and met.version != after.version
+        return ChampionRecord(
+            pipeline=spec.name,
+            registered_name=spec.registered_name,
+            decision=trial.decision,
+            version=after.version if after else None,
+            previous_version=met.version if met and changed else None,
+        )
+
+    def register(self, name: str, model: TrainedModel, card: str) -> RegisteredVersion:
+        """Make a logged model a version; the same content gets no second one.
+
+        Raises:
+            TrackingError: the model's run holds no model.
+        """
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
+            return registered(client, name, model.manifest.annotations["mlflow_run_id"], card)
+
+    def roll_back(self, name: str, version: str | None = None) -> tuple[RegisteredVersion, RegisteredVersion]:
+        """Put an earlier version in force again, once its files are known to be whole.
+
+        Args:
+            name: of the registered model.
+            version: which; the champion before the present one unless given.
+
+        Returns:
+            The version in force now, and the one that it replaced; that one can be brought back in the same way.
+
+        Raises:
+            TrackingError: there is no champion, no such version, or it is in force already.
+            ChampionChangedError: another champion came into force meanwhile.
+            DigestMismatchError: the version's files are not those that were registered.
+        """
+        client = connect(self.tracking_uri)
+        former = self.champion(name)
+        found = self._found(client, name, version)
+        if former is None or found is None or str(found.version) == former.version:
+            raise TrackingError(
+                "there is nothing to roll back to",
+                where=f"registered model {name}",
+                found=f"champion: version {former.version}" if former else "no champion",
+                expected=f"version {version}" if version else f"an earlier version with the alias {PREVIOUS}",
+                remedy="name a version of the registry that is not the champion",
+            )
+        self._loaded(found)
+        back = version_of(found)
+        with self._turn(name) as own:
+            self._require_in_force(name, former)
+            self._put_in_force(back, former, own)
+        return back, former
+
+    def champion(self, name: str) -> RegisteredVersion | None:
+        """Return the version in force; None while there is none."""
+        found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
+        return None if found is None else version_of(found)
+
+    def in_force(self, name: str) -> RegisteredModel | None:
+        """Load the champion; None while there is none.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+        """
+        found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
+        return None if found is None else RegisteredModel(version_of(found), self._loaded(found))
+
+    def _promoted(self, trial: Trial, name: str) -> RegisteredVersion:
+        """Register the candidate and give it the alias; nothing is registered when the decision came too late."""
+        with self._turn(name) as own:
+            self._require_in_force(name, trial.met)
+            version = self.register(name, trial.model, trial.card)
+            self._record_value(version, trial.decision)
+            self._put_in_force(version, trial.met, own)
+        return version
+
+    def _turn(self, name: str) -> AbstractContextManager[Turn]:
+        store = open_store(self.storage_uri, lambda: client_of(self.s3))
+        return turn(store, f"@champions/{encoded(name)}/", what=f"the champion of {name}")
+
+    def _require_in_force(self, name: str, met: RegisteredVersion | None) -> None:
+        now = self.champion(name)
+        if (now.version if now else None) != (met.version if met else None):
+            raise ChampionChangedError(
+                "the champion has changed since the decision was made",
+                where=f"registered model {name}",
+                found=f"version {now.version}" if now else "no champion",
+                expected=f"version {met.version}" if met else "no champion yet",
+                remedy="run again, so that the model is held against the champion in force",
+            )
+
+    def _put_in_force(self, version: RegisteredVersion, former: RegisteredVersion | None, own: Turn) -> None:
+        """Set the aliases within one's turn; the former champion keeps `previous_champion`."""
+        client, name = connect(self.tracking_uri), version.name
+        own.require_time_left()
+        with as_tracking_error(self.tracking_uri, f"version {version.version} of {name} cannot be put in force"):
+            if former is not None and former.version != version.version:
+                client.set_registered_model_alias(name, PREVIOUS, former.version)
+            client.set_registered_model_alias(name, CHAMPION, version.version)
+
+    def _record_value(self, version: RegisteredVersion, decision: PromotionDecision) -> None:
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be described"):
+            client.set_model_version_tag(version.name, version.version, VALUE_TAG, repr(decision.candidate_value))
+
+    def _loaded(self, version: "ModelVersion") -> TrainedModel:
+        from assay.results.persistence import load_model
+
+        with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
+            with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
+                bundle = Path(_download(self.tracking_uri, version, folder))
+            digest = bundle_digest(bundle)
+            if digest != version.tags.get(DIGEST_TAG):
+                raise DigestMismatchError(
+                    "the registered model's files are not those that were registered",
+                    where=f"{version.name} version {version.version}",
+                    found=f"digest {digest[:16]}",
+                    expected=f"digest {version.tags.get(DIGEST_TAG, 'none')[:16]}",
+                    remedy="restore the registry's artifacts, or promote another version",
+                )
+            return load_model(bundle)
+
+    def _found(
+        self, client: "MlflowClient", name: str, version: str | None = None, alias: str = PREVIOUS
+    ) -> "ModelVersion | None":
+        """Return a version by its number, or by an alias; None while there is none."""
+        from mlflow.exceptions import MlflowException
+
+        with as_tracking_error(self.tracking_uri, f"version {version or alias} of {name} cannot be asked for"):
+            try:
+                if version is not None:
+                    return client.get_model_version(name, version)
+                return client.get_model_version_by_alias(name, alias)
+            except MlflowException as error:
+                if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                    return None  # neither the model nor such a version exists yet
+                raise
+
+
+def _download(tracking_uri: str, version: "ModelVersion", folder: str) -> str:
+    """Fetch the bundle from where the version's files are; an address of the registry would use MLflow's global one."""
+    from mlflow.artifacts import download_artifacts
+
+    source = f"{str(version.source).rstrip('/')}/{BUNDLE}"
+    path: str = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=tracking_uri)
+    return path

@@ -1,0 +1,266 @@
+"""Runs in MLflow, one for each training.
+
+A run is opened and closed inside the step, found again by a tag when the step is retried, and ended FAILED by any
+exception. MLflow's global "active run" is never used, so that parallel steps and executors cannot mix runs up.
+
+One run in MLflow, to log to.
+"""
+
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import dagster as dg
+
+from assay.credentials import without_credentials
+from assay.errors import TrackerUnavailableError, TrackingError
+from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.trained_model import TrainedModel
+from assay.specs.base import digest_of
+from resources.mlflow.connection import as_tracking_error, connect, shown
+from resources.mlflow.models import log_trained_model
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LONGEST_PARAM = 6000
+_LONGEST_NAME = 250
+_BATCH = 100
+_SERIES = "trial_value"
+_SECRET = re.compile(r"passw|secret|api_?key|credential|(^|_)token$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """Logs by run id; nothing global is touched."""
+
+    client: "MlflowClient"
+    tracking_uri: str
+    experiment_id: str
+    run_id: str
+
+    @property
+    def url(self) -> str:
+        """Where people see the run."""
+        place = shown(self.tracking_uri)
+        path = f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        return (
+            f"{place.rstrip('/')}/{path}" if place.startswith("http") else f"http://localhost:5000/{path} (make mlflow)"
+        )
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""
+        from mlflow.entities import Param
+
+        entities = [Param(_allowed_name(name), text[:_LONGEST_PARAM]) for name, text in _flattened(params)]
+        self._log_batches(params=entities)
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Log metrics."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._log_batches(metrics=[Metric(_allowed_name(name), value, now, 0) for name, value in metrics.items()])
+
+    def log_trials(self, best: BestHyperparameters, mode: Literal["batch", "nested"]) -> None:
+        """Log a search: all trials as a table and one metric series, or one nested run for each trial."""
+        self.log_json("trials.json", [trial.model_dump(mode="json") for trial in best.trials])
+        if mode == "nested":
+            for trial in best.trials:
+                self._log_nested(trial, best.metric)
+            return
+        from mlflow.entities import Metric
+
+        with as_tracking_error(self.tracking_uri, "the trials cannot be logged"):
+            known = {point.step for point in self.client.get_metric_history(self.run_id, _SERIES)}
+        now = int(time.time() * 1000)
+        new = {t.number: t.value for t in best.trials if t.value is not None and t.number not in known}
+        self._log_batches(metrics=[Metric(_SERIES, value, now, number) for number, value in new.items()])
+
+    def log_json(self, name: str, value: Any) -> None:
+        """Log a JSON artifact."""
+        self._log_file(name, json.dumps(value, indent=2, ensure_ascii=False).encode())
+
+    def log_png(self, name: str, png: bytes) -> None:
+        """Log an image."""
+        self._log_file(name, png)
+
+    def log_text(self, name: str, text: str) -> None:
+        """Log a text artifact."""
+        self._log_file(name, text.encode())
+
+    def log_model(self, model: TrainedModel) -> str:
+        """Log a model once, however often the step is retried; returns its URI."""
+        with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):
+            return log_trained_model(self.client, self.experiment_id, self.run_id, model)
+
+    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+        """End the run."""
+        with as_tracking_error(self.tracking_uri, f"the MLflow run cannot be ended as {status}"):
+            self.client.set_terminated(self.run_id, status)
+
+    def _log_nested(self, trial: TrialRecord, metric: str) -> None:
+        tags = {"mlflow.parentRunId": self.run_id, "assay.trial": str(trial.number)}
+        with as_tracking_error(self.tracking_uri, "a trial cannot be logged"):
+            query = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`assay.trial` = '{trial.number}'"
+            known = self.client.search_runs([self.experiment_id], query, max_results=1)
+            if known and known[0].info.status != "RUNNING":
+                return
+            tags["mlflow.runName"] = f"trial {trial.number}"
+            child = (known[0] if known else self.client.create_run(self.experiment_id, tags=tags)).info.run_id
+        nested = TrackedRun(self.client, self.tracking_uri, self.experiment_id, child)
+        nested.log_params({"family": trial.family, **trial.parameters})
+        if trial.value is not None:
+            nested.log_metrics({f"validation_{metric}": trial.value})
+        nested.end("FINISHED" if trial.state == "complete" else "FAILED")
+
+    def _log_batches(self, *, metrics: list[Any] | None = None, params: list[Any] | None = None) -> None:
+        with as_tracking_error(self.tracking_uri, "metrics or parameters cannot be logged"):
+            for start in range(0, max(len(metrics or []), len(params or [])), _BATCH):
+                end = start + _BATCH
+                self.client.log_batch(
+                    self.run_id, metrics=(metrics or [])[start:end], params=(params or [])[start:end], synchronous=True
+                )
+
+    def _log_file(self, name: str, data: bytes) -> None:
+        folder, _, file_name = name.rpartition("/")
+        with (
+            tempfile.TemporaryDirectory(prefix="assay-track-") as temporary,
+            as_tracking_error(self.tracking_uri, f"{name} cannot be logged"),
+        ):
+            path = Path(temporary) / file_name
+            path.write_bytes(data)
+            self.client.log_artifact(self.run_id, str(path), folder or None)
+
+
+def _allowed_name(name: str) -> str:
+    """MLflow takes up to 250 letters, digits and `_-./: ` in names."""
+    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)[:_LONGEST_NAME]
+
+
+def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "***" if _SECRET.search(name) else without_credentials(str(value))
+
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+IDENTITY_TAG = "assay.identity"
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What makes a training one MLflow run, however often its step is retried."""
+
+    pipeline: str
+    dagster_run_id: str
+    asset_key: str
+    partition: str | None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The identity, in parts and as one value to search for."""
+        whole = digest_of(self.dagster_run_id, self.asset_key, self.partition)
+        return {
+            IDENTITY_TAG: whole,
+            "dagster_run_id": self.dagster_run_id,
+            "asset_key": self.asset_key,
+            "partition": self.partition or "",
+            "mlflow.runName": f"{self.asset_key}{f' {self.partition}' if self.partition else ''}",
+        }
+
+
+class MlflowTracker(dg.ConfigurableResource[None]):
+    """Tracks trainings in the experiment `<prefix>/<pipeline>`."""
+
+    tracking_uri: str
+    artifact_root: str = ""
+    experiment_prefix: str = "assay"
+    tags: dict[str, str] = {}
+
+    @contextmanager
+    def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
+        """Open the run of a training; FINISHED at the end, FAILED on any exception, which goes on.
+
+        Args:
+            identity: a run that has it already is opened again.
+            tags: further tags.
+
+        Raises:
+            TrackerUnavailableError: the server does not answer.
+        """
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, "the MLflow run cannot be opened"):
+            tracked = self._opened(client, identity, self.tags | tags)
+        try:
+            yield tracked
+        except BaseException as error:
+            _end_failed(tracked, error)
+            raise
+        tracked.end("FINISHED")
+
+    @contextmanager
+    def resume(self, run_id: str) -> Iterator[TrackedRun]:
+        """Log to a run that has ended, without changing its status.
+
+        Raises:
+            TrackingError: there is no such run.
+        """
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, f"MLflow has no run {run_id}"):
+            found = client.get_run(run_id)
+        yield TrackedRun(client, self.tracking_uri, found.info.experiment_id, run_id)
+
+    def _opened(self, client: "MlflowClient", identity: RunIdentity, tags: dict[str, str]) -> TrackedRun:
+        experiment = self._experiment(client, identity.pipeline)
+        query = f"tags.`{IDENTITY_TAG}` = '{identity.tags[IDENTITY_TAG]}'"
+        known = client.search_runs([experiment], query)
+        if known:
+            run_id = known[0].info.run_id
+            client.update_run(run_id, status="RUNNING")
+        else:
+            run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id
+            known = client.search_runs([experiment], query)
+        # a request whose answer was lost is sent again by MLflow, and makes a second, empty run
+        for twin in known:
+            if twin.info.run_id != run_id:
+                client.delete_run(twin.info.run_id)
+        return TrackedRun(client, self.tracking_uri, experiment, run_id)
+
+    def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        name = f"{self.experiment_prefix}/{pipeline}"
+        known = client.get_experiment_by_name(name)
+        if known is None:
+            location = f"{self.artifact_root}/{pipeline}" if self.artifact_root else None
+            try:
+                created: str = client.create_experiment(name, artifact_location=location)
+            except MlflowException:
+                known = client.get_experiment_by_name(name)
+                if known is None:  # not a race with another step: the server refused
+                    raise
+            else:
+                return created
+        experiment: str = known.experiment_id
+        return experiment
+
+
+def _end_failed(tracked: TrackedRun, error: BaseException) -> None:
+    """End a run FAILED; an outage of the tracker must not hide the failure itself."""
+    if isinstance(error, TrackerUnavailableError):
+        return  # to ask a dead server again would only cost its deadline twice
+    try:
+        tracked.end("FAILED")
+    except TrackingError as outage:
+        error.add_note(f"MLflow still shows run {tracked.run_id} as running: {outage}")

@@ -1,0 +1,183 @@
+"""Reading the objects that a commit names.
+
+The numbered commit records of each asset and partition.
+
+Publishing is one conditional put of a small record: before it nothing is visible, after it everything is. Of several
+writers racing for a number exactly one wins; the others take the next, or are told.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import IO
+
+from pydantic import ValidationError
+
+from assay.errors import ArtifactNotFoundError, CommitConflictError, DigestMismatchError, StorageError
+from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, number_of, place_of
+from resources.store.interface import ObjectStore
+
+_ATTEMPTS = 50
+
+
+class CommitLog:
+    """Appends and reads commit records in an object store."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def append(
+        self, draft: Callable[[int], Commit], asset: tuple[str, ...], partition: str | None, *, repeated: bool = True
+    ) -> Commit:
+        """Publish a commit under the next free number.
+
+        Args:
+            draft: makes the commit for a number; its `attempt_id` names the writer's attempt.
+            asset: asset key's components.
+            partition: partition key.
+            repeated: whether this attempt may have published before; then every record is looked at, not only the
+                newest, for others may have published since.
+
+        Returns:
+            The published commit; when this attempt had published one already, that one.
+
+        Raises:
+            CommitConflictError: others took every number that was tried.
+            StorageError: the store failed; the commit is not there, or the store cannot tell. The same attempt may
+                be repeated: it publishes once.
+        """
+        for _ in range(_ATTEMPTS):
+            newest = self.newest_number(asset, partition)
+            commit = draft(newest + 1)
+            oldest = 1 if repeated else max(newest, 1)
+            mine = self._published_by(commit.attempt_id, asset, partition, range(newest, oldest - 1, -1))
+            mine = mine or self._put(commit)
+            if mine is not None:
+                return mine
+            repeated = False  # the records up to here were looked at
+        raise CommitConflictError(
+            "other writers published first, again and again",
+            where="/".join(asset) + (f", partition {partition}" if partition else ""),
+            found=f"{_ATTEMPTS} lost races",
+            remedy="run again when fewer runs write the same partition",
+        )
+
+    def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit | None:
+        """Return the newest commit; None when there is none."""
+        number = self.newest_number(asset, partition)
+        return self.read(asset, partition, number) if number else None
+
+    def newest_number(self, asset: tuple[str, ...], partition: str | None) -> int:
+        """Return the newest commit's number, 0 when there is none; one listing, no reading."""
+        listed = self._store.list_objects(commits_prefix(asset, partition))
+        return max((number for item in listed if (number := number_of(item.key))), default=0)
+
+    def history(self, asset: tuple[str, ...], partition: str | None) -> list[Commit]:
+        """Return all commits, oldest first."""
+        newest = self.newest_number(asset, partition)
+        return [self.read(asset, partition, number) for number in range(1, newest + 1)]
+
+    def read(self, asset: tuple[str, ...], partition: str | None, number: int) -> Commit:
+        """Return one commit.
+
+        Raises:
+            ArtifactNotFoundError: there is no such number.
+            StorageError: the record is damaged.
+        """
+        return read_record(self._store, commit_key(asset, partition, number))
+
+    def _put(self, commit: Commit) -> Commit | None:
+        """Return the commit if it is there and ours, None if another writer has its number."""
+        key = commit_key(commit.asset, commit.partition, commit.number)
+        try:
+            if self._store.put_if_absent(key, commit.model_dump_json(indent=1).encode()):
+                return commit
+        except StorageError:
+            # the acknowledgement may be what was lost: then the record is there, and it is ours
+            mine = self._mine_at(commit)
+            if mine is None:
+                raise
+            return mine
+        # the store's client repeats requests by itself: the record that it found there may be our own
+        return self._mine_at(commit)
+
+    def _mine_at(self, commit: Commit) -> Commit | None:
+        try:
+            found = self.read(commit.asset, commit.partition, commit.number)
+        except ArtifactNotFoundError:
+            return None
+        return found if found.attempt_id == commit.attempt_id else None
+
+    def _published_by(
+        self, attempt: str, asset: tuple[str, ...], partition: str | None, numbers: Iterable[int]
+    ) -> Commit | None:
+        records = (self.read(asset, partition, number) for number in numbers)
+        return next((record for record in records if record.attempt_id == attempt), None)
+
+
+def read_record(store: ObjectStore, key: str) -> Commit:
+    """Return the commit under a record's key.
+
+    Raises:
+        ArtifactNotFoundError: there is no such key.
+        StorageError: the record is damaged, or another commit's.
+    """
+    try:
+        found = Commit.model_validate_json(store.get_bytes(key))
+    except ValidationError as error:
+        raise _damaged(store.uri(key), str(error.errors(include_url=False)[0]["msg"])) from error
+    own_key = commit_key(found.asset, found.partition, found.number)
+    if own_key != key:
+        raise _damaged(store.uri(key), f"the record of {own_key}")
+    return found
+
+
+def _damaged(where: str, found: str) -> StorageError:
+    return StorageError(
+        "a commit record is damaged",
+        where=where,
+        found=found,
+        remedy="restore the object from a backup, or remove the record and those after it",
+    )
+
+
+class CommitReader:
+    """The objects of one commit."""
+
+    def __init__(self, store: ObjectStore, commit: Commit) -> None:
+        self._store = store
+        self.commit = commit
+
+    @property
+    def place(self) -> str:
+        """Asset, partition and version, for messages."""
+        return place_of(self.commit)
+
+    def verified_bytes(self, name: str) -> bytes:
+        """Return an object whose SHA-256 was checked.
+
+        Raises:
+            DigestMismatchError: the bytes are not those that were published.
+            StorageError: the commit names no such object, or the store has lost it.
+        """
+        item = self._item(name)
+        data = self._store.get_bytes(item.key)
+        found = hashlib.sha256(data).hexdigest()
+        if found != item.sha256:
+            raise DigestMismatchError(
+                "a stored object is not the one that was published",
+                where=f"{self.place}, {self._store.uri(item.key)}",
+                found=f"{len(data)} bytes, SHA-256 {found[:16]}",
+                expected=f"{item.size} bytes, SHA-256 {item.sha256[:16]}",
+                remedy="the stored object was changed: materialise the asset again, or restore an earlier version",
+            )
+        return data
+
+    def open(self, name: str) -> IO[bytes]:
+        """Return a seekable reader that fetches only what is read; unverified."""
+        return self._store.open(self._item(name).key)
+
+    def _item(self, name: str) -> CommittedObject:
+        for item in self.commit.objects:
+            if item.name == name:
+                return item
+        raise StorageError("the commit does not name an object that it should", where=self.place, expected=name)

@@ -1,0 +1,123 @@
+"""What every object store offers.
+
+Names of assets and partitions as components of keys.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from assay.errors import StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStat:
+    """What a store knows of an object.
+
+    Attributes:
+        key: its key.
+        size: bytes.
+        modified: seconds since the epoch.
+    """
+
+    key: str
+    size: int
+    modified: float
+
+
+class ObjectStore(ABC):
+    """Keys are relative, with `/` between components made by `resources.store.interface`."""
+
+    @abstractmethod
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a file's bytes; afterwards all are there, before that none.
+
+        Raises:
+            StorageError: they could not be stored.
+        """
+
+    @abstractmethod
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Store bytes unless the key exists; of several racing callers exactly one gets True.
+
+        Raises:
+            StorageError: the store did not answer; the bytes may or may not be there.
+        """
+
+    @abstractmethod
+    def get_bytes(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            ArtifactNotFoundError: there is no such key.
+            StorageError: the store did not answer.
+        """
+
+    @abstractmethod
+    def open(self, key: str) -> IO[bytes]:
+        """Return a seekable reader that fetches only what is read; the object may not change under it.
+
+        Raises:
+            ArtifactNotFoundError: there is no such key.
+            StorageError: the store did not answer.
+        """
+
+    @abstractmethod
+    def stat(self, key: str) -> ObjectStat | None:
+        """Return what is known of a key; None when there is no such key."""
+
+    @abstractmethod
+    def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """Yield all objects whose key begins with a prefix, by key."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    @abstractmethod
+    def uri(self, key: str) -> str:
+        """Return where people find a key."""
+
+
+_PLAIN = re.compile(r"[a-z0-9_=-]")
+_ESCAPED = re.compile(r"%([0-9a-f]{2})")
+
+
+def encoded(name: str) -> str:
+    """Return a component that no other name gives, that no file system folds, and that cannot leave its folder.
+
+    Lower-case letters, digits, `_`, `=` and `-` stand for themselves; every other byte of the UTF-8 text
+    becomes `%` and two hex digits. The empty name becomes `%`.
+
+    Args:
+        name: any text.
+    """
+    if not name:
+        return "%"
+    return "".join(_encoded_byte(byte) for byte in name.encode("utf-8", "surrogatepass"))
+
+
+def decoded(component: str) -> str:
+    """Return the name that a component stands for.
+
+    Raises:
+        StorageError: no name gives this component.
+    """
+    if component == "%":
+        return ""
+    try:
+        raw = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), component).encode("latin-1")
+        name = raw.decode("utf-8", "surrogatepass")
+    except (UnicodeEncodeError, UnicodeDecodeError) as error:
+        raise StorageError("a stored name cannot be read", where=component, found=str(error)) from error
+    if encoded(name) != component:
+        raise StorageError("a stored name cannot be read", where=component, expected=encoded(name))
+    return name
+
+
+def _encoded_byte(byte: int) -> str:
+    character = chr(byte)
+    return character if _PLAIN.match(character) else f"%{byte:02x}"

@@ -1,0 +1,176 @@
+"""A folder as an object store.
+
+Digests of files.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from assay.errors import ArtifactNotFoundError, StorageError
+from resources.store.interface import ObjectStat, ObjectStore
+
+_TEMPORARY = ".assay-"
+
+
+class LocalStore(ObjectStore):
+    """Files below a root; a file appears whole or not at all, and survives a crash once it has appeared."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Copy to a temporary file, flush it to disk, and move it into place."""
+
+        def copy(target: IO[bytes]) -> None:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+        target = self._path(key)
+        with _told_as_storage_error(target), _written(target, copy) as temporary:
+            temporary.replace(target)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write to a temporary file and link it into place; linking fails where the name is taken."""
+        target = self._path(key)
+        with _told_as_storage_error(target), _written(target, lambda file: file.write(data)) as temporary:
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                return False
+            finally:
+                temporary.unlink()
+        return True
+
+    def get_bytes(self, key: str) -> bytes:
+        """Read the file."""
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            return path.read_bytes()
+
+    def open(self, key: str) -> IO[bytes]:
+        """Open the file."""
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            return path.open("rb")
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Look at the file."""
+        path = self._path(key)
+        try:
+            with _told_as_storage_error(path):
+                state = path.stat()
+        except ArtifactNotFoundError:
+            return None
+        if not stat.S_ISREG(state.st_mode):
+            return None
+        return ObjectStat(key=key, size=state.st_size, modified=state.st_mtime)
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """Walk the folder that the prefix names; a folder that cannot be read is an error, not an empty one."""
+        folder = self._path(prefix.rpartition("/")[0])
+        with _told_as_storage_error(folder):
+            keys = sorted(path.relative_to(self._root).as_posix() for path in _files_below(folder))
+        for key in keys:
+            found = self.stat(key) if key.startswith(prefix) else None
+            if found is not None:
+                yield found
+
+    def delete(self, key: str) -> None:
+        """Unlink the file."""
+        path = self._path(key)
+        with _told_as_storage_error(path):
+            path.unlink(missing_ok=True)
+
+    def uri(self, key: str) -> str:
+        """Return the file's path."""
+        return str(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        path = self._root / key
+        if ".." in path.parts or not path.is_relative_to(self._root):
+            raise StorageError("a key may not leave the store", where=str(self._root), found=key)
+        return path
+
+
+@contextmanager
+def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
+    """Give a flushed temporary file beside the target; whatever happens, none is left."""
+    changed = _made_folders(target.parent)
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        yield temporary
+        for folder in changed:
+            _flush_folder(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _made_folders(folder: Path) -> list[Path]:
+    """Make a folder, and return those to flush: itself, and each that got a new folder."""
+    changed = [folder]
+    while not changed[-1].exists():
+        changed.append(changed[-1].parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return changed
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder, onerror=_refused):
+        yield from (Path(parent, name) for name in names if not name.startswith(_TEMPORARY))
+
+
+def _refused(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # a folder that is not there holds nothing
+        raise error
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _told_as_storage_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise ArtifactNotFoundError("there is no such object", where=str(path)) from error
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise StorageError(
+            "the disk is full" if full else "the folder cannot be used",
+            where=str(path),
+            found=str(error),
+            remedy="make room" if full else "check ASSAY_STORAGE_URI and the folder's permissions",
+        ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def bundle_digest(folder: Path) -> str:
+    """Return one SHA-256 over the names and bytes of all files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
+    return digest.hexdigest()

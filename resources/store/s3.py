@@ -1,0 +1,158 @@
+"""An S3 bucket, or anything that speaks its protocol, as an object store.
+
+A seekable reader over one version of an S3 object.
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, StoreUnavailableError
+from resources.s3 import as_storage_error, is_taken, is_undecided
+from resources.store.interface import ObjectStat, ObjectStore
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+    from types_boto3_s3.client import S3Client
+
+
+class RangedReader(io.RawIOBase):
+    """Every read is one ranged request for the same ETag: a rewritten object is refused, never mixed in."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, size: int, etag: str) -> None:
+        super().__init__()
+        self._client = client
+        self._bucket = bucket
+        self._key = key
+        self._size = size
+        self._etag = etag.strip('"')
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move, without a request."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill the buffer with one ranged request; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        end = min(self._position + len(view), self._size)
+        if end <= self._position:
+            return 0
+        data = self._fetched(end)
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def _fetched(self, end: int) -> bytes:
+        from botocore.exceptions import ClientError
+
+        address = f"s3://{self._bucket}/{self._key}"
+        with as_storage_error(address):
+            try:
+                answer = self._client.get_object(
+                    Bucket=self._bucket, Key=self._key, Range=f"bytes={self._position}-{end - 1}", IfMatch=self._etag
+                )
+            except ClientError as error:
+                if not is_taken(error):
+                    raise
+                raise DigestMismatchError(
+                    "the object was rewritten while it was read", where=address, expected=f"ETag {self._etag}"
+                ) from error
+            return answer["Body"].read()
+
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+_READ_AHEAD = 1 << 18
+_UNDECIDED_PUTS = 10
+
+
+class S3Store(ObjectStore):
+    """Objects below a prefix of a bucket. The bucket must exist; it is never created."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Upload the file; a large one in parts that become visible together."""
+        with as_storage_error(self.uri(key)), path.open("rb") as file:
+            self._client.upload_fileobj(file, self._bucket, self._prefix + key)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put on the condition `If-None-Match: *`; put again when S3 says that it could not decide."""
+        from botocore.exceptions import ClientError
+
+        with as_storage_error(self.uri(key)):
+            for _ in range(_UNDECIDED_PUTS):
+                try:
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, IfNoneMatch="*")
+                except ClientError as error:
+                    if is_taken(error):
+                        return False
+                    if not is_undecided(error):
+                        raise
+                else:
+                    return True
+        raise StoreUnavailableError(
+            "S3 could not decide between writers that put the same key",
+            where=self.uri(key),
+            found=f"{_UNDECIDED_PUTS} times ConditionalRequestConflict",
+            remedy="run again",
+        )
+
+    def get_bytes(self, key: str) -> bytes:
+        """Get the whole object."""
+        with as_storage_error(self.uri(key)):
+            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+
+    def open(self, key: str) -> IO[bytes]:
+        """Read by ranges of the very version that is there now."""
+        with as_storage_error(self.uri(key)):
+            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        raw = RangedReader(self._client, self._bucket, self._prefix + key, head["ContentLength"], head["ETag"])
+        return io.BufferedReader(raw, _READ_AHEAD)
+
+    def stat(self, key: str) -> ObjectStat | None:
+        """Ask for the object's head."""
+        try:
+            with as_storage_error(self.uri(key)):
+                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+        except ArtifactNotFoundError:
+            return None
+        return ObjectStat(key=key, size=head["ContentLength"], modified=head["LastModified"].timestamp())
+
+    def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
+        """List page by page; S3 lists by key."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with as_storage_error(self.uri(prefix)):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+                for item in page.get("Contents", []):
+                    key = item["Key"].removeprefix(self._prefix)
+                    yield ObjectStat(key=key, size=item["Size"], modified=item["LastModified"].timestamp())
+
+    def delete(self, key: str) -> None:
+        """Delete the object."""
+        with as_storage_error(self.uri(key)):
+            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+
+    def uri(self, key: str) -> str:
+        """Return the object's `s3://` address."""
+        return f"s3://{self._bucket}/{self._prefix}{key}"

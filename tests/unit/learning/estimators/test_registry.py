@@ -1,0 +1,101 @@
+import sys
+from types import ModuleType
+
+import pytest
+from sklearn.base import BaseEstimator
+
+from assay.errors import UnknownModelError
+from assay.learning.estimators.registry import family, family_names
+from assay.specs.pipeline import Task
+
+BY_TASK = [(name, task) for task in Task for name in family_names(task)]
+
+
+class Constant(BaseEstimator):
+    def fit(self, rows, y):
+        return self
+
+    def predict(self, rows):
+        return [0] * len(rows)
+
+
+class Unfinished:
+    def fit(self, rows, y):
+        return self
+
+
+@pytest.fixture
+def own_models(monkeypatch):
+    module = ModuleType("own_models")
+    module.Constant, module.Unfinished, module.instance = Constant, Unfinished, Constant()
+    monkeypatch.setitem(sys.modules, "own_models", module)
+
+
+def test_the_tasks_offer_the_families_that_do_them():
+    boosters_and_forest = {"random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"}
+    assert set(family_names(Task.BINARY)) == boosters_and_forest | {"logistic_regression", "random_forest_classifier"}
+    assert set(family_names(Task.REGRESSION)) == boosters_and_forest | {
+        "linear_regression",
+        "ridge",
+        "random_forest_regressor",
+    }
+
+
+@pytest.mark.parametrize(("name", "task"), BY_TASK)
+def test_a_family_searches_only_parameters_that_it_accepts(name, task):
+    chosen = family(name, task)
+    assert chosen.name == name
+    assert all(chosen.accepts(parameter) for parameter in chosen.default_search_space())
+    assert not chosen.accepts("no_such_parameter")
+
+
+@pytest.mark.parametrize(("name", "task"), BY_TASK)
+def test_seed_and_threads_are_explicit_where_a_family_has_them(name, task):
+    chosen = family(name, task)
+    built = chosen.build({}, seed=7, threads=3).get_params()
+    assert built.get("random_state", 7) == 7
+    assert built.get("n_jobs") == (None if name == "logistic_regression" or "n_jobs" not in built else 3)
+
+
+def test_which_families_can_go_on_from_a_fitted_state():
+    assert {name for name in family_names() for task in Task if name in family_names(task)} == set(family_names())
+    assert not family("linear_regression", Task.REGRESSION).incremental
+    assert all(family(name, Task.BINARY).incremental for name in family_names(Task.BINARY))
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "what"),
+    [
+        ("ligthgbm", Task.BINARY, "did you mean 'lightgbm'"),
+        ("logistic_regression", Task.REGRESSION, "does not do regression"),
+        ("ridge", Task.BINARY, "does not do binary_classification"),
+        ("no_such_module:Model", Task.BINARY, "cannot be imported"),
+        ("own_models:Unfinished", Task.BINARY, "no estimator"),
+        ("own_models:instance", Task.BINARY, "no estimator"),
+    ],
+)
+def test_a_family_that_cannot_be_used_is_refused(name, task, what, own_models):
+    with pytest.raises(UnknownModelError, match=what):
+        family(name, task)
+
+
+def test_what_an_own_model_lacks_is_listed(own_models):
+    with pytest.raises(UnknownModelError) as caught:
+        family("own_models:Unfinished", Task.BINARY)
+    assert caught.value.found == "missing: predict, get_params, set_params"
+
+
+def test_an_own_model_with_the_four_methods_is_a_family(own_models):
+    chosen = family("own_models:Constant", Task.REGRESSION)
+    assert isinstance(chosen.build({}, seed=1, threads=1), Constant)
+    assert chosen.encoding == "one_hot"
+    assert not chosen.incremental
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_a_family_that_is_not_installed_names_its_extra(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "assay.learning.estimators.xgboost_labels", raising=False)
+    with pytest.raises(UnknownModelError, match="is not installed") as caught:
+        family(name, Task.BINARY)
+    assert f"assay[{name}]" in caught.value.remedy

@@ -1,0 +1,207 @@
+import logging
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
+from assay.learning.splitting import LabelledRows
+from assay.learning.tuning import trial
+from assay.learning.tuning.search import find_best_hyperparameters, settled_hyperparameters
+
+C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
+LEVELS = {"type": "categorical", "choices": [0.13, 0.3, 0.5]}
+LINEAR_AND_BOOSTER = ["logistic_regression", "hist_gradient_boosting"]
+
+
+@pytest.fixture
+def search(make_spec, rows, features):
+    def run(train=rows, progress=None, groups=None, **parts):
+        parts.setdefault("model", {"candidates": ["logistic_regression"]})
+        return find_best_hyperparameters(
+            train, make_spec(**parts), features=features, groups=groups, classes=(False, True), progress=progress
+        )
+
+    return run
+
+
+def without_seconds(best):
+    return best.model_dump(exclude={"trials": {"__all__": {"seconds"}}})
+
+
+def test_the_same_seed_gives_the_same_result(search):
+    model = {"candidates": ["logistic_regression", "lightgbm"], "hyperparameters": {"n_estimators": 50}}
+    tuning = {"n_trials": 8, "folds": 2}
+    first, again = (search(model=model, tuning=tuning, training={"seed": 3}) for _ in range(2))
+    assert without_seconds(first) == without_seconds(again)
+    other = search(model=model, tuning=tuning, training={"seed": 4})
+    assert without_seconds(other) != without_seconds(first)
+
+
+def test_the_best_trial_is_the_result(search):
+    best = search(tuning={"n_trials": 6, "search_space": {"C": C_RANGE}})
+    complete = [record for record in best.trials if record.state == "complete"]
+    assert best.value == max(record.value for record in complete)
+    assert best.parameters == next(record.parameters for record in complete if record.value == best.value)
+    assert (best.metric, best.direction, best.stopped_by, best.searched) == ("roc_auc", "maximize", "n_trials", True)
+    assert [record.number for record in best.trials] == list(range(6))
+
+
+def test_an_error_to_be_made_small_is_minimised(search):
+    best = search(tuning={"n_trials": 6, "search_space": {"C": C_RANGE}}, evaluation={"primary_metric": "log_loss"})
+    assert best.direction == "minimize"
+    assert best.value == min(record.value for record in best.trials if record.state == "complete")
+
+
+def test_each_candidate_starts_from_its_base_hyperparameters(search):
+    model = {"candidates": LINEAR_AND_BOOSTER, "hyperparameters": {"C": 0.5, "learning_rate": 0.2, "max_iter": 30}}
+    best = search(model=model, tuning={"n_trials": 2, "folds": 2})
+    assert [record.family for record in best.trials] == LINEAR_AND_BOOSTER
+    assert best.trials[0].parameters == {"C": 0.5, "max_iter": 30}
+    assert best.trials[1].parameters["learning_rate"] == 0.2
+
+
+def test_a_base_value_outside_its_range_is_measured_as_it_is(search):
+    model = {"candidates": ["logistic_regression"], "hyperparameters": {"C": 50.0}}
+    best = search(model=model, tuning={"n_trials": 3, "folds": 2, "search_space": {"C": C_RANGE}})
+    assert [record.parameters["C"] <= 10 for record in best.trials] == [False, True, True]
+    assert best.trials[0].parameters == {"C": 50.0}
+
+
+def test_without_tuning_the_first_candidate_keeps_its_base_values(search):
+    model = {"candidates": ["lightgbm", "logistic_regression"], "hyperparameters": {"num_leaves": 7}}
+    best = search(model=model, tuning={"enabled": False})
+    assert (best.family, best.parameters, best.stopped_by) == ("lightgbm", {"num_leaves": 7}, "disabled")
+    assert (best.searched, best.trials, best.value) == (False, (), None)
+
+
+def test_one_candidate_with_nothing_to_vary_is_not_searched(search):
+    best = search(tuning={"search_space": {}})
+    assert (best.stopped_by, best.searched) == ("empty_space", False)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "stopped_by"), [({"enabled": False}, "disabled"), ({"search_space": {}}, "empty_space"), ({}, None)]
+)
+def test_what_needs_no_search_is_known_without_rows(make_spec, tuning, stopped_by):
+    settled = settled_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
+    assert (settled and settled.stopped_by) == stopped_by
+
+
+def test_candidates_with_nothing_to_vary_are_each_measured_once(search):
+    model = {"candidates": ["logistic_regression", "own_parts:Guess"]}
+    best = search(model=model, tuning={"search_space": {}, "n_trials": 20})
+    assert [record.family for record in best.trials] == ["logistic_regression", "own_parts:Guess"]
+    assert best.stopped_by == "empty_space"
+    assert best.family == "logistic_regression"
+
+
+def test_the_timeout_ends_the_search_after_the_running_trial(search):
+    best = search(tuning={"n_trials": 500, "timeout": 0.001})
+    assert best.stopped_by == "timeout"
+    assert len(best.trials) == 1
+
+
+def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(search):
+    tuning = {"n_trials": 12, "search_space": {"level": LEVELS}}
+    best = search(model={"candidates": ["own_parts:Guess"]}, tuning=tuning, evaluation={"primary_metric": "log_loss"})
+    failed = [record for record in best.trials if record.state == "failed"]
+    assert failed
+    assert {(record.value, record.reason) for record in failed} == {(None, "RuntimeError: unlucky level")}
+    assert best.parameters["level"] in {0.3, 0.5}
+
+
+def test_a_metric_without_a_value_fails_the_trial_with_the_reason(search, own_parts):
+    own_parts.undefined = lambda truth, predicted: float("nan")
+    with pytest.raises(LearningError, match="all 2 trials") as caught:
+        search(tuning={"n_trials": 2, "folds": 2}, evaluation={"primary_metric": "own_parts:undefined"})
+    assert "own_parts:undefined on fold 1" in caught.value.found
+
+
+def test_when_all_trials_fail_the_distinct_reasons_are_listed(search):
+    tuning = {"n_trials": 3, "search_space": {"level": {"type": "categorical", "choices": [0.13]}}}
+    with pytest.raises(LearningError, match="all 3 trials of the search failed") as caught:
+        search(model={"candidates": ["own_parts:Guess"], "hyperparameters": {"level": 0.13}}, tuning=tuning)
+    assert caught.value.found == "own_parts:Guess: RuntimeError: unlucky level"
+
+
+def test_a_searched_value_that_the_model_refuses_fails_the_trial_only(search):
+    best = search(tuning={"n_trials": 12, "search_space": {"C": {"type": "float", "low": -5.0, "high": 5.0}}})
+    refused = [record for record in best.trials if record.state == "failed"]
+    assert refused
+    assert all("'C' parameter" in record.reason and record.parameters["C"] <= 0 for record in refused)
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ({"model": {"candidates": ["logistic_regresion"]}}, UnknownModelError),
+        ({"model": {"candidates": ["logistic_regression"], "hyperparameters": {"CC": 1}}}, UnknownHyperparameterError),
+        ({"model": {"candidates": ["logistic_regression"], "hyperparameters": {"C": -1}}}, LearningError),
+        ({"tuning": {"search_space": {"CC": C_RANGE}}}, UnknownHyperparameterError),
+    ],
+)
+def test_what_the_user_got_wrong_is_reported_before_any_trial(search, parts, error, monkeypatch):
+    monkeypatch.setattr(trial.TrialRunner, "measure", None)
+    with pytest.raises(error):
+        search(**parts)
+
+
+def test_preprocessing_never_sees_validation_rows(search, rows, own_parts):
+    steps = [{"step": "own_parts:Spy", "columns": ["a", "b"]}]
+    search(preprocessing={"steps": steps}, tuning={"n_trials": 4, "folds": 3, "search_space": {"C": C_RANGE}})
+    fits = own_parts.Spy.fitted_on
+    assert len(fits) == 3, "one fit a fold, shared by all trials"
+    seen_by_all = set(fits[0]) & set(fits[1]) & set(fits[2])
+    assert [len(fit) for fit in fits] == [100, 100, 100]
+    assert not seen_by_all
+    assert set().union(*fits) == set(rows.features["a"])
+
+
+def test_by_time_preprocessing_sees_the_earlier_partitions_only(search, rows, own_parts):
+    partitions = np.array(["2024-01"] * 100 + ["2024-02"] * 50, dtype=object)
+    search(
+        preprocessing={"steps": [{"step": "own_parts:Spy", "columns": ["a", "b"]}]},
+        split={"by": "time", "train_partitions": 2},
+        dataset={"partitions": {"by": "month", "start": "2024-01"}},
+        tuning={"n_trials": 2, "search_space": {"C": C_RANGE}},
+        groups=partitions,
+    )
+    assert own_parts.Spy.fitted_on == [rows.features["a"][:100].tolist()]
+
+
+def test_an_encoding_of_the_target_tells_nothing_about_validation_rows(search, features):
+    draw = np.random.default_rng(0)
+    identifiers = pd.DataFrame({"a": np.arange(200.0), "b": np.zeros(200)})
+    noise = LabelledRows(identifiers, pd.Series(draw.random(200) > 0.5))
+    steps = [{"step": "target_encoder", "columns": ["a"], "parameters": {"smooth": 0.0}}]
+    best = search(train=noise, preprocessing={"steps": steps}, tuning={"n_trials": 2, "search_space": {"C": C_RANGE}})
+    assert best.value == pytest.approx(0.5, abs=0.12)
+
+
+def test_weak_trials_are_pruned_before_their_last_fold(search):
+    best = search(tuning={"n_trials": 25, "folds": 5, "search_space": {"C": C_RANGE | {"low": 1e-6}}})
+    pruned = [record for record in best.trials if record.state == "pruned"]
+    assert pruned
+    assert all(record.value is None and "below the median" in record.reason for record in pruned)
+
+
+def test_progress_is_told_of_each_trial_as_it_ends(search):
+    told = []
+    best = search(tuning={"n_trials": 4, "search_space": {"C": C_RANGE}}, progress=told.append)
+    assert tuple(told) == best.trials
+
+
+def test_optunas_log_is_quiet_during_the_search_and_as_it_was_after(search, capsys):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    search(tuning={"n_trials": 2})
+    assert optuna.logging.get_verbosity() == logging.INFO
+    assert capsys.readouterr().err == ""
+
+
+def test_a_regression_is_searched_by_its_own_metric(search, rows):
+    train = LabelledRows(rows.features, rows.features["a"] * 2.0)
+    best = search(train=train, task="regression", model={"candidates": ["ridge"]}, tuning={"n_trials": 3})
+    assert best.direction == "minimize"
+    assert best.family == "ridge"

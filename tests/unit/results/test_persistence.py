@@ -1,0 +1,159 @@
+import io
+import json
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, UntrustedModelError
+from assay.learning.estimators.registry import family_names
+from assay.learning.training import train
+from assay.results.persistence import (
+    ALLOWED_TYPES,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    estimator_bytes,
+    load_model,
+    save_model,
+    trusted_types,
+)
+from assay.specs import Task
+
+CASES = [(task, name) for task in Task for name in family_names(task)]
+
+
+@pytest.fixture
+def fitted(make_spec, make_split, make_best):
+    def fit(task="binary_classification", family="logistic_regression", **parts):
+        split, spec = make_split(task), make_spec(task, **parts)
+        tree = {"hist_gradient_boosting": "max_iter"}.get(family, "n_estimators")
+        few = {tree: 4} if any(part in family for part in ("forest", "boost", "lightgbm")) else {}
+        return train(split, make_best(family, **few), spec), split.holdout.features
+
+    return fit
+
+
+def _said(model, features):
+    estimator = model.estimator
+    return estimator.predict_proba(features) if model.manifest.classes else estimator.predict(features)
+
+
+@pytest.mark.parametrize(("task", "family"), CASES)
+def test_a_loaded_model_predicts_the_same_bits(task, family, fitted, tmp_path):
+    model, features = fitted(task, family)
+    save_model(model, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(_said(loaded, features), _said(model, features))
+    np.testing.assert_array_equal(loaded.estimator.predict(features), model.estimator.predict(features))
+    assert loaded.manifest == model.manifest
+    assert loaded.input_example.dtypes.equals(model.input_example.dtypes)
+    assert loaded.input_example.equals(model.input_example)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["target_encoder", "one_hot_encoder", "ordinal_encoder", "passthrough_noise", "quantile_transformer"],
+)
+def test_models_with_explicit_steps_are_trusted(step, fitted, tmp_path):
+    name, column = ("passthrough", "flag") if step == "passthrough_noise" else (step, "colour")
+    column = "flag" if step == "quantile_transformer" else column
+    parts = {"preprocessing": {"steps": [{"step": name, "columns": [column]}]}}
+    model, features = fitted("binary_classification", "lightgbm", **parts)
+    save_model(model, tmp_path)
+    np.testing.assert_array_equal(_said(load_model(tmp_path), features), _said(model, features))
+
+
+@pytest.mark.parametrize("family", ["logistic_regression", "hist_gradient_boosting", "lightgbm"])
+def test_the_same_fit_gives_the_same_bytes(family, fitted):
+    # two live models share no memory address
+    (first, _), (second, _) = fitted(family=family), fitted(family=family)
+    assert estimator_bytes(first.estimator) == estimator_bytes(second.estimator)
+
+
+def test_no_memory_address_and_no_time_is_written(fitted):
+    model, _ = fitted()
+    with zipfile.ZipFile(io.BytesIO(estimator_bytes(model.estimator))) as saved:
+        schema = saved.read("schema.json").decode()
+        assert {entry.date_time for entry in saved.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert "_stop_words_id" in schema
+    assert not re.findall(r"\d{12,}", schema.replace(str(2**63), ""))
+
+
+def _with_type(folder, module, name):
+    """Rename the type of the outermost object in a saved model."""
+    with zipfile.ZipFile(folder / MODEL_FILE) as saved:
+        parts = {entry: saved.read(entry) for entry in saved.namelist()}
+    schema = json.loads(parts["schema.json"])
+    schema["__module__"], schema["__class__"] = module, name
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as tampered:
+        for entry, data in {**parts, "schema.json": json.dumps(schema)}.items():
+            tampered.writestr(entry, data)
+    (folder / MODEL_FILE).write_bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize(("module", "name"), [("subprocess", "Popen"), ("os", "system"), ("builtins", "eval")])
+def test_a_tampered_file_with_a_foreign_type_is_refused_by_name(module, name, fitted, tmp_path):
+    model, _ = fitted()
+    save_model(model, tmp_path)
+    _with_type(tmp_path, module, name)
+    with pytest.raises(UntrustedModelError) as refused:
+        load_model(tmp_path)
+    assert f"{module}.{name}" in refused.value.found
+
+
+def test_a_manifest_cannot_make_a_class_trusted_that_is_no_estimator(fitted, tmp_path):
+    model, _ = fitted()
+    save_model(model, tmp_path)
+    _with_type(tmp_path, "subprocess", "Popen")
+    manifest = json.loads((tmp_path / MANIFEST_FILE).read_text())
+    (tmp_path / MANIFEST_FILE).write_text(json.dumps({**manifest, "own_classes": ["subprocess:Popen"]}))
+    with pytest.raises(UntrustedModelError, match="no estimator"):
+        load_model(tmp_path)
+
+
+OWN = """
+from sklearn.linear_model import LogisticRegression
+
+class Custom(LogisticRegression):
+    pass
+
+class Hoarder(LogisticRegression):
+    def fit(self, X, y):
+        self.kept_ = Custom()
+        return super().fit(X, y)
+"""
+
+
+def test_the_users_own_class_is_trusted_and_what_it_holds_is_not(fitted, tmp_path, monkeypatch):
+    (tmp_path / "own_model_module.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    model, features = fitted(family="own_model_module:Custom")
+    save_model(model, tmp_path / "own")
+    np.testing.assert_array_equal(_said(load_model(tmp_path / "own"), features), _said(model, features))
+    hoarder, _ = fitted(family="own_model_module:Hoarder")
+    with pytest.raises(UntrustedModelError, match="not allowed"):
+        save_model(hoarder, tmp_path / "hoarder")
+    assert not (tmp_path / "hoarder").exists()
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, MANIFEST_FILE, "input_example.parquet"])
+def test_damaged_and_missing_files_are_told_apart(name, fitted, tmp_path):
+    model, _ = fitted()
+    save_model(model, tmp_path)
+    (tmp_path / name).write_bytes(b"{ not it")
+    with pytest.raises(DigestMismatchError):
+        load_model(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ArtifactNotFoundError):
+        load_model(tmp_path)
+
+
+def test_trusted_types_are_those_of_the_allow_list_that_the_model_needs(fitted, tmp_path):
+    model, _ = fitted("binary_classification", "lightgbm")
+    save_model(model, tmp_path)
+    named = trusted_types(tmp_path)
+    assert "lightgbm.basic.Booster" in named
+    assert set(named) <= ALLOWED_TYPES
+    assert trusted_types((tmp_path / MODEL_FILE).read_bytes()) == named
