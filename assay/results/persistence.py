@@ -8,12 +8,6 @@ which the manifest names. The same fit gives the same bytes; a model that was lo
 A file is read only if each type in it is trusted by skops, named in `persistence_allow_list`, or an estimator or
 transformer that the manifest names by import path. That keeps foreign code from running. It does not make numbers
 inside a model safe: native libraries read trees as they are, so load only what a commit's digest vouches for.
-
-The types that a stored model may hold beside those that skops itself trusts.
-
-Skops trusts scikit-learn's public estimators and plain containers. Named here, in full and one by one, is what our own
-families need beyond that; `tests/unit/results/test_persistence.py` saves and loads each family, so that a new version of
-a library that needs another name is noticed there and not in production.
 """
 
 import io
@@ -31,6 +25,7 @@ from pydantic import ValidationError
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
 from assay.results.trained_model import ModelManifest, TrainedModel
 
+# skops itself trusts scikit-learn's public estimators and plain containers; a test saves and loads each family
 ALLOWED_TYPES = frozenset(
     {
         "assay.learning.estimators.xgboost_labels.LabelledXGBClassifier",
