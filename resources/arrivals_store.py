@@ -8,12 +8,11 @@ import hashlib
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from assay.arrivals.failures import DeadLetter
+from assay.arrivals.failures import DeadLetter, DeadLetterNames
 from assay.arrivals.names import parse_run_key
 from assay.errors import ArtifactNotFoundError, StorageError
 from resources.s3 import client_of
@@ -38,19 +37,6 @@ class ArrivalsStore(dg.ConfigurableResource[None]):
         """
         store = open_store(self.storage_uri, lambda: client_of(self.s3))
         return ArrivalsFolder(store, f"{encoded(pipeline)}/@arrivals")
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """What a listing of the dead letters shows.
-
-    Attributes:
-        names: of all letters.
-        ordered: names of those that people have ordered to be started over.
-    """
-
-    names: tuple[str, ...]
-    ordered: tuple[str, ...]
 
 
 class ArrivalsFolder:
@@ -100,18 +86,18 @@ class ArrivalsFolder:
             self._store.delete(key)
         return len(left)
 
-    def bury(self, letter: DeadLetter) -> None:
+    def keep_dead_letter(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same one again changes nothing."""
         self._store.put_if_absent(f"{self._dead}{name_of(letter)}{_LETTER}", letter.model_dump_json(indent=1).encode())
 
-    def dead(self) -> DeadLetters:
+    def dead_letters(self) -> DeadLetterNames:
         """List the dead letters."""
         found = [item.key.removeprefix(self._dead) for item in self._store.list_objects(self._dead)]
         names = [key.removesuffix(_LETTER) for key in found if key.endswith(_LETTER)]
         orders = {key.removesuffix(_ORDER) for key in found if key.endswith(_ORDER)}
-        return DeadLetters(tuple(names), tuple(name for name in names if name in orders))
+        return DeadLetterNames(tuple(names), tuple(name for name in names if name in orders))
 
-    def letter(self, name: str) -> DeadLetter:
+    def dead_letter(self, name: str) -> DeadLetter:
         """Return a dead letter.
 
         Raises:
@@ -119,11 +105,11 @@ class ArrivalsFolder:
         """
         return DeadLetter.model_validate_json(self._store.get_bytes(f"{self._dead}{name}{_LETTER}"))
 
-    def order(self, name: str) -> None:
+    def order_redrive(self, name: str) -> None:
         """Order a dead letter to be started over; the sensor does so at its next look."""
         self._store.put_if_absent(f"{self._dead}{name}{_ORDER}", b"")
 
-    def settle(self, names: Iterable[str]) -> None:
+    def remove_dead_letters(self, names: Iterable[str]) -> None:
         """Remove dead letters that were started over, and the orders to do so."""
         for name in names:
             self._store.delete(f"{self._dead}{name}{_LETTER}")

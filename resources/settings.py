@@ -78,22 +78,22 @@ class Settings(BaseSettings):
     query_seconds: float = Field(default=600.0, gt=0)
     """How long one query of a SQL source may take."""
     notify_webhook_url: SecretStr = SecretStr("")
-    """Where notices are posted as JSON."""
+    """Where notifications are posted as JSON."""
     notify_webhook_secret: SecretStr = SecretStr("")
     """Key by which those posts are signed (HMAC-SHA-256); not signed unless set."""
     notify_slack_url: SecretStr = SecretStr("")
     """Incoming webhook of Slack, or of what takes the same messages."""
     notify_email_to: str = ""
-    """Who gets notices by mail, with commas between."""
+    """Who gets notifications by mail, with commas between."""
     notify_email_from: str = ""
     """Sender of the mails."""
     notify_smtp_url: SecretStr = SecretStr("")
     """Mail server, `smtp://user:password@host:587` (TLS where offered) or `smtps://` (TLS from the start)."""
     notify_on: str = ""
-    """Kinds of notices, with commas between: gate_refused, run_failed, promotion, rollback, drift, performance; all
-    unless set."""
+    """Comma-separated kinds of notifications: gate_refused, run_failed, promotion, rollback, drift, performance;
+    all by default."""
     ui_url: str = "http://localhost:3000"
-    """Address of Dagster's user interface, for links in notices."""
+    """Address of Dagster's user interface, for links in notifications."""
     git_sha: str = ""
     """Revision of the code; asked of git when the checkout has one and this is not set."""
 

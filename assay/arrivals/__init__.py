@@ -1,6 +1,5 @@
-"""New and rewritten objects of a source: which there are, which runs they ask for, what becomes of failed runs.
+"""New and rewritten objects of a source: what was seen, which runs they need, and what happens when a run fails.
 
-Belongs here: the decisions of the new-data sensor, as functions of a listing and of what was seen before.
-Does not belong here: listing (`resources.sources`), keeping what was seen (`resources.arrivals_store`), starting runs
-(`ml_assets.pipeline.new_data`).
+Does not belong here: listing a source (`resources.sources`), storing texts (`resources.arrivals_store`), Dagster's
+sensors and runs (`ml_assets.pipeline`).
 """

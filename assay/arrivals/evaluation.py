@@ -1,70 +1,57 @@
-"""One evaluation of the sensor: what is new, what failed, what people want started over.
+"""One evaluation of the new-data sensor: new objects, failed runs, and ordered redrives.
 
-Everything done here outside the returned state may be done again after a crash and comes to the same.
-Does not belong here: Dagster's types (`ml_assets.sensors`).
+Side effects outside the returned state are idempotent: an evaluation that crashed is repeated with the same result.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assay.arrivals.failures import DeadLetter, FailedRun, after_failures, due_attempts, redriven
+from assay.arrivals.failures import DeadLetter, DeadLetterNames, FailedRun, after_failures, due_retries, redriven
 from assay.arrivals.ledger import Ledger, StoredTexts
-from assay.arrivals.scan import Arrival, Circumstances, Listing, look
-from assay.arrivals.state import Attempt, SensorState
+from assay.arrivals.scan import Arrival, Listing, ScanOptions, scan_source
+from assay.arrivals.state import PendingRetry, SensorState
 
-_LOOKS_BETWEEN_SWEEPS = 500
+_SCANS_BETWEEN_SWEEPS = 500
 _HOUR = 3600.0
 
 
-class Dead(Protocol):
-    """What is known of dead letters without reading them."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Of all."""
-
-    @property
-    def ordered(self) -> Sequence[str]:
-        """Of those that people want started over."""
-
-
 class KeptArrivals(StoredTexts, Protocol):
-    """What is kept of a pipeline's arrivals."""
+    """Storage of one pipeline's ledger and dead letters."""
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove texts."""
 
     def sweep(self, kept: set[str], *, older_than_seconds: float) -> int:
-        """Remove the texts that looks which were broken off have left."""
+        """Remove texts that interrupted scans left."""
 
-    def bury(self, letter: DeadLetter) -> None:
-        """Keep a dead letter; the same one again changes nothing."""
+    def keep_dead_letter(self, letter: DeadLetter) -> None:
+        """Store a dead letter; idempotent."""
 
-    def dead(self) -> Dead:
+    def dead_letters(self) -> DeadLetterNames:
         """List the dead letters."""
 
-    def letter(self, name: str) -> DeadLetter:
-        """Return a dead letter."""
+    def dead_letter(self, name: str) -> DeadLetter:
+        """Read a dead letter."""
 
-    def settle(self, names: Iterable[str]) -> None:
-        """Remove dead letters that were started over."""
+    def remove_dead_letters(self, names: Iterable[str]) -> None:
+        """Remove dead letters that were redriven."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """What an evaluation came to.
+class SensorEvaluation:
+    """Result of an evaluation.
 
     Attributes:
-        state: for the next one; it is to be stored together with the runs.
+        state: for the next one; stored together with the run requests.
         runs: to request.
-        letters: arrivals that are given up.
-        message: what happened, for people.
+        dead_letters: new ones.
+        message: summary for users.
     """
 
     state: SensorState
     runs: tuple[Arrival, ...]
-    letters: tuple[DeadLetter, ...]
+    dead_letters: tuple[DeadLetter, ...]
     message: str
 
 
@@ -73,78 +60,81 @@ def evaluate(
     listing: Listing,
     kept: KeptArrivals,
     failed: Sequence[FailedRun],
-    rules: Circumstances,
+    options: ScanOptions,
     *,
     max_retries: int,
     now: float,
-) -> Tick:
-    """Look at the source, at failed runs, and at orders to start dead letters over.
+) -> SensorEvaluation:
+    """Scan the source, and handle failed runs and ordered redrives.
 
     Args:
-        state: what the last evaluation returned, and was stored.
+        state: as the last evaluation returned it.
         listing: the source.
         kept: ledger and dead letters.
-        failed: runs of arrivals that failed since the last look, oldest first; some may have been seen.
-        rules: what to follow.
-        max_retries: how often an arrival is tried again.
+        failed: runs that failed since the last evaluation, oldest first; handled ones may be among them.
+        options: of the scan.
+        max_retries: of one arrival.
         now: seconds since the epoch.
 
     Raises:
         SourceError: the source cannot be listed.
         StorageError: ledger or dead letters cannot be read or written.
     """
-    _tidy(state, kept, rules)
-    if not state.failures.until:  # what failed before this sensor looked is not its own
+    _tidy(state, kept, options)
+    if not state.failures.until:  # runs that failed before the first evaluation are not this sensor's
         state, failed = _with_failures(state, until=now), []
-    failures, letters = after_failures(state.failures, failed, max_retries=max_retries, looks=state.looks)
+    failures, letters = after_failures(state.failures, failed, max_retries=max_retries, scans=state.scans)
     for letter in letters:
-        kept.bury(letter)
+        kept.keep_dead_letter(letter)
     state = state.model_copy(update={"failures": failures, "settled": ()})
-    state, again = _retries(state, kept, rules)
-    state, anew, dead = _redrives(state, kept, rules)
-    attempts = [Arrival(each.run_key, each.partition_key, each.uri, each.version) for each in (*again, *anew)]
-    limits = replace(rules.limits, requests=rules.limits.requests - len(attempts))
-    seen = look(state, listing, kept, replace(rules, limits=limits))
-    told = [seen.message, f"{len(again)} retries" * bool(again), f"{len(anew)} started over" * bool(anew), dead]
-    return Tick(seen.state, (*attempts, *seen.arrivals), tuple(letters), "; ".join(part for part in told if part))
+    state, retries = _retries(state, kept, options)
+    state, redrives, dead = _redrives(state, kept, options)
+    runs = [Arrival(each.run_key, each.partition_key, each.uri, each.version) for each in (*retries, *redrives)]
+    limits = replace(options.limits, requests=options.limits.requests - len(runs))
+    scan = scan_source(state, listing, kept, replace(options, limits=limits))
+    counts = [f"{len(found)} {word}" for found, word in ((retries, "retries"), (redrives, "redriven")) if found]
+    message = "; ".join(part for part in (scan.message, *counts, dead) if part)
+    return SensorEvaluation(scan.state, (*runs, *scan.arrivals), tuple(letters), message)
 
 
-def _tidy(state: SensorState, kept: KeptArrivals, rules: Circumstances) -> None:
-    """Remove what the stored state has no use for."""
+def _tidy(state: SensorState, kept: KeptArrivals, options: ScanOptions) -> None:
+    """Remove what the stored state no longer refers to."""
     kept.remove(state.replaced)
-    kept.settle(state.settled)
-    if state.looks % _LOOKS_BETWEEN_SWEEPS == 0:
-        ledger = Ledger(kept, state.index, page_keys=rules.limits.page)
+    kept.remove_dead_letters(state.settled)
+    if state.scans % _SCANS_BETWEEN_SWEEPS == 0:
+        ledger = Ledger(kept, state.index, page_keys=options.limits.ledger_page)
         kept.sweep(ledger.names(), older_than_seconds=_HOUR)
 
 
-def _retries(state: SensorState, kept: KeptArrivals, rules: Circumstances) -> tuple[SensorState, list[Attempt]]:
-    due = [attempt for attempt in state.failures.waiting if attempt.due <= state.looks]
-    current = _versions(state, kept, rules, due)
-    at_most = rules.limits.requests // 4
-    failures, attempts = due_attempts(state.failures, looks=state.looks, at_most=at_most, current=current)
-    return state.model_copy(update={"failures": failures}), attempts
+def _retries(state: SensorState, kept: KeptArrivals, options: ScanOptions) -> tuple[SensorState, list[PendingRetry]]:
+    due = [retry for retry in state.failures.waiting if retry.due <= state.scans]
+    current = _versions(state, kept, options, due)
+    at_most = options.limits.requests // 4
+    failures, retries = due_retries(state.failures, scans=state.scans, at_most=at_most, current=current)
+    return state.model_copy(update={"failures": failures}), retries
 
 
-def _redrives(state: SensorState, kept: KeptArrivals, rules: Circumstances) -> tuple[SensorState, list[Attempt], str]:
-    """Return the ordered attempts, and a line about the dead letters that stay."""
-    dead = kept.dead()
-    names = tuple(dead.ordered[: rules.limits.requests // 4])
-    attempts = [redriven(kept.letter(name)) for name in names]
-    current = _versions(state, kept, rules, attempts)
-    fresh = [attempt for attempt in attempts if attempt.uri is None or current[attempt.uri] == attempt.version]
+def _redrives(
+    state: SensorState, kept: KeptArrivals, options: ScanOptions
+) -> tuple[SensorState, list[PendingRetry], str]:
+    """Return the ordered redrives, and a message about the dead letters that stay."""
+    dead = kept.dead_letters()
+    names = tuple(dead.ordered[: options.limits.requests // 4])
+    redrives = [redriven(kept.dead_letter(name)) for name in names]
+    current = _versions(state, kept, options, redrives)
+    valid = [redrive for redrive in redrives if redrive.uri is None or current[redrive.uri] == redrive.version]
     left = len(dead.names) - len(names)
-    told = f"{left} dead letter{'s' if left > 1 else ''}: see arrivals_redrive_job" if left else ""
-    return state.model_copy(update={"settled": names}), fresh, told
+    message = f"{left} dead letter{'s' if left > 1 else ''}: see arrivals_redrive_job" if left else ""
+    return state.model_copy(update={"settled": names}), valid, message
 
 
 def _versions(
-    state: SensorState, kept: KeptArrivals, rules: Circumstances, attempts: Iterable[Attempt]
+    state: SensorState, kept: KeptArrivals, options: ScanOptions, runs: Iterable[PendingRetry]
 ) -> dict[str, str | None]:
-    uris = [attempt.uri for attempt in attempts if attempt.uri is not None]
+    uris = [run.uri for run in runs if run.uri is not None]
     if not uris:
         return {}
-    ledger = Ledger(kept, state.index, page_keys=rules.limits.page)
+    ledger = Ledger(kept, state.index, page_keys=options.limits.ledger_page)
     return {uri: ledger.version_of(uri) for uri in uris}
 
 

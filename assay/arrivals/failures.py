@@ -1,8 +1,4 @@
-"""What becomes of an arrival whose run failed: it is tried again, or it is a dead letter, or it was judged.
-
-Does not belong here: reading Dagster's records (`ml_assets.pipeline.new_data`), keeping dead letters
-(`resources.arrivals_store`).
-"""
+"""What follows a failed run of an arrival: a retry, a dead letter, or nothing when the gate refused the data."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,37 +6,37 @@ from enum import StrEnum
 
 from assay import errors
 from assay.arrivals.names import parse_run_key
-from assay.arrivals.state import Attempt, FailuresSeen
+from assay.arrivals.state import FailuresSeen, PendingRetry
 from assay.specs.base import Spec
 
 LATE_SECONDS = 300.0
-"""How much later than a run's moment its record may appear."""
+"""How much later than a run's end its record may appear."""
 MOST_WAITING = 200
-_VERDICTS = frozenset({"DagsterAssetCheckFailedError", errors.GateRejectedError.__name__})
+_REFUSALS = frozenset({"DagsterAssetCheckFailedError", errors.GateRejectedError.__name__})
 
 
 class FailureKind(StrEnum):
-    """Whether another attempt could end otherwise."""
+    """Whether a retry can succeed."""
 
-    PASSING = "passing"
-    """It could: something did not answer, or the process was ended."""
-    LASTING = "lasting"
-    """It could not: these bytes under this pipeline fail."""
-    VERDICT = "verdict"
-    """The gate refused the rows; that is a result, and the partition's checks show it."""
+    TRANSIENT = "transient"
+    """It can: a service did not answer, or the process was killed."""
+    PERMANENT = "permanent"
+    """It cannot: this object fails under this pipeline."""
+    REFUSED = "refused"
+    """The gate refused the rows; the partition's checks show it."""
 
 
 def kind_of(error_types: Iterable[str]) -> FailureKind:
-    """Return what kind of failure the types in an error's chain make.
+    """Classify a failure by the classes in its chain of errors.
 
     Args:
-        error_types: names of the exceptions' classes; none when the process left no error.
+        error_types: class names; none when the process left no error.
     """
     names = set(error_types)
-    if names & _VERDICTS:
-        return FailureKind.VERDICT
-    lasting = {kind.__name__ for kind in _all_kinds(errors.AssayError) if not kind.transient}
-    return FailureKind.LASTING if names & lasting else FailureKind.PASSING
+    if names & _REFUSALS:
+        return FailureKind.REFUSED
+    permanent = {kind.__name__ for kind in _all_kinds(errors.AssayError) if not kind.transient}
+    return FailureKind.PERMANENT if names & permanent else FailureKind.TRANSIENT
 
 
 def _all_kinds(kind: type[errors.AssayError]) -> Iterator[type[errors.AssayError]]:
@@ -51,17 +47,17 @@ def _all_kinds(kind: type[errors.AssayError]) -> Iterator[type[errors.AssayError
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """A run of an arrival that failed.
+    """A failed run of an arrival.
 
     Attributes:
         run_id: of the run.
         run_key: as it was requested.
-        moment: when, in seconds since the epoch.
+        moment: when it failed, seconds since the epoch.
         uri: the object; None where the run reads the whole source.
         version: of the object.
         partition_key: of the run.
-        kind: whether another attempt could end otherwise.
-        reason: one line for people.
+        kind: whether a retry can succeed.
+        reason: one line for users.
     """
 
     run_id: str
@@ -75,86 +71,96 @@ class FailedRun:
 
 
 class DeadLetter(Spec):
-    """An arrival that is not tried again by itself."""
+    """An arrival that is not retried automatically."""
 
     run_key: str
-    """Of the last attempt."""
+    """Of the last run."""
     run_id: str
     uri: str | None
     version: str | None
     partition_key: str | None
     reason: str
     attempts: int
-    """Runs since the arrival was seen, or since people started it over."""
+    """Runs since the arrival was seen or last redriven."""
     failed_at: float
     """Seconds since the epoch."""
 
 
-def after_failures(
-    seen: FailuresSeen, failed: Sequence[FailedRun], *, max_retries: int, looks: int
-) -> tuple[FailuresSeen, list[DeadLetter]]:
-    """Return what is to be tried again, added to what was seen, and what is not.
+@dataclass(frozen=True, slots=True)
+class DeadLetterNames:
+    """The stored dead letters, by name.
 
-    The wait before a retry is 2, 4, 8, ... looks.
+    Attributes:
+        names: all of them.
+        ordered: those that a user has ordered to be redriven.
+    """
+
+    names: tuple[str, ...]
+    ordered: tuple[str, ...]
+
+
+def after_failures(
+    seen: FailuresSeen, failed: Sequence[FailedRun], *, max_retries: int, scans: int
+) -> tuple[FailuresSeen, list[DeadLetter]]:
+    """Add retries for new failures, and return the dead letters.
+
+    The wait before a retry is 2, 4, 8, ... scans.
 
     Args:
-        seen: how far the sensor looked before.
-        failed: runs that failed since then, oldest first; some may have been seen.
-        max_retries: how often an arrival is tried again.
-        looks: the number of this look.
+        seen: failures handled so far.
+        failed: runs that failed since then, oldest first; handled ones may be among them.
+        max_retries: of one arrival.
+        scans: number of the current scan.
     """
     late = seen.until - LATE_SECONDS
     unseen = [run for run in failed if run.run_id not in seen.handled and run.moment >= late]
     new = unseen[: max(MOST_WAITING - len(seen.waiting), 0)]
-    judged = [run for run in new if run.kind is not FailureKind.VERDICT]
-    again = [
-        run for run in judged if run.kind is FailureKind.PASSING and parse_run_key(run.run_key).retry < max_retries
-    ]
+    not_refused = [run for run in new if run.kind is not FailureKind.REFUSED]
+    retried = [run for run in not_refused if _is_retried(run, max_retries)]
     until = max([seen.until, *(run.moment for run in new)])
     handled = seen.handled | {run.run_id: run.moment for run in new}
     after = FailuresSeen(
         until=until,
         handled={run_id: moment for run_id, moment in handled.items() if moment >= until - LATE_SECONDS},
-        waiting=(*seen.waiting, *(_attempt_after(run, looks) for run in again)),
+        waiting=(*seen.waiting, *(_pending_retry(run, scans) for run in retried)),
     )
-    return after, [_letter(run) for run in judged if run not in again]
+    return after, [_dead_letter(run) for run in not_refused if run not in retried]
 
 
-def due_attempts(
-    seen: FailuresSeen, *, looks: int, at_most: int, current: Mapping[str, str | None]
-) -> tuple[FailuresSeen, list[Attempt]]:
-    """Take the attempts whose time has come from those that wait.
+def due_retries(
+    seen: FailuresSeen, *, scans: int, at_most: int, current: Mapping[str, str | None]
+) -> tuple[FailuresSeen, list[PendingRetry]]:
+    """Remove the retries that are due from the waiting ones, and return them.
 
     Args:
-        seen: holds those that wait.
-        looks: the number of this look.
-        at_most: most attempts to take.
-        current: the versions by URI of the objects that wait; one that is rewritten or gone is not tried again.
+        seen: holds the waiting ones.
+        scans: number of the current scan.
+        at_most: most retries to return.
+        current: versions by URI of the waiting objects; an object that was rewritten or deleted is not retried.
     """
-    due = [attempt for attempt in seen.waiting if attempt.due <= looks][:at_most]
-    taken = [attempt for attempt in due if attempt.uri is None or current.get(attempt.uri) == attempt.version]
-    waiting = tuple(attempt for attempt in seen.waiting if attempt not in due)
-    return seen.model_copy(update={"waiting": waiting}), taken
+    due = [retry for retry in seen.waiting if retry.due <= scans][:at_most]
+    valid = [retry for retry in due if retry.uri is None or current.get(retry.uri) == retry.version]
+    waiting = tuple(retry for retry in seen.waiting if retry not in due)
+    return seen.model_copy(update={"waiting": waiting}), valid
 
 
-def redriven(letter: DeadLetter) -> Attempt:
-    """Return the attempt that starts a dead letter over."""
+def redriven(letter: DeadLetter) -> PendingRetry:
+    """Return the run that redrives a dead letter."""
     key = str(parse_run_key(letter.run_key).redriven)
-    return Attempt(run_key=key, uri=letter.uri, version=letter.version, partition_key=letter.partition_key, due=0)
+    return PendingRetry(run_key=key, uri=letter.uri, version=letter.version, partition_key=letter.partition_key, due=0)
 
 
-def _attempt_after(run: FailedRun, looks: int) -> Attempt:
+def _is_retried(run: FailedRun, max_retries: int) -> bool:
+    return run.kind is FailureKind.TRANSIENT and parse_run_key(run.run_key).retry < max_retries
+
+
+def _pending_retry(run: FailedRun, scans: int) -> PendingRetry:
     key = parse_run_key(run.run_key).retried
-    return Attempt(
-        run_key=str(key),
-        uri=run.uri,
-        version=run.version,
-        partition_key=run.partition_key,
-        due=looks + 2**key.retry,
-    )
+    due = scans + 2**key.retry
+    return PendingRetry(run_key=str(key), uri=run.uri, version=run.version, partition_key=run.partition_key, due=due)
 
 
-def _letter(run: FailedRun) -> DeadLetter:
+def _dead_letter(run: FailedRun) -> DeadLetter:
     return DeadLetter(
         run_key=run.run_key,
         run_id=run.run_id,

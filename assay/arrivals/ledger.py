@@ -1,9 +1,7 @@
-"""Which version of each object was seen: a list of pages by key, of which a look reads and writes only a few.
+"""Which version of each object was seen: a list of pages by key, of which a scan reads and writes only a few.
 
-Pages and the list of them are stored under names that are never written twice, so that whoever holds the name of a
-list holds one unchanging state of the whole ledger. A look that breaks off leaves that state as it was.
-Does not belong here: which objects to look at and which to take (`looking`), where pages lie
-(`resources.arrivals_store`).
+Pages and lists are stored under names that are never written twice, so the name of a list identifies one immutable
+state of the whole ledger. An interrupted scan leaves that state unchanged.
 """
 
 import hashlib
@@ -25,21 +23,21 @@ class ListedObject(Protocol):
 
     @property
     def version(self) -> str:
-        """Changes whenever its content does."""
+        """Changes with its content."""
 
 
 class StoredTexts(Protocol):
-    """Where pages are kept."""
+    """Storage of pages."""
 
     def read(self, name: str) -> str:
         """Return a text."""
 
     def write(self, text: str) -> str:
-        """Store a text and return its name, which no other has or had."""
+        """Store a text and return its new, unique name."""
 
 
 class PageRef(Spec):
-    """One page: the keys after the page before it, up to its own last one."""
+    """One page of the ledger: the keys after the previous page's last one, up to its own."""
 
     end: str
     """Its last key."""
@@ -47,23 +45,23 @@ class PageRef(Spec):
     digest: str
     """SHA-256 of its text."""
     name: str
-    """Where its text is."""
+    """Name of its text."""
 
 
-Take: TypeAlias = Callable[[ListedObject], bool]
-"""Whether a new or rewritten object is to be recorded now."""
+Accept: TypeAlias = Callable[[ListedObject], bool]
+"""Whether to record a new or rewritten object now."""
 _REFS = TypeAdapter(tuple[PageRef, ...])
 _ENTRIES = TypeAdapter(dict[str, str])
 
 
 class Ledger:
-    """Versions by key. Changes are seen by others once `stored` and its name handed on."""
+    """Versions by key. Changes become visible when `stored` has returned and its name was passed on."""
 
     def __init__(self, texts: StoredTexts, index: str | None, *, page_keys: int) -> None:
         """Open a state of the ledger.
 
         Args:
-            texts: where pages are.
+            texts: storage of pages.
             index: what `stored` returned; None for an empty ledger.
             page_keys: most keys of a page.
         """
@@ -76,20 +74,22 @@ class Ledger:
 
     @property
     def end(self) -> str | None:
-        """The last key; None when there is none."""
+        """The last key; None for an empty ledger."""
         return self._refs[-1].end if self._refs else None
 
     def version_of(self, uri: str) -> str | None:
-        """Return the version seen of one object; None when it was not seen, or is gone."""
+        """Return the version seen of one object; None when it was not seen or was deleted."""
         ref = next((ref for ref in self._refs if uri <= ref.end), None)
         return self._entries(ref).get(uri) if ref else None
 
-    def reconcile(self, objects: Sequence[ListedObject], take: Take, *, after: str | None, last: str | None) -> None:
-        """Make a range of keys agree with a listing; what is gone is forgotten.
+    def reconcile(
+        self, objects: Sequence[ListedObject], accept: Accept, *, after: str | None, last: str | None
+    ) -> None:
+        """Update a range of keys to a listing; deleted objects are removed.
 
         Args:
             objects: all objects of the range, by key.
-            take: decides about each that is new or rewritten; one that is not taken stays unseen.
+            accept: decides about each new or rewritten object; one that is not accepted stays unseen.
             after: the range begins after this key; None for the first.
             last: the range ends with this key; None for the last.
         """
@@ -103,10 +103,10 @@ class Ledger:
             if not touched or (whole and _digest(_text(mine)) == ref.digest):
                 refs.append(ref)
             else:
-                refs += self._changed(ref, mine, take, lambda key: _within(key, after, last))
+                refs += self._changed(ref, mine, accept, lambda key: _within(key, after, last))
             start = ref.end
         self._refs = tuple(refs)
-        self._append({item.uri: item.version for item in rest if take(item)})
+        self._append({item.uri: item.version for item in rest if accept(item)})
 
     def stored(self) -> str | None:
         """Store the list of pages where it changed, and return its name; None for an empty ledger."""
@@ -116,22 +116,22 @@ class Ledger:
         return self._index
 
     def names(self) -> set[str]:
-        """Return the names of all texts that this state, once stored, is made of."""
+        """Return the names of all texts of this state, once stored."""
         return {ref.name for ref in self._refs} | ({self._index} if self._index else set())
 
     @property
     def written(self) -> set[str]:
-        """Names of texts written since it was opened; some may be in no state."""
+        """Names of texts written since the ledger was opened; some may belong to no state."""
         return self._written
 
     def _changed(
-        self, ref: PageRef, mine: Sequence[ListedObject], take: Take, inside: Callable[[str], bool]
+        self, ref: PageRef, mine: Sequence[ListedObject], accept: Accept, inside: Callable[[str], bool]
     ) -> list[PageRef]:
         before = self._entries(ref)
         present = {item.uri for item in mine}
         entries = {key: version for key, version in before.items() if key in present or not inside(key)}
         changed = [item for item in mine if entries.get(item.uri) != item.version]
-        entries |= {item.uri: item.version for item in changed if take(item)}
+        entries |= {item.uri: item.version for item in changed if accept(item)}
         if entries == before:
             return [ref]
         pieces = -(-len(entries) // self._page_keys)

@@ -1,7 +1,4 @@
-"""Names of runs that are requested once: an arrival's key, and which attempt at it.
-
-Which partition an object makes, and which objects make partitions.
-"""
+"""Names of arrivals: the partition that an object makes, and the key under which its run is requested once."""
 
 import re
 from dataclasses import dataclass, replace
@@ -25,7 +22,7 @@ def partition_key_of(uri: str, spec: DatasetSpec) -> str:
     if spec.partitions.by == "object":
         return uri.rsplit("/", 1)[-1]
     start = spec.source.rfind("/", 0, max(spec.source.find(PLACEHOLDER), 0)) + 1
-    pattern = spec.source[start:]  # what comes before may be a variable, or a folder written in another way
+    pattern = spec.source[start:]  # the part before it may be a variable, or another spelling of the same folder
     name = "/".join(uri.split("/")[-1 - pattern.count("/") :])
     before, _, after = pattern.partition(PLACEHOLDER)
     match = re.fullmatch(f"{_glob(before)}(?P<key>[^/]+?){_glob(after)}", name)
@@ -34,7 +31,7 @@ def partition_key_of(uri: str, spec: DatasetSpec) -> str:
             "an object's name does not give its partition",
             where=uri,
             expected=f"a name like '{pattern}'",
-            remedy="rename the object, or mend dataset.source",
+            remedy="rename the object, or correct dataset.source",
         )
     return match["key"]
 
@@ -43,11 +40,11 @@ def listing_pattern(spec: DatasetSpec) -> str:
     """Return the source as a glob that lists the objects of all partitions.
 
     Raises:
-        SpecError: nothing tells which partition is new, or that a query's rows are.
+        SpecError: new data cannot be detected.
     """
     if spec.partitions.is_time and PLACEHOLDER not in spec.source:
         raise SpecError(
-            "new data cannot be told by its objects",
+            "objects of this source do not show which partition is new",
             where="automation, new_data",
             found=f"source {spec.source} with partitions by {spec.partitions.by} of a column",
             expected=f"a source with {PLACEHOLDER} in its file name",
@@ -55,7 +52,7 @@ def listing_pattern(spec: DatasetSpec) -> str:
         )
     if spec.query is not None and spec.watermark is None:
         raise SpecError(
-            "new rows of a query cannot be told without a watermark",
+            "new rows of a query cannot be detected without a watermark",
             where="automation, new_data",
             found="dataset.query without dataset.watermark",
             expected="a statement of one value that changes with the rows",
@@ -68,17 +65,17 @@ def _glob(text: str) -> str:
     return "[^/]*".join(re.escape(part) for part in text.split("*"))
 
 
-_ATTEMPT = re.compile(r"(?P<arrival>.*?)(?:#redrive-(?P<redrive>\d+))?(?:#retry-(?P<retry>\d+))?", re.DOTALL)
+_RUN_KEY = re.compile(r"(?P<arrival>.*?)(?:#redrive-(?P<redrive>\d+))?(?:#retry-(?P<retry>\d+))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """One attempt at one arrival.
+    """The key of one run of one arrival.
 
     Attributes:
-        arrival: names the objects in their versions; `<uri>@<version>` where there is one object.
-        redrive: how often people have started it over.
-        retry: how often it was started again by itself since then.
+        arrival: the objects and their versions; `<uri>@<version>` for a single object.
+        redrive: number of redrives.
+        retry: number of retries since then.
     """
 
     arrival: str
@@ -91,17 +88,17 @@ class RunKey:
 
     @property
     def retried(self) -> "RunKey":
-        """The next attempt."""
+        """The next retry."""
         return replace(self, retry=self.retry + 1)
 
     @property
     def redriven(self) -> "RunKey":
-        """The first attempt after people have started it over."""
+        """The first run of the next redrive."""
         return replace(self, redrive=self.redrive + 1, retry=0)
 
 
 def parse_run_key(text: str) -> RunKey:
-    """Return what a run key's text names."""
-    match = _ATTEMPT.fullmatch(text)
+    """Parse a run key."""
+    match = _RUN_KEY.fullmatch(text)
     assert match is not None, text  # noqa: S101 - every text matches
     return RunKey(match["arrival"], int(match["redrive"] or 0), int(match["retry"] or 0))

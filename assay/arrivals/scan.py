@@ -1,9 +1,8 @@
-"""One look at a source: what is new or rewritten since the last one, at a cost that does not grow with the source.
+"""One scan of a source: finds new and rewritten objects at a cost that does not grow with the source.
 
-A look goes through what sorts after the last key seen, and through the next stretch of the whole source, so that an
-overwrite and a key that sorts before the last one are seen once the stretches have come round. A small source is gone
-through at every look. Nothing is seen for good before the state that a look returns is stored: whoever looks again from
-the same state asks for the same runs by the same keys.
+A scan reads the keys after the last one seen, and the next page of a pass over the whole source, so that overwrites and
+keys that sort earlier are found once per pass. A small source is read whole in every scan. Nothing counts as seen until
+the returned state is stored: a scan that is repeated from the same state requests the same runs under the same keys.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,40 +18,40 @@ from assay.specs.dataset import DatasetSpec
 
 
 class ListedPage(Protocol):
-    """A stretch of a listing."""
+    """One page of a listing."""
 
     @property
     def objects(self) -> Sequence[ListedObject]:
-        """All objects of the stretch, by key."""
+        """Its objects, by key."""
 
     @property
     def last(self) -> str | None:
-        """The stretch's last key; None where the listing ends."""
+        """Its last key; None at the end of the listing."""
 
 
 class Listing(Protocol):
-    """A source, stretch by stretch."""
+    """A source, page by page."""
 
     def page(self, after: str | None, limit: int) -> ListedPage:
-        """Return the stretch after a key, of about so many keys."""
+        """Return the page after a key, of about `limit` keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one look may do.
+class ScanLimits:
+    """Bounds of one scan.
 
     Attributes:
-        requests: most runs to ask for.
-        stretch: keys of one stretch of a listing.
-        page: most keys of one page of the ledger.
-        whole: stretches of a source that counts as small.
-        first_scan: stretches per look of a first scan that asks for no run.
+        requests: most runs to request.
+        page: keys of one page of the listing.
+        ledger_page: most keys of one page of the ledger.
+        small: pages of a source that is read whole in every scan.
+        first_scan: pages per scan of a first pass that requests no run.
     """
 
     requests: int = 50
-    stretch: int = 1000
     page: int = 1000
-    whole: int = 4
+    ledger_page: int = 1000
+    small: int = 4
     first_scan: int = 10
 
 
@@ -61,7 +60,7 @@ class Arrival:
     """Objects that one run should read.
 
     Attributes:
-        run_key: names these objects in these versions, so that a run is requested once.
+        run_key: identifies the objects in these versions, so that the run is requested once.
         partition_key: the partition they make; None without partitions.
         uri: the object; None where the run reads the whole source.
         version: of the object.
@@ -74,28 +73,28 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a look follows.
+class ScanOptions:
+    """What to scan, and how.
 
     Attributes:
         dataset: whose source it is.
-        skip_existing: whether what the first scan finds makes no runs.
-        has_partition: whether a run of this partition can be started now.
-        limits: what it may do.
+        skip_existing: whether objects found by the first pass make no runs.
+        has_partition: whether a partition exists yet, so that its run can start.
+        limits: of one scan.
     """
 
     dataset: DatasetSpec
     skip_existing: bool = False
     has_partition: Callable[[str], bool] = lambda _: True
-    limits: Limits = Limits()
+    limits: ScanLimits = ScanLimits()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look came to.
+class ScanResult:
+    """Result of a scan.
 
     Attributes:
-        state: for the next look; `replaced` names texts that may be removed once it is stored.
+        state: for the next scan; `replaced` names texts to remove once it is stored.
         arrivals: runs to request.
         objects: how many were seen so far.
         waiting: objects whose partition does not exist yet.
@@ -108,36 +107,37 @@ class Look:
 
     @property
     def message(self) -> str:
-        """What was seen, for people."""
-        if self.state.scanned:
-            told = f"{len(self.arrivals)} of {self.objects:,} objects are new" if self.arrivals else ""
-            told = told or f"nothing new among {self.objects:,} objects of {self.state.source}"
+        """Summary for users."""
+        if not self.state.scanned:
+            text = f"first scan: {self.objects:,} objects so far, {len(self.arrivals)} runs requested"
+        elif self.arrivals:
+            text = f"{len(self.arrivals)} of {self.objects:,} objects are new"
         else:
-            told = f"first scan: {self.objects:,} objects so far, {len(self.arrivals)} runs requested"
+            text = f"nothing new among {self.objects:,} objects of {self.state.source}"
         if self.waiting:
-            told += f"; {len(self.waiting)} wait for their partition, e.g. {self.waiting[0]}"
-        return told
+            text += f"; {len(self.waiting)} wait for their partition, e.g. {self.waiting[0]}"
+        return text
 
 
-def look(state: SensorState, listing: Listing, texts: StoredTexts, rules: Circumstances) -> Look:
-    """Find what is new or rewritten.
+def scan_source(state: SensorState, listing: Listing, texts: StoredTexts, options: ScanOptions) -> ScanResult:
+    """Find new and rewritten objects.
 
     Args:
-        state: what the last look returned.
+        state: as the last scan returned it.
         listing: the source.
-        texts: where the ledger is kept.
-        rules: what to follow.
+        texts: storage of the ledger.
+        options: what to scan, and how.
 
     Raises:
-        SourceError: the source cannot be listed, or does not tell versions.
+        SourceError: the source cannot be listed, or reports no versions.
         StorageError: the ledger cannot be read or written.
     """
-    ledger = Ledger(texts, state.index, page_keys=rules.limits.page)
+    ledger = Ledger(texts, state.index, page_keys=options.limits.ledger_page)
     before = ledger.names()
-    taking = _Taking(rules, silent=rules.skip_existing and not state.scanned)
-    position, ended = _go_round(state, ledger, listing, taking)
-    gathered = digest_of(state.gathered, taking.gathered) if taking.gathered else state.gathered
-    arrivals = list(taking.arrivals)
+    recorder = _Recorder(options, silent=options.skip_existing and not state.scanned)
+    position, ended = _read_pages(state, ledger, listing, recorder)
+    gathered = digest_of(state.gathered, recorder.gathered) if recorder.gathered else state.gathered
+    arrivals = list(recorder.arrivals)
     if gathered and (state.scanned or ended):
         arrivals.append(Arrival(str(RunKey(gathered)), None))
         gathered = ""
@@ -147,82 +147,82 @@ def look(state: SensorState, listing: Listing, texts: StoredTexts, rules: Circum
         "position": position,
         "scanned": state.scanned or ended,
         "gathered": gathered,
-        "looks": state.looks + 1,
+        "scans": state.scans + 1,
     }
-    return Look(state.model_copy(update=changes), tuple(arrivals), len(ledger), tuple(taking.waiting))
+    return ScanResult(state.model_copy(update=changes), tuple(arrivals), len(ledger), tuple(recorder.waiting))
 
 
 @dataclass(slots=True)
-class _Taking:
-    """Decides which objects are recorded now, and collects what they ask for."""
+class _Recorder:
+    """Decides which new objects the ledger records now, and collects the runs they need."""
 
-    rules: Circumstances
+    options: ScanOptions
     silent: bool
-    room: int = 0
-    cut: bool = False
+    most: int = 0
+    full: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     gathered: dict[str, str] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
 
     @property
-    def one_by_one(self) -> bool:
-        """Whether each object asks for a run of its own."""
-        return not self.silent and self.rules.dataset.partitions.by != "none"
+    def run_per_object(self) -> bool:
+        """Whether each object needs a run of its own."""
+        return not self.silent and self.options.dataset.partitions.by != "none"
 
     def __call__(self, item: ListedObject) -> bool:
         if not item.version:
             raise SourceError(
-                "the source does not tell versions, so that new data cannot be told",
+                "the source reports no versions, so new data cannot be detected",
                 where=item.uri,
-                expected="an ETag or a date of the file",
-                remedy="use automation.schedule in place of new_data",
+                expected="an ETag or a modification date",
+                remedy="use automation.schedule instead of new_data",
             )
         if self.silent:
             return True
-        if not self.one_by_one:
+        if not self.run_per_object:
             self.gathered[item.uri] = item.version
             return True
         return self._requested(item)
 
     def _requested(self, item: ListedObject) -> bool:
-        partition_key = partition_key_of(item.uri, self.rules.dataset)
-        if not self.rules.has_partition(partition_key):
+        partition_key = partition_key_of(item.uri, self.options.dataset)
+        if not self.options.has_partition(partition_key):
             self.waiting.append(item.uri)
             return False
-        if self.room <= len(self.arrivals):
-            self.cut = True
+        if self.most <= len(self.arrivals):
+            self.full = True
             return False
         key = RunKey(f"{item.uri}@{item.version}")
         self.arrivals.append(Arrival(str(key), partition_key, item.uri, item.version))
         return True
 
 
-def _go_round(state: SensorState, ledger: Ledger, listing: Listing, taking: _Taking) -> tuple[str | None, bool]:
-    """Go through the next stretches of the whole source, then through what sorts after the ledger's last key.
+def _read_pages(state: SensorState, ledger: Ledger, listing: Listing, recorder: _Recorder) -> tuple[str | None, bool]:
+    """Read the next pages of the pass over the whole source, then the page after the ledger's last key.
 
     Returns:
-        Where to go on at the next look, and whether the end was reached with all before it recorded.
+        Where the next scan continues, and whether the end was reached with everything before it recorded.
     """
-    limits = taking.rules.limits
-    if not (state.scanned or taking.one_by_one):
-        return _go_through(ledger, listing, taking, state.position, limits.first_scan)
-    small = len(ledger) <= limits.whole * limits.stretch
-    taking.room = limits.requests if small else limits.requests // 2
-    position, ended = _go_through(ledger, listing, taking, state.position, limits.whole if small else 1)
-    taking.room, taking.cut = limits.requests, False
-    if ended or taking.room == len(taking.arrivals):
+    limits = recorder.options.limits
+    if not (state.scanned or recorder.run_per_object):
+        return _reconcile(ledger, listing, recorder, state.position, limits.first_scan)
+    small = len(ledger) <= limits.small * limits.page
+    recorder.most = limits.requests if small else limits.requests // 2
+    position, ended = _reconcile(ledger, listing, recorder, state.position, limits.small if small else 1)
+    recorder.most, recorder.full = limits.requests, False
+    if ended or recorder.most == len(recorder.arrivals):
         return position, ended
-    return position, _go_through(ledger, listing, taking, ledger.end, 1)[1]
+    return position, _reconcile(ledger, listing, recorder, ledger.end, 1)[1]
 
 
-def _go_through(
-    ledger: Ledger, listing: Listing, taking: _Taking, after: str | None, stretches: int
+def _reconcile(
+    ledger: Ledger, listing: Listing, recorder: _Recorder, after: str | None, pages: int
 ) -> tuple[str | None, bool]:
-    for _ in range(stretches):
-        page = listing.page(after, taking.rules.limits.stretch)
-        ledger.reconcile(page.objects, taking, after=after, last=page.last)
-        if taking.cut:
-            return after, False  # the rest of this stretch is for the next look
+    for _ in range(pages):
+        page = listing.page(after, recorder.options.limits.page)
+        ledger.reconcile(page.objects, recorder, after=after, last=page.last)
+        if recorder.full:
+            return after, False  # the next scan reads the rest of this page
         if page.last is None:
             return None, True
         after = page.last

@@ -1,16 +1,18 @@
-"""What the sensor keeps in its cursor: a few KB, whatever the number of objects.
+"""The sensor's cursor: a few KB, however many objects the source has.
 
-Does not belong here: versions of objects (`ledger`).
+Field names are the stored ones; `scans` is stored as `looks`, its name in earlier versions.
 """
 
 import json
 from typing import Literal
 
+from pydantic import ConfigDict, Field
+
 from assay.specs.base import Spec
 
 
-class Attempt(Spec):
-    """An attempt at an arrival that is to be made once its time has come."""
+class PendingRetry(Spec):
+    """A run that is to be requested again after a wait."""
 
     run_key: str
     uri: str | None
@@ -18,36 +20,38 @@ class Attempt(Spec):
     version: str | None
     partition_key: str | None
     due: int
-    """The look that requests it."""
+    """Number of the scan that requests it."""
 
 
 class FailuresSeen(Spec):
-    """How far the sensor has looked at failed runs."""
+    """How far the sensor has read the failed runs."""
 
     until: float = 0.0
-    """Moment of the latest one, in seconds since the epoch."""
+    """Time of the newest one, seconds since the epoch."""
     handled: dict[str, float] = {}
-    """Moments by run id, of those so late that another one's may still appear before them."""
-    waiting: tuple[Attempt, ...] = ()
+    """Times by run id, of those recent enough that a late record may still sort before them."""
+    waiting: tuple[PendingRetry, ...] = ()
 
 
 class SensorState(Spec):
-    """What one look hands to the next. Dagster stores it together with the requests, so that both or neither are."""
+    """What one scan passes to the next. Dagster stores it together with the run requests, in one step."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     layout: Literal[1] = 1
     source: str
-    """The listing this is about; another one is begun anew."""
-    looks: int = 0
+    """The listing; the state starts over when it changes."""
+    scans: int = Field(default=0, alias="looks")
     index: str | None = None
-    """Where the ledger is."""
+    """Name of the ledger's list of pages."""
     replaced: tuple[str, ...] = ()
-    """Texts that belong to no state from this one on."""
+    """Texts that no state refers to from this one on."""
     position: str | None = None
-    """Up to which key the whole source was last gone through."""
+    """Last key of the pass over the whole source."""
     scanned: bool = False
-    """Whether the end of the source was reached once."""
+    """Whether the first scan has reached the end of the source."""
     gathered: str = ""
-    """Digest of new objects that are to make one run at the end of the first scan."""
+    """Digest of new objects that make one run when the first scan ends."""
     failures: FailuresSeen = FailuresSeen()
     settled: tuple[str, ...] = ()
     """Dead letters whose new runs were requested."""
@@ -57,13 +61,13 @@ def parse_state(cursor: str | None, source: str) -> SensorState:
     """Return the state in a cursor.
 
     Args:
-        cursor: what the last look left; None at the first. One of another layout is begun anew: the run keys keep
-            what was requested from being run again.
+        cursor: as the last evaluation stored it; None at the first. A cursor of another layout starts over; the run
+            keys keep Dagster from repeating what was requested before.
         source: the listing as it is now.
     """
     if not cursor or json.loads(cursor).get("layout") != 1:
         return SensorState(source=source)
     state = SensorState.model_validate_json(cursor)
     if state.source != source:
-        return SensorState(source=source, looks=state.looks, failures=state.failures, settled=state.settled)
+        return SensorState(source=source, scans=state.scans, failures=state.failures, settled=state.settled)
     return state

@@ -1,4 +1,4 @@
 """Events of ended runs, told to people.
 
-Does not belong here: the words (`assay.notices`), the ways to people (`resources.notifications`).
+Does not belong here: the words (`assay.notifications`), the ways to people (`resources.notifications`).
 """

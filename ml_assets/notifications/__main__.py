@@ -1,4 +1,4 @@
-"""`python -m ml_assets.notifications --test`: one notice to every channel that is set, to see whether it arrives."""
+"""`python -m ml_assets.notifications --test`: send a test notification to every configured channel."""
 
 import argparse
 import datetime as dt
@@ -6,7 +6,7 @@ import logging
 import sys
 
 from assay.errors import AssayError
-from assay.notices.wording import trial
+from assay.notifications.wording import trial
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings
 
@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ml_assets.notifications", description="Try the notification settings."
     )
-    parser.add_argument("--test", action="store_true", required=True, help="send one notice to every channel")
+    parser.add_argument("--test", action="store_true", required=True, help="send one notification to every channel")
     parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
@@ -25,7 +25,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    answers = notifier.try_all(trial(notifier.ui_url, moment), logging.getLogger("assay.notices"))
+    answers = notifier.try_all(trial(notifier.ui_url, moment), logging.getLogger("assay.notifications"))
     for name, failure in answers.items():
         sys.stdout.write(f"{name}: {failure or 'taken'}\n")
     return 2 if any(answers.values()) else 0

@@ -14,8 +14,8 @@ import dagster as dg
 from dagster._core.events import DagsterEvent
 
 from assay.errors import GateRejectedError
-from assay.notices.notice import Kind, Notice
-from assay.notices.wording import (
+from assay.notifications.notification import Notification, NotificationKind
+from assay.notifications.wording import (
     EndedRun,
     FailedRule,
     ToldError,
@@ -48,8 +48,8 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 
 GATED = "validated_dataset"
 # the checks that fail where an alarm begins: an alarm that goes on is no new event
-ALARMS = {check: Kind(name) for name, (_, check) in ALARM_CHECKS.items()}
-_CHAMPION_WORDS: Mapping[str, Callable[..., Notice]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
+ALARMS = {check: NotificationKind(name) for name, (_, check) in ALARM_CHECKS.items()}
+_CHAMPION_WORDS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
 
@@ -61,7 +61,7 @@ class RunLog:
     Attributes:
         run: the run.
         ui_url: address of the user interface.
-        events: of the kinds that notices are made of, in order.
+        events: of the kinds that notifications are made of, in order.
         again: whether Dagster starts a failed run again.
     """
 
@@ -99,7 +99,7 @@ class RunLog:
         return asset_page(self.ui_url, key, partition)
 
 
-def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notice]:
+def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notification]:
     """Return what to tell of one run.
 
     Args:
@@ -126,7 +126,7 @@ def notices_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_ur
     return [*_champions(log), *_alarms(log), *(_refusal(log, *found) for found in refusals.items()), *failures]
 
 
-def _champions(log: RunLog) -> Iterator[Notice]:
+def _champions(log: RunLog) -> Iterator[Notification]:
     for asset, partition in log.champion_events():
         told = {name: str(value.value) for name, value in asset.metadata.items()}
         words = _CHAMPION_WORDS.get(told.get("decision", ""))
@@ -135,21 +135,21 @@ def _champions(log: RunLog) -> Iterator[Notice]:
             yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key, partition))
 
 
-def _alarms(log: RunLog) -> Iterator[Notice]:
+def _alarms(log: RunLog) -> Iterator[Notification]:
     for check in log.failed_checks():
         if kind := ALARMS.get(check.check_name):
             run = log.run_of(check.asset_key, check.partition)
             yield alarmed(run, kind, check.description or "", log.page(check.asset_key, check.partition))
 
 
-def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notice:
+def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notification:
     partitions = ", ".join(dict.fromkeys(check.partition for check in checks if check.partition))
     page = check_page(log.ui_url, checks[0].asset_check_key)
     return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), page)
 
 
-def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notice]:
-    """Return the notice of the first step that failed; none where every failure follows from the gate's refusal."""
+def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notification]:
+    """Return the notification of the first failed step; none where the gate's refusal caused every failure."""
     steps = log.of(_Event.STEP_FAILURE)
     gates = {key.to_python_identifier() for key in refused}
     own = [step for step in steps if step.step_key not in gates and not _is_refusal(_error(step))]

@@ -14,9 +14,9 @@ from typing import Literal, TypeAlias
 import dagster as dg
 from dagster._core.event_api import RunStatusChangeRecordsFilter
 
-from assay.notices.notice import Notice
-from assay.notices.outbox import Outbox, outbox_from
-from ml_assets.notifications.run_events import notices_of
+from assay.notifications.notification import Notification
+from assay.notifications.outbox import Outbox, outbox_from
+from ml_assets.notifications.run_events import notifications_of
 from resources.notifications.notifier import Notifier
 
 _End: TypeAlias = Literal[
@@ -58,10 +58,10 @@ def notification_sensor(notifier: Notifier) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         state = _state_of(context.cursor, context.instance, context.log)
-        seen, notices = _news(state, context.instance, notifier, context.log)
-        outbox = state.outbox.with_notices(notices, notifier.names)
+        seen, notifications = _news(state, context.instance, notifier, context.log)
+        outbox = state.outbox.with_notifications(notifications, notifier.names)
         left = notifier.outbox_after(outbox, time.time(), context.log)
-        summary = f"{len(notices)} new, {len(left.waiting)} deliveries wait"
+        summary = f"{len(notifications)} new, {len(left.waiting)} deliveries wait"
         return dg.SensorResult(skip_reason=summary, cursor=_State(seen, left).to_cursor())
 
     return sensor
@@ -75,7 +75,7 @@ def _state_of(cursor: str | None, instance: dg.DagsterInstance, log: logging.Log
         stored = json.loads(cursor)
         return _State({name: int(stored["seen"][name]) for name in _ENDS}, outbox_from(stored["outbox"]))
     except (ValueError, KeyError, TypeError) as error:
-        log.error("the cursor is none of this version (%s); what waited is not told", type(error).__name__)  # noqa: TRY400 - its text may hold notices
+        log.error("the cursor is none of this version (%s); what waited is not told", type(error).__name__)  # noqa: TRY400 - its text may hold notifications
         return _beginning(instance)
 
 
@@ -86,19 +86,19 @@ def _beginning(instance: dg.DagsterInstance) -> _State:
 
 def _news(
     state: _State, instance: dg.DagsterInstance, notifier: Notifier, log: logging.Logger
-) -> tuple[dict[str, int], list[Notice]]:
+) -> tuple[dict[str, int], list[Notification]]:
     """Return how far the event log was read, and what to tell of the runs that ended since."""
-    seen, notices = dict(state.seen), []
+    seen, notifications = dict(state.seen), []
     for name, end in _ENDS.items():
         since = RunStatusChangeRecordsFilter(end, after_storage_id=seen[name])
         for record in instance.fetch_run_status_changes(since, limit=_RUNS_PER_TICK, ascending=True).records:
             seen[name] = record.storage_id
             failed = end is dg.DagsterEventType.RUN_FAILURE
             try:
-                found = notices_of(instance, record.run_id, failed=failed, ui_url=notifier.ui_url)
+                found = notifications_of(instance, record.run_id, failed=failed, ui_url=notifier.ui_url)
             except Exception:
                 # one run that cannot be read must not silence all that follow
                 log.exception("run %s cannot be told of", record.run_id)
                 continue
-            notices += [notice for notice in found if notice.kind in notifier.kinds]
-    return seen, notices
+            notifications += [notification for notification in found if notification.kind in notifier.kinds]
+    return seen, notifications

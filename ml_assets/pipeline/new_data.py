@@ -24,10 +24,10 @@ from dagster._core.storage.tags import (
 from dagster_shared.error import SerializableErrorInfo
 from pydantic import Field
 
-from assay.arrivals.evaluation import Tick, evaluate
+from assay.arrivals.evaluation import SensorEvaluation, evaluate
 from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, FailedRun, kind_of
 from assay.arrivals.names import listing_pattern, parse_run_key
-from assay.arrivals.scan import Arrival, Circumstances
+from assay.arrivals.scan import Arrival, ScanOptions
 from assay.arrivals.state import FailuresSeen, parse_state
 from assay.errors import SourceNotFoundError
 from assay.specs import PipelineSpec
@@ -41,13 +41,13 @@ _ASSAY = "assay."
 
 
 def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: FailuresSeen) -> list[FailedRun]:
-    """Return the runs that failed since the sensor last looked, oldest first; late records are returned again.
+    """Return the runs that failed since the sensor's last evaluation, oldest first; late records are returned again.
 
     Args:
         instance: holds the records.
         job: the job that the sensor starts.
         sensor: its name.
-        seen: how far it looked.
+        seen: failures it has handled.
     """
     records = instance.get_run_records(
         dg.RunsFilter(
@@ -118,7 +118,7 @@ def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg
         SpecError: the source's objects do not tell which partition is new.
     """
     pattern = listing_pattern(spec.dataset)
-    rules = Circumstances(
+    options = ScanOptions(
         spec.dataset, skip_existing=spec.automation.existing == "skip", has_partition=_partition_test(spec)
     )
 
@@ -133,28 +133,28 @@ def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg
         context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore
     ) -> dg.SensorResult:
         state = parse_state(context.cursor, pattern)
-        tick = evaluate(
+        evaluation = evaluate(
             state,
             data_sources.listing(spec.dataset),
             arrivals_store.of(spec.name),
             failed_arrivals(context.instance, job.name, f"{spec.name}_new_data_sensor", state.failures),
-            rules,
+            options,
             max_retries=spec.automation.max_retries,
             now=time.time(),
         )
-        context.log.info(tick.message)
-        return _result(spec, tick, context.instance)
+        context.log.info(evaluation.message)
+        return _result(spec, evaluation, context.instance)
 
     return sensor
 
 
-def _result(spec: PipelineSpec, tick: Tick, instance: dg.DagsterInstance) -> dg.SensorResult:
+def _result(spec: PipelineSpec, evaluation: SensorEvaluation, instance: dg.DagsterInstance) -> dg.SensorResult:
     return dg.SensorResult(
-        run_requests=[_request(arrival) for arrival in tick.runs],
-        skip_reason=None if tick.runs else tick.message,
-        dynamic_partitions_requests=_new_partitions(spec, tick.runs, instance),
-        asset_events=[_observation(spec, letter) for letter in tick.letters],
-        cursor=tick.state.model_dump_json(),
+        run_requests=[_request(arrival) for arrival in evaluation.runs],
+        skip_reason=None if evaluation.runs else evaluation.message,
+        dynamic_partitions_requests=_new_partitions(spec, evaluation.runs, instance),
+        asset_events=[_observation(spec, letter) for letter in evaluation.dead_letters],
+        cursor=evaluation.state.model_dump_json(),
     )
 
 
@@ -203,20 +203,20 @@ class RedriveConfig(dg.Config):
 
 @dg.op(description="Have the sensor start over what it gave up.")
 def order_redrive(context: dg.OpExecutionContext, config: RedriveConfig, arrivals_store: ArrivalsStore) -> int:
-    """Order dead letters to be started over at the sensor's next look; returns how many."""
+    """Order dead letters to be started over at the sensor's next evaluation; returns how many."""
     kept = arrivals_store.of(config.pipeline)
-    letters = {name: kept.letter(name) for name in kept.dead().names}
+    letters = {name: kept.dead_letter(name) for name in kept.dead_letters().names}
     ordered = {name: letter for name, letter in letters.items() if config.uri in {None, letter.uri}}
     if not ordered:
         raise SourceNotFoundError(
             "there is no such dead letter",
             where=f"{config.pipeline}, {config.uri or 'any object'}",
             expected=", ".join(sorted(str(letter.uri) for letter in letters.values())),
-            remedy="see the message of the sensor's last tick",
+            remedy="see the message of the sensor's last evaluation",
         )
     for name, letter in ordered.items():
-        kept.order(name)
-        context.log.info("%s starts over at the sensor's next look", letter.uri or config.pipeline)
+        kept.order_redrive(name)
+        context.log.info("%s starts over at the sensor's next evaluation", letter.uri or config.pipeline)
     return len(ordered)
 
 

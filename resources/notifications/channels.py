@@ -10,7 +10,7 @@ Proxies of the environment are used. The address may itself be the secret, so th
 
 An incoming webhook of Slack; Mattermost and others take the same.
 
-A webhook: the notice as JSON, signed.
+A webhook: the notification as JSON, signed.
 """
 
 import hashlib
@@ -34,19 +34,19 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from assay.errors import AssayError
-from assay.notices.notice import Kind, Notice, json_of, slack_of, subject_of, text_of
+from assay.notifications.notification import Notification, NotificationKind, json_of, slack_of, subject_of, text_of
 
 DEADLINE_SECONDS = 10.0
 
 
 class DeliveryError(AssayError):
-    """A channel did not take a notice, and may take it later."""
+    """A channel did not take a notification, and may take it later."""
 
     code = "notice_undelivered"
 
 
 class DeliveryRefusedError(DeliveryError):
-    """A channel will not take the notice however often it is asked: an address or a credential is wrong."""
+    """A channel will not take the notification however often it is asked: an address or a credential is wrong."""
 
     code = "notice_refused"
 
@@ -60,11 +60,11 @@ class Channel(ABC):
         return f"{type(self).__name__}()"
 
     @abstractmethod
-    def deliver(self, notice: Notice) -> None:
-        """Hand a notice over.
+    def deliver(self, notification: Notification) -> None:
+        """Hand a notification over.
 
         Args:
-            notice: what to tell.
+            notification: what to tell.
 
         Raises:
             DeliveryError: the channel did not take it in time.
@@ -72,21 +72,21 @@ class Channel(ABC):
         """
 
 
-_GOOD_NEWS = frozenset({Kind.PROMOTION, Kind.TEST})
+_GOOD_NEWS = frozenset({NotificationKind.PROMOTION, NotificationKind.TEST})
 
 
 class LogChannel(Channel):
-    """Writes notices to a logger, those that ask for somebody as warnings."""
+    """Writes notifications to a logger, those that ask for somebody as warnings."""
 
     name = "log"
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
-    def deliver(self, notice: Notice) -> None:
-        """Write the notice's text."""
-        level = logging.INFO if notice.kind in _GOOD_NEWS else logging.WARNING
-        self._logger.log(level, "%s", text_of(notice))
+    def deliver(self, notification: Notification) -> None:
+        """Write the notification's text."""
+        level = logging.INFO if notification.kind in _GOOD_NEWS else logging.WARNING
+        self._logger.log(level, "%s", text_of(notification))
 
 
 _ATTEMPTS = 3
@@ -96,7 +96,7 @@ _SERVER_ERRORS = 500
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET, without the notice, and at a host that nobody named."""
+    """A redirected POST would arrive as a GET, without the notification, and at a host that nobody named."""
 
     def redirect_request(self, *_args: object, **_kwargs: object) -> None:
         return None
@@ -129,7 +129,7 @@ def post_json(address: str, body: bytes, headers: Mapping[str, str], setting: st
         time.sleep(wait)
         wait *= 2
     raise DeliveryError(
-        "the notice was not taken",
+        "the notification was not taken",
         where=shown(address),
         found=found or "",
         expected=f"a status of 200 to 299 within {DEADLINE_SECONDS:.0f} s",
@@ -157,7 +157,7 @@ def _refusal(request: urllib.request.Request, seconds: float) -> str | None:
         if error.code >= _SERVER_ERRORS or error.code == _TOO_MANY:
             return f"status {error.code}"
         raise DeliveryRefusedError(
-            "the notice is refused",
+            "the notification is refused",
             where=shown(request.full_url),
             found=f"status {error.code}",
             expected="a status of 200 to 299; redirections are not followed",
@@ -170,16 +170,16 @@ def _refusal(request: urllib.request.Request, seconds: float) -> str | None:
 
 
 class SlackChannel(Channel):
-    """Posts notices to the channel that the address stands for."""
+    """Posts notifications to the channel that the address stands for."""
 
     name = "slack"
 
     def __init__(self, address: SecretStr) -> None:
         self._address = address
 
-    def deliver(self, notice: Notice) -> None:
-        """Post the notice."""
-        body = json.dumps(slack_of(notice)).encode()
+    def deliver(self, notification: Notification) -> None:
+        """Post the notification."""
+        body = json.dumps(slack_of(notification)).encode()
         post_json(self._address.get_secret_value(), body, {}, "ASSAY_NOTIFY_SLACK_URL")
 
 
@@ -188,17 +188,17 @@ EVENT = "X-Assay-Event"
 
 
 class WebhookChannel(Channel):
-    """Posts notices; with a secret, the header says who posted: `sha256=` and the body's HMAC-SHA-256 in hex."""
+    """Posts notifications; with a secret, the header says who posted: `sha256=` and the body's HMAC-SHA-256 in hex."""
 
     name = "webhook"
 
     def __init__(self, address: SecretStr, secret: SecretStr) -> None:
         self._address, self._secret = address, secret
 
-    def deliver(self, notice: Notice) -> None:
-        """Post the notice; `X-Assay-Event` names the event, so that a receiver knows one it has heard of."""
-        body = json.dumps(json_of(notice), ensure_ascii=False).encode()
-        headers = {EVENT: notice.event.encode("ascii", "backslashreplace").decode()}
+    def deliver(self, notification: Notification) -> None:
+        """Post the notification; `X-Assay-Event` names the event, so that a receiver knows one it has heard of."""
+        body = json.dumps(json_of(notification), ensure_ascii=False).encode()
+        headers = {EVENT: notification.event.encode("ascii", "backslashreplace").decode()}
         if secret := self._secret.get_secret_value():
             headers[SIGNATURE] = f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
         post_json(self._address.get_secret_value(), body, headers, "ASSAY_NOTIFY_WEBHOOK_URL")
@@ -210,7 +210,7 @@ _TRANSIENT = range(400, 500)
 
 
 class MailChannel(Channel):
-    """Sends notices as plain text.
+    """Sends notifications as plain text.
 
     `smtp://` begins in the clear and changes to TLS where the server offers it; `smtps://` begins with TLS.
     """
@@ -220,12 +220,12 @@ class MailChannel(Channel):
     def __init__(self, server: SecretStr, sender: str, recipients: Sequence[str]) -> None:
         self._server, self._sender, self._recipients = server, sender, tuple(recipients)
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, notification: Notification) -> None:
         """Send one message to all recipients; a retry of the same event bears the same `Assay-Event` header."""
         try:
             with self._connected() as smtp:
                 self._log_in(smtp)
-                refused = smtp.send_message(self._message(notice), to_addrs=list(self._recipients))
+                refused = smtp.send_message(self._message(notification), to_addrs=list(self._recipients))
         except smtplib.SMTPServerDisconnected as error:
             raise self._failed(DeliveryError, type(error).__name__) from None
         except smtplib.SMTPResponseException as error:
@@ -258,15 +258,15 @@ class MailChannel(Channel):
             raise self._failed(DeliveryRefusedError, "no encryption", "encryption before the password is sent")
         smtp.login(unquote(parts.username), unquote(parts.password or ""))
 
-    def _message(self, notice: Notice) -> EmailMessage:
+    def _message(self, notification: Notification) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = subject_of(notice)
+        message["Subject"] = subject_of(notification)
         message["From"] = self._sender
         message["To"] = ", ".join(self._recipients)
         message["Date"] = formatdate()
-        message["Assay-Event"] = notice.event
+        message["Assay-Event"] = notification.event
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text_of(notice) + "\n")
+        message.set_content(text_of(notification) + "\n")
         return message
 
     def _failed(self, kind: type[DeliveryError], found: str, expected: str = "") -> DeliveryError:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from assay.errors import did_you_mean
-from assay.notices.notice import Kind, Notice
-from assay.notices.outbox import Delivery, Outbox
+from assay.notifications.notification import Notification, NotificationKind
+from assay.notifications.outbox import Delivery, Outbox
 from resources.notifications.channels import (
     DEADLINE_SECONDS,
     Channel,
@@ -32,7 +32,7 @@ _TICK_SECONDS = 30.0
 
 
 class Notifier:
-    """The channels of a deployment, and which kinds of notices they carry.
+    """The channels of a deployment, and which kinds of notifications they carry.
 
     A plain object on purpose: Dagster shows the fields of a configurable resource, and these are secrets.
 
@@ -41,7 +41,7 @@ class Notifier:
         ui_url: address of the user interface, without a slash at its end.
     """
 
-    def __init__(self, remote: Sequence[Channel], kinds: frozenset[Kind], ui_url: str) -> None:
+    def __init__(self, remote: Sequence[Channel], kinds: frozenset[NotificationKind], ui_url: str) -> None:
         self._remote, self.kinds, self.ui_url = tuple(remote), kinds, ui_url
 
     def __repr__(self) -> str:
@@ -60,7 +60,7 @@ class Notifier:
         Args:
             outbox: what waits.
             now: Unix time, seconds.
-            logger: for the notices themselves and for failures.
+            logger: for the notifications themselves and for failures.
         """
         until = time.monotonic() + _TICK_SECONDS
         # the settings may have lost a channel since
@@ -71,9 +71,9 @@ class Notifier:
         _tell_given_up(given_up, logger)
         return outbox
 
-    def try_all(self, notice: Notice, logger: logging.Logger) -> dict[str, DeliveryError | None]:
-        """Hand one notice to every channel; return each one's failure, or None."""
-        return {name: _failure(channel, notice) for name, channel in self._channels(logger).items()}
+    def try_all(self, notification: Notification, logger: logging.Logger) -> dict[str, DeliveryError | None]:
+        """Hand one notification to every channel; return each one's failure, or None."""
+        return {name: _failure(channel, notification) for name, channel in self._channels(logger).items()}
 
     def _channels(self, logger: logging.Logger) -> Mapping[str, Channel]:
         return {channel.name: channel for channel in (LogChannel(logger), *self._remote)}
@@ -84,11 +84,11 @@ def _told(outbox: Outbox, channel: Channel, now: float, until: float, logger: lo
     for delivery in outbox.due(channel.name, now):
         if time.monotonic() >= until:
             break
-        failure = _failure(channel, delivery.notice)
+        failure = _failure(channel, delivery.notification)
         if failure is None:
             outbox = outbox.without([delivery])
             continue
-        logger.warning("a notice did not arrive by %s: %s", channel.name, failure)
+        logger.warning("a notification did not arrive by %s: %s", channel.name, failure)
         if isinstance(failure, DeliveryRefusedError):
             outbox = outbox.without([delivery])
             _tell_given_up([delivery], logger)
@@ -99,13 +99,13 @@ def _told(outbox: Outbox, channel: Channel, now: float, until: float, logger: lo
     return outbox
 
 
-def _failure(channel: Channel, notice: Notice) -> DeliveryError | None:
+def _failure(channel: Channel, notification: Notification) -> DeliveryError | None:
     """Deliver in a thread of its own: a timeout of a socket begins again with every byte that comes."""
     answers: queue.Queue[DeliveryError | None] = queue.Queue()
 
     def deliver() -> None:
         try:
-            channel.deliver(notice)
+            channel.deliver(notification)
         except DeliveryError as error:
             answers.put(error)
         except Exception as error:  # noqa: BLE001 - one channel's defect is not another's; its text may hold secrets
@@ -113,7 +113,7 @@ def _failure(channel: Channel, notice: Notice) -> DeliveryError | None:
         else:
             answers.put(None)
 
-    threading.Thread(target=deliver, name=f"notice by {channel.name}", daemon=True).start()
+    threading.Thread(target=deliver, name=f"notification by {channel.name}", daemon=True).start()
     try:
         return answers.get(timeout=DEADLINE_SECONDS + 1.0)
     except queue.Empty:
@@ -128,7 +128,7 @@ def _defect(channel: Channel, found: str) -> DeliveryError:
 
 def _tell_given_up(deliveries: Sequence[Delivery], logger: logging.Logger) -> None:
     for item in deliveries:
-        logger.error("gave up telling %s by %s: %s", item.notice.event, item.channel, item.notice.title)
+        logger.error("gave up telling %s by %s: %s", item.notification.event, item.channel, item.notification.title)
 
 
 _WEB = ("https", "http")
@@ -180,19 +180,19 @@ def _address(secret: SecretStr, setting: str, schemes: tuple[str, ...]) -> Secre
     return secret
 
 
-def _kinds(names: str) -> frozenset[Kind]:
-    options = [str(kind) for kind in Kind if kind is not Kind.TEST]
+def _kinds(names: str) -> frozenset[NotificationKind]:
+    options = [str(kind) for kind in NotificationKind if kind is not NotificationKind.TEST]
     chosen = [name.strip().lower() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in options:
             raise SettingError(
-                "notices of an unknown kind are asked for",
+                "notifications of an unknown kind are asked for",
                 where="ASSAY_NOTIFY_ON",
                 found=name + did_you_mean(name, options),
                 expected=", ".join(options),
                 remedy="mend the setting, or remove it to be told of all kinds",
             )
-    return frozenset(Kind(name) for name in chosen or options)
+    return frozenset(NotificationKind(name) for name in chosen or options)
 
 
 def _wrong(setting: str, expected: str) -> SettingError:

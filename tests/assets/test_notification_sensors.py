@@ -11,7 +11,7 @@ from web_receiver import web_receiver
 
 from assay.errors import GateRejectedError
 from definitions import build_definitions
-from ml_assets.notifications.run_events import notices_of
+from ml_assets.notifications.run_events import notifications_of
 from resources.mlflow.connection import connect
 from resources.mlflow.models import DIGEST_TAG
 from resources.mlflow.registry import CHAMPION, PREVIOUS
@@ -100,7 +100,7 @@ def failing_untyped():
     raise ValueError("could not convert 'swordfish'")
 
 
-def test_a_refusal_of_the_gate_is_one_notice_with_rules_and_report(telling, web, tmp_path):
+def test_a_refusal_of_the_gate_is_one_notification_with_rules_and_report(telling, web, tmp_path):
     rows = bank_rows()
     for row in rows[:3]:
         row["age"] = 200
@@ -108,31 +108,31 @@ def test_a_refusal_of_the_gate_is_one_notice_with_rules_and_report(telling, web,
     cursor = tick(telling)
     assert not telling.materialize("bank/raw_dataset", "bank/validated_dataset").success
     tick(telling, cursor)
-    [notice] = told(web)
-    assert (notice["kind"], notice["pipeline"]) == ("gate_refused", "bank")
-    assert notice["title"] == "The gate refused the data of bank"
-    assert notice["lines"][0] == "values_in_range: 3 rows"
-    assert notice["lines"][1].startswith("report: ")
-    assert (tmp_path / notice["lines"][1].removeprefix("report: ")).exists()
-    assert notice["link"] == "http://ui/assets/bank/validated_dataset?view=checks&checkDetail=values_in_range"
-    assert "200" not in notice["title"] + notice["lines"][0]
+    [notification] = told(web)
+    assert (notification["kind"], notification["pipeline"]) == ("gate_refused", "bank")
+    assert notification["title"] == "The gate refused the data of bank"
+    assert notification["lines"][0] == "values_in_range: 3 rows"
+    assert notification["lines"][1].startswith("report: ")
+    assert (tmp_path / notification["lines"][1].removeprefix("report: ")).exists()
+    assert notification["link"] == "http://ui/assets/bank/validated_dataset?view=checks&checkDetail=values_in_range"
+    assert "200" not in notification["title"] + notification["lines"][0]
 
 
 def test_a_refusal_is_told_even_where_the_run_goes_on(telling, web):
     cursor = tick(telling)
     assert run_assets(telling, refusing_a_part).success
     tick(telling, cursor)
-    assert [notice["kind"] for notice in told(web)] == ["gate_refused"]
+    assert [notification["kind"] for notification in told(web)] == ["gate_refused"]
 
 
 def test_what_fails_for_the_refusal_is_not_told_again_and_what_fails_for_itself_is(telling, web):
     cursor = tick(telling)
     run_assets(telling, refusing_a_part, refusing_to_learn)
     cursor = tick(telling, cursor)
-    assert [notice["kind"] for notice in told(web)] == ["gate_refused"]
+    assert [notification["kind"] for notification in told(web)] == ["gate_refused"]
     run_assets(telling, refusing_a_part, failing_untyped)
     cursor = tick(telling, cursor)
-    assert [notice["kind"] for notice in told(web)][1:] == ["gate_refused", "run_failed"]
+    assert [notification["kind"] for notification in told(web)][1:] == ["gate_refused", "run_failed"]
     run_assets(telling, refusing_to_learn)
     tick(telling, cursor)
     assert told(web)[-1]["lines"][0].startswith("[gate_rejected]")
@@ -144,23 +144,23 @@ def test_a_failed_run_is_told_by_its_typed_error(telling, web, tmp_path):
     result = telling.materialize("bank/raw_dataset")
     assert "[source_not_found]" in failure(result)
     tick(telling, cursor)
-    [notice] = told(web)
-    assert (notice["kind"], notice["pipeline"]) == ("run_failed", "bank")
-    assert notice["lines"][0].startswith("[source_not_found] ")
-    assert any(line.startswith("where: ") and "missing.csv" in line for line in notice["lines"])
-    assert any(line.startswith("remedy: ") for line in notice["lines"])
-    assert notice["lines"][-1] == "step: bank__raw_dataset"
-    assert notice["link"] == f"http://ui/runs/{result.run_id}"
-    assert "Traceback" not in notice["text"]
+    [notification] = told(web)
+    assert (notification["kind"], notification["pipeline"]) == ("run_failed", "bank")
+    assert notification["lines"][0].startswith("[source_not_found] ")
+    assert any(line.startswith("where: ") and "missing.csv" in line for line in notification["lines"])
+    assert any(line.startswith("remedy: ") for line in notification["lines"])
+    assert notification["lines"][-1] == "step: bank__raw_dataset"
+    assert notification["link"] == f"http://ui/runs/{result.run_id}"
+    assert "Traceback" not in notification["text"]
 
 
 def test_of_an_untyped_error_no_value_is_told(telling, web):
     cursor = tick(telling)
     run_assets(telling, failing_untyped)
     tick(telling, cursor)
-    [notice] = told(web)
-    assert notice["lines"][0] == "[ValueError] the run has its text and trace"
-    assert "swordfish" not in notice["text"]
+    [notification] = told(web)
+    assert notification["lines"][0] == "[ValueError] the run has its text and trace"
+    assert "swordfish" not in notification["text"]
 
 
 def test_a_run_whose_process_was_ended_is_told(telling, web):
@@ -197,12 +197,12 @@ def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
     cursor = tick(telling)
     assert run_assets(telling, alarming, partition_key="2021-03").success
     tick(telling, cursor)
-    notices = told(web)
-    assert [(notice["kind"], notice["title"], notice["lines"]) for notice in notices] == [
+    notifications = told(web)
+    assert [(notification["kind"], notification["title"], notification["lines"]) for notification in notifications] == [
         ("drift", "bank 2021-03: features have drifted", ["no_drift_alarm_begins: age moved"]),
         ("performance", "bank 2021-03: the champion has lost performance", ["no_performance_alarm_begins: age moved"]),
     ]
-    [page] = {notice["link"].partition("?") for notice in notices}
+    [page] = {notification["link"].partition("?") for notification in notifications}
     assert page == (f"http://ui/assets/{'/'.join(CHECKED.path)}", "?", "view=partitions&partition=2021-03")
 
 
@@ -225,7 +225,7 @@ def test_an_event_is_told_once_and_history_never(telling, web):
     assert len(web.posts) == 1
     run_assets(telling, failing_untyped)
     tick(telling, cursor)
-    assert len({notice["event"] for notice in told(web)}) == 2
+    assert len({notification["event"] for notification in told(web)}) == 2
 
 
 def test_a_channel_that_is_down_is_told_later(telling, web, monkeypatch):
@@ -250,7 +250,7 @@ def test_only_kinds_that_are_asked_for_are_told(telling, web):
     run_assets(telling, failing_untyped)
     run_assets(telling, alarming, partition_key="2021-03")
     tick(telling, cursor)
-    assert [notice["kind"] for notice in told(web)] == ["drift"]
+    assert [notification["kind"] for notification in told(web)] == ["drift"]
 
 
 def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch):
@@ -263,9 +263,9 @@ def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch
     def reading(instance, run_id, **options):
         if run_id == odd:
             raise KeyError("odd")
-        return notices_of(instance, run_id, **options)
+        return notifications_of(instance, run_id, **options)
 
-    monkeypatch.setattr(sensor, "notices_of", reading)
+    monkeypatch.setattr(sensor, "notifications_of", reading)
     tick(telling, cursor)
     assert len(web.posts) == 1
 
@@ -275,7 +275,7 @@ def test_a_cursor_of_another_version_begins_anew(telling, web):
 
 
 def test_a_run_that_was_deleted_is_passed_over(telling):
-    assert notices_of(telling.instance, "00000000-0000-0000-0000-000000000000", failed=True, ui_url="") == []
+    assert notifications_of(telling.instance, "00000000-0000-0000-0000-000000000000", failed=True, ui_url="") == []
 
 
 def test_the_sensor_runs_by_itself_only_where_there_is_a_channel_to_tell(telling, platform):
@@ -318,9 +318,9 @@ def test_promotion_and_roll_back_are_told_and_the_former_champion_is_in_force(te
     cursor = tick(telling)
     assert telling.materialize("bank/*").success
     cursor = tick(telling, cursor)
-    [notice] = told(web)
-    assert (notice["kind"], notice["title"]) == ("promotion", "bank: version 1 is the champion now")
-    assert notice["link"] == "http://ui/assets/bank/champion_model"
+    [notification] = told(web)
+    assert (notification["kind"], notification["title"]) == ("promotion", "bank: version 1 is the champion now")
+    assert notification["link"] == "http://ui/assets/bank/champion_model"
 
     registry = telling.definitions.resources["model_registry"]
     refused = failure(roll_back(telling, pipeline="bank"))
@@ -333,9 +333,9 @@ def test_promotion_and_roll_back_are_told_and_the_former_champion_is_in_force(te
     assert roll_back(telling, pipeline="bank", reason="complaints").output_for_node("roll_back_champion") == "1"
     assert registry.champion("bank").version == "1"
     cursor = tick(telling, cursor)
-    [notice] = told(web)
-    assert (notice["kind"], notice["title"]) == ("rollback", "bank: rolled back to version 1")
-    assert notice["lines"] == ["it replaced version 2", "reason: complaints"]
+    [notification] = told(web)
+    assert (notification["kind"], notification["title"]) == ("rollback", "bank: rolled back to version 1")
+    assert notification["lines"] == ["it replaced version 2", "reason: complaints"]
 
     assert roll_back(telling, pipeline="bank", version="2").success
     assert registry.champion("bank").version == "2"

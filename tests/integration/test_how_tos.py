@@ -57,7 +57,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "add-a-metric.md",
         "add-a-rule.md",
         "backtest-by-backfill.md",
-        "be-told.md",
+        "notifications.md",
         "run-from-the-shell.md",
         "read-any-file.md",
         "retrain-on-new-data.md",

@@ -46,24 +46,24 @@ def test_a_name_is_never_written_twice(store):
 
 def test_a_sweep_takes_what_is_old_and_named_by_no_state(kept):
     names = [kept.write(str(number)) for number in range(3)]
-    kept.bury(letter())
+    kept.keep_dead_letter(letter())
     assert kept.sweep({names[0]}, older_than_seconds=3600) == 0
     assert kept.sweep({names[0]}, older_than_seconds=-2) == 2
     assert kept.read(names[0]) == "0"
-    assert len(kept.dead().names) == 1
+    assert len(kept.dead_letters().names) == 1
 
 
 def test_a_dead_letter_is_kept_ordered_and_settled(kept):
     first, second = letter(), letter("in/b.csv")
     for each in (first, first, second):
-        kept.bury(each)
-    assert sorted(kept.dead().names) == sorted([name_of(first), name_of(second)])
-    assert kept.letter(name_of(first)) == first
-    kept.order(name_of(first))
-    kept.order(name_of(first))
-    assert kept.dead().ordered == (name_of(first),)
-    kept.settle([name_of(first)])
-    assert (kept.dead().names, kept.dead().ordered) == ((name_of(second),), ())
+        kept.keep_dead_letter(each)
+    assert sorted(kept.dead_letters().names) == sorted([name_of(first), name_of(second)])
+    assert kept.dead_letter(name_of(first)) == first
+    kept.order_redrive(name_of(first))
+    kept.order_redrive(name_of(first))
+    assert kept.dead_letters().ordered == (name_of(first),)
+    kept.remove_dead_letters([name_of(first)])
+    assert (kept.dead_letters().names, kept.dead_letters().ordered) == ((name_of(second),), ())
 
 
 def test_what_was_started_over_and_died_again_is_another_letter():

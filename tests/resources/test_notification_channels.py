@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from servers import free_port
 from web_receiver import web_receiver
 
-from assay.notices.notice import Kind, Notice, json_of, slack_of, text_of
+from assay.notifications.notification import Notification, NotificationKind, json_of, slack_of, text_of
 from resources.notifications import channels as http_post
 from resources.notifications import channels as mail
 from resources.notifications.channels import (
@@ -29,8 +29,8 @@ from resources.notifications.channels import (
     WebhookChannel,
 )
 
-NOTICE = Notice(
-    kind=Kind.GATE_REFUSED,
+NOTICE = Notification(
+    kind=NotificationKind.GATE_REFUSED,
     event="gate_refused:r1:März",
     pipeline="bank",
     partition="März",
@@ -105,7 +105,7 @@ def endpoint(request):
     )
 
 
-def test_a_notice_arrives_once(endpoint):
+def test_a_notification_arrives_once(endpoint):
     endpoint.channel.deliver(NOTICE)
     assert len(endpoint.received()) == 1
 
@@ -149,10 +149,10 @@ def test_no_secret_is_in_an_error_or_in_a_channel_s_text(endpoint, trouble):
 
 
 def test_the_log_has_the_text_and_a_level(caplog):
-    channel = LogChannel(logging.getLogger("notices of a test"))
+    channel = LogChannel(logging.getLogger("notifications of a test"))
     with caplog.at_level(logging.INFO):
         channel.deliver(NOTICE)
-        channel.deliver(Notice(Kind.PROMOTION, "e", "p", "", "t 100%", (), ""))
+        channel.deliver(Notification(NotificationKind.PROMOTION, "e", "p", "", "t 100%", (), ""))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", text_of(NOTICE)),
         ("INFO", "t 100%"),
@@ -194,7 +194,7 @@ def test_a_post_that_is_refused_or_redirected_is_not_repeated(web, status):
     assert len(web.posts) == 1
 
 
-def test_a_mail_reads_as_the_notice(mails):
+def test_a_mail_reads_as_the_notification(mails):
     mail_channel(mails.port).deliver(NOTICE)
     [message] = mails.mails
     assert message["Subject"] == "[assay] The gate refused the data of bank März"

@@ -6,14 +6,14 @@ import threading
 
 import pytest
 
-from assay.notices.notice import Kind, Notice
-from assay.notices.outbox import MAX_ATTEMPTS, Outbox
+from assay.notifications.notification import Notification, NotificationKind
+from assay.notifications.outbox import MAX_ATTEMPTS, Outbox
 from resources.notifications import notifier as under_test
 from resources.notifications.channels import Channel, DeliveryError, DeliveryRefusedError
 from resources.notifications.notifier import Notifier, notifier_of
 from resources.settings import SettingError, Settings
 
-LOGGER = logging.getLogger("notices of a test")
+LOGGER = logging.getLogger("notifications of a test")
 ALL = {
     "ASSAY_NOTIFY_WEBHOOK_URL": "https://hooks.example.org/swordfish",
     "ASSAY_NOTIFY_WEBHOOK_SECRET": "swordfish",
@@ -28,20 +28,20 @@ class Told(Channel):
     """A channel that fails as often as it is told to."""
 
     def __init__(self, name, *failures):
-        self.name, self.failures, self.notices = name, list(failures), []
+        self.name, self.failures, self.notifications = name, list(failures), []
 
-    def deliver(self, notice):
+    def deliver(self, notification):
         if self.failures and (failure := self.failures.pop(0)):
             raise failure
-        self.notices.append(notice.event)
+        self.notifications.append(notification.event)
 
 
-def notice(event):
-    return Notice(Kind.DRIFT, event, "p", "", "t", (), "")
+def notification(event):
+    return Notification(NotificationKind.DRIFT, event, "p", "", "t", (), "")
 
 
 def notifier(*channels):
-    return Notifier(channels, frozenset(Kind), "http://ui")
+    return Notifier(channels, frozenset(NotificationKind), "http://ui")
 
 
 @pytest.fixture
@@ -92,32 +92,35 @@ def test_a_malformed_setting_is_named_and_not_shown(settings, name, value):
 
 
 def test_only_the_kinds_that_are_asked_for_are_told(settings):
-    assert notifier_of(settings(ASSAY_NOTIFY_ON="drift, Promotion")).kinds == {Kind.DRIFT, Kind.PROMOTION}
-    assert notifier_of(settings(ASSAY_NOTIFY_ON="")).kinds == set(Kind) - {Kind.TEST}
+    assert notifier_of(settings(ASSAY_NOTIFY_ON="drift, Promotion")).kinds == {
+        NotificationKind.DRIFT,
+        NotificationKind.PROMOTION,
+    }
+    assert notifier_of(settings(ASSAY_NOTIFY_ON="")).kinds == set(NotificationKind) - {NotificationKind.TEST}
     with pytest.raises(SettingError, match="did you mean 'rollback'"):
         notifier_of(settings(ASSAY_NOTIFY_ON="rolback"))
 
 
 def test_one_channel_that_is_down_keeps_no_other_waiting():
     down, up = Told("down", DeliveryError("no")), Told("up")
-    outbox = Outbox().with_notices([notice("a"), notice("b")], ["log", "down", "up"])
+    outbox = Outbox().with_notifications([notification("a"), notification("b")], ["log", "down", "up"])
     left = notifier(down, up).outbox_after(outbox, 0.0, LOGGER)
-    assert up.notices == ["a", "b"]
+    assert up.notifications == ["a", "b"]
     assert [(item.channel, item.attempts) for item in left.waiting] == [("down", 1), ("down", 1)]
 
 
 def test_what_failed_is_told_later_and_once():
     shaky = Told("shaky", None, DeliveryError("no"))
-    outbox = Outbox().with_notices([notice("a"), notice("b"), notice("c")], ["shaky"])
+    outbox = Outbox().with_notifications([notification("a"), notification("b"), notification("c")], ["shaky"])
     left = notifier(shaky).outbox_after(outbox, 0.0, LOGGER)
     assert notifier(shaky).outbox_after(left, 1.0, LOGGER) == left
     assert not notifier(shaky).outbox_after(left, 30.0, LOGGER).waiting
-    assert shaky.notices == ["a", "b", "c"]
+    assert shaky.notifications == ["a", "b", "c"]
 
 
 def test_a_channel_that_stays_down_is_given_up_with_a_line_in_the_log(caplog):
     down = Told("down", *[DeliveryError("no answer", remedy="plug it in")] * 99)
-    outbox, now = Outbox().with_notices([notice("a")], ["down"]), 0.0
+    outbox, now = Outbox().with_notifications([notification("a")], ["down"]), 0.0
     while outbox.waiting:
         now += 1e5
         outbox = notifier(down).outbox_after(outbox, now, LOGGER)
@@ -128,17 +131,19 @@ def test_a_channel_that_stays_down_is_given_up_with_a_line_in_the_log(caplog):
     assert messages[-1] == "gave up telling a by down: t"
 
 
-def test_a_refusal_is_given_up_at_once_and_the_next_notice_is_tried(caplog):
+def test_a_refusal_is_given_up_at_once_and_the_next_notification_is_tried(caplog):
     picky = Told("picky", DeliveryRefusedError("never"))
-    left = notifier(picky).outbox_after(Outbox().with_notices([notice("a"), notice("b")], ["picky"]), 0.0, LOGGER)
+    left = notifier(picky).outbox_after(
+        Outbox().with_notifications([notification("a"), notification("b")], ["picky"]), 0.0, LOGGER
+    )
     assert not left.waiting
-    assert picky.notices == ["b"]
+    assert picky.notifications == ["b"]
     assert "gave up telling a by picky" in caplog.text
 
 
 def test_a_defect_of_a_channel_is_told_without_its_text(caplog):
     left = notifier(Told("odd", ValueError("swordfish"))).outbox_after(
-        Outbox().with_notices([notice("a")], ["odd"]), 0.0, LOGGER
+        Outbox().with_notifications([notification("a")], ["odd"]), 0.0, LOGGER
     )
     assert not left.waiting
     assert "ValueError" in caplog.text
@@ -150,27 +155,29 @@ def test_a_channel_that_dawdles_is_left_at_the_deadline(monkeypatch, caplog):
     over = threading.Event()
 
     class Dawdling(Told):
-        def deliver(self, notice):
+        def deliver(self, notification):
             over.wait(30)
 
-    left = notifier(Dawdling("slow")).outbox_after(Outbox().with_notices([notice("a")], ["slow"]), 0.0, LOGGER)
+    left = notifier(Dawdling("slow")).outbox_after(
+        Outbox().with_notifications([notification("a")], ["slow"]), 0.0, LOGGER
+    )
     over.set()
     assert left.waiting[0].attempts == 1
     assert "a channel takes too long" in caplog.text
 
 
 def test_a_channel_that_is_no_longer_set_has_nothing_waiting():
-    assert not notifier().outbox_after(Outbox().with_notices([notice("a")], ["gone"]), 0.0, LOGGER).waiting
+    assert not notifier().outbox_after(Outbox().with_notifications([notification("a")], ["gone"]), 0.0, LOGGER).waiting
 
 
 def test_a_tick_ends_in_time_and_the_rest_waits_as_it_was(monkeypatch):
     monkeypatch.setattr(under_test, "_TICK_SECONDS", 0.0)
-    outbox = Outbox().with_notices([notice("a")], ["up"])
+    outbox = Outbox().with_notifications([notification("a")], ["up"])
     assert notifier(Told("up")).outbox_after(outbox, 0.0, LOGGER) == outbox
 
 
 def test_a_trial_names_every_channel_s_failure():
-    answers = notifier(Told("up"), Told("down", DeliveryError("no"))).try_all(notice("a"), LOGGER)
+    answers = notifier(Told("up"), Told("down", DeliveryError("no"))).try_all(notification("a"), LOGGER)
     assert json.dumps({name: str(failure) for name, failure in answers.items() if failure}) == json.dumps(
         {"down": "[notice_undelivered] no"}
     )

@@ -1,4 +1,4 @@
-"""A source and a store in memory that count what is asked of them, and fail when they are told to."""
+"""A source and a store in memory that count requests and fail on demand."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ListedPage:
     objects: list
     last: str | None
 
 
 @dataclass
 class Source:
-    """Objects by key; `noise` are keys that are listed and not meant."""
+    """Objects by key; `noise` are keys that are listed but do not match."""
 
     objects: dict = field(default_factory=dict)
     noise: frozenset = frozenset()
@@ -37,7 +37,7 @@ class Source:
         page = keys[first : first + limit]
         items = [Item(key, self.objects[key]) for key in page if key in self.objects]
         self.described += len(items)
-        return Stretch(items, page[-1] if len(keys) > first + limit else None)
+        return ListedPage(items, page[-1] if len(keys) > first + limit else None)
 
     def keys(self):
         """Return all keys in order; sorting them anew for every page would take most of a test."""

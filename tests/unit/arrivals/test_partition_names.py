@@ -40,8 +40,8 @@ def test_all_months_are_listed():
     assert listing_pattern(by_month("s3://b/taxi_{partition}.parquet")) == "s3://b/taxi_*.parquet"
 
 
-def test_months_of_a_column_cannot_be_told_by_objects():
-    with pytest.raises(SpecError, match="cannot be told by its objects"):
+def test_months_of_a_column_cannot_be_detected_from_objects():
+    with pytest.raises(SpecError, match="do not show which partition is new"):
         listing_pattern(by_month("s3://b/all.parquet"))
 
 

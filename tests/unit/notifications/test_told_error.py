@@ -1,7 +1,7 @@
 """What is read back from the text of an error."""
 
 from assay.errors import MalformedDataError, PartitionsFailedError, SourceNotFoundError
-from assay.notices.wording import ToldError, told_error
+from assay.notifications.wording import ToldError, told_error
 
 
 def as_kept(error):

@@ -1,7 +1,7 @@
 """Each kind of event has its sentences."""
 
-from assay.notices.notice import Kind, text_of
-from assay.notices.wording import (
+from assay.notifications.notification import NotificationKind, text_of
+from assay.notifications.wording import (
     EndedRun,
     FailedRule,
     ToldError,
@@ -18,8 +18,10 @@ PAGE = "http://ui/assets/bank/x"
 
 
 def test_a_refusal_names_rules_rows_and_report():
-    notice = gate_refused(RUN, [FailedRule("values_in_range", 1204), FailedRule("schema")], "s3://b/report.json", PAGE)
-    assert text_of(notice).splitlines() == [
+    notification = gate_refused(
+        RUN, [FailedRule("values_in_range", 1204), FailedRule("schema")], "s3://b/report.json", PAGE
+    )
+    assert text_of(notification).splitlines() == [
         "The gate refused the data of bank 2021-03",
         "  values_in_range: 1,204 rows",
         "  schema: the table as a whole",
@@ -30,14 +32,14 @@ def test_a_refusal_names_rules_rows_and_report():
 
 
 def test_many_rules_leave_room_for_the_report():
-    notice = gate_refused(RUN, [FailedRule(f"rule_{n}", 1) for n in range(30)], "s3://b/report.json", PAGE)
-    assert "report: s3://b/report.json" in notice.lines
+    notification = gate_refused(RUN, [FailedRule(f"rule_{n}", 1) for n in range(30)], "s3://b/report.json", PAGE)
+    assert "report: s3://b/report.json" in notification.lines
 
 
 def test_a_failure_names_code_place_remedy_and_step():
     error = ToldError("source_not_found", "no such file", "a.csv", "check the path")
-    notice = run_failed(RUN, "bank__raw_dataset", error)
-    assert text_of(notice).splitlines() == [
+    notification = run_failed(RUN, "bank__raw_dataset", error)
+    assert text_of(notification).splitlines() == [
         "A run of bank 2021-03 failed",
         "  [source_not_found] no such file",
         "  where: a.csv",
@@ -61,8 +63,10 @@ def test_champions_are_told_by_version():
 
 
 def test_alarms_say_what_was_found():
-    assert alarmed(RUN, Kind.DRIFT, "age moved", PAGE).title == "bank 2021-03: features have drifted"
-    assert alarmed(RUN, Kind.PERFORMANCE, "x", PAGE).title == "bank 2021-03: the champion has lost performance"
+    assert alarmed(RUN, NotificationKind.DRIFT, "age moved", PAGE).title == "bank 2021-03: features have drifted"
+    assert (
+        alarmed(RUN, NotificationKind.PERFORMANCE, "x", PAGE).title == "bank 2021-03: the champion has lost performance"
+    )
 
 
 def test_events_of_one_run_differ():

@@ -4,14 +4,14 @@ Column names, rule names and counts are told; values of the data never are.
 
 A typed error read back from the text that an orchestrator kept of it.
 
-Offending values are left behind: they may be personal, and a notice leaves the platform.
+Offending values are left behind: they may be personal, and a notification leaves the platform.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.notices.notice import Kind, Notice
+from assay.notifications.notification import Notification, NotificationKind
 
 _HEAD = re.compile(r"^(?:[\w.]+: )?\[(?P<code>[a-z_]+)(?:: (?P<defect>\w+))?\] (?P<what>.*)$")
 _CLASS = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?::|$)")
@@ -19,7 +19,7 @@ _CLASS = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?::|$)")
 
 @dataclass(frozen=True, slots=True)
 class ToldError:
-    """What a notice says of a failure.
+    """What a notification says of a failure.
 
     Attributes:
         code: of the typed error; the class of an error of another kind.
@@ -102,7 +102,7 @@ class FailedRule:
     rows: int | None = None
 
 
-def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: str) -> Notice:
+def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: str) -> Notification:
     """Tell that the gate refused data, and by which rules.
 
     Args:
@@ -114,10 +114,10 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
     told = [f"{rule.name}: {_rows(rule.rows)}" for rule in rules]
     addresses = [f"report: {report}"] if report else []
     lines = (*told[:_MAX_NAMED], *addresses, "nothing was published, and nothing learns from this data")
-    return _notice(Kind.GATE_REFUSED, run, f"The gate refused the data of {run.subject}", lines, page)
+    return _notification(NotificationKind.GATE_REFUSED, run, f"The gate refused the data of {run.subject}", lines, page)
 
 
-def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool = False) -> Notice:
+def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool = False) -> Notification:
     """Tell that a run failed: code, sentence, place and remedy of the error, no trace.
 
     Args:
@@ -132,10 +132,12 @@ def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool
     if error is not None:
         told = [f"[{error.code}] {error.what or 'the run has its text and trace'}"]
         told += [f"{name}: {text}" for name, text in (("where", error.where), ("remedy", error.remedy)) if text]
-    return _notice(Kind.RUN_FAILED, run, f"A run of {run.subject} failed", (*told, at, next_run), run.page)
+    return _notification(
+        NotificationKind.RUN_FAILED, run, f"A run of {run.subject} failed", (*told, at, next_run), run.page
+    )
 
 
-def promoted(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notice:
+def promoted(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:
     """Tell that a model took the champion's place.
 
     Args:
@@ -146,10 +148,12 @@ def promoted(run: EndedRun, version: str, previous: str, reason: str, page: str)
         page: address of the asset's page.
     """
     lines = (reason, f"champion before: {previous}")
-    return _notice(Kind.PROMOTION, run, f"{run.subject}: version {version} is the champion now", lines, page)
+    return _notification(
+        NotificationKind.PROMOTION, run, f"{run.subject}: version {version} is the champion now", lines, page
+    )
 
 
-def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notice:
+def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:
     """Tell that a former champion is in force again.
 
     Args:
@@ -160,10 +164,12 @@ def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: s
         page: address of the asset's page.
     """
     lines = (f"it replaced version {previous}", f"reason: {reason}" if reason else "")
-    return _notice(Kind.ROLLBACK, run, f"{run.subject}: rolled back to version {version}", lines, page)
+    return _notification(
+        NotificationKind.ROLLBACK, run, f"{run.subject}: rolled back to version {version}", lines, page
+    )
 
 
-def alarmed(run: EndedRun, kind: Kind, finding: str, page: str) -> Notice:
+def alarmed(run: EndedRun, kind: NotificationKind, finding: str, page: str) -> Notification:
     """Tell that monitoring found drift or a loss of performance.
 
     Args:
@@ -172,24 +178,26 @@ def alarmed(run: EndedRun, kind: Kind, finding: str, page: str) -> Notice:
         finding: the check's sentence.
         page: address of the asset's page.
     """
-    what = "features have drifted" if kind is Kind.DRIFT else "the champion has lost performance"
-    return _notice(kind, run, f"{run.subject}: {what}", (finding,), page)
+    what = "features have drifted" if kind is NotificationKind.DRIFT else "the champion has lost performance"
+    return _notification(kind, run, f"{run.subject}: {what}", (finding,), page)
 
 
-def trial(page: str, moment: str) -> Notice:
-    """Return the notice by which a person sees whether the settings work.
+def trial(page: str, moment: str) -> Notification:
+    """Return the notification by which a person sees whether the settings work.
 
     Args:
         page: the user interface.
         moment: when it was asked for, so that two trials are two events.
     """
     lines = ("a trial of the notification settings; nothing happened",)
-    return Notice(Kind.TEST, f"test:{moment}", "", "", "Notifications of Assay arrive here", lines, page)
+    return Notification(
+        NotificationKind.TEST, f"test:{moment}", "", "", "Notifications of Assay arrive here", lines, page
+    )
 
 
-def _notice(kind: Kind, run: EndedRun, title: str, lines: tuple[str, ...], link: str) -> Notice:
+def _notification(kind: NotificationKind, run: EndedRun, title: str, lines: tuple[str, ...], link: str) -> Notification:
     event = f"{kind}:{run.run_id}:{run.subject}"
-    return Notice(kind, event, run.pipeline, run.partition, title, lines, link)
+    return Notification(kind, event, run.pipeline, run.partition, title, lines, link)
 
 
 def _rows(rows: int | None) -> str:

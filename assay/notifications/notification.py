@@ -1,6 +1,6 @@
 """One message about one event.
 
-A notice as text, as a Slack message and as JSON.
+A notification as text, as a Slack message and as JSON.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MAX_TEXT = 300
 _MAX_LINES = 12
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """Kinds of events that people are told of."""
 
     GATE_REFUSED = "gate_refused"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """What happened, short enough for a telephone: each text is one line, without credentials or control characters.
 
     Attributes:
@@ -39,7 +39,7 @@ class Notice:
         link: page of the user interface.
     """
 
-    kind: Kind
+    kind: NotificationKind
     event: str
     pipeline: str
     partition: str
@@ -67,49 +67,58 @@ _MAX_HEADER = 150
 _MAX_SECTION = 3000
 
 
-def subject_of(notice: Notice) -> str:
+def subject_of(notification: Notification) -> str:
     """Return the line by which a mail is found again."""
-    return f"[assay] {notice.title}"
+    return f"[assay] {notification.title}"
 
 
-def text_of(notice: Notice) -> str:
+def text_of(notification: Notification) -> str:
     """Return title, lines and link, each on a line of its own."""
-    return "\n".join([notice.title, *(f"  {line}" for line in notice.lines), *([notice.link] if notice.link else [])])
+    return "\n".join(
+        [
+            notification.title,
+            *(f"  {line}" for line in notification.lines),
+            *([notification.link] if notification.link else []),
+        ]
+    )
 
 
-def slack_of(notice: Notice) -> dict[str, Any]:
+def slack_of(notification: Notification) -> dict[str, Any]:
     """Return the message for an incoming webhook of Slack: blocks, and a text for previews and screen readers."""
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _cut(notice.title, _MAX_HEADER), "emoji": False}}
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": _cut(notification.title, _MAX_HEADER), "emoji": False},
+        }
     ]
-    if notice.lines:
-        blocks.append(_section("\n".join(map(_escaped, notice.lines))))
-    if notice.link:
-        blocks.append(_section(f"<{_escaped(notice.link).replace('|', '%7C')}|Open in Dagster>"))
-    return {"text": _escaped(notice.title), "blocks": blocks}
+    if notification.lines:
+        blocks.append(_section("\n".join(map(_escaped, notification.lines))))
+    if notification.link:
+        blocks.append(_section(f"<{_escaped(notification.link).replace('|', '%7C')}|Open in Dagster>"))
+    return {"text": _escaped(notification.title), "blocks": blocks}
 
 
-def json_of(notice: Notice) -> dict[str, Any]:
+def json_of(notification: Notification) -> dict[str, Any]:
     """Return every field under its own name, and the text, for programs that pass it on."""
-    return {"version": JSON_VERSION, **fields_of(notice), "text": text_of(notice)}
+    return {"version": JSON_VERSION, **fields_of(notification), "text": text_of(notification)}
 
 
-def fields_of(notice: Notice) -> dict[str, Any]:
+def fields_of(notification: Notification) -> dict[str, Any]:
     """Return the fields as JSON-able values."""
     return {
-        "kind": str(notice.kind),
-        "event": notice.event,
-        "pipeline": notice.pipeline,
-        "partition": notice.partition,
-        "title": notice.title,
-        "lines": list(notice.lines),
-        "link": notice.link,
+        "kind": str(notification.kind),
+        "event": notification.event,
+        "pipeline": notification.pipeline,
+        "partition": notification.partition,
+        "title": notification.title,
+        "lines": list(notification.lines),
+        "link": notification.link,
     }
 
 
-def notice_from(fields: dict[str, Any]) -> Notice:
-    """Return the notice of `fields_of`."""
-    return Notice(**{**fields, "kind": Kind(fields["kind"]), "lines": tuple(fields["lines"])})
+def notification_from(fields: dict[str, Any]) -> Notification:
+    """Return the notification of `fields_of`."""
+    return Notification(**{**fields, "kind": NotificationKind(fields["kind"]), "lines": tuple(fields["lines"])})
 
 
 def _section(text: str) -> dict[str, Any]:

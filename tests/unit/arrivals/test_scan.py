@@ -1,6 +1,7 @@
-"""Looks at a source: everything is requested once, whenever the sensor is killed, at a cost that does not grow."""
+"""Scans of a source: each version is requested once, whenever the sensor is killed, at a cost that does not grow."""
 
 import contextlib
+import json
 
 import pytest
 from arrivals_world import KilledError, Source, Texts
@@ -8,27 +9,27 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from assay.arrivals.scan import Circumstances, Limits, look
+from assay.arrivals.scan import ScanLimits, ScanOptions, scan_source
 from assay.arrivals.state import SensorState, parse_state
 from assay.errors import SourceError
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 
 WHOLE = DatasetSpec(source="in/*.csv", target="y")
 BY_OBJECT = DatasetSpec(source="in/*.csv", target="y", partitions=PartitionsSpec(by="object"))
-SMALL = Limits(requests=4, stretch=3, page=2, whole=2, first_scan=2)
+SMALL = ScanLimits(requests=4, page=3, ledger_page=2, small=2, first_scan=2)
 
 
 class Platform:
     """A sensor whose state Dagster stores, and the runs that it was asked for."""
 
-    def __init__(self, rules=Circumstances(BY_OBJECT)):  # noqa: B008 - frozen
+    def __init__(self, rules=ScanOptions(BY_OBJECT)):  # noqa: B008 - frozen
         self.rules, self.source, self.texts, self.cursor, self.launched = rules, Source(), Texts(), None, []
 
-    def tick(self, *, stored=True, launched=True):
-        """Look once; Dagster may store the state without the runs, or be killed before either."""
+    def scan(self, *, stored=True, launched=True):
+        """Scan once; Dagster may store the state without the runs, or be killed before either."""
         state = parse_state(self.cursor, "in/*.csv")
         self.texts.remove(state.replaced)
-        seen = look(state, self.source, self.texts, self.rules)
+        seen = scan_source(state, self.source, self.texts, self.rules)
         if launched:
             known = set(self.launched)
             self.launched += [a.run_key for a in seen.arrivals if a.run_key not in known]
@@ -37,10 +38,10 @@ class Platform:
         return seen
 
     def settle(self):
-        """Look until the whole source was gone through without a request."""
+        """Scan until the whole source was gone through without a request."""
         quiet = 0
         while quiet < 3 + len(self.source.objects) + len(self.source.noise):
-            quiet = 0 if self.tick().arrivals else quiet + 1
+            quiet = 0 if self.scan().arrivals else quiet + 1
 
 
 def put(platform, count, version="1", start=0):
@@ -60,7 +61,7 @@ class Killed(RuleBasedStateMachine):
 
     @initialize(noise=st.frozensets(st.sampled_from([f"in/{letter}{n}.tmp" for letter in "abc" for n in range(6)])))
     def begin(self, noise):
-        self.platform = Platform(Circumstances(BY_OBJECT, limits=SMALL))
+        self.platform = Platform(ScanOptions(BY_OBJECT, limits=SMALL))
         self.platform.source.noise = noise
         self.unseen_and_gone = set()
 
@@ -81,25 +82,25 @@ class Killed(RuleBasedStateMachine):
             self.unseen_and_gone.add(f"{uri}@{version}")
 
     @rule()
-    def tick(self):
-        self.platform.tick()
+    def scan(self):
+        self.platform.scan()
 
     @rule(fuse=st.integers(0, 8))
     def killed_at_work(self, fuse):
         self.platform.texts.fuse = fuse
         with contextlib.suppress(KilledError):
-            self.platform.tick(stored=False, launched=False)
+            self.platform.scan(stored=False, launched=False)
         self.platform.texts.fuse = None
 
     @rule(launched=st.booleans())
     def killed_before_the_state_is_stored(self, launched):
-        self.platform.tick(stored=False, launched=launched)
+        self.platform.scan(stored=False, launched=launched)
 
     @rule()
     def rests(self):
         self.platform.settle()
         assert not set(keys(self.platform.source.objects)) - set(self.platform.launched)
-        assert len(self.platform.tick().message)
+        assert len(self.platform.scan().message)
 
     @invariant()
     def nothing_gone_is_requested(self):
@@ -109,7 +110,7 @@ class Killed(RuleBasedStateMachine):
     def what_the_state_names_is_there(self):
         if self.platform.cursor:
             before = dict(self.platform.texts.kept)
-            look(
+            scan_source(
                 parse_state(self.platform.cursor, "in/*.csv"),
                 self.platform.source,
                 self.platform.texts,
@@ -122,10 +123,10 @@ TestKilled = Killed.TestCase
 TestKilled.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 
 
-def test_two_ticks_from_one_state_ask_for_the_same_run_keys():
+def test_two_scans_from_one_state_ask_for_the_same_run_keys():
     platform = Platform()
     put(platform, 120)
-    first, again = platform.tick(stored=False), platform.tick(stored=False)
+    first, again = platform.scan(stored=False), platform.scan(stored=False)
     assert [a.run_key for a in first.arrivals] == [a.run_key for a in again.arrivals]
     assert len(first.arrivals) == 50
 
@@ -141,13 +142,13 @@ def test_arrivals_of_one_second_before_and_after_the_last_key_and_overwrites_are
     assert sorted(platform.launched) == sorted(expected)
 
 
-@pytest.mark.parametrize("limits", [SMALL, Limits()])
+@pytest.mark.parametrize("limits", [SMALL, ScanLimits()])
 def test_without_a_kill_nothing_is_asked_for_twice(limits):
-    platform = Platform(Circumstances(BY_OBJECT, limits=limits))
+    platform = Platform(ScanOptions(BY_OBJECT, limits=limits))
     asked = []
     for start in (50, 0, 25, 75):
         put(platform, 25, start=start)
-        asked += [arrival.run_key for _ in range(60) for arrival in platform.tick().arrivals]
+        asked += [arrival.run_key for _ in range(60) for arrival in platform.scan().arrivals]
     assert sorted(asked) == keys(platform.source.objects)
 
 
@@ -156,42 +157,42 @@ def test_keys_that_are_not_meant_hide_none_that_are():
     platform.source.noise = frozenset(f"in/{number:06d}.tmp" for number in range(9000))
     platform.source.objects = {"in/zz.csv": "1"}
     for _ in range(4):
-        platform.tick()
+        platform.scan()
     assert platform.launched == ["in/zz.csv@1"]
 
 
 def test_what_is_there_at_the_first_scan_can_be_passed_over():
-    platform = Platform(Circumstances(BY_OBJECT, skip_existing=True))
+    platform = Platform(ScanOptions(BY_OBJECT, skip_existing=True))
     put(platform, 12_000)
-    first = platform.tick()
+    first = platform.scan()
     assert first.message == "first scan: 10,000 objects so far, 0 runs requested"
-    platform.tick()
+    platform.scan()
     put(platform, 1, start=99_000)
-    platform.tick()
+    platform.scan()
     assert platform.launched == ["in/099000.csv@1"]
 
 
 def test_without_partitions_all_new_objects_make_one_run():
-    platform = Platform(Circumstances(WHOLE))
+    platform = Platform(ScanOptions(WHOLE))
     put(platform, 25_000)
-    seen = [platform.tick() for _ in range(3)]
+    seen = [platform.scan() for _ in range(3)]
     assert [len(each.arrivals) for each in seen] == [0, 0, 1]
     assert (seen[2].arrivals[0].partition_key, seen[2].arrivals[0].uri) == (None, None)
-    assert not platform.tick().arrivals
+    assert not platform.scan().arrivals
     put(platform, 2, start=30_000)
-    assert len(platform.tick().arrivals) == 1
+    assert len(platform.scan().arrivals) == 1
 
 
 def test_an_object_waits_until_its_partition_exists():
     months = set()
     spec = DatasetSpec(source="in/{partition}.csv", target="y", partitions=PartitionsSpec(by="month", start="2021-01"))
-    platform = Platform(Circumstances(spec, has_partition=months.__contains__))
+    platform = Platform(ScanOptions(spec, has_partition=months.__contains__))
     platform.source.objects = {"in/2021-01.csv": "1"}
-    seen = platform.tick()
+    seen = platform.scan()
     assert not seen.arrivals
     assert seen.message.endswith("1 wait for their partition, e.g. in/2021-01.csv")
     months.add("2021-01")
-    assert [arrival.partition_key for arrival in platform.tick().arrivals] == ["2021-01"]
+    assert [arrival.partition_key for arrival in platform.scan().arrivals] == ["2021-01"]
 
 
 def test_an_object_that_is_deleted_is_forgotten():
@@ -199,45 +200,45 @@ def test_an_object_that_is_deleted_is_forgotten():
     put(platform, 5)
     platform.settle()
     platform.source.objects.clear()
-    assert platform.tick().objects == 0
-    assert platform.tick().state.index is None
+    assert platform.scan().objects == 0
+    assert platform.scan().state.index is None
 
 
 def test_a_source_without_versions_is_refused():
     platform = Platform()
     platform.source.objects = {"in/a.csv": ""}
-    with pytest.raises(SourceError, match="does not tell versions"):
-        platform.tick()
+    with pytest.raises(SourceError, match="reports no versions"):
+        platform.scan()
 
 
-def test_another_source_is_looked_at_from_the_beginning():
+def test_another_source_is_scanned_from_the_beginning():
     platform = Platform()
     put(platform, 5)
     platform.settle()
     assert parse_state(platform.cursor, "elsewhere/*.csv") == SensorState(
-        source="elsewhere/*.csv", looks=parse_state(platform.cursor, "in/*.csv").looks
+        source="elsewhere/*.csv", scans=parse_state(platform.cursor, "in/*.csv").scans
     )
 
 
-def test_a_cursor_of_another_layout_is_begun_anew():
+def test_a_cursor_of_another_layout_starts_over():
     assert parse_state('{"in/a.csv": "1"}', "in/*.csv") == SensorState(source="in/*.csv")
 
 
 @pytest.fixture(scope="module")
 def large():
     """A platform that has seen 100,000 objects."""
-    platform = Platform(Circumstances(BY_OBJECT, skip_existing=True))
+    platform = Platform(ScanOptions(BY_OBJECT, skip_existing=True))
     put(platform, 100_000)
-    while not platform.tick().state.scanned:
+    while not platform.scan().state.scanned:
         pass
     return platform
 
 
-def test_a_steady_look_at_100_000_keys_costs_the_same_as_at_few(large):
+def test_a_steady_scan_of_100_000_keys_costs_the_same_as_at_few(large):
     for _ in range(3):
         source, texts = large.source, large.texts
         source.pages = source.described = texts.reads = texts.writes = texts.bytes_read = 0
-        assert not large.tick().arrivals
+        assert not large.scan().arrivals
         assert (source.pages, source.described, texts.reads, texts.writes) == (2, 1000, 1, 0)
         assert len(large.cursor) < 1000
         assert texts.bytes_read < 30_000
@@ -246,11 +247,35 @@ def test_a_steady_look_at_100_000_keys_costs_the_same_as_at_few(large):
 def test_an_overwrite_among_100_000_keys_is_seen_within_a_round(large):
     large.source.objects["in/050000.csv"] = "2"
     large.source.objects["in/0.csv"] = "1"
-    arrivals = [arrival.run_key for _ in range(101) for arrival in large.tick().arrivals]
+    arrivals = [arrival.run_key for _ in range(101) for arrival in large.scan().arrivals]
     assert sorted(arrivals) == ["in/0.csv@1", "in/050000.csv@2"]
 
 
 def test_what_sorts_last_is_seen_at_once(large):
     put(large, 60, start=200_000)
-    assert len(large.tick().arrivals) == 50
-    assert len(large.tick().arrivals) == 10
+    assert len(large.scan().arrivals) == 50
+    assert len(large.scan().arrivals) == 10
+
+
+def test_field_names_of_a_stored_cursor_stay_readable():
+    stored = {
+        "layout": 1,
+        "source": "in/*.csv",
+        "looks": 7,
+        "index": "text-1",
+        "replaced": ["text-0"],
+        "position": "in/b.csv",
+        "scanned": True,
+        "gathered": "",
+        "failures": {
+            "until": 3.5,
+            "handled": {"run-1": 3.5},
+            "waiting": [
+                {"run_key": "in/a.csv@1#retry-1", "uri": "in/a.csv", "version": "1", "partition_key": "a.csv", "due": 9}
+            ],
+        },
+        "settled": ["name"],
+    }
+    state = parse_state(json.dumps(stored), "in/*.csv")
+    assert (state.scans, state.failures.waiting[0].due) == (7, 9)
+    assert json.loads(state.model_dump_json()) == stored

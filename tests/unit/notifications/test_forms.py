@@ -1,11 +1,20 @@
-"""The forms of a notice: text, Slack, JSON and back."""
+"""The forms of a notification: text, Slack, JSON and back."""
 
 import json
 
-from assay.notices.notice import Kind, Notice, fields_of, json_of, notice_from, slack_of, subject_of, text_of
+from assay.notifications.notification import (
+    Notification,
+    NotificationKind,
+    fields_of,
+    json_of,
+    notification_from,
+    slack_of,
+    subject_of,
+    text_of,
+)
 
-REFUSED = Notice(
-    kind=Kind.GATE_REFUSED,
+REFUSED = Notification(
+    kind=NotificationKind.GATE_REFUSED,
     event="gate_refused:1:a.csv",
     pipeline="bank",
     partition="a.csv",
@@ -32,15 +41,17 @@ def test_slack_sees_text_and_no_markup_of_the_data():
 
 
 def test_nobody_is_mentioned_by_a_column_s_name():
-    notice = Notice(Kind.DRIFT, "e", "p", "", "<!channel> p", ("<!everyone>",), "http://ui/a|b")
-    told = json.dumps(slack_of(notice))
-    assert "<!" not in slack_of(notice)["text"] + slack_of(notice)["blocks"][1]["text"]["text"]
+    notification = Notification(NotificationKind.DRIFT, "e", "p", "", "<!channel> p", ("<!everyone>",), "http://ui/a|b")
+    told = json.dumps(slack_of(notification))
+    assert "<!" not in slack_of(notification)["text"] + slack_of(notification)["blocks"][1]["text"]["text"]
     assert "http://ui/a%7Cb|Open" in told
 
 
 def test_slack_s_longest_texts_are_kept_to():
-    notice = Notice(Kind.DRIFT, "e", "p", "", "t" * 300, tuple("<" * 300 for _ in range(12)), "")
-    header, lines = slack_of(notice)["blocks"]
+    notification = Notification(
+        NotificationKind.DRIFT, "e", "p", "", "t" * 300, tuple("<" * 300 for _ in range(12)), ""
+    )
+    header, lines = slack_of(notification)["blocks"]
     assert len(header["text"]["text"]) == 150
     assert len(lines["text"]["text"]) == 3000
 
@@ -52,5 +63,5 @@ def test_the_json_holds_every_field_and_the_text():
     assert told["text"] == text_of(REFUSED)
 
 
-def test_a_stored_notice_comes_back_whole():
-    assert notice_from(json.loads(json.dumps(fields_of(REFUSED)))) == REFUSED
+def test_a_stored_notification_comes_back_whole():
+    assert notification_from(json.loads(json.dumps(fields_of(REFUSED)))) == REFUSED

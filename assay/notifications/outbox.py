@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assay.notices.notice import Notice, fields_of, notice_from
+from assay.notifications.notification import Notification, fields_of, notification_from
 
 MAX_ATTEMPTS = 8
 MAX_WAITING = 100
@@ -18,16 +18,16 @@ _FIRST_WAIT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One notice for one channel.
+    """One notification for one channel.
 
     Attributes:
-        notice: what to tell.
+        notification: what to tell.
         channel: the channel's name.
         attempts: how often it failed.
         due: Unix time in seconds before which it is not tried again.
     """
 
-    notice: Notice
+    notification: Notification
     channel: str
     attempts: int = 0
     due: float = 0.0
@@ -39,18 +39,18 @@ class Outbox:
 
     waiting: tuple[Delivery, ...] = ()
 
-    def with_notices(self, notices: Sequence[Notice], channels: Sequence[str]) -> "Outbox":
-        """Return the outbox with each notice for each channel; each event once for a channel.
+    def with_notifications(self, notifications: Sequence[Notification], channels: Sequence[str]) -> "Outbox":
+        """Return the outbox with each notification for each channel; each event once for a channel.
 
         A channel's new deliveries wait as long as its older ones do.
         """
-        known = {(item.notice.event, item.channel) for item in self.waiting}
+        known = {(item.notification.event, item.channel) for item in self.waiting}
         held = {item.channel: item.due for item in self.waiting}
         new = [
-            Delivery(notice, channel, due=held.get(channel, 0.0))
-            for notice in {notice.event: notice for notice in notices}.values()
+            Delivery(notification, channel, due=held.get(channel, 0.0))
+            for notification in {notification.event: notification for notification in notifications}.values()
             for channel in channels
-            if (notice.event, channel) not in known
+            if (notification.event, channel) not in known
         ]
         return Outbox((*self.waiting, *new))
 
@@ -60,8 +60,8 @@ class Outbox:
 
     def without(self, done: Sequence[Delivery]) -> "Outbox":
         """Return the outbox without deliveries that arrived, or that no one will take."""
-        gone = {(item.notice.event, item.channel) for item in done}
-        return Outbox(tuple(item for item in self.waiting if (item.notice.event, item.channel) not in gone))
+        gone = {(item.notification.event, item.channel) for item in done}
+        return Outbox(tuple(item for item in self.waiting if (item.notification.event, item.channel) not in gone))
 
     def after_failure(self, channel: str, now: float) -> "tuple[Outbox, tuple[Delivery, ...]]":
         """Return the outbox after a channel did not answer, and what is given up.
@@ -87,11 +87,21 @@ class Outbox:
     def to_json(self) -> list[dict[str, Any]]:
         """Return the deliveries as JSON-able values."""
         return [
-            {"notice": fields_of(item.notice), "channel": item.channel, "attempts": item.attempts, "due": item.due}
-            for item in self.waiting
+            {
+                "notice": fields_of(each.notification),
+                "channel": each.channel,
+                "attempts": each.attempts,
+                "due": each.due,
+            }
+            for each in self.waiting
         ]
 
 
 def outbox_from(stored: Sequence[dict[str, Any]]) -> Outbox:
     """Return the outbox of `to_json`."""
-    return Outbox(tuple(Delivery(**{**item, "notice": notice_from(item["notice"])}) for item in stored))
+    return Outbox(tuple(_delivery(item) for item in stored))
+
+
+def _delivery(stored: dict[str, Any]) -> Delivery:
+    # "notice" is the stored name since the first version
+    return Delivery(notification_from(stored["notice"]), stored["channel"], stored["attempts"], stored["due"])
