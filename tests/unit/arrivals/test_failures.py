@@ -55,7 +55,7 @@ def test_a_transient_failure_is_retried_after_two_scans_then_four():
 def test_a_failure_becomes_a_dead_letter_after_its_retries():
     seen, [letter] = after_failures(FailuresSeen(), [failed(1, "in/a.csv@1#retry-2")], max_retries=2, scans=1)
     assert not seen.waiting
-    assert (letter.uri, letter.retries, letter.run_key) == ("in/a.csv", 3, "in/a.csv@1#retry-2")
+    assert (letter.uri, letter.attempts, letter.run_key) == ("in/a.csv", 3, "in/a.csv@1#retry-2")
 
 
 def test_a_permanent_failure_is_a_dead_letter_at_once_and_a_refusal_is_neither_retried_nor_dead():
