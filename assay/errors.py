@@ -292,7 +292,7 @@ class TrackerUnavailableError(TrackingError):
 
 
 class ChampionChangedError(TrackingError):
-    """A decision was made against a champion that is no longer in force."""
+    """The champion of a decision is not the current one any more."""
 
     code = "champion_changed"
     transient = True

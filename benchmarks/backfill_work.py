@@ -30,7 +30,7 @@ from assay.specs import PipelineSpec, load_pipeline
 from definitions import build_definitions
 from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from ml_assets.resource_wiring import resources_for
-from resources.mlflow.registry import MlflowModelRegistry, Trial
+from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
 from resources.settings import Settings
 
@@ -113,10 +113,10 @@ def one_month(
         log_training(tracked, model, best, spec)
     report = evaluate(model, split, spec, partition=month)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
-    met = registry.in_force(spec.registered_name)
-    decision = decide(model, met.model if met else None, split, report, spec)
+    champion = registry.current_champion(spec.registered_name)
+    decision = decide(model, champion.model if champion else None, split, report, spec)
     card = render(model, report, decision, spec)
-    registry.apply(Trial(model, met.version if met else None, decision, card), spec)
+    registry.apply(Comparison(model, champion.version if champion else None, decision, card), spec)
     return report.metrics[report.primary_metric]
 
 

@@ -23,7 +23,7 @@ from assay.promotion.model_card import render
 from assay.reading.partition_rows import read_dataset
 from assay.specs import load_pipeline
 from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
-from resources.mlflow.registry import MlflowModelRegistry, Trial
+from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
 from resources.settings import Settings
 
@@ -59,10 +59,10 @@ def main(pipeline: Path, source: Path) -> None:
         log_training(tracked, model, best, spec)
     report = evaluate(model, split, spec)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
-    met = registry.in_force(spec.registered_name)
-    decision = decide(model, met.model if met else None, split, report, spec)
+    champion = registry.current_champion(spec.registered_name)
+    decision = decide(model, champion.model if champion else None, split, report, spec)
     card = render(model, report, decision, spec)
-    registry.apply(Trial(model, met.version if met else None, decision, card), spec)
+    registry.apply(Comparison(model, champion.version if champion else None, decision, card), spec)
     print(json.dumps(report.metrics))
 
 

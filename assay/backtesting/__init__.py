@@ -1,5 +1,5 @@
-"""What a policy would have done in the past: models of each as-of time, judged on the rows that came next.
+"""Backtesting: the models of each as-of time, evaluated on the rows that came next.
 
-Belongs here: the replay, its proof that no model saw the future, its table and curve.
-Does not belong here: where the past's models and rows are stored (`resources`, `ml_assets`).
+Belongs here: the replay of the policies, the check that no model saw the future, the report and its curve.
+Does not belong here: where past models and rows are stored (`resources`, `ml_assets`).
 """

@@ -1,7 +1,4 @@
-"""The replay of the promotion and drift policies over models that were trained as of each partition.
-
-Does not belong here: training; the models of the past are what a backfill has published.
-"""
+"""The replay of the promotion and drift policies over the models that a backfill trained as of each partition."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -18,22 +15,22 @@ from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric
 from assay.learning.splitting import Split
 from assay.monitoring.drift import DriftReport, compare_features, with_alarm
-from assay.promotion.decision import PromotionDecision, decide, obstacle_of, predicted
+from assay.promotion.decision import PromotionDecision, decide, incompatibility_reason, predicted
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)
-class AsOf:
-    """What was published for one partition.
+class PastModel:
+    """A model of the past, as published for one partition.
 
     Attributes:
         partition: its key.
         model: trained on the partitions before it.
-        report: the model's judgement on it.
+        report: the model's evaluation on it.
         split: the window's rows; the partition is the holdout.
-        newest_training_row: latest time of a training row; None where no column places rows in time.
+        newest_training_row: latest time of a training row; None without a time column.
     """
 
     partition: str
@@ -43,26 +40,26 @@ class AsOf:
     newest_training_row: dt.datetime | None
 
 
-def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
-    """Walk forward through the past: a model that stays, one that is always trained again, and the champion.
+def replay(past: Iterable[PastModel], spec: PipelineSpec) -> BacktestReport:
+    """Walk forward through the past with three policies: never retrain, always retrain, and promotion.
 
-    Promotion starts without a champion and decides on each partition as `promotion.decide` does; the champion's
-    value is that of the model that was in force before the decision, since that one would have served the rows. Drift
-    is judged against that model's training rows, where the pipeline watches it.
+    Promotion starts without a champion and decides on each partition as `promotion.decide` does. The champion's value
+    is that of the champion before the decision, since that model would have served the rows. Drift is measured from
+    that model's training rows, if the pipeline monitors drift.
 
     Args:
-        past: oldest first; taken one at a time, so that one window is in memory.
+        past: oldest first; consumed one by one, so that one window is in memory.
         spec: the pipeline, partitioned by time and split by time.
 
     Returns:
         One result for each partition.
 
     Raises:
-        EmptyDataError: there is no past.
-        LearningError: a model did not learn from the rows that are published now.
+        EmptyDataError: there is no model of the past.
+        LearningError: a model was trained on other rows than are published now.
     """
-    first: AsOf | None = None
-    champion: AsOf | None = None
+    first: PastModel | None = None
+    champion: PastModel | None = None
     drifts: list[DriftReport] = []
     results: list[AsOfResult] = []
     for now in past:
@@ -74,7 +71,7 @@ def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
         champion = now if decision.promotes else champion
     if not results:
         raise EmptyDataError(
-            "there is no model of the past to look at",
+            "there is no model of the past",
             where=f"{spec.name}/backtest_report",
             remedy="materialise the pipeline's assets for a range of partitions first",
         )
@@ -88,9 +85,9 @@ def replay(past: Iterable[AsOf], spec: PipelineSpec) -> BacktestReport:
 
 
 def _result(
-    now: AsOf,
-    first: AsOf,
-    champion: AsOf | None,
+    now: PastModel,
+    first: PastModel,
+    champion: PastModel | None,
     decision: PromotionDecision,
     drifts: Sequence[DriftReport],
     spec: PipelineSpec,
@@ -111,10 +108,12 @@ def _result(
     )
 
 
-def _drift(champion: AsOf, now: AsOf, earlier: Sequence[DriftReport], spec: PipelineSpec) -> list[DriftReport]:
-    """Return the drift of the new rows from the champion's training rows; nothing where it is not watched."""
+def _drift(
+    champion: PastModel, now: PastModel, earlier: Sequence[DriftReport], spec: PipelineSpec
+) -> list[DriftReport]:
+    """Return the drift of the new rows from the champion's training rows; empty where it is not monitored."""
     rule = spec.monitoring.drift if spec.monitoring else None
-    if rule is None or obstacle_of(champion.model.manifest, now.split, spec):
+    if rule is None or incompatibility_reason(champion.model.manifest, now.split, spec):
         return []
     before, after = champion.split.train.features, now.split.holdout.features
     report = DriftReport(
@@ -147,17 +146,17 @@ def newest_row(partitions: Iterable[ValidatedDataset], column: str | None) -> dt
 
 
 def _value(model: TrainedModel, split: Split, spec: PipelineSpec) -> float | None:
-    if obstacle_of(model.manifest, split, spec):
+    if incompatibility_reason(model.manifest, split, spec):
         return None
     return measure(primary_metric(spec), truth_of(split.holdout), predicted(model, split, spec)).value
 
 
-def _require_same_data(now: AsOf, spec: PipelineSpec) -> None:
+def _require_same_data(now: PastModel, spec: PipelineSpec) -> None:
     learned, published = now.model.manifest.data_digests, now.split.data_digests
     if learned != published:
         changed = sorted(key for key in learned | published if learned.get(key) != published.get(key))
         raise LearningError(
-            "a model did not learn from the rows that are published now",
+            "a model was trained on other rows than are published now",
             where=f"{spec.name}/trained_model, partition {now.partition}",
             found=f"other rows in {', '.join(changed)}",
             expected="the window that the pipeline asks for, unchanged since the training",

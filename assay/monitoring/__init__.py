@@ -1,5 +1,5 @@
-"""What is watched once there is a champion: whether its features drift, and whether it still performs.
+"""Monitoring of the current champion: drift of its features, and its performance.
 
-Belongs here: judging a window of rows, and when judgements of several windows make an alarm.
+Belongs here: the evaluation of one window of rows, and the alarm over several windows.
 Does not belong here: what an alarm starts (`ml_assets`), rules of the gate (`assay.gate`).
 """

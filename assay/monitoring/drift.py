@@ -1,9 +1,8 @@
-"""Whether the features of a window of rows lie elsewhere than those that the champion was trained on.
+"""Drift monitoring: whether the features of a window are distributed as in the champion's training rows.
 
-One window is noisy, and many features make many chances of a false alarm. So a feature counts as drifted only if its
-difference is significant under a bound on false discoveries over all features, and large enough to matter; and an alarm
-needs the same feature to drift in several of the latest windows.
-Does not belong here: the tests themselves (`assay.gate.distribution_tests`), where reports are kept.
+One window is noisy, and testing many features gives many false alarms. A feature therefore counts as drifted only if
+its difference is significant under a bound on false discoveries over all features and exceeds a minimum effect. An
+alarm needs the same feature to drift in several of the latest windows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pydantic import Field
 
 from assay.data.frames import feature_frame
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, did_you_mean
 from assay.gate.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
-from assay.promotion.champion import ChampionInForce
+from assay.promotion.champion import CurrentChampion
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
@@ -26,12 +26,12 @@ from assay.specs.pipeline import PipelineSpec
 _COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
 _WATCHED = (ColumnRole.NUMERIC, *_COUNTED)
 _MISSING = object()  # equal to no value of a column
-# more rows find smaller differences only
+# more rows only find smaller differences
 _MOST_ROWS = 200_000
 
 
 class FeatureDrift(Spec):
-    """One feature of a window beside the champion's training rows."""
+    """One feature of a window, compared with the champion's training rows."""
 
     name: str
     statistic: str
@@ -46,7 +46,7 @@ class FeatureDrift(Spec):
 
 
 class DriftReport(Spec):
-    """What was found in one window."""
+    """The drift of one window."""
 
     pipeline: str
     partition: str
@@ -56,13 +56,13 @@ class DriftReport(Spec):
     reference_rows: int
     window_rows: int
     status: Literal["judged", "trained_on"]
-    """`trained_on`: the champion learned from these very rows, so that there is nothing to compare."""
+    """`trained_on`: the champion was trained on these rows, so there is nothing to compare."""
     features: tuple[FeatureDrift, ...] = ()
     alarm_features: tuple[str, ...] = ()
-    """Features that drifted in enough of the latest windows; any makes an alarm."""
+    """Features that drifted in enough of the latest windows; one is enough for an alarm."""
     windows: tuple[str, ...] = ()
-    """The windows that the alarm looked at, oldest first, this one included."""
-    rising: bool = False
+    """The windows that the alarm counts, oldest first, this one included."""
+    alarm_start: bool = Field(default=False, validation_alias="rising", serialization_alias="rising")
     """Whether this window is the first of the alarm."""
 
     @property
@@ -71,26 +71,26 @@ class DriftReport(Spec):
         return tuple(feature.name for feature in self.features if feature.drifted)
 
 
-def judge_window(
+def evaluate_drift(
     table: pa.Table,
     reference: pd.DataFrame,
-    champion: ChampionInForce,
+    champion: CurrentChampion,
     earlier: Sequence[DriftReport],
     spec: PipelineSpec,
     *,
     partition: str,
     trained_on: bool,
 ) -> DriftReport:
-    """Compare a window's rows with those that the champion learned from, and say whether there is an alarm.
+    """Compare a window's rows with the champion's training rows, and decide on the alarm.
 
     Args:
         table: rows of the window.
         reference: feature frame of the champion's training rows.
-        champion: the model in force.
-        earlier: reports of windows before this one, oldest first.
+        champion: the current champion.
+        earlier: reports of the windows before this one, oldest first.
         spec: the pipeline; `monitoring.drift` is set.
         partition: the window's key; empty without partitions.
-        trained_on: whether the champion learned from these very rows.
+        trained_on: whether the champion was trained on these rows.
     """
     rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
     features = champion.model.manifest.features
@@ -115,14 +115,14 @@ def compare_features(
     Args:
         reference: feature frame of the training rows, shape (n, features).
         window: feature frame of the window, shape (m, features).
-        features: roles; text and datetime features are not watched, and pii features by no value that is shown.
-        rule: which features, and from when a difference counts.
+        features: roles; text and datetime features are not watched. No value of a feature is shown.
+        rule: which features, and the smallest difference that counts.
 
     Returns:
         One result for each watched feature, the largest effect first.
 
     Raises:
-        DataContractError: a feature of the rule is no feature of the champion.
+        DataContractError: the rule names a column that is no feature of the champion.
     """
     names = watched_features(features, rule)
     found = {name: _difference(reference[name], window[name], features[name].role) for name in names}
@@ -146,7 +146,7 @@ def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
     """Return the features that are watched.
 
     Raises:
-        DataContractError: the rule names a column that is no feature that can be watched.
+        DataContractError: the rule names a column that cannot be watched.
     """
     known = features.with_role(*_WATCHED)
     if rule.columns == "auto":
@@ -157,7 +157,7 @@ def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
                 f"'{name}' cannot be watched{did_you_mean(name, known)}",
                 where="monitoring.drift.columns",
                 expected=f"numeric, boolean or categorical features of the champion: {', '.join(known)}",
-                remedy="mend monitoring.drift.columns",
+                remedy="correct monitoring.drift.columns",
             )
     return rule.columns
 
@@ -165,11 +165,11 @@ def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
 def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftSpec) -> DriftReport:
     """Return the report with its alarm: the same feature drifted in `alarm_windows` of the `of_windows` latest windows.
 
-    Windows that were judged against another champion do not count, so that a new champion begins afresh.
+    Windows that were compared with another champion do not count.
 
     Args:
         report: of the newest window.
-        earlier: reports of windows before it, oldest first.
+        earlier: reports of the windows before it, oldest first.
         rule: how many windows of how many.
     """
     comparable = [one for one in earlier if one.champion_version == report.champion_version and one.status == "judged"]
@@ -184,7 +184,7 @@ def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftS
         update={
             "alarm_features": alarming,
             "windows": tuple(one.partition for one in window),
-            "rising": bool(alarming) and not before,
+            "alarm_start": bool(alarming) and not before,
         }
     )
 
@@ -199,13 +199,13 @@ def _difference(reference: "pd.Series[Any]", window: "pd.Series[Any]", role: Col
 
 
 def _counts(values: "pd.Series[Any]") -> "pd.Series[int]":
-    """Return rows by value; what is missing is a value of its own."""
+    """Return rows by value; missing is a value of its own."""
     counts = values.value_counts()
     return pd.Series([*counts, int(values.isna().sum())], index=pd.Index([*counts.index, _MISSING], dtype=object))
 
 
 def _ordered(values: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
-    """Return numbers in which what is missing lies below all others, so that a change of its share is a difference."""
+    """Return numbers with missing ones below all others, so that a change of their share is a difference."""
     numbers = values.to_numpy(dtype=np.float64)
     return np.where(np.isnan(numbers), -np.inf, numbers)
 
@@ -222,7 +222,7 @@ def _missing(values: "pd.Series[Any]") -> float:
 
 
 def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
-    """Return one row for each feature, for people."""
+    """Return one row for each feature, for display."""
     return [
         {
             "feature": feature.name,

@@ -1,22 +1,21 @@
-"""Whether the champion still does on new labelled rows what it did when it was promoted.
-
-Does not belong here: comparing two models (`assay.promotion.decision`).
-"""
+"""Performance monitoring: the champion's primary metric on new labelled rows against its value at promotion."""
 
 from collections.abc import Sequence
+
+from pydantic import Field
 
 from assay.learning.evaluation.bootstrap import resamples
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, predict, primary_metric
 from assay.learning.splitting import LabelledRows
-from assay.promotion.champion import ChampionInForce
+from assay.promotion.champion import CurrentChampion
 from assay.specs.base import Spec
 from assay.specs.operations import PerformanceSpec
 from assay.specs.pipeline import PipelineSpec
 
 
 class PerformanceReport(Spec):
-    """The champion on one window of labelled rows."""
+    """The champion's performance on one window of labelled rows."""
 
     pipeline: str
     partition: str
@@ -29,18 +28,18 @@ class PerformanceReport(Spec):
     """Missing where it cannot be computed; `reason` says why."""
     reason: str = ""
     loss: float | None = None
-    """What was lost, in the metric's unit; positive is worse, whatever the metric's direction."""
+    """Loss since promotion in the metric's unit; positive is worse for every metric."""
     share_worse: float | None = None
-    """Share of bootstrap resamples of the window in which more than `max_loss` is lost."""
-    worn: bool = False
+    """Share of bootstrap resamples of the window that lose more than `max_loss`."""
+    degraded: bool = Field(default=False, validation_alias="worn", serialization_alias="worn")
     alarm: bool = False
-    """Whether enough windows in a row are worn."""
-    rising: bool = False
+    """Whether the champion is degraded in enough consecutive windows."""
+    alarm_start: bool = Field(default=False, validation_alias="rising", serialization_alias="rising")
     """Whether this window is the first of the alarm."""
 
 
-def judge_performance(
-    champion: ChampionInForce,
+def evaluate_performance(
+    champion: CurrentChampion,
     rows: LabelledRows,
     earlier: Sequence[PerformanceReport],
     spec: PipelineSpec,
@@ -48,15 +47,15 @@ def judge_performance(
     partition: str,
     trained_on: bool = False,
 ) -> PerformanceReport:
-    """Measure the champion on a window and hold the value against that of its promotion.
+    """Measure the champion on a window and compare the value with that of its promotion.
 
     Args:
-        champion: the model in force.
+        champion: the current champion.
         rows: labelled rows.
-        earlier: reports of windows before this one, oldest first.
+        earlier: reports of the windows before this one, oldest first.
         spec: the pipeline; `monitoring.performance` is set.
         partition: the window's key; empty without partitions.
-        trained_on: whether the champion learned from these very rows; then nothing is lost or won.
+        trained_on: whether the champion was trained on these rows; then there is no verdict.
     """
     rule = spec.monitoring.performance if spec.monitoring else None
     metric, truth = primary_metric(spec), truth_of(rows)
@@ -78,25 +77,25 @@ def judge_performance(
     sign = 1.0 if metric.greater_is_better else -1.0
     drawn = resamples(len(truth), spec.training.seed)
     values = [measure(metric, truth[chosen], predictions.take(chosen)).value for chosen in drawn]
-    # a resample without a value proves no loss
+    # a resample without a value is no evidence of a loss
     worse = [value is not None and sign * (value_at_promotion - value) > rule.max_loss for value in values]
     share = sum(worse) / len(worse)
-    judged = report.model_copy(
+    evaluated = report.model_copy(
         update={
             "loss": sign * (value_at_promotion - now.value),
             "share_worse": share,
-            "worn": share >= rule.confidence,
+            "degraded": share >= rule.confidence,
         }
     )
-    return with_alarm(judged, earlier, rule)
+    return with_alarm(evaluated, earlier, rule)
 
 
 def with_alarm(
     report: PerformanceReport, earlier: Sequence[PerformanceReport], rule: PerformanceSpec
 ) -> PerformanceReport:
-    """Return the report with its alarm: `alarm_windows` windows in a row are worn, under the same champion."""
+    """Return the report with its alarm: `alarm_windows` consecutive windows are degraded under the same champion."""
     comparable = [one for one in earlier if one.champion_version == report.champion_version]
     run = [*comparable, report][-rule.alarm_windows :]
-    alarm = len(run) == rule.alarm_windows and all(one.worn for one in run)
+    alarm = len(run) == rule.alarm_windows and all(one.degraded for one in run)
     before = bool(comparable and comparable[-1].alarm)
-    return report.model_copy(update={"alarm": alarm, "rising": alarm and not before})
+    return report.model_copy(update={"alarm": alarm, "alarm_start": alarm and not before})

@@ -1,4 +1,4 @@
-"""Which model is champion: the record of a decision, and the model itself as later stages meet it."""
+"""The champion: the record of a promotion decision, and the current champion as later stages use it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from assay.specs.pipeline import PipelineSpec
 
 
 class ChampionRecord(Spec):
-    """What the registry says after a decision."""
+    """The outcome of a promotion decision, stored as the commit of `champion_model`."""
 
     pipeline: str
     registered_name: str
@@ -18,17 +18,17 @@ class ChampionRecord(Spec):
     version: str | None
     """The champion's version in the registry; missing while there is no champion."""
     previous_version: str | None = None
-    """The champion before this decision."""
+    """The champion that this decision replaced."""
 
 
 @dataclass(frozen=True, slots=True)
-class ChampionInForce:
-    """The champion as scoring and monitoring meet it.
+class CurrentChampion:
+    """The current champion, as scoring and monitoring use it.
 
     Attributes:
         model: loaded and verified.
         version: in the registry.
-        value_at_promotion: its primary metric then; None where that was not recorded.
+        value_at_promotion: its primary metric at promotion; None where that was not recorded.
     """
 
     model: TrainedModel
@@ -36,12 +36,12 @@ class ChampionInForce:
     value_at_promotion: float | None
 
     def training_digests(self, spec: PipelineSpec) -> dict[str, str]:
-        """Digests of the partitions whose rows it learned from; the holdout, the newest by time, is none of them."""
+        """Return the digests of its training partitions; split by time, the newest is the holdout and left out."""
         digests = dict(self.model.manifest.data_digests)
         if spec.split.by == "time":
             digests.pop(max(digests))
         return digests
 
     def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
-        """Whether these very rows are among those that it was trained on."""
+        """Return whether it was trained on these rows."""
         return self.training_digests(spec).get(partition or "") == dataset.fingerprint.digest

@@ -1,6 +1,8 @@
-"""Whether a new model takes the champion's place."""
+"""Whether a challenger replaces the champion."""
 
 from typing import Literal
+
+from pydantic import Field
 
 from assay.errors import LearningError, MetricUnavailableError
 from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
@@ -13,21 +15,23 @@ from assay.specs.base import Spec
 from assay.specs.operations import PromotionSpec
 from assay.specs.pipeline import PipelineSpec
 
+NO_CHAMPION = "there is no champion yet"
+
 
 class PromotionDecision(Spec):
-    """The verdict on a candidate, and what it rests on."""
+    """The verdict on a challenger, with its evidence; stored JSON calls the challenger `candidate`."""
 
     verdict: Literal["promoted", "kept_champion", "rejected_below_minimum"]
     reason: str
     """One sentence for people."""
     metric: str
     """Name of the primary metric."""
-    candidate_value: float
-    """The candidate's primary metric on the holdout."""
+    challenger_value: float = Field(validation_alias="candidate_value", serialization_alias="candidate_value")
+    """The challenger's primary metric on the holdout."""
     champion_value: float | None = None
-    """The champion's, on the same rows; missing without a champion that can be compared."""
+    """The champion's, on the same rows; missing without a comparable champion."""
     effect: float | None = None
-    """Improvement over the champion in the metric's unit; positive is better, whatever the metric's direction."""
+    """Improvement over the champion in the metric's unit; positive is better for every metric."""
     effect_lower_bound: float | None = None
     """Lower end of the one-sided bootstrap interval of the effect, at the promotion's confidence."""
     share_better: float | None = None
@@ -35,39 +39,39 @@ class PromotionDecision(Spec):
     resamples: int = 0
     """Resamples in which the metric could be computed."""
     failed_minimum: dict[str, float | None] = {}
-    """Metrics that miss their bound, with their values; None where a metric could not be computed."""
+    """Metrics beyond their bound, with their values; None where a metric could not be computed."""
 
     @property
     def promotes(self) -> bool:
-        """Whether the candidate becomes champion."""
+        """Whether the challenger becomes champion."""
         return self.verdict == "promoted"
 
 
 def decide(
-    candidate: TrainedModel,
+    challenger: TrainedModel,
     champion: TrainedModel | None,
     split: Split,
     report: EvaluationReport,
     spec: PipelineSpec,
 ) -> PromotionDecision:
-    """Decide whether a candidate becomes champion.
+    """Decide whether a challenger becomes champion.
 
-    The minimum comes first. Without a champion the candidate is promoted. A candidate of an older time partition than
-    the champion's never takes its place, as a backfill of the past must not undo the present. Else both predict the
-    same holdout rows, and the candidate is promoted only if, in at least `promotion.confidence` of the paired bootstrap
-    resamples, it improves the primary metric by more than `promotion.minimum_effect`. A champion that cannot judge
-    these rows (it misses a column, or knows other classes) cannot be compared, and the candidate is promoted with that
-    as reason.
+    In this order: a challenger that misses `evaluation.minimum` is rejected. Without a comparable champion (none yet,
+    a missing column, other classes) the challenger is promoted with that reason. A challenger of an older time
+    partition than the champion's is not promoted, since a backfill must not replace a newer model. Otherwise both
+    predict the same holdout rows, and the challenger is promoted only if, in at least `promotion.confidence` of the
+    paired bootstrap resamples, it improves the primary metric by more than `promotion.minimum_effect`.
 
     Args:
-        candidate: the new model.
-        champion: the present champion.
-        split: the rows on which the candidate was judged.
-        report: the candidate's report on them.
+        challenger: the new model.
+        champion: the current champion.
+        split: the rows on which the challenger was evaluated.
+        report: the challenger's evaluation on them.
         spec: the pipeline.
 
-    Returns:
-        The verdict with its numbers.
+    Raises:
+        LearningError: the report is about other holdout rows.
+        MetricUnavailableError: the challenger's primary metric cannot be computed.
     """
     _require_same_rows(report, split, spec)
     primary = primary_metric(spec)
@@ -77,46 +81,46 @@ def decide(
             verdict="rejected_below_minimum",
             reason=_below_minimum(failed, report),
             metric=primary.name,
-            candidate_value=report.metrics[primary.name],
+            challenger_value=report.metrics[primary.name],
             failed_minimum=failed,
         )
-    obstacle = "there is no champion yet" if champion is None else obstacle_of(champion.manifest, split, spec)
-    if champion is None or obstacle:
-        return _uncontested(obstacle, report, primary)
-    if spec.dataset.partitions.is_time and _newest(candidate) < _newest(champion):
+    reason = NO_CHAMPION if champion is None else incompatibility_reason(champion.manifest, split, spec)
+    if champion is None or reason:
+        return _without_comparison(reason, report, primary)
+    if spec.dataset.partitions.is_time and _newest(challenger) < _newest(champion):
         return PromotionDecision(
             verdict="kept_champion",
-            reason=f"Kept the champion: it is of {_newest(champion)}, this model of the older {_newest(candidate)}.",
+            reason=f"Kept the champion: it is of {_newest(champion)}, this model of the older {_newest(challenger)}.",
             metric=primary.name,
-            candidate_value=report.metrics[primary.name],
+            challenger_value=report.metrics[primary.name],
         )
-    return _held_against(champion, candidate, split, primary, spec)
+    return _compared(champion, challenger, split, primary, spec)
 
 
 def _newest(model: TrainedModel) -> str:
-    """Return the newest partition that a model learned from or was judged on."""
+    """Return the newest partition of a model's window, the holdout included."""
     return max(model.manifest.data_digests)
 
 
-def _uncontested(obstacle: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
+def _without_comparison(reason: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
     minimum = "meets every minimum" if report.minimum else "has no minimum to meet"
     return PromotionDecision(
         verdict="promoted",
-        reason=f"Promoted without a comparison, as {obstacle}; the candidate {minimum}.",
+        reason=f"Promoted without a comparison, as {reason}; the challenger {minimum}.",
         metric=primary.name,
-        candidate_value=report.metrics[primary.name],
+        challenger_value=report.metrics[primary.name],
     )
 
 
-def _held_against(
-    champion: TrainedModel, candidate: TrainedModel, split: Split, primary: Metric, spec: PipelineSpec
+def _compared(
+    champion: TrainedModel, challenger: TrainedModel, split: Split, primary: Metric, spec: PipelineSpec
 ) -> PromotionDecision:
     truth = truth_of(split.holdout)
-    old, new = predicted(champion, split, spec), predicted(candidate, split, spec)
+    old, new = predicted(champion, split, spec), predicted(challenger, split, spec)
     before, after = measure(primary, truth, old), measure(primary, truth, new)
     if after.value is None:
         raise MetricUnavailableError(
-            f"the candidate's {primary.name} cannot be computed: {after.reason}",
+            f"the challenger's {primary.name} cannot be computed: {after.reason}",
             where=f"pipeline {spec.name}, promotion",
             expected="the value that its report has",
             remedy="materialise evaluation_report again",
@@ -136,7 +140,7 @@ def _held_against(
         verdict="promoted" if better else "kept_champion",
         reason=_outcome(primary, before, after, found, rule),
         metric=primary.name,
-        candidate_value=after.value,
+        challenger_value=after.value,
         champion_value=before.value,
         effect=found.effect,
         effect_lower_bound=found.lower_bound,
@@ -154,8 +158,8 @@ def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predicti
         return predict(model.estimator, features, model.manifest.classes, spec.task)
 
 
-def obstacle_of(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
-    """Return why the champion cannot be held against these rows, or an empty string."""
+def incompatibility_reason(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
+    """Return why the champion cannot predict these rows, or an empty string."""
     if (champion.task, champion.target) != (spec.task, spec.dataset.target):
         return f"the champion predicts something else ({champion.task} of '{champion.target}')"
     if set(champion.classes) != set(split.classes):
@@ -172,7 +176,7 @@ def obstacle_of(champion: ModelManifest, split: Split, spec: PipelineSpec) -> st
 def _require_same_rows(report: EvaluationReport, split: Split, spec: PipelineSpec) -> None:
     if report.holdout_digest != split.holdout_digest:
         raise LearningError(
-            "the report judges other holdout rows than those at hand",
+            "the evaluation report is about other holdout rows",
             where=f"pipeline {spec.name}, promotion",
             found=f"holdout digest {report.holdout_digest[:16]}",
             expected=f"holdout digest {split.holdout_digest[:16]}",
@@ -195,5 +199,5 @@ def _outcome(primary: Metric, before: Measured, after: Measured, found: PairedCo
     return (
         f"{verdict}: {primary.name} went from {before.value:.4g} to {after.value:.4g}, an improvement of more than "
         f"{rule.minimum_effect:.4g} in {found.share_better:.0%} of {RESAMPLES} resamples of the holdout "
-        f"({rule.confidence:.0%} are asked for)."
+        f"({rule.confidence:.0%} are required)."
     )

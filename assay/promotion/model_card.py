@@ -1,4 +1,4 @@
-"""A model's card: what it is, what it was made of, how well it does, and where it should not be trusted.
+"""The model card: purpose, data, features, evaluation and limits of a model.
 
 Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
 """
@@ -20,9 +20,9 @@ def render(
 
     Args:
         model: the fitted model.
-        report: its judgement on the holdout.
-        decision: whether it became champion; None where it was not held against one.
-        spec: the pipeline that it comes from.
+        report: its evaluation on the holdout.
+        decision: of the comparison with the champion; None where there was none.
+        spec: its pipeline.
 
     Returns:
         Markdown, ending in a newline; the same inputs give the same text.
@@ -30,12 +30,12 @@ def render(
     manifest = model.manifest
     sections = (
         [f"# {spec.registered_name}", _summary(manifest, report, decision, spec)],
-        ["## Intended use", spec.description or "The pipeline file has no `description` that would say so."],
+        ["## Intended use", spec.description or "Not described: the pipeline file has no `description`."],
         ["## Data", *_data(manifest, report, spec)],
         ["## Features", *_features(manifest)],
         ["## Model", *_model(manifest)],
         ["## Evaluation", *_evaluation(report)],
-        ["## Promotion", decision.reason if decision else "Not held against a champion."],
+        ["## Promotion", decision.reason if decision else "Not compared with a champion."],
         ["## Limits", _listed(_limits(manifest, report, spec))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
@@ -67,7 +67,7 @@ def _data(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec)
         f"Source: `{spec.dataset.source}`",
         f"Training rows: {manifest.train_rows:,}; holdout rows: {manifest.holdout_rows:,}, split by {spec.split.by}",
         f"Classes: {classes}{positive}" if classes else "",
-        f"Judged partition: `{report.partition}`" if report.partition else "",
+        f"Evaluated partition: `{report.partition}`" if report.partition else "",
     ]
     rows = [(f"`{key}`" if key else "(no partitions)", f"`{digest}`") for key, digest in manifest.data_digests.items()]
     return [_listed(facts), _table(("Partition", "Data digest"), rows)]
@@ -93,8 +93,8 @@ def _evaluation(report: EvaluationReport) -> list[str]:
     ]
     table = _table(("Metric", "Model", "Baseline", "Bound"), rows)
     missing = [f"`{name}` has no value: {reason}" for name, reason in report.missing_metrics.items()]
-    told = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
-    return [told, table, _listed(missing), *_slices(report)]
+    rows_used = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
+    return [rows_used, table, _listed(missing), *_slices(report)]
 
 
 def _slices(report: EvaluationReport) -> list[str]:
@@ -106,9 +106,9 @@ def _slices(report: EvaluationReport) -> list[str]:
 
 
 def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:
-    yield "Judged on rows from the same source as the training rows; other populations and later times are not covered."
+    yield "Evaluated on rows of the training rows' source; other populations and later times are not covered."
     if spec.split.by == "random" and spec.dataset.partitions.is_time:
-        yield "The holdout is a random share of all times, so the metrics say nothing about how the model ages."
+        yield "The holdout is a random share of all times, so the metrics do not show how the model ages."
     gap = report.metrics.get("expected_calibration_error")
     if gap is not None:
         yield f"Calibration: stated probabilities are off by {_number(gap)} on average (expected calibration error)."
@@ -139,7 +139,7 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a value from breaking out of its cell."""
+    """Escape what would end the cell."""
     return " ".join(str(text).replace("\\|", "|").replace("|", "\\|").split())
 
 

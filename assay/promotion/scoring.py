@@ -1,4 +1,4 @@
-"""Predictions of rows in bulk."""
+"""Batch predictions."""
 
 import numpy as np
 import pyarrow as pa
@@ -21,17 +21,17 @@ def score(model: TrainedModel, table: pa.Table, schema: TableSchema, spec: Pipel
 
     Args:
         model: the model.
-        table: rows with all features of the model; a target may be there or not.
+        table: rows with all features of the model; the target is optional.
         schema: of the table.
-        spec: the pipeline; `scoring.columns` are kept, identifiers unless set.
-        where: asset and partition, for messages.
+        spec: the pipeline; `scoring.columns` are kept, by default the identifiers.
+        where: asset and partition, for errors.
 
     Returns:
-        As many rows, in order: kept columns, `prediction`, and for classes `probability_<class>` (float64) each.
+        The same rows in the same order: kept columns, `prediction`, and `probability_<class>` (float64) of each class.
 
     Raises:
-        MissingColumnError: a feature, or a column to keep, is absent.
-        DataContractError: a kept column has the name of a result.
+        MissingColumnError: a feature or a kept column is absent.
+        DataContractError: a kept column has the name of a result column.
     """
     wanted = spec.scoring.columns if spec.scoring else ()
     kept = wanted or schema.with_role(ColumnRole.IDENTIFIER)
@@ -42,7 +42,7 @@ def score(model: TrainedModel, table: pa.Table, schema: TableSchema, spec: Pipel
     taken = [name for name in kept if name in results]
     if taken:
         raise DataContractError(
-            f"the kept column '{taken[0]}' has the name of a result",
+            f"the kept column '{taken[0]}' has the name of a result column",
             where=where,
             expected=f"names other than {', '.join(results)}",
             remedy="leave it out of scoring.columns",

@@ -20,6 +20,10 @@ class Spec(BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
         protected_namespaces=(),
+        # a renamed field keeps its stored name as alias
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
     )
 
     def identity(self) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class DriftSpec(Spec):
 
 
 class PerformanceSpec(Spec):
-    """When the champion counts as worn: its primary metric on a new partition against the one it was promoted with."""
+    """When the champion is degraded: its primary metric on a new partition against its value at promotion."""
 
     max_loss: float = Field(gt=0)
     """Loss of the primary metric, in its unit, that matters."""

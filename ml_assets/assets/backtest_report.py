@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assay.backtesting.report import CHAMPION, RETRAINED, STALE, BacktestReport, walk_forward_plot
-from assay.backtesting.walk_forward import AsOf, newest_row, replay
+from assay.backtesting.walk_forward import PastModel, newest_row, replay
 from assay.data.dataset import ValidatedDataset
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
@@ -20,14 +20,14 @@ from ml_assets.pipeline.asset import pipeline_asset
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.pipeline.verified_inputs import gated_split
+from ml_assets.pipeline.verified_inputs import verified_split
 from ml_assets.presentation.tables import images, records_table
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.artifacts.partitioned_input import HeldWindow
+from resources.artifacts.partitioned_input import WindowCache
 from resources.artifacts.store import ArtifactStore
 
 
-def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactStore) -> Iterator[AsOf]:
+def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactStore) -> Iterator[PastModel]:
     """Yield every model that was judged, oldest first, with the rows of its window.
 
     Args:
@@ -45,25 +45,25 @@ def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts
     rows = _rows(spec, artifacts)
     for key in sorted(context.instance.get_materialized_partitions(asset_key(spec, "evaluation_report"))):
         window = rows.of(upstream_keys(window_mapping(spec), partitions, key))
-        yield AsOf(
+        yield PastModel(
             partition=key,
             model=artifacts.load((spec.name, "trained_model"), key, TrainedModel),
             report=artifacts.load((spec.name, "evaluation_report"), key, EvaluationReport),
-            split=gated_split(window, spec, context),
+            split=verified_split(window, spec, context),
             newest_training_row=newest_row(
                 (dataset for name, dataset in window.items() if name != key), spec.dataset.partitions.column
             ),
         )
 
 
-def _rows(spec: PipelineSpec, artifacts: ArtifactStore) -> HeldWindow:
+def _rows(spec: PipelineSpec, artifacts: ArtifactStore) -> WindowCache:
     asset = (spec.name, "validated_dataset")
 
     def read(keys: Sequence[str]) -> dict[str, ValidatedDataset]:
         newest = artifacts.newest_of(asset, keys)
         return {str(key): artifacts.read(commit, ValidatedDataset) for key, commit in newest.items()}
 
-    return HeldWindow(read)
+    return WindowCache(read)
 
 
 def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:

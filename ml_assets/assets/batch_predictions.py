@@ -15,7 +15,7 @@ from assay.reading.partition_rows import read_rows
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
-from ml_assets.pipeline.current_champion import champion_in_force, newest_validated
+from ml_assets.pipeline.current_champion import current_champion, newest_validated
 from ml_assets.pipeline.run_context import place_of
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import dataset_metadata
@@ -45,7 +45,7 @@ def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[Dataset]]:
         run = run_parameters.applied_to(spec, context)
-        champion = champion_in_force(context, model_registry, run)
+        champion = current_champion(context, model_registry, run)
         if champion is None:
             return
         table, schema = _rows(context, run, data_sources, artifact_io_manager)

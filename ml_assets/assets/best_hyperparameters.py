@@ -11,7 +11,7 @@ from assay.results.search_result import BestHyperparameters
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import pipeline_asset
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.pipeline.verified_inputs import gated_split, window_input
+from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.learning import search_metadata, trial_logger
 
 
@@ -33,7 +33,7 @@ def build_best_hyperparameters(spec: PipelineSpec) -> dg.AssetsDefinition:
         run_parameters: RunParameters,
     ) -> dg.Output[BestHyperparameters]:
         run = run_parameters.applied_to(spec, context)
-        split = gated_split(validated_dataset, run, context)
+        split = verified_split(validated_dataset, run, context)
         best = find_best_hyperparameters(
             split.train,
             run,

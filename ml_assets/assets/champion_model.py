@@ -1,4 +1,4 @@
-"""`champion_model`: the registry's champion after this model's trial against it."""
+"""`champion_model`: the registry's champion after the comparison with the new model."""
 
 from collections.abc import Iterator
 
@@ -17,11 +17,11 @@ from ml_assets.pipeline.asset import own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.pipeline.verified_inputs import gated_split, window_input
+from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
-from resources.mlflow.registry import MlflowModelRegistry, Trial
+from resources.mlflow.registry import Comparison, MlflowModelRegistry
 
-_TRIALS = 4
+_COMPARISONS = 4
 
 
 def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
@@ -33,7 +33,7 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
         "champion_model",
         stage="promotion",
         kinds={"mlflow"},
-        description="The champion in the model registry, after the new model was held against it.",
+        description="The champion in the model registry, after the comparison with the new model.",
         ins={
             "validated_dataset": window_input(spec),
             "trained_model": own_input(spec, "trained_model"),
@@ -44,7 +44,7 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
                 spec,
                 "beats_champion",
                 key,
-                description="The new model is better than the champion it met, or the first.",
+                description="The new model is better than the champion, or the first.",
             )
         ],
     )
@@ -57,38 +57,38 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
         model_registry: MlflowModelRegistry,
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
-        split = gated_split(validated_dataset, run, context)
-        record, card = _tried(trained_model, evaluation_report, split, model_registry, run)
+        split = verified_split(validated_dataset, run, context)
+        record, card = _compared(trained_model, evaluation_report, split, model_registry, run)
         yield dg.Output(record, metadata=champion_metadata(record, card))
         yield check_of_champion(record)
 
     return champion_model
 
 
-def _tried(
-    candidate: TrainedModel,
+def _compared(
+    challenger: TrainedModel,
     report: EvaluationReport,
     split: Split,
     registry: MlflowModelRegistry,
     spec: PipelineSpec,
 ) -> tuple[ChampionRecord, str]:
-    """Hold the candidate against the champion in force, again when another came into force meanwhile.
+    """Compare the challenger with the current champion, again if the champion changed meanwhile.
 
     Returns:
         The decision that was carried out, and the model card.
 
     Raises:
-        ChampionChangedError: the champion changed each time; the step may be repeated later.
+        ChampionChangedError: the champion changed each time; the step may be retried later.
     """
-    tried = 0
+    compared = 0
     while True:
-        champion = registry.in_force(spec.registered_name)
-        decision = decide(candidate, champion.model if champion else None, split, report, spec)
-        card = render(candidate, report, decision, spec)
-        trial = Trial(candidate, champion.version if champion else None, decision, card)
+        champion = registry.current_champion(spec.registered_name)
+        decision = decide(challenger, champion.model if champion else None, split, report, spec)
+        card = render(challenger, report, decision, spec)
         try:
-            return registry.apply(trial, spec), card
+            comparison = Comparison(challenger, champion.version if champion else None, decision, card)
+            return registry.apply(comparison, spec), card
         except ChampionChangedError:
-            tried += 1
-            if tried == _TRIALS:
+            compared += 1
+            if compared == _COMPARISONS:
                 raise

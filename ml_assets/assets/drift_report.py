@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.monitoring.drift import DriftReport, judge_window
+from assay.monitoring.drift import DriftReport, evaluate_drift
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import own_input, pipeline_asset
 from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
-from ml_assets.pipeline.current_champion import NO_CHAMPION, champion_in_force, earlier_reports, training_features
+from ml_assets.pipeline.current_champion import NO_CHAMPION, current_champion, earlier_reports, training_features
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.pipeline.verified_inputs import require_gated
+from ml_assets.pipeline.verified_inputs import require_receipt
 from ml_assets.presentation.monitoring import check_of_beginning, check_of_drift, drift_metadata, not_judged
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
@@ -52,12 +52,12 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[DriftReport] | dg.AssetCheckResult]:
         run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
-        require_gated(validated_dataset, run, partition_of(context))
-        champion = champion_in_force(context, model_registry, run)
+        require_receipt(validated_dataset, run, partition_of(context))
+        champion = current_champion(context, model_registry, run)
         if champion is None:
             yield from not_judged(NO_CHAMPION, "features_not_drifted", ALARM_CHECKS["drift"][1])
             return
-        report = judge_window(
+        report = evaluate_drift(
             validated_dataset.table,
             training_features(champion, artifacts, run),
             champion,
@@ -68,7 +68,7 @@ def build_drift_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         )
         yield dg.Output(report, metadata=drift_metadata(report))
         yield (state := check_of_drift(report))
-        yield check_of_beginning(ALARM_CHECKS["drift"][1], state, begins=report.rising)
+        yield check_of_beginning(ALARM_CHECKS["drift"][1], state, begins=report.alarm_start)
 
     return drift_report
 

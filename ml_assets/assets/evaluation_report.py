@@ -19,7 +19,7 @@ from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.tracking import log_evaluation
-from ml_assets.pipeline.verified_inputs import gated_split, window_input
+from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.tables import images, records_table
 from resources.mlflow.tracker import MlflowTracker
 
@@ -126,7 +126,7 @@ def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         experiment_tracker: MlflowTracker,
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
         run = run_parameters.applied_to(spec, context)
-        split = gated_split(validated_dataset, run, context)
+        split = verified_split(validated_dataset, run, context)
         report = evaluate(trained_model, split, run, partition=partition_of(context))
         plots = plots_for(trained_model, split, run)
         yield dg.Output(report, metadata=evaluation_metadata(report, plots))

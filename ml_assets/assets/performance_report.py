@@ -1,6 +1,6 @@
 """`performance_report`: the champion on newly labelled rows, beside what it did when it was promoted.
 
-Does not belong here: what counts as worn.
+Does not belong here: what counts as degraded.
 """
 
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
 from assay.learning.splitting import labelled_rows
-from assay.monitoring.performance import PerformanceReport, judge_performance
+from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import own_input, pipeline_asset
 from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
-from ml_assets.pipeline.current_champion import NO_CHAMPION, champion_in_force, earlier_reports
+from ml_assets.pipeline.current_champion import NO_CHAMPION, current_champion, earlier_reports
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.pipeline.verified_inputs import require_gated
+from ml_assets.pipeline.verified_inputs import require_receipt
 from ml_assets.presentation.monitoring import check_of_beginning, check_of_performance, not_judged, performance_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
@@ -56,12 +56,12 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[PerformanceReport] | dg.AssetCheckResult]:
         run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
-        require_gated(validated_dataset, run, partition_of(context))
-        champion = champion_in_force(context, model_registry, run)
+        require_receipt(validated_dataset, run, partition_of(context))
+        champion = current_champion(context, model_registry, run)
         if champion is None:
             yield from not_judged(NO_CHAMPION, "performance_held", ALARM_CHECKS["performance"][1])
             return
-        report = judge_performance(
+        report = evaluate_performance(
             champion,
             labelled_rows(validated_dataset.table, champion.model.manifest.features, run),
             earlier_reports(context, artifacts, PerformanceReport, _windows_before(run)),
@@ -71,7 +71,7 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         )
         yield dg.Output(report, metadata=performance_metadata(report))
         yield (state := check_of_performance(report))
-        yield check_of_beginning(ALARM_CHECKS["performance"][1], state, begins=report.rising)
+        yield check_of_beginning(ALARM_CHECKS["performance"][1], state, begins=report.alarm_start)
 
     return performance_report
 

@@ -15,7 +15,7 @@ from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import own_input, pipeline_asset
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
-from ml_assets.pipeline.verified_inputs import gated_split, window_input
+from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.learning import model_metadata
 from resources.artifacts.model_export import ModelExporter
 from resources.mlflow.registry import MlflowModelRegistry
@@ -47,10 +47,10 @@ def build_trained_model(spec: PipelineSpec) -> dg.AssetsDefinition:
         model_exporter: ModelExporter,
     ) -> Iterator[dg.Output[TrainedModel]]:
         run = run_parameters.applied_to(spec, context)
-        split = gated_split(validated_dataset, run, context)
+        split = verified_split(validated_dataset, run, context)
         incremental = run.training.scenario == "incremental"
         with experiment_tracker.run(run_identity(context, run), run_tags(run, split)) as tracked:
-            champion = model_registry.in_force(run.registered_name) if incremental else None
+            champion = model_registry.current_champion(run.registered_name) if incremental else None
             model = train(split, best_hyperparameters, run, champion.model if champion else None).annotated(
                 mlflow_run_id=tracked.run_id
             )

@@ -9,12 +9,12 @@ from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 from assay.data.dataset import ValidatedDataset
 from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError, TrackingError
-from assay.promotion.champion import ChampionInForce
+from assay.promotion.champion import CurrentChampion
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
-from ml_assets.pipeline.verified_inputs import require_gated
+from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
 
@@ -22,9 +22,9 @@ Report = TypeVar("Report", bound=Spec)
 NO_CHAMPION = "there is no champion yet"
 
 
-def champion_in_force(
+def current_champion(
     context: dg.AssetExecutionContext, registry: MlflowModelRegistry, spec: PipelineSpec
-) -> ChampionInForce | None:
+) -> CurrentChampion | None:
     """Load the champion.
 
     Returns:
@@ -35,9 +35,9 @@ def champion_in_force(
         TrackingError: there is none yet.
         DigestMismatchError: its files are not those that were registered.
     """
-    found = registry.in_force(spec.registered_name)
+    found = registry.current_champion(spec.registered_name)
     if found is not None:
-        return ChampionInForce(found.model, found.version.version, found.version.holdout_value)
+        return CurrentChampion(found.model, found.version.version, found.version.holdout_value)
     if AUTOMATION_CONDITION_TAG in context.run.tags:
         context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
         return None
@@ -49,7 +49,7 @@ def champion_in_force(
     )
 
 
-def training_features(champion: ChampionInForce, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:
+def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:
     """Return the feature frame of the rows that the champion learned from, in the versions that it learned from.
 
     Raises:
@@ -90,7 +90,7 @@ def newest_validated(
             remedy=f"materialise {key.to_user_string()} first",
         )
     dataset = artifacts.load(tuple(key.path), newest, ValidatedDataset)
-    require_gated(dataset, spec, newest)
+    require_receipt(dataset, spec, newest)
     return dataset
 
 

@@ -1,6 +1,6 @@
 """The way from stored partitions to rows one may learn from: through the receipt, always.
 
-Every asset that learns, judges or promotes calls `gated_split`; none reads `validated_dataset` otherwise.
+Every asset that learns, judges or promotes calls `verified_split`; none reads `validated_dataset` otherwise.
 """
 
 import dagster as dg
@@ -18,7 +18,7 @@ def window_input(spec: PipelineSpec) -> dg.AssetIn:
     return dg.AssetIn(key=asset_key(spec, "validated_dataset"), partition_mapping=window_mapping(spec))
 
 
-def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context: dg.AssetExecutionContext) -> Split:
+def verified_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context: dg.AssetExecutionContext) -> Split:
     """Verify every partition's receipt, then split the rows.
 
     Args:
@@ -33,13 +33,13 @@ def gated_split(window: dict[str, ValidatedDataset], spec: PipelineSpec, context
         GateError: a partition is not covered by a passing receipt.
     """
     for partition, dataset in window.items():
-        require_gated(dataset, spec, partition)
+        require_receipt(dataset, spec, partition)
     split = split_window(window, spec)
     context.log.debug("learning from %s rows, holdout %s rows", len(split.train.target), len(split.holdout.target))
     return split
 
 
-def require_gated(dataset: ValidatedDataset, spec: PipelineSpec, partition: str | None) -> None:
+def require_receipt(dataset: ValidatedDataset, spec: PipelineSpec, partition: str | None) -> None:
     """Verify one partition's receipt.
 
     Raises:

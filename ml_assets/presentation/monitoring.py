@@ -26,7 +26,7 @@ def not_judged(why: str, *checks: str) -> Iterator[dg.AssetCheckResult]:
 def drift_metadata(report: DriftReport) -> dict[str, Any]:
     """Return whether an alarm begins, what drifted, and the features beside the training rows."""
     return {
-        _RISING: report.rising,
+        _RISING: report.alarm_start,
         "alarm": ", ".join(report.alarm_features) or "none",
         "drifted in this window": ", ".join(report.drifted) or "none",
         "champion version": report.champion_version,
@@ -51,7 +51,7 @@ def check_of_drift(report: DriftReport) -> dg.AssetCheckResult:
 def performance_metadata(report: PerformanceReport) -> dict[str, Any]:
     """Return the metric now and then, and whether an alarm begins."""
     return {
-        _RISING: report.rising,
+        _RISING: report.alarm_start,
         f"{report.metric} now": report.value_now if report.value_now is not None else report.reason,
         f"{report.metric} at promotion": "not recorded"
         if report.value_at_promotion is None

@@ -8,7 +8,7 @@ from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
 from assay.errors import StorageError
-from resources.artifacts.partitioned_input import HeldWindow, PartitionedInput, RangeOutcome
+from resources.artifacts.partitioned_input import PartitionedInput, RangeOutcome, WindowCache
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.s3 import client_of
 from resources.store.commit_record import Commit
@@ -107,7 +107,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         def published(key: str) -> bool:
             return self.artifacts().log.newest(asset, key) is not None
 
-        return PartitionedInput(HeldWindow(read), many, self._outcome_of_step_before(context), published, note)
+        return PartitionedInput(WindowCache(read), many, self._outcome_of_step_before(context), published, note)
 
     def _outcome_of_step_before(self, context: dg.InputContext) -> RangeOutcome:
         """Return which partitions the step before could not make, but for those that were made since."""

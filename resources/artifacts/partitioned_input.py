@@ -26,7 +26,7 @@ class RangeOutcome:
 
 
 @dataclass(slots=True)
-class HeldWindow:
+class WindowCache:
     """Partitions by key; what two windows share is read once, and one window is in memory.
 
     Attributes:
@@ -55,7 +55,7 @@ class PartitionedInput:
         note: told of every partition that is handed out, held ones included.
     """
 
-    window: HeldWindow
+    window: WindowCache
     many: bool
     outcome: RangeOutcome
     published: Callable[[str], bool]

@@ -39,18 +39,18 @@ class RegisteredModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """A candidate's trial against the champion.
+class Comparison:
+    """A comparison of challenger and champion, with its decision.
 
     Attributes:
-        model: the candidate; its MLflow run holds it already.
-        met: the champion that the decision was made against; None where there was none.
+        challenger: the new model; its MLflow run holds it already.
+        champion: the version that the decision was made against; None where there was none.
         decision: the verdict.
         card: markdown, the version's description.
     """
 
-    model: TrainedModel
-    met: RegisteredVersion | None
+    challenger: TrainedModel
+    champion: RegisteredVersion | None
     decision: PromotionDecision
     card: str
 
@@ -67,30 +67,30 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     storage_uri: str
     s3: dg.ResourceDependency[S3Resource]
 
-    def apply(self, trial: Trial, spec: PipelineSpec) -> ChampionRecord:
-        """Carry out a decision: register and promote the model, or leave the champion as it is.
+    def apply(self, comparison: Comparison, spec: PipelineSpec) -> ChampionRecord:
+        """Carry out a decision: register and promote the challenger, or keep the champion.
 
         Args:
-            trial: the candidate and the decision on it.
+            comparison: challenger, champion and the decision.
             spec: the pipeline.
 
         Returns:
-            Which version is champion now.
+            The current champion's version after the decision.
 
         Raises:
-            ChampionChangedError: the decision was made against a champion that is no longer in force.
-            TrackingError: the candidate was never logged, or MLflow refused.
-            StoreUnavailableError: the artifact store, where turns are taken, does not answer.
+            ChampionChangedError: the champion of the comparison is not the current one any more.
+            TrackingError: the challenger was never logged, or MLflow refused.
+            StoreUnavailableError: the artifact store, which grants the lease, does not answer.
         """
-        met = trial.met
-        after = self._promoted(trial, spec.registered_name) if trial.decision.promotes else met
-        changed = met is not None and after is not None and met.version != after.version
+        before = comparison.champion
+        after = self._promoted(comparison, spec.registered_name) if comparison.decision.promotes else before
+        changed = before is not None and after is not None and before.version != after.version
         return ChampionRecord(
             pipeline=spec.name,
             registered_name=spec.registered_name,
-            decision=trial.decision,
+            decision=comparison.decision,
             version=after.version if after else None,
-            previous_version=met.version if met and changed else None,
+            previous_version=before.version if before and changed else None,
         )
 
     def register(self, name: str, model: TrainedModel, card: str) -> RegisteredVersion:
@@ -132,8 +132,8 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         self._loaded(found)
         back = version_of(found)
         with self._turn(name) as own:
-            self._require_in_force(name, former)
-            self._put_in_force(back, former, own)
+            self._require_current(name, former)
+            self._set_current(back, former, own)
         return back, former
 
     def champion(self, name: str) -> RegisteredVersion | None:
@@ -141,7 +141,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
         return None if found is None else version_of(found)
 
-    def in_force(self, name: str) -> RegisteredModel | None:
+    def current_champion(self, name: str) -> RegisteredModel | None:
         """Load the champion; None while there is none.
 
         Raises:
@@ -150,31 +150,31 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         found = self._found(connect(self.tracking_uri), name, alias=CHAMPION)
         return None if found is None else RegisteredModel(version_of(found), self._loaded(found))
 
-    def _promoted(self, trial: Trial, name: str) -> RegisteredVersion:
-        """Register the candidate and give it the alias; nothing is registered when the decision came too late."""
+    def _promoted(self, comparison: Comparison, name: str) -> RegisteredVersion:
+        """Register the challenger and give it the alias; nothing is registered when the champion has changed."""
         with self._turn(name) as own:
-            self._require_in_force(name, trial.met)
-            version = self.register(name, trial.model, trial.card)
-            self._record_value(version, trial.decision)
-            self._put_in_force(version, trial.met, own)
+            self._require_current(name, comparison.champion)
+            version = self.register(name, comparison.challenger, comparison.card)
+            self._record_value(version, comparison.decision)
+            self._set_current(version, comparison.champion, own)
         return version
 
     def _turn(self, name: str) -> AbstractContextManager[Turn]:
         store = open_store(self.storage_uri, lambda: client_of(self.s3))
         return turn(store, f"@champions/{encoded(name)}/", what=f"the champion of {name}")
 
-    def _require_in_force(self, name: str, met: RegisteredVersion | None) -> None:
+    def _require_current(self, name: str, expected: RegisteredVersion | None) -> None:
         now = self.champion(name)
-        if (now.version if now else None) != (met.version if met else None):
+        if (now.version if now else None) != (expected.version if expected else None):
             raise ChampionChangedError(
                 "the champion has changed since the decision was made",
                 where=f"registered model {name}",
                 found=f"version {now.version}" if now else "no champion",
-                expected=f"version {met.version}" if met else "no champion yet",
-                remedy="run again, so that the model is held against the champion in force",
+                expected=f"version {expected.version}" if expected else "no champion yet",
+                remedy="run again, so that the model is compared with the current champion",
             )
 
-    def _put_in_force(self, version: RegisteredVersion, former: RegisteredVersion | None, own: Turn) -> None:
+    def _set_current(self, version: RegisteredVersion, former: RegisteredVersion | None, own: Turn) -> None:
         """Set the aliases within one's turn; the former champion keeps `previous_champion`."""
         client, name = connect(self.tracking_uri), version.name
         own.require_time_left()
@@ -186,7 +186,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def _record_value(self, version: RegisteredVersion, decision: PromotionDecision) -> None:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be described"):
-            client.set_model_version_tag(version.name, version.version, VALUE_TAG, repr(decision.candidate_value))
+            client.set_model_version_tag(version.name, version.version, VALUE_TAG, repr(decision.challenger_value))
 
     def _loaded(self, version: "ModelVersion") -> TrainedModel:
         from assay.results.persistence import load_model

@@ -68,7 +68,7 @@ def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
     assert {month: "z" in drift.drifted for month, drift in drifts.items()} == {
         "2021-05": False, "2021-06": False, "2021-07": True, "2021-08": True, "2021-09": True,
     }  # fmt: skip
-    assert [month for month, drift in drifts.items() if drift.rising] == ["2021-08"]
+    assert [month for month, drift in drifts.items() if drift.alarm_start] == ["2021-08"]
     assert drifts["2021-08"].alarm_features == ("z",)
     assert [checks["features_not_drifted"].passed for _, _, checks in seen.values()] == [True, True, True, False, False]
     (begins,) = [checks[BEGINS] for _, _, checks in seen.values() if not checks[BEGINS].passed]
@@ -76,9 +76,9 @@ def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
     assert all(
         not check.blocking for _, _, checks in seen.values() for check in checks.values() if "drift" in check.check_name
     )
-    worn = [month for month, (_, performance, _) in seen.items() if performance.worn]
-    assert worn == ["2021-07", "2021-08", "2021-09"]
-    assert [month for month, (_, performance, _) in seen.items() if performance.rising] == ["2021-07"]
+    degraded = [month for month, (_, performance, _) in seen.items() if performance.degraded]
+    assert degraded == ["2021-07", "2021-08", "2021-09"]
+    assert [month for month, (_, performance, _) in seen.items() if performance.alarm_start] == ["2021-07"]
 
 
 def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(watched):

@@ -8,7 +8,7 @@ from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
 from assay.errors import DataContractError
 from assay.reading.sandbox import transcribe_in_child
-from ml_assets.pipeline.verified_inputs import gated_split
+from ml_assets.pipeline.verified_inputs import verified_split
 
 MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
 DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
@@ -140,14 +140,14 @@ def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(
     def refuses_february(window, spec, context):
         if context.partition_key == "2021-02":
             raise DataContractError("February is odd")
-        return gated_split(window, spec, context)
+        return verified_split(window, spec, context)
 
     def killed(*_):
         raise RuntimeError("the machine died")
 
     with monkeypatch.context() as broken:
-        broken.setattr("ml_assets.assets.best_hyperparameters.gated_split", refuses_february)
-        broken.setattr("ml_assets.assets.trained_model.gated_split", killed)
+        broken.setattr("ml_assets.assets.best_hyperparameters.verified_split", refuses_february)
+        broken.setattr("ml_assets.assets.trained_model.verified_split", killed)
         first = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
     assert not first.success
     again = monthly.resumed(first)

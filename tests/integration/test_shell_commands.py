@@ -144,7 +144,7 @@ def test_the_workers_tune_and_train_lines_work(assay):
     assert model.manifest.holdout_rows == 36
     metrics = json.loads((bundle / "metrics.json").read_text())
     assert metrics["metrics"]["roc_auc"] > metrics["baseline"]["roc_auc"]
-    assert "Not held against a champion" in (bundle / "model_card.md").read_text()
+    assert "Not compared with a champion" in (bundle / "model_card.md").read_text()
     assert json.loads((bundle / "validation_report.json").read_text())["passed"] is True
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["2"]
 

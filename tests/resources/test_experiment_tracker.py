@@ -28,7 +28,7 @@ from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
 from resources.mlflow.connection import initialise_local_stores
 from resources.mlflow.models import DIGEST_TAG
-from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry, Trial
+from resources.mlflow.registry import CHAMPION, PREVIOUS, Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
 
 ROOT = Path(__file__).parents[2]
@@ -166,13 +166,13 @@ def _logged(tracker, identity=IDENTITY, **parameters):
 
 
 def _decision(verdict):
-    return PromotionDecision(verdict=verdict, reason="for the test", metric="roc_auc", candidate_value=0.8)
+    return PromotionDecision(verdict=verdict, reason="for the test", metric="roc_auc", challenger_value=0.8)
 
 
 def _applied(registry, model, spec, verdict="promoted"):
     """Carry out a decision that was made just now."""
     met = registry.champion(spec.registered_name)
-    return registry.apply(Trial(model, met, _decision(verdict), "# card"), spec)
+    return registry.apply(Comparison(model, met, _decision(verdict), "# card"), spec)
 
 
 def _called(name):
@@ -397,7 +397,7 @@ def test_the_requirements_are_those_of_the_manifest(tracker, fresh):
 
 def test_an_unknown_name_has_no_champion(registry):
     assert registry.champion("nobody") is None
-    assert registry.in_force("nobody") is None
+    assert registry.current_champion("nobody") is None
 
 
 def _named(tracker):
@@ -448,7 +448,7 @@ def test_promotion_moves_the_aliases(tracker, registry, fresh):
 def test_the_champion_is_loaded_from_the_registry_and_predicts_the_same(tracker, registry):
     model, _ = _logged(tracker)
     _applied(registry, model, _called(_named(tracker)))
-    champion = registry.in_force(_named(tracker)).model
+    champion = registry.current_champion(_named(tracker)).model
     features = _split().holdout.features
     np.testing.assert_array_equal(champion.estimator.predict_proba(features), model.estimator.predict_proba(features))
     assert champion.manifest == model.manifest
@@ -462,7 +462,7 @@ def test_a_champion_whose_files_were_changed_is_refused(sqlite_uri, tmp_path):
     (manifest,) = (tmp_path / "a").rglob("bundle/manifest.json")
     manifest.write_text(manifest.read_text().replace('"seed"', '"seed" '))
     with pytest.raises(DigestMismatchError):
-        registry.in_force("changed-files")
+        registry.current_champion("changed-files")
 
 
 def test_a_decision_is_carried_out_once(tracker, registry):
@@ -492,7 +492,7 @@ def test_a_registered_model_without_the_alias_has_no_champion(tracker, registry)
     model, _ = _logged(tracker)
     registry.register(_named(tracker), model, "# card")
     assert registry.champion(_named(tracker)) is None
-    assert registry.in_force(_named(tracker)) is None
+    assert registry.current_champion(_named(tracker)) is None
 
 
 def test_a_model_whose_logging_did_not_finish_cannot_be_registered(tracker, registry):

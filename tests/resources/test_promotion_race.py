@@ -1,4 +1,4 @@
-"""Whoever decides against a champion that is no longer in force changes nothing: real processes, real stores."""
+"""A decision against an outdated champion changes nothing: real processes, real stores."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ RACERS = 5
 RACER = """
 import sys, time
 from pathlib import Path
-from test_promotion_race import registry_of, trial_of, SPEC
+from test_promotion_race import registry_of, comparison_with, SPEC
 folder, number = sys.argv[1:]
 registry = registry_of(folder)
 registry.champion("demo")
@@ -31,7 +31,7 @@ while not Path(folder, "go").exists():
     time.sleep(0.001)
 from assay.errors import ChampionChangedError
 try:
-    print("promoted", registry.apply(trial_of(number, None), SPEC).version)
+    print("promoted", registry.apply(comparison_with(number, None), SPEC).version)
 except ChampionChangedError:
     print("too late")
 """
@@ -64,11 +64,11 @@ def registry_of(folder):
     return Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", storage_uri=f"{folder}/store", s3=S3Resource())
 
 
-def trial_of(number, met):
-    from resources.mlflow.registry import Trial
+def comparison_with(number, met):
+    from resources.mlflow.registry import Comparison
 
-    decision = PromotionDecision(verdict="promoted", reason="for the test", metric="mae", candidate_value=1.0)
-    return Trial(Model(number), met, decision, "# card")
+    decision = PromotionDecision(verdict="promoted", reason="for the test", metric="mae", challenger_value=1.0)
+    return Comparison(Model(number), met, decision, "# card")
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +121,11 @@ def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client,
 
 
 def test_of_several_promotions_against_one_champion_one_counts(client, registry, in_threads):
-    registry.apply(trial_of(1, None), SPEC)
+    registry.apply(comparison_with(1, None), SPEC)
     met = registry.champion("demo")
 
     def promote(number):
-        return registry.apply(trial_of(number + 2, met), SPEC).previous_version
+        return registry.apply(comparison_with(number + 2, met), SPEC).previous_version
 
     done = in_threads(RACERS - 1, promote)
     assert done.count("1") == 1
@@ -134,11 +134,11 @@ def test_of_several_promotions_against_one_champion_one_counts(client, registry,
 
 
 def test_a_decision_that_comes_too_late_registers_and_sets_nothing(client, registry):
-    registry.apply(trial_of(1, None), SPEC)
+    registry.apply(comparison_with(1, None), SPEC)
     stale = registry.champion("demo")
-    registry.apply(trial_of(2, stale), SPEC)
+    registry.apply(comparison_with(2, stale), SPEC)
     with pytest.raises(ChampionChangedError) as refused:
-        registry.apply(trial_of(3, stale), SPEC)
+        registry.apply(comparison_with(3, stale), SPEC)
     assert refused.value.transient
     assert (refused.value.found, refused.value.expected) == ("version 2", "version 1")
     assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("2", "1")
@@ -148,16 +148,18 @@ def test_a_decision_that_comes_too_late_registers_and_sets_nothing(client, regis
 def test_a_champion_that_people_set_in_mlflow_counts(client, registry):
     client.set_registered_model_alias("demo", CHAMPION, "4")
     with pytest.raises(ChampionChangedError):
-        registry.apply(trial_of(1, None), SPEC)
+        registry.apply(comparison_with(1, None), SPEC)
     assert alias(client, CHAMPION) == "4"
 
 
 def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monkeypatch):
-    registry.apply(trial_of(1, None), SPEC)
-    registry.apply(trial_of(2, registry.champion("demo")), SPEC)
+    registry.apply(comparison_with(1, None), SPEC)
+    registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
 
     def promoted_meanwhile(self, version):
-        registry_of(registry.storage_uri.removesuffix("/store")).apply(trial_of(3, registry.champion("demo")), SPEC)
+        registry_of(registry.storage_uri.removesuffix("/store")).apply(
+            comparison_with(3, registry.champion("demo")), SPEC
+        )
 
     monkeypatch.setattr(Registry, "_loaded", promoted_meanwhile)
     with pytest.raises(ChampionChangedError):
@@ -168,5 +170,5 @@ def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monke
 def test_a_holder_that_slept_through_its_turn_sets_nothing(client, registry, monkeypatch):
     monkeypatch.setattr(turns, "_USABLE_SECONDS", -1.0)
     with pytest.raises(CommitConflictError):
-        registry.apply(trial_of(1, None), SPEC)
+        registry.apply(comparison_with(1, None), SPEC)
     assert alias(client, CHAMPION) is None

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assay.backtesting.report import CHAMPION, RETRAINED, STALE, walk_forward_plot
-from assay.backtesting.walk_forward import AsOf, newest_row, replay
+from assay.backtesting.walk_forward import PastModel, newest_row, replay
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.training import train
@@ -33,7 +33,7 @@ def as_of(spec, make_split, make_best):
         target = split.train.target.sample(frac=1, random_state=0).reset_index(drop=True)
         learned = split if good else replace(split, train=replace(split.train, target=target))
         model = train(learned, make_best("ridge"), spec)
-        return AsOf(month, model, evaluate(model, split, spec), split, newest)
+        return PastModel(month, model, evaluate(model, split, spec), split, newest)
 
     return make
 
@@ -87,7 +87,7 @@ def test_a_training_partition_of_later_time_is_found_without_a_time_column(as_of
 def test_a_model_of_other_rows_than_the_published_ones_is_refused(as_of, spec):
     now = as_of("2020-11", good=True)
     changed = replace(now, split=replace(now.split, data_digests={"2020-10": "other", "2020-11": "h"}))
-    with pytest.raises(LearningError, match="did not learn from the rows") as caught:
+    with pytest.raises(LearningError, match="was trained on other rows") as caught:
         replay([changed], spec)
     assert caught.value.found == "other rows in 2020-10"
 

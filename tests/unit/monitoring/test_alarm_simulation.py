@@ -62,7 +62,7 @@ def sequence(seed, rows, windows, shift=0.0):
 @pytest.mark.parametrize(("rows", "sequences"), [(200, 30), (2_000, 10), (100_000, 1)])
 def test_at_most_one_of_a_hundred_windows_without_drift_starts_a_retraining(rows, sequences):
     told = [one for seed in range(sequences) for one in sequence(seed, rows, windows=12 if rows < 100_000 else 4)]
-    assert sum(one.rising for one in told) <= max(len(told) // 100, 0)
+    assert sum(one.alarm_start for one in told) <= max(len(told) // 100, 0)
     if rows == 100_000:
         assert max(feature.effect for one in told for feature in one.features) < RULE.min_effect / 5
 
@@ -71,4 +71,4 @@ def test_at_most_one_of_a_hundred_windows_without_drift_starts_a_retraining(rows
 def test_a_shift_of_half_a_deviation_of_the_top_feature_is_caught_within_two_windows(rows, sequences):
     caught = [sequence(seed, rows, windows=2, shift=0.5)[-1] for seed in range(sequences)]
     assert sum(TOP in one.alarm_features for one in caught) >= 0.95 * sequences
-    assert all(one.rising for one in caught if one.alarm_features)
+    assert all(one.alarm_start for one in caught if one.alarm_features)

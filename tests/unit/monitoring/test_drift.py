@@ -112,7 +112,7 @@ def alarms(*reports, rule=RULE):
 def test_one_window_is_no_alarm_and_two_of_three_are():
     told = alarms(report("1", "x"), report("2"), report("3", "x"), report("4", "x"), report("5"), report("6"))
     assert [one.alarm_features for one in told] == [(), (), ("x",), ("x",), (), ()]
-    assert [one.rising for one in told] == [False, False, True, False, False, False]
+    assert [one.alarm_start for one in told] == [False, False, True, False, False, False]
     assert told[2].windows == ("1", "2", "3")
 
 
@@ -122,7 +122,7 @@ def test_different_features_in_different_windows_are_no_alarm():
 
 def test_an_alarm_that_ends_and_comes_again_rises_again():
     told = alarms(*[report(str(n), *(["x"] if n in {1, 2, 6, 7} else [])) for n in range(1, 9)])
-    assert [one.partition for one in told if one.rising] == ["2", "7"]
+    assert [one.partition for one in told if one.alarm_start] == ["2", "7"]
 
 
 def test_a_new_champion_begins_afresh():

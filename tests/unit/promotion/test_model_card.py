@@ -64,4 +64,4 @@ def test_a_card_without_a_decision_claims_none(make_spec, make_split, make_best)
     model = train(split, make_best("logistic_regression"), spec)
     card = render(model, evaluate(model, split, spec), None, spec)
     assert "| Verdict | no decision |" in card
-    assert "## Promotion\n\nNot held against a champion." in card
+    assert "## Promotion\n\nNot compared with a champion." in card

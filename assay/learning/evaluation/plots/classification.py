@@ -1,6 +1,6 @@
 """ROC and precision-recall curves.
 
-Stated probabilities: whether they hold, and how they are spread.
+Forecasts probabilities: whether they hold, and how they are spread.
 
 The confusion matrix.
 """
@@ -15,7 +15,7 @@ _BINS = 10
 _HISTOGRAM_BINS = 40
 
 
-class Stated(NamedTuple):
+class Forecasts(NamedTuple):
     """Probabilities that a model stated, and whether what it said came true.
 
     Attributes:
@@ -33,7 +33,7 @@ class Stated(NamedTuple):
     if_false: str
 
 
-def calibration_plot(stated: Stated, subtitle: str) -> bytes:
+def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
     """Draw the observed share against the stated probability, with 95 % Wilson intervals by bin of equal rows.
 
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
@@ -57,10 +57,10 @@ def calibration_plot(stated: Stated, subtitle: str) -> bytes:
         axes.legend(loc="upper left", fontsize=9)
 
     title = f"Calibration\n{subtitle}; {_BINS} bins of equally many rows"
-    return draw(title, f"Stated probability of {stated.event}", "Observed share", paint)
+    return draw(title, f"Forecasts probability of {stated.event}", "Observed share", paint)
 
 
-def _by_bin(stated: Stated) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _by_bin(stated: Forecasts) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     order = np.argsort(stated.probability, kind="stable")
     bins = [rows for rows in np.array_split(order, _BINS) if len(rows)]
     means = np.array([stated.probability[rows].mean() for rows in bins])
@@ -72,7 +72,7 @@ def _by_bin(stated: Stated) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     return means, shares, np.maximum(shares - (centre - half), 0), np.maximum(centre + half - shares, 0)
 
 
-def score_distribution_plot(stated: Stated, subtitle: str) -> bytes:
+def score_distribution_plot(stated: Forecasts, subtitle: str) -> bytes:
     """Draw how the stated probabilities are spread, for rows where the event came true and for the others."""
 
     def paint(axes: Any) -> None:
@@ -87,7 +87,7 @@ def score_distribution_plot(stated: Stated, subtitle: str) -> bytes:
         grid(axes)
 
     title = f"Distribution of stated probabilities\n{subtitle}"
-    return draw(title, f"Stated probability of {stated.event}", "Rows of the group, in %", paint)
+    return draw(title, f"Forecasts probability of {stated.event}", "Rows of the group, in %", paint)
 
 
 _MOST_CLASSES = 10

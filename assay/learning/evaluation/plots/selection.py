@@ -12,7 +12,7 @@ from assay.learning.evaluation.metrics.classification import codes, label_codes
 from assay.learning.evaluation.plots.canvas import PALETTE, shortened
 from assay.learning.evaluation.plots.classification import (
     Curve,
-    Stated,
+    Forecasts,
     calibration_plot,
     confusion_plot,
     precision_recall_plot,
@@ -70,7 +70,7 @@ def _classification_plots(truth: np.ndarray, predictions: Predictions, subtitle:
         plots["roc_curve"] = roc_plot(curves, subtitle)
         plots["precision_recall_curve"] = precision_recall_plot(curves, subtitle)
     if predictions.probabilities is not None:
-        stated = _stated(true, said, predictions, predictions.probabilities)
+        stated = _forecasts(true, said, predictions, predictions.probabilities)
         plots["calibration"] = calibration_plot(stated, subtitle)
         plots["score_distribution"] = score_distribution_plot(stated, subtitle)
     return plots
@@ -93,11 +93,11 @@ def _curves(true: np.ndarray, predictions: Predictions) -> list[Curve]:
     return [curve for curve in found if curve.positive.any() and not curve.positive.all()]
 
 
-def _stated(true: np.ndarray, said: np.ndarray, predictions: Predictions, probabilities: np.ndarray) -> Stated:
+def _forecasts(true: np.ndarray, said: np.ndarray, predictions: Predictions, probabilities: np.ndarray) -> Forecasts:
     if len(predictions.classes) == _BINARY:
         positive, negative = (shortened(predictions.classes[place], 16) for place in (1, 0))
-        return Stated(probabilities[:, 1], true == 1, f"'{positive}'", f"truly '{positive}'", f"truly '{negative}'")
-    return Stated(
+        return Forecasts(probabilities[:, 1], true == 1, f"'{positive}'", f"truly '{positive}'", f"truly '{negative}'")
+    return Forecasts(
         probabilities.max(axis=1), true == said, "the predicted class", "rightly predicted", "wrongly predicted"
     )
 
