@@ -13,7 +13,6 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
-from dagster_aws.s3 import S3Resource
 
 from assay.data.dataset import ValidatedDataset
 from assay.gate.gate import run_gate
@@ -32,6 +31,7 @@ from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from ml_assets.resource_wiring import resources_for
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
+from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.settings import Settings
 
 ASSETS = (
@@ -72,7 +72,8 @@ def as_loop(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
     settings, found, held = Settings(), {}, dict[str, ValidatedDataset]()
     tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
     registry = MlflowModelRegistry(
-        tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=S3Resource()
+        tracking_uri=settings.tracking_uri,
+        object_store=ObjectStoreResource(uri=settings.artifact_uri, s3=BoundedS3Resource()),
     )
     for month, accepted in validated(spec, months, settings):
         held[month] = accepted

@@ -10,8 +10,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster_aws.s3 import S3Resource
-
 from assay.gate.gate import run_gate
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.evaluation.plots import plots_for
@@ -25,6 +23,7 @@ from assay.specs import load_pipeline
 from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
+from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.settings import Settings
 
 
@@ -43,7 +42,8 @@ def main(pipeline: Path, source: Path) -> None:
     settings = Settings()
     tracker = MlflowTracker(tracking_uri=settings.tracking_uri, artifact_root=settings.artifact_root)
     registry = MlflowModelRegistry(
-        tracking_uri=settings.tracking_uri, storage_uri=settings.artifact_uri, s3=S3Resource()
+        tracking_uri=settings.tracking_uri,
+        object_store=ObjectStoreResource(uri=settings.artifact_uri, s3=BoundedS3Resource()),
     )
 
     read = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")

@@ -15,8 +15,8 @@ from resources.artifacts.model_export import ModelExporter
 from resources.data_sources import DataSources
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
+from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.quarantine import Quarantine
-from resources.s3 import BoundedS3Resource
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
 
@@ -33,24 +33,22 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         profile_name=settings.s3_profile,
         max_attempts=3,
     )
+    object_store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3)
     tracking_uri = _tracking_uri(settings)
-    artifacts = SupervisedArtifacts(storage_uri=settings.artifact_uri, s3=s3)
     return {
         "s3": s3,
-        "artifact_io_manager": artifacts,
-        "arrivals_store": ArrivalsStore(storage_uri=settings.artifact_uri, s3=s3),
+        "object_store": object_store,
+        "artifact_io_manager": SupervisedArtifacts(object_store=object_store),
+        "arrivals_store": ArrivalsStore(object_store=object_store),
         "data_sources": DataSources(
             s3=s3,
             https_allowed_hosts=list(settings.web_hosts),
             https_allow_private=settings.https_allow_private,
             query_seconds=settings.query_seconds,
         ),
-        "schema_registry": SchemaRegistry(
-            storage_uri=settings.artifact_uri, schemas_dir=settings.reviewed_schemas, s3=s3
-        ),
+        "schema_registry": SchemaRegistry(object_store=object_store, schemas_dir=settings.reviewed_schemas),
         "quarantine": Quarantine(
-            storage_uri=settings.artifact_uri,
-            s3=s3,
+            object_store=object_store,
             days=settings.quarantine_days,
             megabytes=settings.quarantine_megabytes,
         ),
@@ -60,8 +58,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             experiment_prefix=settings.experiment_prefix,
             tags={"git_sha": settings.revision},
         ),
-        "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, storage_uri=settings.artifact_uri, s3=s3),
-        "model_exporter": ModelExporter(s3=s3),
+        "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, object_store=object_store),
+        "model_exporter": ModelExporter(object_store=object_store),
         "run_parameters": RunParameters(),
     }
 

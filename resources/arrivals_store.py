@@ -10,14 +10,12 @@ import uuid
 from collections.abc import Callable, Iterable
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.arrivals.failures import DeadLetter, DeadLetterNames
 from assay.arrivals.names import parse_run_key
 from assay.errors import ArtifactNotFoundError, StorageError
-from resources.s3 import client_of
+from resources.object_store import ObjectStoreResource
 from resources.store.interface import ObjectStore, encoded
-from resources.store.opening import open_store
 
 _ORDER = ".order"
 _LETTER = ".letter"
@@ -26,8 +24,7 @@ _LETTER = ".letter"
 class ArrivalsStore(dg.ConfigurableResource[None]):
     """Opens what is kept for one pipeline's sensor."""
 
-    storage_uri: str
-    s3: dg.ResourceDependency[S3Resource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
 
     def of(self, pipeline: str) -> "ArrivalsFolder":
         """Return what is kept for a pipeline.
@@ -35,8 +32,7 @@ class ArrivalsStore(dg.ConfigurableResource[None]):
         Args:
             pipeline: its name.
         """
-        store = open_store(self.storage_uri, lambda: client_of(self.s3))
-        return ArrivalsFolder(store, f"{encoded(pipeline)}/@arrivals")
+        return ArrivalsFolder(self.object_store.open(), f"{encoded(pipeline)}/@arrivals")
 
 
 class ArrivalsFolder:

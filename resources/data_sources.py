@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.arrivals.names import listing_pattern, partition_key_of
 from assay.errors import SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
-from resources.s3 import client_of
+from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile, Source, SourceObject
@@ -33,7 +32,7 @@ class DataSources(dg.ConfigurableResource[None]):
         query_seconds: how long one query may take.
     """
 
-    s3: dg.ResourceDependency[S3Resource]
+    s3: dg.ResourceDependency[BoundedS3Resource]
     https_allowed_hosts: list[str] = []
     https_allow_private: bool = False
     query_seconds: float = 600.0
@@ -74,7 +73,7 @@ class DataSources(dg.ConfigurableResource[None]):
     def _open(self, template: str, spec: DatasetSpec, partition_key: str | None) -> Source:
         address = expand_source(template, source_environment(), partition_key)
         access = Access(
-            s3_client=lambda: client_of(self.s3),
+            s3_client=self.s3.get_client,
             web=WebPolicy(tuple(self.https_allowed_hosts), allow_private=self.https_allow_private),
             connections=sql_connections(),
             query_seconds=self.query_seconds,

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.errors import (
     AssayError,
@@ -26,12 +25,11 @@ from assay.errors import (
 )
 from assay.reading.sandbox import error_told
 from assay.specs import PipelineSpec
-from resources.s3 import client_of
+from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile
 from resources.store.interface import ObjectStore, encoded
 from resources.store.local import file_sha256
-from resources.store.opening import open_store
 
 QUARANTINE = "@quarantine"
 DATA, REFUSAL = "data", "refusal.json"
@@ -103,8 +101,7 @@ _MOST_NAMED = 3
 class Quarantine(dg.ConfigurableResource[None]):
     """Keeps the bytes that were refused, for as long as the deployment wants them."""
 
-    storage_uri: str
-    s3: dg.ResourceDependency[S3Resource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
     days: float | None = None
     megabytes: float | None = None
 
@@ -117,8 +114,7 @@ class Quarantine(dg.ConfigurableResource[None]):
         Raises:
             StorageError: the store failed.
         """
-        store = open_store(self.storage_uri, lambda: client_of(self.s3))
-        return expire(store, days=self.days, megabytes=self.megabytes, now=time.time())
+        return expire(self.object_store.open(), days=self.days, megabytes=self.megabytes, now=time.time())
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:
@@ -148,11 +144,11 @@ class Quarantine(dg.ConfigurableResource[None]):
     def _kept(self, files: Sequence[FetchedFile], spec: PipelineSpec, error: AssayError, where: str) -> str:
         reason = {**error_told(error), "refused_at": dt.datetime.now(dt.UTC).isoformat(), "asset": where}
         try:
-            store = open_store(self.storage_uri, lambda: client_of(self.s3))
+            store = self.object_store.open()
             copies = [_quarantined(store, file, spec, reason) for file in files]
         except (AssayError, OSError) as failed:
             told = failed.what if isinstance(failed, AssayError) else str(failed.strerror or failed)
-            return f"the refused bytes could not be kept in {without_secrets(self.storage_uri)}: {told}"
+            return f"the refused bytes could not be kept in {without_secrets(self.object_store.uri)}: {told}"
         more = f" and {len(copies) - _MOST_NAMED} more" if len(copies) > _MOST_NAMED else ""
         return f"the refused bytes are kept as {', '.join(copies[:_MOST_NAMED])}{more}" if copies else ""
 

@@ -1,15 +1,10 @@
-"""The S3 client of dagster-aws's resource, with bounded waiting.
+"""S3: one client for each configuration, with bounded waiting, and botocore's failures as typed errors."""
 
-What botocore reports, as typed errors.
-
-A client of S3 with bounded waiting, made of plain settings; nothing of Dagster's is imported.
-"""
-
-from collections.abc import Callable, Iterator
+import os
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from dagster_aws.s3 import S3Resource
 
 from assay.errors import (
     ArtifactNotFoundError,
@@ -23,32 +18,102 @@ from assay.errors import (
 )
 
 if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
+    from collections.abc import Hashable
 
-_TAKEN = frozenset({"PreconditionFailed", "412"})
-_UNDECIDED = frozenset({"ConditionalRequestConflict", "409"})
-_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-_NO_BUCKET = "NoSuchBucket"
+    from botocore.exceptions import ClientError
+    from types_boto3_s3.client import S3Client
+
+MAX_ATTEMPTS = 3
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
 _SERVER_FAILURE = 500
+_CODES_TAKEN = frozenset({"PreconditionFailed", "412"})
+_CODES_UNDECIDED = frozenset({"ConditionalRequestConflict", "409"})
+_CODES_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+_CODE_NO_BUCKET = "NoSuchBucket"
 _CREDENTIALS = (
     "give credentials by the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), a profile or an instance role"
 )
+_clients: "dict[Hashable, S3Client]" = {}
+_creating = threading.Lock()
+# a child process must not share its parent's connections
+os.register_at_fork(after_in_child=_clients.clear)
+
+
+def shared_client(
+    *,
+    endpoint_url: str | None,
+    region_name: str | None,
+    profile_name: str | None,
+    max_attempts: int = MAX_ATTEMPTS,
+    unsigned: bool = False,
+    **options: Any,
+) -> "S3Client":
+    """Return this process's client for a configuration; it is thread-safe, and no request is sent yet.
+
+    The client has a session of its own: boto3's default session is process-wide and keeps the credentials of whoever
+    used it first. The AWS_* variables are part of the configuration.
+
+    Args:
+        endpoint_url: of an S3-compatible store; AWS itself unless given.
+        region_name: of the store.
+        profile_name: of the AWS configuration files.
+        max_attempts: of one request.
+        unsigned: whether requests go without credentials.
+        options: of boto3's `Session.client`.
+
+    Raises:
+        MissingCredentialsError: the profile does not exist.
+        StorageError: the endpoint is not a URL.
+    """
+    given = {"endpoint_url": endpoint_url, "region_name": region_name, **options}
+    variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+    key = (tuple(sorted(given.items())), profile_name, max_attempts, unsigned, variables)
+    with _creating:
+        if key not in _clients:
+            _clients[key] = _new_client(profile_name, max_attempts, unsigned, given)
+        return _clients[key]
+
+
+def _new_client(profile_name: str | None, max_attempts: int, unsigned: bool, given: dict[str, Any]) -> "S3Client":  # noqa: FBT001 - private
+    import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"total_max_attempts": max_attempts, "mode": "standard"},
+        signature_version=UNSIGNED if unsigned else None,
+    )
+    where = given["endpoint_url"] or "s3"
+    try:
+        with as_storage_error(where):
+            return boto3.session.Session(profile_name=profile_name).client("s3", config=config, **given)
+    except ValueError as error:  # botocore has no type of its own for it
+        raise StorageError(
+            "the endpoint of S3 cannot be used",
+            where=where,
+            found=str(error),
+            expected="http://host:port or https://host",
+            remedy="correct ASSAY_S3_ENDPOINT_URL",
+        ) from error
 
 
 def is_taken(error: "ClientError") -> bool:
     """Whether a conditional put found the key taken, or a conditional get another version."""
-    return _code(error) in _TAKEN
+    return _code(error) in _CODES_TAKEN
 
 
 def is_undecided(error: "ClientError") -> bool:
-    """Whether S3 left a conditional put undecided because of another writer; it asks to put again."""
-    return _code(error) in _UNDECIDED
+    """Whether S3 left a conditional put undecided because of another writer; it asks for another request."""
+    return _code(error) in _CODES_UNDECIDED
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether botocore reports that S3 does not answer, or fails, so that another try may help."""
+    """Whether botocore reports that S3 does not answer or fails, so that a retry may succeed."""
     if not type(error).__module__.startswith("botocore"):
-        return False  # botocore need not be loaded to know
+        return False  # without an import of botocore
     from botocore.exceptions import ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as BotoConnectionError
 
@@ -71,28 +136,30 @@ def as_storage_error(address: str) -> Iterator[None]:
         yield
 
 
-class _Kinds(NamedTuple):
+class _Errors(NamedTuple):
+    """The types of error for one use of S3."""
+
     absent: type[AssayError]
     no_bucket: type[AssayError]
     unreachable: type[AssayError]
     other: type[AssayError]
 
 
-_SOURCE = _Kinds(SourceNotFoundError, SourceNotFoundError, SourceUnreachableError, SourceError)
-_STORAGE = _Kinds(ArtifactNotFoundError, StorageError, StoreUnavailableError, StorageError)
+_SOURCE = _Errors(SourceNotFoundError, SourceNotFoundError, SourceUnreachableError, SourceError)
+_STORAGE = _Errors(ArtifactNotFoundError, StorageError, StoreUnavailableError, StorageError)
 
 
 @contextmanager
-def _translated(address: str, kinds: _Kinds) -> Iterator[None]:
+def _translated(address: str, errors: _Errors) -> Iterator[None]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
-        raise _answered(error, address, kinds) from error
+        raise _from_answer(error, address, errors) from error
     except BotoCoreError as error:
         if is_outage(error):
-            raise kinds.unreachable(
+            raise errors.unreachable(
                 "S3 does not answer",
                 where=address,
                 found=type(error).__name__,
@@ -102,25 +169,25 @@ def _translated(address: str, kinds: _Kinds) -> Iterator[None]:
             raise MissingCredentialsError(
                 "no credentials for S3", where=address, found=str(error), remedy=_CREDENTIALS
             ) from error
-        raise kinds.other("the request to S3 failed", where=address, found=str(error)) from error
+        raise errors.other("the request to S3 failed", where=address, found=str(error)) from error
 
 
-def _answered(error: "ClientError", address: str, kinds: _Kinds) -> AssayError:
-    """Return what S3's own answer means."""
+def _from_answer(error: "ClientError", address: str, errors: _Errors) -> AssayError:
+    """Return the error for what S3 answered."""
     code, status = _code(error), _status(error)
-    if code in _ABSENT:
-        return kinds.absent("there is no such object", where=address, found=code)
-    if code == _NO_BUCKET:
-        return kinds.no_bucket(
+    if code in _CODES_ABSENT:
+        return errors.absent("there is no such object", where=address, found=code)
+    if code == _CODE_NO_BUCKET:
+        return errors.no_bucket(
             "there is no such bucket",
             where=address,
             found=code,
-            remedy="create the bucket, or mend ASSAY_STORAGE_URI or the address",
+            remedy="create the bucket, or correct ASSAY_STORAGE_URI or the address",
         )
     found = f"{code or status}: {error.response.get('Error', {}).get('Message', '')}"
     if is_outage(error):
-        return kinds.unreachable("S3 fails", where=address, found=found, remedy="run again when the service is well")
-    return kinds.other(
+        return errors.unreachable("S3 fails", where=address, found=found, remedy="run again when the service is well")
+    return errors.other(
         "S3 refused the request", where=address, found=found, remedy="check bucket, permissions and region"
     )
 
@@ -144,104 +211,3 @@ def _credential_failures() -> tuple[type[Exception], ...]:
         botocore.SSOError,
         botocore.TokenRetrievalError,
     )
-
-
-if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
-
-MAX_ATTEMPTS = 3
-_CONNECT_SECONDS = 5
-_READ_SECONDS = 60
-
-
-def bounded_client(
-    *,
-    endpoint_url: str | None,
-    region_name: str | None,
-    profile_name: str | None,
-    max_attempts: int = MAX_ATTEMPTS,
-    unsigned: bool = False,
-    **further: Any,
-) -> "S3Client":
-    """Return a client; nothing is asked of S3 yet. Making it reads profiles, regions and credentials.
-
-    Args:
-        endpoint_url: of an S3-compatible store; AWS itself unless given.
-        region_name: of the store.
-        profile_name: of the AWS configuration files.
-        max_attempts: of one request.
-        unsigned: whether requests go without credentials.
-        further: of boto3's `Session.client`.
-    """
-    import boto3
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"total_max_attempts": max_attempts, "mode": "standard"},
-        signature_version=UNSIGNED if unsigned else None,
-    )
-    client: S3Client = boto3.session.Session(profile_name=profile_name).client(
-        "s3", region_name=region_name, endpoint_url=endpoint_url, config=config, **further
-    )
-    return client
-
-
-def made_client(make: "Callable[[], S3Client]", endpoint_url: str | None) -> "S3Client":
-    """Make a client, its failures typed.
-
-    Raises:
-        MissingCredentialsError: the profile does not exist.
-        StorageError: the endpoint is no URL.
-    """
-    where = endpoint_url or "s3"
-    try:
-        with as_storage_error(where):
-            return make()
-    except ValueError as error:  # botocore has no type of its own for it
-        raise StorageError(
-            "the endpoint of S3 cannot be used",
-            where=where,
-            found=str(error),
-            expected="http://host:port or https://host",
-            remedy="mend ASSAY_S3_ENDPOINT_URL",
-        ) from error
-
-
-if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
-
-
-class BoundedS3Resource(S3Resource):
-    """dagster-aws's resource with bounded waiting.
-
-    Its own client has no way to bound a connection attempt: a host that drops packets would keep each of
-    `max_attempts` waiting for botocore's 60 s.
-    """
-
-    def get_client(self) -> "S3Client":
-        """Return a client with the resource's settings; nothing is asked of S3 yet."""
-        return bounded_client(
-            endpoint_url=self.endpoint_url,
-            region_name=self.region_name,
-            profile_name=self.profile_name,
-            max_attempts=self.max_attempts,
-            unsigned=self.use_unsigned_session,
-            use_ssl=self.use_ssl,
-            verify=self.verify,
-            aws_access_key_id=self.aws_access_key_id,
-            aws_secret_access_key=self.aws_secret_access_key,
-            aws_session_token=self.aws_session_token,
-        )
-
-
-def client_of(s3: S3Resource) -> "S3Client":
-    """Return the resource's client; making it reads profiles, regions and credentials.
-
-    Raises:
-        MissingCredentialsError: the profile does not exist.
-        StorageError: the endpoint is no URL.
-    """
-    return made_client(s3.get_client, s3.endpoint_url)

@@ -6,7 +6,6 @@ Does not belong here: what may differ from it (`assay.data.contract`).
 from pathlib import Path
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.data.contract import conform_dataset
 from assay.data.dataset import Dataset
@@ -14,10 +13,9 @@ from assay.data.frozen_schema import FrozenSchema, freeze, from_yaml, to_yaml
 from assay.errors import StorageError
 from assay.reading.partition_rows import ReadDataset
 from assay.specs import PipelineSpec
-from resources.s3 import client_of
+from resources.object_store import ObjectStoreResource
 from resources.store.interface import ObjectStore, encoded
 from resources.store.local import LocalStore
-from resources.store.opening import open_store
 
 
 class SchemaRegistry(dg.ConfigurableResource[None]):
@@ -27,9 +25,8 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
     copy is, which every worker of a deployment sees.
     """
 
-    storage_uri: str
+    object_store: dg.ResourceDependency[ObjectStoreResource]
     schemas_dir: str = ""
-    s3: dg.ResourceDependency[S3Resource]
 
     def frozen(self, spec: PipelineSpec) -> FrozenSchema | None:
         """Return the schema of the version that a run asks for; None before its first data.
@@ -81,7 +78,7 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
         return Path(self.schemas_dir) / name if self.schemas_dir else None
 
     def _store(self) -> ObjectStore:
-        return open_store(self.storage_uri, lambda: client_of(self.s3))
+        return self.object_store.open()
 
 
 def _key(spec: PipelineSpec) -> str:

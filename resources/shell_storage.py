@@ -4,12 +4,11 @@ Does not belong here: local files, which the commands reach by themselves.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import SourceNotFoundError, StorageError
-from resources.s3 import bounded_client, made_client
+from resources.s3 import shared_client
 from resources.settings import Settings, source_environment
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import FetchedFile
@@ -73,10 +72,8 @@ class PlatformStorage:
 
     def _s3_client(self) -> "S3Client":
         settings = self._settings
-        connect = partial(
-            bounded_client,
+        return shared_client(
             endpoint_url=settings.s3_endpoint_url,
             region_name=settings.s3_region,
             profile_name=settings.s3_profile,
         )
-        return made_client(connect, settings.s3_endpoint_url)

@@ -4,31 +4,28 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast, get_args, get_origin
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
 from assay.errors import StorageError
 from resources.artifacts.partitioned_input import PartitionedInput, RangeOutcome, WindowCache
 from resources.artifacts.store import ArtifactStore, Attempt
-from resources.s3 import client_of
+from resources.object_store import ObjectStoreResource
 from resources.store.commit_record import Commit
-from resources.store.opening import open_store
 
 _FAILED, _PASSED_OVER = "partitions that failed", "partitions passed over"
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
-    """One code path for disk and S3; the client of S3 is dagster-aws's."""
+    """Publishes outputs and reads inputs; the same code serves disk and S3."""
 
-    storage_uri: str
-    s3: dg.ResourceDependency[S3Resource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
     _artifacts: ArtifactStore | None = PrivateAttr(default=None)
     _read: dict[tuple[str, str], dict[str, str]] = PrivateAttr(default_factory=dict)
 
     def artifacts(self) -> ArtifactStore:
         """Return the store, for assets that publish more than their output."""
         if self._artifacts is None:
-            self._artifacts = ArtifactStore(open_store(self.storage_uri, lambda: client_of(self.s3)))
+            self._artifacts = ArtifactStore(self.object_store.open())
         return self._artifacts
 
     def inputs_of(self, run_id: str, step_key: str) -> dict[str, str]:

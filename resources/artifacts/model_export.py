@@ -4,12 +4,10 @@ import tempfile
 from pathlib import Path
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from resources.s3 import client_of
-from resources.store.opening import open_store
+from resources.object_store import ObjectStoreResource
 
 _LAST = "manifest.json"
 
@@ -17,7 +15,7 @@ _LAST = "manifest.json"
 class ModelExporter(dg.ConfigurableResource[None]):
     """Writes a model's bundle to `training.target_output_path`."""
 
-    s3: dg.ResourceDependency[S3Resource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
 
     def export(self, model: TrainedModel, spec: PipelineSpec) -> str | None:
         """Write the bundle to `<target>/<registered name>_v<model version>/`; the manifest comes last.
@@ -32,7 +30,7 @@ class ModelExporter(dg.ConfigurableResource[None]):
 
         if spec.training.target_output_path is None:
             return None
-        store = open_store(spec.training.target_output_path, lambda: client_of(self.s3))
+        store = self.object_store.open(spec.training.target_output_path)
         prefix = f"{spec.registered_name}_v{spec.model.version}"
         with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
             save_model(model, Path(folder))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from assay.errors import ChampionChangedError, DigestMismatchError, TrackingError
 from assay.promotion.champion import ChampionRecord
@@ -16,11 +15,10 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.models import BUNDLE, DIGEST_TAG, VALUE_TAG, RegisteredVersion, registered, version_of
-from resources.s3 import client_of
+from resources.object_store import ObjectStoreResource
 from resources.store.interface import encoded
 from resources.store.lease import Turn, turn
 from resources.store.local import bundle_digest
-from resources.store.opening import open_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,8 +62,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     """
 
     tracking_uri: str
-    storage_uri: str
-    s3: dg.ResourceDependency[S3Resource]
+    object_store: dg.ResourceDependency[ObjectStoreResource]
 
     def apply(self, comparison: Comparison, spec: PipelineSpec) -> ChampionRecord:
         """Carry out a decision: register and promote the challenger, or keep the champion.
@@ -160,8 +157,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return version
 
     def _turn(self, name: str) -> AbstractContextManager[Turn]:
-        store = open_store(self.storage_uri, lambda: client_of(self.s3))
-        return turn(store, f"@champions/{encoded(name)}/", what=f"the champion of {name}")
+        return turn(self.object_store.open(), f"@champions/{encoded(name)}/", what=f"the champion of {name}")
 
     def _require_current(self, name: str, expected: RegisteredVersion | None) -> None:
         now = self.champion(name)

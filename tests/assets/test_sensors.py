@@ -164,7 +164,7 @@ def test_an_object_under_an_s3_prefix_is_seen(platform, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     platform.pipeline(BY_OBJECT, "s3://arrivals/in/*.csv")
     with mock_aws():
-        s3 = boto3.client("s3")
+        s3 = boto3.Session().client("s3")
         s3.create_bucket(Bucket="arrivals")
         assert not tick(platform).run_requests
         path = write_csv(tmp_path / "a.csv", bank_rows())

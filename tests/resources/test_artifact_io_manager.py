@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
@@ -21,9 +21,9 @@ IO = "artifact_io_manager"
 @pytest.fixture(params=["local", "s3"])
 def manager(request, tmp_path):
     if request.param == "local":
-        return ArtifactIOManager(storage_uri=str(tmp_path / "store"), s3=S3Resource())
+        return ArtifactIOManager(object_store=object_store_at(tmp_path / "store"))
     request.getfixturevalue("aws")
-    return ArtifactIOManager(storage_uri="s3://bucket/prefix", s3=S3Resource(region_name="us-east-1"))
+    return ArtifactIOManager(object_store=object_store_at("s3://bucket/prefix", region_name="us-east-1"))
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.data.dataset import GateReceipt
 from resources.artifacts.io_manager import ArtifactIOManager
@@ -298,7 +298,7 @@ def make_job():
     definitions = dg.Definitions(
         assets=[up, down],
         jobs=[dg.define_asset_job("both")],
-        resources={"io": ArtifactIOManager(storage_uri=str(FOLDER / "store"), s3=S3Resource())},
+        resources={"io": ArtifactIOManager(object_store=object_store_at(FOLDER / "store"))},
         executor=dg.multiprocess_executor,
     )
     return definitions.resolve_job_def("both")
@@ -318,14 +318,14 @@ def test_steps_in_processes_of_their_own_hand_values_on(tmp_path):
     done = subprocess.run(
         [sys.executable, "two_steps_project.py"],
         cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        env={"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support:{tmp_path}", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    artifacts = ArtifactIOManager(storage_uri=str(tmp_path / "store"), s3=S3Resource()).artifacts()
+    artifacts = ArtifactIOManager(object_store=object_store_at(tmp_path / "store")).artifacts()
     assert artifacts.load(("down",), None, GateReceipt).rows == 42
     first = artifacts.newest(("up",), None)
     assert artifacts.newest(("down",), None).inputs == {"up": f"1:{first.data_version}"}

@@ -3,14 +3,13 @@
 import contextlib
 import sqlite3
 
-import boto3
 import pytest
-from dagster_aws.s3 import S3Resource
 
 from assay.errors import SourceError, SourceNotFoundError, SpecError
 from assay.reading.files import mapped_table
 from assay.specs.dataset import DataFormat, DatasetSpec, PartitionsSpec
 from resources.data_sources import DataSources
+from resources.object_store import BoundedS3Resource
 
 MONTHS = PartitionsSpec(by="month", start="2024-01")
 OBJECTS = PartitionsSpec(by="object")
@@ -18,7 +17,7 @@ OBJECTS = PartitionsSpec(by="object")
 
 @pytest.fixture
 def sources():
-    return DataSources(s3=S3Resource())
+    return DataSources(s3=BoundedS3Resource())
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -29,9 +28,9 @@ def root(request, tmp_path):
         for name in names:
             (tmp_path / name).write_text(name)
         return str(tmp_path)
-    request.getfixturevalue("aws")
+    client = request.getfixturevalue("aws")
     for name in names:
-        boto3.client("s3").put_object(Bucket="bucket", Key=f"in/{name}", Body=name.encode())
+        client.put_object(Bucket="bucket", Key=f"in/{name}", Body=name.encode())
     return "s3://bucket/in"
 
 
@@ -147,14 +146,14 @@ def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
 
 
 def test_the_settings_bound_what_is_asked(shop):
-    bounded = DataSources(s3=S3Resource(), https_allowed_hosts=["data.example.org"], query_seconds=0.2)
+    bounded = DataSources(s3=BoundedS3Resource(), https_allowed_hosts=["data.example.org"], query_seconds=0.2)
     with pytest.raises(SourceError, match="not on the list"):
         bounded.listing(spec("https://example.com/rows.csv")).objects()
     endless = "with recursive r(n) as (select 1 union all select n + 1 from r) select n as a from r"
     dataset = DatasetSpec(source="sql://shop", query=endless, target="a")
     with pytest.raises(SourceError, match="longer than it may"), bounded.fetched(dataset, None):
         pass
-    private = DataSources(s3=S3Resource(), https_allow_private=True)
+    private = DataSources(s3=BoundedS3Resource(), https_allow_private=True)
     with pytest.raises(SourceError) as caught:
         private.listing(spec("https://10.0.0.1.nip.invalid/rows.csv")).objects()
     assert "not public" not in str(caught.value)

@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DigestMismatchError, TrackerUnavailableError, TrackingError
@@ -90,7 +90,7 @@ def tracker(request, tmp_path):
 
 @pytest.fixture
 def registry(tracker, tmp_path):
-    return MlflowModelRegistry(tracking_uri=tracker.tracking_uri, storage_uri=str(tmp_path / "store"), s3=S3Resource())
+    return MlflowModelRegistry(tracking_uri=tracker.tracking_uri, object_store=object_store_at(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -456,7 +456,7 @@ def test_the_champion_is_loaded_from_the_registry_and_predicts_the_same(tracker,
 
 def test_a_champion_whose_files_were_changed_is_refused(sqlite_uri, tmp_path):
     tracker = MlflowTracker(tracking_uri=sqlite_uri, artifact_root=str(tmp_path / "a"), experiment_prefix=tmp_path.name)
-    registry = MlflowModelRegistry(tracking_uri=sqlite_uri, storage_uri=str(tmp_path / "store"), s3=S3Resource())
+    registry = MlflowModelRegistry(tracking_uri=sqlite_uri, object_store=object_store_at(tmp_path / "store"))
     model, _ = _logged(tracker)
     _applied(registry, model, _called("changed-files"))
     (manifest,) = (tmp_path / "a").rglob("bundle/manifest.json")

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.errors import TrackerUnavailableError, TrackingError
 from resources.mlflow.connection import as_tracking_error, connect, initialise_local_stores, shown
@@ -71,7 +71,7 @@ def _opens(uri):
 
 
 def _asks(uri):
-    MlflowModelRegistry(tracking_uri=uri, storage_uri="unused", s3=S3Resource()).champion("demo")
+    MlflowModelRegistry(tracking_uri=uri, object_store=object_store_at("unused")).champion("demo")
 
 
 @pytest.mark.parametrize("use", [_opens, _asks])

@@ -2,7 +2,7 @@ import io
 import os
 
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.errors import (
     ArtifactNotFoundError,
@@ -11,7 +11,6 @@ from assay.errors import (
     StorageError,
     StoreUnavailableError,
 )
-from resources.s3 import client_of
 from resources.store.local import LocalStore
 from resources.store.opening import open_store
 from resources.store.s3 import S3Store
@@ -292,11 +291,13 @@ def _each_request(store, path):
     )
 
 
+UNREACHABLE = {"endpoint_url": "http://127.0.0.1:9", "region_name": "us-east-1", "max_attempts": 1}
+
+
 def test_a_store_that_does_not_answer_is_unavailable(file, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
-    s3 = S3Resource(endpoint_url="http://127.0.0.1:9", region_name="us-east-1", max_attempts=1)
-    store = open_store("s3://bucket/prefix", lambda: client_of(s3))
+    store = object_store_at("s3://bucket/prefix", **UNREACHABLE).open()
     for request in _each_request(store, file(b"x")):
         with pytest.raises(StoreUnavailableError, match="does not answer") as refused:
             request()
@@ -312,16 +313,15 @@ def no_credentials(monkeypatch):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
 
 
-def test_no_credentials_are_told_as_such(no_credentials, file):
-    s3 = S3Resource(endpoint_url="http://127.0.0.1:9", region_name="us-east-1", max_attempts=1)
-    for request in _each_request(open_store("s3://bucket", lambda: client_of(s3)), file(b"x")):
+def test_missing_credentials_are_a_typed_error(no_credentials, file):
+    for request in _each_request(object_store_at("s3://bucket", **UNREACHABLE).open(), file(b"x")):
         with pytest.raises(MissingCredentialsError):
             request()
 
 
-def test_an_unknown_profile_is_told_by_name(no_credentials):
+def test_an_unknown_profile_is_named(no_credentials):
     with pytest.raises(MissingCredentialsError) as refused:
-        client_of(S3Resource(profile_name="nobody", region_name="us-east-1"))
+        object_store_at("s3://bucket", profile_name="nobody", region_name="us-east-1").open()
     assert "nobody" in refused.value.found
 
 

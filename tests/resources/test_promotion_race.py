@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.errors import ChampionChangedError, CommitConflictError
 from assay.promotion.decision import PromotionDecision
@@ -61,7 +61,7 @@ class Registry(MlflowModelRegistry):
 
 
 def registry_of(folder):
-    return Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", storage_uri=f"{folder}/store", s3=S3Resource())
+    return Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", object_store=object_store_at(f"{folder}/store"))
 
 
 def comparison_with(number, met):
@@ -101,7 +101,7 @@ def alias(client, name):
 
 
 def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client, tmp_path):
-    path = {"PYTHONPATH": f"{ROOT}:{Path(__file__).parent}"}
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support:{Path(__file__).parent}"}
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACER, str(tmp_path), str(number)],
@@ -157,9 +157,7 @@ def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monke
     registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
 
     def promoted_meanwhile(self, version):
-        registry_of(registry.storage_uri.removesuffix("/store")).apply(
-            comparison_with(3, registry.champion("demo")), SPEC
-        )
+        registry.apply(comparison_with(3, registry.champion("demo")), SPEC)
 
     monkeypatch.setattr(Registry, "_loaded", promoted_meanwhile)
     with pytest.raises(ChampionChangedError):

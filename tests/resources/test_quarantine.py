@@ -5,7 +5,7 @@ import hashlib
 import json
 
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.errors import (
     EmptyDataError,
@@ -36,7 +36,7 @@ def kept(request, tmp_path):
         uri, client = str(tmp_path / "store"), None
     else:
         uri, client = "s3://bucket/some/prefix", request.getfixturevalue("aws")
-    return Quarantine(storage_uri=uri, s3=S3Resource()), open_store(uri, lambda: client)
+    return Quarantine(object_store=object_store_at(uri)), open_store(uri, lambda: client)
 
 
 @pytest.fixture
@@ -222,7 +222,9 @@ def test_of_too_many_bytes_the_oldest_copies_go(aged):
 def test_the_resource_removes_by_its_own_settings_and_a_file_refused_again_is_kept_again(kept, fetched):
     quarantine, store = kept
     refuse(quarantine, [fetched()], ragged())
-    bounded = Quarantine(storage_uri=quarantine.storage_uri, s3=S3Resource(), days=quarantine.days, megabytes=0.000001)
+    bounded = Quarantine(
+        object_store=object_store_at(quarantine.object_store.uri), days=quarantine.days, megabytes=0.000001
+    )
     assert quarantine.expire() == []
     assert bounded.expire() == [folder_of(fetched().path.read_bytes())]
     assert keys(store) == []
@@ -270,7 +272,7 @@ def test_a_file_that_is_gone_does_not_hide_the_refusal(kept, fetched):
 
 
 def test_an_unusable_store_does_not_hide_the_refusal(fetched):
-    quarantine = Quarantine(storage_uri="ftp://me:swordfish@host/x", s3=S3Resource())
+    quarantine = Quarantine(object_store=object_store_at("ftp://me:swordfish@host/x"))
     error = refuse(quarantine, [fetched()], ragged())
     assert "could not be kept in ftp://host/x" in error.remedy
     assert "swordfish" not in str(error)

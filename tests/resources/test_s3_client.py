@@ -1,9 +1,11 @@
+import os
 import socket
 
+import boto3
 import pytest
 
 from assay.errors import StorageError
-from resources.s3 import BoundedS3Resource, client_of
+from resources.object_store import BoundedS3Resource
 
 KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": "very-secret", "aws_session_token": "token"}
 
@@ -15,14 +17,14 @@ def no_deployment(monkeypatch):
 
 
 def test_waiting_is_bounded():
-    config = client_of(BoundedS3Resource(region_name="us-east-1", max_attempts=3)).meta.config
+    config = BoundedS3Resource(region_name="us-east-1", max_attempts=3).get_client().meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 60)
     assert config.retries == {"total_max_attempts": 3, "mode": "standard"}
 
 
 def test_every_setting_of_the_resource_reaches_the_client():
     s3 = BoundedS3Resource(endpoint_url="http://127.0.0.1:9", region_name="eu-central-1", use_ssl=False, **KEYS)
-    client = client_of(s3)
+    client = s3.get_client()
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.region_name == "eu-central-1"
     assert client._request_signer._credentials.access_key == "id"
@@ -38,7 +40,7 @@ def test_all_fields_of_the_resource_are_known_here():
 @pytest.mark.parametrize("unsigned", [True, False])
 def test_an_unsigned_session_signs_nothing(unsigned):
     s3 = BoundedS3Resource(region_name="us-east-1", use_unsigned_session=unsigned, **KEYS)
-    url = client_of(s3).generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
+    url = s3.get_client().generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
     assert ("Signature" in url) is not unsigned
 
 
@@ -51,14 +53,14 @@ def test_a_profile_gives_region_and_credentials(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    client = client_of(BoundedS3Resource(profile_name="lab"))
+    client = BoundedS3Resource(profile_name="lab").get_client()
     assert client.meta.region_name == "eu-west-3"
     assert client._request_signer._credentials.access_key == "of-the-lab"
 
 
 def test_an_endpoint_that_is_no_url_is_a_typed_error():
     with pytest.raises(StorageError) as refused:
-        client_of(BoundedS3Resource(endpoint_url="minio:9000", region_name="us-east-1"))
+        BoundedS3Resource(endpoint_url="minio:9000", region_name="us-east-1").get_client()
     assert "minio:9000" in str(refused.value)
 
 
@@ -67,12 +69,27 @@ def test_making_a_client_with_credentials_sends_nothing(monkeypatch):
         pytest.fail("a connection was made")
 
     monkeypatch.setattr(socket.socket, "connect", forbidden)
-    assert client_of(BoundedS3Resource(region_name="us-east-1", **KEYS)).meta.service_model.service_name == "s3"
+    assert BoundedS3Resource(region_name="us-east-1", **KEYS).get_client().meta.service_model.service_name == "s3"
 
 
-def test_a_resource_of_the_users_own_makes_the_client():
-    class Own(BoundedS3Resource):
-        def get_client(self):
-            return "a client"
+def test_a_process_has_one_client_for_each_configuration(in_threads, monkeypatch):
+    first, *others = in_threads(4, lambda _: BoundedS3Resource(region_name="us-east-1", **KEYS).get_client())
+    assert all(client is first for client in others)
+    assert BoundedS3Resource(region_name="eu-west-3", **KEYS).get_client() is not first
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert BoundedS3Resource(region_name="us-east-1", **KEYS).get_client() is not first
 
-    assert client_of(Own()) == "a client"
+
+def test_a_forked_process_does_not_share_connections():
+    client = BoundedS3Resource(region_name="us-east-1", **KEYS).get_client()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(BoundedS3Resource(region_name="us-east-1", **KEYS).get_client() is client)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_the_default_session_of_boto3_is_not_used(monkeypatch):
+    """It belongs to the whole process and keeps the credentials of its first user."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    BoundedS3Resource(region_name="eu-north-1", **KEYS).get_client()
+    assert boto3.DEFAULT_SESSION is None

@@ -5,7 +5,7 @@ import threading
 
 import pyarrow as pa
 import pytest
-from dagster_aws.s3 import S3Resource
+from object_stores import object_store_at
 
 from assay.data.preparation import prepare
 from assay.errors import SchemaDriftError
@@ -17,9 +17,9 @@ from resources.schema_registry import SchemaRegistry
 @pytest.fixture(params=["local", "s3"])
 def registry(request, tmp_path):
     if request.param == "local":
-        return SchemaRegistry(storage_uri=str(tmp_path / "store"), s3=S3Resource())
+        return SchemaRegistry(object_store=object_store_at(tmp_path / "store"))
     request.getfixturevalue("aws")
-    return SchemaRegistry(storage_uri="s3://bucket/some/prefix", s3=S3Resource())
+    return SchemaRegistry(object_store=object_store_at("s3://bucket/some/prefix"))
 
 
 def pipeline(version=1, name="demo", **dataset):
@@ -62,7 +62,7 @@ def test_data_of_the_same_schema_keeps_its_fingerprint(registry):
     ],
 )
 def test_drift_is_refused_with_the_column_and_the_remedy(tmp_path, columns, message):
-    registry = SchemaRegistry(storage_uri=str(tmp_path), s3=S3Resource())
+    registry = SchemaRegistry(object_store=object_store_at(tmp_path))
     conformed(registry, FIRST)
     with pytest.raises(SchemaDriftError, match=message) as caught:
         conformed(registry, columns)

@@ -374,7 +374,8 @@ def test_an_address_that_names_no_object_is_a_source_error(address):
 
 def client_at(endpoint, **credentials):
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
-    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **credentials)
+    # boto3.client would use the default session, which keeps the credentials of an earlier test
+    return boto3.Session().client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config, **credentials)
 
 
 KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": SECRET}

@@ -1,0 +1,64 @@
+"""The deployment's object store and its S3 client, as Dagster resources that the other resources depend on."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from resources.s3 import shared_client
+from resources.store.interface import ObjectStore
+from resources.store.opening import open_store
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+
+class BoundedS3Resource(S3Resource):
+    """dagster-aws's resource with one shared client and bounded waiting.
+
+    The client of dagster-aws has no timeout for a connection attempt: a host that drops packets keeps each of
+    `max_attempts` waiting for botocore's 60 s.
+    """
+
+    def get_client(self) -> "S3Client":
+        """Return this process's client with the resource's settings; no request is sent yet.
+
+        Raises:
+            MissingCredentialsError: the profile does not exist.
+            StorageError: the endpoint is not a URL.
+        """
+        return shared_client(
+            endpoint_url=self.endpoint_url,
+            region_name=self.region_name,
+            profile_name=self.profile_name,
+            max_attempts=self.max_attempts,
+            unsigned=self.use_unsigned_session,
+            use_ssl=self.use_ssl,
+            verify=self.verify,
+            aws_access_key_id=self.aws_access_key_id,
+            aws_secret_access_key=self.aws_secret_access_key,
+            aws_session_token=self.aws_session_token,
+        )
+
+
+class ObjectStoreResource(dg.ConfigurableResource[None]):
+    """Opens object stores.
+
+    Attributes:
+        uri: of the artifact store: a folder or `s3://bucket/prefix`.
+        s3: makes the client for `s3://`.
+    """
+
+    uri: str
+    s3: dg.ResourceDependency[BoundedS3Resource]
+
+    def open(self, uri: str | None = None) -> ObjectStore:
+        """Return a store; no request is sent yet.
+
+        Args:
+            uri: of the store; the artifact store unless given.
+
+        Raises:
+            StorageError: the URI names no store.
+        """
+        return open_store(self.uri if uri is None else uri, self.s3.get_client)
