@@ -27,21 +27,14 @@ from assay.reading.partition_rows import dataset_of, read_rows
 from assay.results.evaluation_report import EvaluationReport
 from assay.specs import PipelineSpec, load_pipeline
 from definitions import build_definitions
+from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from ml_assets.resource_wiring import resources_for
+from ml_assets.stages import names_in
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
 from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.settings import Settings
-
-ASSETS = (
-    "raw_dataset",
-    "validated_dataset",
-    "best_hyperparameters",
-    "trained_model",
-    "evaluation_report",
-    "champion_model",
-)
 
 
 def main(side: str, months: list[str]) -> None:
@@ -53,7 +46,7 @@ def main(side: str, months: list[str]) -> None:
 def as_assets(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
     """Materialise the months in one run, as a run's own process does it: events are stored and not kept."""
     definitions = build_definitions(Settings())
-    keys = frozenset(dg.AssetKey([spec.name, name]) for name in ASSETS)
+    keys = frozenset(dg.AssetKey([spec.name, name]) for name in names_in(Phase.INGESTION, Phase.LEARNING))
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
     tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
     with dg.DagsterInstance.get() as instance:

@@ -17,14 +17,14 @@ from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from definitions import build_definitions
+from ml_assets.pipeline.asset import Phase
+from ml_assets.stages import names_in
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings
 
-_DATA = ("raw_dataset", "validated_dataset")
 _SHOWN_METRICS = 4
-_MODEL = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def main() -> int:
 
 def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, turn: Round) -> bool:
     """Materialise a round's data, then its model; returns whether all went well."""
-    steps = [(_DATA, month) for month in turn.months] + [(_MODEL, turn.holdout)]
+    steps = [(names_in(Phase.INGESTION), month) for month in turn.months]
+    steps.append((names_in(Phase.LEARNING), turn.holdout))
     for assets, partition in steps:
         say(f"{turn.pipeline} {partition}: {' -> '.join(assets)}")
         if not materialize(definitions, instance, [dg.AssetKey([turn.pipeline, name]) for name in assets], partition):

@@ -16,10 +16,9 @@ from assay.data.dataset import ValidatedDataset
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
 from ml_assets.pipeline.run_context import asset_key
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.verified_inputs import verified_split
 from ml_assets.presentation.tables import images, records_table
 from resources.artifacts.io_manager import ArtifactIOManager
@@ -116,20 +115,18 @@ def check_of_future(report: BacktestReport) -> dg.AssetCheckResult:
     )
 
 
-def build_backtest_report(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_backtest_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/backtest_report` with its check."""
 
     @pipeline_asset(
         spec,
-        "backtest_report",
-        stage="backtest",
-        kinds={"scikitlearn"},
+        stage,
         description="Stale model, retrained model and champion on every partition that was materialised.",
         reads_all=("validated_dataset", "trained_model", "evaluation_report"),
         checks=[
             dg.AssetCheckSpec(
                 "no_row_after_as_of",
-                asset=asset_key(spec, "backtest_report"),
+                asset=asset_key(spec, stage.name),
                 blocking=True,
                 description="No model learned from a row of its as-of time or later.",
             )
@@ -137,11 +134,10 @@ def build_backtest_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     )
     def backtest_report(
         context: dg.AssetExecutionContext,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[BacktestReport] | dg.AssetCheckResult]:
-        run = run_parameters.applied_to(spec, context)
-        report = replay(past_models(context, run, artifact_io_manager.artifacts()), run)
+        report = replay(past_models(context, run_spec, artifact_io_manager.artifacts()), run_spec)
         yield dg.Output(report, metadata=backtest_metadata(report, walk_forward_plot(report)))
         yield check_of_future(report)
 

@@ -13,25 +13,22 @@ from assay.data.schema import TableSchema, infer_schema
 from assay.promotion.scoring import score
 from assay.reading.partition_rows import read_rows
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
 from ml_assets.pipeline.run_context import place_of
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import dataset_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.mlflow.registry import MlflowModelRegistry
 
 
-def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/batch_predictions`; it has no partitions: what counts are the newest rows."""
 
     @pipeline_asset(
         spec,
-        "batch_predictions",
-        stage="scoring",
-        kinds={"parquet"},
+        stage,
         description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
         reads_all=("champion_model", "validated_dataset"),
         automation_condition=when_champion_or_rows_changed(spec),
@@ -39,17 +36,16 @@ def build_batch_predictions(spec: PipelineSpec) -> dg.AssetsDefinition:
     )
     def batch_predictions(
         context: dg.AssetExecutionContext,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
         data_sources: DataSources,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[Dataset]]:
-        run = run_parameters.applied_to(spec, context)
-        champion = current_champion(context, model_registry, run)
+        champion = current_champion(context, model_registry, run_spec)
         if champion is None:
             return
-        table, schema = _rows(context, run, data_sources, artifact_io_manager)
-        predictions = score(champion.model, table, schema, run, where=place_of(context))
+        table, schema = _rows(context, run_spec, data_sources, artifact_io_manager)
+        predictions = score(champion.model, table, schema, run_spec, where=place_of(context))
         yield dg.Output(
             predictions,
             data_version=dg.DataVersion(predictions.fingerprint.digest),

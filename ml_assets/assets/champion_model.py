@@ -13,10 +13,9 @@ from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.promotion import champion_metadata, check_of_champion
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
@@ -24,15 +23,13 @@ from resources.mlflow.registry import Comparison, MlflowModelRegistry
 _COMPARISONS = 4
 
 
-def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/champion_model` with its check."""
-    key = asset_key(spec, "champion_model")
+    key = asset_key(spec, stage.name)
 
     @pipeline_asset(
         spec,
-        "champion_model",
-        stage="promotion",
-        kinds={"mlflow"},
+        stage,
         description="The champion in the model registry, after the comparison with the new model.",
         ins={
             "validated_dataset": window_input(spec),
@@ -53,12 +50,11 @@ def build_champion_model(spec: PipelineSpec) -> dg.AssetsDefinition:
         validated_dataset: dict[str, ValidatedDataset],
         trained_model: TrainedModel,
         evaluation_report: EvaluationReport,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
-        run = run_parameters.applied_to(spec, context)
-        split = verified_split(validated_dataset, run, context)
-        record, card = _compared(trained_model, evaluation_report, split, model_registry, run)
+        split = verified_split(validated_dataset, run_spec, context)
+        record, card = _compared(trained_model, evaluation_report, split, model_registry, run_spec)
         yield dg.Output(record, metadata=champion_metadata(record, card))
         yield check_of_champion(record)
 

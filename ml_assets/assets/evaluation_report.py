@@ -14,10 +14,9 @@ from assay.learning.evaluation.plots import plots_for
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.tracking import log_evaluation
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from ml_assets.presentation.tables import images, records_table
@@ -88,15 +87,13 @@ def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row.get(name) for name in columns} for row in rows]
 
 
-def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/evaluation_report` with its checks."""
-    key = asset_key(spec, "evaluation_report")
+    key = asset_key(spec, stage.name)
 
     @pipeline_asset(
         spec,
-        "evaluation_report",
-        stage="evaluation",
-        kinds={"scikitlearn"},
+        stage,
         description="Metrics on rows the model has never seen, beside a baseline that ignores the features.",
         ins={
             "validated_dataset": window_input(spec),
@@ -122,13 +119,12 @@ def build_evaluation_report(spec: PipelineSpec) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         validated_dataset: dict[str, ValidatedDataset],
         trained_model: TrainedModel,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         experiment_tracker: MlflowTracker,
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
-        run = run_parameters.applied_to(spec, context)
-        split = verified_split(validated_dataset, run, context)
-        report = evaluate(trained_model, split, run, partition=partition_of(context))
-        plots = plots_for(trained_model, split, run)
+        split = verified_split(validated_dataset, run_spec, context)
+        report = evaluate(trained_model, split, run_spec, partition=partition_of(context))
+        plots = plots_for(trained_model, split, run_spec)
         yield dg.Output(report, metadata=evaluation_metadata(report, plots))
         log_evaluation(experiment_tracker, trained_model, report, plots)
         yield check_of_minimum(report)

@@ -11,27 +11,24 @@ from assay.data.dataset import ValidatedDataset
 from assay.learning.splitting import labelled_rows
 from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
 from ml_assets.pipeline.current_champion import NO_CHAMPION, current_champion, earlier_reports
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.verified_inputs import require_receipt
 from ml_assets.presentation.monitoring import check_of_beginning, check_of_performance, not_judged, performance_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
 
 
-def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_performance_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/performance_report` with its checks."""
-    key = asset_key(spec, "performance_report")
+    key = asset_key(spec, stage.name)
 
     @pipeline_asset(
         spec,
-        "performance_report",
-        stage="monitoring",
-        kinds={"scikitlearn"},
+        stage,
         description="The champion's primary metric on the newest rows beside that of its promotion.",
         ins={"validated_dataset": own_input(spec, "validated_dataset")},
         checks=[
@@ -51,23 +48,23 @@ def build_performance_report(spec: PipelineSpec) -> dg.AssetsDefinition:
     def performance_report(
         context: dg.AssetExecutionContext,
         validated_dataset: ValidatedDataset,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[PerformanceReport] | dg.AssetCheckResult]:
-        run, artifacts = run_parameters.applied_to(spec, context), artifact_io_manager.artifacts()
-        require_receipt(validated_dataset, run, partition_of(context))
-        champion = current_champion(context, model_registry, run)
+        artifacts = artifact_io_manager.artifacts()
+        require_receipt(validated_dataset, run_spec, partition_of(context))
+        champion = current_champion(context, model_registry, run_spec)
         if champion is None:
             yield from not_judged(NO_CHAMPION, "performance_held", ALARM_CHECKS["performance"][1])
             return
         report = evaluate_performance(
             champion,
-            labelled_rows(validated_dataset.table, champion.model.manifest.features, run),
-            earlier_reports(context, artifacts, PerformanceReport, _windows_before(run)),
-            run,
+            labelled_rows(validated_dataset.table, champion.model.manifest.features, run_spec),
+            earlier_reports(context, artifacts, PerformanceReport, _windows_before(run_spec)),
+            run_spec,
             partition=partition_of(context) or "",
-            trained_on=champion.learned_from(partition_of(context), validated_dataset, run),
+            trained_on=champion.learned_from(partition_of(context), validated_dataset, run_spec),
         )
         yield dg.Output(report, metadata=performance_metadata(report))
         yield (state := check_of_performance(report))

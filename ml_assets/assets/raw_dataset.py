@@ -8,40 +8,36 @@ import dagster as dg
 from assay.data.dataset import Dataset
 from assay.reading.partition_rows import dataset_of, is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import pipeline_asset
+from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import partition_of, place_of, scope_of
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import dataset_metadata
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
 from resources.schema_registry import SchemaRegistry
 
 
-def build_raw_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/raw_dataset`."""
 
     @pipeline_asset(
         spec,
-        "raw_dataset",
-        stage="ingestion",
-        kinds={"parquet"},
+        stage,
         description="Rows of the source, read strictly and held against the frozen schema.",
     )
     def raw_dataset(
         context: dg.AssetExecutionContext,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
-        run, where = run_parameters.applied_to(spec, context), place_of(context)
-        partition, frozen = partition_of(context), schema_registry.frozen(run)
-        with scope_of(context, lasting=is_same_for_all_partitions(run.dataset)) as scope:
-            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run.dataset, partition)))
-            with quarantine.refusals(files, run, where=where):
-                rows = scope.once("rows", lambda: read_rows(files, run.dataset, where=where, frozen=frozen))
-                read = dataset_of(rows, run.dataset, partition_key=partition, where=where, frozen=frozen)
-                dataset = schema_registry.conformed(read, run, where=where)
+        where, partition, frozen = place_of(context), partition_of(context), schema_registry.frozen(run_spec)
+        with scope_of(context, lasting=is_same_for_all_partitions(run_spec.dataset)) as scope:
+            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run_spec.dataset, partition)))
+            with quarantine.refusals(files, run_spec, where=where):
+                rows = scope.once("rows", lambda: read_rows(files, run_spec.dataset, where=where, frozen=frozen))
+                read = dataset_of(rows, run_spec.dataset, partition_key=partition, where=where, frozen=frozen)
+                dataset = schema_registry.conformed(read, run_spec, where=where)
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),

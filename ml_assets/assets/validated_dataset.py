@@ -16,12 +16,11 @@ from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.report import ColumnProfile, GateReport, RuleResult, failure_table
 from assay.gate.rules import RULES, blocks
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.asset import own_input, pipeline_asset
+from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.gate_inputs import as_of, reference_rows
 from ml_assets.pipeline.gate_publishing import PublishedVerdict, fail_unless_a_check_does, publish_verdict
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of, place_of
-from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.presentation.tables import records_table
 from resources.artifacts.io_manager import ArtifactIOManager
 
@@ -95,36 +94,33 @@ def _profile_table(profile: Sequence[ColumnProfile]) -> dg.TableMetadataValue | 
     return records_table([column.model_dump(mode="json") for column in profile[:_MAX_COLUMNS]])
 
 
-def build_validated_dataset(spec: PipelineSpec) -> dg.AssetsDefinition:
+def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/validated_dataset` with one check per rule, blocking where the rule is."""
 
     @pipeline_asset(
         spec,
-        "validated_dataset",
-        stage="validation",
-        kinds={"parquet", "pandera"},
+        stage,
         description="Rows that passed the data-quality gate, with their receipt.",
-        checks=check_specs(spec, asset_key(spec, "validated_dataset")),
+        checks=check_specs(spec, asset_key(spec, stage.name)),
         ins={"raw_dataset": own_input(spec, "raw_dataset")},
         output_required=False,
     )
     def validated_dataset(
         context: dg.AssetExecutionContext,
         raw_dataset: Dataset,
-        run_parameters: RunParameters,
+        run_spec: PipelineSpec,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[ValidatedDataset] | dg.AssetCheckResult]:
-        run = run_parameters.applied_to(spec, context)
         verdict = run_gate(
             raw_dataset,
-            run,
+            run_spec,
             where=place_of(context),
             partition=partition_of(context) or "",
             as_of=as_of(context),
-            reference=reference_rows(context, artifact_io_manager.artifacts(), run),
+            reference=reference_rows(context, artifact_io_manager.artifacts(), run_spec),
         )
         published = publish_verdict(
-            context, artifact_io_manager, verdict, raw_dataset.schema, show_values=run.validation.show_values
+            context, artifact_io_manager, verdict, raw_dataset.schema, show_values=run_spec.validation.show_values
         )
         if verdict.accepted is None:
             yield from check_results(verdict.report, published)

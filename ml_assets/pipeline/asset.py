@@ -1,12 +1,12 @@
-"""The decorator of a pipeline's assets: `dagster.asset` with all that follows from the pipeline.
+"""The declaration of a pipeline's asset, and the decorator that turns a function into that asset."""
 
-Code versions: what, beside its inputs, decides an asset's value.
-"""
-
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache, wraps
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -16,102 +16,138 @@ from assay.specs.base import digest_of
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
+from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
 
-_SLICES: dict[str, tuple[str, ...]] = {
-    "raw_dataset": ("dataset",),
-    "validated_dataset": ("task", "dataset", "validation"),
-    "best_hyperparameters": (
-        "task", "dataset", "split", "preprocessing", "model", "tuning", "training", "evaluation",
-    ),
-    "trained_model": ("task", "dataset", "split", "preprocessing", "model", "training"),
-    "evaluation_report": ("task", "dataset", "split", "evaluation"),
-    "backtest_report": ("task", "dataset", "split", "evaluation", "promotion"),
-    "champion_model": ("task", "dataset", "split", "model", "evaluation", "promotion"),
-    "batch_predictions": ("task", "dataset", "model", "scoring"),
-    "drift_report": ("task", "dataset", "model", "monitoring"),
-    "performance_report": ("task", "dataset", "model", "evaluation", "monitoring"),
-}  # fmt: skip
-_LOCK = Path(__file__).resolve().parent.parent.parent / "uv.lock"
-
-
-def code_version(spec: PipelineSpec, asset: str) -> str:
-    """Return the version of the code and settings behind one asset.
-
-    Args:
-        spec: the pipeline.
-        asset: last component of the asset key.
-
-    Returns:
-        16 hex digits over the spec's slice, the package version and the lock file.
-    """
-    document = spec.model_dump(mode="json")
-    return digest_of({part: document[part] for part in _SLICES[asset]}, __version__, _lock_digest())[:16]
-
-
-@cache
-def _lock_digest() -> str:
-    return digest_of(_LOCK.read_text(encoding="utf-8")) if _LOCK.exists() else "unlocked"
-
-
 Decorator: TypeAlias = Callable[[Body], dg.AssetsDefinition]
+_LOCK = Path(__file__).resolve().parent.parent.parent / "uv.lock"
+_RUN_SPEC = "run_spec"
+
+
+class Phase(Enum):
+    """Which of the pipeline's jobs make an asset."""
+
+    INGESTION = "ingestion"
+    """Both jobs: ingesting and retraining."""
+    LEARNING = "learning"
+    """The retraining job; after an alarm these assets alone."""
+    AFTER = "after"
+    """No job: conditions or people request it."""
+
+
+def _always(_spec: PipelineSpec) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The declaration of one asset of every pipeline.
+
+    Attributes:
+        name: last component of the asset key.
+        build: builds the asset of one pipeline.
+        tag: value of the tag `stage`; the group is the pipeline, so that the UI draws each model on its own.
+        kinds: labels that the UI draws.
+        spec_parts: parts of the pipeline file that its value depends on, beside its inputs.
+        phase: which jobs make it.
+        wanted: whether a pipeline has it.
+        pooled: whether its step takes a slot of the pipeline's concurrency pool.
+    """
+
+    name: str
+    build: "Callable[[PipelineSpec, Stage], dg.AssetsDefinition]"
+    tag: str
+    kinds: frozenset[str]
+    spec_parts: tuple[str, ...]
+    phase: Phase = Phase.AFTER
+    wanted: Callable[[PipelineSpec], bool] = _always
+    pooled: bool = False
+
+    def code_version(self, spec: PipelineSpec) -> str:
+        """Return 16 hex digits over the asset's parts of the spec, the package version and the lock file."""
+        parts = spec.model_dump(mode="json", include=set(self.spec_parts))
+        return digest_of(parts, __version__, _lock_digest())[:16]
 
 
 def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     spec: PipelineSpec,
-    name: str,
+    stage: Stage,
     *,
-    stage: str,
-    kinds: set[str],
     description: str,
     ins: Mapping[str, dg.AssetIn] | None = None,
     checks: Sequence[dg.AssetCheckSpec] = (),
-    pool: str | None = None,
     output_required: bool = True,
     reads_all: Sequence[str] = (),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
 ) -> Decorator:
-    """Return the decorator that makes a function the asset `<pipeline>/<name>`.
+    """Return the decorator that makes a function the asset `<pipeline>/<stage.name>`.
+
+    The function's parameter `run_spec` receives the pipeline with the run's parameters applied.
 
     Args:
         spec: the pipeline.
-        name: last component of the asset key.
-        stage: lifecycle stage, a tag; the group is the pipeline, so that the UI draws each model on its own.
-        kinds: labels that the UI draws.
+        stage: the asset's declaration.
         description: shown in the UI.
         ins: inputs that are not the same pipeline's asset of the parameter's name.
         checks: checks that the function itself yields.
-        pool: the concurrency pool that the step takes a slot of.
-        output_required: whether the function may end without an output.
-        reads_all: assets of the pipeline of which the function reads all partitions; it has none itself then.
-        automation_condition: when it is made without being asked for.
+        output_required: whether the function must end with an output.
+        reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then.
+        automation_condition: when a run of the asset is requested automatically.
     """
     reads = dict(ins or {})
 
     def decorate(body: Body) -> dg.AssetsDefinition:
         return dg.asset(
-            key=asset_key(spec, name),
+            key=asset_key(spec, stage.name),
             group_name=spec.name,
-            kinds=kinds,
+            kinds=set(stage.kinds),
             description=description,
             owners=list(spec.owners),
-            tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage},
+            tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage.tag},
             partitions_def=None if reads_all else partitions_of(spec),
             deps=[dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all],
             backfill_policy=dg.BackfillPolicy.single_run(),
             automation_condition=automation_condition,
-            code_version=code_version(spec, name),
+            code_version=stage.code_version(spec),
             io_manager_key="artifact_io_manager",
             ins=lazy_inputs(body, reads),
             check_specs=list(checks),
-            pool=pool,
+            pool=spec.execution.pool if stage.pooled else None,
             output_required=output_required,
-            op_tags=policy_tags(spec.execution.of_step(name)),
-        )(supervised_body(each_partition(body, reads)))
+            op_tags=policy_tags(spec.execution.of_step(stage.name)),
+        )(with_run_parameters(spec, body, supervised_body(each_partition(body, reads))))
 
     return decorate
+
+
+def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
+    """Return the function that Dagster calls: it takes run parameters where the body takes the spec of the run.
+
+    Args:
+        spec: the pipeline as its file says.
+        body: the asset's function, for its signature.
+        step: calls the body, with the same arguments.
+    """
+
+    @wraps(body)
+    def op(context: dg.AssetExecutionContext, run_parameters: RunParameters, **arguments: Any) -> Any:
+        return step(context, **{_RUN_SPEC: run_parameters.applied_to(spec, context)}, **arguments)
+
+    # no return annotation: the output of a range run is no value of the body's type
+    parameters = [
+        each.replace(name="run_parameters", annotation=RunParameters) if each.name == _RUN_SPEC else each
+        for each in inspect.signature(body).parameters.values()
+    ]
+    op.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    op.__annotations__ = {each.name: each.annotation for each in parameters}
+    return op
 
 
 def own_input(spec: PipelineSpec, name: str) -> dg.AssetIn:
     """Return the input that reads the same partition of one of the pipeline's assets."""
     return dg.AssetIn(key=asset_key(spec, name))
+
+
+@cache
+def _lock_digest() -> str:
+    return digest_of(_LOCK.read_text(encoding="utf-8")) if _LOCK.exists() else "unlocked"

@@ -22,7 +22,6 @@ ALARM_CHECKS = {
 }
 """By the name of the alarm in `automation.retrain_on`: the asset, and the check that fails where an alarm begins."""
 _PASSED: Condition = dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
-_LEARNING = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
 
 
 def when_champion_or_rows_changed(spec: PipelineSpec) -> Condition:
@@ -61,18 +60,21 @@ def when_rows_passed(spec: PipelineSpec) -> Condition:
     return _settled(spec, _new_rows(spec))
 
 
-def with_retraining(spec: PipelineSpec, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def with_retraining(
+    spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str]
+) -> list[dg.AssetsDefinition]:
     """Return the assets with conditions on the learning ones, that train once where an alarm begins.
 
     Args:
         spec: the pipeline; `automation.retrain_on` names the alarms.
         assets: its assets; others than the learning ones stay as they are.
+        learning: names of the assets that an alarm retrains, upstream first.
     """
     alarms = [name for name in spec.automation.retrain_on if name in ALARM_CHECKS]
     if not alarms:
         return assets
-    first, *later = (asset_key(spec, name) for name in _LEARNING)
-    conditions = {first: _alarm_begins(spec, alarms)} | dict.fromkeys(later, _with_upstream(spec))
+    first, *later = keys = [asset_key(spec, name) for name in learning]
+    conditions = {first: _alarm_begins(spec, alarms)} | dict.fromkeys(later, _with_upstream(keys))
     return [
         each.map_asset_specs(
             lambda one: one.replace_attributes(automation_condition=conditions.get(one.key, one.automation_condition))
@@ -139,6 +141,6 @@ def _fails_newly(spec: PipelineSpec, asset: str, check: str) -> Condition:
     )
 
 
-def _with_upstream(spec: PipelineSpec) -> Condition:
-    own = dg.AssetSelection.assets(*(asset_key(spec, name) for name in _LEARNING))
+def _with_upstream(learning: Sequence[dg.AssetKey]) -> Condition:
+    own = dg.AssetSelection.assets(*learning)
     return dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested()).allow(own)

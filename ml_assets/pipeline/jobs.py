@@ -12,19 +12,15 @@ from assay.specs import PipelineSpec
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 
-_INGESTED = ("raw_dataset", "validated_dataset")
-_LEARNED = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
 
-
-def retrain_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
+def retrain_job(spec: PipelineSpec, assets: Sequence[str]) -> UnresolvedAssetJobDefinition:
     """Return the job `<pipeline>_retrain_job` over the assets from source to promotion."""
-    described = f"From the source to the promotion decision of {spec.name}."
-    return _job(spec, "retrain_job", (*_INGESTED, *_LEARNED), described)
+    return _job(spec, "retrain_job", assets, f"From the source to the promotion decision of {spec.name}.")
 
 
-def ingest_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
+def ingest_job(spec: PipelineSpec, assets: Sequence[str]) -> UnresolvedAssetJobDefinition:
     """Return the job `<pipeline>_ingest_job` over the assets from source to validated rows."""
-    return _job(spec, "ingest_job", _INGESTED, f"From the source to the validated rows of {spec.name}; trains nothing.")
+    return _job(spec, "ingest_job", assets, f"From the source to the validated rows of {spec.name}; trains nothing.")
 
 
 def _job(spec: PipelineSpec, name: str, assets: Sequence[str], described: str) -> UnresolvedAssetJobDefinition:

@@ -171,10 +171,6 @@ def each_partition(body: Body, ins: Inputs) -> Body:
             return body(context, **arguments)
         return _Range(context, body, ins, arguments).events()
 
-    # an output of a range stands for no value, so that it cannot be held against the body's type
-    signature = inspect.signature(body)
-    step.__signature__ = signature.replace(return_annotation=inspect.Signature.empty)  # type: ignore[attr-defined]
-    step.__annotations__ = {name: kind for name, kind in body.__annotations__.items() if name != "return"}
     return step
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from assay.specs import PipelineSpec
+from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.automation import (
     ALARM_CHECKS,
     automation_sensor,
@@ -17,8 +18,9 @@ from ml_assets.pipeline.automation import (
     with_retraining,
 )
 from ml_assets.pipeline.partitions import check_of_partitions, partitions_of, window_mapping
+from ml_assets.stages import names_in
 
-LEARNING = ["best_hyperparameters", "champion_model", "evaluation_report", "trained_model"]
+LEARNING = sorted(names_in(Phase.LEARNING))
 WHOLE = {"source": "in/*.csv", "target": "y"}
 MONTHLY = WHOLE | {"partitions": {"by": "month", "column": "day", "start": "2021-01", "end": "2021-07"}}
 UPSTREAM = {
@@ -99,7 +101,7 @@ class World:
 
     @property
     def definitions(self):
-        assets = with_retraining(self.spec, [stand_in(self.spec, name) for name in UPSTREAM])
+        assets = with_retraining(self.spec, [stand_in(self.spec, name) for name in UPSTREAM], names_in(Phase.LEARNING))
         return dg.Definitions(assets=[*assets, rollbacks_of(self.spec)])
 
     def rolled_back(self):
@@ -255,7 +257,7 @@ def test_champion_right_after_a_request_is_not_lost(world):
 def test_the_daemon_can_evaluate_every_condition():
     """Conditions of classes of our own would need the code server, which looks at 500 assets at most."""
     spec = spec_of(WHOLE)
-    assets = with_retraining(spec, [stand_in(spec, name) for name in UPSTREAM])
+    assets = with_retraining(spec, [stand_in(spec, name) for name in UPSTREAM], names_in(Phase.LEARNING))
     conditions = [one.automation_condition for asset in assets for one in asset.specs if one.automation_condition]
     assert len(conditions) == 7
     assert all(condition.is_serializable for condition in conditions)

@@ -4,12 +4,15 @@ import dagster as dg
 from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK, MONTHLY
 
-from assay.specs import RunOverrides
+from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from definitions import build_definitions
 from ml_assets.execution import executor_for
-from ml_assets.pipeline.asset import code_version
+from ml_assets.factory import pipeline_definitions
+from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.resource_wiring import resources_for
+from ml_assets.stages import STAGES
 from resources.settings import Settings
 
 
@@ -90,12 +93,48 @@ def test_a_code_version_follows_the_slice_that_its_asset_reads(bank):
 
     plain = parse_pipeline(BANK.format(source="a.csv"), where="x")
     tuned = parse_pipeline(BANK.format(source="a.csv").replace("n_trials: 3", "n_trials: 4"), where="x")
-    changed = {
-        asset
-        for asset in ("raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "champion_model")
-        if code_version(plain, asset) != code_version(tuned, asset)
-    }
+    changed = {stage.name for stage in STAGES if stage.code_version(plain) != stage.code_version(tuned)}
     assert changed == {"best_hyperparameters"}
+
+
+def toy(spec, stage):
+    @pipeline_asset(spec, stage, description="Says which seed the run has.")
+    def toy_report(context: dg.AssetExecutionContext, run_spec: PipelineSpec) -> dg.Output[int]:
+        return dg.Output(run_spec.training.seed)
+
+    return toy_report
+
+
+def test_an_entry_declares_an_asset(bank):
+    from assay.specs.loading import parse_pipeline
+
+    stage = Stage("toy_report", toy, "toys", frozenset({"pandas"}), ("tuning",), Phase.LEARNING, pooled=True)
+    text = BANK.format(source="a.csv") + "automation: {schedule: '0 6 * * 0'}\n"
+    key = dg.AssetKey(["bank", "toy_report"])
+
+    def graph_of(text):
+        pipeline = pipeline_definitions(parse_pipeline(text, where="x"), (*STAGES, stage))
+        definitions = dg.Definitions.merge(pipeline, dg.Definitions(resources=resources_for(bank.settings)))
+        return definitions.resolve_asset_graph(), definitions
+
+    graph, definitions = graph_of(text)
+    assert graph.get(key).tags["stage"] == "toys"
+    job = definitions.resolve_job_def("bank_retrain_job")
+    assert key in job.asset_layer.selected_asset_keys
+    assert graph.get(key).pools == {"training"}
+    changed, _ = graph_of(text.replace("n_trials: 3", "n_trials: 4"))
+    assert graph.get(key).code_version != changed.get(key).code_version
+
+
+def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
+    from assay.specs.loading import parse_pipeline
+
+    stage = Stage("toy_report", toy, "toys", frozenset(), ())
+    asset = toy(parse_pipeline(BANK.format(source="a.csv"), where="x"), stage)
+    for parameters, seed in (({}, 42), ({"random_state": 7}, 7)):
+        resources = {"run_parameters": RunParameters(**parameters), "artifact_io_manager": dg.InMemoryIOManager()}
+        result = dg.materialize([asset], resources=resources)
+        assert result.output_for_node("bank__toy_report") == seed
 
 
 def test_the_executor_follows_the_setting():

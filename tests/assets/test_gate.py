@@ -11,9 +11,11 @@ from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, writ
 from assay.data.dataset import ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import ArtifactNotFoundError, GateRejectedError
+from ml_assets.pipeline.asset import Phase
+from ml_assets.stages import names_in
 from resources.store.local import file_sha256
 
-GATED = ["best_hyperparameters", "trained_model", "evaluation_report", "champion_model"]
+GATED = list(names_in(Phase.LEARNING))
 
 
 @pytest.fixture

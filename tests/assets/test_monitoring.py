@@ -9,6 +9,8 @@ from small_platform import MONTHLY, failure, monthly_rows, write_csv
 from assay.data.dataset import Dataset
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
+from ml_assets.pipeline.asset import Phase
+from ml_assets.stages import names_in
 from resources.mlflow.connection import connect
 from resources.mlflow.registry import CHAMPION, PREVIOUS
 
@@ -23,10 +25,8 @@ monitoring:
 automation: {{retrain_on: [drift, performance]}}
 """
 )
-LEARNING = tuple(
-    f"monthly/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
-)
-GATED = ("monthly/raw_dataset", "monthly/validated_dataset")
+LEARNING = tuple(f"monthly/{name}" for name in names_in(Phase.LEARNING))
+GATED = tuple(f"monthly/{name}" for name in names_in(Phase.INGESTION))
 BEGINS = "no_drift_alarm_begins"
 REPORTS = ("monthly/drift_report", "monthly/performance_report")
 

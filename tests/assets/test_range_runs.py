@@ -8,13 +8,13 @@ from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
 from assay.errors import DataContractError
 from assay.reading.sandbox import transcribe_in_child
+from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.verified_inputs import verified_split
+from ml_assets.stages import names_in
 
 MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
-DATA = ("monthly/raw_dataset", "monthly/validated_dataset")
-MODELS = tuple(
-    f"monthly/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
-)
+DATA = tuple(f"monthly/{name}" for name in names_in(Phase.INGESTION))
+MODELS = tuple(f"monthly/{name}" for name in names_in(Phase.LEARNING))
 COMPARED = ("raw_dataset", "validated_dataset", "best_hyperparameters", "evaluation_report")
 
 

@@ -11,17 +11,12 @@ from dagster._core.execution.api import create_execution_plan, execute_run
 from dagster._core.execution.plan.state import KnownExecutionState
 
 from definitions import build_definitions
+from ml_assets.pipeline.asset import Phase
+from ml_assets.stages import names_in
 from resources.artifacts.store import ArtifactStore
 from resources.settings import Settings
 
-ASSETS = (
-    "raw_dataset",
-    "validated_dataset",
-    "best_hyperparameters",
-    "trained_model",
-    "evaluation_report",
-    "champion_model",
-)
+ASSETS = names_in(Phase.INGESTION, Phase.LEARNING)
 BANK = """\
 name: bank
 task: binary_classification

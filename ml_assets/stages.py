@@ -1,0 +1,116 @@
+"""Every asset of a pipeline, declared once: definitions, code versions, jobs, conditions and the demo derive from it.
+
+To add an asset, write its module in `ml_assets.assets` and its entry here; a name that `execution.timeout_minutes`
+may use is listed in `assay.specs.operations.ASSET_NAMES` too, since the specs do not know the platform.
+"""
+
+from collections.abc import Sequence
+
+from assay.specs import PipelineSpec
+from ml_assets.assets.backtest_report import build_backtest_report
+from ml_assets.assets.batch_predictions import build_batch_predictions
+from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
+from ml_assets.assets.champion_model import build_champion_model
+from ml_assets.assets.drift_report import build_drift_report
+from ml_assets.assets.evaluation_report import build_evaluation_report
+from ml_assets.assets.performance_report import build_performance_report
+from ml_assets.assets.raw_dataset import build_raw_dataset
+from ml_assets.assets.trained_model import build_trained_model
+from ml_assets.assets.validated_dataset import build_validated_dataset
+from ml_assets.pipeline.asset import Phase, Stage
+from ml_assets.pipeline.partitions import window_mapping
+
+STAGES = (
+    Stage(
+        "raw_dataset",
+        build_raw_dataset,
+        tag="ingestion",
+        kinds=frozenset({"parquet"}),
+        spec_parts=("dataset",),
+        phase=Phase.INGESTION,
+    ),
+    Stage(
+        "validated_dataset",
+        build_validated_dataset,
+        tag="validation",
+        kinds=frozenset({"parquet", "pandera"}),
+        spec_parts=("task", "dataset", "validation"),
+        phase=Phase.INGESTION,
+    ),
+    Stage(
+        "best_hyperparameters",
+        build_best_hyperparameters,
+        tag="tuning",
+        kinds=frozenset({"optuna"}),
+        spec_parts=("task", "dataset", "split", "preprocessing", "model", "tuning", "training", "evaluation"),
+        phase=Phase.LEARNING,
+        pooled=True,
+    ),
+    Stage(
+        "trained_model",
+        build_trained_model,
+        tag="training",
+        kinds=frozenset({"scikitlearn", "mlflow"}),
+        spec_parts=("task", "dataset", "split", "preprocessing", "model", "training"),
+        phase=Phase.LEARNING,
+        pooled=True,
+    ),
+    Stage(
+        "evaluation_report",
+        build_evaluation_report,
+        tag="evaluation",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "split", "evaluation"),
+        phase=Phase.LEARNING,
+    ),
+    Stage(
+        "champion_model",
+        build_champion_model,
+        tag="promotion",
+        kinds=frozenset({"mlflow"}),
+        spec_parts=("task", "dataset", "split", "model", "evaluation", "promotion"),
+        phase=Phase.LEARNING,
+    ),
+    Stage(
+        "backtest_report",
+        build_backtest_report,
+        tag="backtest",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "split", "evaluation", "promotion"),
+        wanted=lambda spec: window_mapping(spec) is not None,
+    ),
+    Stage(
+        "batch_predictions",
+        build_batch_predictions,
+        tag="scoring",
+        kinds=frozenset({"parquet"}),
+        spec_parts=("task", "dataset", "model", "scoring"),
+        wanted=lambda spec: spec.scoring is not None,
+    ),
+    Stage(
+        "drift_report",
+        build_drift_report,
+        tag="monitoring",
+        kinds=frozenset({"pandas"}),
+        spec_parts=("task", "dataset", "model", "monitoring"),
+        wanted=lambda spec: spec.monitoring is not None and spec.monitoring.drift is not None,
+    ),
+    Stage(
+        "performance_report",
+        build_performance_report,
+        tag="monitoring",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "model", "evaluation", "monitoring"),
+        wanted=lambda spec: spec.monitoring is not None and spec.monitoring.performance is not None,
+    ),
+)
+
+
+def stages_of(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[Stage]:
+    """Return the stages that a pipeline has."""
+    return [stage for stage in stages if stage.wanted(spec)]
+
+
+def names_in(*phases: Phase, stages: Sequence[Stage] = STAGES) -> tuple[str, ...]:
+    """Return the names of the assets of some phases, upstream first."""
+    return tuple(stage.name for stage in stages if stage.phase in phases)
