@@ -23,7 +23,7 @@ from assay.learning.training import train
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
-from assay.reading.partition_rows import dataset_of, read_rows
+from assay.reading.source_files import read_rows
 from assay.results.evaluation_report import EvaluationReport
 from assay.specs import PipelineSpec, load_pipeline
 from definitions import build_definitions
@@ -83,7 +83,7 @@ def validated(spec: PipelineSpec, months: list[str], settings: Settings) -> Iter
     with ExitStack() as stack:
         rows = read_rows(stack.enter_context(sources.fetched(spec.dataset, months[0])), spec.dataset, where="loop")
         for month in months:
-            dataset = dataset_of(rows, spec.dataset, partition_key=month, where=month).dataset
+            dataset = rows.partition(month, where=month)
             verdict = run_gate(dataset, spec, where=month, partition=month)
             if verdict.accepted is None:
                 sys.exit(f"the gate refused {month}")

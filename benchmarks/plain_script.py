@@ -18,7 +18,7 @@ from assay.learning.training import train
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
-from assay.reading.partition_rows import read_dataset
+from assay.reading.source_files import read_rows
 from assay.specs import load_pipeline
 from ml_assets.pipeline.tracking import log_evaluation, log_training, run_tags
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
@@ -46,8 +46,8 @@ def main(pipeline: Path, source: Path) -> None:
         object_store=ObjectStoreResource(uri=settings.artifact_uri, s3=BoundedS3Resource()),
     )
 
-    read = read_dataset([File(source, str(source))], spec.dataset, partition_key=None, where="plain script")
-    verdict = run_gate(read.dataset, spec, where="plain script")
+    rows = read_rows([File(source, str(source))], spec.dataset, where="plain script")
+    verdict = run_gate(rows.partition(None, where="plain script"), spec, where="plain script")
     if verdict.accepted is None:
         sys.exit("the gate refused the data")
     split = split_window({"": verdict.accepted}, spec)

@@ -1,17 +1,12 @@
-"""The schema that each pipeline's data froze, by version: in the artifact store, and as a file that people review.
+"""The frozen schema of each pipeline and version: in the artifact store, and as a file that people review."""
 
-Does not belong here: what may differ from it (`assay.data.contract`).
-"""
-
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
-from assay.data.contract import conform_dataset
-from assay.data.dataset import Dataset
-from assay.data.frozen_schema import FrozenSchema, freeze, from_yaml, to_yaml
+from assay.data.frozen_schema import FrozenSchema, from_yaml, to_yaml
 from assay.errors import StorageError
-from assay.reading.partition_rows import ReadDataset
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.store.interface import ObjectStore, encoded
@@ -21,12 +16,16 @@ from resources.store.local import LocalStore
 class SchemaRegistry(dg.ConfigurableResource[None]):
     """The first data under a schema version freezes its columns; later data must keep them.
 
-    The file beside the pipeline is the law where it exists, so that a review can change it; else the artifact store's
-    copy is, which every worker of a deployment sees.
+    A reviewed file beside the pipeline takes precedence. Without one, the artifact store's copy counts, which every
+    worker of a deployment reads.
     """
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
     schemas_dir: str = ""
+
+    def version_of(self, spec: PipelineSpec) -> "RegisteredVersion":
+        """Return the schema version that a run of a pipeline asks for."""
+        return RegisteredVersion(self, spec)
 
     def frozen(self, spec: PipelineSpec) -> FrozenSchema | None:
         """Return the schema of the version that a run asks for; None before its first data.
@@ -43,19 +42,17 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
             return None
         return from_yaml(store.get_bytes(key).decode(), where=store.uri(key))
 
-    def conformed(self, read: ReadDataset, spec: PipelineSpec, *, where: str) -> Dataset:
-        """Freeze the dataset's schema if its version has none yet, and return the dataset under the frozen one.
+    def freeze(self, first: FrozenSchema, spec: PipelineSpec) -> FrozenSchema:
+        """Freeze the schema of a version's first data, unless another run was first; return the frozen one.
 
         Raises:
-            SchemaDriftError: the columns differ in a way that loses something.
+            SpecError: the frozen schema is not acceptable.
             StorageError: the store cannot be used.
         """
-        frozen = self.frozen(spec) or self._freeze(read, spec)
-        return conform_dataset(read.dataset, frozen.table_schema, spec.dataset, where=where)
-
-    def _freeze(self, read: ReadDataset, spec: PipelineSpec) -> FrozenSchema:
-        text = to_yaml(freeze(read.dataset.schema, read.dialect), spec.name)
-        store, key = self._store(), _key(spec)
+        frozen = self.frozen(spec)
+        if frozen is not None:
+            return frozen
+        text, store, key = to_yaml(first, spec.name), self._store(), _key(spec)
         if not store.put_if_absent(key, text.encode()):  # another run's data came first
             text = store.get_bytes(key).decode()
         self._offer_for_review(text, spec)
@@ -79,6 +76,22 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
 
     def _store(self) -> ObjectStore:
         return self.object_store.open()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """The registry's schema for one pipeline and version, as `assay.data.source_rows.SchemaVersion`."""
+
+    registry: SchemaRegistry
+    spec: PipelineSpec
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return the frozen schema; None before the version's first data."""
+        return self.registry.frozen(self.spec)
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Freeze the first data's schema, and return the frozen one."""
+        return self.registry.freeze(first, self.spec)
 
 
 def _key(spec: PipelineSpec) -> str:

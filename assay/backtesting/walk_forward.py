@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from assay.backtesting.report import AsOfResult, BacktestReport
 from assay.data.dataset import ValidatedDataset
-from assay.data.preparation import partition_span
+from assay.data.source_rows import partition_span
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric

@@ -1,4 +1,4 @@
-"""The schema frozen for a version, and later data held against it."""
+"""Lossless conversion of a table to the dtypes and the column order of a schema, or a refusal that names the column."""
 
 import re
 from collections.abc import Sequence
@@ -6,21 +6,20 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name, role_fits
 from assay.errors import SchemaDriftError, did_you_mean
-from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.specs.dataset import ColumnRole
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """How messages call what a table is held against.
+class SchemaOrigin:
+    """Where the expected columns come from, for messages.
 
     Attributes:
         since: ends the sentence that a column changed.
-        source: where what was expected comes from.
-        remedy: the next thing to do.
+        source: follows the expected dtype.
+        remedy: what to do.
     """
 
     since: str
@@ -29,48 +28,21 @@ class Against:
 
     def drift(self, what: str, where: str, found: str, expected: str) -> SchemaDriftError:
         """Return the refusal of a difference."""
-        told = f"{expected}, {self.source}"
-        return SchemaDriftError(f"{what} {self.since}", where=where, found=found, expected=told, remedy=self.remedy)
+        expected = f"{expected}, {self.source}"
+        return SchemaDriftError(f"{what} {self.since}", where=where, found=found, expected=expected, remedy=self.remedy)
 
 
-_FROZEN = Against(
+_FROZEN = SchemaOrigin(
     since="since the schema was frozen",
     source="as frozen",
-    remedy="raise dataset.schema_version (or the run parameter input_schema_version) if the change is meant; "
-    "else mend the data",
+    remedy="if the change is intended, raise dataset.schema_version (or the run parameter input_schema_version); "
+    "else correct the data",
 )
-OTHER_FILES = Against(
+OTHER_FILES = SchemaOrigin(
     since="from one file to another",
     source="as in the files before",
-    remedy="write the column alike in all files that are read together",
+    remedy="write the column with one dtype in all files that are read together",
 )
-
-
-def conform_dataset(dataset: Dataset, frozen: TableSchema, spec: DatasetSpec, *, where: str) -> Dataset:
-    """Return a partition's rows under the frozen schema: its dtypes, its order, its inferred roles.
-
-    Args:
-        dataset: rows as prepared.
-        frozen: the schema of the version's first data.
-        spec: the dataset; roles that it declares win over frozen ones.
-        where: asset and partition, for messages.
-
-    Raises:
-        SchemaDriftError: a column is missing, new, or cannot be converted without loss.
-    """
-    table = conform(dataset.table, frozen, where=where)
-    present = {column.name: column for column in dataset.schema.columns}
-    columns = []
-    for column in frozen.columns:
-        declared = spec.columns.get(column.name)
-        role = (declared.role if declared else None) or column.role
-        columns.append(
-            present[column.name].model_copy(update={"dtype": dtype_name(table.column(column.name).type), "role": role})
-        )
-    schema = TableSchema(version=frozen.version, columns=tuple(columns))
-    same = table.schema.equals(dataset.table.schema)
-    mark = dataset.fingerprint if same else fingerprint(table)
-    return Dataset(table=table, schema=schema, fingerprint=mark, notes=dataset.notes)
 
 
 def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
@@ -85,7 +57,7 @@ def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
     return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
 
 
-def conform(table: pa.Table, frozen: TableSchema, *, where: str, against: Against | None = None) -> pa.Table:
+def conform(table: pa.Table, frozen: TableSchema, *, where: str, origin: SchemaOrigin = _FROZEN) -> pa.Table:
     """Convert a table to the frozen dtypes and order, without loss.
 
     Integers become floats and whole floats integers when every value stays equal, times change their unit likewise,
@@ -96,36 +68,35 @@ def conform(table: pa.Table, frozen: TableSchema, *, where: str, against: Agains
         table: later rows.
         frozen: the schema to keep.
         where: asset and partition, or file, for messages.
-        against: how messages call what the table is held against; a frozen schema unless given.
+        origin: where the schema comes from, for messages.
 
     Raises:
         SchemaDriftError: names the column, what is frozen and what was found.
     """
-    against = against or _FROZEN
     extra = [name for name in table.column_names if name not in frozen.names and not _is_vacant(table.column(name))]
     if extra:
         found = f"dtype {table.column(extra[0]).type}"
-        raise against.drift(f"column '{extra[0]}' is new", where, found, "no such column")
+        raise origin.drift(f"column '{extra[0]}' is new", where, found, "no such column")
     missing = [name for name in frozen.names if name not in table.column_names]
     if missing:
-        raise against.drift(
+        raise origin.drift(
             f"column '{missing[0]}' is missing{did_you_mean(missing[0], table.column_names)}",
             where,
             f"columns {', '.join(table.column_names)}",
             frozen[missing[0]].dtype,
         )
     return pa.table(
-        {column.name: _converted(table.column(column.name), column, where, against) for column in frozen.columns}
+        {column.name: _converted(table.column(column.name), column, where, origin) for column in frozen.columns}
     )
 
 
-def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, against: Against) -> pa.ChunkedArray:
+def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, origin: SchemaOrigin) -> pa.ChunkedArray:
     if frozen.dtype == dtype_name(values.type) or (frozen.dtype == "null" and role_fits(frozen.role, values.type)):
         return values
     target = arrow_type(frozen.dtype)
     if target is not None and _is_vacant(values):
         return pa.chunked_array([pa.nulls(len(values), target)])
-    drift = against.drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
+    drift = origin.drift(f"column '{frozen.name}' changed its dtype", where, dtype_name(values.type), frozen.dtype)
     if target is None or not _are_alike(values.type, target):
         raise drift
     try:

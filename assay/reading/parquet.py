@@ -158,7 +158,7 @@ def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
     schemas = [_opened_parquet(part, keys, Unfolded(part.name, count.size)).schema for part in parts]
     dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
     common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
-    schema = conform(schemas[0].empty_table(), common, where=name, against=OTHER_FILES).schema
+    schema = conform(schemas[0].empty_table(), common, where=name, origin=OTHER_FILES).schema
     return BatchStream(schema, _batches_parquet(parts, keys, common, count))
 
 
@@ -239,5 +239,5 @@ def _batches_parquet(
 ) -> Iterator[pa.RecordBatch]:
     for part in parts:
         for batch in _opened_parquet(part, keys, count).batches:
-            table = conform(pa.Table.from_batches([batch]), common, where=part.name, against=OTHER_FILES)
+            table = conform(pa.Table.from_batches([batch]), common, where=part.name, origin=OTHER_FILES)
             yield from table.to_batches()

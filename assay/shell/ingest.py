@@ -26,8 +26,8 @@ from assay.errors import (
 )
 from assay.reading.batches import ReadOptions
 from assay.reading.files import dialect_in
-from assay.reading.partition_rows import LocalFile
 from assay.reading.sandbox import transcribe_in_child
+from assay.reading.source_files import LocalFile
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits

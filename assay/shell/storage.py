@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError
-from assay.reading.partition_rows import LocalFile
+from assay.reading.source_files import LocalFile
 from assay.specs.dataset import DataFormat
 
 

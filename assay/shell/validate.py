@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.data.dataset import Dataset, ValidatedDataset
-from assay.data.preparation import partition_span
+from assay.data.source_rows import partition_span
 from assay.errors import SpecError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
-from assay.reading.partition_rows import read_dataset
+from assay.reading.source_files import read_rows
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import DatasetSpec
@@ -106,7 +106,7 @@ def _read(spec: DatasetSpec, key: str | None, storage: Storage, where: str) -> D
     source = spec.source.replace("{partition}", key) if key is not None else spec.source
     with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
         files = storage.fetch(source, Path(folder))
-        dataset = read_dataset(files, spec, partition_key=key, where=where).dataset
+        dataset = read_rows(files, spec, where=where).partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
     return dataset
 

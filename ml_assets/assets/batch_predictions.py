@@ -9,9 +9,9 @@ import dagster as dg
 import pyarrow as pa
 
 from assay.data.dataset import Dataset
-from assay.data.schema import TableSchema, infer_schema
+from assay.data.schema import TableSchema
 from assay.promotion.scoring import score
-from assay.reading.partition_rows import read_rows
+from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
@@ -64,5 +64,6 @@ def _rows(
         validated = newest_validated(context, artifacts.artifacts(), spec)
         return validated.table, validated.schema
     with sources.fetched(dataset, None) as files:
-        table = read_rows(files, dataset, where=place_of(context)).table
-    return table, infer_schema(table, dataset, labelled=False)
+        where = place_of(context)
+        rows = read_rows(files, dataset, labelled=False, where=where).partition(None, where=where)
+    return rows.table, rows.schema

@@ -6,7 +6,7 @@ Does not belong here: how sources and formats are read.
 import dagster as dg
 
 from assay.data.dataset import Dataset
-from assay.reading.partition_rows import dataset_of, is_same_for_all_partitions, read_rows
+from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import partition_of, place_of, scope_of
@@ -22,7 +22,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     @pipeline_asset(
         spec,
         stage,
-        description="Rows of the source, read strictly and held against the frozen schema.",
+        description="Rows of the source, read strictly and converted to the frozen schema.",
     )
     def raw_dataset(
         context: dg.AssetExecutionContext,
@@ -31,13 +31,12 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
-        where, partition, frozen = place_of(context), partition_of(context), schema_registry.frozen(run_spec)
+        where, partition, version = place_of(context), partition_of(context), schema_registry.version_of(run_spec)
         with scope_of(context, lasting=is_same_for_all_partitions(run_spec.dataset)) as scope:
             files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run_spec.dataset, partition)))
             with quarantine.refusals(files, run_spec, where=where):
-                rows = scope.once("rows", lambda: read_rows(files, run_spec.dataset, where=where, frozen=frozen))
-                read = dataset_of(rows, run_spec.dataset, partition_key=partition, where=where, frozen=frozen)
-                dataset = schema_registry.conformed(read, run_spec, where=where)
+                rows = scope.once("rows", lambda: read_rows(files, run_spec.dataset, version, where=where))
+                dataset = rows.partition(partition, where=where)
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),

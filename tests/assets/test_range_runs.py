@@ -39,7 +39,7 @@ def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monk
         files_read.append(path.name)
         return transcribe_in_child(path, *rest, **options)
 
-    monkeypatch.setattr("assay.reading.partition_rows.transcribe_in_child", transcribe)
+    monkeypatch.setattr("assay.reading.source_files.transcribe_in_child", transcribe)
     result = monthly.materialize_range(*DATA, first="2020-12", last="2021-03")
     assert result.success, failure(result)
     assert len([event for event in result.all_events if event.is_step_start]) == 2

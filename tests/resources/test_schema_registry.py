@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 from object_stores import object_store_at
 
-from assay.data.preparation import prepare
+from assay.data.source_rows import source_rows
 from assay.errors import SchemaDriftError
-from assay.reading.partition_rows import ReadDataset
 from assay.specs import PipelineSpec
 from resources.schema_registry import SchemaRegistry
 
@@ -29,8 +28,9 @@ def pipeline(version=1, name="demo", **dataset):
 
 def conformed(registry, columns, spec=None):
     spec = spec or pipeline()
-    dataset = prepare(pa.table(columns), spec.dataset, partition_key=None, where="demo")
-    return registry.conformed(ReadDataset(dataset, None), spec, where="demo")
+    version = registry.version_of(spec)
+    rows = source_rows(pa.table(columns), spec.dataset, version, frozen=version.frozen())
+    return rows.partition(None, where="demo")
 
 
 FIRST = {"x": pa.array([1.5, 2.0]), "y": pa.array([1, 2])}
@@ -95,9 +95,9 @@ def test_of_two_at_once_one_freezes_and_the_other_conforms(registry):
 
     def run(kind, columns):
         spec = pipeline()
-        dataset = prepare(pa.table(columns), spec.dataset, partition_key=None, where=kind)
+        rows = source_rows(pa.table(columns), spec.dataset, registry.version_of(spec))
         start.wait()
-        results[kind] = registry.conformed(ReadDataset(dataset, None), spec, where=kind)
+        results[kind] = rows.partition(None, where=kind)
 
     whole = {"x": pa.array([1, 2]), "y": pa.array([1, 2])}
     threads = [

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.data.contract import arrow_type, conform, conform_dataset
-from assay.data.preparation import prepare
+from assay.data.contract import arrow_type, conform
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name, inferred_role
 from assay.errors import SchemaDriftError
-from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec
+from assay.specs.dataset import ColumnRole
 
 
 def frozen_of(**columns):
@@ -135,17 +134,3 @@ def test_a_column_that_was_empty_at_first_takes_a_dtype_that_fits_its_role():
 @pytest.mark.parametrize("kind", [*TYPES, pa.time32("ms"), pa.time64("us"), pa.duration("us"), pa.binary(), pa.null()])
 def test_dtype_names_name_their_types(kind):
     assert dtype_name(arrow_type(dtype_name(kind))) == dtype_name(kind)
-
-
-def test_a_dataset_keeps_frozen_roles_and_its_own_identity():
-    spec = DatasetSpec(source="x", target="y", columns={"d": ColumnSpec(role=ColumnRole.IGNORED)})
-    frozen = frozen_of(a=("double", "categorical"), d=("int64", "numeric"), y=("int64", "numeric"))
-    dataset = prepare(pa.table({"y": [1], "d": [1], "a": [2]}), spec, partition_key=None, where="")
-    result = conform_dataset(dataset, frozen, spec, where="")
-    assert {c.name: (c.dtype, str(c.role)) for c in result.schema.columns} == {
-        "a": ("double", "categorical"),
-        "d": ("int64", "ignored"),
-        "y": ("int64", "numeric"),
-    }
-    assert result.fingerprint != dataset.fingerprint
-    assert list(result.fingerprint.columns) == result.table.column_names

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn import datasets
 
-from assay.data.preparation import prepare
+from assay.data.source_rows import source_rows
 from assay.gate.judged_table import JudgedTable
 from assay.gate.sentinel.rules import SENTINEL_JUDGES
 from assay.specs.loading import load_pipeline
@@ -124,7 +124,8 @@ def flights():
 @pytest.mark.parametrize("pipeline", ["flight_delays", "flight_air_time"])
 def test_the_demo_raises_no_alarm(flights, pipeline):
     spec = load_pipeline(Path(__file__).parents[4] / "pipelines" / f"{pipeline}.yaml")
-    dataset = prepare(flights.filter(flights["arr_delay"].is_valid()), spec.dataset, partition_key="2013-01", where="")
+    landed = flights.filter(flights["arr_delay"].is_valid())
+    dataset = source_rows(landed, spec.dataset).partition("2013-01", where="")
     table = JudgedTable(dataset.table, dataset.schema)
 
     judged = {name: judge(table, spec) for name, judge in SENTINEL_JUDGES.items()}

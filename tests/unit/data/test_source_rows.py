@@ -1,4 +1,4 @@
-"""Rows of a file to rows of a partition."""
+"""Rows of a source to rows of a partition, under the frozen schema."""
 
 # ruff: noqa: DTZ001 - the bounds of partitions have no zone
 
@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.data import source_rows as module
 from assay.data.fingerprint import fingerprint
-from assay.data.preparation import derive_columns, partition_span, prepare, rows_of_partition
-from assay.errors import DataContractError, EmptyDataError, MissingColumnError
+from assay.data.frozen_schema import FrozenColumn, FrozenSchema
+from assay.data.source_rows import derive_columns, partition_span, rows_of_partition, source_rows
+from assay.errors import DataContractError, EmptyDataError, MissingColumnError, SchemaDriftError
 from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec, DerivedColumn, PartitionsSpec
 
 BY_MONTH = PartitionsSpec(by="month", column="t", start="2023-12")
@@ -23,7 +25,7 @@ def spec_of(**parts):
 
 
 def prepared(table, key=None, **parts):
-    return prepare(table, spec_of(**parts), partition_key=key, where="demo/raw_dataset")
+    return source_rows(table, spec_of(**parts)).partition(key, where="demo/raw_dataset")
 
 
 def derived(values, **comparison):
@@ -127,7 +129,7 @@ def test_dates_and_iso_texts_place_rows_too():
         assert dataset.table["y"].to_pylist() == [2]
 
 
-def test_an_empty_partition_tells_its_bounds_and_what_the_column_covers():
+def test_an_empty_partition_is_refused_with_its_bounds_and_the_columns_span():
     table = pa.table({"t": MOMENTS, "y": [1, 2, 3, 4]})
     with pytest.raises(EmptyDataError, match="no rows in this partition") as caught:
         prepared(table, key="2024-03", partitions=BY_MONTH)
@@ -147,7 +149,7 @@ def test_a_missing_partition_column_is_named():
         prepared(pa.table({"y": [1]}), key="2024-01", partitions=BY_MONTH)
 
 
-def test_iso_texts_become_times_unless_they_are_told_to_be_something_else():
+def test_iso_texts_become_times_unless_another_role_is_declared():
     texts = pa.array(["2024-01-31T10:00:00+02:00", None])
     table = pa.table({"a": texts, "b": texts, "y": texts, "c": ["2024-01-31", "soon"]})
     schema = prepared(table, columns={"b": ColumnSpec(role=ColumnRole.CATEGORICAL)}).schema
@@ -165,3 +167,86 @@ def test_more_rows_than_allowed_are_refused():
     with pytest.raises(DataContractError, match=r"dataset\.max_rows") as caught:
         prepared(pa.table({"y": [1, 2, 3]}), max_rows=2)
     assert (caught.value.found, caught.value.expected) == ("3 rows", "at most 2")
+
+
+class Version:
+    """A schema version that counts how often it is asked."""
+
+    def __init__(self, frozen=None):
+        self.current, self.asked = frozen, 0
+
+    def frozen(self):
+        return self.current
+
+    def freeze(self, first):
+        self.asked += 1
+        self.current = self.current or first
+        return self.current
+
+
+def frozen_of(**columns):
+    pairs = [(name, kind if isinstance(kind, tuple) else (kind, "numeric")) for name, kind in columns.items()]
+    found = tuple(FrozenColumn(name=name, dtype=dtype, role=ColumnRole(role)) for name, (dtype, role) in pairs)
+    return FrozenSchema(version=1, columns=found)
+
+
+def under(frozen, table, *, labelled=True, **parts):
+    return source_rows(pa.table(table), spec_of(**parts), Version(frozen), frozen=frozen, labelled=labelled)
+
+
+def test_rows_take_frozen_dtypes_and_roles_and_have_an_identity_of_their_own():
+    frozen = frozen_of(a=("double", "categorical"), d="int64", y="int64")
+    ignored = {"d": ColumnSpec(role=ColumnRole.IGNORED)}
+    dataset = under(frozen, {"y": [1], "d": [1], "a": [2]}, columns=ignored).partition(None, where="")
+    assert {c.name: (c.dtype, str(c.role)) for c in dataset.schema.columns} == {
+        "a": ("double", "categorical"),
+        "d": ("int64", "ignored"),
+        "y": ("int64", "numeric"),
+    }
+    assert dataset.fingerprint == fingerprint(dataset.table)
+
+
+def test_the_first_partition_freezes_the_schema_that_the_next_one_keeps():
+    version = Version()
+    moments = [dt.datetime(2024, 1, 1), dt.datetime(2024, 2, 1)]
+    table = pa.table({"t": moments, "y": [1, 2], "a": [None, "x"]})
+    rows = source_rows(table, spec_of(partitions=BY_MONTH), version)
+    first = rows.partition("2024-01", where="")
+    assert rows.partition("2024-02", where="").table.column_names == first.table.column_names
+    assert version.asked == 1
+    assert version.current.dtypes == {"t": "timestamp[us]", "y": "int64", "a": "string"}
+
+
+def test_written_values_are_converted_and_rows_are_hashed_once(monkeypatch):
+    calls = []
+    for name in ("with_values_read", "fingerprint"):
+        genuine = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, genuine=genuine, name=name: calls.append(name) or genuine(*given)
+        )
+    under(frozen_of(a="timestamp[us]", y="double"), {"a": ["2024-01-01"], "y": [1]}).partition(None, where="")
+    assert calls == ["with_values_read", "fingerprint"]
+
+
+def test_rows_without_labels_keep_the_frozen_dtypes_and_may_lack_columns_and_have_others():
+    frozen = frozen_of(code=("string", "categorical"), size="double", gone="int64", y="int64")
+    late = DerivedColumn(column="gone", at_least=1.0)
+    rows = under(frozen, {"size": [1], "note": ["x"], "code": ["7.00"]}, labelled=False, derive={"y": late})
+    dataset = rows.partition(None, where="")
+    assert dataset.table.to_pydict() == {"code": ["7.00"], "size": [1.0], "note": ["x"]}
+    assert dataset.schema["size"].dtype == "double"
+    assert dataset.schema["code"].role is ColumnRole.CATEGORICAL
+    with pytest.raises(SchemaDriftError, match="'code' changed its dtype"):
+        under(frozen, {"size": [1.0], "code": [7.0]}, labelled=False).partition(None, where="")
+
+
+def test_rows_without_labels_freeze_nothing():
+    version = Version()
+    source_rows(pa.table({"a": [1]}), spec_of(), version, labelled=False).partition(None, where="")
+    assert version.asked == 0
+
+
+def test_rows_without_labels_get_derived_features():
+    old = DerivedColumn(column="age", at_least=60.0)
+    dataset = under(None, {"age": [59, 60]}, labelled=False, derive={"old": old}).partition(None, where="")
+    assert dataset.table["old"].to_pylist() == [False, True]

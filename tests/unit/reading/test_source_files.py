@@ -1,4 +1,4 @@
-"""Several files as one dataset."""
+"""Several files as one table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from assay.errors import EmptyDataError, SchemaDriftError
 from assay.reading.files import transcribe
-from assay.reading.partition_rows import read_dataset, stacked
+from assay.reading.source_files import read_rows
 from assay.specs.dataset import DataFormat, DatasetSpec
 
 
@@ -28,7 +28,7 @@ def read_files(tmp_path):
             path.write_text(content)
             files.append(File(path, f"s3://b/{number}.csv"))
         spec = DatasetSpec(source="s3://b/*.csv", target="y")
-        return read_dataset(files, spec, partition_key=None, where="demo", transcriber=transcribe).dataset.table
+        return read_rows(files, spec, where="demo", transcriber=transcribe).table
 
     return read
 
@@ -50,10 +50,10 @@ def test_a_column_that_is_empty_at_first_takes_the_later_files_type(read_files):
     assert read_files("a,y\n,1\n", "a,y\nx,2\n")["a"].to_pylist() == [None, "x"]
 
 
-def test_files_whose_column_is_empty_take_the_others_type():
-    tables = [pa.table({"a": column}) for column in (pa.nulls(1), pa.array(["x", None]), pa.nulls(1))]
-    files = [File(Path(), str(number)) for number in range(3)]
-    assert stacked(tables, files)["a"].to_pylist() == [None, "x", None, None]
+def test_files_whose_column_is_empty_take_the_others_type(read_files):
+    table = read_files("a,y\n,1\n", "a,y\nx,2\n,3\n", "a,y\n,4\n")
+    assert table["a"].to_pylist() == [None, "x", None, None]
+    assert table["a"].type == pa.string()
 
 
 @pytest.mark.parametrize("later", ["a,y\nx,1\n", "b,y\n1,1\n", "a,y,b\n1,1,1\n"])

@@ -1,0 +1,255 @@
+"""The rows of a source under the frozen schema, and the partitions that are cut from them."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.contract import conform
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.frozen_schema import FrozenSchema, freeze
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name, infer_schema, require_column
+from assay.data.written_values import with_values_read
+from assay.errors import DataContractError, EmptyDataError
+from assay.specs.dataset import CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec
+
+
+class SchemaVersion(Protocol):
+    """One schema version of one pipeline's data."""
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return the frozen schema; None before the version's first data."""
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Freeze the schema of the first data, and return the frozen one: another run may have been first."""
+
+
+@dataclass(slots=True)
+class SourceRows:
+    """Rows of a source, read and converted once; any number of partitions is cut from them.
+
+    Attributes:
+        table: all rows; texts that write down times or grouped numbers are converted.
+        spec: the dataset, with the dialect that the rows were read by.
+        frozen: the schema that all rows must keep; None before the version's first data.
+        version: freezes the schema of the first partition; None where no schema is kept.
+        detected: the dialect that was detected in the files, to be frozen with the schema.
+        labelled: whether the rows have a target. Rows that are only predicted are checked against the same frozen
+            schema, may lack columns and have further ones, and never freeze a schema.
+    """
+
+    table: pa.Table
+    spec: DatasetSpec
+    frozen: FrozenSchema | None
+    version: SchemaVersion | None
+    detected: CsvDialect | None
+    labelled: bool
+
+    def partition(self, key: str | None, *, where: str) -> Dataset:
+        """Cut one partition: select its rows, add derived columns, and apply the frozen schema.
+
+        Args:
+            key: the partition; None without partitions.
+            where: asset and partition, for messages.
+
+        Returns:
+            The partition's rows. Its notes say how many rows were selected and what was derived.
+
+        Raises:
+            MissingColumnError: a column that the spec names is absent.
+            SchemaDriftError: the rows differ from the frozen schema in a way that no lossless conversion removes.
+            DataContractError: a column's type does not fit its use, or there are more rows than `max_rows`.
+            EmptyDataError: no row falls into the partition.
+        """
+        selected, undated = self._selected(key, where)
+        table = derive_columns(selected, self.spec, labelled=self.labelled)
+        if self.labelled:
+            _require_at_most(self.spec.max_rows, table, where)
+        schema = infer_schema(table, self.spec, labelled=self.labelled)
+        if self.frozen is None and self.version is not None and self.labelled:
+            self.frozen = self.version.freeze(freeze(schema, self.detected))
+        if self.frozen is not None:
+            table = self._conformed(table, self.frozen.table_schema, where)
+            schema = _with_frozen_roles(schema, table, self.frozen, self.spec)
+        notes = {"rows": f"{table.num_rows} of the {self.table.num_rows} rows read"} | undated
+        if self.spec.derive:
+            notes["derived columns"] = ", ".join(name for name in self.spec.derive if name in table.column_names)
+        return Dataset(table=table, schema=schema, fingerprint=fingerprint(table), notes=notes)
+
+    def _conformed(self, table: pa.Table, frozen: TableSchema, where: str) -> pa.Table:
+        if self.labelled:
+            return conform(table, frozen, where=where)
+        known = [name for name in frozen.names if name in table.column_names and name != self.spec.target]
+        conformed = conform(table.select(known), frozen.project(tuple(known)), where=where)
+        for name in table.column_names:
+            if name not in known:
+                conformed = conformed.append_column(name, table.column(name))
+        return conformed
+
+    def _selected(self, key: str | None, where: str) -> tuple[pa.Table, dict[str, str]]:
+        """Return the partition's rows, and a note on rows that belong to no partition."""
+        partitions = self.spec.partitions
+        if key is None or partitions.column is None or not partitions.is_time:
+            return self.table, {}
+        undated = _column(self.table, partitions.column).null_count
+        notes = {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
+        return rows_of_partition(self.table, partitions, key, where=where), notes
+
+
+def source_rows(
+    table: pa.Table,
+    spec: DatasetSpec,
+    version: SchemaVersion | None = None,
+    *,
+    frozen: FrozenSchema | None = None,
+    detected: CsvDialect | None = None,
+    labelled: bool = True,
+) -> SourceRows:
+    """Convert the written values of a source's rows, once.
+
+    Texts that are all dates or times, in ISO 8601 or the dialect's format, become times, unless they are the target,
+    frozen as text, or another role is declared; digits in groups become numbers.
+
+    Args:
+        table: rows of all files.
+        spec: the dataset.
+        version: where the schema is frozen; None where no schema is kept.
+        frozen: the schema that `version` has now.
+        detected: the dialect that was detected in the files.
+        labelled: whether the rows have a target.
+
+    Raises:
+        DataContractError: a column declared as datetime holds other text.
+    """
+    dialect = detected or (frozen.dialect if frozen else None) or spec.dialect
+    effective = spec.model_copy(update={"dialect": dialect})
+    converted = with_values_read(table, effective, frozen.dtypes if frozen else {})
+    return SourceRows(converted, effective, frozen, version, detected, labelled)
+
+
+def _require_at_most(rows: int | None, table: pa.Table, where: str) -> None:
+    if rows is not None and table.num_rows > rows:
+        raise DataContractError(
+            "there are more rows than dataset.max_rows allows",
+            where=where,
+            found=f"{table.num_rows} rows",
+            expected=f"at most {rows}",
+            remedy="raise dataset.max_rows, or use smaller partitions",
+        )
+
+
+def _with_frozen_roles(inferred: TableSchema, table: pa.Table, frozen: FrozenSchema, spec: DatasetSpec) -> TableSchema:
+    """Return the schema of conformed rows: declared roles win over frozen ones, and frozen ones over inferred ones."""
+    roles = {column.name: column.role for column in frozen.columns}
+
+    def column_schema(name: str) -> ColumnSchema:
+        declared = spec.columns[name].role if name in spec.columns else None
+        role = declared or roles.get(name) or inferred[name].role
+        return inferred[name].model_copy(update={"dtype": dtype_name(table.column(name).type), "role": role})
+
+    return TableSchema(version=frozen.version, columns=tuple(map(column_schema, table.column_names)))
+
+
+def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, where: str) -> pa.Table:
+    """Return the rows whose partition column falls into one time partition; times with a zone are compared in UTC.
+
+    Raises:
+        MissingColumnError: there is no such column.
+        DataContractError: the column holds neither dates nor times.
+        EmptyDataError: no row does; gives the span that the column covers.
+    """
+    name = str(partitions.column)
+    column = _column(table, name)
+    if not pa.types.is_timestamp(column.type) and not pa.types.is_date(column.type):
+        raise DataContractError(
+            f"the partition column '{name}' is no date or time",
+            where=where,
+            found=f"dtype {column.type}",
+            expected="a date, a time, or ISO 8601 text such as 2013-01-31T18:00:00",
+            remedy="correct the values that are not ISO 8601, or set another dataset.partitions.column",
+        )
+    start, end = partition_span(partitions, key)
+    unit = pa.timestamp(column.type.unit if pa.types.is_timestamp(column.type) else "us")
+    moments = column.cast(unit)
+    inside = pc.and_(pc.greater_equal(moments, pa.scalar(start, unit)), pc.less(moments, pa.scalar(end, unit)))
+    selected = table.filter(inside)
+    if selected.num_rows == 0:
+        span = pc.min_max(moments).as_py()
+        raise EmptyDataError(
+            "the source has no rows in this partition",
+            where=where,
+            found=f"'{name}' from {span['min']} to {span['max']}",
+            expected=f"rows from {start} up to {end}",
+            remedy="choose another partition, or check the source",
+        )
+    return selected
+
+
+def partition_span(partitions: PartitionsSpec, key: str) -> tuple[dt.datetime, dt.datetime]:
+    """Return the start (inside) and end (outside) of a time partition, without zone."""
+    start = dt.datetime.strptime(key, partitions.key_format)  # noqa: DTZ007 - partition keys have no zone
+    if partitions.by == "year":
+        return start, start.replace(year=start.year + 1)
+    if partitions.by == "month":
+        return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    length = {"hour": dt.timedelta(hours=1), "day": dt.timedelta(days=1), "week": dt.timedelta(days=7)}
+    return start, start + length[partitions.by]
+
+
+def derive_columns(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True) -> pa.Table:
+    """Append the derived columns: boolean, and missing where the compared value is.
+
+    Args:
+        table: the rows.
+        spec: the dataset.
+        labelled: whether the rows have a target. Rows that are only predicted get no derived target, and no column
+            derived from a column that they lack.
+
+    Raises:
+        MissingColumnError: a column to compare is absent.
+        DataContractError: a derived name is taken, or the values cannot be compared.
+    """
+    for name, derived in spec.derive.items():
+        if not labelled and (name == spec.target or derived.column not in table.column_names):
+            continue
+        if name in table.column_names:
+            raise DataContractError(
+                f"column '{name}' exists already",
+                where=f"dataset.derive.{name}",
+                remedy="give the derived column another name",
+            )
+        require_column(table, derived.column, where=f"dataset.derive.{name}.column")
+        table = table.append_column(name, _compared(table.column(derived.column), derived, name))
+    return table
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "greater_than": pc.greater,
+    "at_least": pc.greater_equal,
+    "less_than": pc.less,
+    "at_most": pc.less_equal,
+}
+_ONE_OF = ("one_of", lambda column, values: pc.is_in(column, pa.array(list(values))))
+
+
+def _compared(column: pa.ChunkedArray, derived: DerivedColumn, name: str) -> pa.ChunkedArray:
+    try:
+        present = pc.invert(pc.is_null(column, nan_is_null=True))
+        field, compare = next((item for item in _COMPARISONS.items() if getattr(derived, item[0]) is not None), _ONE_OF)
+        return pc.if_else(present, compare(column, getattr(derived, field)), pa.scalar(None, pa.bool_()))
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataContractError(
+            f"the values of '{derived.column}' cannot be compared",
+            where=f"dataset.derive.{name}",
+            found=f"dtype {column.type}",
+            expected="a dtype that fits the comparison",
+        ) from error
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    require_column(table, name, where="dataset.partitions.column")
+    return table.column(name)

@@ -1,0 +1,146 @@
+"""All files of a source as one table of rows."""
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from assay.data.contract import OTHER_FILES, arrow_type, common_column, conform
+from assay.data.frozen_schema import FrozenSchema
+from assay.data.schema import TableSchema
+from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
+from assay.errors import EmptyDataError
+from assay.reading.arrow_files import Layout
+from assay.reading.batches import ReadOptions
+from assay.reading.files import dialect_in, mapped_table
+from assay.reading.sandbox import transcribe_in_child
+from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec
+
+_READERS = 2
+"""Files read at once; each has a process of its own."""
+
+
+class LocalFile(Protocol):
+    """A file of the source on this machine."""
+
+    @property
+    def path(self) -> Path:
+        """The local path."""
+
+    @property
+    def uri(self) -> str:
+        """The address that it came from."""
+
+    @property
+    def data_format(self) -> DataFormat | None:
+        """Its format where the source knows it; None where the spec's format applies."""
+
+
+class Transcriber(Protocol):
+    """Reads one file into an Arrow file: `reading.transcribe`, or the same in a child process."""
+
+    def __call__(self, path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
+        """Write the rows of `path` to `target`."""
+
+
+def read_rows(
+    files: Sequence[LocalFile],
+    spec: DatasetSpec,
+    version: SchemaVersion | None = None,
+    *,
+    where: str,
+    labelled: bool = True,
+    transcriber: Transcriber | None = None,
+) -> SourceRows:
+    """Read the files in order, each in a process of its own, as rows from which partitions are cut.
+
+    Args:
+        files: at least one file; later ones must keep the first one's columns.
+        spec: the dataset.
+        version: its schema version: texts are read as text where they are frozen as text, and a frozen dialect is used;
+            None where no schema is kept.
+        where: asset and partition, for messages.
+        labelled: whether the rows have a target, see `SourceRows`.
+        transcriber: what reads a file; a confined child process unless given.
+
+    Raises:
+        SourceError: a file cannot be read.
+        SchemaDriftError: a later file has other columns than the first.
+        DataContractError: a column declared as datetime holds other text.
+    """
+    if not files:
+        raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
+    frozen = version.frozen() if version is not None else None
+    table, detected = _read_files(
+        files, _options(spec, frozen), transcriber or partial(transcribe_in_child, limits=spec.limits)
+    )
+    return source_rows(table, spec, version, frozen=frozen, detected=detected, labelled=labelled)
+
+
+def _read_files(
+    files: Sequence[LocalFile], options: ReadOptions, transcriber: Transcriber
+) -> tuple[pa.Table, CsvDialect | None]:
+    """Return all rows, and the dialect that was detected in the first file."""
+    with tempfile.TemporaryDirectory(prefix="assay-rows-") as folder:
+
+        def table_of(number: int, options: ReadOptions) -> pa.Table:
+            file, target = files[number], Path(folder, f"{number}.arrow")
+            transcriber(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
+            return mapped_table(target)
+
+        first = table_of(0, options)
+        # what is text in one file, as 00123, is text in the next, whose codes may all be without zeros
+        texts = {field.name: field.type for field in first.schema if pa.types.is_string(field.type)}
+        detected = dialect_in(first)
+        later = replace(options, dialect=detected or options.dialect, frozen={**texts, **options.frozen})
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = [first, *pool.map(lambda number: table_of(number, later), range(1, len(files)))]
+    return _stacked([table.replace_schema_metadata() for table in tables], files), detected
+
+
+def is_same_for_all_partitions(spec: DatasetSpec) -> bool:
+    """Return whether every partition is cut from the same files, by a column."""
+    texts = (spec.source, *(value for value in spec.parameters.values() if isinstance(value, str)))
+    return spec.partitions.column is not None and not any("{partition}" in text for text in texts)
+
+
+def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
+    dtypes = {name: arrow_type(dtype) for name, dtype in (frozen.dtypes if frozen else {}).items()}
+    return ReadOptions(
+        data_format=spec.format,
+        dialect=(frozen.dialect if frozen else None) or spec.dialect,
+        member=spec.member,
+        sheet=spec.sheet,
+        frozen={name: dtype for name, dtype in dtypes.items() if dtype is not None},
+    )
+
+
+def _of_file(options: ReadOptions, file: LocalFile) -> ReadOptions:
+    return options if file.data_format is None else replace(options, data_format=file.data_format)
+
+
+def _stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table:
+    """Append tables under the columns of the first; whole numbers widen to floats where a later file has fractions.
+
+    Raises:
+        SchemaDriftError: a later file has other columns, or values that the first one's dtypes cannot hold.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    dtypes = {
+        name: [_dtype_of_values(table.column(name)) for table in tables if name in table.column_names]
+        for name in tables[0].column_names
+    }
+    common = TableSchema(version=1, columns=tuple(common_column(name, found) for name, found in dtypes.items()))
+    pairs = zip(tables, files, strict=True)
+    conformed = [conform(table, common, where=file.uri, origin=OTHER_FILES) for table, file in pairs]
+    return pa.concat_tables(conformed)
+
+
+def _dtype_of_values(column: pa.ChunkedArray) -> pa.DataType:
+    return pa.null() if column.null_count == len(column) else column.type
