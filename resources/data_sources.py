@@ -1,7 +1,4 @@
-"""Sources as a Dagster resource: a pipeline's objects, listed or brought to local files.
-
-Does not belong here: schemes (`resources.sources`), what the bytes mean (`assay.reading`).
-"""
+"""The sources of pipelines as a Dagster resource: objects listed, or copied to local files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,19 +13,19 @@ from assay.specs.dataset import DatasetSpec
 from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
 from resources.sources.address import without_secrets
-from resources.sources.interface import FetchedFile, Source, SourceObject
-from resources.sources.opening import Access, expand_source, open_source, variables_of
+from resources.sources.interface import Access, FetchedFile, Source, SourceObject
+from resources.sources.opening import expand_source, open_source, variables_of
 from resources.sources.query import query_of
-from resources.sources.web_policy import WebPolicy
+from resources.sources.web_connection import WebPolicy
 
 
 class DataSources(dg.ConfigurableResource[None]):
-    """Reads the sources of pipelines.
+    """Lists and fetches the sources of pipelines.
 
     Attributes:
         s3: makes the client for `s3://`.
-        https_allowed_hosts: patterns of hosts that may be asked; any public host unless given.
-        https_allow_private: whether hosts of the private network may be asked.
+        https_allowed_hosts: patterns of hosts that may be requested; any public host when empty.
+        https_allow_private: whether hosts of private networks may be requested.
         query_seconds: how long one query may take.
     """
 
@@ -38,7 +35,7 @@ class DataSources(dg.ConfigurableResource[None]):
     query_seconds: float = 600.0
 
     def listing(self, spec: DatasetSpec) -> Source:
-        """Return the source whose objects are those of all partitions; there may be none yet.
+        """Return the source with the objects of all partitions; it may be empty.
 
         Raises:
             SourceError: there is no such source.
@@ -47,18 +44,18 @@ class DataSources(dg.ConfigurableResource[None]):
 
     @contextmanager
     def fetched(self, spec: DatasetSpec, partition_key: str | None) -> Iterator[list[FetchedFile]]:
-        """Bring the objects of one partition to local files, for the length of a `with`.
+        """Copy the objects of one partition to local files, for the length of a `with`.
 
         Raises:
             SourceError: there is no such object, or it cannot be read.
         """
-        with _variables_told(spec.source):
+        with _naming_variables(spec.source):
             source, items = self._objects_of(spec, partition_key)
         if not items:
             raise SourceNotFoundError(
                 "the source matches no object",
                 where=without_secrets(spec.source) + (f", partition {partition_key}" if partition_key else ""),
-                remedy="mend dataset.source, or wait for data",
+                remedy="correct dataset.source, or wait for data",
             )
         with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
             yield [source.fetch(item, Path(folder)) for item in items]
@@ -66,7 +63,7 @@ class DataSources(dg.ConfigurableResource[None]):
     def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
         if spec.partitions.by == "object" and partition_key is not None:
             source = self._open(spec.source, spec, None)
-            return source, source.those(lambda uri: partition_key_of(uri, spec) == partition_key)
+            return source, source.matching(lambda uri: partition_key_of(uri, spec) == partition_key)
         source = self._open(spec.source, spec, partition_key)
         return source, source.objects()
 
@@ -82,8 +79,8 @@ class DataSources(dg.ConfigurableResource[None]):
 
 
 @contextmanager
-def _variables_told(template: str) -> Iterator[None]:
-    """Add to "not found" which variables decide where the source is."""
+def _naming_variables(template: str) -> Iterator[None]:
+    """Name the variables of a source in its "not found" error."""
     try:
         yield
     except SourceNotFoundError as error:

@@ -11,9 +11,9 @@ from assay.errors import SourceNotFoundError, StorageError
 from resources.s3 import shared_client
 from resources.settings import Settings, source_environment
 from resources.sources.address import refuse_credentials, without_secrets
-from resources.sources.interface import FetchedFile
-from resources.sources.opening import Access, expand_source, open_source
-from resources.sources.web_policy import WebPolicy
+from resources.sources.interface import Access, FetchedFile
+from resources.sources.opening import expand_source, open_source
+from resources.sources.web_connection import WebPolicy
 from resources.store.interface import ObjectStore
 from resources.store.opening import open_store
 

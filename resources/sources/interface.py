@@ -1,14 +1,17 @@
-"""What every scheme offers.
-
-Does not belong here: any scheme.
-"""
+"""What every source offers, and how it is registered."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.specs.dataset import DataFormat
+from resources.sources.query import Query
+from resources.sources.web_connection import ANY_PUBLIC_HOST, WebPolicy
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +19,9 @@ class SourceObject:
     """One object of a source.
 
     Attributes:
-        uri: its full name, without credentials.
-        version: changes whenever its content does.
-        size: bytes; None where the scheme does not tell.
+        uri: full name, without credentials.
+        version: changes with the content; empty where the source reports none.
+        size: bytes; None where unknown.
     """
 
     uri: str
@@ -28,13 +31,13 @@ class SourceObject:
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """An object brought to this machine.
+    """An object as a local file.
 
     Attributes:
         path: the file.
         uri: where it came from.
         version: of the object.
-        data_format: where the source knows it; None where the pipeline says.
+        data_format: where the source decides it; None where the pipeline does.
     """
 
     path: Path
@@ -44,12 +47,12 @@ class FetchedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A stretch of a listing.
+class ListingPage:
+    """One page of a listing.
 
     Attributes:
-        objects: all objects of the stretch, by URI.
-        last: up to which URI it goes; None where the listing ends.
+        objects: by URI.
+        last: the page's last URI; None at the end of the listing.
     """
 
     objects: list[SourceObject]
@@ -57,41 +60,75 @@ class Page:
 
 
 class Source(ABC):
-    """One address: a single object, or a glob over several."""
+    """One address: a single object, or several."""
 
     @abstractmethod
     def objects(self) -> list[SourceObject]:
-        """List what the address names, by URI; empty when a glob matches nothing.
+        """List the objects by URI; empty when a glob matches nothing.
 
         Raises:
             SourceError: the address cannot be listed.
         """
 
-    def those(self, meant: Callable[[str], bool]) -> list[SourceObject]:
-        """List the objects whose URI is meant.
+    def matching(self, wanted: Callable[[str], bool]) -> list[SourceObject]:
+        """List the objects whose URI is wanted.
 
         Raises:
             SourceError: the address cannot be listed.
         """
-        return [item for item in self.objects() if meant(item.uri)]
+        return [item for item in self.objects() if wanted(item.uri)]
 
-    def page(self, after: str | None, limit: int) -> Page:
-        """List a stretch of what `objects` lists, at a cost that does not grow with the rest of it.
+    def page(self, after: str | None, limit: int) -> ListingPage:
+        """List one page of `objects`, at a cost that does not grow with the rest.
 
         Args:
-            after: the stretch begins after this URI; None for the first.
-            limit: how many names to go through; a source whose names are dear may end the stretch earlier.
+            after: the page starts after this URI; None for the first page.
+            limit: names to read; a source that reads names slowly may return a shorter page.
 
         Raises:
             SourceError: the address cannot be listed.
         """
         found = [item for item in self.objects() if after is None or item.uri > after]
-        return Page(found[:limit], found[limit - 1].uri if len(found) > limit else None)
+        return ListingPage(found[:limit], found[limit - 1].uri if len(found) > limit else None)
 
     @abstractmethod
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
-        """Bring one object to a file below `folder`, or name it where it already is a local file.
+        """Copy one object to a file below `folder`, or return its path if it is a local file.
 
         Raises:
             SourceError: the object cannot be read.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a deployment gives its sources.
+
+    Attributes:
+        s3_client: creates the client; called for `s3://` only.
+        web: which hosts may be requested.
+        connections: URLs of SQL databases by name; they hold passwords.
+        query_seconds: how long one query may take.
+    """
+
+    s3_client: "Callable[[], S3Client]"
+    web: WebPolicy = ANY_PUBLIC_HOST
+    connections: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind:
+    """Registry entry of a source: what its addresses are, and how they are opened.
+
+    Attributes:
+        schemes: of its addresses; `file` stands for paths.
+        form: of its addresses, for messages.
+        open: returns the source of an address; None for a database.
+        query: returns the source of a database's address and a query; None for files.
+    """
+
+    schemes: tuple[str, ...]
+    form: str
+    open: Callable[[str, Access], Source] | None = None
+    query: Callable[[str, Access, Query], Source] | None = None

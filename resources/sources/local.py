@@ -1,9 +1,7 @@
 """Local files, folders and globs.
 
-Names of local files that match a pattern, found without looking at the files.
-
-A folder of 100,000 files is listed in a twentieth of a second this way; asking for each file's state takes many times
-that.
+Names are matched without reading the files' state: a folder of 100,000 files is listed in 0.05 s, where one `stat` for
+each file takes many times longer.
 """
 
 import fnmatch
@@ -19,10 +17,10 @@ from pathlib import Path
 
 from assay.errors import SourceError, SourceNotFoundError
 from resources.sources.address import is_glob, is_part
-from resources.sources.interface import FetchedFile, Page, Source, SourceObject
+from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
 
 _ONE_DATASET = (".parquet", ".pq")
-"""A folder of such a name is one object, as its writers mean it."""
+"""A folder with such a suffix is one data set, so one object."""
 _ANY_DEPTH = "**"
 
 
@@ -32,13 +30,13 @@ def is_dataset_name(name: str) -> bool:
 
 
 def names_matching(pattern: str) -> list[str]:
-    """Return the files that match, and the folders that are one object, in order; names that begin with `.` do not.
+    """Return the matching files and folders that are one object, in order; hidden names do not match.
 
     Args:
         pattern: a path; `*` stays inside one folder, `**` spans any number of them.
 
     Raises:
-        OSError: a folder cannot be read; one that is not there is empty.
+        OSError: a folder cannot be read; a missing one is empty.
     """
     root = "/" if pattern.startswith("/") else ""
     return sorted(set(_walk(root, [part for part in pattern.split("/") if part])))
@@ -72,7 +70,7 @@ def _walk(prefix: str, patterns: Sequence[str]) -> list[str]:
 def _any_depth(prefix: str, rest: Sequence[str]) -> list[str]:
     found = _walk(prefix, rest)
     for entry in _entries(prefix, "*"):
-        # a link may lead in a circle; what is listed as one object is not listed again by its files
+        # links may form a cycle; the files of a folder that is one object are not listed again
         if entry.is_dir(follow_symlinks=False):
             is_whole = len(rest) == 1 and is_dataset_name(entry.name) and fnmatch.fnmatchcase(entry.name, rest[0])
             found += [] if is_whole else _any_depth(f"{prefix}{entry.name}/", rest)
@@ -87,12 +85,12 @@ def _entries(prefix: str, pattern: str) -> "list[os.DirEntry[str]]":
                 return [entry for entry in entries if matches(entry.name)]
             shown = [entry for entry in entries if entry.name[0] != "."]
     except (FileNotFoundError, NotADirectoryError):
-        return []  # a folder may come with its first file
+        return []  # a folder may be created with its first file
     if pattern == "*":
         return shown
     ending = pattern[1:]
     if pattern[0] == "*" and not is_glob(ending):
-        return [entry for entry in shown if entry.name.endswith(ending)]  # a third of a regular expression's time
+        return [entry for entry in shown if entry.name.endswith(ending)]  # three times faster than the regex
     return [entry for entry in shown if matches(entry.name)]
 
 
@@ -108,25 +106,25 @@ class LocalSource(Source):
         self._listed: list[str] = []
 
     def objects(self) -> list[SourceObject]:
-        """List the files; a path without wildcards must exist, and one that exists is no glob.
+        """List the files; a path without wildcards must exist, and an existing path is not a glob.
 
-        A folder stands for every file below it, but one called `*.parquet` for itself.
+        A folder stands for every file below it, a folder named `*.parquet` for itself.
         """
-        return self.those(lambda _: True)
+        return self.matching(lambda _: True)
 
-    def those(self, meant: Callable[[str], bool]) -> list[SourceObject]:
-        """List the files that are meant; the others are not looked at."""
-        with self._told():
-            return [_described(name) for name in self._names() if meant(name)]
+    def matching(self, wanted: Callable[[str], bool]) -> list[SourceObject]:
+        """List the wanted files; the state of others is not read."""
+        with self._as_source_error():
+            return [_described(name) for name in self._names() if wanted(name)]
 
-    def page(self, after: str | None, limit: int) -> Page:
-        """List a stretch; names are looked at once for all stretches, files for the stretch alone."""
-        with self._told():
+    def page(self, after: str | None, limit: int) -> ListingPage:
+        """List one page; names are read once for all pages, the state of files for this page only."""
+        with self._as_source_error():
             names = self._listed = self._listed or self._names()
             first = bisect_right(names, after) if after is not None else 0
             page = names[first : first + limit]
             items = [item for name in page if (item := _described_if_there(name))]
-            return Page(items, page[-1] if len(names) > first + limit else None)
+            return ListingPage(items, page[-1] if len(names) > first + limit else None)
 
     def _names(self) -> list[str]:
         path = Path(self._address).expanduser()
@@ -136,24 +134,24 @@ class LocalSource(Source):
             return [name for name in names_below(str(path)) if is_part(Path(name).relative_to(path).as_posix())]
         if not is_glob(self._address):
             if self._address.endswith("/"):
-                return []  # a folder may come with its first file, as in S3
+                return []  # as in S3, a folder may be created with its first file
             raise SourceNotFoundError(
                 "the source does not exist",
                 where=self._address,
                 found=f"no file {path.absolute()}",
-                remedy="mend dataset.source, or set the run parameter data_source",
+                remedy="correct dataset.source, or set the run parameter data_source",
             )
         return names_matching(str(path))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_source_error(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:  # a folder that may not be entered, a name that is too long
+        except OSError as error:  # a folder without permission, a name that is too long
             raise SourceError("the source cannot be read", where=self._address, found=str(error.strerror)) from error
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - a local file stays where it is
-        """Name the file where it is."""
+        """Return the file itself."""
         return FetchedFile(path=Path(item.uri), uri=item.uri, version=item.version)
 
 
@@ -161,7 +159,7 @@ def _described_if_there(name: str) -> SourceObject | None:
     try:
         return _described(name)
     except FileNotFoundError:
-        return None  # deleted since its name was listed
+        return None  # deleted after its name was listed
 
 
 def _described(name: str) -> SourceObject:
@@ -170,6 +168,9 @@ def _described(name: str) -> SourceObject:
     if stat.S_ISREG(state.st_mode):
         return SourceObject(uri=name, version=f"{state.st_mtime_ns}-{state.st_size}", size=state.st_size)
     states = {part.relative_to(path).as_posix(): part.stat() for part in path.rglob("*") if part.is_file()}
-    told = "".join(f"{name}\0{states[name].st_mtime_ns}-{states[name].st_size}\n" for name in sorted(states))
-    version = f"sha256-{hashlib.sha256(told.encode(errors='surrogateescape')).hexdigest()}"
+    listing = "".join(f"{name}\0{states[name].st_mtime_ns}-{states[name].st_size}\n" for name in sorted(states))
+    version = f"sha256-{hashlib.sha256(listing.encode(errors='surrogateescape')).hexdigest()}"
     return SourceObject(uri=str(path), version=version, size=sum(state.st_size for state in states.values()))
+
+
+KIND = SourceKind(("file",), "a path", lambda address, _: LocalSource(address.removeprefix("file://")))

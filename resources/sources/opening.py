@@ -1,111 +1,64 @@
-"""Addresses to sources, with `${NAME}` and `{partition}` filled in.
-
-What a deployment lends to sources: clients, connections, bounds.
-"""
+"""Opening the source of an address, with `${NAME}` and `{partition}` filled in."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from assay.errors import SourceError, SourceNotFoundError, did_you_mean
+from resources.sources import demo, duckdb_file, local, s3, sql, web
 from resources.sources.address import refuse_credentials, without_secrets
-from resources.sources.demo import DemoSource
-from resources.sources.duckdb_file import DuckdbSource
-from resources.sources.interface import Source
-from resources.sources.local import LocalSource
+from resources.sources.interface import Access, Source, SourceKind
 from resources.sources.query import Query
-from resources.sources.s3 import S3Source
-from resources.sources.sql import SqlSource
-from resources.sources.web import WebIndexSource, WebSource, is_web_listing
-from resources.sources.web_policy import ANY_PUBLIC_HOST, WebPolicy
 
-if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
+SOURCES: tuple[SourceKind, ...] = (local.KIND, s3.KIND, web.KIND, sql.KIND, duckdb_file.KIND, demo.KIND)
+"""Every source; a new one is added here."""
 
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a source may use to reach its data.
-
-    Attributes:
-        s3_client: makes the client, called for `s3://` alone.
-        web: which hosts may be asked.
-        connections: URLs of SQL databases by name; they hold passwords.
-        query_seconds: how long one query may take.
-    """
-
-    s3_client: "Callable[[], S3Client]"
-    web: WebPolicy = ANY_PUBLIC_HOST
-    connections: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query_seconds: float = 600.0
-
-
-_FILES = ("file", "s3", "https", "http", "demo")
-_QUERIED = ("sql", "sqlite", "duckdb")
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _SECRET = re.compile(r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY", re.IGNORECASE)
 
 
 def open_source(address: str, access: Access, query: Query | None = None) -> Source:
-    """Return the source behind an address.
+    """Return the source of an address.
 
     Args:
-        address: a path, folder or glob, `s3://`, `https://`, `demo://`, `sql://`, `sqlite:///` or `duckdb:///`,
-            without variables.
-        access: what the deployment lends.
-        query: what a database is asked.
+        address: a path, or an address of a scheme of `SOURCES`, without variables.
+        access: what the deployment gives.
+        query: for a database.
 
     Raises:
-        SourceError: the scheme is unknown, the address holds credentials, or a query is missing or too much.
+        SourceError: the scheme is unknown, the address holds credentials, or a query is missing or not allowed.
     """
     scheme, separator, _ = address.partition("://")
     if not separator:
         scheme = "file"
     else:
         refuse_credentials(address)
-    if scheme not in _FILES + _QUERIED:
-        raise _no_reader(scheme, address)
-    if query is not None and scheme in _QUERIED:
-        return _queried(scheme, address, access, query)
-    if query is not None or scheme in _QUERIED:
-        raise _query_misplaced(scheme, address)
-    return _of_files(scheme, address, access)
+    kinds = {name: kind for kind in SOURCES for name in kind.schemes}
+    if scheme not in kinds:
+        raise _unknown_scheme(scheme, address, list(kinds))
+    kind = kinds[scheme]
+    if query is None and kind.open is not None:
+        return kind.open(address, access)
+    if query is not None and kind.query is not None:
+        return kind.query(address, access, query)
+    raise _query_misplaced(scheme, address, needed=query is None)
 
 
-def _of_files(scheme: str, address: str, access: Access) -> Source:
-    if scheme == "s3":
-        return S3Source(address, access.s3_client())
-    if scheme in {"http", "https"}:
-        return WebIndexSource(address, access.web) if is_web_listing(address) else WebSource(address, access.web)
-    if scheme == "demo":
-        return DemoSource(address)
-    return LocalSource(address.removeprefix("file://"))
-
-
-def _queried(scheme: str, address: str, access: Access, query: Query) -> Source:
-    if scheme == "duckdb":
-        return DuckdbSource(address, query, access.query_seconds)
-    return SqlSource(address, query, access.connections, access.query_seconds)
-
-
-def _no_reader(scheme: str, address: str) -> SourceError:
-    named = "; name the connection: sql://name" if scheme.startswith(("postgres", "mysql", "bigquery")) else ""
+def _unknown_scheme(scheme: str, address: str, known: list[str]) -> SourceError:
+    hint = "; name the connection: sql://name" if scheme.startswith(("postgres", "mysql", "bigquery")) else ""
     return SourceError(
-        f"no reader for '{scheme}://'{did_you_mean(scheme, _FILES + _QUERIED)}",
+        f"no source for '{scheme}://'{did_you_mean(scheme, known)}",
         where=without_secrets(address),
-        expected="a path, s3://, https://, sql://, sqlite:///, duckdb:/// or demo://",
-        remedy=f"mend dataset.source{named}",
+        expected=", ".join(kind.form for kind in SOURCES),
+        remedy=f"correct dataset.source{hint}",
     )
 
 
-def _query_misplaced(scheme: str, address: str) -> SourceError:
-    needed = scheme in _QUERIED
+def _query_misplaced(scheme: str, address: str, *, needed: bool) -> SourceError:
     return SourceError(
         "a database needs a query" if needed else "a query is for databases",
         where=without_secrets(address),
         found=f"{'no' if needed else 'a'} dataset.query with {scheme}://",
-        remedy="add dataset.query" if needed else "take dataset.query away, or mend dataset.source",
+        remedy="add dataset.query" if needed else "remove dataset.query, or correct dataset.source",
     )
 
 
@@ -118,13 +71,13 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
     """Fill in a source's variables and partition.
 
     Args:
-        template: the source as the pipeline says it.
+        template: the source as the pipeline has it.
         environment: values of variables.
         partition_key: replaces `{partition}`.
 
     Raises:
         SourceNotFoundError: a variable without default is not set.
-        SourceError: a variable's name says that it holds a secret.
+        SourceError: a variable's name suggests a secret.
     """
 
     def value_of(match: re.Match[str]) -> str:

@@ -1,8 +1,4 @@
-r"""A query with its values, as every SQL source takes it.
-
-One syntax for all: `:name` is a value, `::type` a cast, `\:` a colon.
-Does not belong here: running it.
-"""
+r"""A query and its parameters, with one syntax for every SQL source: `:name`, `::type` for a cast, `\:` for a colon."""
 
 import hashlib
 import json
@@ -20,12 +16,12 @@ _ESCAPED = re.compile(r"\\(:\w*)(?![:\w])")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a SQL source is asked.
+    """A query of a SQL source.
 
     Attributes:
         text: one statement that returns rows.
         parameters: values by name, of the text and of the watermark.
-        watermark: one statement that returns one value; None where nothing tells new rows.
+        watermark: one statement whose single value changes with the rows; None where new rows are not detected.
     """
 
     text: str
@@ -38,14 +34,14 @@ class Query:
             _require_one_statement(text)
         used = {name for text in statements for name in names_in(text)}
         for name in sorted(used - self.parameters.keys()) + sorted(self.parameters.keys() - used):
-            raise _unmatched(name, used, self.parameters)
+            raise _mismatch(name, used, self.parameters)
 
     def values_of(self, text: str) -> dict[str, Scalar]:
-        """Return the values that one of the statements names."""
+        """Return the values of the parameters that a statement uses."""
         return {name: self.parameters[name] for name in names_in(text)}
 
     def version(self, marks: Sequence[Sequence[object]], *, where: str) -> str:
-        """Return a digest of what is asked and of the watermark's value.
+        """Return a digest of the query and the watermark's value.
 
         Args:
             marks: the rows that the watermark returned.
@@ -60,38 +56,38 @@ class Query:
                 where=where,
                 found=f"{len(marks[0])} columns" if len(marks) == 1 else "several rows" if marks else "no row",
                 expected="one row of one column, e.g. select max(updated_at) from t",
-                remedy="mend dataset.watermark",
+                remedy="correct dataset.watermark",
             )
         mark = marks[0][0]
-        asked = [self.text, dict(self.parameters), self.watermark, type(mark).__name__, str(mark)]
-        return "sha256-" + hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        identity = [self.text, dict(self.parameters), self.watermark, type(mark).__name__, str(mark)]
+        return "sha256-" + hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def without_values(self, message: str) -> str:
-        """Return a database's message with the parameters' values taken out."""
+        """Replace the parameters' values in a database's message by their names."""
         for name, value in self.parameters.items():
             found = re.escape(str(value))
-            if len(str(value)) < 4:  # noqa: PLR2004 - a short value is also a part of words
+            if len(str(value)) < 4:  # noqa: PLR2004 - a short value may be part of a word
                 found = rf"(?<!\w){found}(?!\w)"
             message = re.sub(found, f":{name}", message) if str(value) else message
         return message
 
 
 def query_of(spec: DatasetSpec, partition_key: str | None) -> Query | None:
-    """Return what a dataset asks of its source; None without a query.
+    """Return a dataset's query; None without one.
 
     Args:
         spec: the dataset.
-        partition_key: stands where a text value says `{partition}`.
+        partition_key: replaces `{partition}` in text values.
 
     Raises:
-        SourceError: several statements, or values and names that do not match.
+        SourceError: several statements, or parameters that do not match the names in them.
     """
     if spec.query is None:
         if spec.parameters or spec.watermark:
             raise SourceError(
-                "parameters and watermark belong to a query, and there is none",
+                "dataset.parameters and dataset.watermark need a query",
                 where="dataset.query",
-                remedy="add dataset.query, or take the others away",
+                remedy="add dataset.query, or remove the other two",
             )
         return None
     query = Query(spec.query, spec.parameters, spec.watermark)
@@ -105,43 +101,43 @@ def query_of(spec: DatasetSpec, partition_key: str | None) -> Query | None:
 
 
 def names_in(text: str) -> list[str]:
-    """Return the names of the values of a statement, each once."""
+    """Return the names of the parameters in a statement, each once."""
     return list(dict.fromkeys(_NAME.findall(text)))
 
 
 def with_dollars(text: str) -> str:
-    """Return a statement with `$name` for `:name`, as DuckDB takes it."""
+    """Return a statement with DuckDB's `$name` for `:name`."""
     return _ESCAPED.sub(r"\1", _NAME.sub(r"$\1", text))
 
 
 def trimmed(text: str) -> str:
-    """Return a statement without the semicolon at its end."""
+    """Return a statement without its final semicolon."""
     return text.strip().removesuffix(";").rstrip()
 
 
 def _require_one_statement(text: str) -> None:
-    # where a quoted text ends differs between databases, so that no semicolon is taken for harmless
+    # quoting rules differ between databases, so no semicolon inside is safe
     if ";" in trimmed(text) or not trimmed(text):
         raise SourceError(
-            "a query is one statement",
+            "a query must be one statement",
             where="dataset.query or dataset.watermark",
             found="a semicolon inside" if ";" in text else "no text",
-            expected="one SELECT, without ';' but at its end",
-            remedy="give a value that holds ';' by dataset.parameters",
+            expected="one SELECT, with ';' at its end only",
+            remedy="pass a value that holds ';' by dataset.parameters",
         )
 
 
-def _unmatched(name: str, used: set[str], given: Mapping[str, Scalar]) -> SourceError:
+def _mismatch(name: str, used: set[str], given: Mapping[str, Scalar]) -> SourceError:
     if name in used:
         return SourceError(
-            f"the query names a value that is not given: ':{name}'{did_you_mean(name, given)}",
+            f"the query uses a parameter that is not given: ':{name}'{did_you_mean(name, given)}",
             where="dataset.parameters",
             found=", ".join(sorted(given)) or "no parameters",
-            remedy="add it to dataset.parameters; write '\\:' for a colon that names no value",
+            remedy="add it to dataset.parameters; write '\\:' for a literal colon",
         )
     return SourceError(
-        f"a parameter is not used by the query: '{name}'{did_you_mean(name, used)}",
+        f"the query does not use a parameter: '{name}'{did_you_mean(name, used)}",
         where=f"dataset.parameters.{name}",
-        found=", ".join(f":{other}" for other in sorted(used)) or "a query without values",
-        remedy=f"write ':{name}' in the query, or take the parameter away",
+        found=", ".join(f":{other}" for other in sorted(used)) or "a query without parameters",
+        remedy=f"write ':{name}' in the query, or remove the parameter",
     )

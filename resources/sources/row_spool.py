@@ -1,4 +1,4 @@
-"""Rows of a query in one Arrow file, written batch by batch."""
+"""Rows of a query in one Arrow file, written in batches."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,28 +7,27 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.errors import MalformedDataError
 from assay.reading.defects import Defect, malformed
-from resources.sources.row_typing import ColumnKind
+from resources.sources.row_typing import TypedColumn
 
 ROWS_PER_BATCH = 50_000
 _CELLS_PER_BATCH = 1_000_000
-"""Python values in memory at once: a value takes some 100 bytes."""
+"""Most Python values in memory; one takes about 100 bytes."""
 
 
 def rows_per_batch(columns: int) -> int:
-    """Return how many rows of so many columns are held at once."""
+    """Return the batch size for a number of columns."""
     return max(1, min(ROWS_PER_BATCH, _CELLS_PER_BATCH // max(columns, 1)))
 
 
 class RowSpool:
-    """Writes rows of Python values; a column's dtype may widen on the way, which starts another file.
+    """Writes rows of Python values. When a column's type widens, another file starts; `finish` merges the files.
 
-    Dtypes only ever widen, so that the files are few; `finish` makes one of them.
+    Types only ever widen, so there are few files.
     """
 
     def __init__(self, names: Sequence[str], where: str, path: Path) -> None:
-        self._columns = [ColumnKind(name, where) for name in names]
+        self._columns = [TypedColumn(name, where) for name in names]
         self._path = path
         self._parts: list[Path] = []
         self._sink: Any = None
@@ -39,7 +38,7 @@ class RowSpool:
         """Write the next rows, at least one.
 
         Raises:
-            MalformedDataError: a value that its column cannot hold.
+            MalformedDataError: a value that its column's type cannot hold.
         """
         first = self._rows + 1
         columns = zip(self._columns, zip(*rows, strict=True), strict=True)
@@ -52,7 +51,7 @@ class RowSpool:
         sink.write_batch(batch)
 
     def finish(self) -> Path:
-        """Return the file with all rows under the dtypes that hold them all."""
+        """Return the file with all rows under their final types."""
         if self._sink is None:
             self._opened(self._typed())
         self._close()
@@ -66,8 +65,8 @@ class RowSpool:
         for part in self._parts:
             with pa.memory_map(str(part)) as file:
                 reader = pa.ipc.open_file(file)
-                for place in range(reader.num_record_batches):
-                    batch = reader.get_batch(place)
+                for batch_number in range(reader.num_record_batches):
+                    batch = reader.get_batch(batch_number)
                     arrays = [_cast(batch.column(number), field.type) for number, field in enumerate(self._schema)]
                     yield pa.record_batch(arrays, schema=self._schema)
             part.unlink()
@@ -95,29 +94,25 @@ def write_arrow(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
 
 
 def require_unique(names: Sequence[str], where: str) -> None:
-    """Refuse a result of which two columns have one name.
+    """Refuse a result with two columns of the same name.
 
     Raises:
         MalformedDataError: names the column.
     """
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
-        raise _repeated(repeated, where)
-
-
-def _repeated(names: Sequence[str], where: str) -> MalformedDataError:
-    return malformed(
-        Defect.REPEATED_COLUMN,
-        "column names are repeated",
-        where,
-        column=names[0],
-        found=", ".join(names),
-        expected="unique names",
-        remedy="name the columns in the query: select a.id as a_id, b.id as b_id",
-    )
+        raise malformed(
+            Defect.REPEATED_COLUMN,
+            "column names are repeated",
+            where,
+            column=repeated[0],
+            found=", ".join(repeated),
+            expected="unique names",
+            remedy="name the columns in the query: select a.id as a_id, b.id as b_id",
+        )
 
 
 def _cast(values: pa.Array, dtype: pa.DataType) -> pa.Array:
     if pa.types.is_integer(values.type) and pa.types.is_decimal(dtype):
-        values = values.cast(pa.decimal128(19, 0))  # the digits of an int64; more digits follow
+        values = values.cast(pa.decimal128(19, 0))  # the digits of an int64
     return values.cast(dtype)

@@ -1,7 +1,4 @@
-"""Objects of an S3 bucket: a key, one version of it, a folder, or a glob.
-
-Does not belong here: the artifact store's own objects (`resources.store`).
-"""
+"""Objects of an S3 bucket: a key, one version of it, a folder, or a glob."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from assay.errors import SourceNotFoundError
 from resources.s3 import as_source_error
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
-from resources.sources.interface import FetchedFile, Page, Source, SourceObject
+from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -38,7 +35,7 @@ class S3Source(Source):
                 "the address names no object",
                 where=address,
                 expected="s3://bucket/key, a folder s3://bucket/folder/, or a glob such as s3://bucket/folder/*.csv",
-                remedy="mend dataset.source",
+                remedy="correct dataset.source",
             )
 
     def objects(self) -> list[SourceObject]:
@@ -47,10 +44,10 @@ class S3Source(Source):
             if not self._is_listed:
                 head = self._client.head_object(Bucket=self._bucket, Key=self._key, **self._asked)
                 return [SourceObject(self._address, head["ETag"].strip('"'), head["ContentLength"])]
-            return sorted(self._matching(), key=lambda item: item.uri)
+            return sorted(self._all(), key=lambda item: item.uri)
 
-    def page(self, after: str | None, limit: int) -> Page:
-        """List so many keys after one, whether they are meant or not."""
+    def page(self, after: str | None, limit: int) -> ListingPage:
+        """List up to `limit` keys after one; keys that do not match count towards the limit."""
         if not self._is_listed:
             return super().page(after, limit)
         start = after.removeprefix(self._root) if after else ""
@@ -60,10 +57,10 @@ class S3Source(Source):
             )
         contents = found.get("Contents", [])
         last = self._root + contents[-1]["Key"] if found["IsTruncated"] else None
-        return Page(self._meant(contents), last)
+        return ListingPage(self._matching(contents), last)
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
-        """Download the very version that was listed."""
+        """Download the version that was listed; a newer one is refused."""
         key = item.uri.removeprefix(self._root)
         path = folder / str(len(list(folder.iterdir())))  # keys are longer than a file's name may be
         with as_source_error(item.uri), path.open("wb") as file:
@@ -80,20 +77,23 @@ class S3Source(Source):
     def _root(self) -> str:
         return f"s3://{self._bucket}/"
 
-    def _matching(self) -> list[SourceObject]:
+    def _all(self) -> list[SourceObject]:
         prefix = fixed_prefix(self._key)
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-        return [item for page in pages for item in self._meant(page.get("Contents", []))]
+        return [item for page in pages for item in self._matching(page.get("Contents", []))]
 
-    def _meant(self, contents: "Sequence[ObjectTypeDef]") -> list[SourceObject]:
+    def _matching(self, contents: "Sequence[ObjectTypeDef]") -> list[SourceObject]:
         return [
             SourceObject(self._root + item["Key"], item["ETag"].strip('"'), item["Size"])
             for item in contents
-            if self._is_meant(item["Key"])
+            if self._matches(item["Key"])
         ]
 
-    def _is_meant(self, key: str) -> bool:
+    def _matches(self, key: str) -> bool:
         if key.endswith("/"):
-            return False  # a mark that some tools put in place of a folder
+            return False  # a placeholder that some tools create for a folder
         folder = not is_glob(self._key)
         return is_part(key.removeprefix(self._key)) if folder else matches_glob(key, self._key)
+
+
+KIND = SourceKind(("s3",), "s3://bucket/key", lambda address, access: S3Source(address, access.s3_client()))

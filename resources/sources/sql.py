@@ -1,6 +1,6 @@
-"""Rows of a SQL query: `sql://name` and `sqlite:///path`, through SQLAlchemy.
+"""Rows of a SQL query through SQLAlchemy: `sql://name` and `sqlite:///path`.
 
-What databases report, as typed errors without passwords and values.
+A database's failures become typed errors without passwords and values.
 """
 
 import time
@@ -11,33 +11,37 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.specs.dataset import DataFormat
-from resources.sources.interface import FetchedFile, Source, SourceObject
+from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
 from resources.sources.query import Query, trimmed
 from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
 from resources.sources.sql_engines import engine_for, require_no_question_mark, url_of
 
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, CursorResult
+
 _REFUSED_LOGIN = frozenset({"28000", "28P01"})
 _NO_DATABASE = "3D000"
 _CANCELLED = "57014"
-_UNWELL = ("08", "53", "57")
+_STEPS_BETWEEN_CHECKS = 100_000
+_UNAVAILABLE = ("08", "53", "57")
 """SQLSTATE classes: connection, resources, operator intervention."""
 
 
 @contextmanager
 def as_source_error(where: str, shown: Callable[[str], str], *, connecting: bool = False) -> Iterator[None]:
-    """Turn a database's failures into errors about a source; their causes are left out, which may show values.
+    """Raise a database's failures as source errors, without their causes, which may show values.
 
     Args:
         where: the source.
-        shown: takes out of a message what may not be seen.
-        connecting: whether nothing was asked yet, so that an unnamed failure is one of the connection.
+        shown: removes secrets and values from a message.
+        connecting: whether no query has run yet, so that a failure without a code is one of the connection.
     """
     from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 
     try:
         yield
     except DBAPIError as error:
-        state, message = _told(error.orig)
+        state, message = _reported(error.orig)
         lost = connecting or isinstance(error, InterfaceError) or error.connection_invalidated
         raise _typed(state, shown(message), where, lost=lost) from None
     except SQLAlchemyError as error:
@@ -46,8 +50,8 @@ def as_source_error(where: str, shown: Callable[[str], str], *, connecting: bool
         raise _typed("", str(error.strerror or error), where, lost=True) from None
 
 
-def _told(error: BaseException | None) -> tuple[str, str]:
-    """Return a failure's SQLSTATE, empty where the driver tells none, and its message."""
+def _reported(error: BaseException | None) -> tuple[str, str]:
+    """Return a failure's SQLSTATE, empty where the driver gives none, and its message."""
     fields = error.args[0] if error is not None and error.args else ""
     if isinstance(fields, dict):  # pg8000
         return str(fields.get("C", "")), str(fields.get("M", ""))
@@ -57,36 +61,33 @@ def _told(error: BaseException | None) -> tuple[str, str]:
 def _typed(state: str, message: str, where: str, *, lost: bool) -> SourceError:
     if state in _REFUSED_LOGIN or (lost and "password" in message.lower()):
         return MissingCredentialsError(
-            "the database refuses the login", where=where, found=message, remedy="mend user and password in the URL"
+            "the database refuses the login", where=where, found=message, remedy="correct user and password in the URL"
         )
     if state == _NO_DATABASE:
-        return SourceNotFoundError("there is no such database", where=where, found=message, remedy="mend the URL")
+        return SourceNotFoundError("there is no such database", where=where, found=message, remedy="correct the URL")
     if state == _CANCELLED or "interrupted" in message:
         return past_deadline(where)
-    if state.startswith(_UNWELL) or (lost and not state):
+    if state.startswith(_UNAVAILABLE) or (lost and not state):
         return SourceUnreachableError(
-            "the database does not answer", where=where, found=message, remedy="run again when the database is well"
+            "the database does not answer",
+            where=where,
+            found=message,
+            remedy="run again once the database is up",
         )
-    return SourceError("the database refuses the query", where=where, found=message, remedy="mend dataset.query")
+    return SourceError("the database refuses the query", where=where, found=message, remedy="correct dataset.query")
 
 
 def past_deadline(where: str) -> SourceError:
-    """Return the refusal of a query that takes too long."""
+    """Return the error for a query that takes too long."""
     return SourceError(
-        "the query takes longer than it may",
+        "the query takes longer than allowed",
         where=where,
         remedy="narrow the query, add an index, or raise ASSAY_QUERY_SECONDS",
     )
 
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, CursorResult
-
-_STEPS_BETWEEN_LOOKS = 100_000
-
-
 class SqlSource(Source):
-    """One query's rows, read in one read-only transaction, in memory that does not grow with them."""
+    """One query's rows, read in one read-only transaction and in bounded memory."""
 
     def __init__(self, address: str, query: Query, connections: Mapping[str, str], seconds: float) -> None:
         self._address = address
@@ -95,18 +96,18 @@ class SqlSource(Source):
         self._url = url_of(address, connections)
 
     def objects(self) -> list[SourceObject]:
-        """Name the one result; its version is empty without a watermark."""
+        """Return the one result; its version is empty without a watermark."""
         if self._query.watermark is None:
             return [SourceObject(self._address, "")]
         with self._connected() as connection:
             return [SourceObject(self._address, self._version(connection))]
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
-        """Write the rows to an Arrow file; the version is that of these rows, which may be newer than the listed one.
+        """Write the rows to an Arrow file, with their own version, which may be newer than the listed one.
 
         Raises:
-            MalformedDataError: a column without one type, or with values that a table cannot hold.
-            SourceError: the database refuses, or the query takes too long.
+            MalformedDataError: a column with values of several types or of an unsupported type.
+            SourceError: the database refuses the query, or it takes too long.
         """
         deadline = time.monotonic() + self._seconds
         with self._connected() as connection:
@@ -142,7 +143,7 @@ class SqlSource(Source):
         result: CursorResult[tuple[object, ...]] = connection.execute(statement(trimmed(text)), values)
         if not result.returns_rows:
             raise SourceError(
-                "the query returns no rows", where=self._address, expected="one SELECT", remedy="mend dataset.query"
+                "the query returns no rows", where=self._address, expected="one SELECT", remedy="correct dataset.query"
             )
         return result
 
@@ -156,7 +157,7 @@ class SqlSource(Source):
                 _only_read(connection, self._seconds)
             yield connection
         finally:
-            connection.invalidate()  # a transaction that failed, or a cursor half read, cannot be ended politely
+            connection.invalidate()  # a failed transaction, or a half-read cursor, cannot be closed in order
             connection.close()
             engine.dispose()
 
@@ -167,9 +168,9 @@ class SqlSource(Source):
 
 
 def _only_read(connection: "Connection", seconds: float) -> None:
-    """Begin a transaction that cannot write, sees one state of the database, and is ended at the deadline."""
-    begin = _BEGINNINGS.get(connection.dialect.name)
-    if begin is not None:  # what a login may do is for the other databases' own grants
+    """Begin a read-only transaction on one snapshot that ends at the deadline."""
+    begin = _READ_ONLY.get(connection.dialect.name)
+    if begin is not None:  # in other databases the login's grants decide
         begin(connection, seconds)
 
 
@@ -188,10 +189,17 @@ def _begin_sqlite(connection: "Connection", seconds: float) -> None:
     connection.execute(text("pragma query_only = on"))
     raw: Any = connection.connection.driver_connection
     if raw is not None:
-        raw.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS_BETWEEN_LOOKS)
+        raw.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS_BETWEEN_CHECKS)
 
 
-_BEGINNINGS: Mapping[str, Callable[["Connection", float], None]] = {
+_READ_ONLY: Mapping[str, Callable[["Connection", float], None]] = {
     "postgresql": _begin_postgresql,
     "sqlite": _begin_sqlite,
 }
+
+
+def _query(address: str, access: Access, query: Query) -> Source:
+    return SqlSource(address, query, access.connections, access.query_seconds)
+
+
+KIND = SourceKind(("sql", "sqlite"), "sql://name, sqlite:///path", query=_query)

@@ -1,8 +1,6 @@
-"""Addresses of SQL sources to connections that can only read.
+"""SQLAlchemy engines of SQL sources: SQLite files opened read-only, PostgreSQL by pg8000, and other dialects.
 
-The URLs of named connections hold passwords: they are never shown, and never leave this module in a message.
-
-Connections to PostgreSQL by pg8000.
+The URLs of named connections hold passwords: no message shows them.
 """
 
 import logging
@@ -17,34 +15,43 @@ from urllib.parse import quote
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError, did_you_mean
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Engine
 
 CONNECT_SECONDS = 10
 PARAMSTYLE = "numeric_dollar"
-"""PostgreSQL's own `$1`, so that nothing in the query has to be told from a placeholder of the driver's."""
+"""PostgreSQL's own `$1`, so that no text of the query can be read as a placeholder of the driver."""
 _PORT = 5432
 _OPTIONS = frozenset({"sslmode", "sslrootcert"})
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _SSL_MODES = _ENCRYPTED | {"disable", "allow", "prefer"}
+_LOG_NAME = "assay"
+_PACKAGES = {
+    "bigquery": "sqlalchemy-bigquery",
+    "snowflake": "snowflake-sqlalchemy",
+    "mysql": "pymysql (URL mysql+pymysql://...)",
+    "mariadb": "pymysql (URL mariadb+pymysql://...)",
+    "mssql": "pyodbc (URL mssql+pyodbc://...)",
+    "oracle": "oracledb (URL oracle+oracledb://...)",
+}
 
 
 def postgresql_connection(url: "URL", where: str, seconds: float) -> Any:
-    """Return a DBAPI connection that takes `$1`.
+    """Return a DBAPI connection with `$1` parameters.
 
     Args:
-        url: of the database; `sslmode` that asks for encryption also asks for a certificate that can be verified.
-        where: what messages call the source.
-        seconds: how long the server may stay silent.
+        url: of the database; with an `sslmode` that requires encryption, the certificate is verified.
+        where: the source, for messages.
+        seconds: how long the server may take to answer.
 
     Raises:
         SourceError: an option of the URL is unknown.
-        SourceUnreachableError: nobody listens.
+        SourceUnreachableError: no server listens.
     """
     from pg8000.legacy import Connection, Cursor  # type: ignore[import-untyped]  # it publishes no types
 
     _require_known_options(url, where)
     secure, host = _ssl_context(url, where), url.host or "localhost"
-    # the driver has one timeout for connecting and for reading, and a query may be silent for longer
+    # the driver has one timeout for connecting and reading, and a query may take longer
     reached = _reached(host, url.port or _PORT, where)
     reached.settimeout(seconds + CONNECT_SECONDS)
     login = {"host": host, "database": url.database, "password": url.password or "", "application_name": "assay"}
@@ -53,23 +60,23 @@ def postgresql_connection(url: "URL", where: str, seconds: float) -> Any:
     except BaseException:
         reached.close()
         raise
-    # what the driver takes for a placeholder is then '?' alone, and not the '%' of a modulo
+    # with qmark only '?' is a placeholder, not the '%' of a modulo
     connection.cursor = lambda: Cursor(connection, paramstyle="qmark")
     return connection
 
 
 def require_no_question_mark(text: str, where: str) -> None:
-    """Refuse a statement with values in which the driver may take a `?` for one of them, also inside a text.
+    """Refuse a `?` in a statement with parameters: the driver reads it as a placeholder, even inside a text.
 
     Raises:
-        SourceError: says what to write.
+        SourceError: says what to write instead.
     """
     if "?" in text:
         raise SourceError(
             "a query with parameters may hold no '?'",
             where=f"{where}, dataset.query",
             found="?",
-            remedy="give a text with '?' by dataset.parameters; write jsonb_exists(a, b) for a ? b",
+            remedy="pass a text with '?' by dataset.parameters; write jsonb_exists(a, b) for a ? b",
         )
 
 
@@ -81,7 +88,7 @@ def _require_known_options(url: "URL", where: str) -> None:
             where=where,
             found=unknown[0],
             expected=", ".join(sorted(_OPTIONS)),
-            remedy="mend the URL",
+            remedy="correct the URL",
         )
 
 
@@ -105,7 +112,7 @@ def _ssl_context(url: "URL", where: str) -> ssl.SSLContext | bool:
             where=where,
             found=mode,
             expected=", ".join(sorted(_SSL_MODES)),
-            remedy="mend the URL",
+            remedy="correct the URL",
         )
     root = url.query.get("sslrootcert")
     try:
@@ -114,22 +121,8 @@ def _ssl_context(url: "URL", where: str) -> ssl.SSLContext | bool:
         raise SourceError("sslrootcert cannot be read", where=where, found=str(error.strerror or error)) from error
 
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import URL, Engine
-
-_LOG_NAME = "assay"
-_PACKAGES = {
-    "bigquery": "sqlalchemy-bigquery",
-    "snowflake": "snowflake-sqlalchemy",
-    "mysql": "pymysql (URL mysql+pymysql://...)",
-    "mariadb": "pymysql (URL mariadb+pymysql://...)",
-    "mssql": "pyodbc (URL mssql+pyodbc://...)",
-    "oracle": "oracledb (URL oracle+oracledb://...)",
-}
-
-
 def url_of(address: str, connections: Mapping[str, str]) -> "URL":
-    """Return the URL behind `sql://name` or `sqlite:///path`.
+    """Return the database URL of `sql://name` or `sqlite:///path`.
 
     Args:
         address: the source.
@@ -137,7 +130,7 @@ def url_of(address: str, connections: Mapping[str, str]) -> "URL":
 
     Raises:
         SourceNotFoundError: no connection of that name, or no file.
-        SourceError: the URL cannot be taken apart.
+        SourceError: the URL cannot be parsed.
     """
     if address.startswith("sqlite:"):
         return _parsed(address, address, "dataset.source")
@@ -155,12 +148,12 @@ def url_of(address: str, connections: Mapping[str, str]) -> "URL":
 
 
 def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
-    """Return an engine that keeps no connection and says no value.
+    """Return an engine that pools no connection and logs no values.
 
     Args:
         url: of the database.
-        where: what messages call the source.
-        seconds: how long a connection may stay silent.
+        where: the source, for messages.
+        seconds: how long a query may take.
 
     Raises:
         SourceError: the package for the database is not installed.
@@ -171,7 +164,7 @@ def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
 
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+pg8000")
-    # pg8000 closes a failed cursor by a statement that fails too; its traceback would go to the log with the values
+    # pg8000 closes a failed cursor by a statement that fails as well; its traceback would log the values
     logging.getLogger(f"sqlalchemy.pool.impl.NullPool.{_LOG_NAME}").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"hide_parameters": True, "poolclass": NullPool, "pool_logging_name": _LOG_NAME}
     try:
@@ -199,19 +192,19 @@ def _parsed(url: str, where: str, variable: str) -> "URL":
             "the connection's URL cannot be read",
             where=where,
             expected="dialect://user:password@host:port/database, special characters percent-encoded",
-            remedy=f"mend {variable}",
+            remedy=f"correct {variable}",
         ) from None
 
 
 def _read_only_file(url: "URL", where: str, seconds: float) -> sqlite3.Connection:
-    """Open a SQLite file so that nothing can write it, which its URI's mode decides."""
+    """Open a SQLite file read-only, by its URI's mode."""
     path = Path(url.database or "").expanduser()
     if not path.is_file():
         raise SourceNotFoundError(
             "the source does not exist",
             where=where,
             found=f"no file {path.absolute()}",
-            remedy="mend the address; an absolute path has four slashes, sqlite:////data/rows.db",
+            remedy="correct the address; an absolute path has four slashes, sqlite:////data/rows.db",
         )
     uri = f"file:{quote(str(path.absolute()))}?mode=ro"
     return sqlite3.connect(uri, uri=True, timeout=min(seconds, CONNECT_SECONDS), check_same_thread=False)
@@ -225,5 +218,5 @@ def _no_package(url: "URL", where: str) -> SourceError:
         where=where,
         found=f"no driver for {url.drivername}://",
         expected="postgresql, sqlite, or a dialect whose package is installed",
-        remedy=f"install {package}" if package else "install the dialect's SQLAlchemy package, or mend the URL",
+        remedy=f"install {package}" if package else "install the dialect's SQLAlchemy package, or correct the URL",
     )

@@ -27,7 +27,7 @@ def test_the_partition_comes_in_as_a_value_and_other_values_as_they_are():
 def test_no_query_is_none_and_parameters_alone_are_refused():
     assert query_of(spec(), "2024-01") is None
     for alone in ({"parameters": {"a": 1}}, {"watermark": "select 1"}):
-        with pytest.raises(SourceError, match="there is none"):
+        with pytest.raises(SourceError, match="need a query"):
             query_of(spec(**alone), None)
 
 
@@ -59,7 +59,7 @@ def test_names_and_values_must_match():
     with pytest.raises(SourceError, match="did you mean 'start'") as caught:
         Query("select * from t where d > :strat", {"start": 1})
     assert caught.value.where.startswith("dataset.parameters")
-    with pytest.raises(SourceError, match="not used"):
+    with pytest.raises(SourceError, match="does not use a parameter"):
         Query("select * from t", {"start": 1})
     assert Query("select 1", {"start": 1}, "select max(d) from t where d > :start").values_of("select 1") == {}
 

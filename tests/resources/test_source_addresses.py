@@ -9,8 +9,9 @@ import pytest
 
 from assay.errors import SourceError, SourceNotFoundError
 from resources.sources.address import fixed_prefix, is_glob, matches_glob, without_secrets
+from resources.sources.interface import Access
 from resources.sources.local import LocalSource
-from resources.sources.opening import Access, open_source
+from resources.sources.opening import open_source
 from resources.sources.web import WebSource
 
 

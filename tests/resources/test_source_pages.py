@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resources.sources.interface import Access
 from resources.sources.local import LocalSource
-from resources.sources.opening import Access, open_source
+from resources.sources.opening import open_source
 from resources.sources.query import Query
 
 NAMES = ("a.csv", "b.csv", "b/c.csv", "b-d.csv", "b.d/e.csv", "b/noise.txt", "z/y/x.csv", ".hidden.csv", "_SUCCESS")

@@ -18,10 +18,11 @@ from botocore.config import Config
 from assay.errors import AssayError, MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.reading.batches import ReadOptions
 from assay.reading.files import read_table
+from resources.sources import opening
 from resources.sources.demo import DemoSource
-from resources.sources.interface import Source
+from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
 from resources.sources.local import LocalSource
-from resources.sources.opening import Access, expand_source, open_source
+from resources.sources.opening import expand_source, open_source
 from resources.sources.query import Query
 from resources.sources.s3 import S3Source
 from resources.sources.web import WebSource
@@ -535,6 +536,25 @@ def test_an_unknown_scheme_lists_the_known_ones():
     with pytest.raises(SourceError) as caught:
         open_source("ftp://host/rows.csv", Access(None))
     assert "s3://" in caught.value.expected
+
+
+def test_a_new_source_is_one_registry_entry(monkeypatch, folder):
+    class Toy(Source):
+        def objects(self):
+            return [SourceObject("toy://rows.csv", "1")]
+
+        def fetch(self, item, folder):
+            (folder / "rows").write_bytes(b"a\n1\n")
+            return FetchedFile(folder / "rows", item.uri, item.version)
+
+    monkeypatch.setattr(opening, "SOURCES", (*opening.SOURCES, SourceKind(("toy",), "toy://name", lambda *_: Toy())))
+    source = open_source("toy://rows.csv", Access(None))
+    assert read(source.fetch(source.objects()[0], folder)) == [{"a": 1}]
+    with pytest.raises(SourceError, match="a query is for databases"):
+        open_source("toy://rows", Access(None), Query("select 1", {}))
+    with pytest.raises(SourceError, match="did you mean 'toy'") as caught:
+        open_source("tyo://rows", Access(None))
+    assert "toy://name" in caught.value.expected
 
 
 # variables

@@ -25,7 +25,8 @@ from assay.errors import (
     SourceUnreachableError,
 )
 from assay.reading.files import mapped_table
-from resources.sources.opening import Access, open_source
+from resources.sources.interface import Access
+from resources.sources.opening import open_source
 from resources.sources.query import Query
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +157,7 @@ def test_a_watermark_of_more_or_less_than_one_value_is_refused(table, mark):
 
 def test_a_query_that_takes_too_long_is_ended(table, tmp_path):
     text = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 2000000000) select count(*) from r"
-    with pytest.raises(SourceError, match="longer than it may"):
+    with pytest.raises(SourceError, match="longer than allowed"):
         rows_of(tmp_path, text=text, seconds=0.3, **table)
 
 
@@ -303,7 +304,7 @@ def test_no_connection_stays_open(postgres, shop, tmp_path):
 STREAM = textwrap.dedent("""
     import resource, sys, tempfile
     from pathlib import Path
-    from resources.sources.opening import Access
+    from resources.sources.interface import Access
     from resources.sources.opening import open_source
     from resources.sources.query import Query
 

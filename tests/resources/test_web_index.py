@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from assay.errors import SourceError
-from resources.sources.opening import Access, open_source
+from resources.sources.interface import Access
+from resources.sources.opening import open_source
 
 FILES = ("a.csv", "b c.csv", "ä.csv", "n.txt")
 APACHE = """<html><h1>Index of /in</h1><table>
@@ -83,10 +84,10 @@ def test_a_file_of_a_folder_is_fetched_in_its_version(server, tmp_path):
     files = source(server)
     fetched = [files.fetch(item, tmp_path / "fetched") for item in files.objects()]
     assert [each.path.read_text() for each in fetched] == ["ä.csv", "a.csv", "b c.csv", "n.txt"]
-    (item,) = files.those(lambda uri: uri.endswith("a.csv"))
+    (item,) = files.matching(lambda uri: uri.endswith("a.csv"))
     assert item.version == fetched[1].version
     (tmp_path / "in" / "a.csv").write_text("rewritten")
-    assert files.those(lambda uri: uri.endswith("a.csv"))[0].version != item.version
+    assert files.matching(lambda uri: uri.endswith("a.csv"))[0].version != item.version
 
 
 def test_a_listed_file_that_is_gone_is_left_out(server):

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from assay.errors import SourceError, SourceUnreachableError
 from resources.sources.interface import SourceObject
 from resources.sources.web import WebSource
-from resources.sources.web_policy import WebPolicy, resolved, unfit
+from resources.sources.web_connection import WebPolicy, refusal_reason, resolved
 
 PUBLIC = "93.184.216.34"
 
@@ -63,66 +63,66 @@ def policy(ip=PUBLIC, **how):
     ],
 )
 def test_addresses_that_are_not_public_are_unfit(ip):
-    assert unfit(ip)
+    assert refusal_reason(ip)
     with pytest.raises(SourceError, match="not public"):
-        policy(ip).hop("https://data.example.org/rows.csv")
+        policy(ip).check("https://data.example.org/rows.csv")
 
 
 @pytest.mark.parametrize("ip", ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111"])
 def test_public_addresses_are_fit(ip):
-    assert unfit(ip) == ""
-    assert policy(ip).hop("https://data.example.org/rows.csv").ips == (ip,)
+    assert refusal_reason(ip) == ""
+    assert policy(ip).check("https://data.example.org/rows.csv").ips == (ip,)
 
 
 @given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=6, network="fc00::/7"))
 def test_no_private_address_is_fit_unless_allowed(ip):
-    assert unfit(str(ip)) == "private"
-    assert unfit(str(ip), private=True) == ""
+    assert refusal_reason(str(ip)) == "private"
+    assert refusal_reason(str(ip), private=True) == ""
 
 
 @given(st.ip_addresses())
 def test_where_this_machine_was_named_only_this_machine_is_fit(ip):
-    assert (unfit(str(ip), own=True) == "") == ip.is_loopback
+    assert (refusal_reason(str(ip), loopback=True) == "") == ip.is_loopback
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "0"])
 def test_other_spellings_of_this_machine_s_address_are_refused(host):
     with pytest.raises(SourceError):
-        WebPolicy().hop(f"https://{host}/rows.csv")
+        WebPolicy().check(f"https://{host}/rows.csv")
 
 
 @pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "[::ffff:169.254.169.254]"])
 def test_other_spellings_of_the_metadata_server_are_refused(host):
     with pytest.raises(SourceError, match="not public"):
-        WebPolicy().hop(f"https://{host}/latest/meta-data")
+        WebPolicy().check(f"https://{host}/latest/meta-data")
 
 
 def test_every_address_of_a_host_counts_and_not_the_first_alone():
     rebinding = WebPolicy(resolve=lambda host, port: [PUBLIC, "10.0.0.1"])
     with pytest.raises(SourceError, match="not public"):
-        rebinding.hop("https://data.example.org/rows.csv")
+        rebinding.check("https://data.example.org/rows.csv")
 
 
 def test_a_private_network_is_opened_by_the_setting_but_not_to_plain_http():
     opened = policy("10.0.0.1", allow_private=True)
-    assert opened.hop("https://data.internal/rows.csv").ips == ("10.0.0.1",)
+    assert opened.check("https://data.internal/rows.csv").ips == ("10.0.0.1",)
     with pytest.raises(SourceError, match="plain http"):
-        opened.hop("http://data.internal/rows.csv")
+        opened.check("http://data.internal/rows.csv")
 
 
 def test_hosts_count_by_patterns_whatever_their_letters_and_a_dot_at_the_end():
     listed = policy(allowed_hosts=("*.example.org", "data.example.com"))
     for host in ("a.example.org", "A.Example.ORG", "b.a.example.org.", "data.example.com"):
-        assert listed.hop(f"https://{host}/rows.csv").ips == (PUBLIC,)
+        assert listed.check(f"https://{host}/rows.csv").ips == (PUBLIC,)
     for host in ("example.org", "a.example.org.evil.net", "evilexample.org", "example.com", "127.0.0.1"):
         with pytest.raises(SourceError, match="not on the list") as caught:
-            listed.hop(f"https://{host}/rows.csv")
+            listed.check(f"https://{host}/rows.csv")
         assert "ASSAY_HTTPS_ALLOWED_HOSTS" in caught.value.remedy
 
 
 def test_a_host_that_is_asked_for_by_a_name_of_this_machine_stays_on_it():
     with pytest.raises(SourceError, match="not this machine"):
-        policy("10.0.0.1").hop("http://localhost/rows.csv")
+        policy("10.0.0.1").check("http://localhost/rows.csv")
 
 
 def test_a_host_without_address_is_unreachable():
@@ -131,7 +131,7 @@ def test_a_host_without_address_is_unreachable():
 
     for resolve in (unknown, lambda host, port: []):
         with pytest.raises(SourceUnreachableError):
-            WebPolicy(resolve=resolve).hop("https://data.example.org/rows.csv")
+            WebPolicy(resolve=resolve).check("https://data.example.org/rows.csv")
 
 
 def test_the_machine_s_own_resolver_gives_addresses():
@@ -203,13 +203,13 @@ def test_a_redirection_to_where_the_address_could_not_point_is_refused(web, tmp_
 
 
 def test_a_public_host_cannot_redirect_to_this_machine():
-    public = policy().hop("https://data.example.org/rows.csv")
+    public = policy().check("https://data.example.org/rows.csv")
     for address in ("https://127.0.0.1/rows.csv", "https://localhost/rows.csv", "https://[::1]/rows.csv"):
         with pytest.raises(SourceError, match="not public"):
-            WebPolicy().hop(address, before=public)
+            WebPolicy().check(address, before=public)
     for address in ("http://127.0.0.1/rows.csv", "http://data.example.org/rows.csv"):
         with pytest.raises(SourceError, match="redirects to plain http"):
-            policy().hop(address, before=public)
+            policy().check(address, before=public)
 
 
 def test_the_list_of_hosts_counts_after_a_redirection(web, tmp_path):
