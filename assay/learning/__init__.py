@@ -1,5 +1,5 @@
-"""Fitting the model that will be judged.
+"""From validated rows to an evaluated model: split, search, fit, evaluation, persistence.
 
-Belongs here: the final fit, its result and its identity.
-Does not belong here: the search before it, the judgement after it.
+Belongs here: preprocessing, model families, tuning, the final fit, metrics and plots, models as files.
+Does not belong here: what follows from an evaluation (`assay.promotion`), where models are stored (`resources`).
 """

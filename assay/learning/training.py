@@ -1,7 +1,4 @@
-"""The final fit: on the training rows alone, with one seed and a fixed number of threads.
-
-What a manifest says of a model's making: versions, seeds, and the digest of what training read from the spec.
-"""
+"""The final fit, on the training rows alone, with one seed and a fixed number of threads; and the model's manifest."""
 
 import math
 import platform
@@ -21,12 +18,13 @@ from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
 _ALWAYS = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
-# one wheel or the other provides the same library
-_LIBRARIES_OF_FAMILIES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost-cpu", "xgboost")}
+_EXAMPLE_ROWS = 5
+# a missing value in the feature frame, where it is not None
+_MISSING = {ColumnRole.NUMERIC: math.nan, ColumnRole.BOOLEAN: math.nan, ColumnRole.TEXT: ""}
 
 
 def training_digest(spec: PipelineSpec) -> str:
-    """Return the digest of those parts of a pipeline file that decide what training does with given rows."""
+    """Return the digest of the parts of a pipeline file that determine the training on given rows."""
     training = spec.training.model_dump(mode="json", exclude={"target_output_path"})
     model = spec.model.model_dump(mode="json", exclude={"name"})
     return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training)
@@ -36,11 +34,13 @@ def library_versions(family: str) -> dict[str, str]:
     """Return the versions of Python, of this package and of the libraries that a family's fitted state depends on.
 
     Args:
-        family: a family's name, or an import path, whose first package is then looked up.
+        family: a family's name, or an import path, whose first package then counts.
     """
     from assay import __version__
+    from assay.learning.estimators.family import FAMILIES
 
-    own = (family.split(":", 1)[0].split(".", 1)[0],) if ":" in family else _LIBRARIES_OF_FAMILIES.get(family, ())
+    known = FAMILIES.get(family)
+    own = known.distributions if known else (family.split(":", 1)[0].split(".", 1)[0],)
     found = {name: _version(name) for name in (*_ALWAYS, *own)}
     installed = {name: text for name, text in found.items() if text is not None}
     return {"python": platform.python_version(), "assay": __version__} | installed
@@ -53,35 +53,30 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-_EXAMPLE_ROWS = 5
-# what a missing value looks like in the feature frame, where it is not None
-_MISSING = {ColumnRole.NUMERIC: math.nan, ColumnRole.BOOLEAN: math.nan, ColumnRole.TEXT: ""}
-
-
 def train(
     split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel | None = None
 ) -> TrainedModel:
     """Fit the model that a search has chosen.
 
     Args:
-        split: training and holdout rows; only the training rows are looked at.
+        split: training and holdout rows; only the training rows are used.
         best: family and hyperparameters.
-        spec: the pipeline; `training.scenario` says whether to go on from the champion.
-        champion: the model to go on from; without it an `incremental` scenario fits in full.
+        spec: the pipeline; `training.scenario` says whether to continue from the champion.
+        champion: the model to continue from; without it an `incremental` scenario fits in full.
 
     Returns:
         The fitted model with its manifest.
 
     Raises:
-        LearningError: the estimator refuses the rows or its hyperparameters; or an incremental fit is asked for and
-            cannot be had: the family cannot go on, or differs from the champion's, or the features or classes do.
+        LearningError: the estimator refuses the rows or its hyperparameters; or an incremental fit is impossible: the
+            family cannot continue, or family, features or classes differ from the champion's.
         UnknownModelError: the family is not known.
         UnknownHyperparameterError: the family does not take a hyperparameter.
     """
     from assay.learning.estimators.assembly import limited_threads
     from assay.learning.estimators.registry import family
 
-    # the family's library must be loaded before its threads can be bound
+    # the family's library must be loaded before its threads can be limited
     chosen = family(best.family, spec.task)
     with limited_threads(spec.training.threads):
         if spec.training.scenario == "incremental" and champion is not None:
@@ -97,7 +92,7 @@ def train(
 
 
 def _example(split: Split) -> pd.DataFrame:
-    """Return some training rows; the values of columns marked `pii` are left out."""
+    """Return some training rows; the values of columns marked `pii` are replaced by missing ones."""
     example = split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
     for column in split.features.columns:
         if column.pii:
@@ -113,7 +108,7 @@ def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spe
     pipeline = build_pipeline(family, best.parameters, split.features, spec)
     try:
         return pipeline.fit(split.train.features, split.train.target)
-    except Exception as error:  # an estimator may raise anything, one of the user's own above all
+    except Exception as error:  # an estimator may raise anything
         raise LearningError(
             f"'{family.name}' cannot be fitted to these rows with these hyperparameters",
             where=f"pipeline {spec.name}, model",
@@ -125,7 +120,7 @@ def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spe
 def _continued(
     family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel
 ) -> Any:
-    from assay.learning.estimators.continuing import continue_fit
+    from assay.learning.estimators.assembly import continue_fit
 
     _require_same(split, best, spec, champion.manifest)
     _require_no_later(split, spec, champion.manifest)
@@ -141,11 +136,11 @@ def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, c
     for name, had, has in facts:
         if had != has:
             raise LearningError(
-                f"an incremental fit cannot go on from a champion with other {name}",
+                f"an incremental fit cannot continue from a champion with other {name}",
                 where=f"pipeline {spec.name}, training.scenario",
                 found=f"only the champion: {_listed(had - has)}; only this run: {_listed(has - had)}",
                 expected=f"the same {name}",
-                remedy="train with scenario: full, or bring the pipeline file back to what the champion has",
+                remedy="train with scenario: full, or restore what the champion has in the pipeline file",
             )
 
 
@@ -153,7 +148,7 @@ def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest)
     newest, own = max(champion.data_digests), max(split.data_digests)
     if spec.dataset.partitions.is_time and newest > own:
         raise LearningError(
-            "an incremental fit cannot go on from a champion that knows later rows",
+            "an incremental fit cannot continue from a champion that learned from later rows",
             where=f"pipeline {spec.name}, training.scenario",
             found=f"the champion is of partition {newest}",
             expected=f"one of {own} or earlier",

@@ -1,5 +1,5 @@
-"""What learning produces: trained models, search results, evaluation reports, and models as files.
+"""What learning produces: trained models, search results and evaluation reports.
 
-Belongs here: types that later stages, storage and tracking read, and their safe persistence.
-Does not belong here: how results are made (`assay.learning`), where they are stored (`resources`).
+Belongs here: values that later stages, storage and tracking read.
+Does not belong here: how results are made and persisted (`assay.learning`), where they are stored (`resources`).
 """

@@ -19,12 +19,12 @@ from typing import Protocol
 from assay.errors import SpecError, TrackingError
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.evaluation.plots import plots_for
+from assay.learning.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
 from assay.learning.splitting import Split, split_window
 from assay.learning.training import train
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
-from assay.results.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.shell.pipeline_flags import pipeline_of

@@ -105,7 +105,7 @@ class ModelCodec(Codec):
 
     def encode(self, value: TrainedModel, folder: Path) -> Encoded:
         """Write the bundle's files."""
-        from assay.results.persistence import save_model
+        from assay.learning.persistence import save_model
 
         save_model(value, folder)
         files = {path.name: path for path in sorted(folder.iterdir())}
@@ -118,7 +118,7 @@ class ModelCodec(Codec):
 
     def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> TrainedModel:  # noqa: ARG002 - no columns here
         """Verify every file, then load the bundle."""
-        from assay.results.persistence import load_model
+        from assay.learning.persistence import load_model
 
         with tempfile.TemporaryDirectory(prefix="assay-model-") as folder:
             for item in reader.commit.objects:

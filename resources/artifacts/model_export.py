@@ -26,7 +26,7 @@ class ModelExporter(dg.ConfigurableResource[None]):
         Raises:
             StorageError: the target cannot be written.
         """
-        from assay.results.persistence import save_model
+        from assay.learning.persistence import save_model
 
         if spec.training.target_output_path is None:
             return None

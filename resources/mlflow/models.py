@@ -33,7 +33,7 @@ def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, m
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    from assay.results.persistence import save_model
+    from assay.learning.persistence import save_model
 
     with tempfile.TemporaryDirectory(prefix="assay-mlflow-") as folder:
         flavour, bundle = Path(folder) / "flavour", Path(folder) / BUNDLE
@@ -72,7 +72,7 @@ def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
     import mlflow.sklearn
     from mlflow.models import infer_signature
 
-    from assay.results.persistence import trusted_types
+    from assay.learning.persistence import trusted_types
 
     example = model.input_example
     mlflow.sklearn.save_model(

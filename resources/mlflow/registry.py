@@ -185,7 +185,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             client.set_model_version_tag(version.name, version.version, VALUE_TAG, repr(decision.challenger_value))
 
     def _loaded(self, version: "ModelVersion") -> TrainedModel:
-        from assay.results.persistence import load_model
+        from assay.learning.persistence import load_model
 
         with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
             with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):

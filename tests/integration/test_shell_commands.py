@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from assay.results.persistence import load_model
+from assay.learning.persistence import load_model
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]

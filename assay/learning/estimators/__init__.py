@@ -1,5 +1,11 @@
 """Model families: a name becomes an unfitted estimator with a search space and capabilities.
 
-Belongs here: one module per family, the registry, the assembly with preprocessing, going on from a fitted state.
+Belongs here: families, their registry, the pipeline of preprocessing and model, continuing from a fitted state.
 Does not belong here: preprocessing itself, tuning, the final fit.
+
+A new family is a module that registers its card, and one import below.
 """
+
+from assay.learning.estimators import lightgbm, sklearn_families, xgboost
+
+__all__ = ["lightgbm", "sklearn_families", "xgboost"]

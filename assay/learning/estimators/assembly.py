@@ -1,15 +1,15 @@
-"""Preprocessing and model as one unfitted pipeline.
+"""Preprocessing and model as one scikit-learn pipeline: built unfitted, or continued from a champion."""
 
-A bound on the threads of BLAS and OpenMP.
-"""
-
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from assay.data.schema import TableSchema
+from assay.errors import LearningError
 from assay.learning.estimators.family import Family
 from assay.learning.preprocessing.assembly import build_preprocessor
+from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -55,11 +55,63 @@ def build_pipeline(
     )
 
 
+def continue_fit(
+    champion: "Pipeline", family: Family, parameters: Mapping[str, Any], rows: LabelledRows, spec: PipelineSpec
+) -> "Pipeline":
+    """Continue from a champion's fitted state with new rows; the champion itself is not changed.
+
+    The preprocessing stays as it was fitted, since the model's state refers to its columns. Linear models start from
+    the champion's coefficients; forests and boosters keep its trees and add `ADDED_TREES`.
+
+    Args:
+        champion: fitted pipeline of the steps `preprocessing` and `model`.
+        family: the champion's family.
+        parameters: hyperparameters of what is added; a number of trees or rounds among them is ignored.
+        rows: the new rows.
+        spec: the pipeline; gives seed and threads.
+
+    Returns:
+        A fitted pipeline with the champion's preprocessing.
+
+    Raises:
+        LearningError: the family or its settings cannot continue, or the classes differ.
+    """
+    from sklearn.pipeline import Pipeline
+
+    if family.card.continuation is None:
+        raise LearningError(
+            f"'{family.name}' cannot continue from a fitted state",
+            where=f"pipeline {spec.name}, training.scenario",
+            expected="a family that can, such as hist_gradient_boosting",
+            remedy="use scenario: full, or another candidate",
+        )
+    fitted = champion.named_steps[MODEL]
+    _require_same_classes(fitted, rows, spec)
+    preprocessing = copy.deepcopy(champion.named_steps[PREPROCESSING])
+    unfitted = family.build(parameters, spec.training.seed, spec.training.threads)
+    model = family.card.continuation(fitted, unfitted, preprocessing.transform(rows.features), rows.target)
+    return Pipeline([(PREPROCESSING, preprocessing), (MODEL, model)])
+
+
+def _require_same_classes(fitted: Any, rows: LabelledRows, spec: PipelineSpec) -> None:
+    if not spec.task.is_classification:
+        return
+    had, has = set(fitted.classes_.tolist()), set(rows.target.unique().tolist())
+    if had != has:
+        raise LearningError(
+            "the new rows do not hold the same classes as the champion",
+            where=f"pipeline {spec.name}, training.scenario",
+            found=", ".join(sorted(repr(label) for label in has)),
+            expected=", ".join(sorted(repr(label) for label in had)),
+            remedy="use scenario: full",
+        )
+
+
 @contextmanager
 def limited_threads(n: int) -> Iterator[None]:
-    """Let BLAS and OpenMP use at most `n` threads inside the block.
+    """Limit BLAS and OpenMP to `n` threads inside the block.
 
-    Only libraries that are already loaded are bound, so resolve the families first.
+    Only libraries that are already loaded are limited, so resolve the families first.
     """
     from threadpoolctl import threadpool_limits
 

@@ -1,38 +1,22 @@
-"""All families by name. A new one is a module with a `FamilyCard` and an entry here.
-
-Models of the user's own, by import path.
-
-The user's hyperparameters, dealt out to the candidates.
-"""
+"""Families by name, models of the user's own by import path, and the user's hyperparameters of each candidate."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.errors import UnknownHyperparameterError, UnknownModelError, did_you_mean
 from assay.importing import import_object, is_import_path
-from assay.learning.estimators.family import Family, FamilyCard
-from assay.learning.estimators.lightgbm import LIGHTGBM
-from assay.learning.estimators.sklearn_families import (
-    HIST_GRADIENT_BOOSTING,
-    LINEAR_REGRESSION,
-    LOGISTIC_REGRESSION,
-    RANDOM_FOREST,
-    RANDOM_FOREST_CLASSIFIER,
-    RANDOM_FOREST_REGRESSOR,
-    RIDGE,
-)
-from assay.learning.estimators.xgboost import XGBOOST
+from assay.learning.estimators.family import FAMILIES, Family, FamilyCard
 from assay.specs.pipeline import PipelineSpec, Task
 
-REQUIRED_METHODS = ("fit", "predict", "get_params", "set_params")
+_REQUIRED_METHODS = ("fit", "predict", "get_params", "set_params")
 
 
-def custom_card(path: str) -> FamilyCard:
-    """Describe a model of which nothing is known: scaled, imputed, dense columns suit almost all."""
+def _custom_card(path: str) -> FamilyCard:
+    """Describe an unknown model: scaled, imputed, dense columns suit almost all."""
     return FamilyCard(name=path, encoding="one_hot", classifier=path, regressor=path, dense=True)
 
 
-def import_estimator(path: str, *, where: str) -> Any:
+def _import_estimator(path: str, *, where: str) -> Any:
     """Import an estimator class and check that it can be fitted and cloned.
 
     Args:
@@ -46,37 +30,21 @@ def import_estimator(path: str, *, where: str) -> Any:
         UnknownModelError: it cannot be imported, or lacks a method.
     """
     estimator = import_object(path, where=where, error=UnknownModelError)
-    missing = [name for name in REQUIRED_METHODS if not callable(getattr(estimator, name, None))]
+    missing = [name for name in _REQUIRED_METHODS if not callable(getattr(estimator, name, None))]
     if missing or not isinstance(estimator, type):
         raise UnknownModelError(
             f"'{path}' is no estimator",
             where=where,
             found=f"missing: {', '.join(missing)}" if missing else f"{type(estimator).__name__}, not a class",
-            expected=f"a class with {', '.join(REQUIRED_METHODS)}",
+            expected=f"a class with {', '.join(_REQUIRED_METHODS)}",
             remedy="derive it from sklearn.base.BaseEstimator, or wrap it in a class that is",
         )
     return estimator
 
 
-_CARDS: dict[str, FamilyCard] = {
-    card.name: card
-    for card in (
-        LOGISTIC_REGRESSION,
-        LINEAR_REGRESSION,
-        RIDGE,
-        RANDOM_FOREST,
-        RANDOM_FOREST_CLASSIFIER,
-        RANDOM_FOREST_REGRESSOR,
-        HIST_GRADIENT_BOOSTING,
-        LIGHTGBM,
-        XGBOOST,
-    )
-}
-
-
 def family_names(task: Task | None = None) -> tuple[str, ...]:
-    """Return the names of all families, or of those for one task; custom models are not among them."""
-    return tuple(name for name, card in _CARDS.items() if task is None or card.path(task))
+    """Return the names of all families, or of those for one task; custom models are not included."""
+    return tuple(name for name, card in FAMILIES.items() if task is None or card.path(task))
 
 
 def family(name: str, task: Task) -> Family:
@@ -84,7 +52,7 @@ def family(name: str, task: Task) -> Family:
 
     Args:
         name: a known name, or ``package.module:Class``.
-        task: what it is to predict.
+        task: what is predicted.
 
     Returns:
         The family.
@@ -93,11 +61,11 @@ def family(name: str, task: Task) -> Family:
         UnknownModelError: there is none of that name, it does not do the task, or its library is not installed.
     """
     if is_import_path(name):
-        return Family(custom_card(name), task, import_estimator(name, where="model.candidates"))
-    card = _CARDS.get(name)
+        return Family(_custom_card(name), task, _import_estimator(name, where="model.candidates"))
+    card = FAMILIES.get(name)
     if card is None:
         raise UnknownModelError(
-            f"there is no model family '{name}'{did_you_mean(name, _CARDS)}",
+            f"there is no model family '{name}'{did_you_mean(name, FAMILIES)}",
             where="model.candidates",
             expected=f"one of {', '.join(family_names(task))}, or package.module:Class",
         )
@@ -139,15 +107,15 @@ def candidate_families(spec: PipelineSpec) -> tuple[Family, ...]:
 def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:
     """Return the hyperparameters that the pipeline gives to one candidate.
 
-    A bare name goes to each candidate that takes it; a name under a family's goes to that family and wins. What
-    stands under a family that is no candidate is left out, so that a run may choose among the families of a file.
+    A bare name applies to each candidate that takes it; a name under a family applies to that family and overrides the
+    bare one. Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
 
     Args:
         spec: the pipeline.
         chosen: one of its candidates.
 
     Returns:
-        Values by name; the family's own defaults are not among them.
+        Values by name; without the family's own defaults.
 
     Raises:
         UnknownHyperparameterError: no candidate, or not the named one, takes a name.

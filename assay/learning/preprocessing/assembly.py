@@ -65,7 +65,7 @@ def _numeric(context: StepContext, strategy: str) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from assay.learning.preprocessing.raw_numbers import RawNumbers
+    from assay.learning.preprocessing.transformers import RawNumbers
 
     if context.encoding == "ordinal":
         return RawNumbers()
@@ -76,7 +76,7 @@ def _datetime(context: StepContext) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from assay.learning.preprocessing.calendar_features import CalendarFeatures
+    from assay.learning.preprocessing.transformers import CalendarFeatures
 
     if context.encoding == "ordinal":
         return CalendarFeatures()

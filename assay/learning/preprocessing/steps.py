@@ -20,7 +20,7 @@ _CLASSES = {
     "one_hot_encoder": "sklearn.preprocessing:OneHotEncoder",
     "ordinal_encoder": "sklearn.preprocessing:OrdinalEncoder",
     "target_encoder": "sklearn.preprocessing:TargetEncoder",
-    "tfidf": "assay.learning.preprocessing.text_features:TextFeatures",
+    "tfidf": "assay.learning.preprocessing.transformers:TextFeatures",
 }
 _WITHOUT_FIT = ("passthrough", "drop")
 _SCALERS = ("standard_scaler", "min_max_scaler", "robust_scaler", "quantile_transformer")

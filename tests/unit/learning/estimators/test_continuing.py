@@ -3,8 +3,8 @@ import pytest
 import skops.io
 
 from assay.errors import LearningError
-from assay.learning.estimators.assembly import build_pipeline
-from assay.learning.estimators.continuing import ADDED_TREES, continue_fit
+from assay.learning.estimators.assembly import build_pipeline, continue_fit
+from assay.learning.estimators.family import ADDED_TREES
 from assay.learning.estimators.registry import family
 from assay.specs.pipeline import Task
 
@@ -105,7 +105,7 @@ def test_other_classes_are_refused(fit, make_rows):
 
 def test_a_family_that_cannot_go_on_is_refused(fit, make_rows):
     champion, chosen, small, spec = fit("linear_regression", None)
-    with pytest.raises(LearningError, match="cannot go on"):
+    with pytest.raises(LearningError, match="cannot continue"):
         continue_fit(champion, chosen, small, make_rows(), spec)
 
 

@@ -5,7 +5,12 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from assay.errors import UnknownModelError
-from assay.learning.estimators.registry import family, family_names
+from assay.learning.estimators.family import FAMILIES, FamilyCard, register
+from assay.learning.estimators.registry import candidate_families, family, family_names
+from assay.learning.persistence import allowed_types
+from assay.learning.training import library_versions
+from assay.learning.tuning.search_space import search_space
+from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
 
 BY_TASK = [(name, task) for task in Task for name in family_names(task)]
@@ -99,3 +104,34 @@ def test_a_family_that_is_not_installed_names_its_extra(name, monkeypatch):
     with pytest.raises(UnknownModelError, match="is not installed") as caught:
         family(name, Task.BINARY)
     assert f"assay[{name}]" in caught.value.remedy
+
+
+class _Toy(Constant):
+    def __init__(self, level=0):
+        self.level = level
+
+
+def test_a_family_is_added_by_one_registration(monkeypatch, own_models, make_spec):
+    sys.modules["own_models"].Toy = _Toy
+    level = SearchParameter(type="int", low=0, high=3)
+    monkeypatch.setitem(FAMILIES, "toy", FAMILIES["ridge"])  # removes the entry at the end
+    register(
+        FamilyCard(
+            "toy",
+            encoding="ordinal",
+            classifier="own_models:Toy",
+            continuation=lambda fitted, _unfitted, _rows, _y: fitted,
+            distributions=("pytest",),
+            stored_types=frozenset({"own_models.Toy"}),
+            search_space={"level": level},
+        )
+    )
+    assert "toy" in family_names(Task.BINARY)
+    assert "toy" not in family_names(Task.REGRESSION)
+    spec = make_spec(model={"candidates": ["toy"]}, tuning={"search_space": "auto"})
+    [toy] = candidate_families(spec)
+    assert toy.incremental
+    assert search_space(spec, [toy]) == {"toy": {"level": level}}
+    assert isinstance(toy.build({"level": 2}, seed=1, threads=1), _Toy)
+    assert "own_models.Toy" in allowed_types()
+    assert "pytest" in library_versions("toy")

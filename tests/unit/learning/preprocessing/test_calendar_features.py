@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.learning.preprocessing.calendar_features import CalendarFeatures
+from assay.learning.preprocessing.transformers import CalendarFeatures
 
 
 def frame(*moments):

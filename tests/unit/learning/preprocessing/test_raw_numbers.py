@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from assay.learning.preprocessing.raw_numbers import RawNumbers
+from assay.learning.preprocessing.transformers import RawNumbers
 
 
 def test_numbers_pass_as_they_are_with_nan():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from assay.learning.preprocessing.text_features import TextFeatures
+from assay.learning.preprocessing.transformers import TextFeatures
 
 
 def frame(*texts):

@@ -1,13 +1,17 @@
 """Models to files and back, without pickle.
 
 A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
-Skops keeps LightGBM's boosters as the library's own model text and XGBoost's as the library's own buffer of model and
-configuration, so that both predict the same bits after loading; the buffer is meant for the version that wrote it,
-which the manifest names. The same fit gives the same bytes; a model that was loaded may give others when saved again.
+Skops stores LightGBM's boosters as the library's model text and XGBoost's as the library's buffer of model and
+configuration, so that both predict the same bits after loading; the buffer is for the library version in the manifest.
+The same fit gives the same bytes; a loaded model may give others when it is saved again.
 
-A file is read only if each type in it is trusted by skops, named in `persistence_allow_list`, or an estimator or
-transformer that the manifest names by import path. That keeps foreign code from running. It does not make numbers
-inside a model safe: native libraries read trees as they are, so load only what a commit's digest vouches for.
+A file is loaded only if each type in it is trusted by skops, is on the allow-list, or is an estimator or transformer
+that the manifest names by import path. The allow-list is the types of every model here and `stored_types` of each
+family, all in full and one by one. This keeps foreign code from running. It does not verify numbers inside a model:
+native libraries read trees as they are, so load only what a commit's digest vouches for.
+
+Files of earlier versions name classes by earlier paths; `assay.moved_modules` maps them, and the allow-list is checked
+against the present names.
 """
 
 import io
@@ -23,40 +27,37 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
+from assay.learning.estimators.family import FAMILIES
+from assay.moved_modules import current_name
 from assay.results.trained_model import ModelManifest, TrainedModel
 
-# skops itself trusts scikit-learn's public estimators and plain containers; a test saves and loads each family
-ALLOWED_TYPES = frozenset(
+# what a preprocessor may hold; skops itself trusts scikit-learn's public estimators and plain containers
+_TYPES_OF_EVERY_MODEL = frozenset(
     {
-        "assay.learning.estimators.xgboost_labels.LabelledXGBClassifier",
-        "assay.learning.preprocessing.calendar_features.CalendarFeatures",
-        "assay.learning.preprocessing.raw_numbers.RawNumbers",
-        "assay.learning.preprocessing.text_features.TextFeatures",
-        "collections.OrderedDict",
-        "lightgbm.basic.Booster",
-        "lightgbm.sklearn.LGBMClassifier",
-        "lightgbm.sklearn.LGBMRegressor",
+        "assay.learning.preprocessing.transformers.CalendarFeatures",
+        "assay.learning.preprocessing.transformers.RawNumbers",
+        "assay.learning.preprocessing.transformers.TextFeatures",
         "numpy.dtype",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.model_selection._split.KFold",
-        "sklearn.tree._tree.Tree",
-        "xgboost.core.Booster",
-        "xgboost.sklearn.XGBRegressor",
     }
 )
-
 
 MODEL_FILE = "model.skops"
 MANIFEST_FILE = "manifest.json"
 EXAMPLE_FILE = "input_example.parquet"
 
 _SCHEMA = "schema.json"
-# text vectorisers remember where their stop words lie in memory, only to skip a check
+# text vectorisers keep the memory address of their stop words, only to skip a check
 _ADDRESS = "_stop_words_id"
 
 
+def allowed_types() -> frozenset[str]:
+    """Return the allow-list: the types that a stored model may hold beside those that skops itself trusts."""
+    return _TYPES_OF_EVERY_MODEL.union(*(card.stored_types for card in FAMILIES.values()))
+
+
 def save_model(model: TrainedModel, folder: Path) -> None:
-    """Write a model into a folder, which is created if need be.
+    """Write a model into a folder, which is created if missing.
 
     Args:
         model: a fitted model.
@@ -113,7 +114,7 @@ def load_model(folder: Path) -> TrainedModel:
 
 
 def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> list[str]:
-    """Return the types that must be passed to skops as trusted to load a model; all of them are on the allow-list.
+    """Return the types that skops has to trust to load a model; all of them are on the allow-list.
 
     Args:
         saved: a folder written by `save_model`, or the bytes of a skops file.
@@ -130,8 +131,8 @@ def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> lis
 def estimator_bytes(estimator: Any) -> bytes:
     """Return an estimator as a skops file, the same bytes for the same fit.
 
-    Skops names parts by memory address and stamps them with the time; both are replaced. Which equal values are one
-    object in memory still shows, and may change when a model is loaded.
+    Skops names parts by memory address and stamps them with the time; both are replaced. Whether equal values are one
+    object in memory still shows, and may differ for a loaded model.
     """
     import skops.io
 
@@ -147,7 +148,7 @@ def estimator_bytes(estimator: Any) -> bytes:
 
 
 class _Numbering:
-    """Gives ids and files of a skops schema numbers in their order of appearance."""
+    """Numbers the ids and files of a skops schema in their order of appearance."""
 
     def __init__(self, files: frozenset[str]) -> None:
         self._known_files = files
@@ -172,7 +173,7 @@ class _Numbering:
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    # an entry made this way has a fixed time stamp; one made from the name alone has the present time
+    # an entry of this kind has a fixed time stamp
     archive.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
 
 
@@ -183,15 +184,15 @@ def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> l
         needed: list[str] = skops.io.get_untrusted_types(data=data)
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
         raise _damaged(where, error) from error
-    beyond = set(needed) - ALLOWED_TYPES
-    # the user's modules are imported only for types that the fixed list does not settle
+    beyond = {current_name(name) for name in needed} - allowed_types()
+    # the user's modules are imported only for types that are not on the list
     foreign = sorted(beyond - {_full_name(path) for path in own_classes}) if beyond else []
     if foreign:
         raise UntrustedModelError(
             "the model holds types that are not allowed",
             where=where,
             found=", ".join(foreign),
-            expected="types that skops or assay.results.persistence trusts, or the pipeline file names",
+            expected="types that skops or the allow-list trusts, or that the pipeline file names",
             remedy="do not load this file unless you know who wrote it; a class of your own may keep only "
             "plain values, arrays and scikit-learn estimators in its attributes",
         )
@@ -199,7 +200,7 @@ def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> l
 
 
 def _full_name(path: str) -> str:
-    """Return the name skops has for a user's class, after making sure that it is an estimator or transformer."""
+    """Return the name that skops gives a user's class, verified to be an estimator or transformer."""
     from assay.importing import import_object
 
     kind = import_object(path, where="the model's manifest", error=UntrustedModelError)

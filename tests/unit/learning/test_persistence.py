@@ -8,16 +8,16 @@ import pytest
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UntrustedModelError
 from assay.learning.estimators.registry import family_names
-from assay.learning.training import train
-from assay.results.persistence import (
-    ALLOWED_TYPES,
+from assay.learning.persistence import (
     MANIFEST_FILE,
     MODEL_FILE,
+    allowed_types,
     estimator_bytes,
     load_model,
     save_model,
     trusted_types,
 )
+from assay.learning.training import train
 from assay.specs import Task
 
 CASES = [(task, name) for task in Task for name in family_names(task)]
@@ -155,5 +155,5 @@ def test_trusted_types_are_those_of_the_allow_list_that_the_model_needs(fitted, 
     save_model(model, tmp_path)
     named = trusted_types(tmp_path)
     assert "lightgbm.basic.Booster" in named
-    assert set(named) <= ALLOWED_TYPES
+    assert set(named) <= allowed_types()
     assert trusted_types((tmp_path / MODEL_FILE).read_bytes()) == named

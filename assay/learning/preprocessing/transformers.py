@@ -1,0 +1,172 @@
+"""Transformers that scikit-learn lacks: numbers with gaps, moments in time, texts.
+
+Stored models name these classes by this module's path: see `assay.moved_modules` before moving one. The module imports
+scikit-learn, so import it inside functions only.
+"""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.validation import check_is_fitted
+
+_CYCLES = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
+_PARTS = ("year", "month", "day", "weekday", "hour")
+_SECONDS_PER_DAY = 86_400.0
+
+
+class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
+    """Pass numbers through with NaN where missing; a column without any value at fit becomes a constant 0.
+
+    Histogram binning fails on a column of NaN alone, and dropping the column would silently change the model's inputs.
+
+    Attributes:
+        empty_: shape (columns,), bool; columns that had no value at fit.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+        """Remember the columns without any value.
+
+        Args:
+            X: shape (rows, columns), float64 with NaN.
+            y: not used.
+        """
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.empty_ = X.isna().to_numpy().all(axis=0)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+        """Return float64 of the same shape."""
+        check_is_fitted(self)
+        numbers = X.to_numpy(dtype=np.float64, copy=True)
+        numbers[:, self.empty_] = 0.0
+        return numbers
+
+
+class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
+    """Calendar parts, their position in the cycles of day, week and year, and days since the training minimum.
+
+    The last part says whether the moment is missing; NaT becomes NaN in every other part. Cycles are given as sine and
+    cosine, so that December is next to January. A column without any value at fit becomes a constant 0.
+
+    Attributes:
+        origins_: shape (columns,), float64; the earliest moment at fit in seconds since 1970, NaN if there was none.
+    """
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+        """Remember the earliest moment of each column.
+
+        Args:
+            X: shape (rows, columns), datetime64.
+            y: not used.
+        """
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.origins_ = np.array([_seconds(X[name]).min() for name in X.columns], dtype=np.float64)
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+        """Return float64 of shape (rows, columns * parts)."""
+        check_is_fitted(self)
+        blocks = [
+            np.zeros((len(X), len(_part_names()))) if np.isnan(origin) else _parts(X[name], origin)
+            for name, origin in zip(X.columns, self.origins_, strict=True)
+        ]
+        return np.hstack(blocks)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - scikit-learn's signature
+        """Return ``<column>_<part>`` for each part."""
+        return np.array(
+            [f"{column}_{part}" for column in self.feature_names_in_ for part in _part_names()], dtype=object
+        )
+
+
+def _part_names() -> list[str]:
+    waves = [f"{cycle}_{wave}" for cycle in _CYCLES for wave in ("sin", "cos")]
+    return [*_PARTS, *waves, "elapsed_days", "missing"]
+
+
+def _seconds(moments: pd.Series) -> pd.Series:
+    return (moments - pd.Timestamp(0)).dt.total_seconds()
+
+
+def _parts(moments: pd.Series, origin: float) -> np.ndarray:
+    parts = {part: getattr(moments.dt, part).to_numpy(dtype=np.float64) for part in _PARTS}
+    angles = {cycle: 2 * np.pi * parts[cycle] / length for cycle, length in _CYCLES.items()}
+    waves = [wave(angle) for angle in angles.values() for wave in (np.sin, np.cos)]
+    elapsed = (_seconds(moments).to_numpy(dtype=np.float64) - origin) / _SECONDS_PER_DAY
+    return np.column_stack([*parts.values(), *waves, elapsed, moments.isna().to_numpy(dtype=np.float64)])
+
+
+class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
+    """TF-IDF weights of one text column, optionally condensed, and the logarithm of the number of words.
+
+    The word count is there for texts without any known word too, so a column of empty texts still has its place.
+
+    Args:
+        max_features: largest vocabulary.
+        components: condense the weights to this many by a truncated singular value decomposition (latent semantic
+            analysis, Deerwester et al. 1990); None leaves them as a sparse matrix.
+        seed: seed of the decomposition.
+
+    Attributes:
+        vectorizer_: the fitted `TfidfVectorizer`, or None when no text had a word.
+        condenser_: the fitted `TruncatedSVD`, or None when it was not asked for or the vocabulary is smaller.
+    """
+
+    def __init__(self, max_features: int = 256, components: int | None = None, seed: int = 0) -> None:
+        self.max_features = max_features
+        self.components = components
+        self.seed = seed
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+        """Learn the vocabulary.
+
+        Args:
+            X: shape (rows, 1), object of str, "" where missing.
+            y: not used.
+        """
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        texts = X.iloc[:, 0]
+        vectorizer = TfidfVectorizer(max_features=self.max_features, sublinear_tf=True, strip_accents="unicode")
+        tokenise = vectorizer.build_analyzer()
+        self.vectorizer_ = vectorizer.fit(texts) if any(tokenise(text) for text in texts) else None
+        self.condenser_ = self._fitted_condenser(texts)
+        return self
+
+    def _fitted_condenser(self, texts: pd.Series) -> TruncatedSVD | None:
+        if self.vectorizer_ is None or self.components is None:
+            return None
+        if self.components >= min(len(texts), len(self.vectorizer_.vocabulary_)):
+            return None
+        weights = self.vectorizer_.transform(texts)
+        return TruncatedSVD(n_components=self.components, random_state=self.seed).fit(weights)
+
+    def transform(self, X: pd.DataFrame) -> Any:  # noqa: N803 - scikit-learn's name
+        """Return float64 of shape (rows, 1 + weights), sparse unless `components` is set."""
+        check_is_fitted(self, "condenser_")
+        texts = X.iloc[:, 0]
+        counts = np.log1p(texts.str.split().str.len().to_numpy(dtype=np.float64)).reshape(-1, 1)
+        if self.vectorizer_ is None:
+            return counts
+        weights = self.vectorizer_.transform(texts)
+        if self.components is None:
+            return sparse.hstack([sparse.csr_matrix(counts), weights], format="csr")
+        dense = weights.toarray() if self.condenser_ is None else self.condenser_.transform(weights)
+        return np.hstack([counts, dense])
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - scikit-learn's signature
+        """Return ``<column>_words`` and ``<column>_<word>`` or ``<column>_topic<n>``."""
+        check_is_fitted(self, "condenser_")
+        parts = ["words"]
+        if self.condenser_ is not None:
+            parts += [f"topic{number}" for number in range(self.condenser_.n_components)]
+        elif self.vectorizer_ is not None:
+            parts += list(self.vectorizer_.get_feature_names_out())
+        return np.array([f"{self.feature_names_in_[0]}_{part}" for part in parts], dtype=object)
