@@ -1,0 +1,337 @@
+"""What version 0.1 stored is read by this version: `tests/support/make_stored_version.py` says how it was made."""
+
+import json
+import os
+import sqlite3
+import sys
+import time
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+from small_platform import Platform, failure
+from web_receiver import web_receiver
+
+from assay.backtesting.report import BacktestReport
+from assay.data.dataset import Dataset, ValidatedDataset
+from assay.data.fingerprint import fingerprint
+from assay.errors import DigestMismatchError
+from assay.gate.report import GateReport
+from assay.gate.rules_identity import rules_digest
+from assay.learning.persistence import load_model
+from assay.monitoring.drift import DriftReport
+from assay.monitoring.performance import PerformanceReport
+from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
+from assay.specs import load_pipelines
+from resources.quarantine import expire
+from resources.settings import Settings
+from resources.store.commit_log import CommitReader
+from resources.store.local import LocalStore
+
+STORED = Path(__file__).parents[1] / "support" / "stored_version_0_1.zip"
+KINDS = {
+    "raw_dataset": Dataset,
+    "validated_dataset": ValidatedDataset,
+    "validation_report": GateReport,
+    "best_hyperparameters": BestHyperparameters,
+    "trained_model": TrainedModel,
+    "evaluation_report": EvaluationReport,
+    "champion_model": ChampionRecord,
+    "batch_predictions": Dataset,
+    "drift_report": DriftReport,
+    "performance_report": PerformanceReport,
+    "backtest_report": BacktestReport,
+}
+with zipfile.ZipFile(STORED) as packed:
+    EXPECTED = json.loads(packed.read("expected.json"))
+PIPELINES = sorted(EXPECTED["rules_digests"])
+MODELS = sorted(EXPECTED["predictions"])
+
+
+@dataclass
+class Stored(Platform):
+    """The platform of version 0.1 as its user would have it after an upgrade."""
+
+    root: Path = Path()
+
+    @cached_property
+    def artifacts(self):
+        return super().artifacts
+
+    def commit(self, name):
+        """Return the newest commit of `asset` or `asset@partition`."""
+        asset, _, partition = name.partition("@")
+        return self.artifacts.log.newest(tuple(asset.split("/")), partition or None)
+
+    def spec(self, pipeline):
+        return next(spec for spec in load_pipelines(self.settings.pipelines_dir) if spec.name == pipeline)
+
+    def cursor(self, sensor):
+        return EXPECTED["cursors"][sensor].replace("@root@", str(self.root))
+
+    def evaluate(self, sensor, cursor):
+        """Evaluate a sensor."""
+        definitions = self.definitions
+        [found] = [each for each in definitions.sensors if each.name == sensor]
+        needed = ("data_sources", "arrivals_store") if sensor.endswith("new_data_sensor") else ()
+        with dg.build_sensor_context(
+            instance=self.instance,
+            cursor=cursor,
+            repository_def=definitions.get_repository_def(),
+            resources={name: definitions.resources[name] for name in needed},
+        ) as context:
+            return found(context)
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """What was stored, unpacked; Dagster has forgotten its runs."""
+    unpack(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(
+        home=tmp_path / "home", pipelines_dir=tmp_path / "pipelines", extensions_dir=tmp_path / "extensions"
+    )
+    with dg.instance_for_test() as instance:
+        platform = Stored(settings, instance, root=tmp_path)
+        platform.definitions  # noqa: B018 - makes the user's modules importable
+        yield platform
+    sys.modules.pop("stored_own", None)
+    # in place: a library that is imported meanwhile may add a finder of its own
+    sys.meta_path[:] = [each for each in sys.meta_path if getattr(each, "folder", None) != settings.extensions_dir]
+
+
+def unpack(root):
+    with zipfile.ZipFile(STORED) as packed:
+        packed.extractall(root)
+    for path in (*(root / "data").iterdir(), *(root / "arrived").iterdir()):
+        os.utime(path, (EXPECTED["data_modified"],) * 2)
+    dump = root / "home" / "mlflow" / "mlflow.sql"
+    with sqlite3.connect(dump.with_name("mlflow.db")) as database:
+        database.executescript(dump.read_text().replace("@root@", str(root)))
+
+
+def value_of(platform, name, commit):
+    """Read what a commit names, verified."""
+    asset = name.partition("@")[0].rpartition("/")[2]
+    return platform.artifacts.read(commit, GateReport if commit.status == "rejected" else KINDS[asset])
+
+
+def predictions_of(model):
+    wanted = ("predict", "predict_proba") if model.manifest.classes else ("predict",)
+    return {method: getattr(model.estimator, method)(model.input_example) for method in wanted}
+
+
+def assert_predicts(model, expected):
+    found = predictions_of(model)
+    assert found.keys() == expected.keys()
+    for method, values in expected.items():
+        np.testing.assert_array_equal(found[method], np.array(values, dtype=found[method].dtype))
+
+
+def make(platform, pipeline, *assets, partition=None, parameters=None):
+    names = [f"{pipeline}/{asset}" for asset in assets]
+    result = platform.materialize(*names, partition=partition, parameters=parameters)
+    assert result.success, failure(result)
+
+
+def test_every_commit_is_read_and_is_as_it_was_written(stored):
+    found = {}
+    for name in EXPECTED["commits"]:
+        commit = stored.commit(name)
+        found[name] = {
+            "number": commit.number,
+            "status": commit.status,
+            "data_version": commit.data_version,
+            "rules_digest": commit.receipt.rules_digest if commit.receipt else None,
+        }
+    assert found == EXPECTED["commits"]
+
+
+def test_every_commit_is_where_the_log_expects_it(stored):
+    records = (stored.root / "home" / "store").rglob("commits/*.json")
+    assert len(list(records)) == len(EXPECTED["commits"])
+
+
+def test_every_object_has_the_digest_that_its_commit_names(stored):
+    for name in EXPECTED["commits"]:
+        reader = CommitReader(stored.artifacts.store, stored.commit(name))
+        assert all(reader.verified_bytes(item.name) for item in reader.commit.objects)
+
+
+def test_every_value_is_read(stored):
+    for name in EXPECTED["commits"]:
+        assert value_of(stored, name, stored.commit(name)) is not None
+
+
+def test_tables_would_have_the_same_version_today(stored):
+    tables = {name: commit for name in EXPECTED["commits"] if (commit := stored.commit(name)).codec == "table"}
+    for name, commit in tables.items():
+        table = value_of(stored, name, commit).table
+        assert fingerprint(table) == commit.fingerprint
+        assert fingerprint(table).digest == commit.data_version
+
+
+def test_a_changed_byte_is_noticed(stored):
+    commit = stored.commit("bank/validated_dataset")
+    [path] = [stored.root / "home" / "store" / each.key for each in commit.objects if each.name == "data.parquet"]
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DigestMismatchError):
+        value_of(stored, "bank/validated_dataset", commit)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_rules_have_the_digest_that_receipts_name(stored, pipeline):
+    assert rules_digest(stored.spec(pipeline)) == EXPECTED["rules_digests"][pipeline]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stored_model_predicts_the_same_bits(stored, name):
+    assert_predicts(value_of(stored, name, stored.commit(name)), EXPECTED["predictions"][name])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_champion_is_loaded_from_the_registry_and_predicts_the_same_bits(stored, name):
+    pipeline = name.split("/")[0]
+    found = stored.definitions.resources["model_registry"].current_champion(pipeline)
+    assert (found.version.version, found.version.digest) == ("1", EXPECTED["champions"][pipeline])
+    assert found.version.holdout_value is not None
+    assert_predicts(found.model, EXPECTED["predictions"][name])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_stored_model_is_loaded_by_mlflow_alone(stored, name):
+    import mlflow.sklearn
+
+    [folder] = (stored.root / "home" / "mlflow" / "artifacts" / name.split("/")[0] / "models").glob("*/artifacts")
+    loaded = mlflow.sklearn.load_model(str(folder))
+    found = loaded.predict(load_model(folder / "bundle").input_example)
+    np.testing.assert_array_equal(found, EXPECTED["predictions"][name]["predict"])
+
+
+def test_stored_rows_are_used_under_the_stored_receipt(stored):
+    make(stored, "bank", "evaluation_report")
+    make(stored, "monthly", "trained_model", "evaluation_report", partition="2021-02")
+    stored.instance.add_dynamic_partitions("arriving_objects", ["a.csv"])
+    make(stored, "arriving", "trained_model", partition="a.csv")
+    for name in ("bank/evaluation_report", "monthly/trained_model@2021-02", "arriving/trained_model@a.csv"):
+        assert stored.commit(name).number == 2
+
+
+def test_an_evaluation_repeated_equals_the_stored_one(stored):
+    before = value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report"))
+    make(stored, "bank", "evaluation_report")
+    assert value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report")) == before
+
+
+def test_a_fit_continues_from_a_stored_champion(stored):
+    make(stored, "bank", "trained_model", parameters={"training_scenario": "incremental"})
+    model = value_of(stored, "bank/trained_model", stored.commit("bank/trained_model"))
+    assert model.manifest.scenario_applied == "incremental"
+
+
+def test_a_stored_champion_is_compared_with_a_new_model(stored):
+    make(stored, "bank", "trained_model", "evaluation_report", "champion_model")
+    record = value_of(stored, "bank/champion_model", stored.commit("bank/champion_model"))
+    assert (record.version, record.decision.verdict) == ("1", "kept_champion")
+
+
+def test_a_stored_champion_predicts_as_before(stored):
+    make(stored, "bank", "batch_predictions")
+    commit, before = stored.commit("bank/batch_predictions"), EXPECTED["commits"]["bank/batch_predictions"]
+    assert (commit.number, commit.data_version) == (2, before["data_version"])
+
+
+def test_a_stored_champion_is_watched_as_before(stored):
+    names = ("monthly/drift_report@2021-02", "monthly/performance_report@2021-02")
+    before = [value_of(stored, name, stored.commit(name)) for name in names]
+    make(stored, "monthly", "drift_report", "performance_report", partition="2021-02")
+    assert [stored.commit(name).number for name in names] == [2, 2]
+    assert [value_of(stored, name, stored.commit(name)) for name in names] == before
+
+
+def test_a_stored_refusal_blocks_later_training(stored):
+    result = stored.materialize("monthly/best_hyperparameters", partition="2021-03")
+    assert "[gate_rejected]" in failure(result)
+    assert "values_in_range" in failure(result)
+
+
+@pytest.mark.parametrize("reviewed", [True, False], ids=["reviewed_file", "copy_in_the_store"])
+def test_a_frozen_schema_is_kept_by_the_same_data(stored, reviewed):
+    schemas = stored.root / "pipelines" / "schemas"
+    texts = {path.name: path.read_text() for path in schemas.iterdir()}
+    if not reviewed:
+        for name in texts:
+            (schemas / name).unlink()
+    make(stored, "bank", "raw_dataset", "validated_dataset")
+    make(stored, "monthly", "raw_dataset", partition="2021-01")
+    for name in ("bank/raw_dataset", "bank/validated_dataset", "monthly/raw_dataset@2021-01"):
+        commit = stored.commit(name)
+        assert (commit.number, commit.data_version) == (2, EXPECTED["commits"][name]["data_version"])
+    assert {path.name: path.read_text() for path in schemas.iterdir()} == (texts if reviewed else {})
+
+
+def test_the_new_data_sensor_requests_nothing_when_nothing_changed(stored):
+    sensor = "arriving_new_data_sensor"
+    answer = stored.evaluate(sensor, stored.cursor(sensor))
+    assert not answer.run_requests
+    message = answer.skip_reason.skip_message
+    assert "nothing new among 3 objects" in message
+    assert "1 dead letter" in message
+
+
+def test_the_new_data_sensor_requests_rewritten_objects_and_pending_retries(stored):
+    sensor = "arriving_new_data_sensor"
+    os.utime("arrived/a.csv", (1.7e9, 1.7e9))
+    cursor, requests = stored.cursor(sensor), []
+    for _ in range(3):
+        answer = stored.evaluate(sensor, cursor)
+        cursor, requests = answer.cursor, [*requests, *(answer.run_requests or ())]
+    [waiting] = json.loads(stored.cursor(sensor))["failures"]["waiting"]
+    size = Path("arrived/a.csv").stat().st_size
+    assert [each.run_key for each in requests] == [f"arrived/a.csv@{1_700_000_000 * 10**9}-{size}", waiting["run_key"]]
+
+
+def test_a_stored_dead_letter_is_redriven(stored):
+    kept = stored.definitions.resources["arrivals_store"].of("arriving")
+    [name] = kept.dead_letters().names
+    letter = kept.dead_letter(name)
+    assert (letter.uri, letter.partition_key, letter.attempts) == ("arrived/c.csv", "c.csv", 1)
+    kept.order_redrive(name)
+    answer = stored.evaluate("arriving_new_data_sensor", stored.cursor("arriving_new_data_sensor"))
+    assert [request.run_key for request in answer.run_requests] == [f"{letter.run_key}#redrive-1"]
+
+
+def test_a_stored_notification_is_sent_once(stored, monkeypatch):
+    cursor = stored.cursor("notification_sensor")
+    waiting = json.loads(cursor)["outbox"]
+    later = max(item["due"] for item in waiting) + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    with web_receiver() as web:
+        stored.settings = Settings(**stored.settings.model_dump() | {"notify_webhook_url": web.url})
+        for _ in range(2):
+            cursor = stored.evaluate("notification_sensor", cursor).cursor
+    told = [json.loads(body)["event"] for _, body in web.posts]
+    assert told == [item["notice"]["event"] for item in waiting]
+    assert {event.partition(":")[0] for event in told} == {"gate_refused", "run_failed", "promotion"}
+
+
+def test_the_notification_sensor_continues_from_its_stored_cursor(stored):
+    cursor = stored.cursor("notification_sensor")
+    after = json.loads(stored.evaluate("notification_sensor", cursor).cursor)
+    assert after["seen"] == json.loads(cursor)["seen"]
+
+
+def test_a_quarantined_file_is_found_by_its_retention(stored):
+    store = LocalStore(stored.root / "home" / "store")
+    [folder] = expire(store, days=1, megabytes=None, now=time.time() + 3 * 86400)
+    assert folder.startswith("arriving/@quarantine/")
+    assert not [item.key for item in store.list_objects("arriving/@quarantine/")]
