@@ -1,17 +1,19 @@
-"""The one error tree: every failure a user can cause or meet derives from `AssayError`.
+"""The one error tree, and its serialised form.
 
-A place in a file.
+Every failure a user can cause or meet derives from `AssayError`. Outside its process an error is a `SerialisedError`:
+text in an orchestrator's log, JSON between processes and in the quarantine. Programs decide by its code.
 """
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a file the defect is; what is not known is not told.
+class Location:
+    """Where in a file a defect is; unknown parts are left out.
 
     Attributes:
         row: 1-based line of a text file, or row of another format, the header counted.
@@ -32,11 +34,12 @@ class Place:
         return ", ".join(part for part in parts if part)
 
 
-NOWHERE = Place()
+UNKNOWN_LOCATION = Location()
+_DETAILS = ("where", "found", "expected", "remedy")
 
 
 class AssayError(Exception):
-    """A failure told so that the reader can mend it.
+    """A failure with all that its reader needs to correct it.
 
     Attributes:
         code: stable identifier of the kind of failure, for programs.
@@ -68,19 +71,121 @@ class AssayError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        parts = [("where", self.where), ("found", self.found), ("expected", self.expected), ("remedy", self.remedy)]
-        return "\n".join([f"[{self.code}] {self.what}", *(f"  {name}: {text}" for name, text in parts if text)])
+        return str(SerialisedError.of(self))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way back from a child process with every field."""
-        return (_rebuild, (type(self), self.what, self._told()))
-
-    def _told(self) -> dict[str, str]:
-        return {"where": self.where, "found": self.found, "expected": self.expected, "remedy": self.remedy}
+        """Keep every field when the error crosses processes."""
+        return (_rebuilt, (type(self), error_to_json(self)))
 
 
-def _rebuild(kind: type[AssayError], what: str, told: dict[str, str]) -> AssayError:
-    return kind(what, **told)
+@dataclass(frozen=True, slots=True)
+class SerialisedError:
+    """An error as it is kept outside its process.
+
+    Attributes:
+        code: of a typed error; the class's name of any other error.
+        what: one sentence; empty for an untyped error, whose text may hold values of the data.
+        where: file, asset, column.
+        found: the offending value; may be personal.
+        expected: what would have been accepted.
+        remedy: the next thing to do.
+        defect: of malformed data, the stable name of what is wrong with the bytes.
+    """
+
+    code: str
+    what: str = ""
+    where: str = ""
+    found: str = ""
+    expected: str = ""
+    remedy: str = ""
+    defect: str = ""
+
+    @classmethod
+    def of(cls, error: AssayError) -> Self:
+        """Return the serialised form of a typed error."""
+        details = {name: getattr(error, name) for name in _DETAILS}
+        return cls(error.code, error.what, **details, defect=getattr(error, "defect", ""))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self | None:
+        """Return the error whose text this is, with or without the class's name before it; None for any other text."""
+        parts = _PART.split(text.rstrip("\n"))
+        head = _HEAD.fullmatch(parts[0])
+        if head is None or error_class(head["code"]) is None:
+            return None
+        details = {name: _dedented(detail) for name, detail in zip(parts[1::2], parts[2::2], strict=True)}
+        return cls(head["code"], _dedented(head["what"]), **details, defect=head["defect"] or "")
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether it was an `AssayError`."""
+        return error_class(self.code) is not None
+
+    @property
+    def label(self) -> str:
+        """The code, and the defect of malformed data."""
+        return f"{self.code}: {self.defect}" if self.defect else self.code
+
+    @property
+    def headline(self) -> str:
+        """Label and sentence; of an untyped error the class's name."""
+        return f"[{self.label}] {self.what}" if self.is_typed else self.code
+
+    def __str__(self) -> str:
+        details = ((name, getattr(self, name)) for name in _DETAILS)
+        lines = [f"[{self.label}] {self.what}", *(f"  {name}: {text}" for name, text in details if text)]
+        return "\n".join(line.replace("\n", _CONTINUED) for line in lines)
+
+
+# a quoted error is indented, so that its details are not those of the error that quotes it
+_CONTINUED = "\n    "
+_PART = re.compile(rf"\n  ({'|'.join(_DETAILS)}): ")
+_HEAD = re.compile(r"(?:[\w.]+: )?\[(?P<code>[a-z_]+)(?:: (?P<defect>\w+))?\] (?P<what>.*)", re.DOTALL)
+
+
+def _dedented(text: str) -> str:
+    return text.replace(_CONTINUED, "\n")
+
+
+def error_class(code: str) -> type[AssayError] | None:
+    """Return the class that a code stands for; None where the code is no typed error's."""
+    # a subclass without a code of its own inherits one: the code stands for the class that declares it
+    return next((kind for kind in _classes(AssayError) if vars(kind).get("code") == code), None)
+
+
+def _classes(kind: type[AssayError]) -> Iterator[type[AssayError]]:
+    yield kind
+    for derived in kind.__subclasses__():
+        yield from _classes(derived)
+
+
+def error_to_json(error: AssayError) -> dict[str, Any]:
+    """Return a typed error as JSON-able values."""
+    fields: dict[str, Any] = {"code": error.code, "what": error.what}
+    fields |= {name: getattr(error, name) for name in _DETAILS}
+    if isinstance(error, MalformedDataError):
+        fields |= {"defect": error.defect, "place": asdict(error.location)}
+    return fields
+
+
+def error_from_json(fields: Mapping[str, Any]) -> AssayError:
+    """Return the typed error of `error_to_json`.
+
+    Raises:
+        KeyError: a field is missing, or the code is no typed error's.
+        TypeError: the fields are not those of an error.
+    """
+    kind = error_class(fields["code"])
+    if kind is None:
+        raise KeyError(fields["code"])
+    return _rebuilt(kind, fields)
+
+
+def _rebuilt(kind: type[AssayError], fields: Mapping[str, Any]) -> AssayError:
+    details: dict[str, Any] = {name: fields[name] for name in _DETAILS}
+    if issubclass(kind, MalformedDataError):
+        details |= {"defect": fields["defect"], "location": Location(**fields["place"])}
+    return kind(fields["what"], **details)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
@@ -93,6 +198,12 @@ class SpecError(AssayError):
     """A pipeline's YAML, or an override of it, is not acceptable."""
 
     code = "spec_invalid"
+
+
+class SettingError(AssayError):
+    """A setting of the deployment is not acceptable."""
+
+    code = "setting_invalid"
 
 
 class SourceError(AssayError):
@@ -125,7 +236,7 @@ class MalformedDataError(SourceError):
 
     Attributes:
         defect: stable name of what is wrong with the bytes, one of `assay.reading.defects.Defect`.
-        place: where in the file.
+        location: where in the file.
     """
 
     code = "data_malformed"
@@ -135,7 +246,7 @@ class MalformedDataError(SourceError):
         what: str,
         *,
         defect: str = "unreadable",
-        place: Place = NOWHERE,
+        location: Location = UNKNOWN_LOCATION,
         where: str = "",
         found: str = "",
         expected: str = "",
@@ -143,17 +254,7 @@ class MalformedDataError(SourceError):
     ) -> None:
         super().__init__(what, where=where, found=found, expected=expected, remedy=remedy)
         self.defect = str(defect)
-        self.place = place
-
-    def __str__(self) -> str:
-        return super().__str__().replace(f"[{self.code}]", f"[{self.code}: {self.defect}]", 1)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_malformed, (self.defect, self.place, self.what, self._told()))
-
-
-def _rebuild_malformed(defect: str, place: Place, what: str, told: dict[str, str]) -> MalformedDataError:
-    return MalformedDataError(what, defect=defect, place=place, **told)
+        self.location = location
 
 
 class UnsupportedFormatError(SourceError):
@@ -205,13 +306,13 @@ class GateRejectedError(GateError):
 
 
 class ReceiptMismatchError(GateError):
-    """Data and the gate receipt that should vouch for it do not belong together."""
+    """Data and its gate receipt do not match."""
 
     code = "receipt_mismatch"
 
 
 class LearningError(AssayError):
-    """Tuning, training or evaluation cannot go on."""
+    """Tuning, training or evaluation cannot continue."""
 
     code = "learning_error"
 
@@ -259,7 +360,7 @@ class ArtifactNotFoundError(StorageError):
 
 
 class DigestMismatchError(StorageError):
-    """Stored bytes or rows are not those that were published."""
+    """Stored bytes or rows differ from what was published."""
 
     code = "digest_mismatch"
 
@@ -299,7 +400,7 @@ class ChampionChangedError(TrackingError):
 
 
 class PartitionsFailedError(AssayError):
-    """Partitions of a range could not be made; the others were."""
+    """Some partitions of a range failed; the others were made."""
 
     code = "partitions_failed"
 
@@ -311,6 +412,18 @@ class StepTimeoutError(AssayError):
 
 
 class RunAbandonedError(AssayError):
-    """A step wants to publish for a run that was ended, or declared dead, in the meantime."""
+    """A step tries to publish for a run that was ended, or declared dead, in the meantime."""
 
     code = "run_abandoned"
+
+
+class DeliveryError(AssayError):
+    """A channel did not accept a notification, and may accept it later."""
+
+    code = "notice_undelivered"
+
+
+class DeliveryRefusedError(DeliveryError):
+    """A channel rejects the notification for good: an address or a credential is wrong."""
+
+    code = "notice_refused"

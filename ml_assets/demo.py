@@ -19,6 +19,7 @@ from assay.results.search_result import BestHyperparameters
 from definitions import build_definitions
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
+from ml_assets.step_errors import error_text
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
@@ -156,9 +157,7 @@ class _ShortLines(logging.Formatter):
         message = details.get("orig_message") or record.getMessage()
         event = details.get("dagster_event")
         failure = getattr(getattr(event, "event_specific_data", None), "error", None)
-        while failure is not None and failure.cause is not None and not failure.message.startswith("assay.errors."):
-            failure = failure.cause
-        return f"    {message}" + (f"\n{failure.message}" if failure else "")
+        return f"    {message}" + (f"\n{error_text(failure)}" if failure else "")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from assay.errors import (
     SchemaDriftError,
     StorageError,
     UnsupportedFormatError,
+    error_to_json,
 )
-from assay.reading.sandbox import error_told
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
@@ -142,7 +142,7 @@ class Quarantine(dg.ConfigurableResource[None]):
             raise
 
     def _kept(self, files: Sequence[FetchedFile], spec: PipelineSpec, error: AssayError, where: str) -> str:
-        reason = {**error_told(error), "refused_at": dt.datetime.now(dt.UTC).isoformat(), "asset": where}
+        reason = {**error_to_json(error), "refused_at": dt.datetime.now(dt.UTC).isoformat(), "asset": where}
         try:
             store = self.object_store.open()
             copies = [_quarantined(store, file, spec, reason) for file in files]

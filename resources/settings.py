@@ -15,18 +15,10 @@ from typing import Literal, Self, TypeAlias
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from assay.errors import AssayError
-
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
 _ROOT = Path(__file__).resolve().parent.parent
-
-
-class SettingError(AssayError):
-    """A setting of the deployment is not acceptable."""
-
-    code = "setting_invalid"
 
 
 class Settings(BaseSettings):

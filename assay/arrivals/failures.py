@@ -1,18 +1,18 @@
 """What follows a failed run of an arrival: a retry, a dead letter, or nothing when the gate refused the data."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from assay import errors
 from assay.arrivals.names import parse_run_key
 from assay.arrivals.state import FailuresSeen, PendingRetry
+from assay.errors import GateRejectedError, error_class
 from assay.specs.base import Spec
 
 LATE_SECONDS = 300.0
 """How much later than a run's end its record may appear."""
 MOST_WAITING = 200
-_REFUSALS = frozenset({"DagsterAssetCheckFailedError", errors.GateRejectedError.__name__})
+_REFUSALS = frozenset({"DagsterAssetCheckFailedError", GateRejectedError.code})
 
 
 class FailureKind(StrEnum):
@@ -26,23 +26,17 @@ class FailureKind(StrEnum):
     """The gate refused the rows; the partition's checks show it."""
 
 
-def kind_of(error_types: Iterable[str]) -> FailureKind:
-    """Classify a failure by the classes in its chain of errors.
+def kind_of(codes: Iterable[str]) -> FailureKind:
+    """Classify a failure by the codes in its chain of errors.
 
     Args:
-        error_types: class names; none when the process left no error.
+        codes: of serialised errors; none when the process left no error.
     """
-    names = set(error_types)
-    if names & _REFUSALS:
+    found = set(codes)
+    if found & _REFUSALS:
         return FailureKind.REFUSED
-    permanent = {kind.__name__ for kind in _all_kinds(errors.AssayError) if not kind.transient}
-    return FailureKind.PERMANENT if names & permanent else FailureKind.TRANSIENT
-
-
-def _all_kinds(kind: type[errors.AssayError]) -> Iterator[type[errors.AssayError]]:
-    yield kind
-    for derived in kind.__subclasses__():
-        yield from _all_kinds(derived)
+    permanent = any(kind is not None and not kind.transient for kind in map(error_class, found))
+    return FailureKind.PERMANENT if permanent else FailureKind.TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,66 +1,14 @@
 """The sentences by which each kind of event is told.
 
-Column names, rule names and counts are told; values of the data never are.
-
-A typed error read back from the text that an orchestrator kept of it.
-
-Offending values are left behind: they may be personal, and a notification leaves the platform.
+Texts hold column names, rule names and counts. Values of the data, also those in errors, are left out: they may be
+personal, and a notification leaves the platform.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.errors import SerialisedError
 from assay.notifications.notification import Notification, NotificationKind
-
-_HEAD = re.compile(r"^(?:[\w.]+: )?\[(?P<code>[a-z_]+)(?:: (?P<defect>\w+))?\] (?P<what>.*)$")
-_CLASS = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?::|$)")
-
-
-@dataclass(frozen=True, slots=True)
-class ToldError:
-    """What a notification says of a failure.
-
-    Attributes:
-        code: of the typed error; the class of an error of another kind.
-        what: one sentence; empty for an error of another kind, whose text might hold values of the data.
-        where: file, asset, column.
-        remedy: the next thing to do.
-    """
-
-    code: str
-    what: str = ""
-    where: str = ""
-    remedy: str = ""
-
-
-def told_error(chain: Sequence[str]) -> ToldError:
-    """Return the innermost typed error of a chain of causes; the innermost error at all where none is typed.
-
-    Args:
-        chain: `module.Class: text` of each error, the outermost first; at least one.
-    """
-    typed = [found for found in map(_typed, chain) if found]
-    if typed:
-        return typed[-1]
-    named = _CLASS.match(chain[-1].strip())
-    return ToldError(code=named["name"].rpartition(".")[2] if named else "error")
-
-
-def _typed(message: str) -> ToldError | None:
-    first, *rest = message.strip().splitlines() or [""]
-    head = _HEAD.match(first)
-    if head is None:
-        return None
-    code = f"{head['code']}: {head['defect']}" if head["defect"] else head["code"]
-    # an error may quote others between its place and its remedy: its own are the first and the last
-    return ToldError(code=code, what=head["what"], where=_field(rest, "where"), remedy=_field(rest[::-1], "remedy"))
-
-
-def _field(lines: Sequence[str], name: str) -> str:
-    prefix = f"  {name}: "
-    return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
-
 
 _MAX_NAMED = 10
 
@@ -117,8 +65,8 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
     return _notification(NotificationKind.GATE_REFUSED, run, f"The gate refused the data of {run.subject}", lines, page)
 
 
-def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool = False) -> Notification:
-    """Tell that a run failed: code, sentence, place and remedy of the error, no trace.
+def run_failed(run: EndedRun, step: str, error: SerialisedError | None, *, again: bool = False) -> Notification:
+    """Tell that a run failed: code, sentence, location and remedy of the error, no trace.
 
     Args:
         run: the run.
@@ -130,7 +78,7 @@ def run_failed(run: EndedRun, step: str, error: ToldError | None, *, again: bool
     next_run = "it is started again by itself" if again else ""
     told: list[str] = []
     if error is not None:
-        told = [f"[{error.code}] {error.what or 'the run has its text and trace'}"]
+        told = [f"[{error.label}] {error.what or 'the run has its text and trace'}"]
         told += [f"{name}: {text}" for name, text in (("where", error.where), ("remedy", error.remedy)) if text]
     return _notification(
         NotificationKind.RUN_FAILED, run, f"A run of {run.subject} failed", (*told, at, next_run), run.page

@@ -8,7 +8,7 @@ What an error that a parser raised says of the file.
 import errno
 from enum import StrEnum
 
-from assay.errors import MalformedDataError, Place
+from assay.errors import Location, MalformedDataError
 
 
 class Defect(StrEnum):
@@ -87,10 +87,10 @@ def malformed(  # noqa: PLR0913 - the parts of a refusal
         expected: what would have been accepted.
         remedy: the next thing to do.
     """
-    place = Place(row=row, column=column, byte=byte)
-    where = f"{name}, {place}" if str(place) else name
+    location = Location(row=row, column=column, byte=byte)
+    where = f"{name}, {location}" if str(location) else name
     return MalformedDataError(
-        what, defect=defect, place=place, where=where, found=found, expected=expected, remedy=remedy
+        what, defect=defect, location=location, where=where, found=found, expected=expected, remedy=remedy
     )
 
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,12 @@ from typing import Any, Self
 
 from assay.data.contract import arrow_type
 from assay.data.schema import dtype_name
-from assay.errors import AssayError, MalformedDataError, Place, SourceError
+from assay.errors import AssayError, MalformedDataError, SourceError, error_from_json
 from assay.reading.arrow_files import Layout
 from assay.reading.batches import ReadOptions
 from assay.reading.confinement import Confinement
 from assay.reading.defects import Defect, malformed
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
-
-_TEXTS = ("what", "where", "found", "expected", "remedy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +97,6 @@ class Request:
             confinement=Confinement(**told["confinement"]),
             parent=told["parent"],
         )
-
-
-def error_told(error: AssayError) -> dict[str, Any]:
-    """Return a typed error as JSON-able values."""
-    told: dict[str, Any] = {"code": error.code, **{text: getattr(error, text) for text in _TEXTS}}
-    if isinstance(error, MalformedDataError):
-        place = error.place
-        told |= {"defect": error.defect, "place": {"row": place.row, "column": place.column, "byte": place.byte}}
-    return told
-
-
-def error_rebuilt(told: dict[str, Any]) -> AssayError:
-    """Return the typed error that `error_told` took apart.
-
-    Raises:
-        KeyError: the code is no error's.
-        TypeError: the values are not those of an error.
-    """
-    kind = {known.code: known for known in _kinds(AssayError)}[told["code"]]
-    texts = {text: told[text] for text in _TEXTS}
-    if issubclass(kind, MalformedDataError):
-        return kind(**texts, defect=told["defect"], place=Place(**told["place"]))
-    return kind(**texts)
-
-
-def _kinds(kind: type[AssayError]) -> Iterator[type[AssayError]]:
-    # a subclass without a code of its own comes back as the class that gave it the code
-    for below in kind.__subclasses__():
-        yield from _kinds(below)
-    if "code" in vars(kind):
-        yield kind
 
 
 _POLL_SECONDS = 0.01
@@ -297,7 +264,7 @@ def _size(path: Path) -> int:
 def _failure(end: ChildEnd, confinement: Confinement, name: str) -> AssayError:
     if end.code == 0 and "error" in end.answer:
         with suppress(KeyError, TypeError):  # what is no error is no answer either, and is told as that
-            return error_rebuilt(end.answer["error"])
+            return error_from_json(end.answer["error"])
     return _limit_met(end, confinement, name) or _death(end, name)
 
 

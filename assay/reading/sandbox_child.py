@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError
+from assay.errors import AssayError, error_to_json
 from assay.reading.confinement import confine_this_process, end_with_parent
 from assay.reading.files import transcribe
-from assay.reading.sandbox import Request, error_told
+from assay.reading.sandbox import Request
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def _told(error: Exception) -> dict[str, Any]:
             return {"limit": "memory"}
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return {"limit": "file"}
-    return {"error": error_told(error)} if isinstance(error, AssayError) else {"crash": _crash(error)}
+    return {"error": error_to_json(error)} if isinstance(error, AssayError) else {"crash": _crash(error)}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -160,7 +160,7 @@ def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecErr
     return SpecError(
         f"{len(told)} parts are not acceptable",
         where=where,
-        found="\n    ".join(["", *listed]),
+        found="\n".join(["", *listed]),
         remedy="mend each of them; editors complete the file with docs/pipeline.schema.json",
     )
 

@@ -13,21 +13,20 @@ from urllib.parse import quote, urlencode
 import dagster as dg
 from dagster._core.events import DagsterEvent
 
-from assay.errors import GateRejectedError
+from assay.errors import GateRejectedError, SerialisedError
 from assay.notifications.notification import Notification, NotificationKind
 from assay.notifications.wording import (
     EndedRun,
     FailedRule,
-    ToldError,
     alarmed,
     gate_refused,
     promoted,
     rolled_back,
     run_failed,
-    told_error,
 )
 from ml_assets.pipeline.automation import ALARM_CHECKS
 from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
+from ml_assets.step_errors import error_chain, root_error
 
 
 def run_page(ui_url: str, run_id: str) -> str:
@@ -164,7 +163,7 @@ def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notificatio
     return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]), again=log.again)]
 
 
-def _is_refusal(error: ToldError | None) -> bool:
+def _is_refusal(error: SerialisedError | None) -> bool:
     return error is not None and error.code == GateRejectedError.code
 
 
@@ -190,12 +189,8 @@ def _report(checks: Sequence[dg.AssetCheckEvaluation]) -> str:
     return next((str(check.metadata["report"].value) for check in checks if "report" in check.metadata), "")
 
 
-def _error(event: DagsterEvent) -> ToldError | None:
-    error, chain = event.step_failure_data.error, []
-    while error is not None:
-        chain.append(error.message)
-        error = error.cause or error.context
-    return told_error(chain) if chain else None
+def _error(event: DagsterEvent) -> SerialisedError | None:
+    return root_error(error_chain(event.step_failure_data.error))
 
 
 def _partition(tags: Mapping[str, str]) -> str:

@@ -21,7 +21,6 @@ from dagster._core.storage.tags import (
     SENSOR_NAME_TAG,
     WILL_RETRY_TAG,
 )
-from dagster_shared.error import SerializableErrorInfo
 from pydantic import Field
 
 from assay.arrivals.evaluation import SensorEvaluation, evaluate
@@ -29,15 +28,15 @@ from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, Fail
 from assay.arrivals.names import listing_pattern, parse_run_key
 from assay.arrivals.scan import Arrival, ScanOptions
 from assay.arrivals.state import FailuresSeen, parse_state
-from assay.errors import SourceNotFoundError
+from assay.errors import SerialisedError, SourceNotFoundError
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
+from ml_assets.step_errors import error_chain
 from resources.arrivals_store import ArrivalsStore
 from resources.data_sources import DataSources
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
-_ASSAY = "assay."
 
 
 def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: FailuresSeen) -> list[FailedRun]:
@@ -85,26 +84,23 @@ def _described(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
         uri=uri or None,
         version=version if uri else None,
         partition_key=run.tags.get(PARTITION_NAME_TAG),
-        kind=kind_of(error.cls_name or "" for error in chain),
+        kind=kind_of(error.code for error in chain),
         reason=_reason(chain),
     )
 
 
-def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerializableErrorInfo]:
+def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerialisedError]:
     for entry in instance.all_logs(run_id, of_type=_FAILURES):
         data = entry.get_dagster_event().event_specific_data
-        error = getattr(data, "error", None)
-        while error is not None:
-            yield error
-            error = error.cause
+        yield from error_chain(getattr(data, "error", None))
 
 
-def _reason(chain: list[SerializableErrorInfo]) -> str:
-    """Return the first line of the typed error; of other errors the type alone, for a message may hold anything."""
-    told = next((error.message for error in chain if error.message.startswith(_ASSAY)), "")
-    if told:
-        return told.split("\n")[0].partition(": ")[2][:300]
-    return chain[-1].cls_name or "an error" if chain else "the process ended without an error"
+def _reason(chain: list[SerialisedError]) -> str:
+    """Return the typed error's sentence; of another error the class alone, since its message may hold anything."""
+    if not chain:
+        return "the process ended without an error"
+    typed = next((error for error in chain if error.is_typed), chain[-1])
+    return typed.headline.partition("\n")[0][:300]
 
 
 def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:

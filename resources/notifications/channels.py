@@ -33,22 +33,10 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from assay.errors import AssayError
+from assay.errors import DeliveryError, DeliveryRefusedError
 from assay.notifications.notification import Notification, NotificationKind, json_of, slack_of, subject_of, text_of
 
 DEADLINE_SECONDS = 10.0
-
-
-class DeliveryError(AssayError):
-    """A channel did not take a notification, and may take it later."""
-
-    code = "notice_undelivered"
-
-
-class DeliveryRefusedError(DeliveryError):
-    """A channel will not take the notification however often it is asked: an address or a credential is wrong."""
-
-    code = "notice_refused"
 
 
 class Channel(ABC):

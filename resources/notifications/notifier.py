@@ -12,20 +12,18 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from assay.errors import did_you_mean
+from assay.errors import DeliveryError, DeliveryRefusedError, SettingError, did_you_mean
 from assay.notifications.notification import Notification, NotificationKind
 from assay.notifications.outbox import Delivery, Outbox
 from resources.notifications.channels import (
     DEADLINE_SECONDS,
     Channel,
-    DeliveryError,
-    DeliveryRefusedError,
     LogChannel,
     MailChannel,
     SlackChannel,
     WebhookChannel,
 )
-from resources.settings import SettingError, Settings
+from resources.settings import Settings
 
 # a tick of a Dagster sensor may take 60 s; the last delivery that begins has its own deadline
 _TICK_SECONDS = 30.0

@@ -6,12 +6,13 @@ import threading
 
 import pytest
 
+from assay.errors import DeliveryError, DeliveryRefusedError, SettingError
 from assay.notifications.notification import Notification, NotificationKind
 from assay.notifications.outbox import MAX_ATTEMPTS, Outbox
 from resources.notifications import notifier as under_test
-from resources.notifications.channels import Channel, DeliveryError, DeliveryRefusedError
+from resources.notifications.channels import Channel
 from resources.notifications.notifier import Notifier, notifier_of
-from resources.settings import SettingError, Settings
+from resources.settings import Settings
 
 LOGGER = logging.getLogger("notifications of a test")
 ALL = {

@@ -9,9 +9,9 @@ from object_stores import object_store_at
 
 from assay.errors import (
     EmptyDataError,
+    Location,
     MalformedDataError,
     MissingColumnError,
-    Place,
     SchemaDriftError,
     SourceUnreachableError,
     StorageError,
@@ -66,7 +66,7 @@ def ragged(where="s3://source/a.csv, row 2"):
     return MalformedDataError(
         "a row is ragged",
         defect="ragged_row",
-        place=Place(row=2, column="b", byte=4),
+        location=Location(row=2, column="b", byte=4),
         where=where,
         found="1 field",
         expected="2 fields",
@@ -105,7 +105,7 @@ def test_the_bytes_and_the_reason_are_kept(kept, fetched):
 def test_the_refusal_goes_on_and_names_the_copy(kept, fetched):
     quarantine, store = kept
     error = refuse(quarantine, [fetched()], ragged())
-    assert (error.defect, error.place) == ("ragged_row", Place(row=2, column="b", byte=4))
+    assert (error.defect, error.location) == ("ragged_row", Location(row=2, column="b", byte=4))
     copy = store.uri(f"{folder_of(fetched().path.read_bytes())}/data")
     assert error.remedy == f"mend the row; the refused bytes are kept as {copy}"
 

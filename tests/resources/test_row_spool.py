@@ -83,7 +83,7 @@ def test_numbers_stay_equal_however_they_are_cut_into_batches(tmp_path_factory, 
 def test_what_no_dtype_holds_exactly_is_refused_by_row(tmp_path, batches, row, defect):
     with pytest.raises(MalformedDataError) as caught:
         spooled(tmp_path, *batches)
-    assert (caught.value.defect, caught.value.place.row, caught.value.place.column) == (defect, row, "x")
+    assert (caught.value.defect, caught.value.location.row, caught.value.location.column) == (defect, row, "x")
     assert caught.value.where == f"sql://shop, row {row}, column 'x'"
 
 
@@ -100,7 +100,7 @@ def test_names_count_once():
     require_unique(["a", "A"], "sql://shop")
     with pytest.raises(MalformedDataError) as caught:
         require_unique(["a", "b", "a"], "sql://shop")
-    assert caught.value.place.column == "a"
+    assert caught.value.location.column == "a"
 
 
 def test_a_batch_is_smaller_the_wider_its_rows():

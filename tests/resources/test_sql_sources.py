@@ -113,7 +113,7 @@ def test_no_rows_are_an_empty_table(table, tmp_path):
 def test_two_columns_of_one_name_are_refused(table, tmp_path):
     with pytest.raises(MalformedDataError) as caught:
         rows_of(tmp_path, text="select a, b as a from t", **table)
-    assert (caught.value.defect, caught.value.place.column) == ("repeated_column", "a")
+    assert (caught.value.defect, caught.value.location.column) == ("repeated_column", "a")
 
 
 def test_wrong_sql_is_told_with_the_database_s_words_and_without_values(table, tmp_path):
@@ -134,7 +134,7 @@ def test_bytes_are_refused_by_their_column(table, tmp_path):
     made = {"sqlite": "x'00ff'", "duckdb": "'a'::blob", "sql": "'a'::bytea"}[table["address"].split(":")[0]]
     with pytest.raises(MalformedDataError) as caught:
         rows_of(tmp_path, text=f"select a, {made} as raw from t", **table)
-    assert caught.value.place.column == "raw"
+    assert caught.value.location.column == "raw"
 
 
 def test_a_version_is_unknown_without_a_watermark_and_follows_query_values_and_watermark_with_one(table):
@@ -219,7 +219,7 @@ def test_a_value_that_no_table_holds_is_refused_by_row_and_column(shop, tmp_path
     query = f"select {first} as x union all select {second}"
     with pytest.raises(MalformedDataError) as caught:
         rows_of(tmp_path, "sql://shop", query, **shop)
-    assert (caught.value.place.row, caught.value.place.column) == (2, "x")
+    assert (caught.value.location.row, caught.value.location.column) == (2, "x")
 
 
 def test_a_question_mark_is_taken_where_nothing_can_take_it_for_a_value(shop, tmp_path):
@@ -342,7 +342,7 @@ def test_rows_of_one_column_with_different_types_are_refused_by_row(tmp_path):
     connection.close()
     with pytest.raises(MalformedDataError) as caught:
         rows_of(tmp_path, f"sqlite:///{tmp_path}/rows.db", "select a from t")
-    assert (caught.value.defect, caught.value.place.row, caught.value.place.column) == ("mixed_types", 3, "a")
+    assert (caught.value.defect, caught.value.location.row, caught.value.location.column) == ("mixed_types", 3, "a")
 
 
 def test_a_relative_sqlite_path_and_a_name_with_special_characters_work(tmp_path, monkeypatch):

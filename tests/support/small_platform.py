@@ -13,6 +13,7 @@ from dagster._core.execution.plan.state import KnownExecutionState
 from definitions import build_definitions
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
+from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
 from resources.settings import Settings
 
@@ -171,7 +172,4 @@ def selected(key: dg.AssetKey, assets: tuple[str, ...]) -> bool:
 def failure(result):
     """Return the first failure of a run as text: the typed error in its chain, or else its root."""
     event = next(event for event in result.all_events if event.is_step_failure)
-    error = event.event_specific_data.error
-    while error.cause is not None and not error.message.startswith("assay.errors."):
-        error = error.cause
-    return error.message
+    return error_text(event.event_specific_data.error)

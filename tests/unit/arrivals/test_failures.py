@@ -22,20 +22,20 @@ def failed(number, key="in/a.csv@1", kind=FailureKind.TRANSIENT, moment=1000.0):
 
 
 @pytest.mark.parametrize(
-    ("types", "kind"),
+    ("codes", "kind"),
     [
         ([], FailureKind.TRANSIENT),
         (["ChildProcessCrashException"], FailureKind.TRANSIENT),
-        (["DagsterExecutionStepExecutionError", "StoreUnavailableError"], FailureKind.TRANSIENT),
-        (["DagsterExecutionStepExecutionError", "SourceUnreachableError", "OSError"], FailureKind.TRANSIENT),
-        (["DagsterExecutionStepExecutionError", "MalformedDataError"], FailureKind.PERMANENT),
-        (["DagsterExecutionStepExecutionError", "SpecError", "ValidationError"], FailureKind.PERMANENT),
+        (["DagsterExecutionStepExecutionError", "store_unavailable"], FailureKind.TRANSIENT),
+        (["DagsterExecutionStepExecutionError", "source_unreachable", "OSError"], FailureKind.TRANSIENT),
+        (["DagsterExecutionStepExecutionError", "data_malformed"], FailureKind.PERMANENT),
+        (["DagsterExecutionStepExecutionError", "spec_invalid", "ValidationError"], FailureKind.PERMANENT),
         (["DagsterAssetCheckFailedError"], FailureKind.REFUSED),
-        (["DagsterExecutionStepExecutionError", "GateRejectedError"], FailureKind.REFUSED),
+        (["DagsterExecutionStepExecutionError", "gate_rejected"], FailureKind.REFUSED),
     ],
 )
-def test_a_failure_is_of_the_kind_of_its_errors(types, kind):
-    assert kind_of(types) is kind
+def test_a_failure_is_classified_by_its_codes(codes, kind):
+    assert kind_of(codes) is kind
 
 
 @given(st.text(), st.integers(0, 99), st.integers(0, 99))

@@ -1,10 +1,10 @@
 """Each kind of event has its sentences."""
 
+from assay.errors import SerialisedError
 from assay.notifications.notification import NotificationKind, text_of
 from assay.notifications.wording import (
     EndedRun,
     FailedRule,
-    ToldError,
     alarmed,
     gate_refused,
     promoted,
@@ -37,7 +37,7 @@ def test_many_rules_leave_room_for_the_report():
 
 
 def test_a_failure_names_code_place_remedy_and_step():
-    error = ToldError("source_not_found", "no such file", "a.csv", "check the path")
+    error = SerialisedError("source_not_found", "no such file", "a.csv", "4711", remedy="check the path")
     notification = run_failed(RUN, "bank__raw_dataset", error)
     assert text_of(notification).splitlines() == [
         "A run of bank 2021-03 failed",

@@ -137,5 +137,5 @@ def test_a_long_file_is_checked_across_blocks(read, monkeypatch):
     assert read(good).num_rows == 40
     with pytest.raises(MalformedDataError, match="never closed") as caught:
         read(good + '3,5" pipe\n')
-    assert caught.value.place.row == 42
-    assert caught.value.place.byte == len(good) + 3
+    assert caught.value.location.row == 42
+    assert caught.value.location.byte == len(good) + 3

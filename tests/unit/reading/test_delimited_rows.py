@@ -42,7 +42,7 @@ def answer(path):
     except EmptyDataError:
         return []
     except MalformedDataError as refusal:
-        return refusal.defect, refusal.place.row
+        return refusal.defect, refusal.location.row
     return [["" if value is None else value for value in row.values()] for row in table.to_pylist()]
 
 

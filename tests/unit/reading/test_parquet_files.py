@@ -140,7 +140,7 @@ def test_refused(read, case):
 def test_the_row_of_an_endless_field_is_named(read):
     with pytest.raises(MalformedDataError) as caught:
         read(parquet_bytes({"a": [*["x"] * 100, "x" * ((1 << 20) + 1)]}, row_group_size=7))
-    assert (caught.value.place.row, caught.value.place.column) == (101, "a")
+    assert (caught.value.location.row, caught.value.location.column) == (101, "a")
 
 
 def test_parts_are_appended_in_the_order_of_their_names(folder):
@@ -205,7 +205,7 @@ def test_a_damaged_part_is_named(folder):
 def test_a_key_that_the_file_has_too_is_refused(folder):
     with pytest.raises(MalformedDataError) as caught:
         folder({"a=1/p": {"a": [1]}})
-    assert (defect_of(caught), caught.value.place.column) == (Defect.REPEATED_COLUMN, "a")
+    assert (defect_of(caught), caught.value.location.column) == (Defect.REPEATED_COLUMN, "a")
 
 
 def test_values_of_all_parts_are_counted_together(folder, monkeypatch):

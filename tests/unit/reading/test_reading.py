@@ -95,4 +95,4 @@ def test_dtypes_become_plain_without_loss(read):
 def test_nested_columns_are_refused_by_name(read):
     with pytest.raises(MalformedDataError) as caught:
         read(parquet_bytes(pa.table({"a": [1], "b": [[1, 2]]})), name="a.parquet")
-    assert (caught.value.defect, caught.value.place.column) == (Defect.NESTED_VALUES, "b")
+    assert (caught.value.defect, caught.value.location.column) == (Defect.NESTED_VALUES, "b")

@@ -133,7 +133,7 @@ def test_refused_with_the_place(read, monkeypatch, case, block):
     name, content, defect, (row, column, byte) = REFUSED[case]
     with pytest.raises(MalformedDataError) as caught:
         read(content, name=name)
-    place = caught.value.place
+    place = caught.value.location
     assert (caught.value.defect, place.row, place.column, place.byte) == (defect, row, column, byte)
     assert caught.value.expected
 
@@ -143,7 +143,7 @@ def test_a_line_is_bounded(read, monkeypatch):
     assert read('{"a":  1}\n{"a":  1}').num_rows == 2
     with pytest.raises(MalformedDataError) as caught:
         read('{"a": 1}\n{"a":   1}\n')
-    assert (caught.value.defect, caught.value.place.row) == (Defect.FIELD_TOO_LONG, 2)
+    assert (caught.value.defect, caught.value.location.row) == (Defect.FIELD_TOO_LONG, 2)
 
 
 def test_values_are_counted(read, monkeypatch):

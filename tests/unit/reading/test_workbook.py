@@ -267,7 +267,7 @@ def test_refused_with_the_place(read, monkeypatch, case, block):
     content, defect, (row, column) = REFUSED[case]
     with pytest.raises(MalformedDataError) as caught:
         read(content)
-    assert (caught.value.defect, caught.value.place.row, caught.value.place.column) == (defect, row, column)
+    assert (caught.value.defect, caught.value.location.row, caught.value.location.column) == (defect, row, column)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

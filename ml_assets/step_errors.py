@@ -1,0 +1,38 @@
+"""Errors as Dagster keeps them, read as serialised errors."""
+
+from collections.abc import Iterator, Sequence
+
+from dagster_shared.error import SerializableErrorInfo
+
+from assay.errors import SerialisedError
+
+
+def error_chain(info: SerializableErrorInfo | None) -> list[SerialisedError]:
+    """Return an error and its causes, the outermost first.
+
+    Args:
+        info: what Dagster keeps of the error; None for no error.
+    """
+    return [_serialised(link) for link in _links(info)]
+
+
+def root_error(chain: Sequence[SerialisedError]) -> SerialisedError | None:
+    """Return the innermost typed error of a chain; the innermost error where none is typed; None for no error."""
+    typed = [error for error in chain if error.is_typed]
+    return next(reversed(typed or chain), None)
+
+
+def error_text(info: SerializableErrorInfo) -> str:
+    """Return the text of the outermost typed error of a chain; the text of the innermost error where none is typed."""
+    links = list(_links(info))
+    return next((link.message for link in links if _serialised(link).is_typed), links[-1].message)
+
+
+def _links(info: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+    while info is not None:
+        yield info
+        info = info.cause or info.context
+
+
+def _serialised(info: SerializableErrorInfo) -> SerialisedError:
+    return SerialisedError.from_text(info.message) or SerialisedError(code=info.cls_name or "error")
