@@ -1,47 +1,75 @@
-"""Parameters of one run, laid over a pipeline's file.
+"""Run parameters: what one run may change in its pipeline file, declared once.
 
-Does not belong here: how a run hands them over (run config, flags).
+`RunOverrides` declares each parameter: its name, its type, its description and, by `Overrides`, the fields of the
+pipeline that it replaces. `RUN_PARAMETERS` is the same as data, in order, with the choices, bounds and default of the
+replaced field. Dagster's run config, the shell's flags and the docs derive from it:
+
+    parameter = RUN_PARAMETERS["test_size"]
+    parser.add_argument("--test-size", type=parameter.type, help=parameter.help)
+    overrides = parse_overrides({"test_size": 0.3}, where="the flags")
+    spec = apply_overrides(spec, overrides)
+
+`apply_overrides` validates the whole pipeline. `parameter_at` names the parameter that a complaint is about.
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin
 
 from pydantic import Field, JsonValue, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from assay.errors import SpecError
 from assay.specs.base import Spec
 from assay.specs.loading import explain
 from assay.specs.pipeline import PipelineSpec
 
+Location: TypeAlias = tuple[str, ...]
+_BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """The fields of a pipeline that a parameter replaces, each as a dotted location."""
+
+    fields: tuple[str, ...]
+
+    def __init__(self, *fields: str) -> None:
+        object.__setattr__(self, "fields", fields)
+
 
 class RunOverrides(Spec):
-    """What one run may change; what is not set stays as the file says."""
+    """The parameters of one run; what is not set stays as the file says. Mappings are merged key by key."""
 
-    data_source: str | None = None
-    """Where the rows come from, in place of `dataset.source`."""
-    data_format: str | None = None
-    """In place of `dataset.format`."""
-    input_schema_version: int | None = None
-    """In place of `dataset.schema_version`."""
-    target_column: str | None = None
-    """In place of `dataset.target`."""
-    data_validation: dict[str, JsonValue] = Field(default_factory=dict)
-    """Laid over `validation`, key by key."""
-    model_name: str | None = None
-    """The only candidate: a family name or import path."""
-    model_version: str | None = None
-    """In place of `model.version`."""
-    hyperparameters: dict[str, JsonValue] = Field(default_factory=dict)
-    """Laid over `model.hyperparameters`, key by key."""
-    tuning: dict[str, JsonValue] = Field(default_factory=dict)
-    """Laid over `tuning`, key by key: enabled, n_trials, timeout, search_space, folds."""
-    training_scenario: str | None = None
-    """`full` or `incremental`."""
-    test_size: float | None = None
-    """In place of `split.test_size`."""
-    random_state: int | None = None
+    data_source: Annotated[str | None, Overrides("dataset.source")] = None
+    """Address of the rows: a path, folder or glob, `s3://`, `https://`, `sql://`, `sqlite://`, `duckdb://`, `demo://`."""
+    data_format: Annotated[str | None, Overrides("dataset.format")] = None
+    """Format of the data; `auto` goes by the file's name."""
+    input_schema_version: Annotated[int | None, Overrides("dataset.schema_version")] = None
+    """Version of the frozen schema that the data must match."""
+    target_column: Annotated[str | None, Overrides("dataset.target")] = None
+    """Column to predict."""
+    data_validation: Annotated[dict[str, JsonValue], Overrides("validation")] = Field(default_factory=dict)
+    """Rules of the gate, as `validation` of a pipeline file."""
+    model_name: Annotated[str | None, Overrides("model.candidates")] = None
+    """The only model family: a family's name, or `package.module:Class`."""
+    model_version: Annotated[str | None, Overrides("model.version")] = None
+    """Label of the model's design."""
+    hyperparameters: Annotated[dict[str, JsonValue], Overrides("model.hyperparameters")] = Field(default_factory=dict)
+    """Base hyperparameters by name."""
+    tuning: Annotated[dict[str, JsonValue], Overrides("tuning")] = Field(default_factory=dict)
+    """Settings of the search: enabled, n_trials, timeout, folds, search_space."""
+    training_scenario: Annotated[str | None, Overrides("training.scenario")] = None
+    """`full` fits from the start; `incremental` continues from the champion."""
+    test_size: Annotated[float | None, Overrides("split.test_size")] = None
+    """Share of the rows in the holdout."""
+    random_state: Annotated[int | None, Overrides("split.seed", "training.seed")] = None
     """Seed of split, search and fit."""
-    target_output_path: str | None = None
+    target_output_path: Annotated[str | None, Overrides("training.target_output_path")] = None
     """Folder or `s3://` prefix to which the trained model is also exported."""
 
     @property
@@ -50,21 +78,106 @@ class RunOverrides(Spec):
         return {name: value for name, value in self if value is not None and value != {}}
 
 
-_PLACES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "data_source": (("dataset", "source"),),
-    "data_format": (("dataset", "format"),),
-    "input_schema_version": (("dataset", "schema_version"),),
-    "target_column": (("dataset", "target"),),
-    "data_validation": (("validation",),),
-    "model_name": (("model", "candidates"),),
-    "model_version": (("model", "version"),),
-    "hyperparameters": (("model", "hyperparameters"),),
-    "tuning": (("tuning",),),
-    "training_scenario": (("training", "scenario"),),
-    "test_size": (("split", "test_size"),),
-    "random_state": (("split", "seed"), ("training", "seed")),
-    "target_output_path": (("training", "target_output_path"),),
-}
+@dataclass(frozen=True, slots=True)
+class RunParameter:
+    """One parameter of a run.
+
+    Attributes:
+        name: as in `RunOverrides`.
+        type: `str`, `int`, `float`, or `dict` of a JSON object.
+        locations: the fields of a pipeline that it replaces, or is merged into.
+        description: one sentence.
+        choices: the accepted values; empty where they are not enumerated.
+        bounds: such as `above 0, below 1`; empty without bounds.
+        default: of the replaced field; None where there is none.
+    """
+
+    name: str
+    type: type[str] | type[int] | type[float] | type[dict[str, Any]]
+    locations: tuple[Location, ...]
+    description: str
+    choices: tuple[str, ...] = ()
+    bounds: str = ""
+    default: Any = None
+
+    @property
+    def help(self) -> str:
+        """Description, choices and bounds in one line."""
+        limits = f" One of {', '.join(self.choices)}." if self.choices else ""
+        limits += f" {self.bounds.capitalize()}." if self.bounds else ""
+        return f"{self.description}{limits}"
+
+    def laid_over(self, document: dict[str, Any], value: Any) -> None:
+        """Write the parameter's value into a pipeline's values."""
+        for *path, last in self.locations:
+            holder = document
+            for part in path:
+                holder = holder.setdefault(part, {})
+            if isinstance(value, dict):
+                holder[last] = holder.get(last, {}) | value
+            else:
+                holder[last] = [value] if self.locations == (("model", "candidates"),) else value
+
+
+def _parameter(name: str, declared: FieldInfo) -> RunParameter:
+    [overrides] = [item for item in declared.metadata if isinstance(item, Overrides)]
+    locations = tuple(tuple(field.split(".")) for field in overrides.fields)
+    description = declared.description or ""
+    if get_origin(declared.annotation) is dict:
+        return RunParameter(name, dict, locations, description)
+    replaced = _field_at(locations[0])
+    return RunParameter(
+        name,
+        get_args(declared.annotation)[0],
+        locations,
+        description,
+        choices=_choices(replaced.annotation),
+        bounds=_bounds(replaced),
+        default=None if replaced.is_required() else replaced.default,
+    )
+
+
+def _field_at(location: Location) -> FieldInfo:
+    spec: type[Spec] = PipelineSpec
+    for part in location[:-1]:
+        spec = cast("type[Spec]", spec.model_fields[part].annotation)
+    return spec.model_fields[location[-1]]
+
+
+def _bounds(field: FieldInfo) -> str:
+    bounds = [
+        f"{word} {getattr(limit, kind)}"
+        for limit in field.metadata
+        for kind, word in _BOUNDS.items()
+        if hasattr(limit, kind)
+    ]
+    return ", ".join(bounds)
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return tuple(annotation)
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+RUN_PARAMETERS = MappingProxyType({name: _parameter(name, field) for name, field in RunOverrides.model_fields.items()})
+"""Every parameter by its name."""
+
+
+def parse_overrides(values: Mapping[str, Any], *, where: str) -> RunOverrides:
+    """Return run parameters from JSON-able values.
+
+    Args:
+        values: by the parameters' names.
+        where: how to name their origin in complaints.
+
+    Raises:
+        SpecError: a parameter is unknown or has the wrong type.
+    """
+    try:
+        return RunOverrides.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise _refused(error.errors(include_url=False)[0], where, RunOverrides) from error
 
 
 def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec:
@@ -84,37 +197,45 @@ def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec
     try:
         return PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise _as_override_error(error, spec.name) from error
+        problem = error.errors(include_url=False)[0]
+        raise _refused(problem, f"run config of pipeline {spec.name}", PipelineSpec) from error
 
 
 def laid_over(document: dict[str, Any], overrides: RunOverrides) -> dict[str, Any]:
-    """Return a pipeline as JSON-able values with one run's parameters in their places.
+    """Return a pipeline as JSON-able values with one run's parameters written into it.
 
     Args:
         document: a pipeline's values; it is changed.
         overrides: the run's parameters.
     """
     for name, value in overrides.given.items():
-        for *path, last in _PLACES[name]:
-            holder = document
-            for part in path:
-                holder = holder.setdefault(part, {})
-            if name == "model_name":
-                holder[last] = [value]
-            elif isinstance(value, dict):
-                holder[last] = holder.get(last, {}) | value
-            else:
-                holder[last] = value
+        RUN_PARAMETERS[name].laid_over(document, value)
     return document
 
 
-def _as_override_error(error: ValidationError, pipeline: str) -> SpecError:
-    problem = error.errors(include_url=False)[0]
-    what, found, expected, remedy = explain(problem)
-    place = ".".join(str(part) for part in problem["loc"])
+def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | None:
+    """Return the parameter that replaces a field of a pipeline, and the rest of the location; None for other fields.
+
+    Args:
+        location: of the field, or of a value inside it.
+    """
+    written = tuple(str(part) for part in location)
+    found = [
+        (parameter, ".".join(written[len(field) :]))
+        for parameter in RUN_PARAMETERS.values()
+        for field in parameter.locations
+        if written[: len(field)] == field
+    ]
+    return next(iter(found), None)
+
+
+def _refused(problem: ErrorDetails, where: str, root: type[Spec]) -> SpecError:
+    what, found, expected, remedy = explain(problem, root)
+    named = parameter_at(problem["loc"]) if root is PipelineSpec else None
+    name = ".".join(filter(None, (named[0].name, named[1]))) if named else ".".join(map(str, problem["loc"]))
     return SpecError(
         f"a run parameter is not acceptable: {what}",
-        where=f"run config of pipeline {pipeline}, {place}",
+        where=f"{where}, {name}",
         found=found,
         expected=expected,
         remedy=remedy,

@@ -6,6 +6,7 @@ from small_platform import BANK, MONTHLY
 
 from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
+from assay.specs.overrides import RUN_PARAMETERS
 from definitions import build_definitions
 from ml_assets.execution import executor_for
 from ml_assets.factory import pipeline_definitions
@@ -46,7 +47,8 @@ def test_every_rule_of_the_gate_is_a_check_that_blocks_or_warns_as_the_rule_does
 
 
 def test_every_run_parameter_is_in_the_run_config():
-    assert set(RunParameters.model_fields) == set(RunOverrides.model_fields)
+    fields = {name: field.description for name, field in RunParameters.model_fields.items()}
+    assert fields == {name: parameter.help for name, parameter in RUN_PARAMETERS.items()}
 
 
 def test_a_run_can_be_parameterised_fully(bank, tmp_path):

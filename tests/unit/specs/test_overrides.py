@@ -1,10 +1,11 @@
-"""Run parameters laid over a pipeline file."""
+"""Run parameters change a pipeline for one run."""
 
 import pytest
 
 from assay.errors import SpecError
 from assay.specs import RunOverrides, apply_overrides
 from assay.specs.loading import parse_pipeline
+from assay.specs.overrides import RUN_PARAMETERS, parameter_at, parse_overrides
 
 SPEC = parse_pipeline(
     """\
@@ -19,7 +20,7 @@ tuning: {n_trials: 7, timeout: 60}
 )
 
 
-def test_every_parameter_reaches_its_place():
+def test_every_parameter_replaces_its_fields():
     run = apply_overrides(
         SPEC,
         RunOverrides(
@@ -67,17 +68,43 @@ def test_changed_rules_change_the_rules_digest():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "hint"),
+    ("overrides", "where", "hint"),
     [
-        (RunOverrides(tuning={"n_trails": 3}), "did you mean 'n_trials'?"),
-        (RunOverrides(data_validation={"max_mising": 0.1}), "did you mean 'max_missing'?"),
-        (RunOverrides(test_size=2.0), "less than 1"),
-        (RunOverrides(training_scenario="half"), "incremental"),
-        (RunOverrides(data_format="pickle"), "parquet"),
+        (RunOverrides(tuning={"n_trails": 3}), "tuning.n_trails", "did you mean 'n_trials'?"),
+        (
+            RunOverrides(data_validation={"max_mising": 0.1}),
+            "data_validation.max_mising",
+            "did you mean 'max_missing'?",
+        ),
+        (RunOverrides(test_size=2.0), "test_size", "less than 1"),
+        (RunOverrides(training_scenario="half"), "training_scenario", "incremental"),
+        (RunOverrides(data_format="pickle"), "data_format", "parquet"),
     ],
 )
-def test_an_unacceptable_parameter_is_refused_with_place_and_hint(overrides, hint):
+def test_an_unacceptable_parameter_is_refused_by_name_with_a_hint(overrides, where, hint):
     with pytest.raises(SpecError) as caught:
         apply_overrides(SPEC, overrides)
-    assert "run config of pipeline bank" in caught.value.where
+    assert caught.value.where == f"run config of pipeline bank, {where}"
     assert hint in str(caught.value)
+
+
+def test_values_of_a_wrong_type_or_name_are_refused():
+    with pytest.raises(SpecError, match="did you mean 'test_size'") as caught:
+        parse_overrides({"tset_size": 0.1}, where="here")
+    assert caught.value.where == "here, tset_size"
+    with pytest.raises(SpecError, match="test_size"):
+        parse_overrides({"test_size": "0.1"}, where="here")
+
+
+def test_a_parameter_takes_choices_bounds_and_default_from_the_field_that_it_replaces():
+    assert (RUN_PARAMETERS["test_size"].type, RUN_PARAMETERS["test_size"].default) == (float, 0.2)
+    assert RUN_PARAMETERS["test_size"].help == "Share of the rows in the holdout. Above 0, below 1."
+    assert RUN_PARAMETERS["training_scenario"].choices == ("full", "incremental")
+    assert RUN_PARAMETERS["tuning"].type is dict
+    assert all(parameter.description for parameter in RUN_PARAMETERS.values())
+
+
+def test_a_field_of_the_pipeline_leads_back_to_its_parameter():
+    assert parameter_at(("training", "seed")) == (RUN_PARAMETERS["random_state"], "")
+    assert parameter_at(("tuning", "search_space", "C")) == (RUN_PARAMETERS["tuning"], "search_space.C")
+    assert parameter_at(("dataset", "partitions")) is None
