@@ -1,8 +1,4 @@
-"""The code location: every pipeline file as Dagster definitions.
-
-Belongs here: putting specs, resources and executor together.
-Does not belong here: anything else. Load it with `-f definitions.py` or through `workspace.yaml`.
-"""
+"""The code location: every pipeline file as Dagster definitions, by `-f definitions.py` or through `workspace.yaml`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,19 +32,22 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     """
     make_importable(settings.extensions_dir)
     specs = load_pipelines(settings.pipelines_dir)
-    watched = any(spec.scoring or spec.monitoring for spec in specs)
+    has_conditions = any(spec.scoring or spec.monitoring for spec in specs)
     platform = dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs({spec.name for spec in specs if spec.scoring}), arrivals_redrive_job],
         schedules=[janitor_schedule(running=settings.bounds_quarantine)],
         sensors=[
-            stalled_run_sensor,
             notification_sensor(notifier_of(settings)),
-            *([automation_sensor()] if watched else []),
+            *([stalled_run_sensor] if settings.supervises_processes else []),
+            *([automation_sensor()] if has_conditions else []),
         ],
     )
     return dg.Definitions.merge(platform, *[pipeline_definitions(spec) for spec in specs])
 
 
-defs = build_definitions(Settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions of this deployment; Dagster calls it, importing this module does not."""
+    return build_definitions(Settings())

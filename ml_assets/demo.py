@@ -17,6 +17,7 @@ from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from definitions import build_definitions
+from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
 from ml_assets.step_errors import error_text
@@ -156,7 +157,7 @@ class _ShortLines(logging.Formatter):
         details = getattr(record, "dagster_meta", {})
         message = details.get("orig_message") or record.getMessage()
         event = details.get("dagster_event")
-        failure = getattr(getattr(event, "event_specific_data", None), "error", None)
+        failure = error_of(event) if event else None
         return f"    {message}" + (f"\n{error_text(failure)}" if failure else "")
 
 

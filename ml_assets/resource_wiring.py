@@ -1,7 +1,4 @@
-"""Settings turned into the resources that assets ask for by name.
-
-Does not belong here: reading settings (`resources.settings`), any use of a resource.
-"""
+"""Settings turned into the resources that assets ask for by name."""
 
 from typing import Any
 
@@ -9,7 +6,7 @@ import dagster as dg
 
 from assay.credentials import without_credentials
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.supervision.artifacts import SupervisedArtifacts
+from ml_assets.supervision.step import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
 from resources.artifacts.model_export import ModelExporter
 from resources.data_sources import DataSources
@@ -38,7 +35,9 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     return {
         "s3": s3,
         "object_store": object_store,
-        "artifact_io_manager": SupervisedArtifacts(object_store=object_store),
+        "artifact_io_manager": SupervisedArtifacts(
+            object_store=object_store, ends_processes=settings.supervises_processes
+        ),
         "arrivals_store": ArrivalsStore(object_store=object_store),
         "data_sources": DataSources(
             s3=s3,

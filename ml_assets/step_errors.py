@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from dagster_shared.error import SerializableErrorInfo
-
 from assay.errors import SerialisedError
+from ml_assets.dagster_internals import StoredError
 
 
-def error_chain(info: SerializableErrorInfo | None) -> list[SerialisedError]:
+def error_chain(info: StoredError | None) -> list[SerialisedError]:
     """Return an error and its causes, the outermost first.
 
     Args:
@@ -22,17 +21,17 @@ def root_error(chain: Sequence[SerialisedError]) -> SerialisedError | None:
     return next(reversed(typed or chain), None)
 
 
-def error_text(info: SerializableErrorInfo) -> str:
+def error_text(info: StoredError) -> str:
     """Return the text of the outermost typed error of a chain; the text of the innermost error where none is typed."""
     links = list(_links(info))
     return next((link.message for link in links if _serialised(link).is_typed), links[-1].message)
 
 
-def _links(info: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
+def _links(info: StoredError | None) -> Iterator[StoredError]:
     while info is not None:
         yield info
         info = info.cause or info.context
 
 
-def _serialised(info: SerializableErrorInfo) -> SerialisedError:
+def _serialised(info: StoredError) -> SerialisedError:
     return SerialisedError.from_text(info.message) or SerialisedError(code=info.cls_name or "error")

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     """How the steps of a run are executed; the daemon is best served by `forkserver`."""
     max_concurrent: int = Field(default=2, ge=1)
     """Steps at once, for executors with several processes."""
+    supervision: Literal["on", "off"] = "on"
+    """Whether abandoned runs and the processes of their steps are ended, and steps whose time limit cannot interrupt
+    them; `off` leaves all processes alone."""
     https_allowed_hosts: str = ""
     """Hosts that `https://` sources may name, as patterns with commas between: `data.example.org, *.example.com`;
     any public host unless set."""
@@ -117,6 +120,11 @@ class Settings(BaseSettings):
         if self.mlflow_artifact_root:
             return self.mlflow_artifact_root
         return "" if self.tracking_uri.startswith("http") else str(self.home / "mlflow" / "artifacts")
+
+    @property
+    def supervises_processes(self) -> bool:
+        """Whether processes and runs may be ended."""
+        return self.supervision == "on"
 
     @property
     def web_hosts(self) -> tuple[str, ...]:

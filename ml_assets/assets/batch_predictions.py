@@ -16,7 +16,7 @@ from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
-from ml_assets.pipeline.run_context import place_of
+from ml_assets.pipeline.run_context import location_of
 from ml_assets.presentation.tables import dataset_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
@@ -45,7 +45,7 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         if champion is None:
             return
         table, schema = _rows(context, run_spec, data_sources, artifact_io_manager)
-        predictions = score(champion.model, table, schema, run_spec, where=place_of(context))
+        predictions = score(champion.model, table, schema, run_spec, where=location_of(context))
         yield dg.Output(
             predictions,
             data_version=dg.DataVersion(predictions.fingerprint.digest),
@@ -64,6 +64,6 @@ def _rows(
         validated = newest_validated(context, artifacts.artifacts(), spec)
         return validated.table, validated.schema
     with sources.fetched(dataset, None) as files:
-        where = place_of(context)
+        where = location_of(context)
         rows = read_rows(files, dataset, labelled=False, where=where).partition(None, where=where)
     return rows.table, rows.schema

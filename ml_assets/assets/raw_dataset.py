@@ -9,7 +9,7 @@ from assay.data.dataset import Dataset
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.run_context import partition_of, place_of, scope_of
+from ml_assets.pipeline.run_context import location_of, partition_of, scope_of
 from ml_assets.presentation.tables import dataset_metadata
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
@@ -31,7 +31,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
-        where, partition, version = place_of(context), partition_of(context), schema_registry.version_of(run_spec)
+        where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
         with scope_of(context, lasting=is_same_for_all_partitions(run_spec.dataset)) as scope:
             files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run_spec.dataset, partition)))
             with quarantine.refusals(files, run_spec, where=where):

@@ -20,7 +20,7 @@ from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.gate_inputs import as_of, reference_rows
 from ml_assets.pipeline.gate_publishing import PublishedVerdict, fail_unless_a_check_does, publish_verdict
 from ml_assets.pipeline.partitions import check_of_partitions
-from ml_assets.pipeline.run_context import asset_key, partition_of, place_of
+from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
 from ml_assets.presentation.tables import records_table
 from resources.artifacts.io_manager import ArtifactIOManager
 
@@ -114,7 +114,7 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         verdict = run_gate(
             raw_dataset,
             run_spec,
-            where=place_of(context),
+            where=location_of(context),
             partition=partition_of(context) or "",
             as_of=as_of(context),
             reference=reference_rows(context, artifact_io_manager.artifacts(), run_spec),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
 
 from assay.errors import GateRejectedError, SerialisedError
 from assay.notifications.notification import Notification, NotificationKind
@@ -24,6 +23,7 @@ from assay.notifications.wording import (
     rolled_back,
     run_failed,
 )
+from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
 from ml_assets.pipeline.automation import ALARM_CHECKS
 from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
 from ml_assets.step_errors import error_chain, root_error
@@ -66,10 +66,10 @@ class RunLog:
 
     run: EndedRun
     ui_url: str
-    events: Sequence[DagsterEvent]
+    events: Sequence[dg.DagsterEvent]
     again: bool
 
-    def of(self, kind: dg.DagsterEventType) -> list[DagsterEvent]:
+    def of(self, kind: dg.DagsterEventType) -> list[dg.DagsterEvent]:
         """Return the events of one kind."""
         return [event for event in self.events if event.event_type == kind]
 
@@ -111,15 +111,16 @@ def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool,
     if run is None:  # deleted since
         return []
     records = instance.get_records_for_run(run_id, of_type=_READ).records
+    tags = run_tags_of(run)
     ended = EndedRun(
         run_id=run_id,
         job=run.job_name,
         pipeline=run.tags.get("pipeline", run.job_name),
-        partition=_partition(run.tags),
+        partition=_partition(tags),
         page=run_page(ui_url, run_id),
     )
     events = [event for record in records if (event := record.event_log_entry.dagster_event)]
-    log = RunLog(ended, ui_url, events, again=run.tags.get("dagster/will_retry") == "true")
+    log = RunLog(ended, ui_url, events, again=tags.will_be_retried)
     refusals = _refusals(log)
     failures = _failure(log, refused=set(refusals)) if failed else []
     return [*_champions(log), *_alarms(log), *(_refusal(log, *found) for found in refusals.items()), *failures]
@@ -189,12 +190,12 @@ def _report(checks: Sequence[dg.AssetCheckEvaluation]) -> str:
     return next((str(check.metadata["report"].value) for check in checks if "report" in check.metadata), "")
 
 
-def _error(event: DagsterEvent) -> SerialisedError | None:
-    return root_error(error_chain(event.step_failure_data.error))
+def _error(event: dg.DagsterEvent) -> SerialisedError | None:
+    return root_error(error_chain(error_of(event)))
 
 
-def _partition(tags: Mapping[str, str]) -> str:
-    first, last = tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
-    if first and last:
+def _partition(tags: RunTags) -> str:
+    if tags.partition_range:
+        first, last = tags.partition_range
         return first if first == last else f"{first} to {last}"
-    return tags.get("dagster/partition", "")
+    return tags.partition or ""

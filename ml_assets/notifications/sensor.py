@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import dagster as dg
-from dagster._core.event_api import RunStatusChangeRecordsFilter
 
 from assay.notifications.notification import Notification
 from assay.notifications.outbox import Outbox, outbox_from
@@ -90,7 +89,7 @@ def _news(
     """Return how far the event log was read, and what to tell of the runs that ended since."""
     seen, notifications = dict(state.seen), []
     for name, end in _ENDS.items():
-        since = RunStatusChangeRecordsFilter(end, after_storage_id=seen[name])
+        since = dg.RunStatusChangeRecordsFilter(end, after_storage_id=seen[name])
         for record in instance.fetch_run_status_changes(since, limit=_RUNS_PER_TICK, ascending=True).records:
             seen[name] = record.storage_id
             failed = end is dg.DagsterEventType.RUN_FAILURE

@@ -4,7 +4,6 @@ from typing import TypeVar
 
 import dagster as dg
 import pandas as pd
-from dagster._core.storage.tags import AUTOMATION_CONDITION_TAG
 
 from assay.data.dataset import ValidatedDataset
 from assay.data.frames import feature_frame
@@ -12,6 +11,7 @@ from assay.errors import ArtifactNotFoundError, TrackingError
 from assay.promotion.champion import CurrentChampion
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
+from ml_assets.dagster_internals import run_tags_of
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
@@ -38,7 +38,7 @@ def current_champion(
     found = registry.current_champion(spec.registered_name)
     if found is not None:
         return CurrentChampion(found.model, found.version.version, found.version.holdout_value)
-    if AUTOMATION_CONDITION_TAG in context.run.tags:
+    if run_tags_of(context.run).by_condition:
         context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
         return None
     raise TrackingError(

@@ -6,24 +6,24 @@ Schedules that retrain at fixed times.
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assay.specs import PipelineSpec
+from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 
 
-def retrain_job(spec: PipelineSpec, assets: Sequence[str]) -> UnresolvedAssetJobDefinition:
+def retrain_job(spec: PipelineSpec, assets: Sequence[str]) -> AssetJob:
     """Return the job `<pipeline>_retrain_job` over the assets from source to promotion."""
     return _job(spec, "retrain_job", assets, f"From the source to the promotion decision of {spec.name}.")
 
 
-def ingest_job(spec: PipelineSpec, assets: Sequence[str]) -> UnresolvedAssetJobDefinition:
+def ingest_job(spec: PipelineSpec, assets: Sequence[str]) -> AssetJob:
     """Return the job `<pipeline>_ingest_job` over the assets from source to validated rows."""
     return _job(spec, "ingest_job", assets, f"From the source to the validated rows of {spec.name}; trains nothing.")
 
 
-def _job(spec: PipelineSpec, name: str, assets: Sequence[str], described: str) -> UnresolvedAssetJobDefinition:
+def _job(spec: PipelineSpec, name: str, assets: Sequence[str], described: str) -> AssetJob:
     return dg.define_asset_job(
         f"{spec.name}_{name}",
         # what follows from a champion or from rows is made by conditions, once the run is over
@@ -34,7 +34,7 @@ def _job(spec: PipelineSpec, name: str, assets: Sequence[str], described: str) -
     )
 
 
-def retrain_schedule(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def retrain_schedule(spec: PipelineSpec, job: AssetJob) -> dg.ScheduleDefinition:
     """Return `<pipeline>_retrain_schedule`; with time partitions it asks for the newest finished one."""
     partitions = partitions_of(spec)
 

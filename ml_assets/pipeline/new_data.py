@@ -1,11 +1,7 @@
-"""The job that starts over what a new-data sensor gave up.
+"""The sensor that starts a run for each new or rewritten object of a source, and the job that redrives dead letters.
 
-Runs of a sensor's arrivals that failed, as Dagster's records tell them.
-
-The sensor that sees new and rewritten objects of a source and starts a run for each.
-
-Each object version is requested once: its run key names it, and requests, partitions and the sensor's state are handed
-to Dagster together, so that a crash at any moment loses and repeats nothing.
+Each object version is requested once: its run key identifies it. The sensor returns requests, partitions and its state
+together, so that a crash at any moment loses and repeats nothing. Failed runs are found in Dagster's run records.
 """
 
 import datetime as dt
@@ -13,14 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import (
-    PARTITION_NAME_TAG,
-    RETRY_NUMBER_TAG,
-    RUN_KEY_TAG,
-    SENSOR_NAME_TAG,
-    WILL_RETRY_TAG,
-)
 from pydantic import Field
 
 from assay.arrivals.evaluation import SensorEvaluation, evaluate
@@ -30,6 +18,7 @@ from assay.arrivals.scan import Arrival, ScanOptions
 from assay.arrivals.state import FailuresSeen, parse_state
 from assay.errors import SerialisedError, SourceNotFoundError
 from assay.specs import PipelineSpec
+from ml_assets.dagster_internals import AssetJob, error_of, run_tags_of
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.step_errors import error_chain
@@ -59,51 +48,50 @@ def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: F
         ascending=True,
     )
     return [
-        _described(instance, record)
+        _failed_run(instance, record)
         for record in records
-        if _is_left_to(sensor, record.dagster_run) and record.dagster_run.run_id not in seen.handled
+        if _is_retried_by(sensor, record.dagster_run) and record.dagster_run.run_id not in seen.handled
     ]
 
 
-def _is_left_to(sensor: str, run: dg.DagsterRun) -> bool:
-    """Whether a sensor started a run, and neither Dagster nor a person starts it again."""
-    by_a_person = run.parent_run_id is not None and RETRY_NUMBER_TAG not in run.tags
-    by_dagster = run.tags.get(WILL_RETRY_TAG) == "true"
-    return run.tags.get(SENSOR_NAME_TAG) == sensor and not by_a_person and not by_dagster
+def _is_retried_by(sensor: str, run: dg.DagsterRun) -> bool:
+    """Return whether a retry of a run is left to its sensor, and to neither Dagster nor a person."""
+    tags = run_tags_of(run)
+    by_a_person = run.parent_run_id is not None and not tags.is_automatic_retry
+    return tags.sensor == sensor and not by_a_person and not tags.will_be_retried
 
 
-def _described(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
-    run = record.dagster_run
-    run_key = run.tags[RUN_KEY_TAG]
+def _failed_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun:
+    run, tags = record.dagster_run, run_tags_of(record.dagster_run)
+    run_key = str(tags.run_key)
     uri, _, version = parse_run_key(run_key).arrival.rpartition("@")
-    chain = list(_errors(instance, run.run_id))
+    errors = list(_errors(instance, run.run_id))
     return FailedRun(
         run_id=run.run_id,
         run_key=run_key,
         moment=record.update_timestamp.replace(tzinfo=dt.UTC).timestamp(),
         uri=uri or None,
         version=version if uri else None,
-        partition_key=run.tags.get(PARTITION_NAME_TAG),
-        kind=kind_of(error.code for error in chain),
-        reason=_reason(chain),
+        partition_key=tags.partition,
+        kind=kind_of(error.code for error in errors),
+        reason=_reason(errors),
     )
 
 
 def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerialisedError]:
     for entry in instance.all_logs(run_id, of_type=_FAILURES):
-        data = entry.get_dagster_event().event_specific_data
-        yield from error_chain(getattr(data, "error", None))
+        yield from error_chain(error_of(entry.get_dagster_event()))
 
 
-def _reason(chain: list[SerialisedError]) -> str:
-    """Return the typed error's sentence; of another error the class alone, since its message may hold anything."""
-    if not chain:
+def _reason(errors: list[SerialisedError]) -> str:
+    """Return the typed error's sentence; of another error the class alone, since its message may hold any value."""
+    if not errors:
         return "the process ended without an error"
-    typed = next((error for error in chain if error.is_typed), chain[-1])
+    typed = next((error for error in errors if error.is_typed), errors[-1])
     return typed.headline.partition("\n")[0][:300]
 
 
-def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
     """Return `<pipeline>_new_data_sensor`.
 
     Args:
@@ -111,7 +99,7 @@ def new_data_sensor(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg
         job: what is started: retraining, or reading and validating alone.
 
     Raises:
-        SpecError: the source's objects do not tell which partition is new.
+        SpecError: the names of the source's objects do not identify the partition that is new.
     """
     pattern = listing_pattern(spec.dataset)
     options = ScanOptions(
@@ -149,7 +137,7 @@ def _result(spec: PipelineSpec, evaluation: SensorEvaluation, instance: dg.Dagst
         run_requests=[_request(arrival) for arrival in evaluation.runs],
         skip_reason=None if evaluation.runs else evaluation.message,
         dynamic_partitions_requests=_new_partitions(spec, evaluation.runs, instance),
-        asset_events=[_observation(spec, letter) for letter in evaluation.dead_letters],
+        asset_events=[_observation(spec, each) for each in evaluation.dead_letters],
         cursor=evaluation.state.model_dump_json(),
     )
 
@@ -173,17 +161,18 @@ def _new_partitions(
     return [dg.AddDynamicPartitionsRequest(name, new)] if new else []
 
 
-def _observation(spec: PipelineSpec, letter: DeadLetter) -> dg.AssetObservation:
+def _observation(spec: PipelineSpec, dead_letter: DeadLetter) -> dg.AssetObservation:
+    facts = dead_letter.model_dump()
     return dg.AssetObservation(
         asset_key(spec, "raw_dataset"),
-        partition=letter.partition_key,
-        description=f"given up after {letter.attempts} runs: {letter.reason}",
-        metadata={f"dead_letter/{name}": value for name, value in letter.model_dump().items() if value is not None},
+        partition=dead_letter.partition_key,
+        description=f"given up after {dead_letter.attempts} runs: {dead_letter.reason}",
+        metadata={f"dead_letter/{name}": value for name, value in facts.items() if value is not None},
     )
 
 
 def _partition_test(spec: PipelineSpec) -> Callable[[str], bool]:
-    """Return whether a run of a partition can be started: a month exists once it has ended."""
+    """Return the test whether a partition exists; a month exists once it has ended."""
     partitions = partitions_of(spec)
     if partitions is None or spec.dataset.partitions.by == "object":
         return lambda _: True
@@ -191,32 +180,32 @@ def _partition_test(spec: PipelineSpec) -> Callable[[str], bool]:
 
 
 class RedriveConfig(dg.Config):
-    """Which dead letters are started over."""
+    """Which dead letters are redriven."""
 
-    pipeline: str = Field(description="Whose new-data sensor gave them up.")
-    uri: str | None = Field(default=None, description="The object; all that were given up unless set.")
+    pipeline: str = Field(description="The pipeline whose new-data sensor gave them up.")
+    uri: str | None = Field(default=None, description="The object; all dead letters of the pipeline unless set.")
 
 
-@dg.op(description="Have the sensor start over what it gave up.")
+@dg.op(description="Order the redrive of dead letters.")
 def order_redrive(context: dg.OpExecutionContext, config: RedriveConfig, arrivals_store: ArrivalsStore) -> int:
-    """Order dead letters to be started over at the sensor's next evaluation; returns how many."""
-    kept = arrivals_store.of(config.pipeline)
-    letters = {name: kept.dead_letter(name) for name in kept.dead_letters().names}
-    ordered = {name: letter for name, letter in letters.items() if config.uri in {None, letter.uri}}
+    """Order dead letters to be redriven at the sensor's next evaluation; returns how many."""
+    arrivals = arrivals_store.of(config.pipeline)
+    dead_letters = {name: arrivals.dead_letter(name) for name in arrivals.dead_letters().names}
+    ordered = {name: each for name, each in dead_letters.items() if config.uri in {None, each.uri}}
     if not ordered:
         raise SourceNotFoundError(
             "there is no such dead letter",
             where=f"{config.pipeline}, {config.uri or 'any object'}",
-            expected=", ".join(sorted(str(letter.uri) for letter in letters.values())),
+            expected=", ".join(sorted(str(each.uri) for each in dead_letters.values())),
             remedy="see the message of the sensor's last evaluation",
         )
-    for name, letter in ordered.items():
-        kept.order_redrive(name)
-        context.log.info("%s starts over at the sensor's next evaluation", letter.uri or config.pipeline)
+    for name, each in ordered.items():
+        arrivals.order_redrive(name)
+        context.log.info("%s is redriven at the sensor's next evaluation", each.uri or config.pipeline)
     return len(ordered)
 
 
-@dg.job(description="Start over the arrivals that a pipeline's new-data sensor gave up.")
+@dg.job(description="Redrive the arrivals that a pipeline's new-data sensor gave up.")
 def arrivals_redrive_job() -> None:
     """One step: `order_redrive`."""
     order_redrive()

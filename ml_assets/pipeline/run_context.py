@@ -1,77 +1,71 @@
-"""What an asset's body needs to know of the step it runs in, and of the partition it makes."""
+"""What an asset's body reads of the step it runs in, and of the partition it makes."""
 
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar, cast
 
 import dagster as dg
-from dagster._core.execution.context.system import StepExecutionContext
 
 from assay.specs import PipelineSpec
+from ml_assets.dagster_internals import op_context_of, step_of
 
 Value = TypeVar("Value")
 
 
 class Scope(ExitStack):
-    """What is opened or made once for all who ask for it by the same name, until the scope ends."""
+    """Values that are made once, by name, and what was opened for them, until the scope ends."""
 
     def __init__(self) -> None:
         super().__init__()
         self._made: dict[Hashable, Any] = {}
 
     def once(self, name: Hashable, make: Callable[[], Value]) -> Value:
-        """Return what `make` gave when the name was first asked for."""
+        """Return the value of a name; `make` is called the first time."""
         if name not in self._made:
             self._made[name] = make()
         return cast("Value", self._made[name])
 
 
 class PartitionContext(dg.AssetExecutionContext):
-    """A step that makes many partitions, as the body sees it that makes one of them."""
+    """The context of one partition, in a step that makes a range."""
 
     def __init__(self, step: dg.AssetExecutionContext, partition: str, scope: Scope) -> None:
-        super().__init__(step.op_execution_context)
+        super().__init__(op_context_of(step))
         self.scope_of_range = scope
         self._partition = partition
 
     @property
     def has_partition_key(self) -> bool:
-        """There is one."""
+        """Always true."""
         return True
 
     @property
     def partition_key(self) -> str:
-        """The partition that is made now."""
+        """Key of the partition."""
         return self._partition
 
     @property
     def partition_keys(self) -> list[str]:
-        """The same, as a list."""
+        """The partition's key alone."""
         return [self._partition]
 
     @property
     def partition_time_window(self) -> dg.TimeWindow:
-        """The span of the partition that is made now."""
+        """Time window of the partition."""
         partitions = self.assets_def.partitions_def
         if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
             return cast("dg.TimeWindow", super().partition_time_window)
         return partitions.time_window_for_partition_key(self._partition)
 
 
-def makes_many(context: dg.AssetExecutionContext) -> bool:
-    """Return whether the step makes a range of partitions."""
-    # a context of one of them says that it has a key
-    return not context.has_partition_key and step_makes_many(context.get_step_execution_context())
-
-
-def step_makes_many(step: StepExecutionContext) -> bool:
-    """Return whether a step makes a range of partitions."""
-    return step.entity_partitions_def is not None and step.has_partition_key_range and not step.has_partition_key
+def makes_range(context: dg.AssetExecutionContext) -> bool:
+    """Return whether the context stands for a range of partitions, and not for one of them."""
+    return not context.has_partition_key and step_of(context).makes_range
 
 
 @contextmanager
 def scope_of(context: dg.AssetExecutionContext, *, lasting: bool) -> Iterator[Scope]:
-    """Give the scope of the range where it may last beyond one partition, and else one that ends with the `with`."""
+    """Give the scope of the range if `lasting`; otherwise one that ends with the `with` statement."""
     if lasting and isinstance(context, PartitionContext):
         yield context.scope_of_range
         return
@@ -80,12 +74,12 @@ def scope_of(context: dg.AssetExecutionContext, *, lasting: bool) -> Iterator[Sc
 
 
 def partition_of(context: dg.AssetExecutionContext) -> str | None:
-    """Return the step's partition key; None without partitions."""
+    """Return the partition key; None without partitions."""
     return context.partition_key if context.has_partition_key else None
 
 
-def place_of(context: dg.AssetExecutionContext) -> str:
-    """Return asset and partition as people read them."""
+def location_of(context: dg.AssetExecutionContext) -> str:
+    """Return asset and partition, for messages."""
     partition = partition_of(context)
     asset = context.asset_key.to_user_string()
     return f"{asset}, partition {partition}" if partition else asset

@@ -8,6 +8,7 @@ from pydantic import Field, create_model
 from assay.errors import SpecError
 from assay.specs import PipelineSpec, apply_overrides
 from assay.specs.overrides import RUN_PARAMETERS, parse_overrides
+from ml_assets.dagster_internals import assets_of_run
 
 if TYPE_CHECKING:
     _Declared = dg.ConfigurableResource[None]
@@ -48,8 +49,7 @@ class RunParameters(_Declared):
 
 
 def _require_one_pipeline(context: dg.AssetExecutionContext) -> None:
-    chosen = context.run.asset_selection or context.job_def.asset_layer.executable_asset_keys
-    pipelines = {key.path[0] for key in chosen}
+    pipelines = {key.path[0] for key in assets_of_run(context)}
     if len(pipelines) > 1:
         raise SpecError(
             "run parameters were given to a run of several pipelines",

@@ -1,4 +1,5 @@
-"""What surrounds every step and run: repetition, time limits, and the end of what nobody waits for.
+"""What surrounds every step and run: retries, time limits, heartbeats, and the end of abandoned processes.
 
-Does not belong here: what a step computes.
+Belongs here: what holds for every step, whatever it computes.
+Does not belong here: what a step computes (`ml_assets.assets`).
 """

@@ -1,7 +1,7 @@
-"""Runs whose process died are ended, so that they are told of and started again.
+"""The sensor that ends runs whose process has died, so that they are reported and retried.
 
-Dagster's own monitoring notices the death of a run's process only while the code server that started it lives.
-Does not belong here: signs of life (`resources.run_liveness`), starting again (`run_retries` in `dagster.yaml`).
+Dagster's own run monitoring notices the death of a run's process only while the code server that started it lives.
+`run_retries` in `dagster.yaml` starts the run again.
 """
 
 import time
@@ -11,89 +11,89 @@ import dagster as dg
 from pydantic import ValidationError
 
 from assay.specs.base import Spec
-from resources.run_liveness import Heartbeat, heartbeats
+from ml_assets.supervision.run_liveness import Heartbeat, heartbeats
 
-_LOOK_SECONDS = 10
+_INTERVAL_SECONDS = 10
 _PATIENCE_SECONDS = 35.0
 _DEAD = "The process of this run has died: it was killed, or its machine was. Nothing more of it will be published."
-_SILENT = f"The process of this run gave no sign of life for {_PATIENCE_SECONDS:.0f} s. It will publish nothing more."
+_SILENT = f"The process of this run gave no heartbeat for {_PATIENCE_SECONDS:.0f} s. It will publish nothing more."
 
 
-class LastSign(Spec):
-    """When a run's sign of life last changed, by the clock of the one who looks."""
+class LastHeartbeat(Spec):
+    """When a run's heartbeat last changed, by the sensor's clock."""
 
     count: int
     seen_at: float
 
 
-class SignsSeen(Spec):
-    """What the sensor remembers between two looks."""
+class HeartbeatsSeen(Spec):
+    """The sensor's cursor."""
 
-    runs: dict[str, LastSign] = {}
+    runs: dict[str, LastHeartbeat] = {}
 
-    def after(self, beats: Mapping[str, Heartbeat], now: float) -> "SignsSeen":
-        """Return the memory after a look; runs that are over are forgotten."""
-        return SignsSeen(
+    def after(self, beats: Mapping[str, Heartbeat], now: float) -> "HeartbeatsSeen":
+        """Return the state after an evaluation; runs that are over are forgotten."""
+        return HeartbeatsSeen(
             runs={
                 run_id: known
                 if (known := self.runs.get(run_id)) is not None and known.count == beat.count
-                else LastSign(count=beat.count, seen_at=now)
+                else LastHeartbeat(count=beat.count, seen_at=now)
                 for run_id, beat in beats.items()
             }
         )
 
     def silent(self, now: float) -> set[str]:
-        """Return the runs that gave no new sign for too long."""
-        return {run_id for run_id, sign in self.runs.items() if now - sign.seen_at > _PATIENCE_SECONDS}
+        """Return the runs without a new heartbeat for too long."""
+        return {run_id for run_id, last in self.runs.items() if now - last.seen_at > _PATIENCE_SECONDS}
 
 
 @dg.sensor(
     name="stalled_run_sensor",
-    minimum_interval_seconds=_LOOK_SECONDS,
+    minimum_interval_seconds=_INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose process died, within a minute; Dagster's run retries start them again.",
 )
 def stalled_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Look at the signs of life of all runs in progress."""
-    seen, ended = look(context.instance, _remembered(context.cursor), time.time())
+    """Check the heartbeats of all runs in progress."""
+    seen, ended = end_stalled_runs(context.instance, _state_of(context.cursor), time.time())
     context.update_cursor(seen.model_dump_json())
-    return dg.SkipReason(
-        f"ended {', '.join(ended)}" if ended else f"{len(seen.runs)} runs in progress give signs of life"
-    )
+    return dg.SkipReason(f"ended {', '.join(ended)}" if ended else f"{len(seen.runs)} runs in progress have heartbeats")
 
 
-def look(instance: dg.DagsterInstance, seen: SignsSeen, now: float) -> tuple[SignsSeen, list[str]]:
+def end_stalled_runs(
+    instance: dg.DagsterInstance, seen: HeartbeatsSeen, now: float
+) -> tuple[HeartbeatsSeen, list[str]]:
     """End the runs whose process has died.
 
-    A process of this machine is looked for by its number. Of others only the signs of life tell.
+    A process of this host is looked up by its number; a run of another host is judged by its heartbeats alone.
 
     Args:
-        instance: where runs and signs are recorded.
-        seen: what was remembered from the look before.
+        instance: where runs and heartbeats are recorded.
+        seen: the state after the evaluation before.
         now: seconds, by the clock of this process.
 
     Returns:
-        What is to be remembered, and the runs that were ended.
+        The new state, and the runs that were ended.
     """
-    runs = _in_progress(instance)
-    beats = heartbeats(instance, list(runs))
+    beats = heartbeats(instance, _in_progress(instance))
     seen = seen.after(beats, now)
     silent = seen.silent(now)
     ended = []
     for run_id, beat in beats.items():
-        dead = not beat.process_lives() if beat.is_of_this_host() else run_id in silent
-        if dead and _end(instance, run_id, _DEAD if beat.is_of_this_host() else _SILENT):
+        local = beat.is_of_this_host()
+        dead = not beat.process_lives() if local else run_id in silent
+        if dead and _end(instance, run_id, _DEAD if local else _SILENT):
             ended.append(run_id)
     return seen, ended
 
 
-def _in_progress(instance: dg.DagsterInstance) -> dict[str, dg.DagsterRun]:
+def _in_progress(instance: dg.DagsterInstance) -> list[str]:
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    return {run.run_id: run for run in instance.get_runs(dg.RunsFilter(statuses=statuses))}
+    return [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=statuses))]
 
 
 def _end(instance: dg.DagsterInstance, run_id: str, why: str) -> bool:
-    run = instance.get_run_by_id(run_id)  # its process may have ended by itself since it was listed
+    run = instance.get_run_by_id(run_id)  # it may have ended since it was listed
     if run is None or run.is_finished:
         return False
     if run.status == dg.DagsterRunStatus.CANCELING:
@@ -103,8 +103,8 @@ def _end(instance: dg.DagsterInstance, run_id: str, why: str) -> bool:
     return True
 
 
-def _remembered(cursor: str | None) -> SignsSeen:
+def _state_of(cursor: str | None) -> HeartbeatsSeen:
     try:
-        return SignsSeen.model_validate_json(cursor or "{}")
+        return HeartbeatsSeen.model_validate_json(cursor or "{}")
     except ValidationError:
-        return SignsSeen()  # written by another version: patience begins anew
+        return HeartbeatsSeen()  # written by another version: waiting starts again

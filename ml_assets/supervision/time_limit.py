@@ -1,8 +1,7 @@
-"""The longest time that an attempt of a step may take.
+"""The time limit of a step's attempt, in three lines of defence.
 
-Three lines of defence: an alarm raises in Python code; where native code does not come back, a watching thread ends
-the step's process; where native code holds the interpreter's lock too, `faulthandler` does.
-Does not belong here: the limit itself (`ExecutionSpec.timeout_minutes`).
+An alarm raises in Python code; if native code does not return, a thread ends the step's process; if native code holds
+the interpreter's lock as well, `faulthandler` ends it.
 """
 
 import faulthandler
@@ -18,7 +17,7 @@ from types import FrameType
 
 from assay.errors import StepTimeoutError
 
-# a step that was told to end cleans up; if it hangs there as well, it is told again
+# a step that hangs while it cleans up is interrupted again
 _ALARM_AGAIN = 10.0
 _NATIVE_GRACE = 5.0
 _LOCKED_GRACE = 10.0
@@ -35,18 +34,20 @@ class TimedStep:
 
     Attributes:
         identity: run, step, attempt and partition; its time begins with the first part that runs.
-        where: the step as people read it.
+        where: the step, for messages.
         seconds: limit of the attempt; None for no limit.
-        tell: writes a line that people see although the process is about to end.
+        log_error: writes to the run's log, before the process ends.
+        ends_process: whether the step's process may be killed where an alarm does not help.
     """
 
     identity: tuple[str, str, int, str]
     where: str
     seconds: float | None
-    tell: Callable[[str], None]
+    log_error: Callable[[str], None]
+    ends_process: bool = True
 
-    def too_long(self) -> StepTimeoutError:
-        """Return the error that says so."""
+    def timeout_error(self) -> StepTimeoutError:
+        """Return the error for a step whose time is up."""
         return StepTimeoutError(
             "the step took longer than it may",
             where=self.where,
@@ -67,27 +68,27 @@ def within_time_limit(step: TimedStep) -> Iterator[None]:
     if step.seconds is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    left = step.seconds - (time.monotonic() - _begun(step))
+    left = step.seconds - (time.monotonic() - _started(step))
     if left <= 0:
-        raise step.too_long()
+        raise step.timeout_error()
     try:
-        with _ended_from_outside(step, left), _alarm(left):
+        with _process_killed_after(step, left), _alarm(left):
             yield
     except _TimeIsUp:
-        raise step.too_long() from None
+        raise step.timeout_error() from None
 
 
-def _begun(step: TimedStep) -> float:
+def _started(step: TimedStep) -> float:
     if getattr(_clock, "identity", None) != step.identity:
-        _clock.identity, _clock.begun = step.identity, time.monotonic()
-    begun: float = _clock.begun
-    return begun
+        _clock.identity, _clock.started = step.identity, time.monotonic()
+    started: float = _clock.started
+    return started
 
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Raise in this thread after some seconds, and again and again until it leaves; other alarms go on after it."""
-    begun = time.monotonic()
+    """Raise in this thread after some seconds, repeatedly until it leaves; an earlier alarm is restored afterwards."""
+    started = time.monotonic()
     handler = signal.signal(signal.SIGALRM, _raise)
     other, interval = signal.setitimer(signal.ITIMER_REAL, seconds, _ALARM_AGAIN)
     try:
@@ -96,10 +97,10 @@ def _alarm(seconds: float) -> Iterator[None]:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)  # the alarm may have struck within the line above
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the alarm may have fired within the line above
         signal.signal(signal.SIGALRM, handler)
         if other:
-            signal.setitimer(signal.ITIMER_REAL, max(other - (time.monotonic() - begun), 0.001), interval)
+            signal.setitimer(signal.ITIMER_REAL, max(other - (time.monotonic() - started), 0.001), interval)
 
 
 def _raise(_number: int, _frame: FrameType | None) -> None:
@@ -107,12 +108,12 @@ def _raise(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _ended_from_outside(step: TimedStep, seconds: float) -> Iterator[None]:
-    """End the process when the alarm is not heard; only one that was started for a step or run, and is waited for."""
-    if multiprocessing.parent_process() is None:
+def _process_killed_after(step: TimedStep, seconds: float) -> Iterator[None]:
+    """Kill this process if the alarm has no effect; only a process that was started for a step or run."""
+    if not step.ends_process or multiprocessing.parent_process() is None:
         yield
         return
-    watch = threading.Timer(seconds + _NATIVE_GRACE, _end, [step])
+    watch = threading.Timer(seconds + _NATIVE_GRACE, _kill, [step])
     watch.daemon = True
     watch.start()
     faulthandler.dump_traceback_later(seconds + _LOCKED_GRACE, exit=True)
@@ -123,8 +124,8 @@ def _ended_from_outside(step: TimedStep, seconds: float) -> Iterator[None]:
         watch.cancel()
 
 
-def _end(step: TimedStep) -> None:
+def _kill(step: TimedStep) -> None:
     try:
-        step.tell(str(step.too_long()))
+        step.log_error(str(step.timeout_error()))
     finally:
         os.kill(os.getpid(), signal.SIGKILL)

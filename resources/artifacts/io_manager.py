@@ -38,7 +38,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         The outcome of a step that made many partitions is told to the steps after it; the values are published already.
         """
         if isinstance(obj, RangeOutcome):
-            told = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.passed_over)}
+            told = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.skipped)}
             context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in told.items()})
             return
         attempt = Attempt(
@@ -117,7 +117,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 newest = self.artifacts().log.newest(asset, key)
                 if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
                     del told[_FAILED][key]
-        return RangeOutcome(failed=told.get(_FAILED, {}), passed_over=told.get(_PASSED_OVER, {}))
+        return RangeOutcome(failed=told.get(_FAILED, {}), skipped=told.get(_PASSED_OVER, {}))
 
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")

@@ -13,16 +13,16 @@ class RangeOutcome:
 
     Attributes:
         failed: why a partition could not be made, by its key.
-        passed_over: why a partition was not to be made, by its key.
+        skipped: why a partition was not to be made, by its key.
     """
 
     failed: Mapping[str, str]
-    passed_over: Mapping[str, str]
+    skipped: Mapping[str, str]
 
     @property
     def missing(self) -> dict[str, str]:
         """Every partition without a value of this run."""
-        return {**self.passed_over, **self.failed}
+        return {**self.skipped, **self.failed}
 
 
 @dataclass(slots=True)

@@ -145,6 +145,15 @@ def test_the_executor_follows_the_setting():
     assert executor_for(Settings(executor="multiprocess")).name == "multiprocess"
 
 
+def test_supervision_that_ends_processes_can_be_off(bank):
+    settings = bank.settings.model_copy(update={"supervision": "off"})
+    made = {on: build_definitions(each) for on, each in ((True, bank.settings), (False, settings))}
+    for on, definitions in made.items():
+        assert definitions.resources["artifact_io_manager"].ends_processes is on
+        assert ("stalled_run_sensor" in {each.name for each in definitions.sensors}) is on
+    assert executor_for(settings) is dg.in_process_executor
+
+
 def test_no_secret_is_in_the_definitions(bank, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     snapshot = dg.Definitions.get_repository_def(bank.definitions)

@@ -8,9 +8,9 @@ import pytest
 from small_platform import failure
 
 from assay.errors import RunAbandonedError
-from ml_assets.supervision.stalled_runs import SignsSeen, look, stalled_run_sensor
+from ml_assets.supervision.run_liveness import born, own_heartbeat, record_heartbeat, require_wanted
+from ml_assets.supervision.stalled_runs import HeartbeatsSeen, end_stalled_runs, stalled_run_sensor
 from resources.artifacts.store import ArtifactStore
-from resources.run_liveness import born, own_heartbeat, record_heartbeat, require_wanted
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 
@@ -41,18 +41,18 @@ def elsewhere(count):
     return own_heartbeat(count).model_copy(update={"host": "another"})
 
 
-def test_a_run_whose_process_is_gone_from_this_machine_is_ended_at_the_first_look(instance):
+def test_a_run_whose_process_is_gone_from_this_machine_is_ended_at_the_first_evaluation(instance):
     ended = subprocess.Popen(["true"])
     ended.wait()
     run_id = run_with(instance, own_heartbeat(1).model_copy(update={"pid": ended.pid}))
-    _, told = look(instance, SignsSeen(), now=0)
-    assert told == [run_id]
+    _, ended = end_stalled_runs(instance, HeartbeatsSeen(), now=0)
+    assert ended == [run_id]
     assert status(instance, run_id) == FAILURE
 
 
 def test_a_process_that_took_over_the_number_is_not_taken_for_the_run(instance):
     run_id = run_with(instance, own_heartbeat(1).model_copy(update={"born": "1"}))
-    look(instance, SignsSeen(), now=0)
+    end_stalled_runs(instance, HeartbeatsSeen(), now=0)
     assert status(instance, run_id) == FAILURE
 
 
@@ -65,41 +65,41 @@ def test_a_process_that_has_ended_and_was_not_waited_for_is_dead():
 
 def test_a_run_of_this_machine_that_is_busy_for_long_lives(instance):
     run_id = run_with(instance, own_heartbeat(1))
-    seen, _ = look(instance, SignsSeen(), now=0)
-    assert look(instance, seen, now=1000)[1] == []
+    seen, _ = end_stalled_runs(instance, HeartbeatsSeen(), now=0)
+    assert end_stalled_runs(instance, seen, now=1000)[1] == []
     assert status(instance, run_id) == STARTED
 
 
-def test_a_run_of_another_machine_is_ended_when_it_was_silent_for_too_long(instance):
+def test_a_run_of_another_machine_is_ended_when_it_has_no_new_heartbeat_for_too_long(instance):
     run_id = run_with(instance, elsewhere(1))
-    seen, _ = look(instance, SignsSeen(), now=1000)
-    seen, _ = look(instance, seen, now=1034)
+    seen, _ = end_stalled_runs(instance, HeartbeatsSeen(), now=1000)
+    seen, _ = end_stalled_runs(instance, seen, now=1034)
     assert status(instance, run_id) == STARTED
     record_heartbeat(instance, run_id, elsewhere(2))
-    seen, _ = look(instance, seen, now=1040)
-    seen, _ = look(instance, seen, now=1070)
+    seen, _ = end_stalled_runs(instance, seen, now=1040)
+    seen, _ = end_stalled_runs(instance, seen, now=1070)
     assert status(instance, run_id) == STARTED
-    seen, told = look(instance, seen, now=1080)
-    assert told == [run_id]
-    assert look(instance, seen, now=1090)[0].runs == {}
+    seen, ended = end_stalled_runs(instance, seen, now=1080)
+    assert ended == [run_id]
+    assert end_stalled_runs(instance, seen, now=1090)[0].runs == {}
 
 
-def test_a_run_that_never_gave_a_sign_is_left_alone(instance):
+def test_a_run_that_never_recorded_a_heartbeat_is_left_alone(instance):
     run_id = run_with(instance)
-    seen, _ = look(instance, SignsSeen(), now=0)
-    look(instance, seen, now=1e6)
+    seen, _ = end_stalled_runs(instance, HeartbeatsSeen(), now=0)
+    end_stalled_runs(instance, seen, now=1e6)
     assert status(instance, run_id) == STARTED
 
 
-def test_the_sensor_remembers_between_its_looks_and_forgives_an_unknown_cursor(instance):
+def test_the_cursor_holds_the_heartbeats_and_an_unknown_one_starts_again(instance):
     run_with(instance, elsewhere(7))
     with dg.build_sensor_context(instance=instance, cursor="from another version") as context:
         stalled_run_sensor(context)
-        assert SignsSeen.model_validate_json(context.cursor).runs.popitem()[1].count == 7
+        assert HeartbeatsSeen.model_validate_json(context.cursor).runs.popitem()[1].count == 7
 
 
 @pytest.mark.parametrize("end", ["report_run_failed", "report_run_canceled", "report_run_canceling"])
-def test_nothing_goes_on_for_a_run_that_is_over(instance, end):
+def test_a_run_that_is_over_is_refused(instance, end):
     run_id = run_with(instance)
     require_wanted(instance, run_id, where="here")
     getattr(instance, end)(instance.get_run_by_id(run_id))

@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ["mlflow", "sklearn", "optuna", "lightgbm", "xgboost", "pandera", "matplotlib", "scipy", "skops"]
-PROBE = f"import sys, json, definitions; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+PROBE = f"import sys, json, definitions; definitions.defs(); print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
 
 
 @pytest.fixture

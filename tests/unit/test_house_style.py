@@ -79,3 +79,51 @@ def test_dagster_can_read_annotations():
 
 def test_no_module_is_a_drawer():
     assert not {Path(name).name for name in modules()} & {"utils.py", "helpers.py", "common.py", "misc.py"}
+
+
+DAGSTER_INTERNALS = "ml_assets/dagster_internals.py"
+BELOW_IT = {"resources/instance_storage.py", "resources/artifacts/io_manager.py"}
+"""They cannot import it, and Dagster loads the first by its configuration."""
+UNDOCUMENTED = {
+    "asset_backfill_data",
+    "asset_layer",
+    "code_versions_by_key",
+    "daemon_cursor_storage",
+    "entity_partitions_def",
+    "event_log_storage",
+    "event_specific_data",
+    "executor_creation_fn",
+    "get_backfill",
+    "get_output_name_for_asset_key",
+    "get_requirements",
+    "get_step_execution_context",
+    "keys_by_input_name",
+    "op_execution_context",
+    "previous_attempt_count",
+    "step_context",
+}
+"""Attributes of Dagster's classes that its documentation does not list."""
+
+
+def private_names_of_dagster(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("dagster._", "dagster_shared")):
+            yield str(node.module)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith(("dagster._", "dagster_shared")))
+        elif isinstance(node, ast.Attribute) and node.attr in UNDOCUMENTED:
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in RUN_TAGS:
+            yield node.value
+
+
+RUN_TAGS = {"dagster/partition", "dagster/will_retry", "dagster/run_key", "dagster/sensor_name", "dagster/backfill"}
+
+
+def test_private_names_of_dagster_are_in_one_module():
+    found = {
+        name: names
+        for name, tree in modules().items()
+        if name not in {DAGSTER_INTERNALS, *BELOW_IT} and (names := sorted(private_names_of_dagster(tree)))
+    }
+    assert not found

@@ -1,8 +1,7 @@
 """Whether a run is alive: its heartbeats in the Dagster instance, its process on this host, its status.
 
-Heartbeats stand among the cursors of Dagster's daemons, one row of about 150 bytes for each run: they survive what
-the instance survives, on SQLite as on PostgreSQL.
-Does not belong here: what follows for the run (`ml_assets.supervision`).
+Heartbeats are stored beside the cursors of Dagster's daemons, one row of about 150 bytes for each run, on SQLite as
+on PostgreSQL.
 """
 
 import os
@@ -15,57 +14,58 @@ from pydantic import ValidationError
 
 from assay.errors import RunAbandonedError
 from assay.specs.base import Spec
+from ml_assets.dagster_internals import store_values, stored_values
 
 _OVER = frozenset({dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.SUCCESS})
 
 
 class Heartbeat(Spec):
-    """The newest sign of life of a run's process."""
+    """The newest heartbeat of a run's process."""
 
     host: str
-    """The boot of the machine and its namespace of process numbers; empty where the system does not tell."""
+    """Boot of the machine and its namespace of process numbers; empty where the system does not expose them."""
     pid: int
     born: str
-    """When the process was started, in the machine's own count: numbers of processes come again."""
+    """When the process was started, in the machine's own count, since process numbers are reused."""
     count: int
-    """Grows with each beat. Clocks of two machines need not agree, so that no time stands here."""
+    """Grows with each heartbeat. It holds no time, because clocks of two machines need not agree."""
 
     def is_of_this_host(self) -> bool:
-        """Whether this machine can tell if the process lives."""
+        """Return whether this machine can look the process up."""
         return self.host != "" and self.host == this_host()
 
     def process_lives(self) -> bool:
-        """Whether the process is there; only its own host can tell."""
+        """Return whether the process exists; meaningful on its own host only."""
         return born(self.pid) == self.born
 
 
 def own_heartbeat(count: int) -> Heartbeat:
-    """Return a sign of life of this process."""
+    """Return a heartbeat of this process."""
     return Heartbeat(host=this_host(), pid=os.getpid(), born=born(os.getpid()), count=count)
 
 
 def record_heartbeat(instance: dg.DagsterInstance, run_id: str, beat: Heartbeat) -> None:
-    """Replace a run's newest sign of life."""
-    instance.daemon_cursor_storage.set_cursor_values({_key(run_id): beat.model_dump_json()})
+    """Replace a run's newest heartbeat."""
+    store_values(instance, {_key(run_id): beat.model_dump_json()})
 
 
 def heartbeats(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, Heartbeat]:
-    """Return the newest sign of life of each run that ever gave one."""
+    """Return the newest heartbeat of each run that has one."""
     if not run_ids:
         return {}
-    stored = instance.daemon_cursor_storage.get_cursor_values({_key(run_id) for run_id in run_ids})
+    stored = stored_values(instance, {_key(run_id) for run_id in run_ids})
     found = {run_id: _parsed(stored.get(_key(run_id), "")) for run_id in run_ids}
     return {run_id: beat for run_id, beat in found.items() if beat is not None}
 
 
 def is_unwanted(instance: dg.DagsterInstance, run_id: str) -> bool:
-    """Whether a run is over or gone, so that nothing more is expected of it."""
+    """Return whether a run is over or deleted."""
     run = instance.get_run_by_id(run_id)
     return run is None or run.status in _OVER
 
 
 def require_wanted(instance: dg.DagsterInstance, run_id: str, where: str) -> None:
-    """Refuse to go on for a run that is over.
+    """Require that a run is in progress.
 
     Raises:
         RunAbandonedError: the run ended, was cancelled, deleted or declared dead.
@@ -78,22 +78,22 @@ def require_wanted(instance: dg.DagsterInstance, run_id: str, where: str) -> Non
             where=where,
             found=f"run {run_id}: {status}",
             expected="a run in progress",
-            remedy="nothing, if the run was started again; otherwise start it again",
+            remedy="none is needed if the run was retried; otherwise start it again",
         )
 
 
 @cache
 def this_host() -> str:
-    """Return what tells this machine, since its boot, and this namespace of process numbers from all others."""
+    """Return what identifies this machine since its boot, and this namespace of process numbers."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return ""  # not Linux: then only the beats themselves tell
+        return ""  # not Linux: runs are judged by their heartbeats alone
 
 
 def born(pid: int) -> str:
-    """Return when a process was started, in clock ticks since the boot; empty if it is not there or has ended."""
+    """Return when a process was started, in clock ticks since the boot; empty if it does not exist or has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -106,7 +106,7 @@ def _parsed(stored: str) -> Heartbeat | None:
     try:
         return Heartbeat.model_validate_json(stored)
     except ValidationError:
-        return None  # none was ever recorded
+        return None  # none was recorded
 
 
 def _key(run_id: str) -> str:
