@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     """Sender of the mails."""
     notify_smtp_url: SecretStr = SecretStr("")
     """Mail server, `smtp://user:password@host:587` (TLS where offered) or `smtps://` (TLS from the start)."""
+    notify_apprise_urls: SecretStr = SecretStr("")
+    """URLs of services as apprise writes them, separated by spaces: `msteams://...`, `discord://...`."""
     notify_on: str = ""
     """Comma-separated kinds of notifications: gate_refused, run_failed, promotion, rollback, drift, performance;
     all by default."""

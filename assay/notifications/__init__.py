@@ -1,4 +1,4 @@
-"""What people are told of a pipeline's events: the notification, its wording, its forms, and who is still to be told.
+"""Notifications of a pipeline's events: their content, wording and forms, and the outbox of pending deliveries.
 
-Does not belong here: the way to people (`resources.notifications`), where events come from (`ml_assets.notifications`).
+Does not belong here: delivering (`resources.notifications`), finding events (`ml_assets.notifications`).
 """

@@ -1,7 +1,4 @@
-"""One message about one event.
-
-A notification as text, as a Slack message and as JSON.
-"""
+"""A notification of one event, and its forms: text, Slack message and JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,12 +6,16 @@ from typing import Any
 
 from assay.credentials import without_credentials
 
+JSON_VERSION = 1
 _MAX_TEXT = 300
 _MAX_LINES = 12
+# limits of Slack's blocks: https://docs.slack.dev/reference/block-kit/blocks
+_MAX_HEADER = 150
+_MAX_SECTION = 3000
 
 
 class NotificationKind(StrEnum):
-    """Kinds of events that people are told of."""
+    """Kinds of events."""
 
     GATE_REFUSED = "gate_refused"
     RUN_FAILED = "run_failed"
@@ -27,15 +28,15 @@ class NotificationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What happened, short enough for a telephone: each text is one line, without credentials or control characters.
+    """One event in a few short lines, without credentials or control characters.
 
     Attributes:
         kind: of the event.
-        event: identity of the event; a receiver that knows it already was told twice.
-        pipeline: which pipeline; empty for none.
-        partition: key, or keys with commas between; empty without partitions.
+        event: identity of the event, by which receivers detect duplicates.
+        pipeline: name; empty for none.
+        partition: comma-separated keys; empty without partitions.
         title: one sentence.
-        lines: what else to know, and what to do.
+        lines: details, and what to do.
         link: page of the user interface.
     """
 
@@ -50,47 +51,32 @@ class Notification:
     def __post_init__(self) -> None:
         for name in ("event", "pipeline", "partition", "title", "link"):
             object.__setattr__(self, name, _one_line(getattr(self, name)))
-        told = [line for line in map(_one_line, self.lines) if line]
-        more = [f"and {len(told) - _MAX_LINES} more"] if len(told) > _MAX_LINES else []
-        object.__setattr__(self, "lines", (*told[:_MAX_LINES], *more))
-
-
-def _one_line(text: str) -> str:
-    # names and messages come from files and data: neither a line nor a mail header may be forged
-    plain = " ".join("".join(char if char.isprintable() else " " for char in without_credentials(text)).split())
-    return plain if len(plain) <= _MAX_TEXT else plain[: _MAX_TEXT - 1] + "…"
-
-
-JSON_VERSION = 1
-# of Slack's blocks: https://docs.slack.dev/reference/block-kit/blocks
-_MAX_HEADER = 150
-_MAX_SECTION = 3000
+        lines = [line for line in map(_one_line, self.lines) if line]
+        more = [f"and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
+        object.__setattr__(self, "lines", (*lines[:_MAX_LINES], *more))
 
 
 def subject_of(notification: Notification) -> str:
-    """Return the line by which a mail is found again."""
+    """Return the subject of a mail."""
     return f"[assay] {notification.title}"
 
 
+def details_of(notification: Notification) -> str:
+    """Return the lines and the link, one per line."""
+    lines = [f"  {line}" for line in notification.lines]
+    return "\n".join([*lines, notification.link] if notification.link else lines)
+
+
 def text_of(notification: Notification) -> str:
-    """Return title, lines and link, each on a line of its own."""
-    return "\n".join(
-        [
-            notification.title,
-            *(f"  {line}" for line in notification.lines),
-            *([notification.link] if notification.link else []),
-        ]
-    )
+    """Return title, lines and link, one per line."""
+    details = details_of(notification)
+    return f"{notification.title}\n{details}" if details else notification.title
 
 
 def slack_of(notification: Notification) -> dict[str, Any]:
     """Return the message for an incoming webhook of Slack: blocks, and a text for previews and screen readers."""
-    blocks: list[dict[str, Any]] = [
-        {
-            "type": "header",
-            "text": {"type": "plain_text", "text": _cut(notification.title, _MAX_HEADER), "emoji": False},
-        }
-    ]
+    header = {"type": "plain_text", "text": _cut(notification.title, _MAX_HEADER), "emoji": False}
+    blocks: list[dict[str, Any]] = [{"type": "header", "text": header}]
     if notification.lines:
         blocks.append(_section("\n".join(map(_escaped, notification.lines))))
     if notification.link:
@@ -99,7 +85,7 @@ def slack_of(notification: Notification) -> dict[str, Any]:
 
 
 def json_of(notification: Notification) -> dict[str, Any]:
-    """Return every field under its own name, and the text, for programs that pass it on."""
+    """Return all fields and the text, for programs."""
     return {"version": JSON_VERSION, **fields_of(notification), "text": text_of(notification)}
 
 
@@ -121,6 +107,12 @@ def notification_from(fields: dict[str, Any]) -> Notification:
     return Notification(**{**fields, "kind": NotificationKind(fields["kind"]), "lines": tuple(fields["lines"])})
 
 
+def _one_line(text: str) -> str:
+    # names and messages come from files and data: they must not forge lines or mail headers
+    plain = " ".join("".join(char if char.isprintable() else " " for char in without_credentials(text)).split())
+    return _cut(plain, _MAX_TEXT)
+
+
 def _section(text: str) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, _MAX_SECTION)}}
 
@@ -130,5 +122,5 @@ def _cut(text: str, length: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    # the three characters by which Slack tells links and mentions: https://docs.slack.dev/messaging/formatting-message-text
+    # Slack's three control characters: https://docs.slack.dev/messaging/formatting-message-text
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

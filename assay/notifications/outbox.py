@@ -1,8 +1,7 @@
-"""Who is still to be told what: deliveries that wait, are tried again, and are given up.
+"""Pending deliveries: they wait, are retried, and are given up.
 
-A channel that fails is left alone for a while, longer each time, and its other deliveries wait with it: one channel
-that is down costs one attempt at a time, however much there is to tell.
-Does not belong here: delivering (`resources.notifications`).
+After a failure all deliveries of a channel wait, longer each time, so a channel that is down costs one attempt per
+evaluation however many deliveries wait.
 """
 
 from collections.abc import Sequence
@@ -21,10 +20,10 @@ class Delivery:
     """One notification for one channel.
 
     Attributes:
-        notification: what to tell.
+        notification: to deliver.
         channel: the channel's name.
-        attempts: how often it failed.
-        due: Unix time in seconds before which it is not tried again.
+        attempts: failed ones.
+        due: Unix time of the next attempt, seconds.
     """
 
     notification: Notification
@@ -35,19 +34,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """All deliveries that wait, the oldest first."""
+    """All pending deliveries, oldest first."""
 
     waiting: tuple[Delivery, ...] = ()
 
     def with_notifications(self, notifications: Sequence[Notification], channels: Sequence[str]) -> "Outbox":
-        """Return the outbox with each notification for each channel; each event once for a channel.
+        """Add each notification for each channel; an event is added once per channel.
 
-        A channel's new deliveries wait as long as its older ones do.
+        A channel's new deliveries wait as long as its older ones.
         """
         known = {(item.notification.event, item.channel) for item in self.waiting}
-        held = {item.channel: item.due for item in self.waiting}
+        next_try = {item.channel: item.due for item in self.waiting}
         new = [
-            Delivery(notification, channel, due=held.get(channel, 0.0))
+            Delivery(notification, channel, due=next_try.get(channel, 0.0))
             for notification in {notification.event: notification for notification in notifications}.values()
             for channel in channels
             if (notification.event, channel) not in known
@@ -55,19 +54,16 @@ class Outbox:
         return Outbox((*self.waiting, *new))
 
     def due(self, channel: str, now: float) -> tuple[Delivery, ...]:
-        """Return a channel's deliveries that may be tried now."""
+        """Return a channel's deliveries that are due."""
         return tuple(item for item in self.waiting if item.channel == channel and item.due <= now)
 
     def without(self, done: Sequence[Delivery]) -> "Outbox":
-        """Return the outbox without deliveries that arrived, or that no one will take."""
+        """Return the outbox without deliveries that arrived or were refused."""
         gone = {(item.notification.event, item.channel) for item in done}
         return Outbox(tuple(item for item in self.waiting if (item.notification.event, item.channel) not in gone))
 
     def after_failure(self, channel: str, now: float) -> "tuple[Outbox, tuple[Delivery, ...]]":
-        """Return the outbox after a channel did not answer, and what is given up.
-
-        Every delivery of the channel that was due has failed with the one that was tried.
-        """
+        """Postpone a channel's due deliveries after a failure; return the outbox and the deliveries to give up."""
         kept, given_up = [], []
         for item in self.waiting:
             if item.channel != channel or item.due > now:
@@ -80,7 +76,7 @@ class Outbox:
         return Outbox(tuple(kept)), tuple(given_up)
 
     def bounded(self) -> "tuple[Outbox, tuple[Delivery, ...]]":
-        """Return the outbox with at most `MAX_WAITING` deliveries, and the oldest ones that are given up for it."""
+        """Return the newest `MAX_WAITING` deliveries, and the older ones to give up."""
         surplus = max(len(self.waiting) - MAX_WAITING, 0)
         return Outbox(self.waiting[surplus:]), self.waiting[:surplus]
 

@@ -1,4 +1,7 @@
-"""The ways by which people are told: log, webhook, Slack and mail, behind one interface.
+"""Channels of notifications: log, webhook, Slack, mail, and every service of apprise, behind one interface.
 
-Does not belong here: which events are told (`ml_assets.notifications`), in which words (`assay.notifications`).
+To add a channel, write a module with a `Channel` and a function that opens it from the settings, and list the function
+in `notifier.CHANNELS`. A service that apprise knows needs no code: its URL in `ASSAY_NOTIFY_APPRISE_URLS` is enough.
+Does not belong here: which events make notifications (`ml_assets.notifications`), their wording
+(`assay.notifications`).
 """

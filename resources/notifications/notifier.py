@@ -1,42 +1,39 @@
-"""Deliveries by all channels of a deployment: each in its time, none in the way of another.
-
-Channels of the settings, checked before anything is to be told.
-"""
+"""Delivery by all channels of a deployment: each within its deadline, none blocking another."""
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
-
-from pydantic import SecretStr
+from collections.abc import Callable, Mapping, Sequence
 
 from assay.errors import DeliveryError, DeliveryRefusedError, SettingError, did_you_mean
 from assay.notifications.notification import Notification, NotificationKind
 from assay.notifications.outbox import Delivery, Outbox
+from resources.notifications.apprise_services import open_apprise
 from resources.notifications.channels import (
     DEADLINE_SECONDS,
     Channel,
     LogChannel,
-    MailChannel,
-    SlackChannel,
-    WebhookChannel,
 )
+from resources.notifications.mail import open_mail
+from resources.notifications.webhooks import open_slack, open_webhook
 from resources.settings import Settings
 
-# a tick of a Dagster sensor may take 60 s; the last delivery that begins has its own deadline
-_TICK_SECONDS = 30.0
+CHANNELS: tuple[Callable[[Settings], Sequence[Channel]], ...] = (open_webhook, open_slack, open_mail, open_apprise)
+"""Each returns the channels that the settings configure; a new one is added here."""
+
+# an evaluation of a Dagster sensor may take 60 s, and the last delivery has a deadline of its own
+_EVALUATION_SECONDS = 30.0
 
 
 class Notifier:
-    """The channels of a deployment, and which kinds of notifications they carry.
+    """The channels of a deployment, and which kinds of notifications they deliver.
 
-    A plain object on purpose: Dagster shows the fields of a configurable resource, and these are secrets.
+    Not a configurable resource: Dagster shows the fields of those, and these are secrets.
 
     Attributes:
-        kinds: what is told at all.
-        ui_url: address of the user interface, without a slash at its end.
+        kinds: that are delivered.
+        ui_url: address of the user interface, without a final slash.
     """
 
     def __init__(self, remote: Sequence[Channel], kinds: frozenset[NotificationKind], ui_url: str) -> None:
@@ -51,33 +48,43 @@ class Notifier:
         return ("log", *(channel.name for channel in self._remote))
 
     def outbox_after(self, outbox: Outbox, now: float, logger: logging.Logger) -> Outbox:
-        """Try what is due, and return what still waits.
+        """Try the deliveries that are due, and return those that still wait.
 
-        A failure is logged and never raised: neither a run nor another channel waits for it.
+        A failure is logged, never raised: it fails no run and blocks no other channel.
 
         Args:
-            outbox: what waits.
+            outbox: waiting deliveries.
             now: Unix time, seconds.
             logger: for the notifications themselves and for failures.
         """
-        until = time.monotonic() + _TICK_SECONDS
-        # the settings may have lost a channel since
+        until = time.monotonic() + _EVALUATION_SECONDS
+        # a channel may have been removed from the settings
         outbox = outbox.without([item for item in outbox.waiting if item.channel not in self.names])
         for channel in self._channels(logger).values():
-            outbox = _told(outbox, channel, now, until, logger)
+            outbox = _delivered(outbox, channel, now, until, logger)
         outbox, given_up = outbox.bounded()
-        _tell_given_up(given_up, logger)
+        _log_given_up(given_up, logger)
         return outbox
 
     def try_all(self, notification: Notification, logger: logging.Logger) -> dict[str, DeliveryError | None]:
-        """Hand one notification to every channel; return each one's failure, or None."""
+        """Deliver one notification by every channel; return each one's failure, or None."""
         return {name: _failure(channel, notification) for name, channel in self._channels(logger).items()}
 
     def _channels(self, logger: logging.Logger) -> Mapping[str, Channel]:
         return {channel.name: channel for channel in (LogChannel(logger), *self._remote)}
 
 
-def _told(outbox: Outbox, channel: Channel, now: float, until: float, logger: logging.Logger) -> Outbox:
+def notifier_of(settings: Settings) -> Notifier:
+    """Return the notifier of a deployment; connects to nothing.
+
+    Raises:
+        SettingError: a setting of the notifications is missing or malformed.
+    """
+    channels = [channel for open_channels in CHANNELS for channel in open_channels(settings)]
+    return Notifier(channels, kinds=_kinds(settings.notify_on), ui_url=settings.ui_url.rstrip("/"))
+
+
+def _delivered(outbox: Outbox, channel: Channel, now: float, until: float, logger: logging.Logger) -> Outbox:
     """Deliver what is due by one channel, up to its first failure that may pass."""
     for delivery in outbox.due(channel.name, now):
         if time.monotonic() >= until:
@@ -86,19 +93,19 @@ def _told(outbox: Outbox, channel: Channel, now: float, until: float, logger: lo
         if failure is None:
             outbox = outbox.without([delivery])
             continue
-        logger.warning("a notification did not arrive by %s: %s", channel.name, failure)
+        logger.warning("delivery by %s failed: %s", channel.name, failure)
         if isinstance(failure, DeliveryRefusedError):
             outbox = outbox.without([delivery])
-            _tell_given_up([delivery], logger)
+            _log_given_up([delivery], logger)
             continue
         outbox, given_up = outbox.after_failure(channel.name, now)
-        _tell_given_up(given_up, logger)
+        _log_given_up(given_up, logger)
         break
     return outbox
 
 
 def _failure(channel: Channel, notification: Notification) -> DeliveryError | None:
-    """Deliver in a thread of its own: a timeout of a socket begins again with every byte that comes."""
+    """Deliver in a thread of its own: a socket's timeout starts again with every byte received."""
     answers: queue.Queue[DeliveryError | None] = queue.Queue()
 
     def deliver() -> None:
@@ -106,8 +113,8 @@ def _failure(channel: Channel, notification: Notification) -> DeliveryError | No
             channel.deliver(notification)
         except DeliveryError as error:
             answers.put(error)
-        except Exception as error:  # noqa: BLE001 - one channel's defect is not another's; its text may hold secrets
-            answers.put(_defect(channel, type(error).__name__))
+        except Exception as error:  # noqa: BLE001 - one channel's bug must not stop another; its text may hold secrets
+            answers.put(_bug(channel, type(error).__name__))
         else:
             answers.put(None)
 
@@ -118,64 +125,15 @@ def _failure(channel: Channel, notification: Notification) -> DeliveryError | No
         return DeliveryError("a channel takes too long", where=channel.name, expected=f"{DEADLINE_SECONDS:.0f} s")
 
 
-def _defect(channel: Channel, found: str) -> DeliveryError:
+def _bug(channel: Channel, found: str) -> DeliveryError:
     return DeliveryRefusedError(
-        "a channel failed in an unforeseen way", where=channel.name, found=found, remedy="report this defect"
+        "a channel failed unexpectedly", where=channel.name, found=found, remedy="report this as a bug"
     )
 
 
-def _tell_given_up(deliveries: Sequence[Delivery], logger: logging.Logger) -> None:
+def _log_given_up(deliveries: Sequence[Delivery], logger: logging.Logger) -> None:
     for item in deliveries:
-        logger.error("gave up telling %s by %s: %s", item.notification.event, item.channel, item.notification.title)
-
-
-_WEB = ("https", "http")
-_MAIL = ("smtp", "smtps")
-
-
-def notifier_of(settings: Settings) -> Notifier:
-    """Return the notifier of a deployment; nothing is connected.
-
-    Args:
-        settings: the deployment's settings.
-
-    Raises:
-        SettingError: an address, a kind or a companion setting is wrong or missing.
-    """
-    return Notifier(remote=_remote(settings), kinds=_kinds(settings.notify_on), ui_url=settings.ui_url.rstrip("/"))
-
-
-def _remote(settings: Settings) -> tuple[Channel, ...]:
-    channels: list[Channel] = []
-    if settings.notify_webhook_url:
-        address = _address(settings.notify_webhook_url, "ASSAY_NOTIFY_WEBHOOK_URL", _WEB)
-        channels.append(WebhookChannel(address, settings.notify_webhook_secret))
-    if settings.notify_slack_url:
-        channels.append(SlackChannel(_address(settings.notify_slack_url, "ASSAY_NOTIFY_SLACK_URL", _WEB)))
-    if settings.notify_email_to:
-        channels.append(_mail(settings))
-    return tuple(channels)
-
-
-def _mail(settings: Settings) -> MailChannel:
-    recipients = [part.strip() for part in settings.notify_email_to.split(",") if part.strip()]
-    for name, addresses in (("FROM", [settings.notify_email_from]), ("TO", recipients)):
-        if not addresses or any("@" not in address or not address.isprintable() for address in addresses):
-            raise _wrong(f"ASSAY_NOTIFY_EMAIL_{name}", "mail addresses, e.g. ml-team@example.org")
-    server = _address(settings.notify_smtp_url, "ASSAY_NOTIFY_SMTP_URL", _MAIL)
-    return MailChannel(server, settings.notify_email_from, recipients)
-
-
-def _address(secret: SecretStr, setting: str, schemes: tuple[str, ...]) -> SecretStr:
-    address = secret.get_secret_value()
-    try:
-        parts = urlsplit(address)
-        known = parts.scheme in schemes and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port or host that is none; its text would show the address
-        known = False
-    if not known or not address.isprintable() or " " in address:
-        raise _wrong(setting, f"{schemes[0]}://host or {schemes[1]}://host")
-    return secret
+        logger.error("gave up delivering %s by %s: %s", item.notification.event, item.channel, item.notification.title)
 
 
 def _kinds(names: str) -> frozenset[NotificationKind]:
@@ -184,19 +142,10 @@ def _kinds(names: str) -> frozenset[NotificationKind]:
     for name in chosen:
         if name not in options:
             raise SettingError(
-                "notifications of an unknown kind are asked for",
+                "unknown kind of notification",
                 where="ASSAY_NOTIFY_ON",
                 found=name + did_you_mean(name, options),
                 expected=", ".join(options),
-                remedy="mend the setting, or remove it to be told of all kinds",
+                remedy="correct the setting, or remove it to get all kinds",
             )
     return frozenset(NotificationKind(name) for name in chosen or options)
-
-
-def _wrong(setting: str, expected: str) -> SettingError:
-    return SettingError(
-        "a setting of the notifications is missing or malformed",
-        where=setting,
-        expected=expected,
-        remedy="set it, or remove the channel's other settings",
-    )

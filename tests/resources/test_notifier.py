@@ -1,4 +1,4 @@
-"""The channels of a deployment: opened from settings, each delivering without regard to the others."""
+"""The channels of a deployment: opened from settings, each delivering independently."""
 
 import json
 import logging
@@ -22,11 +22,12 @@ ALL = {
     "ASSAY_NOTIFY_EMAIL_TO": "ann@example.org, bob@example.org",
     "ASSAY_NOTIFY_EMAIL_FROM": "assay@example.org",
     "ASSAY_NOTIFY_SMTP_URL": "smtp://ann:swordfish@mail.example.org",
+    "ASSAY_NOTIFY_APPRISE_URLS": "discord://4174216298/swordfish",
 }
 
 
-class Told(Channel):
-    """A channel that fails as often as it is told to."""
+class Recorded(Channel):
+    """A channel that records notifications, and fails on demand."""
 
     def __init__(self, name, *failures):
         self.name, self.failures, self.notifications = name, list(failures), []
@@ -57,12 +58,12 @@ def settings(monkeypatch, tmp_path):
     return build
 
 
-def test_without_settings_only_the_log_is_told(settings):
+def test_without_settings_the_log_is_the_only_channel(settings):
     assert notifier_of(settings()).names == ("log",)
 
 
 def test_each_setting_opens_its_channel(settings):
-    assert notifier_of(settings(**ALL)).names == ("log", "webhook", "slack", "mail")
+    assert notifier_of(settings(**ALL)).names == ("log", "webhook", "slack", "mail", "apprise-discord")
 
 
 def test_settings_and_notifier_show_no_secret(settings):
@@ -77,6 +78,8 @@ def test_settings_and_notifier_show_no_secret(settings):
         ("ASSAY_NOTIFY_WEBHOOK_URL", "file:///swordfish"),
         ("ASSAY_NOTIFY_SLACK_URL", "slack.example.org/swordfish"),
         ("ASSAY_NOTIFY_SLACK_URL", "https://host:swordfish/"),
+        ("ASSAY_NOTIFY_APPRISE_URLS", "discord://swordfish"),
+        ("ASSAY_NOTIFY_APPRISE_URLS", "swordfish"),
         ("ASSAY_NOTIFY_SLACK_URL", "https://host/sword fish"),
         ("ASSAY_NOTIFY_SMTP_URL", ""),
         ("ASSAY_NOTIFY_SMTP_URL", "https://swordfish"),
@@ -86,13 +89,13 @@ def test_settings_and_notifier_show_no_secret(settings):
     ],
 )
 def test_a_malformed_setting_is_named_and_not_shown(settings, name, value):
-    with pytest.raises(SettingError, match=name) as told:
+    with pytest.raises(SettingError, match=name) as caught:
         notifier_of(settings(**{**ALL, name: value}))
-    assert "swordfish" not in str(told.value)
-    assert told.value.__cause__ is None
+    assert "swordfish" not in str(caught.value)
+    assert caught.value.__cause__ is None
 
 
-def test_only_the_kinds_that_are_asked_for_are_told(settings):
+def test_only_the_chosen_kinds_are_delivered(settings):
     assert notifier_of(settings(ASSAY_NOTIFY_ON="drift, Promotion")).kinds == {
         NotificationKind.DRIFT,
         NotificationKind.PROMOTION,
@@ -103,15 +106,15 @@ def test_only_the_kinds_that_are_asked_for_are_told(settings):
 
 
 def test_one_channel_that_is_down_keeps_no_other_waiting():
-    down, up = Told("down", DeliveryError("no")), Told("up")
+    down, up = Recorded("down", DeliveryError("no")), Recorded("up")
     outbox = Outbox().with_notifications([notification("a"), notification("b")], ["log", "down", "up"])
     left = notifier(down, up).outbox_after(outbox, 0.0, LOGGER)
     assert up.notifications == ["a", "b"]
     assert [(item.channel, item.attempts) for item in left.waiting] == [("down", 1), ("down", 1)]
 
 
-def test_what_failed_is_told_later_and_once():
-    shaky = Told("shaky", None, DeliveryError("no"))
+def test_a_failed_delivery_is_retried_and_arrives_once():
+    shaky = Recorded("shaky", None, DeliveryError("no"))
     outbox = Outbox().with_notifications([notification("a"), notification("b"), notification("c")], ["shaky"])
     left = notifier(shaky).outbox_after(outbox, 0.0, LOGGER)
     assert notifier(shaky).outbox_after(left, 1.0, LOGGER) == left
@@ -119,8 +122,8 @@ def test_what_failed_is_told_later_and_once():
     assert shaky.notifications == ["a", "b", "c"]
 
 
-def test_a_channel_that_stays_down_is_given_up_with_a_line_in_the_log(caplog):
-    down = Told("down", *[DeliveryError("no answer", remedy="plug it in")] * 99)
+def test_deliveries_of_a_channel_that_stays_down_are_given_up_and_logged(caplog):
+    down = Recorded("down", *[DeliveryError("no answer", remedy="plug it in")] * 99)
     outbox, now = Outbox().with_notifications([notification("a")], ["down"]), 0.0
     while outbox.waiting:
         now += 1e5
@@ -129,21 +132,21 @@ def test_a_channel_that_stays_down_is_given_up_with_a_line_in_the_log(caplog):
     messages = [record.getMessage() for record in caplog.records]
     assert "[notice_undelivered] no answer" in messages[0]
     assert "plug it in" in messages[0]
-    assert messages[-1] == "gave up telling a by down: t"
+    assert messages[-1] == "gave up delivering a by down: t"
 
 
 def test_a_refusal_is_given_up_at_once_and_the_next_notification_is_tried(caplog):
-    picky = Told("picky", DeliveryRefusedError("never"))
+    picky = Recorded("picky", DeliveryRefusedError("never"))
     left = notifier(picky).outbox_after(
         Outbox().with_notifications([notification("a"), notification("b")], ["picky"]), 0.0, LOGGER
     )
     assert not left.waiting
     assert picky.notifications == ["b"]
-    assert "gave up telling a by picky" in caplog.text
+    assert "gave up delivering a by picky" in caplog.text
 
 
-def test_a_defect_of_a_channel_is_told_without_its_text(caplog):
-    left = notifier(Told("odd", ValueError("swordfish"))).outbox_after(
+def test_a_bug_of_a_channel_is_logged_without_its_text(caplog):
+    left = notifier(Recorded("odd", ValueError("swordfish"))).outbox_after(
         Outbox().with_notifications([notification("a")], ["odd"]), 0.0, LOGGER
     )
     assert not left.waiting
@@ -151,17 +154,15 @@ def test_a_defect_of_a_channel_is_told_without_its_text(caplog):
     assert "swordfish" not in caplog.text
 
 
-def test_a_channel_that_dawdles_is_left_at_the_deadline(monkeypatch, caplog):
+def test_a_slow_channel_is_left_at_the_deadline(monkeypatch, caplog):
     monkeypatch.setattr(under_test, "DEADLINE_SECONDS", -0.9)
     over = threading.Event()
 
-    class Dawdling(Told):
+    class Slow(Recorded):
         def deliver(self, notification):
             over.wait(30)
 
-    left = notifier(Dawdling("slow")).outbox_after(
-        Outbox().with_notifications([notification("a")], ["slow"]), 0.0, LOGGER
-    )
+    left = notifier(Slow("slow")).outbox_after(Outbox().with_notifications([notification("a")], ["slow"]), 0.0, LOGGER)
     over.set()
     assert left.waiting[0].attempts == 1
     assert "a channel takes too long" in caplog.text
@@ -171,14 +172,14 @@ def test_a_channel_that_is_no_longer_set_has_nothing_waiting():
     assert not notifier().outbox_after(Outbox().with_notifications([notification("a")], ["gone"]), 0.0, LOGGER).waiting
 
 
-def test_a_tick_ends_in_time_and_the_rest_waits_as_it_was(monkeypatch):
-    monkeypatch.setattr(under_test, "_TICK_SECONDS", 0.0)
+def test_an_evaluation_ends_in_time_and_the_rest_waits_unchanged(monkeypatch):
+    monkeypatch.setattr(under_test, "_EVALUATION_SECONDS", 0.0)
     outbox = Outbox().with_notifications([notification("a")], ["up"])
-    assert notifier(Told("up")).outbox_after(outbox, 0.0, LOGGER) == outbox
+    assert notifier(Recorded("up")).outbox_after(outbox, 0.0, LOGGER) == outbox
 
 
-def test_a_trial_names_every_channel_s_failure():
-    answers = notifier(Told("up"), Told("down", DeliveryError("no"))).try_all(notification("a"), LOGGER)
+def test_a_test_notification_reports_every_channel_s_failure():
+    answers = notifier(Recorded("up"), Recorded("down", DeliveryError("no"))).try_all(notification("a"), LOGGER)
     assert json.dumps({name: str(failure) for name, failure in answers.items() if failure}) == json.dumps(
         {"down": "[notice_undelivered] no"}
     )
