@@ -6,15 +6,15 @@ import logging
 import sys
 
 from assay.errors import AssayError
-from assay.notifications.wording import trial
+from assay.notifications.wording import channel_test
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings
 
 
 def main() -> int:
-    """Send the trial; return 0 when every channel took it, 2 otherwise."""
+    """Send a test notification; return 0 if every channel delivered it, 2 otherwise."""
     parser = argparse.ArgumentParser(
-        prog="python -m ml_assets.notifications", description="Try the notification settings."
+        prog="python -m ml_assets.notifications", description="Test the notification settings."
     )
     parser.add_argument("--test", action="store_true", required=True, help="send one notification to every channel")
     parser.parse_args()
@@ -25,9 +25,9 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    answers = notifier.try_all(trial(notifier.ui_url, moment), logging.getLogger("assay.notifications"))
+    answers = notifier.try_all(channel_test(notifier.ui_url, moment), logging.getLogger("assay.notifications"))
     for name, failure in answers.items():
-        sys.stdout.write(f"{name}: {failure or 'taken'}\n")
+        sys.stdout.write(f"{name}: {failure or 'delivered'}\n")
     return 2 if any(answers.values()) else 0
 
 

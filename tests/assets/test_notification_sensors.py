@@ -159,7 +159,7 @@ def test_of_an_untyped_error_no_value_is_told(telling, web):
     run_assets(telling, failing_untyped)
     tick(telling, cursor)
     [notification] = told(web)
-    assert notification["lines"][0] == "[ValueError] the run has its text and trace"
+    assert notification["lines"][0] == "[ValueError] see the run for its text and trace"
     assert "swordfish" not in notification["text"]
 
 
@@ -169,7 +169,7 @@ def test_a_run_whose_process_was_ended_is_told(telling, web):
     telling.instance.report_run_failed(run)
     tick(telling, cursor)
     assert told(web)[0]["title"] == "A run of some_job failed"
-    assert told(web)[0]["lines"] == ["no step failed: its process may have been ended"]
+    assert told(web)[0]["lines"] == ["no step failed: the process may have been killed"]
 
 
 def empty_job():
@@ -190,7 +190,7 @@ def test_a_run_that_dagster_starts_again_is_told_as_that(telling, web):
     telling.instance.report_run_failed(run)
     telling.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
     tick(telling, cursor)
-    assert told(web)[0]["lines"][-1] == "it is started again by itself"
+    assert told(web)[0]["lines"][-1] == "it will be retried"
 
 
 def test_alarms_of_a_run_that_succeeds_are_told(telling, web):

@@ -1,4 +1,4 @@
-"""Each kind of event has its sentences."""
+"""Each kind of event has its text."""
 
 from assay.errors import SerialisedError
 from assay.notifications.notification import NotificationKind, text_of
@@ -6,11 +6,11 @@ from assay.notifications.wording import (
     EndedRun,
     FailedRule,
     alarmed,
+    channel_test,
     gate_refused,
     promoted,
     rolled_back,
     run_failed,
-    trial,
 )
 
 RUN = EndedRun("r1", "bank_retrain_job", "bank", "2021-03", "http://ui/runs/r1")
@@ -24,7 +24,7 @@ def test_a_refusal_names_rules_rows_and_report():
     assert text_of(notification).splitlines() == [
         "The gate refused the data of bank 2021-03",
         "  values_in_range: 1,204 rows",
-        "  schema: the table as a whole",
+        "  schema: the whole table",
         "  report: s3://b/report.json",
         "  nothing was published, and nothing learns from this data",
         PAGE,
@@ -36,7 +36,7 @@ def test_many_rules_leave_room_for_the_report():
     assert "report: s3://b/report.json" in notification.lines
 
 
-def test_a_failure_names_code_place_remedy_and_step():
+def test_a_failure_names_code_location_remedy_and_step():
     error = SerialisedError("source_not_found", "no such file", "a.csv", "4711", remedy="check the path")
     notification = run_failed(RUN, "bank__raw_dataset", error)
     assert text_of(notification).splitlines() == [
@@ -49,12 +49,12 @@ def test_a_failure_names_code_place_remedy_and_step():
     ]
 
 
-def test_a_run_that_only_stopped_is_told_as_that():
-    assert run_failed(RUN, "", None, again=True).lines[-1] == "it is started again by itself"
-    assert run_failed(RUN, "", None).lines == ("no step failed: its process may have been ended",)
+def test_a_run_without_a_failed_step_says_so():
+    assert run_failed(RUN, "", None, again=True).lines[-1] == "it will be retried"
+    assert run_failed(RUN, "", None).lines == ("no step failed: the process may have been killed",)
 
 
-def test_champions_are_told_by_version():
+def test_champions_are_named_by_version():
     assert promoted(RUN, "4", "3", "better", PAGE).title == "bank 2021-03: version 4 is the champion now"
     assert promoted(RUN, "4", "3", "better", PAGE).lines == ("better", "champion before: 3")
     back = rolled_back(RUN, "3", "4", "", PAGE)
@@ -70,5 +70,5 @@ def test_alarms_say_what_was_found():
 
 
 def test_events_of_one_run_differ():
-    events = {run_failed(RUN, "", None).event, promoted(RUN, "1", "", "", "").event, trial("", "now").event}
+    events = {run_failed(RUN, "", None).event, promoted(RUN, "1", "", "", "").event, channel_test("", "now").event}
     assert len(events) == 3
