@@ -1,6 +1,6 @@
-"""Batches of Arrow's own formats: held against what they may be before anything unfolds them.
+"""Batches of Arrow's own formats, validated and measured before anything decodes them.
 
-A dictionary, run lengths or views let few bytes stand for many, so that a value's length is looked at where it lies.
+With a dictionary, run lengths or views few bytes stand for many, so that lengths are measured on the encoded values.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.reading.bounds import Unfolded
-from assay.reading.defects import Defect, damaged, malformed
-from assay.reading.delimited.header import MAX_FIELD_BYTES
+from assay.reading.defects import MAX_FIELD_BYTES, DecodedSize, Defect, defect_error, parser_error
 
 BATCH_ROWS = 1 << 16
 BATCH_BYTES = 64 << 20
@@ -22,34 +20,34 @@ BATCH_BYTES = 64 << 20
 
 @contextmanager
 def arrow_errors(name: str, format_name: str) -> Iterator[None]:
-    """Turn what Arrow's readers raise into the refusal of the file.
+    """Turn what Arrow's readers raise into the error for the file.
 
     Args:
         name: how the file is called in messages.
         format_name: what it should have been.
 
     Raises:
-        MalformedDataError: in place of an error of Arrow's; memory and disk are no fault of the file.
+        MalformedDataError: in place of an error of Arrow's; errors of memory and disk pass through.
     """
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        what, remedy = f"the file is not readable as {format_name}", "fetch it again, or mend dataset.format"
-        raise damaged(error, what, name, format_name=format_name, remedy=remedy) from error
+        what, remedy = f"the file is not readable as {format_name}", "fetch it again, or correct dataset.format"
+        raise parser_error(error, what, name, format_name=format_name, remedy=remedy) from error
 
 
-def checked(batch: pa.RecordBatch, name: str, count: Unfolded, *, row: int) -> Iterator[pa.RecordBatch]:
-    """Validate a batch, count what it unfolds to, and cut it so that every piece unfolds to little.
+def checked(batch: pa.RecordBatch, name: str, count: DecodedSize, *, row: int) -> Iterator[pa.RecordBatch]:
+    """Validate a batch, count its decoded size, and cut it into pieces of a bounded decoded size.
 
     Args:
         batch: rows as decoded, in any layout.
         name: how the file is called in messages.
-        count: of the file so far.
+        count: decoded size of the file so far.
         row: number of the batch's first row.
 
     Raises:
-        MalformedDataError: texts that are no UTF-8, fields over 1 MiB, or more than the file may unfold to.
-        pyarrow.ArrowInvalid: the batch does not hold what it claims.
+        MalformedDataError: texts that are not UTF-8, fields over 1 MiB, or more than a file may hold.
+        pyarrow.ArrowInvalid: the batch does not hold what it declares.
     """
     batch.validate()
     for start in range(0, batch.num_rows, BATCH_ROWS):
@@ -70,32 +68,33 @@ def value_lengths(values: pa.Array) -> npt.NDArray[np.int64] | None:
     while isinstance(values, pa.ExtensionArray):
         values = values.storage
     if pa.types.is_dictionary(values.type):
-        return _looked_up(value_lengths(values.dictionary), values.indices)
+        return _taken(value_lengths(values.dictionary), values.indices)
     if pa.types.is_run_end_encoded(values.type):
         runs = pa.array(np.arange(len(values.values), dtype=np.int64))
-        places = pa.RunEndEncodedArray.from_arrays(values.run_ends, runs).slice(values.offset, len(values))
-        return _looked_up(value_lengths(values.values), pc.run_end_decode(places))
+        positions = pa.RunEndEncodedArray.from_arrays(values.run_ends, runs).slice(values.offset, len(values))
+        return _taken(value_lengths(values.values), pc.run_end_decode(positions))
     if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
         views = np.frombuffer(values.buffers()[1] or b"", dtype="<i4").reshape(-1, 4)
         lengths = views[values.offset : values.offset + len(values), 0].astype(np.int64)
         return np.where(_is_valid(values), lengths, 0)
-    if _is_text(values.type):
+    if is_text(values.type):
         return np.asarray(pc.fill_null(pc.binary_length(values), 0)).astype(np.int64)
     return None
 
 
-def _looked_up(lengths: npt.NDArray[np.int64] | None, places: pa.Array) -> npt.NDArray[np.int64] | None:
+def _taken(lengths: npt.NDArray[np.int64] | None, positions: pa.Array) -> npt.NDArray[np.int64] | None:
     if lengths is None:
         return None
-    found = np.append(lengths, 0)  # one more, for what is missing
-    return np.take(found, np.asarray(pc.fill_null(places.cast(pa.int64()), len(lengths))))
+    found = np.append(lengths, 0)  # one more, for missing values
+    return np.take(found, np.asarray(pc.fill_null(positions.cast(pa.int64()), len(lengths))))
 
 
 def _is_valid(values: pa.Array) -> npt.NDArray[np.bool_]:
     return np.asarray(values.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _is_text(dtype: pa.DataType) -> bool:
+def is_text(dtype: pa.DataType) -> bool:
+    """Whether values are texts or bytes with offsets."""
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     return any(is_kind(dtype) for is_kind in kinds)
 
@@ -114,20 +113,20 @@ def _validate(values: pa.Array, column: str, name: str) -> None:
     except pa.ArrowInvalid as error:
         if "UTF8" not in str(error):
             raise
-        raise malformed(
+        raise defect_error(
             Defect.WRONG_ENCODING,
             "a text is not UTF-8",
             name,
             column=column,
             expected="texts in UTF-8",
-            remedy="mend what wrote the file, or declare the column as binary there",
+            remedy="correct what wrote the file, or declare the column as binary there",
         ) from error
 
 
 def _require_short(lengths: npt.NDArray[np.int64], first: int, column: str, name: str) -> None:
     longest = int(lengths.argmax()) if len(lengths) else 0
     if len(lengths) and lengths[longest] > MAX_FIELD_BYTES:
-        raise malformed(
+        raise defect_error(
             Defect.FIELD_TOO_LONG,
             "a field is too long",
             name,
@@ -140,6 +139,6 @@ def _require_short(lengths: npt.NDArray[np.int64], first: int, column: str, name
 
 def _pieces(batch: pa.RecordBatch, sizes: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
     ends = np.cumsum(sizes) // BATCH_BYTES
-    cuts = [0, *(int(place) + 1 for place in np.flatnonzero(np.diff(ends))), batch.num_rows]
+    cuts = [0, *(int(row) + 1 for row in np.flatnonzero(np.diff(ends))), batch.num_rows]
     for start, end in pairwise(cuts):
         yield batch.slice(start, end - start)

@@ -1,16 +1,22 @@
-"""What every reader of a format takes and gives: options in, a stream of record batches out.
+"""What every reader takes and gives: options in, a stream of record batches of plain dtypes out.
 
 A stream keeps memory bounded whatever the file's size.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assay.errors import UnsupportedFormatError
+from assay.reading.defects import Defect, defect_error
 from assay.specs.dataset import CsvDialect, DataFormat
+
+Layout: TypeAlias = Literal["arrow", "parquet"]
+"""Of the file that the rows are written to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +24,12 @@ class ReadOptions:
     """How to read one file.
 
     Attributes:
-        data_format: the format; `auto` goes by the file's name.
+        data_format: the format; `auto` takes the one that the file's name says.
         dialect: how delimited text is written; not used by other formats.
         member: the file inside an archive, where it holds several.
         sheet: the sheet of a workbook, where it has several.
-        frozen: dtypes of columns as frozen for the schema's version; a text format reads what is frozen as text as
-            text, whatever it looks like. Columns that are not named are inferred.
+        frozen: dtypes of columns in the frozen schema; a text format reads as text what is frozen as text. Dtypes of
+            other columns are inferred.
     """
 
     data_format: DataFormat = DataFormat.AUTO
@@ -33,7 +39,7 @@ class ReadOptions:
     frozen: Mapping[str, pa.DataType] = field(default_factory=dict)
 
 
-class UnfitTypesError(Exception):
+class TypesTooNarrowError(Exception):
     """Later rows do not fit the types of a stream; never leaves `assay.reading`."""
 
     def __init__(self, columns: Iterable[str]) -> None:
@@ -43,19 +49,98 @@ class UnfitTypesError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchStream:
-    """Rows of one file, to be gone through once.
+    """Rows of one file, for one iteration.
 
     Attributes:
         schema: names and dtypes; every batch has them.
-        batches: the rows, some ten thousands at a time. Going on raises what is wrong with later rows, and
-            `UnfitTypesError` where the types were guessed from the first rows.
-        again: a stream over all rows with wider types, after an `UnfitTypesError`.
+        batches: the rows, some ten thousands at a time. Defects of later rows are raised by the iteration, and
+            `TypesTooNarrowError` where the types were inferred from the first rows.
+        again: gives a stream over all rows with wider types, after a `TypesTooNarrowError`.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
-    again: "Callable[[UnfitTypesError], BatchStream] | None" = None
+    again: "Callable[[TypesTooNarrowError], BatchStream] | None" = None
 
 
 Reader: TypeAlias = Callable[[Path, ReadOptions, str], BatchStream]
-"""From a local, unpacked file, options, and the name for messages. Opening reads what the schema needs and no more."""
+"""From a local, unpacked file, options, and the name for messages. Opening reads only what the schema needs."""
+
+
+def with_plain_types(stream: BatchStream, name: str) -> BatchStream:
+    """Convert dtypes to the few that the rest of Assay knows, without loss.
+
+    Times in seconds and milliseconds become microseconds; encoded values and variants of text become plain ones;
+    extension types become their storage.
+
+    Args:
+        stream: rows as read.
+        name: the file, for messages.
+
+    Raises:
+        UnsupportedFormatError: a column holds spans of months.
+        MalformedDataError: a column holds lists or records, or a time is out of range.
+    """
+    schema = pa.schema([found.with_type(_plain(found, name)).with_nullable(True) for found in stream.schema])
+    if schema.equals(stream.schema, check_metadata=True):
+        return stream
+    return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata(), name))
+
+
+def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema, name: str) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        columns = [_converted(batch.column(number), wanted, name) for number, wanted in enumerate(schema)]
+        yield pa.record_batch(columns, schema=schema)
+
+
+def _converted(values: pa.Array, wanted: pa.Field, name: str) -> pa.Array:
+    try:
+        if isinstance(values, pa.ExtensionArray):
+            values = values.storage
+        if pa.types.is_run_end_encoded(values.type):  # which Arrow cannot cast
+            values = pc.run_end_decode(values)
+        return values.cast(wanted.type)
+    except pa.ArrowInvalid as error:
+        raise defect_error(
+            Defect.VALUE_OUT_OF_RANGE,
+            "a value is out of range",
+            name,
+            column=wanted.name,
+            expected=f"a value that {wanted.type} can hold",
+        ) from error
+
+
+def _plain(found: pa.Field, name: str) -> pa.DataType:
+    dtype = found.type
+    while isinstance(dtype, pa.BaseExtensionType):
+        dtype = dtype.storage_type
+    if pa.types.is_run_end_encoded(dtype) or pa.types.is_dictionary(dtype):
+        dtype = dtype.value_type
+    expected, remedy = "numbers, texts, booleans, dates or times", "flatten the column, or leave it out of the file"
+    if pa.types.is_nested(dtype):
+        raise defect_error(
+            Defect.NESTED_VALUES,
+            "a column holds nested values",
+            name,
+            column=found.name,
+            found=f"dtype {dtype}",
+            expected=expected,
+            remedy=remedy,
+        )
+    if pa.types.is_interval(dtype):
+        raise UnsupportedFormatError(
+            "a column holds spans of months",
+            where=f"{name}, column '{found.name}'",
+            found=f"dtype {dtype}",
+            expected=expected,
+            remedy=remedy,
+        )
+    if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
+        return pa.timestamp("us", dtype.tz)
+    equivalent = {
+        pa.time32("s"): pa.time32("ms"),
+        pa.date64(): pa.date32(),
+        pa.string_view(): pa.string(),
+        pa.large_string(): pa.string(),
+    }
+    return equivalent.get(dtype, dtype)

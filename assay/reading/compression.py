@@ -1,102 +1,42 @@
-"""Compressed files unpacked to a bounded size, whatever they say about their own.
-
-File names to formats.
-"""
+"""Compressed files and archives, unpacked to a bounded size whatever sizes they declare."""
 
 import gzip
 import lzma
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import IO
+from typing import IO, TypeAlias
 
 import pyarrow as pa
 
-from assay.errors import UnsupportedFormatError
-from assay.reading.archives import copy_member
-from assay.reading.defects import Defect, damaged, malformed
-from assay.specs.dataset import DataFormat
-
-_BY_ENDING = {
-    ".csv": DataFormat.CSV,
-    ".tsv": DataFormat.TSV,
-    ".tab": DataFormat.TSV,
-    ".parquet": DataFormat.PARQUET,
-    ".pq": DataFormat.PARQUET,
-    ".json": DataFormat.JSON,
-    ".jsonl": DataFormat.JSONL,
-    ".ndjson": DataFormat.JSONL,
-    ".xlsx": DataFormat.XLSX,
-    ".xlsm": DataFormat.XLSX,
-    ".xls": DataFormat.XLSX,  # its reader says what to do with the old format
-    ".feather": DataFormat.FEATHER,
-    ".arrow": DataFormat.FEATHER,
-}
-COMPRESSED = (".gz", ".zst", ".zip")
-
-
-def detect_format(name: str, path: Path | None = None, *, where: str = "") -> DataFormat:
-    """Return the format that a file's name tells; a compression's ending is looked through.
-
-    Args:
-        name: file name or URI.
-        path: where the file lies; a folder that holds Parquet files is Parquet whatever its name.
-        where: how the source is called in messages; the name unless given.
-
-    Raises:
-        UnsupportedFormatError: the ending is unknown.
-    """
-    known = _by_ending(name)
-    if known is not None:
-        return known
-    if path is not None and path.is_dir() and any(_by_ending(part.name) is DataFormat.PARQUET for part in _files(path)):
-        return DataFormat.PARQUET
-    raise UnsupportedFormatError(
-        "the format cannot be told from the name",
-        where=where or name,
-        expected=f"a name ending in {', '.join(_BY_ENDING)}, or one of these with {' or '.join(COMPRESSED)}",
-        remedy="set dataset.format (or the run parameter data_format)",
-    )
-
-
-def is_known(name: str) -> bool:
-    """Return whether a name tells a format."""
-    return _by_ending(name) is not None
-
-
-def _by_ending(name: str) -> DataFormat | None:
-    plain = name.lower().rstrip("/")
-    for ending in COMPRESSED:
-        plain = plain.removesuffix(ending)
-    return next((data_format for ending, data_format in _BY_ENDING.items() if plain.endswith(ending)), None)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [part for part in folder.rglob("*") if part.is_file()]
-
+from assay.errors import MalformedDataError, UnsupportedFormatError, did_you_mean
+from assay.reading.defects import Defect, defect_error, encrypted, parser_error
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
 MAX_RATIO = 200
 _LEAST_LIMIT = 16 << 20
 _STEP = 1 << 20
 
-Copy = Callable[[bytes], None]
+Copy: TypeAlias = Callable[[bytes], None]
 """Takes one more block of unpacked bytes; raises when there are too many."""
+Unpacker: TypeAlias = Callable[[Path, str, str | None, Copy], str]
+"""From a file, its name, the wanted member and a `Copy` to the name of what was inside."""
 
 
 def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> tuple[Path, str]:
-    """Unpack a `.gz`, `.zst` or `.zip` file; any other file, and a folder, is returned as it is.
+    """Unpack a `.gz`, `.zst` or `.zip` file; any other file, and a folder, is returned unchanged.
 
     Args:
         path: the file.
-        name: how it is called in messages; its ending tells the compression.
+        name: how it is called in messages; its ending says the compression.
         folder: where the unpacked file is put.
         member: the file inside a zip archive, by its whole name or the last part of it.
 
     Returns:
-        The unpacked file, and the name that tells its format.
+        The unpacked file, and the name whose ending says its format.
 
     Raises:
         MalformedDataError: damaged, encrypted, several files in an archive and none named, no file of the name, or
@@ -120,7 +60,36 @@ def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> 
     return target, inner
 
 
-Unpacker = Callable[[Path, str, str | None, Copy], str]
+def without_compression(name: str) -> str:
+    """Return a name in lower case without the endings of compressions."""
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return name
+
+
+def require_nothing_appended(path: Path, name: str) -> None:
+    """Refuse bytes after an archive's end, which unpackers would treat differently.
+
+    Raises:
+        MalformedDataError: there are some.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _END_RECORD_BYTES - _LONGEST_COMMENT))
+        tail = file.read()
+    start = tail.rfind(_END_MARK)
+    comment = int.from_bytes(tail[start + 20 : start + 22], "little")
+    appended = len(tail) - start - _END_RECORD_BYTES - comment
+    if start >= 0 and appended > 0:
+        raise defect_error(
+            Defect.UNREADABLE,
+            "the file cannot be unpacked",
+            name,
+            byte=size - appended,
+            found=f"{appended:,} bytes after the end of the archive",
+            expected="an archive and nothing else",
+            remedy="fetch it again",
+        )
 
 
 def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, member: str | None) -> str:
@@ -128,21 +97,21 @@ def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, memb
 
     def copy(block: bytes) -> None:
         if plain.tell() + len(block) > limit:
-            raise malformed(
+            raise defect_error(
                 Defect.TOO_LARGE,
                 "the file unpacks to more than is allowed",
                 name,
                 found=f"over {limit:,} bytes",
                 expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
-                remedy="cut the data into partitions, or store it as Parquet",
+                remedy="use smaller partitions, or store the data as Parquet",
             )
         plain.write(block)
 
     try:
         return unpack(path, name, member, copy)
-    except _GIVEN_UP as error:
+    except _PARSER_ERRORS as error:
         what, kind = "the file cannot be unpacked", Path(name).suffix
-        raise damaged(error, what, name, format_name=kind, remedy="fetch it again") from error
+        raise parser_error(error, what, name, format_name=kind, remedy="fetch it again") from error
 
 
 def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
@@ -159,14 +128,78 @@ def _unzstd(path: Path, name: str, _: str | None, copy: Copy) -> str:
     return name[: -len(".zst")]
 
 
+_END_RECORD_BYTES = 22
+_LONGEST_COMMENT = 1 << 16
+_END_MARK = b"PK\x05\x06"
+_ENCRYPTED_FLAG = 0x1
+_MODE_BITS = 16
+"""The file's mode on Unix begins at this bit of a member's attributes."""
+_LISTED = 20
+_REMEDY = "set dataset.member to one of them"
+
+
 def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
-    inner = copy_member(path, name, member, copy)
-    # an archive's own name tells the format where its member's does not
-    return inner if is_known(inner) or inner.lower().endswith(COMPRESSED) else name[: -len(".zip")]
+    """Unpack the one file of an archive that holds the data, without trust in the sizes that are declared."""
+    require_nothing_appended(path, name)
+    with zipfile.ZipFile(path) as archive:
+        chosen = _chosen(archive, name, member)
+        if chosen.flag_bits & _ENCRYPTED_FLAG:
+            raise encrypted(name, chosen.filename)
+        if stat.S_ISLNK(chosen.external_attr >> _MODE_BITS):
+            raise _link(name, chosen.filename)
+        declared, chosen.file_size = chosen.file_size, 1 << 62  # else bytes beyond the declared size are cut off
+        size = 0
+        with archive.open(chosen) as packed:
+            while block := packed.read(_STEP):
+                size += len(block)
+                copy(block)
+        if size != declared:
+            message = f"'{chosen.filename}' holds {size:,} bytes where {declared:,} are declared"
+            raise zipfile.BadZipFile(message)
+    return chosen.filename
 
 
-# `zipfile` stumbles over names that are empty or no text, and over methods that it does not know
-_GIVEN_UP = (
+def _link(name: str, found: str) -> MalformedDataError:
+    return defect_error(
+        Defect.UNREADABLE,
+        "the file inside the archive is a link",
+        name,
+        found=found,
+        expected="a file that holds the rows itself",
+        remedy="pack the file that the link points to",
+    )
+
+
+def _chosen(archive: zipfile.ZipFile, name: str, member: str | None) -> zipfile.ZipInfo:
+    files = [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")]
+    if member is None:
+        if len(files) == 1:
+            return files[0]
+        raise _ambiguous("the archive does not hold exactly one file", name, _listed(files), _REMEDY if files else "")
+    fitting = [each for each in files if each.filename == member]
+    fitting = fitting or [each for each in files if PurePosixPath(each.filename).name == member]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        what = f"the archive holds '{member}' more than once"
+        raise _ambiguous(what, name, _listed(fitting), "name it with its folder, and write every file once")
+    nearest = did_you_mean(member, [each.filename for each in files])
+    raise _ambiguous(f"the archive does not hold '{member}'{nearest}", name, _listed(files), _REMEDY)
+
+
+def _listed(files: list[zipfile.ZipInfo]) -> str:
+    names = ", ".join(each.filename for each in files[:_LISTED])
+    return f"{names} and {len(files) - _LISTED:,} more" if len(files) > _LISTED else names or "nothing"
+
+
+def _ambiguous(what: str, name: str, found: str, remedy: str) -> MalformedDataError:
+    return defect_error(
+        Defect.ARCHIVE_AMBIGUOUS, what, name, found=found, expected="one file, or the name of one", remedy=remedy
+    )
+
+
+# `zipfile` raises several of these for names that are empty or not text, and for methods that it does not know
+_PARSER_ERRORS = (
     EOFError,
     LookupError,
     NotImplementedError,
@@ -177,3 +210,4 @@ _GIVEN_UP = (
     zlib.error,
 )
 _UNPACKERS: Mapping[str, Unpacker] = MappingProxyType({".gz": _gunzip, ".zst": _unzstd, ".zip": _unzip})
+COMPRESSED = tuple(_UNPACKERS)

@@ -1,11 +1,10 @@
-"""The stable names of what can be wrong with a file's bytes, and the refusal that carries one.
+"""What can be wrong with a file's bytes: stable names of defects, the errors that carry them, and limits of size.
 
-Programs go by these names, and every one has cases in the corpus of hostile files.
-
-What an error that a parser raised says of the file.
+Programs decide by the names, and each has cases in the corpus of hostile files.
 """
 
 import errno
+from dataclasses import dataclass
 from enum import StrEnum
 
 from assay.errors import Location, MalformedDataError
@@ -15,11 +14,11 @@ class Defect(StrEnum):
     """What is wrong with a file."""
 
     UNREADABLE = "unreadable"
-    """Not the format that it is said to be, truncated, or damaged."""
+    """Not the declared format, truncated, or damaged."""
     CHECKSUM_MISMATCH = "checksum_mismatch"
     """Bytes were changed after they were written."""
     WRONG_ENCODING = "wrong_encoding"
-    """Bytes that are no text in the encoding, or an encoding that does not exist."""
+    """Bytes that are not text in the encoding, or an unknown encoding."""
     NUL_BYTE = "nul_byte"
     """A NUL byte in text."""
     RAGGED_ROW = "ragged_row"
@@ -41,7 +40,7 @@ class Defect(StrEnum):
     TOO_LARGE = "too_large"
     """More bytes, values, or times its packed size than is allowed."""
     ARCHIVE_AMBIGUOUS = "archive_ambiguous"
-    """An archive that holds none, or several files, and none is named; or no file of the name."""
+    """An archive with no file, with several files of which none is named, or without the named one."""
     ENCRYPTED = "encrypted"
     """Bytes that need a password."""
     INVALID_JSON = "invalid_json"
@@ -53,16 +52,16 @@ class Defect(StrEnum):
     MIXED_TYPES = "mixed_types"
     """Values of different types in one column."""
     VALUE_OUT_OF_RANGE = "value_out_of_range"
-    """A number or time that its type cannot hold."""
+    """A number or time that its type cannot represent."""
     UNCALCULATED_FORMULA = "uncalculated_formula"
     """A spreadsheet formula without a stored value, or with an error."""
     SHEET_AMBIGUOUS = "sheet_ambiguous"
-    """Several sheets and none is named, or no sheet of the name."""
+    """A workbook with several sheets of which none is named, or without the named one."""
     PARSER_LIMIT = "parser_limit"
     """Reading took more memory or time than is allowed, or the parser died."""
 
 
-def malformed(  # noqa: PLR0913 - the parts of a refusal
+def defect_error(  # noqa: PLR0913 - the parts of the error
     defect: Defect,
     what: str,
     name: str,
@@ -74,7 +73,7 @@ def malformed(  # noqa: PLR0913 - the parts of a refusal
     expected: str = "",
     remedy: str = "",
 ) -> MalformedDataError:
-    """Return the refusal of a file.
+    """Return the error for a file with a defect.
 
     Args:
         defect: what is wrong.
@@ -83,9 +82,9 @@ def malformed(  # noqa: PLR0913 - the parts of a refusal
         row: 1-based line or row, the header counted.
         column: name of the column.
         byte: 0-based offset into the unpacked file.
-        found: the offending value, short.
+        found: the offending value, shortened.
         expected: what would have been accepted.
-        remedy: the next thing to do.
+        remedy: what to do.
     """
     location = Location(row=row, column=column, byte=byte)
     where = f"{name}, {location}" if str(location) else name
@@ -94,27 +93,39 @@ def malformed(  # noqa: PLR0913 - the parts of a refusal
     )
 
 
+def encrypted(name: str, found: str) -> MalformedDataError:
+    """Return the error for bytes that need a password."""
+    return defect_error(
+        Defect.ENCRYPTED,
+        "the file is encrypted",
+        name,
+        found=found,
+        expected="a file without a password",
+        remedy="remove the password before the file reaches the source",
+    )
+
+
 _CHECKSUM_WORDS = ("crc", "checksum", "incorrect length", "corruption detected")
 
 
-def damaged(error: Exception, what: str, name: str, *, format_name: str, remedy: str) -> MalformedDataError:
-    """Return the refusal of a file that its parser gave up on.
+def parser_error(error: Exception, what: str, name: str, *, format_name: str, remedy: str) -> MalformedDataError:
+    """Return the error for a file that its parser failed on.
 
     Args:
         error: what the parser raised.
         what: the sentence for people.
         name: how the file is called in messages.
         format_name: what the file should have been.
-        remedy: the next thing to do.
+        remedy: what to do.
 
     Raises:
-        Exception: `error` itself where it tells of the machine and not of the file: a disk that fails, memory.
+        Exception: `error` itself where the machine failed and not the file: a disk, memory.
     """
-    # places that a damaged file names are no places, to the system too
+    # a damaged file may name positions that do not exist, which the system reports as EINVAL
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}):
         raise error
     changed = any(word in str(error).lower() for word in _CHECKSUM_WORDS)
-    return malformed(
+    return defect_error(
         Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
         what,
         name,
@@ -122,3 +133,77 @@ def damaged(error: Exception, what: str, name: str, *, format_name: str, remedy:
         expected=f"an undamaged {format_name} file",
         remedy=remedy,
     )
+
+
+MAX_COLUMNS = 5_000
+"""Wider tables come from a wrong delimiter or a transposed file."""
+MAX_FIELD_BYTES = 1 << 20
+"""Longer fields come from a quote that is never closed."""
+MAX_VALUES = 1_000_000_000
+"""Rows times columns; with run lengths, kilobytes can declare any number."""
+MAX_DECODED_BYTES = 16 << 30
+MAX_DECODED_RATIO = 2000
+_LEAST_DECODED_BYTES = 256 << 20
+
+
+@dataclass(slots=True)
+class DecodedSize:
+    """The decoded size of one file, counted while it is read and limited.
+
+    Attributes:
+        name: the file, for messages.
+        size: its bytes on disk; None where only values are counted.
+        rows: counted so far.
+        decoded: bytes in memory counted so far.
+    """
+
+    name: str
+    size: int | None = None
+    rows: int = 0
+    decoded: int = 0
+
+    def add(self, rows: int, columns: int, decoded: int = 0) -> None:
+        """Count rows and their bytes in memory.
+
+        Raises:
+            MalformedDataError: more than 10^9 values, 5,000 columns, 16 GiB, or 2,000 times the file's size and
+                256 MiB.
+        """
+        require_few_columns(columns, self.name)
+        self.rows += rows
+        self.decoded += decoded
+        if self.rows * columns > MAX_VALUES:
+            self._refuse(f"{self.rows:,} rows x {columns:,} columns", f"at most {MAX_VALUES:,} values")
+        if self.size is not None and self.decoded > self.most_bytes:
+            self._refuse(f"over {self.most_bytes:,} bytes", f"at most {MAX_DECODED_RATIO:,} times the file's size")
+
+    @property
+    def most_bytes(self) -> int:
+        """The most bytes that the file's values may take in memory."""
+        return min(MAX_DECODED_BYTES, MAX_DECODED_RATIO * (self.size or 0) + _LEAST_DECODED_BYTES)
+
+    def _refuse(self, found: str, expected: str) -> None:
+        raise defect_error(
+            Defect.TOO_LARGE,
+            "the file holds more than is allowed",
+            self.name,
+            found=found,
+            expected=expected,
+            remedy="use smaller partitions",
+        )
+
+
+def require_few_columns(columns: int, name: str) -> None:
+    """Refuse more columns than a table for learning has.
+
+    Raises:
+        MalformedDataError: more than 5,000 columns.
+    """
+    if columns > MAX_COLUMNS:
+        raise defect_error(
+            Defect.TOO_MANY_COLUMNS,
+            "there are too many columns",
+            name,
+            found=f"{columns:,}",
+            expected=f"at most {MAX_COLUMNS:,}",
+        )

@@ -1,47 +1,30 @@
-"""One file, whatever its format, as an Arrow or Parquet file of plain types, in bounded memory."""
+"""One file of any format, transcribed to an Arrow or Parquet file of plain dtypes in bounded memory."""
 
+import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from assay.errors import EmptyDataError, SourceError, SourceNotFoundError
-from assay.reading.arrow_files import Layout, table_sink
-from assay.reading.batches import BatchStream, Reader, ReadOptions, UnfitTypesError
-from assay.reading.compression import detect_format, unpacked
-from assay.reading.defects import Defect, malformed
-from assay.reading.delimited.detection import detected
-from assay.reading.delimited.header import MAX_COLUMNS
-from assay.reading.delimited.stream import delimited_stream
-from assay.reading.feather import feather_stream
-from assay.reading.json_records import json_stream, jsonl_stream
-from assay.reading.parquet import parquet_stream
-from assay.reading.plain_types import with_plain_types
-from assay.reading.workbook import workbook_stream
-from assay.specs.dataset import CsvDialect, DataFormat
+from assay.reading.batches import BatchStream, Layout, ReadOptions, TypesTooNarrowError, with_plain_types
+from assay.reading.compression import unpacked
+from assay.reading.defects import Defect, defect_error, require_few_columns
+from assay.reading.delimited.detection import detect_dialect
+from assay.reading.registry import Format, chosen_format, is_known
+from assay.specs.dataset import CsvDialect
 
 _DIALECT = "assay.dialect"
-_DELIMITERS = {DataFormat.CSV: ",", DataFormat.TSV: "\t"}
-READERS: Mapping[DataFormat, Reader] = MappingProxyType(
-    {
-        DataFormat.CSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.CSV]),
-        DataFormat.TSV: partial(delimited_stream, delimiter=_DELIMITERS[DataFormat.TSV]),
-        DataFormat.PARQUET: parquet_stream,
-        DataFormat.JSON: json_stream,
-        DataFormat.JSONL: jsonl_stream,
-        DataFormat.FEATHER: feather_stream,
-        DataFormat.XLSX: workbook_stream,
-    }
-)
 
 
 def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
-    """Read a file and write its rows, at least one, to `target`; nothing is there unless all rows are.
+    """Read a file and write its rows, at least one, to `target`, which appears only when all rows are written.
 
     Args:
         path: a local file, or a folder of Parquet files.
@@ -51,29 +34,28 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
         layout: of the target.
 
     Raises:
-        SourceError: missing file, unknown format, malformed bytes, unnamed, repeated or nested columns.
+        SourceError: missing file, unknown format, a defect of the bytes, unnamed, repeated or nested columns.
         EmptyDataError: no row.
     """
-    asked = options.dialect
     if not path.exists():
-        raise SourceNotFoundError("the file does not exist", where=name, remedy="mend dataset.source")
+        raise SourceNotFoundError("the file does not exist", where=name, remedy="correct dataset.source")
     try:
         with tempfile.TemporaryDirectory() as folder:
             plain, inner = unpacked(path, name, Path(folder), options.member)
-            chosen = options.data_format
-            if chosen is DataFormat.AUTO:
-                chosen = detect_format(inner, plain, where=name)
+            # an archive's own name says the format where its member's does not
+            chosen = chosen_format(options.data_format, inner if is_known(inner) else name, plain, where=name)
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
-            options = _with_dialect(plain, options, name, chosen)
-            found = {} if options.dialect == asked else {_DIALECT: options.dialect.model_dump_json()}
-            _write(READERS[chosen](plain, options, name), target, name, layout, found)
+            detected = _detected_dialect(plain, options, name, chosen)
+            notes = {} if detected is None else {_DIALECT: detected.model_dump_json()}
+            options = options if detected is None else replace(options, dialect=detected)
+            _write(chosen.reader(plain, options, name), target, name, layout, notes)
     except OSError as error:
         raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
 
 
 def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
-    """Read one local file in this process; trusts it to be neither hostile nor huge.
+    """Read one local file in this process, without a limit of memory or time.
 
     Args:
         path: the file.
@@ -94,21 +76,21 @@ def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
 
 
 def mapped_table(path: Path) -> pa.Table:
-    """Return an Arrow file's table without reading it; it stays usable when the file's name is gone."""
+    """Return an Arrow file's table, mapped into memory; it stays usable after the file is unlinked."""
     with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
 
 
 def dialect_in(table: pa.Table) -> CsvDialect | None:
-    """Return the dialect that was detected when a transcribed table was read; None where none was."""
-    told = (table.schema.metadata or {}).get(_DIALECT.encode())
-    return CsvDialect.model_validate_json(told) if told else None
+    """Return the dialect that was detected when a table was transcribed; None where none was."""
+    recorded = (table.schema.metadata or {}).get(_DIALECT.encode())
+    return CsvDialect.model_validate_json(recorded) if recorded else None
 
 
-def _with_dialect(path: Path, options: ReadOptions, name: str, data_format: DataFormat) -> ReadOptions:
-    if not options.dialect.detect or data_format not in _DELIMITERS:
-        return options
-    return replace(options, dialect=detected(path, options.dialect, name, delimiter=_DELIMITERS[data_format]))
+def _detected_dialect(path: Path, options: ReadOptions, name: str, chosen: Format) -> CsvDialect | None:
+    if not options.dialect.detect or not chosen.delimiter:
+        return None
+    return detect_dialect(path, options.dialect, name, delimiter=chosen.delimiter)
 
 
 def _write(stream: BatchStream, target: Path, name: str, layout: Layout, notes: Mapping[str, str]) -> None:
@@ -121,32 +103,27 @@ def _write(stream: BatchStream, target: Path, name: str, layout: Layout, notes: 
                     sink.write(batch)
                 if sink.rows == 0:
                     raise _no_rows(plain.schema, name)
-        except UnfitTypesError as unfit:
+        except TypesTooNarrowError as narrow:
             if stream.again is None:
                 raise
-            stream = stream.again(unfit)
+            stream = stream.again(narrow)
         else:
             return
 
 
 def _require_usable_names(schema: pa.Schema, name: str) -> None:
     names = schema.names
-    if len(names) > MAX_COLUMNS:
-        raise malformed(
-            Defect.TOO_MANY_COLUMNS,
-            "there are too many columns",
-            name,
-            found=str(len(names)),
-            expected=f"at most {MAX_COLUMNS:,}",
-        )
+    require_few_columns(len(names), name)
     if not names:
         raise EmptyDataError("there are no columns", where=name, expected="at least one column")
     if "" in names:
-        place = str(names.index("") + 1)
-        raise malformed(Defect.UNNAMED_COLUMN, "a column has no name", name, column=place, remedy="name every column")
+        number = str(names.index("") + 1)
+        raise defect_error(
+            Defect.UNNAMED_COLUMN, "a column has no name", name, column=number, remedy="name every column"
+        )
     repeated = [column for column, times in Counter(names).items() if times > 1]
     if repeated:
-        raise malformed(
+        raise defect_error(
             Defect.REPEATED_COLUMN,
             "column names are repeated",
             name,
@@ -164,3 +141,92 @@ def _no_rows(schema: pa.Schema, name: str) -> EmptyDataError:
         expected="at least one row",
         remedy="check what wrote the file",
     )
+
+
+_GROUP_BYTES = 32 << 20
+_MOST_ROWS = 1 << 20
+
+
+class TableSink:
+    """Collects batches into row groups: memory stays bounded and Parquet efficient.
+
+    A thread of its own encodes a group while the next one is collected.
+
+    Attributes:
+        rows: written so far.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter | pa.RecordBatchFileWriter, schema: pa.Schema, layout: Layout) -> None:
+        self.rows = 0
+        self._writer = writer
+        self._schema = schema
+        self._collects = layout == "parquet"
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_bytes = 0
+        self._encoder = ThreadPoolExecutor(1)
+        self._encoding: Future[None] | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take a batch of the file's schema."""
+        self.rows += batch.num_rows
+        if not self._collects:
+            self._writer.write_batch(batch)
+            return
+        self._pending.append(batch)
+        self._pending_bytes += batch.nbytes
+        if self._pending_bytes >= _GROUP_BYTES or sum(pending.num_rows for pending in self._pending) >= _MOST_ROWS:
+            self._encode()
+
+    def close(self) -> None:
+        """Pass all pending batches to the writer."""
+        if self._pending:
+            self._encode()
+        if self._encoding is not None:
+            self._encoding.result()
+
+    def abandon(self) -> None:
+        """Wait for the encoder before its file is removed."""
+        self._encoder.shutdown(cancel_futures=True)
+
+    def _encode(self) -> None:
+        group, self._pending, self._pending_bytes = pa.Table.from_batches(self._pending, self._schema), [], 0
+        if self._encoding is not None:
+            self._encoding.result()
+        self._encoding = self._encoder.submit(self._writer.write_table, group, row_group_size=_MOST_ROWS)
+
+
+@contextmanager
+def table_sink(target: Path, schema: pa.Schema, layout: Layout) -> Iterator[TableSink]:
+    """Open a file for batches; it appears at `target` when the `with` ends without an exception.
+
+    Args:
+        target: the file; an existing one is replaced.
+        schema: of all batches.
+        layout: `arrow` (uncompressed, to be mapped into memory) or `parquet` (zstd, page checksums).
+    """
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        with _writer(partial, schema, layout) as writer:
+            sink = TableSink(writer, schema, layout)
+            try:
+                yield sink
+                sink.close()
+            finally:
+                sink.abandon()
+        os.replace(partial, target)  # noqa: PTH105 - its name says that it replaces
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+
+
+def _writer(path: Path, schema: pa.Schema, layout: Layout) -> pq.ParquetWriter | pa.RecordBatchFileWriter:
+    if layout == "arrow":
+        return pa.ipc.new_file(str(path), schema)
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1, write_page_checksum=True, use_dictionary=_texts(schema)
+    )
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    # a dictionary of mostly different numbers saves nothing
+    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]

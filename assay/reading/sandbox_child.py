@@ -1,26 +1,34 @@
-"""The process that reads one file and may die of it: `python -m assay.reading.sandbox_child`.
+"""The child's side of the sandbox: `python -m assay.reading.sandbox_child` reads one file, and may die of it.
 
-It gets a request on standard input and answers on standard output, both JSON (`child_messages`).
+It gets a request on standard input and answers on standard output, both JSON (`assay.reading.sandbox_messages`). It
+imports little, since every file pays for its start.
 """
 
+import ctypes
 import errno
 import json
+import math
 import os
+import resource
+import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError, error_to_json
-from assay.reading.confinement import confine_this_process, end_with_parent
 from assay.reading.files import transcribe
-from assay.reading.sandbox import Request
+from assay.reading.sandbox_messages import Confinement, Request
+
+_PR_SET_PDEATHSIG = 1
+_ARROW_THREADS = 2
 
 
 def main() -> None:
-    """Read the file that the request names, and answer how it went."""
-    answers = _kept_for_answers()
+    """Read the file that the request names, and answer with the outcome."""
+    answers = _answer_handle()
     request = Request.from_json(sys.stdin.read())
     end_with_parent(request.parent)
     sys.stdin.close()
@@ -29,8 +37,8 @@ def main() -> None:
         json.dump(_answer(request), out)
 
 
-def _kept_for_answers() -> int:
-    """Return a handle for the answer; whatever else is printed goes to standard error."""
+def _answer_handle() -> int:
+    """Return a handle for the answer; everything else that is printed goes to standard error."""
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return kept
@@ -39,13 +47,13 @@ def _kept_for_answers() -> int:
 def _answer(request: Request) -> dict[str, Any]:
     try:
         transcribe(request.path, request.options, request.target, name=request.name, layout=request.layout)
-    except Exception as error:  # noqa: BLE001 - the parent raises it, whatever it is
-        return _told(error)
+    except Exception as error:  # noqa: BLE001 - the parent raises it
+        return _failure(error)
     return {"ok": True}
 
 
-def _told(error: Exception) -> dict[str, Any]:
-    # a reader may have taken the failed allocation for damage of the file
+def _failure(error: Exception) -> dict[str, Any]:
+    # a reader may have taken a failed allocation for a defect of the file
     for cause in _chain(error):
         if isinstance(cause, MemoryError):
             return {"limit": "memory"}
@@ -62,12 +70,55 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _crash(error: Exception) -> str:
-    """Return type and place of an error that no reader foresaw, without its message: that may quote the data."""
+    """Return type and place in the code of an unforeseen error, without its message, which may quote the data."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "reading" in Path(frame.filename).parts] or frames
     places = dict.fromkeys(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in (frames[-1], own[-1]))
     reason = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, ImportError) else ""
     return f"{type(error).__name__} {reason or ''}".strip() + f" in {', called from '.join(places)}"
+
+
+def confine_this_process(confinement: Confinement) -> None:
+    """Limit the running process, irrevocably.
+
+    The heap is limited and not the address space, of which Arrow reserves much more than it uses. Processor time spent
+    before the call is not counted.
+    """
+    _limit(resource.RLIMIT_DATA, confinement.memory_bytes)
+    seconds = confinement.cpu_seconds + math.ceil(time.process_time())
+    # the soft limit sends SIGXCPU, which says why; the hard one ends a process that ignores the signal
+    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, confinement.file_bytes)
+    _limit_arrow()
+
+
+def end_with_parent(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, on Linux.
+
+    Args:
+        parent: process id of the parent; if it has ended already, this process ends now.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+def _limit(kind: int, soft: int, hard: int | None = None) -> None:
+    _, most = resource.getrlimit(kind)
+    wanted = soft if hard is None else hard
+    hard = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(kind, (min(soft, hard), hard))
+
+
+def _limit_arrow() -> None:
+    import pyarrow as pa
+
+    # Arrow's own allocators keep freed memory, and every thread's stack counts as data
+    pa.set_memory_pool(pa.system_memory_pool())
+    pa.set_cpu_count(_ARROW_THREADS)
+    pa.set_io_thread_count(_ARROW_THREADS)
 
 
 if __name__ == "__main__":

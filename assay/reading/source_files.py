@@ -15,8 +15,7 @@ from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import TableSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
 from assay.errors import EmptyDataError
-from assay.reading.arrow_files import Layout
-from assay.reading.batches import ReadOptions
+from assay.reading.batches import Layout, ReadOptions
 from assay.reading.files import dialect_in, mapped_table
 from assay.reading.sandbox import transcribe_in_child
 from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec

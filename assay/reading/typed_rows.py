@@ -1,6 +1,7 @@
-"""Rows of typed values, as a stream of batches: types from the first block, and from all where that proves too narrow.
+"""Rows of typed values as a stream of batches: types come from the first block, or from all where those are too narrow.
 
-For formats that say of every single value what it is. Whole numbers and fractions are one type where nothing is lost.
+For formats in which every value has a type of its own. Whole numbers and fractions become one type where no digit is
+lost.
 """
 
 import datetime as dt
@@ -13,9 +14,8 @@ from typing import Any, NoReturn, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.reading.batches import BatchStream, UnfitTypesError
-from assay.reading.bounds import Unfolded
-from assay.reading.defects import Defect, malformed
+from assay.reading.batches import BatchStream, TypesTooNarrowError
+from assay.reading.defects import DecodedSize, Defect, defect_error
 
 _DTYPES: Mapping[type, pa.DataType] = MappingProxyType(
     {
@@ -38,52 +38,54 @@ _LARGEST_WHOLE = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Some rows.
+class TypedBlock:
+    """Some rows of typed values.
 
     Attributes:
-        rows: number of every row, for messages.
-        columns: values by the column's name, as many as rows; None is missing.
+        rows: the number of every row, for messages.
+        columns: values by column name, one for each row; None is missing.
     """
 
     rows: Sequence[int]
     columns: Mapping[str, list[Any]]
 
 
-Kinds: TypeAlias = dict[str, type]
+PythonTypes: TypeAlias = dict[str, type]
 
 
-def typed_stream(opened: Callable[[], Iterator[Block]], name: str) -> BatchStream:
+def typed_stream(opened: Callable[[], Iterator[TypedBlock]], name: str) -> BatchStream:
     """Give the columns of all blocks one type each.
 
     Args:
-        opened: goes through the file from its beginning.
+        opened: iterates over the file from its beginning.
         name: how the file is called in messages.
 
     Raises:
         MalformedDataError: a column mixes types or holds lists and records, a number is out of its type's range, a
-            text is no Unicode; with row and column.
+            text is not Unicode; with row and column.
     """
     found = opened()
-    first = next(found, Block((), {}))
+    first = next(found, TypedBlock((), {}))
     return _stream(opened, chain([first], found), _joined({}, first, name), name)
 
 
-def _stream(opened: Callable[[], Iterator[Block]], found: Iterator[Block], kinds: Kinds, name: str) -> BatchStream:
+def _stream(
+    opened: Callable[[], Iterator[TypedBlock]], found: Iterator[TypedBlock], kinds: PythonTypes, name: str
+) -> BatchStream:
     schema = pa.schema([(column, _DTYPES[kind]) for column, kind in kinds.items()])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        count = Unfolded(name)
+        count = DecodedSize(name)
         for block in found:
             count.add(len(block.rows), len(kinds))
             wider = _joined(kinds, block, name)
-            unfit = [column for column in wider if wider[column] is not kinds.get(column)]
-            if unfit:
-                raise UnfitTypesError(unfit)
+            narrow = [column for column in wider if wider[column] is not kinds.get(column)]
+            if narrow:
+                raise TypesTooNarrowError(narrow)
             yield _batch(block, schema, name)
 
-    def again(_: UnfitTypesError) -> BatchStream:
-        wide: Kinds = {}
+    def again(_: TypesTooNarrowError) -> BatchStream:
+        wide: PythonTypes = {}
         for block in opened():
             wide = _joined(wide, block, name)
         return _stream(opened, opened(), wide, name)
@@ -91,7 +93,7 @@ def _stream(opened: Callable[[], Iterator[Block]], found: Iterator[Block], kinds
     return BatchStream(schema, batches(), again)
 
 
-def _joined(kinds: Kinds, block: Block, name: str) -> Kinds:
+def _joined(kinds: PythonTypes, block: TypedBlock, name: str) -> PythonTypes:
     """Return types that hold earlier rows and these."""
     joined = dict(kinds)
     for column, values in block.columns.items():
@@ -106,7 +108,7 @@ def _joined(kinds: Kinds, block: Block, name: str) -> Kinds:
     return joined
 
 
-def _batch(block: Block, schema: pa.Schema, name: str) -> pa.RecordBatch:
+def _batch(block: TypedBlock, schema: pa.Schema, name: str) -> pa.RecordBatch:
     missing = [None] * len(block.rows)
     arrays = [_array(block, field, block.columns.get(field.name, missing), name) for field in schema]
     if not arrays:  # rows of nothing still count
@@ -114,7 +116,7 @@ def _batch(block: Block, schema: pa.Schema, name: str) -> pa.RecordBatch:
     return pa.record_batch(arrays, schema=schema)
 
 
-def _array(block: Block, field: pa.Field, values: list[Any], name: str) -> pa.Array:
+def _array(block: TypedBlock, field: pa.Field, values: list[Any], name: str) -> pa.Array:
     if pa.types.is_floating(field.type):
         _require_exact(block, field.name, values, name)
     try:
@@ -127,19 +129,19 @@ def _array(block: Block, field: pa.Field, values: list[Any], name: str) -> pa.Ar
     return array
 
 
-def _require_exact(block: Block, column: str, values: list[Any], name: str) -> None:
+def _require_exact(block: TypedBlock, column: str, values: list[Any], name: str) -> None:
     for row, value in zip(block.rows, values, strict=True):
         if type(value) is int and abs(value) > _LARGEST_EXACT:
             expected = f"whole numbers up to {_LARGEST_EXACT:,} in a column that also has fractions"
             raise _out_of_range(name, row, column, _shown(value), expected)
 
 
-def _refuse_first_bad(block: Block, column: str, values: list[Any], name: str, error: Exception) -> NoReturn:
+def _refuse_first_bad(block: TypedBlock, column: str, values: list[Any], name: str, error: Exception) -> NoReturn:
     for row, value in zip(block.rows, values, strict=True):
         if type(value) is int and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
             raise _out_of_range(name, row, column, _shown(value), "whole numbers within 64 bits") from error
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise malformed(
+            raise defect_error(
                 Defect.WRONG_ENCODING,
                 "a text is not valid Unicode",
                 name,
@@ -151,7 +153,7 @@ def _refuse_first_bad(block: Block, column: str, values: list[Any], name: str, e
     raise _out_of_range(name, block.rows[0], column, str(error)[:100], "values that 64 bits hold") from error
 
 
-def _refuse_mixed(column: str, block: Block, earlier: type, name: str) -> NoReturn:
+def _refuse_mixed(column: str, block: TypedBlock, earlier: type, name: str) -> NoReturn:
     for row, value in zip(block.rows, block.columns[column], strict=True):
         kind = type(value)
         if kind is NoneType or kind is earlier or {kind, earlier} == {int, float}:
@@ -159,7 +161,7 @@ def _refuse_mixed(column: str, block: Block, earlier: type, name: str) -> NoRetu
         if kind in {list, dict}:
             _refuse_nested(column, block, name)
         if earlier is not NoneType:
-            raise malformed(
+            raise defect_error(
                 Defect.MIXED_TYPES,
                 "a column mixes types",
                 name,
@@ -167,22 +169,22 @@ def _refuse_mixed(column: str, block: Block, earlier: type, name: str) -> NoRetu
                 column=column,
                 found=f"{_word(kind)} after {_word(earlier)}",
                 expected="values of one type",
-                remedy="mend the rows, or write all values of the column as text",
+                remedy="correct the rows, or write all values of the column as text",
             )
         earlier = kind
     raise AssertionError(column)  # only called where types differ
 
 
-def _refuse_nested(column: str, block: Block, name: str) -> NoReturn:
+def _refuse_nested(column: str, block: TypedBlock, name: str) -> NoReturn:
     kinds = [type(value) for value in block.columns[column]]
-    place = next(number for number, kind in enumerate(kinds) if kind in {list, dict})
-    raise malformed(
+    index = next(number for number, kind in enumerate(kinds) if kind in {list, dict})
+    raise defect_error(
         Defect.NESTED_VALUES,
         "a column holds nested values",
         name,
-        row=block.rows[place],
+        row=block.rows[index],
         column=column,
-        found=_word(kinds[place]),
+        found=_word(kinds[index]),
         expected="flat records: numbers, texts, booleans or nothing",
         remedy="flatten the records",
     )
@@ -190,7 +192,7 @@ def _refuse_nested(column: str, block: Block, name: str) -> NoReturn:
 
 def _out_of_range(name: str, row: int, column: str, found: str, expected: str) -> Exception:
     what = "a number is out of range"
-    return malformed(Defect.VALUE_OUT_OF_RANGE, what, name, row=row, column=column, found=found, expected=expected)
+    return defect_error(Defect.VALUE_OUT_OF_RANGE, what, name, row=row, column=column, found=found, expected=expected)
 
 
 def _word(kind: type) -> str:

@@ -1,8 +1,6 @@
-"""An xlsx file as the zip archive that it is: refused where opening it would be harmful, then opened.
+"""An xlsx file as a zip archive: refused where opening it would be harmful, then opened.
 
-Texts of a workbook, as a spreadsheet program shows them.
-
-openpyxl leaves the escapes of characters as they are, and takes `x005F_` out of every text.
+Texts are decoded here, since openpyxl keeps the escapes of characters, and removes `x005F_` from every text.
 """
 
 import datetime as dt
@@ -18,8 +16,8 @@ from typing import IO, Any
 from xml.etree.ElementTree import Element, ParseError, iterparse
 
 from assay.errors import MalformedDataError
-from assay.reading.archives import encrypted, require_nothing_appended
-from assay.reading.defects import Defect, damaged, malformed
+from assay.reading.compression import require_nothing_appended
+from assay.reading.defects import Defect, defect_error, encrypted, parser_error
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ITEM, _TEXT, _RUN = f"{MAIN}si", f"{MAIN}t", f"{MAIN}r"
@@ -27,9 +25,9 @@ _ESCAPES = re.compile(r"(?:_x[0-9A-Fa-f]{4}_)+")
 
 
 def unescaped(text: str) -> str:
-    """Return a text with its escapes `_xHHHH_`, UTF-16 units that XML cannot hold (ECMA-376, ST_Xstring), replaced.
+    """Return a text with its escapes `_xHHHH_` replaced: UTF-16 units that XML cannot hold (ECMA-376, ST_Xstring).
 
-    A carriage return is `_x000D_`, an underscore that begins no escape `_x005F_`. Halves of surrogate pairs stay.
+    A carriage return is `_x000D_`, an underscore outside of escapes `_x005F_`. Lone surrogates stay.
     """
     return _ESCAPES.sub(_characters, text) if "_x" in text else text
 
@@ -42,7 +40,7 @@ def _characters(escapes: re.Match[str]) -> str:
 
 
 def text_in(holder: Element) -> str:
-    """Return the text of a shared or inline string, all runs together; hints of pronunciation are left out."""
+    """Return the text of a shared or inline string: all its runs, without phonetic hints."""
     runs = [child if child.tag == _TEXT else child.find(_TEXT) for child in holder if child.tag in {_TEXT, _RUN}]
     return "".join(unescaped(run.text or "") for run in runs if run is not None)
 
@@ -51,7 +49,7 @@ def shared_texts(source: IO[bytes]) -> list[str]:
     """Read the table of shared strings.
 
     Args:
-        source: the archive's member, known to hold no entities.
+        source: the archive's member; it must hold no entities.
     """
     texts = []
     for _, element in iterparse(source):  # noqa: S314 - as the argument says
@@ -78,14 +76,14 @@ _REMEDY = "open it and save it as xlsx again"
 
 @dataclass(frozen=True, slots=True)
 class Workbook:
-    """What cells refer to.
+    """What the cells of a workbook refer to.
 
     Attributes:
         sheets: every sheet's name, and the archive's member that holds it.
         texts: the shared strings.
-        epoch: the day that dates are counted from.
-        dates: the styles that make a number a date.
-        durations: the ones of those that make it a duration.
+        epoch: day 0 of its dates.
+        dates: the styles of dates.
+        durations: those styles of `dates` that are durations.
     """
 
     sheets: Mapping[str, str]
@@ -97,10 +95,10 @@ class Workbook:
 
 @contextmanager
 def workbook_errors(name: str) -> Iterator[None]:
-    """Turn what openpyxl and the parsers under it raise into the refusal of the file.
+    """Turn what openpyxl and its parsers raise into the error for the file.
 
     Raises:
-        MalformedDataError: in place of their errors; disk and memory are no fault of the file.
+        MalformedDataError: in place of their errors; errors of disk and memory pass through.
     """
     try:
         yield
@@ -117,19 +115,19 @@ def workbook_errors(name: str) -> Iterator[None]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise damaged(error, _WHAT, name, format_name="xlsx", remedy=_REMEDY) from error
+        raise parser_error(error, _WHAT, name, format_name="xlsx", remedy=_REMEDY) from error
 
 
 def opened_workbook(path: Path, name: str) -> Workbook:
-    """Return what a workbook holds beside its sheets; macros and links to other files are left alone.
+    """Return what a workbook holds beside its sheets; macros and links to other files are not read.
 
     Args:
         path: the file.
         name: how it is called in messages.
 
     Raises:
-        MalformedDataError: no xlsx, encrypted, damaged, with XML entities, or unpacking to over 1 GiB or 500 times its
-            size (and 16 MiB).
+        MalformedDataError: not xlsx, encrypted, damaged, with XML entities, or unpacking to over 1 GiB or 500 times
+            its size (and 16 MiB).
     """
     from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # it publishes no types
     from openpyxl.styles.stylesheet import apply_stylesheet  # type: ignore[import-untyped]  # as above
@@ -140,7 +138,7 @@ def opened_workbook(path: Path, name: str) -> Workbook:
         warnings.simplefilter("ignore")  # of styles and extensions, which are not read
         _require_harmless(path, name)
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
-        # not all of `read`, which goes through every sheet that does not tell its size
+        # `read` would iterate over every sheet that does not declare its size
         reader.read_manifest()
         reader.read_workbook()
         apply_stylesheet(reader.archive, reader.wb)
@@ -149,7 +147,7 @@ def opened_workbook(path: Path, name: str) -> Workbook:
             sheets=_sheets(reader, name),
             texts=_texts(reader),
             epoch=book.epoch,
-            dates=frozenset(book._date_formats),  # noqa: SLF001 - openpyxl tells dates from numbers by nothing else
+            dates=frozenset(book._date_formats),  # noqa: SLF001 - openpyxl has no public name for it
             durations=frozenset(book._timedelta_formats),  # noqa: SLF001 - as above
         )
 
@@ -168,10 +166,10 @@ def _sheets(reader: Any, name: str) -> dict[str, str]:
     listed = [(sheet.name, to.target) for sheet, to in reader.parser.find_sheets() if to.Type.endswith(_SHEET)]
     sheets = dict(listed)
     if len(sheets) != len(listed):
-        raise _damaged(name, "two sheets of one name")
+        raise _unreadable(name, "two sheets of one name")
     missing = next((sheet for sheet, part in listed if part not in reader.valid_files), None)
     if missing is not None:
-        raise _damaged(name, f"sheet '{missing}' without a part of its own")
+        raise _unreadable(name, f"sheet '{missing}' without a part of its own")
     return sheets
 
 
@@ -184,7 +182,7 @@ def _require_new_container(path: Path, name: str) -> None:
             if _ENCRYPTED_STREAM in tail + block:
                 raise encrypted(name, "an encrypted workbook")
             tail = block[-len(_ENCRYPTED_STREAM) :]
-    raise malformed(
+    raise defect_error(
         Defect.UNREADABLE,
         _WHAT,
         name,
@@ -196,7 +194,7 @@ def _require_new_container(path: Path, name: str) -> None:
 
 
 def _require_harmless(path: Path, name: str) -> None:
-    """Unpack every member once, keeping nothing, before anything that would keep it all."""
+    """Unpack every member once, in blocks, before anything unpacks it into memory."""
     limit = min(MAX_UNPACKED_BYTES, max(_LEAST_LIMIT, path.stat().st_size * MAX_RATIO))
     size = 0
     with zipfile.ZipFile(path) as archive:
@@ -218,17 +216,17 @@ def _require_single_members(archive: zipfile.ZipFile, name: str) -> None:
     members = archive.namelist()
     if len(set(members)) != len(members):
         twice = next(member for member in members if members.count(member) > 1)
-        raise _damaged(name, f"{twice} twice in the archive")
+        raise _unreadable(name, f"{twice} twice in the archive")
 
 
 def _require_no_declarations(data: bytes, member: str, name: str) -> None:
     for declaration in _DECLARATIONS:
         if declaration in data:
-            raise _damaged(name, f"a document type declaration, which may unfold without end, in {member}")
+            raise _unreadable(name, f"a document type declaration, whose entities may expand without end, in {member}")
 
 
-def _damaged(name: str, found: str) -> MalformedDataError:
-    return malformed(
+def _unreadable(name: str, found: str) -> MalformedDataError:
+    return defect_error(
         Defect.UNREADABLE,
         _WHAT,
         name,
@@ -239,7 +237,7 @@ def _damaged(name: str, found: str) -> MalformedDataError:
 
 
 def _too_large(name: str, limit: int) -> MalformedDataError:
-    return malformed(
+    return defect_error(
         Defect.TOO_LARGE,
         "the workbook unpacks to more than is allowed",
         name,

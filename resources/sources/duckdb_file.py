@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import Defect, defect_error
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
 from resources.sources.query import Query, trimmed, with_dollars
@@ -125,7 +125,7 @@ KIND = SourceKind(("duckdb",), "duckdb:///path", query=_query)
 def _require_no_bytes(schema: pa.Schema, where: str) -> None:
     for field in schema:
         if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-            raise malformed(
+            raise defect_error(
                 Defect.UNREADABLE,
                 "a column holds values of an unsupported type",
                 where,

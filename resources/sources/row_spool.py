@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import Defect, defect_error
 from resources.sources.row_typing import TypedColumn
 
 ROWS_PER_BATCH = 50_000
@@ -101,7 +101,7 @@ def require_unique(names: Sequence[str], where: str) -> None:
     """
     repeated = [name for name, times in Counter(names).items() if times > 1]
     if repeated:
-        raise malformed(
+        raise defect_error(
             Defect.REPEATED_COLUMN,
             "column names are repeated",
             where,

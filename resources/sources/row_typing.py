@@ -14,7 +14,7 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import Defect, defect_error
 
 
 class ValueKind(StrEnum):
@@ -165,7 +165,7 @@ class TypedColumn:
 
     def _mixed(self, kind: ValueKind, values: Sequence[object], first_row: int) -> Exception:
         row = _first(values, lambda value: _kind_of(value) is kind)
-        return malformed(
+        return defect_error(
             Defect.MIXED_TYPES,
             "a column holds values of different types",
             self.where,
@@ -178,7 +178,7 @@ class TypedColumn:
 
     def _unsupported(self, values: Sequence[object], first_row: int) -> Exception:
         row = _first(values, lambda value: _kind_of(value) is None)
-        return malformed(
+        return defect_error(
             Defect.NESTED_VALUES if isinstance(values[row], dict | list | tuple) else Defect.UNREADABLE,
             "a column holds values of an unsupported type",
             self.where,
@@ -190,7 +190,7 @@ class TypedColumn:
         )
 
     def _out_of_range(self, values: Sequence[object], first_row: int) -> Exception:
-        return malformed(
+        return defect_error(
             Defect.VALUE_OUT_OF_RANGE,
             "a value is out of range",
             self.where,

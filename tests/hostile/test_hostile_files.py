@@ -73,11 +73,11 @@ def require_expected(found, expected):
         return
     assert isinstance(found, AssayError), f"read as {found.slice(0, 10).to_pydict()}"
     assert (found.code, getattr(found, "defect", None)) == (expected.code, expected.defect), str(found)
-    place = getattr(found, "place", None)
+    location = getattr(found, "location", None)
     for part in ("row", "column", "byte"):
         wanted = getattr(expected, part)
         if wanted not in {None, ""}:
-            assert getattr(place, part) == wanted, str(found)
+            assert getattr(location, part) == wanted, str(found)
 
 
 def require_same(found, expected):

@@ -1,5 +1,5 @@
-"""Delimited text, read strictly by Arrow: block by block, in bounded memory, without a silent change of any value.
+"""The parts of reading delimited text strictly: blocks of rows, their fields, header, conversion, and dialects.
 
-Belongs here: what a lenient parser would get wrong without a word, and inference of types that loses nothing.
-Does not belong here: guessing a dialect (`assay.reading.delimited.detection`).
+Belongs here: what a lenient parser would silently read wrong, and conversion that loses nothing.
+Does not belong here: the stream of all blocks (`assay.reading.formats.delimited_text`).
 """

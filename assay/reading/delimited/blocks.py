@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.errors import MalformedDataError
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import Defect, defect_error
 from assay.specs.dataset import CsvDialect
 
 BLOCK_BYTES = 4 << 20
@@ -18,8 +18,8 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Some whole rows.
+class TextBlock:
+    """Some complete rows.
 
     Attributes:
         data: the rows in UTF-8, line ends as in the file.
@@ -33,13 +33,13 @@ class Block:
     offset: int
     last: bool
 
-    def line_at(self, place: int) -> int:
+    def line_at(self, position: int) -> int:
         """Return the 1-based line of a byte of the block."""
-        return self.line + _line_ends(self.data, place)
+        return self.line + _line_ends(self.data, position)
 
 
-def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
-    """Cut a file at ends of rows, of which those inside quoted fields are none.
+def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[TextBlock]:
+    """Cut a file at ends of rows; line ends inside quoted fields are not such.
 
     Args:
         path: the file.
@@ -58,26 +58,26 @@ def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[Block]:
         if end == 0 and len(rest) > MAX_ROW_BYTES:
             raise _endless_row(rest, quote, line, name)
         if end or last:
-            yield Block(rest[:end], line, offset, last)
+            yield TextBlock(rest[:end], line, offset, last)
             line, offset, rest = line + _line_ends(rest, end), offset + end, rest[end:]
 
 
 def require_known_encoding(dialect: CsvDialect, name: str) -> None:
-    """Refuse an encoding that does not exist.
+    """Refuse an unknown encoding.
 
     Raises:
-        MalformedDataError: names the setting.
+        MalformedDataError: with the name of the setting.
     """
     try:
-        " ".encode(dialect.encoding)  # other than `codecs.lookup`, this refuses codecs of no text, such as hex
+        " ".encode(dialect.encoding)  # unlike `codecs.lookup`, this refuses codecs that do not encode text, such as hex
     except (LookupError, UnicodeError) as error:
-        raise malformed(
+        raise defect_error(
             Defect.WRONG_ENCODING,
             "the encoding is unknown",
             name,
             found=dialect.encoding,
             expected="a Python codec name, such as utf-8, cp1252 or latin-1",
-            remedy="mend dataset.dialect.encoding",
+            remedy="correct dataset.dialect.encoding",
         ) from error
 
 
@@ -112,16 +112,16 @@ def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect, na
 
 
 def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
-    held: bytes | None = None
+    previous: bytes | None = None
     for item in items:
-        if held is not None:
-            yield held, False
-        held = item
-    yield held or b"", True
+        if previous is not None:
+            yield previous, False
+        previous = item
+    yield previous or b"", True
 
 
 def _end_of_rows(data: bytes, newline: bytes, quote: bytes) -> int:
-    """Return where the last row ends that is whole; 0 where none is."""
+    """Return the end of the last complete row; 0 if there is none."""
     end = data.rfind(newline) + 1
     if quote not in data:
         return end
@@ -141,16 +141,16 @@ def _line_ends(data: bytes, end: int) -> int:
 
 def _endless_row(data: bytes, quote: bytes, line: int, name: str) -> MalformedDataError:
     if data.count(quote) % 2:
-        return malformed(
+        return defect_error(
             Defect.STRAY_QUOTE,
             "a quote is never closed",
             name,
             row=line + _line_ends(data, data.rfind(quote)),
             found=quote.decode(),
             expected="quotes around whole fields, and doubled inside them",
-            remedy="mend the row; if the file does not quote at all, set dataset.dialect.quote to a character it lacks",
+            remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
         )
-    return malformed(
+    return defect_error(
         Defect.FIELD_TOO_LONG,
         "a row is too long",
         name,
@@ -164,8 +164,8 @@ def _endless_row(data: bytes, quote: bytes, line: int, name: str) -> MalformedDa
 def wrong_encoding(
     dialect: CsvDialect, name: str, *, row: int | None = None, column: str = "", byte: int | None = None
 ) -> MalformedDataError:
-    """Return the refusal of bytes that are no text in the encoding."""
-    return malformed(
+    """Return the error for bytes that are not text in the encoding."""
+    return defect_error(
         Defect.WRONG_ENCODING,
         "a text is not in the file's encoding",
         name,
@@ -178,7 +178,7 @@ def wrong_encoding(
 
 
 def is_utf8(dialect: CsvDialect) -> bool:
-    """Whether the file's bytes are the blocks' bytes."""
+    """Whether the blocks have the file's own bytes."""
     return codecs.lookup(dialect.encoding).name in {"utf-8", "utf-8-sig", "ascii"}
 
 

@@ -1,7 +1,7 @@
-"""The dialect of a delimited file, found in its first rows where the pipeline asks for it.
+"""The dialect of a delimited file, detected in its first rows where the pipeline asks for it.
 
-The finding is frozen with the schema and never looked for again, so that later files are held against it. What two
-dialects would explain is left as the pipeline says.
+The detected dialect is frozen with the schema and used for all later files. Where two dialects fit, the pipeline's
+setting stays.
 """
 
 import codecs
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assay.data.written_values import parsed_moments
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import Defect, defect_error
 from assay.reading.delimited.blocks import require_known_encoding
 from assay.specs.dataset import CsvDialect
 
@@ -26,20 +26,20 @@ _DATES_OF_TWO_DIGITS = ("%d-%m-%y",)
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 
 
-def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> CsvDialect:
-    """Return the dialect with what it leaves open filled in from the file.
+def detect_dialect(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> CsvDialect:
+    """Return the dialect with its default values replaced by what the file shows.
 
-    Looked for: encoding (UTF-8, UTF-16 by its mark, else cp1252), delimiter, decimal mark, thousands mark, words for
+    Detected are encoding (UTF-8, UTF-16 by its mark, else cp1252), delimiter, decimal mark, thousands mark, words for
     missing numbers, and the one format that all dates of a column follow.
 
     Args:
         path: the unpacked file.
-        dialect: what the pipeline says; what differs from the defaults is kept.
+        dialect: the pipeline's; settings other than the defaults are kept.
         name: how the file is called in messages.
-        delimiter: the format's own separator, taken where no other explains the rows better.
+        delimiter: the format's own separator, tried first.
 
     Raises:
-        MalformedDataError: no delimiter gives rows of one length, or several do, or there is no such encoding.
+        MalformedDataError: no delimiter gives rows of one length, or several do, or the encoding is unknown.
     """
     require_known_encoding(dialect, name)
     encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
@@ -50,8 +50,8 @@ def detected(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> C
     decimal = "," if dialect.decimal == "," or _has_decimal_commas(columns, separator) else "."
     found = {"encoding": encoding, "delimiter": separator, "decimal": decimal, "detect": False}
     thousands = dialect.thousands or _thousands(columns, decimal, separator)
-    told = dialect.null_words or dialect.null_values != ("",)
-    words = dialect.null_words if told else tuple(_missing_words(columns, decimal))
+    is_set = dialect.null_words or dialect.null_values != ("",)
+    words = dialect.null_words if is_set else tuple(_missing_words(columns, decimal))
     dates = dialect.date_format or _date_format(columns)
     return dialect.model_copy(update={**found, "thousands": thousands, "null_words": words, "date_format": dates})
 
@@ -76,7 +76,7 @@ def _sample(path: Path, encoding: str) -> list[str]:
         data = file.read(_SAMPLE_BYTES)
         cut = len(data) == _SAMPLE_BYTES
     text = data.decode(encoding, "replace").removeprefix("\ufeff")
-    lines = list(io.StringIO(text, newline=""))  # other than `splitlines`, this knows only a file's own line ends
+    lines = list(io.StringIO(text, newline=""))  # unlike `splitlines`, this splits at line ends of files only
     return lines[:-1] if cut and len(lines) > 1 else lines
 
 
@@ -86,18 +86,18 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: st
     if len(fitting) == 1:
         return fitting[0]
     several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
-    raise malformed(
+    raise defect_error(
         Defect.WRONG_DELIMITER,
         "the delimiter cannot be told",
         name,
         found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
-        remedy="set dataset.dialect.delimiter" + ("" if several else ", and mend rows of other lengths"),
+        remedy="set dataset.dialect.delimiter" + ("" if several else ", and correct rows of other lengths"),
     )
 
 
 def _width(lines: Sequence[str], delimiter: str, quote: str) -> int:
-    """Return the number of fields that every row has; 0 where rows differ."""
+    """Return the number of fields of every row; 0 where rows differ."""
     try:
         widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True) if row}
     except csv.Error:
@@ -117,7 +117,7 @@ def _has_decimal_commas(columns: Sequence[Sequence[str]], separator: str) -> boo
     if separator == ",":
         return False
     numbers = r"[+-]?\d{1,3}(\.\d{3})*(,\d+)?|[+-]?\d+(,\d+)?"
-    # 1,234 is a whole number to the other half of the world
+    # 1,234 is a whole number in many countries
     sure = re.compile(r"(?![+-]?[1-9]\d{0,2}(,\d{3})+$).*,.*")
     return any(_all_match(numbers, values) and any(map(sure.fullmatch, values)) for values in columns)
 
@@ -128,7 +128,7 @@ def _thousands(columns: Sequence[Sequence[str]], decimal: str, separator: str) -
             continue
         group, fraction = re.escape(mark) + r"\d{3}", f"({re.escape(decimal)}\\d+)?"
         pattern = rf"[+-]?\d{{1,3}}({group})*{fraction}|[+-]?\d+{fraction}"
-        # a single group, as in 1.234, is a fraction to the other half of the world
+        # a single group, as in 1.234, is a fraction in many countries
         sure = re.compile(rf"[+-]?\d{{1,3}}({group}){{2,}}{fraction}|[+-]?\d{{1,3}}({group})+{re.escape(decimal)}\d+")
         if any(_all_match(pattern, values) and any(map(sure.fullmatch, values)) for values in columns):
             return mark

@@ -53,7 +53,7 @@ ROUND_TRIPS = {
     "zstd with a frame to skip": (struct.pack("<II", 0x184D2A50, 1) + b"x" + zstd(CSV), "a.csv.zst", "a.csv"),
     "zip": (zipped([("in/", b""), ("in/x.tsv", CSV)]), "a.zip", "in/x.tsv"),
     "zip, stored": (zipped([("x.tsv", CSV)], zipfile.ZIP_STORED), "a.zip", "x.tsv"),
-    "zip of a file that does not tell its format": (zipped([("data", CSV)]), "a.csv.zip", "a.csv"),
+    "zip of a file without an ending": (zipped([("data", CSV)]), "a.csv.zip", "data"),
     "zip with what a Mac adds": (zipped([("x.csv", CSV), ("__MACOSX/._x.csv", b"?")]), "a.zip", "x.csv"),
     "zip with a hostile name": (zipped([("../../x.csv", CSV)]), "a.zip", "../../x.csv"),
     "no compression": (CSV, "a.xlsx", "a.xlsx"),

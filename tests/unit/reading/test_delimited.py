@@ -100,7 +100,7 @@ REFUSED = {
     "bytes of another encoding": (b"a,b\n1,x\n2,\xe9\n", {}, "row 3, column 'b', byte 10"),
     "a header of another encoding": (b"a\xe9,b\n1,2\n", {}, "set dataset.dialect.encoding"),
     "bytes that the code page lacks": (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, "text in cp1252"),
-    "an unknown encoding": ("a,b\n1,2\n", {"encoding": "utf-99"}, "mend dataset.dialect.encoding"),
+    "an unknown encoding": ("a,b\n1,2\n", {"encoding": "utf-99"}, "correct dataset.dialect.encoding"),
     "semicolons": ("a;b\n1;2\n", {}, "set dataset.dialect.delimiter to ';'"),
     "semicolons and decimal commas": ("a;b\n1,5;2,5\n", {}, "set dataset.dialect.delimiter to ';'"),
     "tabs": ("a\tb\n1\t2\n", {}, "set dataset.dialect.delimiter to '\\t'"),

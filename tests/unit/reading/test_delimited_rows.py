@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from assay.errors import EmptyDataError, MalformedDataError
 from assay.reading.batches import ReadOptions
 from assay.reading.defects import Defect
-from assay.reading.delimited.conversion import fields_of
+from assay.reading.delimited.fields import fields_of
 from assay.reading.files import read_table
 
 plain = st.text(st.sampled_from("ab01 ;.é"), max_size=3)
@@ -57,7 +57,7 @@ def pythons_answer(text):
     return found[1:]
 
 
-def test_fields_are_told_by_start_length_and_column():
+def test_fields_are_given_by_start_length_and_column():
     fields = fields_of(b'a,"b,\n",\n\ncc\r\n', ",", '"')
     assert fields.starts.tolist() == [0, 2, 8, 10]
     assert fields.lengths.tolist() == [1, 5, 0, 2]

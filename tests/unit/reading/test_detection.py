@@ -4,7 +4,7 @@ import pytest
 
 from assay.errors import MalformedDataError
 from assay.reading.batches import ReadOptions
-from assay.reading.delimited.detection import detected
+from assay.reading.delimited.detection import detect_dialect
 from assay.reading.files import dialect_in, read_table
 from assay.specs.dataset import CsvDialect
 
@@ -16,7 +16,7 @@ def find(tmp_path):
     def found(content, dialect=OPEN, delimiter=","):
         path = tmp_path / "rows.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return detected(path, dialect, "rows.csv", delimiter=delimiter)
+        return detect_dialect(path, dialect, "rows.csv", delimiter=delimiter)
 
     return found
 

@@ -9,11 +9,11 @@ import pytest
 
 from assay.errors import MalformedDataError
 from assay.reading import arrow_decoding as decoding
-from assay.reading import bounds
+from assay.reading import defects
 from assay.reading.arrow_decoding import value_lengths
 from assay.reading.batches import ReadOptions
 from assay.reading.defects import Defect
-from assay.reading.feather import feather_stream
+from assay.reading.formats.feather import feather_stream
 
 
 def feather_bytes(columns, **options):
@@ -84,8 +84,8 @@ SWOLLEN = {
 
 @pytest.mark.parametrize("layout", SWOLLEN)
 def test_one_long_text_for_all_rows_is_counted_row_by_row(read, monkeypatch, layout):
-    monkeypatch.setattr(bounds, "_LEAST_DECODED_BYTES", 1 << 20)
-    monkeypatch.setattr(bounds, "MAX_DECODED_RATIO", 10)
+    monkeypatch.setattr(defects, "_LEAST_DECODED_BYTES", 1 << 20)
+    monkeypatch.setattr(defects, "MAX_DECODED_RATIO", 10)
     with pytest.raises(MalformedDataError) as caught:
         read(feather_bytes({"s": SWOLLEN[layout]}))
     assert caught.value.defect == Defect.TOO_LARGE
@@ -154,7 +154,7 @@ def test_refused(read, case):
 
 
 def test_rows_of_nothing_are_counted(read, monkeypatch):
-    monkeypatch.setattr(bounds, "MAX_VALUES", 1000)
+    monkeypatch.setattr(defects, "MAX_VALUES", 1000)
     with pytest.raises(MalformedDataError) as caught:
         read(feather_bytes({"a": pa.nulls(1001)}))
     assert caught.value.defect == Defect.TOO_LARGE

@@ -9,10 +9,10 @@ import pytest
 
 from assay.errors import EmptyDataError, MalformedDataError, SchemaDriftError, UnsupportedFormatError
 from assay.reading import arrow_decoding as decoding
-from assay.reading import bounds
+from assay.reading import defects
 from assay.reading.batches import ReadOptions
 from assay.reading.defects import Defect
-from assay.reading.parquet import parquet_stream
+from assay.reading.formats.parquet import parquet_stream
 
 
 def parquet_bytes(columns, **options):
@@ -79,7 +79,7 @@ def defect_of(caught):
 
 @pytest.mark.parametrize("store_schema", [True, False])
 def test_one_long_text_for_all_rows_is_counted_row_by_row(read, monkeypatch, store_schema):
-    monkeypatch.setattr(bounds, "_LEAST_DECODED_BYTES", 10 << 20)
+    monkeypatch.setattr(defects, "_LEAST_DECODED_BYTES", 10 << 20)
     content = parquet_bytes({"s": swollen(100_000, 1 << 16)}, store_schema=store_schema, compression="zstd")
     assert len(content) < 100_000
     before = pa.total_allocated_bytes()
@@ -91,7 +91,7 @@ def test_one_long_text_for_all_rows_is_counted_row_by_row(read, monkeypatch, sto
 
 def test_batches_stay_small_where_texts_are_long(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "BATCH_BYTES", 1 << 20)
-    monkeypatch.setattr("assay.reading.parquet.BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr("assay.reading.formats.parquet.BATCH_BYTES", 1 << 20)
     path = tmp_path / "a"
     path.write_bytes(parquet_bytes({"s": swollen(1000, 1 << 14)}, store_schema=False))
     sizes = [batch.nbytes for batch in parquet_stream(path, ReadOptions(), "a").batches]
@@ -100,7 +100,7 @@ def test_batches_stay_small_where_texts_are_long(tmp_path, monkeypatch):
 
 
 def test_values_are_counted(read, monkeypatch):
-    monkeypatch.setattr(bounds, "MAX_VALUES", 10)
+    monkeypatch.setattr(defects, "MAX_VALUES", 10)
     with pytest.raises(MalformedDataError) as caught:
         read(parquet_bytes({"a": range(11)}))
     assert (defect_of(caught), caught.value.found) == (Defect.TOO_LARGE, "11 rows x 1 columns")
@@ -209,7 +209,7 @@ def test_a_key_that_the_file_has_too_is_refused(folder):
 
 
 def test_values_of_all_parts_are_counted_together(folder, monkeypatch):
-    monkeypatch.setattr(bounds, "MAX_VALUES", 3)
+    monkeypatch.setattr(defects, "MAX_VALUES", 3)
     with pytest.raises(MalformedDataError) as caught:
         folder({"0": {"a": [1, 2]}, "1": {"a": [3, 4]}})
     assert defect_of(caught) == Defect.TOO_LARGE

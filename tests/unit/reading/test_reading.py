@@ -49,7 +49,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert caught.value.where == "s3://b/no.csv"
 
 
-def test_a_file_that_may_not_be_read_is_told(read, monkeypatch):
+def test_a_file_without_permission_to_read_is_refused(read, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 

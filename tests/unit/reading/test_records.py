@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import MalformedDataError
-from assay.reading import bounds
-from assay.reading import json_records as records
-from assay.reading.batches import ReadOptions, UnfitTypesError
+from assay.reading import defects
+from assay.reading.batches import ReadOptions, TypesTooNarrowError
 from assay.reading.defects import Defect
-from assay.reading.json_records import json_stream, jsonl_stream
+from assay.reading.formats import json_records as records
+from assay.reading.formats.json_records import json_stream, jsonl_stream
 
 rows = st.lists(
     st.fixed_dictionaries({"i": st.integers(-(2**63), 2**63 - 1), "s": st.none() | st.text(max_size=5)}), min_size=1
@@ -22,7 +22,7 @@ rows = st.lists(
 def table_of(stream):
     try:
         return pa.Table.from_batches(stream.batches, stream.schema)
-    except UnfitTypesError as unfit:
+    except TypesTooNarrowError as unfit:
         return table_of(stream.again(unfit))
 
 
@@ -147,7 +147,7 @@ def test_a_line_is_bounded(read, monkeypatch):
 
 
 def test_values_are_counted(read, monkeypatch):
-    monkeypatch.setattr(bounds, "MAX_VALUES", 3)
+    monkeypatch.setattr(defects, "MAX_VALUES", 3)
     assert read('{"a": 1}\n' * 3).num_rows == 3
     with pytest.raises(MalformedDataError) as caught:
         read('{"a": 1}\n' * 4)

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import MalformedDataError
-from assay.reading import workbook, workbook_package
-from assay.reading.batches import ReadOptions, UnfitTypesError
+from assay.reading import workbook_package
+from assay.reading.batches import ReadOptions, TypesTooNarrowError
 from assay.reading.defects import Defect
-from assay.reading.workbook import workbook_stream
+from assay.reading.formats import workbook
+from assay.reading.formats.workbook import workbook_stream
 
 SHEET = "xl/worksheets/sheet1.xml"
 
@@ -69,7 +70,7 @@ def with_rows(xml):
 def table_of(stream):
     try:
         return pa.Table.from_batches(stream.batches, stream.schema)
-    except UnfitTypesError as unfit:
+    except TypesTooNarrowError as unfit:
         return table_of(stream.again(unfit))
 
 

@@ -4,11 +4,11 @@ import errno
 
 import pytest
 
-from assay.reading.defects import Defect, damaged
+from assay.reading.defects import Defect, parser_error
 
 
-def told(error):
-    return damaged(error, "it cannot be read", "a.x", format_name="X", remedy="mend it")
+def error_of(error):
+    return parser_error(error, "it cannot be read", "a.x", format_name="X", remedy="correct it")
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ def told(error):
         (KeyError(), Defect.UNREADABLE),
     ],
 )
-def test_what_the_parser_says_is_told_of_the_file(error, defect):
-    assert told(error).defect == defect
-    assert "\n" not in told(error).found
-    assert told(error).found
+def test_an_error_of_the_parser_becomes_one_of_the_file(error, defect):
+    assert error_of(error).defect == defect
+    assert "\n" not in error_of(error).found
+    assert error_of(error).found
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "No space left on device")])
 def test_the_machines_failures_are_not_blamed_on_the_file(error):
     with pytest.raises(type(error)) as caught:
-        told(error)
+        error_of(error)
     assert caught.value is error

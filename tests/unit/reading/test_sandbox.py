@@ -14,9 +14,9 @@ import pytest
 
 from assay.errors import MalformedDataError, SourceError, SourceNotFoundError, error_to_json
 from assay.reading.batches import ReadOptions
-from assay.reading.confinement import Confinement
 from assay.reading.files import mapped_table, transcribe
 from assay.reading.sandbox import ChildEnd, Request, _failure, transcribe_in_child
+from assay.reading.sandbox_messages import Confinement
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
 CSV = "id,name\n1,ann\n2,bob\n"
@@ -114,13 +114,13 @@ def test_an_error_of_the_reader_comes_back_whole(ask, source, target):
     assert not target.exists()
 
 
-def test_a_missing_file_is_told_as_the_reader_tells_it(ask, tmp_path):
+def test_a_missing_file_gives_the_readers_own_error(ask, tmp_path):
     with pytest.raises(SourceNotFoundError):
         ask(path=tmp_path / "absent.csv")
 
 
-def test_no_folder_for_the_target_is_told(source, tmp_path):
-    with pytest.raises(SourceError, match="no place") as caught:
+def test_a_missing_target_folder_is_a_source_error(source, tmp_path):
+    with pytest.raises(SourceError, match="no space") as caught:
         transcribe_in_child(source, ReadOptions(), tmp_path / "no" / "x", name="n", layout="arrow", limits=ReadLimits())
     assert "No such file" in caught.value.found
 
@@ -167,7 +167,7 @@ def test_a_loop_that_ignores_the_signal_is_ended_too(refused):
     assert "processor time" in refused(body, limits=ReadLimits(seconds=0.5)).what
 
 
-def test_a_parser_that_the_machine_killed_is_told_from_one_that_is_damaged(refused):
+def test_a_parser_that_the_machine_killed_gets_a_remedy_of_its_own(refused):
     assert "give the machine more memory" in refused("os.kill(os.getpid(), 9)").remedy
     assert "give the machine more memory" not in refused("os.abort()").remedy
 
@@ -176,7 +176,7 @@ def test_a_reader_that_waits_for_ever_is_ended(refused, monkeypatch):
     monkeypatch.setattr(Confinement, "wall_seconds", property(lambda _: 1.0))
     error = refused("time.sleep(600)")
     assert "more time" in error.what
-    assert error.expected == "at most 1 s from beginning to end"
+    assert error.expected == "at most 1 s of wall-clock time"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_reader_that_waits_for_ever_is_ended(refused, monkeypatch):
         ("os.kill(os.getpid(), 9)", "SIGKILL"),
     ],
 )
-def test_a_parser_that_dies_is_told_with_the_signal(refused, body, name):
+def test_a_parser_that_dies_is_reported_with_its_signal(refused, body, name):
     assert refused(body).what == f"the parser died with {name}"
 
 
@@ -205,7 +205,7 @@ def test_an_answer_without_a_file_is_refused(refused):
     assert refused("pass").what == "the parser ended without an answer"
 
 
-def test_an_unforeseen_error_tells_type_and_place_but_no_value(refused):
+def test_an_unforeseen_error_gives_type_and_position_in_the_code_but_no_value(refused):
     error = refused("raise KeyError('swordfish')")
     assert error.what == "the parser failed"
     assert error.found.startswith("KeyError in sitecustomize.py, line ")
@@ -213,9 +213,9 @@ def test_an_unforeseen_error_tells_type_and_place_but_no_value(refused):
 
 
 def test_a_file_larger_than_allowed_is_not_written(refused, monkeypatch):
-    monkeypatch.setattr("assay.reading.confinement._LEAST_WRITTEN", 1 << 20)
+    monkeypatch.setattr("assay.reading.sandbox_messages._LEAST_WRITTEN", 1 << 20)
     error = refused("Path(target).write_bytes(b'x' * (3 << 20))")
-    assert "room on disk" in error.what
+    assert "disk space" in error.what
 
 
 def test_what_a_library_prints_is_no_answer(ask, misbehaving, target):

@@ -1,13 +1,13 @@
-"""A delimited file as a stream of batches: types from its beginning, and from all of it where that proves too narrow.
+"""Delimited text as a stream of batches: types come from the first block, or from all where those are too narrow.
 
-What several blocks say of a column's type, put together so that no value of any block is lost.
+The types of several blocks are joined such that no value of any block is lost.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -16,22 +16,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import MalformedDataError
-from assay.reading.batches import BatchStream, ReadOptions, UnfitTypesError
-from assay.reading.defects import Defect, malformed
-from assay.reading.delimited.blocks import Block, blocks, require_known_encoding
+from assay.reading.batches import BatchStream, ReadOptions, TypesTooNarrowError
+from assay.reading.defects import Defect, defect_error
+from assay.reading.delimited.blocks import TextBlock, blocks, require_known_encoding
 from assay.reading.delimited.conversion import EXACT_UP_TO, Rows, columns_that_lose, converted
 from assay.reading.delimited.header import is_unnamed, split_header
+from assay.reading.registry import Format
 
-Types: TypeAlias = Mapping[str, pa.DataType]
+ColumnTypes: TypeAlias = Mapping[str, pa.DataType]
 _BIG = pa.uint64()
-"""Stands for whole numbers of which some have no float of their own; Arrow's inference never gives it."""
+"""Marks whole numbers beyond the exact floats; Arrow's inference never gives this type."""
 
 
-def types_of(block: Block, rows: Rows, fixed: Types) -> Types:
-    """Return the types that fit one block; fixed ones are kept.
+def types_of(block: TextBlock, rows: Rows, fixed: ColumnTypes) -> ColumnTypes:
+    """Return the types that fit one block; fixed ones stay.
 
     Raises:
-        UnfitTypesError: a fixed type does not fit.
+        TypesTooNarrowError: a fixed type does not fit.
         MalformedDataError: the rows cannot be read.
     """
     table = converted(block, rows, fixed)
@@ -42,13 +43,13 @@ def types_of(block: Block, rows: Rows, fixed: Types) -> Types:
     }
 
 
-def joined(first: Types, second: Types) -> Types:
+def joined(first: ColumnTypes, second: ColumnTypes) -> ColumnTypes:
     """Return the types that fit both; text fits everything."""
     return {name: _join(first[name], second[name]) for name in first}
 
 
-def settled(types: Types) -> Types:
-    """Return the types to convert to, once all blocks were seen."""
+def settled(types: ColumnTypes) -> ColumnTypes:
+    """Return the types to convert to, after all blocks were joined."""
     return {name: pa.int64() if dtype == _BIG else dtype for name, dtype in types.items()}
 
 
@@ -94,19 +95,19 @@ _WORKERS = 2
 def delimited_stream(path: Path, options: ReadOptions, name: str, *, delimiter: str) -> BatchStream:
     """Read delimited text; every row must have as many fields as the header.
 
-    A number column stays text when a number would lose something of any value: a leading zero (`00123`, `0x1F`),
+    A column of numbers stays text when a number would lose something of any value: a leading zero (`00123`, `0x1F`),
     digits beyond 64 bits, or a size beyond a float's. Quoted fields may hold delimiters and line breaks, and are never
-    missing. An unnamed column is left out if it holds nothing. Types are those of the first block; where later rows do
-    not fit them, `again` gives a stream whose types were inferred from all rows.
+    missing. An unnamed column is left out if it is empty. Column types are those of the first block; where later rows
+    do not fit them, `again` gives a stream whose types were inferred from all rows.
 
     Args:
         path: the file.
-        options: its dialect, and columns frozen as text, which are read as text whatever they look like.
+        options: its dialect, and columns frozen as text, which are read as text.
         name: how it is called in messages.
         delimiter: the format's own separator, where the dialect sets none.
 
     Raises:
-        MalformedDataError: the rows are not what the dialect says; with the line.
+        MalformedDataError: the rows do not follow the dialect; with the line.
         EmptyDataError: there is no header.
     """
     require_known_encoding(options.dialect, name)
@@ -126,10 +127,10 @@ def delimited_stream(path: Path, options: ReadOptions, name: str, *, delimiter: 
 class _File:
     path: Path
     rows: Rows
-    fixed: Types
+    fixed: ColumnTypes
 
-    def stream(self, types: Types, *, complete: bool) -> BatchStream:
-        """Convert all rows to these types; `complete` says that all rows were asked for them."""
+    def stream(self, types: ColumnTypes, *, complete: bool) -> BatchStream:
+        """Convert all rows to these types; `complete` says that the types come from all rows."""
         wanted = settled(types)
         named = [column for column in self.rows.names if not is_unnamed(column)]
 
@@ -137,56 +138,56 @@ class _File:
             for table in in_order(lambda block: self.fitting(block, wanted), self.blocks()):
                 yield from table.select(named).to_batches()
 
-        def again(unfit: UnfitTypesError) -> BatchStream:
+        def again(narrow: TypesTooNarrowError) -> BatchStream:
             if complete:  # a whole number beyond the floats among fractions: only text holds both
-                return self.stream({**wanted, **dict.fromkeys(unfit.columns, pa.string())}, complete=True)
+                return self.stream({**wanted, **dict.fromkeys(narrow.columns, pa.string())}, complete=True)
             return self.stream(reduce(joined, in_order(self.inferred, self.blocks())), complete=True)
 
         return BatchStream(pa.schema([(column, wanted[column]) for column in named]), batches(), again)
 
-    def blocks(self) -> Iterator[Block]:
-        """Return all rows, the header taken off."""
+    def blocks(self) -> Iterator[TextBlock]:
+        """Return all rows after the header."""
         found = blocks(self.path, self.rows.dialect, self.rows.name)
         _, first = split_header(next(found), self.rows.dialect, self.rows.separator, self.rows.name)
         return chain([first], found)
 
-    def inferred(self, block: Block) -> Types:
+    def inferred(self, block: TextBlock) -> ColumnTypes:
         """Return the types that fit one block."""
         try:
             return types_of(block, self.rows, self.fixed)
-        except UnfitTypesError as unfit:  # text fits everything, so that only an unnamed column can fail
-            raise self._unnamed(unfit, block) from unfit
+        except TypesTooNarrowError as narrow:  # text fits all values, so that only an unnamed column can fail
+            raise self._unnamed(narrow, block) from narrow
 
-    def fitting(self, block: Block, types: Types) -> pa.Table:
+    def fitting(self, block: TextBlock, types: ColumnTypes) -> pa.Table:
         """Convert one block without any loss."""
         try:
             table = converted(block, self.rows, types)
-        except UnfitTypesError as unfit:
-            raise (self._unnamed(unfit, block) if is_unnamed(unfit.columns[0]) else unfit) from unfit
+        except TypesTooNarrowError as narrow:
+            raise (self._unnamed(narrow, block) if is_unnamed(narrow.columns[0]) else narrow) from narrow
         lossy = columns_that_lose(table, block, self.rows)
         if lossy:
-            raise UnfitTypesError(lossy)
+            raise TypesTooNarrowError(lossy)
         return table
 
-    def _unnamed(self, unfit: UnfitTypesError, block: Block) -> MalformedDataError:
-        column = unfit.columns[0]
+    def _unnamed(self, narrow: TypesTooNarrowError, block: TextBlock) -> MalformedDataError:
+        column = narrow.columns[0]
         texts = converted(block, self.rows, dict.fromkeys(self.rows.names, pa.string()))[column]
         number = pc.index(texts.is_valid(), True).as_py()
-        place = str(self.rows.names.index(column) + 1)
-        return malformed(
+        number_of_column = str(self.rows.names.index(column) + 1)
+        return defect_error(
             Defect.UNNAMED_COLUMN,
             "a column with values has no name",
             self.rows.name,
             row=block.line_at(self.rows.fields_in(block.data).start_of_row(number)),
-            column=place,
-            found=f"a value in column {place}",
+            column=number_of_column,
+            found=f"a value in column {number_of_column}",
             expected="a name for every column in the first row",
             remedy="name every column",
         )
 
 
-def in_order(function: Callable[[Block], Result], items: Iterable[Block]) -> Iterator[Result]:
-    """Apply a function to items in two threads, a few ahead, and yield the results in the items' order."""
+def in_order(function: Callable[[TextBlock], Result], items: Iterable[TextBlock]) -> Iterator[Result]:
+    """Apply a function to items in two threads, a few ahead, and yield the results in order."""
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(_WORKERS) as pool:
         try:
@@ -198,3 +199,10 @@ def in_order(function: Callable[[Block], Result], items: Iterable[Block]) -> Ite
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _format(name: str, endings: tuple[str, ...], delimiter: str) -> Format:
+    return Format(name, endings, partial(delimited_stream, delimiter=delimiter), delimiter)
+
+
+FORMATS = (_format("csv", (".csv",), ","), _format("tsv", (".tsv", ".tab"), "\t"))

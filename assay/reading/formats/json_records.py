@@ -1,7 +1,4 @@
-"""JSON records: an array of objects, or one object on each line.
-
-JSON as its standard has it, with the place of what is not.
-"""
+"""JSON records: an array of objects, or one object on each line, in strict JSON."""
 
 import codecs
 import json
@@ -15,9 +12,9 @@ from typing import Any
 
 from assay.errors import MalformedDataError
 from assay.reading.batches import BatchStream, ReadOptions
-from assay.reading.bounds import require_few_columns
-from assay.reading.defects import Defect, malformed
-from assay.reading.typed_rows import Block, typed_stream
+from assay.reading.defects import Defect, defect_error, require_few_columns
+from assay.reading.registry import Format
+from assay.reading.typed_rows import TypedBlock, typed_stream
 
 WHAT = "the file is not readable as JSON records"
 _TINY = ("e-", "E-")
@@ -25,21 +22,21 @@ _SOME_DIGIT = re.compile(r"[^eE]*[1-9]")
 
 
 class FaultyRecord(dict[str, Any]):
-    """A record that is no strict JSON; kept until its row is known."""
+    """A record that is not strict JSON, kept until its row is known."""
 
     column = ""
     found = ""
 
-    def refusal(self, name: str, row: int | None) -> MalformedDataError:
-        """Return what is wrong with it."""
+    def error(self, name: str, row: int | None) -> MalformedDataError:
+        """Return the error for the record."""
         expected = "unique keys, and numbers, texts, true, false or null"
-        return malformed(
+        return defect_error(
             Defect.INVALID_JSON, WHAT, name, row=row, column=self.column, found=self.found, expected=expected
         )
 
 
 class StrictParser:
-    """Strict JSON, other than Python's: NaN, infinities and repeated keys are refused."""
+    """Parser of strict JSON: other than Python's it refuses NaN, infinities and repeated keys."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -49,7 +46,7 @@ class StrictParser:
         self._careful_decoder = json.JSONDecoder(**hooks, parse_float=_float)
 
     def parse(self, data: bytes, row: int | None, offset: int) -> Any:
-        """Return the value of a document that lies at an offset of the file."""
+        """Return the value of a document at an offset of the file."""
         mark = len(codecs.BOM_UTF8) if offset == 0 and data.startswith(codecs.BOM_UTF8) else 0
         try:
             text = data[mark:].decode()
@@ -58,7 +55,7 @@ class StrictParser:
         except UnicodeDecodeError as error:
             byte = offset + mark + error.start
             found, expected = f"byte {byte} is not UTF-8", "UTF-8 text"
-            raise malformed(
+            raise defect_error(
                 Defect.WRONG_ENCODING, WHAT, self._name, row=row, byte=byte, found=found, expected=expected
             ) from error
         except json.JSONDecodeError as error:
@@ -66,9 +63,9 @@ class StrictParser:
             raise self._invalid(error.msg, row, byte) from error
         except RecursionError as error:
             raise self._invalid("values nested too deeply", row, offset) from error
-        except ValueError as error:  # Python's bound on the digits of a whole number, or `_float`
+        except ValueError as error:  # Python's limit of digits of a whole number, or `_float`
             what, expected = "a number is out of range", "numbers that 64 bits hold"
-            raise malformed(
+            raise defect_error(
                 Defect.VALUE_OUT_OF_RANGE, what, self._name, row=row, found=str(error)[:60], expected=expected
             ) from error
         if self._words:
@@ -76,7 +73,9 @@ class StrictParser:
         return value
 
     def _invalid(self, found: str, row: int | None, byte: int | None) -> MalformedDataError:
-        return malformed(Defect.INVALID_JSON, WHAT, self._name, row=row, byte=byte, found=found, expected="strict JSON")
+        return defect_error(
+            Defect.INVALID_JSON, WHAT, self._name, row=row, byte=byte, found=found, expected="strict JSON"
+        )
 
     def _constant(self, word: str) -> float:
         self._words.append(word)
@@ -101,7 +100,7 @@ def _faulty(record: dict[str, Any], column: str, found: str) -> FaultyRecord:
 
 
 def as_unicode(key: str) -> str:
-    """Return a key with halves of surrogate pairs, which nothing can write, spelled out."""
+    """Return a key with its lone surrogates, which cannot be encoded, spelled out."""
     return key.encode("utf-8", "backslashreplace").decode()
 
 
@@ -123,19 +122,19 @@ _KINDS: Mapping[type, str] = MappingProxyType(
 
 
 def json_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
-    """Read an array of objects; the whole file is held in memory.
+    """Read an array of objects; the whole file is pending in memory.
 
     Args:
         path: the file.
         name: how it is called in messages; rows are the array's elements, from 1.
 
     Raises:
-        MalformedDataError: not strict JSON (NaN and repeated keys are refused), no array of flat objects, columns that
-            mix types.
+        MalformedDataError: not strict JSON (NaN and repeated keys are refused), not an array of flat objects, columns
+            that mix types.
     """
     document = StrictParser(name).parse(path.read_bytes(), row=None, offset=0)
     if not isinstance(document, list):
-        raise malformed(Defect.NOT_RECORDS, WHAT, name, found=_kind(document), expected="an array of objects")
+        raise defect_error(Defect.NOT_RECORDS, WHAT, name, found=_kind(document), expected="an array of objects")
     records = [(row, 0, _record(value, row, name)) for row, value in enumerate(document, 1)]
     return typed_stream(lambda: _blocks(records, name), name)
 
@@ -148,16 +147,16 @@ def jsonl_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
         name: how it is called in messages; rows are lines.
 
     Raises:
-        MalformedDataError: a line is no strict JSON object or over 16 MiB; columns that mix types; says where.
+        MalformedDataError: a line is not a strict JSON object or over 16 MiB, or columns mix types; with the row.
     """
     return typed_stream(lambda: _blocks(_lines(path, name), name), name)
 
 
-def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> Iterator[Block]:
-    """Cut records, each with its row's number and its bytes, to blocks that fit in memory."""
+def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> Iterator[TypedBlock]:
+    """Group records, each with its row number and its bytes, into blocks that fit in memory."""
     names: dict[str, None] = {}
     rows: list[int] = []
-    held: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = []
     size = 0
     for row, length, record in records:
         if not record.keys() <= names.keys():
@@ -165,17 +164,17 @@ def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> It
             require_few_columns(len(names), name)
             _require_unicode(record, row, name)
         rows.append(row)
-        held.append(record)
+        pending.append(record)
         size += length
         if size >= _BLOCK_BYTES or len(rows) * max(1, len(names)) >= _BLOCK_VALUES:
-            yield _block(rows, held, names)
-            rows, held, size = [], [], 0
+            yield _block(rows, pending, names)
+            rows, pending, size = [], [], 0
     if rows:
-        yield _block(rows, held, names)
+        yield _block(rows, pending, names)
 
 
-def _block(rows: list[int], held: list[dict[str, Any]], names: Iterable[str]) -> Block:
-    return Block(rows, {column: [record.get(column) for record in held] for column in names})
+def _block(rows: list[int], pending: list[dict[str, Any]], names: Iterable[str]) -> TypedBlock:
+    return TypedBlock(rows, {column: [record.get(column) for record in pending] for column in names})
 
 
 def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
@@ -188,7 +187,7 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
                 return
             if len(line) > MAX_LINE_BYTES:
                 expected = f"at most {MAX_LINE_BYTES:,} bytes"
-                raise malformed(
+                raise defect_error(
                     Defect.FIELD_TOO_LONG, "a line is too long", name, row=row, byte=offset, expected=expected
                 )
             if line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").strip(_BLANK):
@@ -198,9 +197,9 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
 
 def _record(value: Any, row: int, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise malformed(Defect.NOT_RECORDS, WHAT, name, row=row, found=_kind(value), expected="an object")
+        raise defect_error(Defect.NOT_RECORDS, WHAT, name, row=row, found=_kind(value), expected="an object")
     if isinstance(value, FaultyRecord):
-        raise value.refusal(name, row)
+        raise value.error(name, row)
     return value
 
 
@@ -208,7 +207,7 @@ def _require_unicode(keys: Iterable[str], row: int, name: str) -> None:
     for key in keys:
         shown = as_unicode(key)
         if shown != key:
-            raise malformed(
+            raise defect_error(
                 Defect.WRONG_ENCODING,
                 "a column's name is not valid Unicode",
                 name,
@@ -221,3 +220,6 @@ def _require_unicode(keys: Iterable[str], row: int, name: str) -> None:
 
 def _kind(value: Any) -> str:
     return f"a JSON {_KINDS.get(type(value), 'number')}"
+
+
+FORMATS = (Format("json", (".json",), json_stream), Format("jsonl", (".jsonl", ".ndjson"), jsonl_stream))

@@ -1,7 +1,4 @@
-"""Parquet: one file, or a folder of part files that is one table.
-
-One Parquet file, decoded in bounded memory.
-"""
+"""Parquet: one file, or a folder of part files that is one table, decoded in bounded memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,24 +11,30 @@ import pyarrow.parquet as pq
 from assay.data.contract import OTHER_FILES, common_column, conform
 from assay.data.schema import TableSchema
 from assay.errors import EmptyDataError, MalformedDataError, SchemaDriftError, UnsupportedFormatError
-from assay.reading.archives import encrypted
-from assay.reading.arrow_decoding import BATCH_BYTES, BATCH_ROWS, arrow_errors, checked, fixed_bytes, value_lengths
-from assay.reading.batches import BatchStream, ReadOptions
-from assay.reading.bounds import Unfolded, require_few_columns
-from assay.reading.defects import Defect, malformed
-from assay.reading.plain_types import with_plain_types
+from assay.reading.arrow_decoding import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    arrow_errors,
+    checked,
+    fixed_bytes,
+    is_text,
+    value_lengths,
+)
+from assay.reading.batches import BatchStream, ReadOptions, with_plain_types
+from assay.reading.defects import DecodedSize, Defect, defect_error, encrypted, require_few_columns
+from assay.reading.registry import Format
 
 _FORMAT = "Parquet"
 _ENCRYPTED_MARK = b"PARE"
 
 
-def file_stream(path: Path, name: str, count: Unfolded) -> BatchStream:
+def file_stream(path: Path, name: str, count: DecodedSize) -> BatchStream:
     """Read one Parquet file, verifying page checksums where the file has them.
 
     Args:
         path: the file.
         name: how it is called in messages; rows are counted from 1.
-        count: of what was read so far; it refuses what unfolds to more than a file may.
+        count: decoded size so far, which is limited.
 
     Raises:
         MalformedDataError: not Parquet, truncated, encrypted, a page's checksum is wrong, or too much inside.
@@ -46,9 +49,9 @@ def _opened(path: Path, texts: list[str] | None = None) -> pq.ParquetFile:
     return pq.ParquetFile(path, page_checksum_verification=True, memory_map=True, read_dictionary=texts)
 
 
-def _batches(path: Path, name: str, count: Unfolded) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, name: str, count: DecodedSize) -> Iterator[pa.RecordBatch]:
     with arrow_errors(name, _FORMAT), _opened(path) as file:
-        texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        texts = [field.name for field in file.schema_arrow if _may_be_encoded(field.type)]
         fixed = sum(fixed_bytes(dtype) for dtype in file.schema_arrow.types)
         row = 1
         with _opened(path, texts) as encoded:
@@ -60,11 +63,11 @@ def _batches(path: Path, name: str, count: Unfolded) -> Iterator[pa.RecordBatch]
                     row += batch.num_rows
                 _require_no_more_values(file, group, name)
         if row - 1 != file.metadata.num_rows:
-            raise _lying(name, f"{row - 1:,} rows where {file.metadata.num_rows:,} are declared")
+            raise _wrong_counts(name, f"{row - 1:,} rows where {file.metadata.num_rows:,} are declared")
 
 
 def _longest_encoded(encoded: pq.ParquetFile, group: int, texts: list[str]) -> int:
-    """Return how many bytes a row may take that stands for entries of dictionaries."""
+    """Return the most bytes that a row takes whose values are the longest entries of the dictionaries."""
     if not texts:
         return 0
     for batch in encoded.iter_batches(batch_size=1, row_groups=[group], columns=texts):
@@ -73,17 +76,8 @@ def _longest_encoded(encoded: pq.ParquetFile, group: int, texts: list[str]) -> i
     return 0
 
 
-def _is_text(dtype: pa.DataType) -> bool:
-    return any(
-        is_kind(dtype)
-        for is_kind in (
-            pa.types.is_string,
-            pa.types.is_large_string,
-            pa.types.is_string_view,
-            pa.types.is_binary,
-            pa.types.is_large_binary,
-        )
-    )
+def _may_be_encoded(dtype: pa.DataType) -> bool:
+    return is_text(dtype) or bool(pa.types.is_string_view(dtype))
 
 
 def _require_readable(path: Path, name: str) -> None:
@@ -93,32 +87,32 @@ def _require_readable(path: Path, name: str) -> None:
             raise encrypted(name, "an encrypted Parquet footer")
 
 
-def _require_bounded(metadata: pq.FileMetaData, name: str, count: Unfolded) -> None:
+def _require_bounded(metadata: pq.FileMetaData, name: str, count: DecodedSize) -> None:
     require_few_columns(metadata.num_columns, name)
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-    # what is claimed is refused before it is decoded; what is found is counted as well
-    claimed = Unfolded(name, count.size)
-    claimed.add(metadata.num_rows, metadata.num_columns, sum(group.total_byte_size for group in groups))
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    # declared sizes are limited before anything is decoded; decoded ones are counted as well
+    declared = DecodedSize(name, count.size)
+    declared.add(metadata.num_rows, metadata.num_columns, sum(group.total_byte_size for group in groups))
     rows = sum(group.num_rows for group in groups)
     if rows != metadata.num_rows:
-        raise _lying(name, f"row groups of {rows:,} rows where {metadata.num_rows:,} are declared")
+        raise _wrong_counts(name, f"row groups of {rows:,} rows where {metadata.num_rows:,} are declared")
 
 
 def _require_no_more_values(file: pq.ParquetFile, group: int, name: str) -> None:
-    """Refuse values beyond the row group's rows; to be called when the group was decoded.
+    """Refuse values beyond the row group's rows; call it after the group was decoded.
 
-    Before that the columns' metadata may be damaged, which ends the process instead of raising.
+    Before that the columns' metadata may be damaged, and reading them then ends the process instead of raising.
     """
     declared = file.metadata.row_group(group)
-    for place in range(declared.num_columns):
-        repeats = file.metadata.schema.column(place).max_repetition_level > 0
-        values = declared.column(place).num_values
+    for number in range(declared.num_columns):
+        repeats = file.metadata.schema.column(number).max_repetition_level > 0
+        values = declared.column(number).num_values
         if not repeats and values != declared.num_rows:
-            raise _lying(name, f"a column of {values:,} values in a row group of {declared.num_rows:,} rows")
+            raise _wrong_counts(name, f"a column of {values:,} values in a row group of {declared.num_rows:,} rows")
 
 
-def _lying(name: str, found: str) -> MalformedDataError:
-    return malformed(
+def _wrong_counts(name: str, found: str) -> MalformedDataError:
+    return defect_error(
         Defect.UNREADABLE,
         "the file does not hold the rows that it declares",
         name,
@@ -136,8 +130,8 @@ _MISSING = "__HIVE_DEFAULT_PARTITION__"
 def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
     """Read a Parquet file, or all part files of a folder in the order of their names.
 
-    Folders called `key=value` give a column each: whole numbers where all values are and lose no leading zero, else
-    texts. Files and folders whose names begin with `.` or `_` are none of the data.
+    Each level of folders called `key=value` gives a column: whole numbers where all values are such without a leading
+    zero, else texts. Files and folders whose names begin with `.` or `_` are skipped.
 
     Args:
         path: the file or folder.
@@ -145,21 +139,21 @@ def parquet_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
         name: how it is called in messages.
 
     Raises:
-        MalformedDataError: a file is damaged, encrypted, or unfolds to more than is allowed.
+        MalformedDataError: a file is damaged, encrypted, or holds more than is allowed.
         SchemaDriftError: a part has other columns than the first.
-        UnsupportedFormatError: the folder is a Delta or Hudi table, whose files are not all of it.
+        UnsupportedFormatError: the folder is a Delta or Hudi table, of which not every file is part.
         EmptyDataError: the folder holds no file.
     """
     if not path.is_dir():
-        return file_stream(path, name, Unfolded(name, path.stat().st_size))
+        return file_stream(path, name, DecodedSize(name, path.stat().st_size))
     parts = _parts(path, name)
-    count = Unfolded(name, sum(part.path.stat().st_size for part in parts))
+    count = DecodedSize(name, sum(part.path.stat().st_size for part in parts))
     keys = _key_types(parts, options)
-    schemas = [_opened_parquet(part, keys, Unfolded(part.name, count.size)).schema for part in parts]
+    schemas = [_opened_part(part, keys, DecodedSize(part.name, count.size)).schema for part in parts]
     dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
     common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
     schema = conform(schemas[0].empty_table(), common, where=name, origin=OTHER_FILES).schema
-    return BatchStream(schema, _batches_parquet(parts, keys, common, count))
+    return BatchStream(schema, _batches_of_parts(parts, keys, common, count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +169,7 @@ def _parts(folder: Path, name: str) -> list[_Part]:
             raise UnsupportedFormatError(
                 f"the folder is a {kind} table",
                 where=name,
-                found=f"{log}, which says what of the files is still part of the table",
+                found=f"{log}, which says which files are still part of the table",
                 expected="a folder of Parquet files",
                 remedy="export the table's present state to Parquet files",
             )
@@ -213,12 +207,12 @@ def _is_whole(text: str) -> bool:
     return text.isdecimal() and text.isascii() and len(text) <= 18 and str(int(text)) == text  # noqa: PLR2004 - int64
 
 
-def _opened_parquet(part: _Part, keys: pa.Schema, count: Unfolded) -> BatchStream:
+def _opened_part(part: _Part, keys: pa.Schema, count: DecodedSize) -> BatchStream:
     stream = with_plain_types(file_stream(part.path, part.name, count), part.name)
     for key in keys.names:
         if key in stream.schema.names:
             what = "a key=value folder and the file within name the same column"
-            raise malformed(Defect.REPEATED_COLUMN, what, part.name, column=key, expected="unique names")
+            raise defect_error(Defect.REPEATED_COLUMN, what, part.name, column=key, expected="unique names")
     scalars = [pa.scalar(_value(part.keys[key.name], key.type), key.type) for key in keys]
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -234,10 +228,13 @@ def _value(text: str | None, dtype: pa.DataType) -> str | int | None:
     return int(text) if text is not None and pa.types.is_integer(dtype) else text
 
 
-def _batches_parquet(
-    parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count: Unfolded
+def _batches_of_parts(
+    parts: Sequence[_Part], keys: pa.Schema, common: TableSchema, count: DecodedSize
 ) -> Iterator[pa.RecordBatch]:
     for part in parts:
-        for batch in _opened_parquet(part, keys, count).batches:
+        for batch in _opened_part(part, keys, count).batches:
             table = conform(pa.Table.from_batches([batch]), common, where=part.name, origin=OTHER_FILES)
             yield from table.to_batches()
+
+
+FORMATS = (Format("parquet", (".parquet", ".pq"), parquet_stream, folders=True),)

@@ -1,10 +1,9 @@
 """Feather files, which are Arrow IPC files.
 
-They have no checksums, so that every batch is validated in full.
-
-What an Arrow IPC file says that its compressed buffers unfold to, before Arrow takes its word and allocates it.
-
-The layout is that of the Arrow columnar format, "IPC file format" and "Compression", and of FlatBuffers' binary format.
+They have no checksums, so that every batch is validated in full. Before Arrow allocates what a file's compressed
+buffers declare as their decoded size, the sizes are read from the file's own metadata and limited (why by hand:
+docs/adr/0007-own-readers-that-stay.md). The layout is that of the Arrow columnar format, "IPC file format" and
+"Compression", and of FlatBuffers' binary format.
 """
 
 import mmap
@@ -17,8 +16,8 @@ import pyarrow as pa
 
 from assay.reading.arrow_decoding import arrow_errors, checked
 from assay.reading.batches import BatchStream, ReadOptions
-from assay.reading.bounds import Unfolded, require_few_columns
-from assay.reading.defects import Defect, malformed
+from assay.reading.defects import DecodedSize, Defect, defect_error, require_few_columns
+from assay.reading.registry import Format
 
 _MARK = b"ARROW1"
 _CONTINUATION = 0xFFFFFFFF
@@ -31,73 +30,73 @@ _BATCH_BUFFERS, _BATCH_COMPRESSION = 2, 3
 _PLAIN = -1
 
 
-def require_honest_claims(path: Path, name: str, count: Unfolded) -> None:
-    """Refuse a file of which a dictionary or batch says that it unfolds to more than the whole file may.
+def require_bounded_buffers(path: Path, name: str, count: DecodedSize) -> None:
+    """Refuse a file with a dictionary or batch that declares a larger decoded size than the whole file may have.
 
     Args:
         path: the file.
         name: how it is called in messages.
-        count: the bounds of the file.
+        count: decoded size of the file so far.
 
     Raises:
-        MalformedDataError: such a claim, or places outside of the file.
+        MalformedDataError: such a size, or positions outside of the file.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            claims = max((_claimed(data, *block) for block in _blocks(data)), default=0)
+            declared = max((_declared_size(data, *block) for block in _blocks(data)), default=0)
         except (struct.error, IndexError, ValueError) as error:
-            raise malformed(
+            raise defect_error(
                 Defect.UNREADABLE,
                 "the file is not readable as Feather",
                 name,
-                found="metadata that lead outside of the file",
+                found="metadata that point outside of the file",
                 expected="an undamaged Feather file",
-                remedy="fetch it again, or mend dataset.format",
+                remedy="fetch it again, or correct dataset.format",
             ) from error
-    Unfolded(name, count.size).add(0, 0, claims)
+    DecodedSize(name, count.size).add(0, 0, declared)
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A table of a FlatBuffer: fields by their number, found through the table of offsets in front."""
+    """A table of a FlatBuffer: its fields by number, found through its table of offsets."""
 
     data: mmap.mmap
-    place: int
+    position: int
 
     def field(self, number: int) -> int | None:
-        offsets = self.place - _read("<i", self.data, self.place)
+        offsets = self.position - _read("<i", self.data, self.position)
         entry = 4 + 2 * number
         if entry >= _read("<H", self.data, offsets):
             return None
         offset = _read("<H", self.data, offsets + entry)
-        return self.place + offset if offset else None
+        return self.position + offset if offset else None
 
     def table(self, number: int) -> "_Table | None":
-        place = self.field(number)
-        return None if place is None else _Table(self.data, place + _read("<I", self.data, place))
+        position = self.field(number)
+        return None if position is None else _Table(self.data, position + _read("<I", self.data, position))
 
     def items(self, number: int, size: int) -> Iterator[int]:
-        """Yield the places of the items of a vector of structs."""
-        place = self.field(number)
-        if place is None:
+        """Yield the positions of the items of a vector of structs."""
+        position = self.field(number)
+        if position is None:
             return
-        start = place + _read("<I", self.data, place)
+        start = position + _read("<I", self.data, position)
         for item in range(_read("<I", self.data, start)):
             yield start + 4 + item * size
 
 
-def _read(layout: str, data: mmap.mmap, place: int) -> int:
-    if place < 0:  # else Python counts from the end
-        raise IndexError(place)
-    return int(struct.unpack_from(layout, data, place)[0])
+def _read(layout: str, data: mmap.mmap, position: int) -> int:
+    if position < 0:  # else Python counts from the end
+        raise IndexError(position)
+    return int(struct.unpack_from(layout, data, position)[0])
 
 
-def _root(data: mmap.mmap, place: int) -> _Table:
-    return _Table(data, place + _read("<I", data, place))
+def _root(data: mmap.mmap, position: int) -> _Table:
+    return _Table(data, position + _read("<I", data, position))
 
 
 def _blocks(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield where every dictionary and batch begins, and how long its metadata are."""
+    """Yield the start of every dictionary and batch, and the length of its metadata."""
     end = len(data) - len(_MARK) - 4
     footer = _root(data, end - _read("<i", data, end))
     for number in (_FOOTER_DICTIONARIES, _FOOTER_BATCHES):
@@ -105,7 +104,7 @@ def _blocks(data: mmap.mmap) -> Iterator[tuple[int, int]]:
             yield _read("<q", data, block), _read("<i", data, block + 8)
 
 
-def _claimed(data: mmap.mmap, start: int, metadata: int) -> int:
+def _declared_size(data: mmap.mmap, start: int, metadata: int) -> int:
     prefix = 8 if _read("<I", data, start) == _CONTINUATION else 4
     message = _root(data, start + prefix)
     batch = message.table(_MESSAGE_HEADER)
@@ -114,14 +113,14 @@ def _claimed(data: mmap.mmap, start: int, metadata: int) -> int:
         batch = batch.table(_DICTIONARY_DATA)
     if batch is None or batch.field(_BATCH_COMPRESSION) is None:
         return 0
-    claimed = 0
+    declared = 0
     for buffer in batch.items(_BATCH_BUFFERS, _BUFFER_BYTES):
         if _read("<q", data, buffer + 8) > 0:
             size = _read("<q", data, start + metadata + _read("<q", data, buffer))
-            claimed += 0 if size == _PLAIN else size
+            declared += 0 if size == _PLAIN else size
             if size < _PLAIN:
                 raise ValueError(size)
-    return claimed
+    return declared
 
 
 _FORMAT = "Feather"
@@ -137,25 +136,25 @@ def feather_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
         name: how it is called in messages; rows are counted from 1.
 
     Raises:
-        MalformedDataError: no such file, truncated, not what its metadata says, or too much inside.
+        MalformedDataError: another format, truncated, contents that differ from its metadata, or too much inside.
     """
     _require_file_layout(path, name)
-    count = Unfolded(name, path.stat().st_size)
+    count = DecodedSize(name, path.stat().st_size)
     with arrow_errors(name, _FORMAT), pa.memory_map(str(path)) as source:
         schema = pa.ipc.open_file(source).schema
         require_few_columns(len(schema), name)
-        require_honest_claims(path, name, count)
-        for column in schema.names:  # names that are no UTF-8 fail here, and not later
+        require_bounded_buffers(path, name, count)
+        for column in schema.names:  # names that are not UTF-8 fail here, and not later
             column.encode()
         return BatchStream(schema, _batches(path, name, count))
 
 
-def _batches(path: Path, name: str, count: Unfolded) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, name: str, count: DecodedSize) -> Iterator[pa.RecordBatch]:
     with arrow_errors(name, _FORMAT), pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_file(source)
         row = 1
-        for place in range(reader.num_record_batches):
-            batch = reader.get_batch(place)
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
             yield from checked(batch, name, count, row=row)
             row += batch.num_rows
 
@@ -163,9 +162,9 @@ def _batches(path: Path, name: str, count: Unfolded) -> Iterator[pa.RecordBatch]
 def _require_file_layout(path: Path, name: str) -> None:
     with path.open("rb") as file:
         start = file.read(4)
-    others = {_VERSION_1: "Feather version 1", _STREAM: "an Arrow stream, which does not tell whether it is whole"}
+    others = {_VERSION_1: "Feather version 1", _STREAM: "an Arrow stream, which does not say whether it is complete"}
     if start in others:
-        raise malformed(
+        raise defect_error(
             Defect.UNREADABLE,
             "the file is not readable as Feather",
             name,
@@ -174,3 +173,6 @@ def _require_file_layout(path: Path, name: str) -> None:
             expected="Feather version 2 (an Arrow IPC file)",
             remedy="write it again as Feather version 2, or as Parquet",
         )
+
+
+FORMATS = (Format("feather", (".feather", ".arrow"), feather_stream),)

@@ -1,8 +1,7 @@
-"""One sheet of an xlsx workbook as rows under a header.
+"""One sheet of an xlsx workbook as rows under a header, read from its XML row by row.
 
-Rows of a workbook's sheet, read from its XML one by one.
-
-openpyxl's own loop drops rows out of order, and does not tell an empty cell from a formula that was never calculated.
+openpyxl's own loop drops rows that are out of order, and does not distinguish an empty cell from a formula that was
+never calculated.
 """
 
 import datetime as dt
@@ -16,13 +15,13 @@ from xml.etree.ElementTree import Element, iterparse
 
 from assay.errors import MalformedDataError, did_you_mean
 from assay.reading.batches import BatchStream, ReadOptions
-from assay.reading.bounds import require_few_columns
-from assay.reading.defects import Defect, malformed
-from assay.reading.typed_rows import Block, typed_stream
+from assay.reading.defects import Defect, defect_error, require_few_columns
+from assay.reading.registry import Format
+from assay.reading.typed_rows import TypedBlock, typed_stream
 from assay.reading.workbook_package import MAIN, Workbook, opened_workbook, text_in, unescaped, workbook_errors
 
 MAX_ROWS = 1 << 20
-"""Of a sheet; what says it has more is no sheet."""
+"""Of a sheet, by the format."""
 _ROW, _CELL, _VALUE, _FORMULA = f"{MAIN}row", f"{MAIN}c", f"{MAIN}v", f"{MAIN}f"
 _INLINE, _DATA = f"{MAIN}is", f"{MAIN}sheetData"
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -42,7 +41,7 @@ class SheetRows:
         workbook: what cells refer to.
         part: the archive's member that holds the sheet.
         name: how the file is called in messages.
-        names: names of columns by their number, for messages; filled in by whoever knows the header.
+        names: names of columns by number, for messages; set when the header was read.
     """
 
     path: Path
@@ -52,7 +51,7 @@ class SheetRows:
     names: Mapping[int, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[int, dict[int, Any]]]:
-        """Yield every row that holds anything: its number, and its values by the number of their column, from 1."""
+        """Yield every row with values: its number, and the values by column number, from 1."""
         last, complete = 0, False
         with workbook_errors(self.name), zipfile.ZipFile(self.path) as archive, archive.open(self.part) as source:
             for _, element in iterparse(source):  # noqa: S314 - entities were refused when the workbook was opened
@@ -64,12 +63,12 @@ class SheetRows:
                     if values:
                         yield last, values
             if not complete:
-                raise self._damaged("a sheet without data", None, 0)
+                raise self._unreadable("a sheet without data", None, 0)
 
     def _number(self, row: Element, last: int) -> int:
         number = int(row.get("r") or last + 1)
         if not last < number <= MAX_ROWS:
-            raise self._damaged(f"row {number} after row {last}", None, 0)
+            raise self._unreadable(f"row {number} after row {last}", None, 0)
         return number
 
     def _values(self, row: Element, number: int) -> dict[int, Any]:
@@ -90,7 +89,7 @@ class SheetRows:
         for letter in match[1] if match else "":
             column = column * 26 + ord(letter) - ord("A") + 1
         if match is None or int(match[2]) != row or column <= last:
-            raise self._damaged(f"cell {reference[:20]} in this place", row, last + 1)
+            raise self._unreadable(f"cell {reference[:20]} in this position", row, last + 1)
         return column
 
     def _value(self, cell: Element, row: int, column: int) -> Any:
@@ -101,7 +100,7 @@ class SheetRows:
         if not text:
             if cell.find(_FORMULA) is not None and (kind != "str" or text is None):
                 raise self._uncalculated("a formula without a stored value", row, column)
-            return None  # an empty text looks to everybody like an empty cell
+            return None  # an empty text is shown like an empty cell
         return self._typed(kind, text, int(cell.get("s", 0)), row, column)
 
     def _typed(self, kind: str, text: str, style: int, row: int, column: int) -> Any:
@@ -117,11 +116,11 @@ class SheetRows:
             return self._moment(text, row, column)
         if kind == "e":
             raise self._uncalculated(f"the error {text[:20]}", row, column)
-        raise self._damaged(f"a value of kind {kind[:20]!r}", row, column)
+        raise self._unreadable(f"a value of kind {kind[:20]!r}", row, column)
 
     def _number_or_date(self, text: str, style: int, row: int, column: int) -> Any:
         if not _NUMBER.fullmatch(text):
-            raise self._damaged(f"{text[:20]!r} as a number", row, column)
+            raise self._unreadable(f"{text[:20]!r} as a number", row, column)
         number = int(text) if _WHOLE.fullmatch(text) else float(text)
         if style not in self.workbook.dates:
             return number
@@ -131,13 +130,13 @@ class SheetRows:
         )
 
         if self.workbook.epoch == WINDOWS_EPOCH and int(number) == _NO_DAY and style not in self.workbook.durations:
-            raise self._refusal(
-                Defect.VALUE_OUT_OF_RANGE, "a date does not exist", row, column, "29 February 1900", "a day that was"
+            raise self._error(
+                Defect.VALUE_OUT_OF_RANGE, "a date does not exist", row, column, "29 February 1900", "an existing day"
             )
         try:
             return from_excel(number, self.workbook.epoch, timedelta=style in self.workbook.durations)
         except (OverflowError, ValueError) as error:
-            raise self._refusal(
+            raise self._error(
                 Defect.VALUE_OUT_OF_RANGE, "a date is out of range", row, column, text[:40], "dates up to the year 9999"
             ) from error
 
@@ -147,24 +146,24 @@ class SheetRows:
         try:
             moment = kind.fromisoformat(plain)
         except ValueError as error:
-            raise self._damaged(f"{text[:40]!r} as a date", row, column) from error
+            raise self._unreadable(f"{text[:40]!r} as a date", row, column) from error
         if getattr(moment, "tzinfo", None) is not None:
-            raise self._damaged(f"a time zone in {text[:40]!r}", row, column)
+            raise self._unreadable(f"a time zone in {text[:40]!r}", row, column)
         return moment
 
     def _uncalculated(self, found: str, row: int, column: int) -> MalformedDataError:
-        return self._refusal(
+        return self._error(
             Defect.UNCALCULATED_FORMULA, "a formula has no value", row, column, found, "a value in every cell"
         )
 
-    def _damaged(self, found: str, row: int | None, column: int) -> MalformedDataError:
+    def _unreadable(self, found: str, row: int | None, column: int) -> MalformedDataError:
         what = "the file is not readable as an xlsx workbook"
-        return self._refusal(Defect.UNREADABLE, what, row, column, found, "an xlsx file as a spreadsheet writes it")
+        return self._error(Defect.UNREADABLE, what, row, column, found, "an xlsx file as a spreadsheet writes it")
 
-    def _refusal(
+    def _error(
         self, defect: Defect, what: str, row: int | None, column: int, found: str, expected: str
     ) -> MalformedDataError:
-        return malformed(
+        return defect_error(
             defect,
             what,
             self.name,
@@ -172,7 +171,7 @@ class SheetRows:
             column=self.names.get(column, str(column)) if column else "",
             found=found,
             expected=expected,
-            remedy="open it in a spreadsheet program, mend the cell, and save it again",
+            remedy="open it in a spreadsheet program, correct the cell, and save it again",
         )
 
 
@@ -183,8 +182,8 @@ _BLOCK_VALUES = 500_000
 def workbook_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
     """Read one sheet; the first row that holds anything names the columns.
 
-    Empty cells and empty texts are missing; dates and times are what the cells' styles say. Empty rows after the last
-    and empty columns without a name are left out. Of formulas the stored values are taken.
+    Empty cells and empty texts are missing. Numbers are dates and times where the cell's style says so. Empty rows at
+    the end and empty columns without a name are left out. Formulas give their stored values.
 
     Args:
         path: the file.
@@ -192,8 +191,8 @@ def workbook_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
         name: how the file is called in messages; rows are numbered as in the sheet.
 
     Raises:
-        MalformedDataError: no harmless xlsx, no such sheet, several and none named, formulas without values, columns
-            without names or of mixed types.
+        MalformedDataError: not an xlsx file or a harmful one, no such sheet, several sheets and none named, formulas
+            without values, columns without names or of mixed types.
     """
     workbook = opened_workbook(path, name)
     part = workbook.sheets[_sheet(workbook, options.sheet, name)]
@@ -212,7 +211,7 @@ def _sheet(workbook: Workbook, wanted: str | None, name: str) -> str:
 
 
 def _ambiguous(what: str, name: str, sheets: list[str]) -> MalformedDataError:
-    return malformed(
+    return defect_error(
         Defect.SHEET_AMBIGUOUS,
         what,
         name,
@@ -222,49 +221,49 @@ def _ambiguous(what: str, name: str, sheets: list[str]) -> MalformedDataError:
     )
 
 
-def _blocks(sheet: SheetRows) -> Iterator[Block]:
+def _blocks(sheet: SheetRows) -> Iterator[TypedBlock]:
     rows = iter(sheet)
     header, first = next(rows, (0, {}))
     sheet.names = names = _names(first, header, sheet.name)
     most = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // max(1, len(names))))
-    held: list[dict[int, Any]] = []
+    pending: list[dict[int, Any]] = []
     start = header + 1
     for number, values in rows:
         _require_named(values, number, sheet)
-        while start + len(held) < number:  # rows that are empty, or not written at all
-            held.append({})
-            if len(held) == most:
-                yield _block(start, held, names)
-                start, held = start + most, []
-        held.append(values)
-        if len(held) == most:
-            yield _block(start, held, names)
-            start, held = start + most, []
-    if held or start == header + 1:
-        yield _block(start, held, names)
+        while start + len(pending) < number:  # rows that are empty, or not written at all
+            pending.append({})
+            if len(pending) == most:
+                yield _block(start, pending, names)
+                start, pending = start + most, []
+        pending.append(values)
+        if len(pending) == most:
+            yield _block(start, pending, names)
+            start, pending = start + most, []
+    if pending or start == header + 1:
+        yield _block(start, pending, names)
 
 
-def _block(start: int, held: list[dict[int, Any]], names: dict[int, str]) -> Block:
-    columns = {column: [values.get(place) for values in held] for place, column in names.items()}
-    return Block(range(start, start + len(held)), columns)
+def _block(start: int, pending: list[dict[int, Any]], names: dict[int, str]) -> TypedBlock:
+    columns = {column: [values.get(number) for values in pending] for number, column in names.items()}
+    return TypedBlock(range(start, start + len(pending)), columns)
 
 
 def _names(first: dict[int, Any], row: int, name: str) -> dict[int, str]:
-    names = {place: str(value) for place, value in first.items() if str(value).strip()}
+    names = {number: str(value) for number, value in first.items() if str(value).strip()}
     require_few_columns(len(names), name)
     seen: set[str] = set()
     for column in names.values():
         if column in seen:
             what = "column names are repeated"
-            raise malformed(Defect.REPEATED_COLUMN, what, name, row=row, column=column, expected="unique names")
+            raise defect_error(Defect.REPEATED_COLUMN, what, name, row=row, column=column, expected="unique names")
         seen.add(column)
     return names
 
 
 def _require_named(values: dict[int, Any], row: int, sheet: SheetRows) -> None:
-    unnamed = next((place for place in values if place not in sheet.names), None)
+    unnamed = next((number for number in values if number not in sheet.names), None)
     if unnamed is not None:
-        raise malformed(
+        raise defect_error(
             Defect.UNNAMED_COLUMN,
             "a column with values has no name",
             sheet.name,
@@ -272,5 +271,9 @@ def _require_named(values: dict[int, Any], row: int, sheet: SheetRows) -> None:
             column=str(unnamed),
             found=f"a value in column {unnamed}",
             expected="a name for every column in the first row",
-            remedy="name every column, and keep notes off the sheet",
+            remedy="name every column, and remove notes from the sheet",
         )
+
+
+# the reader says what to do with a file of the format before 2007
+FORMATS = (Format("xlsx", (".xlsx", ".xlsm", ".xls"), workbook_stream),)

@@ -1,0 +1,184 @@
+"""Rows of delimited text as bytes: where fields begin and end, and what a parser would silently read wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.reading.defects import Defect, defect_error
+from assay.reading.delimited.blocks import TextBlock
+from assay.specs.dataset import CsvDialect
+
+# pieces of this size stay in the processor's cache
+_PIECE = 1 << 18
+_NEWLINE, _RETURN, _ZERO = b"\n\r0"
+_BEFORE_A_NUMBER = np.frombuffer(b" \t+-", np.uint8)
+_AFTER_A_ZERO = np.frombuffer(b"0123456789xX", np.uint8)
+
+
+def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, header: bytes, name: str) -> None:
+    """Refuse NUL bytes, stray quotes and a repeated header.
+
+    A quote may stand at the edges of a field or doubled inside a quoted one, as in RFC 4180. With a stray quote, a
+    parser silently reads the rows up to the next quote as one field.
+
+    Args:
+        block: whole rows.
+        dialect: how they are written.
+        separator: between fields.
+        header: the header row's bytes; empty where the file has none, or only one column.
+        name: how the file is called in messages.
+
+    Raises:
+        MalformedDataError: with line and byte.
+    """
+    nul = block.data.find(b"\0")
+    if nul >= 0:
+        raise defect_error(
+            Defect.NUL_BYTE,
+            "the file holds a NUL byte",
+            name,
+            row=block.line_at(nul),
+            byte=block.offset + nul,
+            expected="text",
+            remedy="check dataset.format and dataset.dialect.encoding",
+        )
+    stray = _stray_quote(block.data, dialect.quote.encode(), separator.encode())
+    if stray is not None:
+        raise defect_error(
+            Defect.STRAY_QUOTE,
+            "a quote stands in the middle of a field, or is never closed",
+            name,
+            row=block.line_at(stray),
+            byte=block.offset + stray,
+            found=dialect.quote,
+            expected="quotes around whole fields, and doubled inside them",
+            remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
+        )
+    again = _row_like(block.data, header) if header else -1
+    if again >= 0:
+        raise defect_error(
+            Defect.REPEATED_HEADER,
+            "the header stands among the rows",
+            name,
+            row=block.line_at(again),
+            byte=block.offset + again,
+            expected="one header, in the first row",
+            remedy="the file is a concatenation: remove the repeated headers",
+        )
+
+
+def columns_with_leading_zeros(data: bytes, separator: str) -> npt.NDArray[np.int64]:
+    """Return the 0-based columns with a field that begins with a zero and another digit, as `00123` or `-07`.
+
+    Args:
+        data: whole rows without quotes.
+        separator: between fields.
+    """
+    codes = np.frombuffer(data, np.uint8)
+    pieces = [_leading_zeros(codes, start, ord(separator)) for start in range(0, codes.size, _PIECE)]
+    found = np.sort(np.concatenate(pieces)) if pieces else np.empty(0, np.int64)
+    if not found.size:
+        return found
+    ends = np.concatenate([[-1], np.flatnonzero((codes == _NEWLINE) | (codes == _RETURN))])
+    separators = np.flatnonzero(codes == ord(separator))
+    row_starts = ends[np.searchsorted(ends, found) - 1]
+    return np.unique(np.searchsorted(separators, found) - np.searchsorted(separators, row_starts))
+
+
+def _leading_zeros(codes: npt.NDArray[np.uint8], start: int, separator: int) -> npt.NDArray[np.int64]:
+    """Return the positions in one piece of zeros at the start of a field, after signs and blanks, before a digit."""
+    piece = codes[start : start + _PIECE]
+    begins = np.empty(piece.size, bool)
+    begins[0] = start == 0 or int(codes[start - 1]) in {separator, _NEWLINE, _RETURN}
+    np.logical_or(piece[:-1] == separator, piece[:-1] == _NEWLINE, out=begins[1:])
+    begins[1:] |= piece[:-1] == _RETURN
+    positions = np.flatnonzero(begins & (piece <= _ZERO)) + start
+    moved = positions[np.isin(codes[positions], _BEFORE_A_NUMBER)]
+    positions = positions[codes[positions] == _ZERO]
+    while moved.size:
+        moved = moved[moved + 1 < codes.size] + 1
+        positions = np.concatenate([positions, moved[codes[moved] == _ZERO]])
+        moved = moved[np.isin(codes[moved], _BEFORE_A_NUMBER)]
+    positions = positions[positions + 1 < codes.size]
+    return positions[np.isin(codes[positions + 1], _AFTER_A_ZERO)]
+
+
+def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int | None:
+    if quote not in data:
+        return None
+    codes = np.frombuffer(b"\n" + data + b"\n", np.uint8)
+    positions = np.flatnonzero(codes == quote[0])
+    edges = np.frombuffer(separator + b"\r\n" + quote, np.uint8)
+    opens = np.arange(positions.size) % 2 == 0
+    stray = positions[~np.isin(np.where(opens, codes[positions - 1], codes[positions + 1]), edges)]
+    if stray.size:
+        return int(stray[0]) - 1
+    return int(positions[-1]) - 1 if positions.size % 2 else None
+
+
+def _row_like(data: bytes, header: bytes) -> int:
+    """Return the position of a row that equals the header; -1 if there is none."""
+    if data.startswith(header) and data[len(header) : len(header) + 1] in {b"", b"\r", b"\n"}:
+        return 0
+    for before in (b"\n", b"\r"):
+        for after in (b"\n", b"\r"):
+            position = data.find(before + header + after)
+            if position >= 0:
+                return position + 1
+    return len(data) - len(header) if data.endswith((b"\n" + header, b"\r" + header)) else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """All fields of some rows with matching quotes; blank lines are not rows.
+
+    Attributes:
+        starts: 0-based byte at which each begins, quotes included, shape (fields,).
+        lengths: bytes of each, quotes included, shape (fields,).
+        columns: 0-based column of each, shape (fields,).
+    """
+
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    columns: npt.NDArray[np.int64]
+
+    def start_of_row(self, number: int) -> int:
+        """Return the byte at which a 0-based row begins."""
+        return int(self.starts[self.columns == 0][number])
+
+    def first_row_without(self, width: int) -> tuple[int, int]:
+        """Return byte and number of fields of the first row without `width` fields; byte -1 if all rows have them."""
+        begins = np.flatnonzero(self.columns == 0)
+        widths = np.diff(np.append(begins, self.columns.size))
+        others = np.flatnonzero(widths != width)
+        return (int(self.starts[begins[others[0]]]), int(widths[others[0]])) if others.size else (-1, width)
+
+    def first_longer_than(self, size: int) -> tuple[int, int] | None:
+        """Return byte and column of the first field of more bytes than `size`; None if there is none."""
+        longer = np.flatnonzero(self.lengths > size)
+        return (int(self.starts[longer[0]]), int(self.columns[longer[0]])) if longer.size else None
+
+
+def fields_of(data: bytes, separator: str, quote: str) -> Fields:
+    """Find the fields of whole rows.
+
+    Args:
+        data: the rows; the last may be cut off.
+        separator: between fields.
+        quote: around fields; separators and line ends between two quotes belong to the field.
+    """
+    codes = np.frombuffer(data, np.uint8)
+    ends = (codes == _NEWLINE) | (codes == _RETURN) | (codes == ord(separator))
+    if quote.encode() in data:
+        ends &= ~np.logical_xor.accumulate(codes == ord(quote))
+    positions = np.flatnonzero(ends)
+    closes_row = np.isin(codes[positions], (_NEWLINE, _RETURN))
+    if not closes_row.size or not closes_row[-1] or positions[-1] < len(data) - 1:
+        positions, closes_row = np.append(positions, len(data)), np.append(closes_row, True)
+    starts = np.append(0, positions[:-1] + 1)
+    begins_row = np.append(True, closes_row[:-1])
+    first = np.maximum.accumulate(np.where(begins_row, np.arange(starts.size), 0))
+    lengths = positions - starts
+    is_field = ~(begins_row & closes_row & (lengths == 0))
+    return Fields(starts[is_field], lengths[is_field], (np.arange(starts.size) - first)[is_field])
