@@ -5,30 +5,53 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_retraining
-from ml_assets.pipeline.jobs import ingest_job, retrain_job, retrain_schedule
+from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
 from ml_assets.pipeline.new_data import new_data_sensor
-from ml_assets.stages import STAGES, names_in, stages_of
+from ml_assets.stages import STAGES, alarm_checks, names_in
+
+TRIGGERS = (
+    Trigger("new_data", lambda spec: spec.automation.looks_at_source, new_data_sensor),
+    Trigger("schedule", lambda spec: spec.automation.schedule is not None, retrain_schedule),
+)
+"""Alarms start no job: a stage with `alarm` requests the learning assets by a condition."""
+
+
+def pipeline_definitions(
+    spec: PipelineSpec, stages: Sequence[Stage] = STAGES, triggers: Sequence[Trigger] = TRIGGERS
+) -> dg.Definitions:
+    """Return the assets of a pipeline, and jobs, sensors and schedules where the spec asks for automation.
+
+    Args:
+        spec: the pipeline.
+        stages: the assets that a pipeline can have.
+        triggers: what can start its jobs.
+    """
+    retrain, ingest = _jobs(spec, stages)
+    started = {each.name: ingest if each.name in spec.automation.ingest_on else retrain for each in triggers}
+    starters = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
+    return dg.Definitions(
+        assets=pipeline_assets(spec, stages),
+        jobs=[job for job in (retrain, ingest) if job is not None],
+        sensors=[each for each in starters if isinstance(each, dg.SensorDefinition)],
+        schedules=[each for each in starters if isinstance(each, dg.ScheduleDefinition)],
+    )
 
 
 def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return the assets that a pipeline has of some stages."""
-    built = [stage.build(spec, stage) for stage in stages_of(spec, stages)]
-    conditioned = with_retraining(spec, built, names_in(Phase.LEARNING, stages=stages))
+    built = [stage.build(spec, stage) for stage in stages if stage.wanted(spec)]
+    conditioned = with_retraining(spec, built, names_in(Phase.LEARNING, stages=stages), alarm_checks(stages))
     return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
 
 
-def pipeline_definitions(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> dg.Definitions:
-    """Return assets, and jobs, sensor and schedule where the spec asks for automation."""
-    automation = spec.automation
-    retrained = names_in(Phase.INGESTION, Phase.LEARNING, stages=stages)
-    retrain = retrain_job(spec, retrained) if automation.retrain_on or automation.schedule else None
-    ingest = ingest_job(spec, names_in(Phase.INGESTION, stages=stages)) if automation.ingest_on else None
-    on_arrival = ingest or retrain
-    return dg.Definitions(
-        assets=pipeline_assets(spec, stages),
-        jobs=[job for job in (retrain, ingest) if job is not None],
-        sensors=[new_data_sensor(spec, on_arrival)] if on_arrival and automation.looks_at_source else [],
-        schedules=[retrain_schedule(spec, retrain)] if retrain and automation.schedule else [],
+def _jobs(spec: PipelineSpec, stages: Sequence[Stage]) -> tuple[AssetJob | None, AssetJob | None]:
+    """Return the retraining and the ingestion job; None where nothing starts it."""
+    ingested = names_in(Phase.INGESTION, stages=stages)
+    retrained = (*ingested, *names_in(Phase.LEARNING, stages=stages))
+    return (
+        retrain_job(spec, retrained) if spec.automation.retrain_on or spec.automation.schedule else None,
+        ingest_job(spec, ingested) if spec.automation.ingest_on else None,
     )

@@ -1,12 +1,12 @@
 """Every asset of a pipeline, declared once: definitions, code versions, jobs, conditions and the demo derive from it.
 
-To add an asset, write its module in `ml_assets.assets` and its entry here; a name that `execution.timeout_minutes`
-may use is listed in `assay.specs.operations.ASSET_NAMES` too, since the specs do not know the platform.
+To add an asset, write its module in `ml_assets.assets` and its entry here. The specs do not know the platform, so that
+`assay.specs.operations` lists the names that pipeline files may use: of assets in `execution.timeout_minutes`, and of
+alarms in `automation.retrain_on`.
 """
 
 from collections.abc import Sequence
 
-from assay.specs import PipelineSpec
 from ml_assets.assets.backtest_report import build_backtest_report
 from ml_assets.assets.batch_predictions import build_batch_predictions
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
@@ -93,6 +93,7 @@ STAGES = (
         tag="monitoring",
         kinds=frozenset({"pandas"}),
         spec_parts=("task", "dataset", "model", "monitoring"),
+        alarm="drift",
         wanted=lambda spec: spec.monitoring is not None and spec.monitoring.drift is not None,
     ),
     Stage(
@@ -101,14 +102,15 @@ STAGES = (
         tag="monitoring",
         kinds=frozenset({"scikitlearn"}),
         spec_parts=("task", "dataset", "model", "evaluation", "monitoring"),
+        alarm="performance",
         wanted=lambda spec: spec.monitoring is not None and spec.monitoring.performance is not None,
     ),
 )
 
 
-def stages_of(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[Stage]:
-    """Return the stages that a pipeline has."""
-    return [stage for stage in stages if stage.wanted(spec)]
+def alarm_checks(stages: Sequence[Stage] = STAGES) -> dict[str, tuple[str, str]]:
+    """Return by the name of each alarm its asset, and the check that fails where the alarm starts."""
+    return {stage.alarm: (stage.name, stage.alarm_check) for stage in stages if stage.alarm}
 
 
 def names_in(*phases: Phase, stages: Sequence[Stage] = STAGES) -> tuple[str, ...]:

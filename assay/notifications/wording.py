@@ -112,6 +112,12 @@ def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: s
     return _notification(NotificationKind.ROLLBACK, run, title, lines, page)
 
 
+_ALARMS = {
+    NotificationKind.DRIFT: "features have drifted",
+    NotificationKind.PERFORMANCE: "the champion has lost performance",
+}
+
+
 def alarmed(run: EndedRun, kind: NotificationKind, finding: str, page: str) -> Notification:
     """Report the start of a monitoring alarm.
 
@@ -121,8 +127,7 @@ def alarmed(run: EndedRun, kind: NotificationKind, finding: str, page: str) -> N
         finding: the check's sentence.
         page: of the asset.
     """
-    what = "features have drifted" if kind is NotificationKind.DRIFT else "the champion has lost performance"
-    return _notification(kind, run, f"{run.subject}: {what}", (finding,), page)
+    return _notification(kind, run, f"{run.subject}: {_ALARMS[kind]}", (finding,), page)
 
 
 def channel_test(page: str, moment: str) -> Notification:

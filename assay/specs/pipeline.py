@@ -72,7 +72,7 @@ class PipelineSpec(Spec):
         if self.split.by == "stratified" and not self.task.is_classification:
             msg = "split by stratified needs a classification task"
             raise ValueError(msg)
-        alarms = {"drift", "performance"} & set(self.automation.retrain_on)
+        alarms = set(self.automation.retrain_on) - {"new_data"}
         if alarms and self.monitoring is None:
             msg = f"automation.retrain_on {', '.join(sorted(alarms))} needs monitoring"
             raise ValueError(msg)

@@ -11,7 +11,7 @@ from assay.data.dataset import ValidatedDataset
 from assay.monitoring.drift import DriftReport, evaluate_drift
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
+from ml_assets.pipeline.automation import when_rows_passed
 from ml_assets.pipeline.current_champion import NO_CHAMPION, current_champion, earlier_reports, training_features
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
@@ -34,9 +34,7 @@ def build_drift_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             check_of_partitions(
                 spec, "features_not_drifted", key, description="No feature drifted in enough of the latest windows."
             ),
-            check_of_partitions(
-                spec, ALARM_CHECKS["drift"][1], key, description="This window is not the first of an alarm."
-            ),
+            check_of_partitions(spec, stage.alarm_check, key, description="This window is not the first of an alarm."),
         ],
         automation_condition=when_rows_passed(spec),
         output_required=False,
@@ -52,7 +50,7 @@ def build_drift_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         require_receipt(validated_dataset, run_spec, partition_of(context))
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
-            yield from not_judged(NO_CHAMPION, "features_not_drifted", ALARM_CHECKS["drift"][1])
+            yield from not_judged(NO_CHAMPION, "features_not_drifted", stage.alarm_check)
             return
         report = evaluate_drift(
             validated_dataset.table,
@@ -65,7 +63,7 @@ def build_drift_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         )
         yield dg.Output(report, metadata=drift_metadata(report))
         yield (state := check_of_drift(report))
-        yield check_of_beginning(ALARM_CHECKS["drift"][1], state, begins=report.alarm_start)
+        yield check_of_beginning(stage.alarm_check, state, begins=report.alarm_start)
 
     return drift_report
 

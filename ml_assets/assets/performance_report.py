@@ -12,7 +12,7 @@ from assay.learning.splitting import labelled_rows
 from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.automation import ALARM_CHECKS, when_rows_passed
+from ml_assets.pipeline.automation import when_rows_passed
 from ml_assets.pipeline.current_champion import NO_CHAMPION, current_champion, earlier_reports
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
@@ -38,9 +38,7 @@ def build_performance_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefin
                 key,
                 description="The champion has not lost more than monitoring.performance.max_loss.",
             ),
-            check_of_partitions(
-                spec, ALARM_CHECKS["performance"][1], key, description="This window is not the first of an alarm."
-            ),
+            check_of_partitions(spec, stage.alarm_check, key, description="This window is not the first of an alarm."),
         ],
         automation_condition=when_rows_passed(spec),
         output_required=False,
@@ -56,7 +54,7 @@ def build_performance_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefin
         require_receipt(validated_dataset, run_spec, partition_of(context))
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
-            yield from not_judged(NO_CHAMPION, "performance_held", ALARM_CHECKS["performance"][1])
+            yield from not_judged(NO_CHAMPION, "performance_held", stage.alarm_check)
             return
         report = evaluate_performance(
             champion,
@@ -68,7 +66,7 @@ def build_performance_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefin
         )
         yield dg.Output(report, metadata=performance_metadata(report))
         yield (state := check_of_performance(report))
-        yield check_of_beginning(ALARM_CHECKS["performance"][1], state, begins=report.alarm_start)
+        yield check_of_beginning(stage.alarm_check, state, begins=report.alarm_start)
 
     return performance_report
 

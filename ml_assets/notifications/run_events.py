@@ -24,8 +24,8 @@ from assay.notifications.wording import (
     run_failed,
 )
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
-from ml_assets.pipeline.automation import ALARM_CHECKS
 from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
+from ml_assets.stages import alarm_checks
 from ml_assets.step_errors import error_chain, root_error
 
 
@@ -47,7 +47,7 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 
 GATED = "validated_dataset"
 # the checks that fail where an alarm begins: an alarm that goes on is no new event
-ALARMS = {check: NotificationKind(name) for name, (_, check) in ALARM_CHECKS.items()}
+ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()}
 _CHAMPION_WORDS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}

@@ -52,6 +52,7 @@ class Stage:
         phase: which jobs make it.
         wanted: whether a pipeline has it.
         pooled: whether its step takes a slot of the pipeline's concurrency pool.
+        alarm: name in `automation.retrain_on` of the alarm that it raises.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Stage:
     phase: Phase = Phase.AFTER
     wanted: Callable[[PipelineSpec], bool] = _always
     pooled: bool = False
+    alarm: str = ""
+
+    @property
+    def alarm_check(self) -> str:
+        """Name of the check that fails in the first window of the stage's alarm, and in no other."""
+        return f"no_{self.alarm}_alarm_begins"
 
     def code_version(self, spec: PipelineSpec) -> str:
         """Return 16 hex digits over the asset's parts of the spec, the package version and the lock file."""

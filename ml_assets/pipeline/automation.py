@@ -1,12 +1,14 @@
-"""What starts inside the graph by itself: predictions, reports of monitoring, and training after an alarm.
+"""Automation conditions: when predictions and reports are made, and when an alarm retrains.
 
-All of it is declared as conditions, which Dagster's daemon evaluates over events. Every condition starts from an event
-and remembers that it was answered, so that a state that lasts starts nothing again. An alarm is such an event through a
-check that fails in one window only, the first of the alarm (`ALARM_CHECKS`): windows in which the alarm merely goes on
-pass it, and so does the first window of a new champion. Nothing starts on data whose blocking checks have not passed.
+Dagster's daemon evaluates the conditions over events. They are edge-triggered: each event is handled once, and a
+persisting state does not trigger again. An alarm is an event because its check fails in one window only, the first of
+the alarm; later windows of the alarm pass it, and so does the first window of a new champion. Nothing is requested for
+rows whose blocking checks have not passed.
 """
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -15,12 +17,9 @@ from assay.specs import PipelineSpec
 from ml_assets.pipeline.run_context import asset_key
 
 Condition: TypeAlias = dg.AutomationCondition[Any]
+AlarmChecks: TypeAlias = Mapping[str, tuple[str, str]]
+"""By the name of an alarm in `automation.retrain_on`: the asset, and its check that fails where the alarm starts."""
 
-ALARM_CHECKS = {
-    "drift": ("drift_report", "no_drift_alarm_begins"),
-    "performance": ("performance_report", "no_performance_alarm_begins"),
-}
-"""By the name of the alarm in `automation.retrain_on`: the asset, and the check that fails where an alarm begins."""
 _PASSED: Condition = dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
 
 
@@ -33,19 +32,24 @@ def when_champion_or_rows_changed(spec: PipelineSpec) -> Condition:
     ).allow(beats)
     new_champion = dg.AutomationCondition.asset_matches(champion, promoted).with_label("new champion")
     rolled_back = dg.AutomationCondition.asset_matches(rollbacks_key(spec.name), dg.AutomationCondition.newly_updated())
-    return _settled(spec, new_champion | rolled_back.with_label("champion rolled back") | _new_rows(spec))
+    return _once(spec, new_champion | rolled_back.with_label("champion rolled back") | _new_rows(spec))
+
+
+def when_rows_passed(spec: PipelineSpec) -> Condition:
+    """Return when a monitoring report is made: once for each version of validated rows, after its run."""
+    return _once(spec, _new_rows(spec))
 
 
 def rollbacks_key(pipeline: str) -> dg.AssetKey:
-    """Return the key below which roll-backs are recorded; no `<pipeline>/*` holds it, as no run can make one."""
+    """Return the key under which roll-backs are recorded; `<pipeline>/*` does not select it, as no run can make it."""
     return dg.AssetKey(["champion_rollbacks", pipeline])
 
 
 def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
-    """Return the asset that stands for the roll-backs of a champion whose predictions follow it.
+    """Return the asset that records the roll-backs of a champion, for conditions that depend on them.
 
-    `champion_model` keeps the record of its last decision: a roll-back is none of its versions, and conditions see
-    no observations.
+    A roll-back is no version of `champion_model`, which keeps the record of its last decision, and conditions do not
+    see observations.
     """
     return dg.AssetSpec(
         rollbacks_key(spec.name),
@@ -55,26 +59,22 @@ def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
     )
 
 
-def when_rows_passed(spec: PipelineSpec) -> Condition:
-    """Return when a report of monitoring is made: once for each version of validated rows, after its run."""
-    return _settled(spec, _new_rows(spec))
-
-
 def with_retraining(
-    spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str]
+    spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str], alarms: AlarmChecks
 ) -> list[dg.AssetsDefinition]:
-    """Return the assets with conditions on the learning ones, that train once where an alarm begins.
+    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts.
 
     Args:
-        spec: the pipeline; `automation.retrain_on` names the alarms.
-        assets: its assets; others than the learning ones stay as they are.
+        spec: the pipeline.
+        assets: its assets.
         learning: names of the assets that an alarm retrains, upstream first.
+        alarms: the alarms that exist.
     """
-    alarms = [name for name in spec.automation.retrain_on if name in ALARM_CHECKS]
-    if not alarms:
+    checks = [alarms[name] for name in spec.automation.retrain_on if name in alarms]
+    if not checks:
         return assets
     first, *later = keys = [asset_key(spec, name) for name in learning]
-    conditions = {first: _alarm_begins(spec, alarms)} | dict.fromkeys(later, _with_upstream(keys))
+    conditions = {first: _alarm_starts(spec, checks)} | dict.fromkeys(later, _with_upstream(keys))
     return [
         each.map_asset_specs(
             lambda one: one.replace_attributes(automation_condition=conditions.get(one.key, one.automation_condition))
@@ -90,6 +90,24 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     )
 
 
+def _once(spec: PipelineSpec, event: Condition) -> Condition:
+    """Return the condition that handles an event once: its rows have passed, and no run may still change its inputs."""
+    busy = _any_of(
+        dg.AutomationCondition.asset_matches(asset_key(spec, name), dg.AutomationCondition.in_progress())
+        for name in ("validated_dataset", "champion_model")
+    )
+    passed = dg.AutomationCondition.asset_matches(asset_key(spec, "validated_dataset"), _PASSED)
+    return (
+        _unhandled(event) & passed.with_label("blocking checks passed") & ~busy & ~dg.AutomationCondition.in_progress()
+    )
+
+
+def _unhandled(event: Condition) -> Condition:
+    # `since_last_handled` loses an event between a request and the next evaluation, and one during the requested run
+    handled = dg.AutomationCondition.newly_requested() & ~event
+    return event.since(handled | dg.AutomationCondition.initial_evaluation())
+
+
 def _new_rows(spec: PipelineSpec) -> Condition:
     validated = asset_key(spec, "validated_dataset")
     return dg.AutomationCondition.asset_matches(validated, dg.AutomationCondition.data_version_changed()).with_label(
@@ -97,43 +115,12 @@ def _new_rows(spec: PipelineSpec) -> Condition:
     )
 
 
-def _settled(spec: PipelineSpec, event: Condition) -> Condition:
-    """Return the event, once its rows have passed and no run is under way that may yet change rows or champion."""
-    busy = [
-        dg.AutomationCondition.asset_matches(asset_key(spec, name), dg.AutomationCondition.in_progress())
-        for name in ("validated_dataset", "champion_model")
-    ]
-    return (
-        _unanswered(event)
-        & _blocking_checks_passed(spec)
-        & ~(busy[0] | busy[1])
-        & ~dg.AutomationCondition.in_progress()
-    )
+def _alarm_starts(spec: PipelineSpec, checks: Iterable[tuple[str, str]]) -> Condition:
+    whole_window_passed = ~dg.AutomationCondition.asset_matches(asset_key(spec, "validated_dataset"), ~_PASSED)
+    return _once(spec, _any_of(_newly_failed(spec, *each) for each in checks)) & whole_window_passed
 
 
-def _unanswered(event: Condition) -> Condition:
-    # `since_last_handled` forgets an event between a request and the tick after it, and one during the requested run
-    answered = dg.AutomationCondition.newly_requested() & ~event
-    return event.since(answered | dg.AutomationCondition.initial_evaluation())
-
-
-def _blocking_checks_passed(spec: PipelineSpec) -> Condition:
-    return dg.AutomationCondition.asset_matches(asset_key(spec, "validated_dataset"), _PASSED).with_label(
-        "blocking checks passed"
-    )
-
-
-def _whole_window_passed(spec: PipelineSpec) -> Condition:
-    return ~dg.AutomationCondition.asset_matches(asset_key(spec, "validated_dataset"), ~_PASSED)
-
-
-def _alarm_begins(spec: PipelineSpec, alarms: Sequence[str]) -> Condition:
-    begins = [_fails_newly(spec, *ALARM_CHECKS[name]) for name in alarms]
-    any_begins = begins[0] if len(begins) == 1 else begins[0] | begins[1]
-    return _settled(spec, any_begins) & _whole_window_passed(spec)
-
-
-def _fails_newly(spec: PipelineSpec, asset: str, check: str) -> Condition:
+def _newly_failed(spec: PipelineSpec, asset: str, check: str) -> Condition:
     key = asset_key(spec, asset)
     only = dg.AssetSelection.checks(dg.AssetCheckKey(key, check))
     return dg.AutomationCondition.asset_matches(
@@ -144,3 +131,7 @@ def _fails_newly(spec: PipelineSpec, asset: str, check: str) -> Condition:
 def _with_upstream(learning: Sequence[dg.AssetKey]) -> Condition:
     own = dg.AssetSelection.assets(*learning)
     return dg.AutomationCondition.any_deps_match(dg.AutomationCondition.will_be_requested()).allow(own)
+
+
+def _any_of(conditions: Iterable[Condition]) -> Condition:
+    return reduce(operator.or_, conditions)

@@ -1,9 +1,8 @@
-"""The jobs that sensors and schedules start: one pipeline from source to promotion, or to validated rows alone.
+"""The jobs of a pipeline, and the triggers that start them."""
 
-Schedules that retrain at fixed times.
-"""
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import dagster as dg
 
@@ -11,6 +10,23 @@ from assay.specs import PipelineSpec
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
+
+Starter: TypeAlias = dg.SensorDefinition | dg.ScheduleDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What starts a job of a pipeline without a person.
+
+    Attributes:
+        name: in `automation.ingest_on` it starts the ingestion job, otherwise the retraining job.
+        wanted: whether a pipeline has it.
+        build: builds the sensor or schedule that starts the job.
+    """
+
+    name: str
+    wanted: Callable[[PipelineSpec], bool]
+    build: Callable[[PipelineSpec, AssetJob], Starter]
 
 
 def retrain_job(spec: PipelineSpec, assets: Sequence[str]) -> AssetJob:
@@ -23,19 +39,8 @@ def ingest_job(spec: PipelineSpec, assets: Sequence[str]) -> AssetJob:
     return _job(spec, "ingest_job", assets, f"From the source to the validated rows of {spec.name}; trains nothing.")
 
 
-def _job(spec: PipelineSpec, name: str, assets: Sequence[str], described: str) -> AssetJob:
-    return dg.define_asset_job(
-        f"{spec.name}_{name}",
-        # what follows from a champion or from rows is made by conditions, once the run is over
-        selection=dg.AssetSelection.assets(*(asset_key(spec, asset) for asset in assets)),
-        partitions_def=partitions_of(spec),
-        description=described,
-        tags={"pipeline": spec.name},
-    )
-
-
 def retrain_schedule(spec: PipelineSpec, job: AssetJob) -> dg.ScheduleDefinition:
-    """Return `<pipeline>_retrain_schedule`; with time partitions it asks for the newest finished one."""
+    """Return `<pipeline>_retrain_schedule`, which requests the newest finished time partition."""
     partitions = partitions_of(spec)
 
     @dg.schedule(
@@ -54,3 +59,14 @@ def retrain_schedule(spec: PipelineSpec, job: AssetJob) -> dg.ScheduleDefinition
         return dg.RunRequest(partition_key=newest)
 
     return retrain
+
+
+def _job(spec: PipelineSpec, name: str, assets: Sequence[str], description: str) -> AssetJob:
+    return dg.define_asset_job(
+        f"{spec.name}_{name}",
+        # conditions make what depends on a champion or on rows, after the run
+        selection=dg.AssetSelection.assets(*(asset_key(spec, asset) for asset in assets)),
+        partitions_def=partitions_of(spec),
+        description=description,
+        tags={"pipeline": spec.name},
+    )

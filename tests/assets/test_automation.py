@@ -1,4 +1,4 @@
-"""Conditions inside the graph, on stand-ins for a pipeline's assets: what is requested in a row of ticks."""
+"""Conditions inside the graph, on stand-ins for a pipeline's assets: what is requested in successive evaluations."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ import pytest
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.automation import (
-    ALARM_CHECKS,
     automation_sensor,
     rollbacks_key,
     rollbacks_of,
@@ -18,8 +17,9 @@ from ml_assets.pipeline.automation import (
     with_retraining,
 )
 from ml_assets.pipeline.partitions import check_of_partitions, partitions_of, window_mapping
-from ml_assets.stages import names_in
+from ml_assets.stages import alarm_checks, names_in
 
+ALARMS = alarm_checks() | {"toy": ("toy_report", "no_toy_alarm_begins")}
 LEARNING = sorted(names_in(Phase.LEARNING))
 WHOLE = {"source": "in/*.csv", "target": "y"}
 MONTHLY = WHOLE | {"partitions": {"by": "month", "column": "day", "start": "2021-01", "end": "2021-07"}}
@@ -33,11 +33,12 @@ UPSTREAM = {
     "batch_predictions": ["validated_dataset", "champion_model"],
     "drift_report": ["validated_dataset"],
     "performance_report": ["validated_dataset"],
+    "toy_report": ["validated_dataset"],
 }
 CHECKS = {
     "validated_dataset": {"min_rows": True},
     "champion_model": {"beats_champion": False},
-    **{asset: {check: False, "holds": False} for asset, check in ALARM_CHECKS.values()},
+    **{asset: {check: False, "holds": False} for asset, check in ALARMS.values()},
 }
 
 
@@ -50,11 +51,15 @@ def spec_of(dataset, **parts):
         "monitoring": {"performance": {"max_loss": 0.1}},
         "automation": {"retrain_on": ["drift", "performance"]},
     }
-    return PipelineSpec.model_validate_json(json.dumps(document | parts))
+    spec = PipelineSpec.model_validate_json(json.dumps(document | parts))
+    if parts:
+        return spec
+    alarms = spec.automation.model_copy(update={"retrain_on": tuple(ALARMS)})  # the toy is no name of a pipeline file
+    return spec.model_copy(update={"automation": alarms})
 
 
 def stand_in(spec, name, made=None):
-    """An asset with the place in the graph, the partitions and the checks of the real one; makes what it is told."""
+    """An asset with the place in the graph, the partitions and the checks of the real one; makes the given version and check results."""
     key = dg.AssetKey([spec.name, name])
     conditions = {
         "batch_predictions": when_champion_or_rows_changed,
@@ -91,6 +96,10 @@ def _severity(name, check):
     return dg.AssetCheckSeverity.ERROR if CHECKS[name][check] else dg.AssetCheckSeverity.WARN
 
 
+def conditioned(spec):
+    return with_retraining(spec, [stand_in(spec, name) for name in UPSTREAM], names_in(Phase.LEARNING), ALARMS)
+
+
 @dataclass
 class World:
     spec: PipelineSpec
@@ -101,14 +110,14 @@ class World:
 
     @property
     def definitions(self):
-        assets = with_retraining(self.spec, [stand_in(self.spec, name) for name in UPSTREAM], names_in(Phase.LEARNING))
+        assets = conditioned(self.spec)
         return dg.Definitions(assets=[*assets, rollbacks_of(self.spec)])
 
     def rolled_back(self):
         """Record a roll-back, as the job does."""
         self.instance.report_runless_asset_event(dg.AssetMaterialization(rollbacks_key("p")))
 
-    def tick(self):
+    def evaluate(self):
         """Return what is requested, as `name` or `name@partition`."""
         result = dg.evaluate_automation_conditions(defs=self.definitions, instance=self.instance, cursor=self.cursor)
         self.cursor = result.cursor
@@ -133,7 +142,7 @@ class World:
 def world(request):
     with dg.DagsterInstance.ephemeral() as instance:
         one = World(spec_of(request.param), instance, partition="2021-03" if request.param is MONTHLY else None)
-        one.tick()
+        one.evaluate()
         yield one
 
 
@@ -149,115 +158,115 @@ REPORTS = ("drift_report", "performance_report")
 def test_one_promotion_makes_one_run_of_predictions(world):
     world.made("champion_model", world.partition, beats_champion=True)
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert world.tick() == at(world, "batch_predictions", *REPORTS)
-    assert [world.tick() for _ in range(4)] == [[]] * 4
+    assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
+    assert [world.evaluate() for _ in range(4)] == [[]] * 4
     world.made("champion_model", world.partition, beats_champion=True)
-    assert world.tick() == at(world, "batch_predictions")
-    assert [world.tick() for _ in range(4)] == [[]] * 4
+    assert world.evaluate() == at(world, "batch_predictions")
+    assert [world.evaluate() for _ in range(4)] == [[]] * 4
 
 
 def test_one_roll_back_makes_one_run_of_predictions(world):
     world.made("champion_model", world.partition, beats_champion=True)
     world.made("validated_dataset", world.partition, min_rows=True)
-    world.tick()
+    world.evaluate()
     world.rolled_back()
-    assert world.tick() == ["batch_predictions"]
-    assert [world.tick() for _ in range(4)] == [[]] * 4
+    assert world.evaluate() == ["batch_predictions"]
+    assert [world.evaluate() for _ in range(4)] == [[]] * 4
     world.rolled_back()
-    assert world.tick() == ["batch_predictions"]
-    assert [world.tick() for _ in range(4)] == [[]] * 4
+    assert world.evaluate() == ["batch_predictions"]
+    assert [world.evaluate() for _ in range(4)] == [[]] * 4
 
 
 def test_predictions_after_a_roll_back_wait_for_rows_that_passed(world):
     world.made("validated_dataset", world.partition, min_rows=False)
     world.rolled_back()
-    assert [world.tick() for _ in range(2)] == [[]] * 2
+    assert [world.evaluate() for _ in range(2)] == [[]] * 2
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert "batch_predictions" in world.tick()
+    assert "batch_predictions" in world.evaluate()
 
 
 def test_a_champion_that_was_kept_makes_no_predictions(world):
     world.made("champion_model", world.partition, beats_champion=True)
     world.made("validated_dataset", world.partition, min_rows=True)
-    world.tick()
+    world.evaluate()
     world.made("champion_model", world.partition, beats_champion=False)
-    assert [world.tick() for _ in range(3)] == [[]] * 3
+    assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
 def test_the_same_rows_again_start_nothing(world):
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert world.tick() == at(world, "batch_predictions", *REPORTS)
+    assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
     world.made("validated_dataset", world.partition, same=True, min_rows=True)
-    assert [world.tick() for _ in range(3)] == [[]] * 3
+    assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
 def test_a_failed_blocking_check_holds_everything_back(world):
     world.made("champion_model", world.partition, beats_champion=True)
     world.made("validated_dataset", world.partition, min_rows=False)
     world.made("drift_report", world.partition, no_drift_alarm_begins=False, holds=False)
-    assert [world.tick() for _ in range(3)] == [[]] * 3
+    assert [world.evaluate() for _ in range(3)] == [[]] * 3
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert set(at(world, "batch_predictions", *REPORTS)) <= set(world.tick())
+    assert set(at(world, "batch_predictions", *REPORTS)) <= set(world.evaluate())
 
 
-@pytest.mark.parametrize("alarm", sorted(ALARM_CHECKS))
-def test_where_an_alarm_begins_the_learning_assets_run_once(world, alarm):
-    asset, check = ALARM_CHECKS[alarm]
+@pytest.mark.parametrize("alarm", sorted(ALARMS))
+def test_where_an_alarm_starts_the_learning_assets_run_once(world, alarm):
+    asset, check = ALARMS[alarm]
     for month in ("2021-01", "2021-02", "2021-03") if world.partition else (None,):
         world.made("validated_dataset", month, min_rows=True)
-    world.tick()
+    world.evaluate()
     world.made(asset, world.partition, **{check: True, "holds": False})
-    assert world.tick() == []
+    assert world.evaluate() == []
     world.made(asset, world.partition, **{check: False, "holds": False})
-    assert world.tick() == at(world, *LEARNING)
-    assert [world.tick() for _ in range(4)] == [[]] * 4
+    assert world.evaluate() == at(world, *LEARNING)
+    assert [world.evaluate() for _ in range(4)] == [[]] * 4
     world.made(asset, world.partition, **{check: False, "holds": False})
-    assert [world.tick() for _ in range(2)] == [[]] * 2, "the same window again is the same alarm"
+    assert [world.evaluate() for _ in range(2)] == [[]] * 2, "the same window again is the same alarm"
     world.made(asset, world.partition, **{check: True, "holds": False})
-    assert world.tick() == []
+    assert world.evaluate() == []
     world.made(asset, world.partition, **{check: False, "holds": False})
-    assert world.tick() == at(world, *LEARNING), "an alarm that ended is armed again"
+    assert world.evaluate() == at(world, *LEARNING), "an alarm that ended is armed again"
 
 
 def test_an_alarm_that_is_not_asked_for_trains_nothing():
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(spec_of(WHOLE, automation={"retrain_on": ["drift"]}), instance)
-        world.tick()
+        world.evaluate()
         world.made("validated_dataset", min_rows=True)
-        world.tick()
+        world.evaluate()
         world.made("performance_report", no_performance_alarm_begins=False, holds=False)
-        assert world.tick() == []
+        assert world.evaluate() == []
 
 
-def test_alarms_of_the_past_are_not_answered_when_the_automation_is_switched_on():
+def test_past_alarms_are_not_handled_when_the_automation_is_switched_on():
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(spec_of(WHOLE), instance)
         world.made("validated_dataset", min_rows=True)
         world.made("champion_model", beats_champion=True)
         world.made("drift_report", no_drift_alarm_begins=False, holds=False)
-        assert [world.tick() for _ in range(3)] == [[]] * 3
+        assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
 def test_rows_right_after_a_request_are_not_lost(world):
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert world.tick() == at(world, "batch_predictions", *REPORTS)
+    assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert world.tick() == at(world, "batch_predictions", *REPORTS)
-    assert world.tick() == []
+    assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
+    assert world.evaluate() == []
 
 
 def test_champion_right_after_a_request_is_not_lost(world):
     world.made("validated_dataset", world.partition, min_rows=True)
-    assert world.tick() == at(world, "batch_predictions", *REPORTS)
+    assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
     world.made("champion_model", world.partition, beats_champion=True)
-    assert world.tick() == at(world, "batch_predictions")
-    assert world.tick() == []
+    assert world.evaluate() == at(world, "batch_predictions")
+    assert world.evaluate() == []
 
 
 def test_the_daemon_can_evaluate_every_condition():
-    """Conditions of classes of our own would need the code server, which looks at 500 assets at most."""
+    """Conditions of our own classes would need the code server, which evaluates 500 assets at most."""
     spec = spec_of(WHOLE)
-    assets = with_retraining(spec, [stand_in(spec, name) for name in UPSTREAM], names_in(Phase.LEARNING))
+    assets = conditioned(spec)
     conditions = [one.automation_condition for asset in assets for one in asset.specs if one.automation_condition]
     assert len(conditions) == 7
     assert all(condition.is_serializable for condition in conditions)
@@ -267,11 +276,11 @@ def test_the_daemon_can_evaluate_every_condition():
 def test_a_refused_partition_of_the_window_holds_training_back():
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(spec_of(MONTHLY), instance)
-        world.tick()
+        world.evaluate()
         for month, passed in (("2021-01", True), ("2021-02", False), ("2021-03", True)):
             world.made("validated_dataset", month, min_rows=passed)
-        world.tick()
+        world.evaluate()
         world.made("drift_report", "2021-03", no_drift_alarm_begins=False, holds=False)
-        assert [world.tick() for _ in range(2)] == [[]] * 2
+        assert [world.evaluate() for _ in range(2)] == [[]] * 2
         world.made("validated_dataset", "2021-02", min_rows=True)
-        assert set(LEARNING) <= {name.split("@")[0] for name in world.tick()}
+        assert set(LEARNING) <= {name.split("@")[0] for name in world.evaluate()}

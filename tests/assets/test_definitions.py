@@ -9,11 +9,12 @@ from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
 from definitions import build_definitions
 from ml_assets.execution import executor_for
-from ml_assets.factory import pipeline_definitions
+from ml_assets.factory import TRIGGERS, pipeline_definitions
 from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
+from ml_assets.pipeline.jobs import Trigger
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.resource_wiring import resources_for
-from ml_assets.stages import STAGES
+from ml_assets.stages import STAGES, alarm_checks
 from resources.settings import Settings
 
 
@@ -110,7 +111,9 @@ def toy(spec, stage):
 def test_an_entry_declares_an_asset(bank):
     from assay.specs.loading import parse_pipeline
 
-    stage = Stage("toy_report", toy, "toys", frozenset({"pandas"}), ("tuning",), Phase.LEARNING, pooled=True)
+    stage = Stage(
+        "toy_report", toy, "toys", frozenset({"pandas"}), ("tuning",), Phase.LEARNING, pooled=True, alarm="toy"
+    )
     text = BANK.format(source="a.csv") + "automation: {schedule: '0 6 * * 0'}\n"
     key = dg.AssetKey(["bank", "toy_report"])
 
@@ -126,6 +129,20 @@ def test_an_entry_declares_an_asset(bank):
     assert graph.get(key).pools == {"training"}
     changed, _ = graph_of(text.replace("n_trials: 3", "n_trials: 4"))
     assert graph.get(key).code_version != changed.get(key).code_version
+    assert alarm_checks((stage,)) == {"toy": ("toy_report", "no_toy_alarm_begins")}
+
+
+def test_an_entry_declares_a_trigger(bank):
+    from assay.specs.loading import parse_pipeline
+
+    def toy_schedule(spec, job):
+        return dg.ScheduleDefinition(f"{spec.name}_toy_schedule", job=job, cron_schedule="0 0 1 1 *")
+
+    spec = parse_pipeline(BANK.format(source="a.csv") + "automation: {schedule: '0 6 * * 0'}\n", where="x")
+    definitions = pipeline_definitions(spec, triggers=(*TRIGGERS, Trigger("toy", lambda _: True, toy_schedule)))
+    assert {each.name: each.job_name for each in definitions.schedules} == dict.fromkeys(
+        ["bank_retrain_schedule", "bank_toy_schedule"], "bank_retrain_job"
+    )
 
 
 def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
