@@ -76,7 +76,7 @@ def detected_format(name: str, path: Path | None = None, *, where: str = "") -> 
         return found
     endings = [ending for entry in known_formats() for ending in entry.endings]
     raise UnsupportedFormatError(
-        "the format cannot be told from the name",
+        "the name does not say the format",
         where=where or name,
         expected=f"a name ending in {', '.join(endings)}, or one of these with {' or '.join(COMPRESSED)}",
         remedy="set dataset.format (or the run parameter data_format)",

@@ -73,9 +73,9 @@ def _crash(error: Exception) -> str:
     """Return type and place in the code of an unforeseen error, without its message, which may quote the data."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "reading" in Path(frame.filename).parts] or frames
-    places = dict.fromkeys(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in (frames[-1], own[-1]))
+    positions = dict.fromkeys(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in (frames[-1], own[-1]))
     reason = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, ImportError) else ""
-    return f"{type(error).__name__} {reason or ''}".strip() + f" in {', called from '.join(places)}"
+    return f"{type(error).__name__} {reason or ''}".strip() + f" in {', called from '.join(positions)}"
 
 
 def confine_this_process(confinement: Confinement) -> None:

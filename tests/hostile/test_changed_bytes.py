@@ -1,6 +1,6 @@
 """Bytes that are changed at random: the same data, or a typed refusal; never other data, never another exception.
 
-Only formats with checksums over all of their data are held to that.
+Only formats with checksums over all of their data can promise that.
 """
 
 import random
@@ -39,12 +39,12 @@ def answer(folder, draw, ending):
 def changed(content, draw):
     content = bytearray(content)
     for _ in range(draw.choice([1, 1, 1, 3])):
-        place = draw.randrange(len(content))
+        position = draw.randrange(len(content))
         how = draw.randrange(3)
         if how == 0:
-            content[place] ^= 1 << draw.randrange(8)
+            content[position] ^= 1 << draw.randrange(8)
         elif how == 1:
-            del content[place : place + draw.randrange(1, 20)]
+            del content[position : position + draw.randrange(1, 20)]
         else:
-            content[place:place] = draw.randbytes(draw.randrange(1, 8))
+            content[position:position] = draw.randbytes(draw.randrange(1, 8))
     return bytes(content)

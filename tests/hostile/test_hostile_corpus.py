@@ -1,4 +1,4 @@
-"""The corpus itself: nothing that Assay can say of a file is without a case, and the page tells what is tested."""
+"""The corpus itself: every defect and code has a case, and the page is up to date."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Every file of the corpus of hostile files gives exact data or a typed refusal with its place."""
+"""Every file of the corpus of hostile files gives exact data or a typed error with its location."""
 
 import resource
 from itertools import cycle

@@ -88,7 +88,7 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: st
     several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
     raise defect_error(
         Defect.WRONG_DELIMITER,
-        "the delimiter cannot be told",
+        "the delimiter is ambiguous",
         name,
         found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",

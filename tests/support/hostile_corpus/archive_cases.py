@@ -1,7 +1,4 @@
-"""Compressed files: damaged, ambiguous, encrypted, lying about their sizes, or far larger inside.
-
-Does not belong here: what is wrong with the text inside.
-"""
+"""Compressed files: damaged, ambiguous, encrypted, with wrong sizes, or far larger inside."""
 
 import gzip
 import io
@@ -10,7 +7,7 @@ import zipfile
 import zlib
 
 import pyarrow as pa
-from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, exact, malformed
+from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, defect, exact
 
 from assay.reading.batches import ReadOptions
 from assay.reading.defects import Defect
@@ -46,7 +43,7 @@ def _zip_of_link() -> bytes:
 
 
 def zip_declaring(packed: bytes, size: int, name: str = "rows.csv", crc: int = 0, flags: int = 0) -> bytes:
-    """Return an archive of one deflated member that says what it is told to of itself."""
+    """Return an archive of one deflated member with the given declarations of itself."""
     fields = struct.pack("<HHHHHIIIHH", 20, flags, 8, 0, 0x21, crc, len(packed), size, len(name.encode()), 0)
     local = b"PK\x03\x04" + fields + name.encode() + packed
     central = b"PK\x01\x02" + struct.pack("<H", 20) + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name.encode()
@@ -63,8 +60,8 @@ def _gzip(level: int = 9) -> bytes:
     return gzip.compress(ROWS, level, mtime=0)
 
 
-def _flipped(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+def _flipped(content: bytes, number: int) -> bytes:
+    return content[:number] + bytes([content[number] ^ 1]) + content[number + 1 :]
 
 
 def _zstd(content: bytes) -> bytes:
@@ -88,10 +85,10 @@ def _packed(
     return HostileCase(name, filename, content, expected, ReadOptions(member=member), confined)
 
 
-_UNREADABLE = malformed(Defect.UNREADABLE)
-_CHANGED = malformed(Defect.CHECKSUM_MISMATCH)
-_TOO_LARGE = malformed(Defect.TOO_LARGE)
-_AMBIGUOUS = malformed(Defect.ARCHIVE_AMBIGUOUS)
+_UNREADABLE = defect(Defect.UNREADABLE)
+_CHANGED = defect(Defect.CHECKSUM_MISMATCH)
+_TOO_LARGE = defect(Defect.TOO_LARGE)
+_AMBIGUOUS = defect(Defect.ARCHIVE_AMBIGUOUS)
 
 GZIP = [
     _packed("gzip", "rows.csv.gz", _gzip(), TABLE),
@@ -123,7 +120,7 @@ GZIP = [
 
 ZIP = [
     _packed("zip of one file", "rows.csv.zip", zip_of(("rows.csv", ROWS)), TABLE),
-    _packed("zip whose name does not tell the format", "rows.zip", zip_of(("rows.csv", ROWS)), TABLE),
+    _packed("zip whose name does not say the format", "rows.zip", zip_of(("rows.csv", ROWS)), TABLE),
     _packed("zip of two files, none named", "rows.zip", zip_of(("a.csv", ROWS), ("b.csv", b"c\n1\n")), _AMBIGUOUS),
     _packed(
         "zip of two files, one named", "rows.zip", zip_of(("a.csv", b"c\n1\n"), ("in/b.csv", ROWS)), TABLE, "b.csv"
@@ -141,7 +138,7 @@ ZIP = [
     ),
     _packed("zip of nothing", "rows.zip", zip_of(), _AMBIGUOUS),
     _packed("zip of a folder only", "rows.zip", zip_of(("folder/", b"")), _AMBIGUOUS),
-    _packed("zip of a symbolic link", "rows.zip", _zip_of_link(), malformed(Defect.UNREADABLE)),
+    _packed("zip of a symbolic link", "rows.zip", _zip_of_link(), defect(Defect.UNREADABLE)),
     _packed("zip of an empty file", "rows.zip", zip_of(("rows.csv", b"")), EMPTY),
     _packed("zip of a file that climbs out of its folder", "rows.zip", zip_of(("../evil.csv", ROWS)), TABLE),
     _packed("zip of a file with a root", "rows.zip", zip_of(("/etc/evil.csv", ROWS)), TABLE),
@@ -149,7 +146,7 @@ ZIP = [
         "zip with a password",
         "rows.zip",
         zip_declaring(b"0123456789ab" + _deflated(ROWS), len(ROWS), flags=1),
-        malformed(Defect.ENCRYPTED),
+        defect(Defect.ENCRYPTED),
     ),
     _packed(
         "zip that declares too few bytes",

@@ -1,7 +1,4 @@
-"""What a case of the corpus is: how its file is made, and the one answer that is right.
-
-Does not belong here: the cases themselves.
-"""
+"""What a case of the corpus is: how its file is made, and the one answer that is right."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,7 +20,7 @@ class Exact:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A typed refusal; what of the place is given must be told."""
+    """A typed error; the parts of its location that are given must match."""
 
     code: str
     defect: Defect | None = None
@@ -45,7 +42,7 @@ class HostileCase:
         content: its bytes; None is a file that does not exist.
         expected: the answer.
         options: how it is read.
-        confined: whether it is only ever read in a child, since it is meant to exhaust memory or time.
+        confined: whether it is only ever read in a child, since it exhausts memory or time.
         limits: of that child.
     """
 
@@ -72,8 +69,8 @@ def exact(columns: Mapping[str, Any] | Callable[[], pa.Table] | None = None, /, 
     return Exact(lambda: pa.table({name: _array(values) for name, values in given.items()}))
 
 
-def malformed(defect: Defect, *, row: int | None = None, column: str = "", byte: int | None = None) -> Refused:
-    """Return the refusal of bytes."""
+def defect(defect: Defect, *, row: int | None = None, column: str = "", byte: int | None = None) -> Refused:
+    """Return the expected error for bytes with a defect."""
     return Refused("data_malformed", defect, row, column, byte)
 
 

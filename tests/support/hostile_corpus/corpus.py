@@ -1,7 +1,4 @@
-"""All cases.
-
-Does not belong here: cases; they stand by format.
-"""
+"""All cases."""
 
 from hostile_corpus import (
     archive_cases,

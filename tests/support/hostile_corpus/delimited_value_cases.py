@@ -1,7 +1,4 @@
-"""Delimited text whose values a lenient reader changes: numbers, words, dates, missing values.
-
-Does not belong here: rows and headers, bytes that are no text.
-"""
+"""Delimited text whose values a lenient reader changes: numbers, words, dates, missing values."""
 
 import datetime as dt
 
@@ -41,7 +38,7 @@ def _late_big_table() -> pa.Table:
 
 def texts(name: str, *values: str) -> HostileCase:
     """Return a case of one column that must stay text, beside one of whole numbers."""
-    rows = "".join(f"{value},{place}\n" for place, value in enumerate(values))
+    rows = "".join(f"{value},{number}\n" for number, value in enumerate(values))
     return delimited(name, f"v,n\n{rows}", exact(v=list(values), n=list(range(len(values)))))
 
 
@@ -66,7 +63,7 @@ TEXTS = [
     texts("T and F", "T", "F"),
     texts("30 February", "2021-02-30", "2021-02-28"),
     texts("dates of two formats", "2021-03-04", "03/04/2021"),
-    texts("days first, format not told", "31/12/2021", "01/02/2021"),
+    texts("days first, format not declared", "31/12/2021", "01/02/2021"),
     texts("times without a date", "25:00", "x"),
     texts("formula injection", "=cmd|' /C calc'!A0", "@SUM(1+1)"),
     texts("percent and currency", "5%", "€7"),
@@ -104,18 +101,22 @@ NUMBERS = [
     delimited("quoted numbers", 'a,b\n"1","2.5"\n"3","4.5"\n', exact(a=[1, 3], b=[2.5, 4.5])),
     delimited("quoted leading zeros", 'a,b\n"01","2.5"\n"3","4.5"\n', exact(a=["01", "3"], b=[2.5, 4.5])),
     delimited(
-        "decimal commas, told", "a;b\n1,5;x\n-0,25;y\n", exact(a=[1.5, -0.25], b=["x", "y"]), delimiter=";", decimal=","
+        "decimal commas, declared",
+        "a;b\n1,5;x\n-0,25;y\n",
+        exact(a=[1.5, -0.25], b=["x", "y"]),
+        delimiter=";",
+        decimal=",",
     ),
-    delimited("decimal commas, not told", "a;b\n1,5;x\n2;y\n", exact(a=["1,5", "2"], b=["x", "y"]), delimiter=";"),
-    delimited("thousands marks, not told", 'a,b\n"1,234",x\n7,y\n', exact(a=["1,234", "7"], b=["x", "y"])),
+    delimited("decimal commas, not declared", "a;b\n1,5;x\n2;y\n", exact(a=["1,5", "2"], b=["x", "y"]), delimiter=";"),
+    delimited("thousands marks, not declared", 'a,b\n"1,234",x\n7,y\n', exact(a=["1,234", "7"], b=["x", "y"])),
     delimited(
-        "thousands marks, told",
+        "thousands marks, declared",
         'a,b\n"1,234,567",x\n7,y\n,z\n',
         exact(a=[1234567, 7, None], b=["x", "y", "z"]),
         thousands=",",
     ),
     delimited(
-        "thousands points and decimal commas, told",
+        "thousands points and decimal commas, declared",
         "a;b\n1.234,50;x\n7,25;y\n",
         exact(a=[1234.5, 7.25], b=["x", "y"]),
         delimiter=";",
@@ -135,7 +136,9 @@ MISSING = [
         "an empty field is missing, a quoted one is not", 'a,b\n,1\n"",2\nx,3\n', exact(a=[None, "", "x"], b=[1, 2, 3])
     ),
     delimited("a column without any value", "a,b\n,1\n,2\n", exact(a=pa.nulls(2), b=[1, 2])),
-    delimited("NA, told to be missing", "a,b\nNA,x\n1,NA\n", exact(a=[None, 1], b=["x", None]), null_values=("", "NA")),
+    delimited(
+        "NA, declared as missing", "a,b\nNA,x\n1,NA\n", exact(a=[None, 1], b=["x", None]), null_values=("", "NA")
+    ),
     delimited(
         "NA in quotes is a text though NA is missing",
         'a,b\n"NA",1\nNA,2\n',
@@ -156,13 +159,13 @@ DATES = [
         exact(a=[dt.date(2024, 2, 29), dt.date(1900, 1, 1)], b=[1, 2]),
     ),
     delimited(
-        "days first, format told",
+        "days first, format declared",
         "a,b\n31/12/2021,1\n01/02/2021,2\n",
         exact(a=[dt.date(2021, 12, 31), dt.date(2021, 2, 1)], b=[1, 2]),
         date_format="%d/%m/%Y",
     ),
     delimited(
-        "a day that does not exist, format told",
+        "a day that does not exist, format declared",
         "a,b\n30/02/2021,1\n01/02/2021,2\n",
         exact(a=["30/02/2021", "01/02/2021"], b=[1, 2]),
         date_format="%d/%m/%Y",

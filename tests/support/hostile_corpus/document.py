@@ -1,7 +1,4 @@
-"""The corpus as a page for people: `python -m hostile_corpus.document` writes it.
-
-Does not belong here: the cases.
-"""
+"""The corpus as a page for people: `python -m hostile_corpus.document` writes it."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,10 +19,10 @@ _TITLES = {
 _KINDS = {"tsv": "csv", "dat": "csv", "xls": "xlsx", "gz": "compressed", "zip": "compressed", "zst": "compressed"}
 _HEAD = """# Hostile inputs
 
-What Assay answers to files that are damaged, ambiguous, lying or only awkward. Every row is a test
+How Assay reads files that are damaged, ambiguous, inconsistent or only unusual. Every row is a test
 (`tests/hostile`): each file is read as **exact** data, compared value by value with dtypes and order, NaN and missing
-told apart, or it is **refused** with a stable code and defect (`assay.errors`, `assay.reading.defects`) and the place.
-Nothing is read as something else without a word. Files marked † are read in a process with bounds on memory and time.
+distinguished, or it is **refused** with a stable code and defect (`assay.errors`, `assay.reading.defects`) and the
+location. Nothing is silently changed. Files marked † are read in a process with limited memory and time.
 
 This page is generated: `PYTHONPATH=.:tests/support python -m hostile_corpus.document`.
 """
@@ -53,17 +50,17 @@ def _answer(case: HostileCase) -> str:
     expected = case.expected
     if isinstance(expected, Exact):
         return "exact"
-    return f"refused: `{expected.defect or expected.code}`{_place(expected)}"
+    return f"refused: `{expected.defect or expected.code}`{_location(expected)}"
 
 
-def _place(expected: Refused) -> str:
+def _location(expected: Refused) -> str:
     parts = [
         f"row {expected.row:,}" if expected.row is not None else "",
         f"column `{expected.column}`" if expected.column else "",
         f"byte {expected.byte:,}" if expected.byte is not None else "",
     ]
-    told = ", ".join(part for part in parts if part)
-    return f" at {told}" if told else ""
+    joined = ", ".join(part for part in parts if part)
+    return f" at {joined}" if joined else ""
 
 
 def _escaped(text: str) -> str:

@@ -1,7 +1,4 @@
-"""Arrow's own file format, as Feather: damaged, lying or unfolding to gigabytes, and dtypes that are laid out otherwise.
-
-Does not belong here: Parquet.
-"""
+"""Arrow's own file format, as Feather: damaged, with wrong counts or sizes, and dtypes in other layouts."""
 
 import io
 import struct
@@ -10,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, malformed
+from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, defect
 from hostile_corpus.parquet_cases import broken_text, moments
 
 from assay.reading.defects import Defect
 
-_DATA = pa.table({"a": list(range(1000)), "b": [f"text of {place}" for place in range(1000)]})
+_DATA = pa.table({"a": list(range(1000)), "b": [f"text of {number}" for number in range(1000)]})
 _MARK = b"ARROW1"
 
 
@@ -44,7 +41,7 @@ def _replaced(content: bytes, old: bytes, new: bytes) -> bytes:
 
 
 def _with_offset(last: int) -> bytes:
-    """Return texts of which the last ends where it is told to."""
+    """Return texts of which the last ends at a given position."""
     content = feather_of([pa.table({"a": ["x", "yy", "zzz"]})])
     return _replaced(content, struct.pack("<4i", 0, 1, 3, 6), struct.pack("<4i", 0, 1, 3, last))
 
@@ -52,7 +49,7 @@ def _with_offset(last: int) -> bytes:
 def _with_code(code: int) -> bytes:
     """Return encoded texts of which one has a code that the dictionary lacks."""
     codes = pa.array([7, 8, 9, 7], pa.int32())
-    table = pa.table({"a": pa.DictionaryArray.from_arrays(codes, pa.array([f"t{place}" for place in range(10)]))})
+    table = pa.table({"a": pa.DictionaryArray.from_arrays(codes, pa.array([f"t{number}" for number in range(10)]))})
     return _replaced(feather_of([table]), struct.pack("<4i", 7, 8, 9, 7), struct.pack("<4i", 7, 8, code, 7))
 
 
@@ -79,56 +76,56 @@ def _stream() -> bytes:
 
 
 DAMAGE = [
-    feather("cut off", lambda: feather_of([_DATA])[:-100], malformed(Defect.UNREADABLE)),
-    feather("cut off in the rows", lambda: feather_of([_DATA])[:3000], malformed(Defect.UNREADABLE)),
-    feather("the mark of the format and nothing else", _MARK, malformed(Defect.UNREADABLE)),
-    feather("text named .feather", "a,b\n1,2\n", malformed(Defect.UNREADABLE)),
-    feather("the first version of the format", b"FEA1" + bytes(64) + b"FEA1", malformed(Defect.UNREADABLE, byte=0)),
-    feather("a footer longer than the file", lambda: _with_footer_length(2**31 - 1), malformed(Defect.UNREADABLE)),
-    feather("a footer of negative length", lambda: _with_footer_length(-1), malformed(Defect.UNREADABLE)),
-    feather("a text that ends outside of the file", lambda: _with_offset(2**30), malformed(Defect.UNREADABLE)),
-    feather("a text that ends before it begins", lambda: _with_offset(1), malformed(Defect.UNREADABLE)),
-    feather("a code that the dictionary lacks", lambda: _with_code(2**30), malformed(Defect.UNREADABLE)),
-    feather("a negative code", lambda: _with_code(-5), malformed(Defect.UNREADABLE)),
+    feather("cut off", lambda: feather_of([_DATA])[:-100], defect(Defect.UNREADABLE)),
+    feather("cut off in the rows", lambda: feather_of([_DATA])[:3000], defect(Defect.UNREADABLE)),
+    feather("the mark of the format and nothing else", _MARK, defect(Defect.UNREADABLE)),
+    feather("text named .feather", "a,b\n1,2\n", defect(Defect.UNREADABLE)),
+    feather("the first version of the format", b"FEA1" + bytes(64) + b"FEA1", defect(Defect.UNREADABLE, byte=0)),
+    feather("a footer longer than the file", lambda: _with_footer_length(2**31 - 1), defect(Defect.UNREADABLE)),
+    feather("a footer of negative length", lambda: _with_footer_length(-1), defect(Defect.UNREADABLE)),
+    feather("a text that ends outside of the file", lambda: _with_offset(2**30), defect(Defect.UNREADABLE)),
+    feather("a text that ends before it begins", lambda: _with_offset(1), defect(Defect.UNREADABLE)),
+    feather("a code that the dictionary lacks", lambda: _with_code(2**30), defect(Defect.UNREADABLE)),
+    feather("a negative code", lambda: _with_code(-5), defect(Defect.UNREADABLE)),
     feather(
         "a buffer that claims 2^40 bytes",
         lambda: _with_unpacked_length(2**40),
-        malformed(Defect.TOO_LARGE),
+        defect(Defect.TOO_LARGE),
         confined=True,
     ),
     feather(
         "a buffer that claims fewer bytes than it has",
         lambda: _with_unpacked_length(800),
-        malformed(Defect.UNREADABLE),
+        defect(Defect.UNREADABLE),
         confined=True,
     ),
-    feather("zeros: 1 GiB in 37 kB", _zeros, malformed(Defect.TOO_LARGE), confined=True),
+    feather("zeros: 1 GiB in 37 kB", _zeros, defect(Defect.TOO_LARGE), confined=True),
     feather(
         "texts that are not UTF-8",
         lambda: feather_of([pa.table({"a": broken_text()})]),
-        malformed(Defect.WRONG_ENCODING, column="a"),
+        defect(Defect.WRONG_ENCODING, column="a"),
     ),
 ]
 
 SHAPES = [
     feather("no rows", lambda: feather_of([_DATA.slice(0, 0)]), EMPTY),
-    feather("lists", lambda: feather_of([pa.table({"a": [[1, 2]]})]), malformed(Defect.NESTED_VALUES, column="a")),
+    feather("lists", lambda: feather_of([pa.table({"a": [[1, 2]]})]), defect(Defect.NESTED_VALUES, column="a")),
     feather(
         "two columns of one name",
         lambda: feather_of([pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])]),
-        malformed(Defect.REPEATED_COLUMN, column="a"),
+        defect(Defect.REPEATED_COLUMN, column="a"),
     ),
     feather(
         "5,001 columns",
-        lambda: feather_of([pa.table({f"c{place}": [place] for place in range(5_001)})]),
-        malformed(Defect.TOO_MANY_COLUMNS),
+        lambda: feather_of([pa.table({f"c{number}": [number] for number in range(5_001)})]),
+        defect(Defect.TOO_MANY_COLUMNS),
     ),
     feather(
         "spans of months",
         lambda: feather_of([pa.table({"a": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})]),
         UNSUPPORTED,
     ),
-    feather("the form of a stream, which may be cut off", _stream, malformed(Defect.UNREADABLE, byte=0)),
+    feather("the form of a stream, which may be cut off", _stream, defect(Defect.UNREADABLE, byte=0)),
     kept("uncompressed", _DATA),
     kept("compressed by zstd", _DATA, compression="zstd"),
     kept("compressed by lz4", _DATA, compression="lz4"),

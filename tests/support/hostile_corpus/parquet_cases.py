@@ -1,7 +1,4 @@
-"""Parquet: damaged, lying or unfolding to gigabytes, and dtypes that readers change.
-
-Does not belong here: Arrow's own file format.
-"""
+"""Parquet: damaged, with wrong counts or sizes, and dtypes that readers change."""
 
 import io
 import struct
@@ -11,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, malformed
+from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, defect
 
 from assay.reading.defects import Defect
 
 NAN = float("nan")
 _TAIL = 8
-_DATA = pa.table({"a": list(range(1000)), "b": [f"text of {place}" for place in range(1000)]})
+_DATA = pa.table({"a": list(range(1000)), "b": [f"text of {number}" for number in range(1000)]})
 _LONG_TEXT = 1 << 16
 _GROUP = 5_000_000
 
@@ -62,9 +59,9 @@ def _with_rows(claimed: int) -> bytes:
     content = parquet_of(_DATA)
     length = struct.unpack("<I", content[-_TAIL:-4])[0]
     footer = content[-_TAIL - length : -_TAIL]
-    lying = footer.replace(b"\x16" + _varint(1000) + b"\x19", b"\x16" + _varint(claimed) + b"\x19", 1)
-    assert lying != footer
-    return content[: -_TAIL - length] + lying + struct.pack("<I", len(lying)) + b"PAR1"
+    changed = footer.replace(b"\x16" + _varint(1000) + b"\x19", b"\x16" + _varint(claimed) + b"\x19", 1)
+    assert changed != footer
+    return content[: -_TAIL - length] + changed + struct.pack("<I", len(changed)) + b"PAR1"
 
 
 def _with_footer_length(claimed: int) -> bytes:
@@ -75,8 +72,8 @@ def _flipped() -> bytes:
     content = parquet_of(
         _DATA, compression="none", use_dictionary=False, write_page_checksum=True, write_statistics=False
     )
-    place = content.index(b"text of 500") + 10
-    return content[:place] + b"9" + content[place + 1 :]
+    number = content.index(b"text of 500") + 10
+    return content[:number] + b"9" + content[number + 1 :]
 
 
 def _torn() -> bytes:
@@ -101,49 +98,49 @@ def _repeated_text() -> bytes:
 
 
 DAMAGE = [
-    parquet("cut off in the footer", lambda: parquet_of(_DATA)[:-20], malformed(Defect.UNREADABLE)),
-    parquet("cut off in the rows", lambda: parquet_of(_DATA)[:500], malformed(Defect.UNREADABLE)),
-    parquet("the first bytes missing", lambda: parquet_of(_DATA)[100:], malformed(Defect.UNREADABLE)),
-    parquet("text named .parquet", "a,b\n1,2\n", malformed(Defect.UNREADABLE)),
+    parquet("cut off in the footer", lambda: parquet_of(_DATA)[:-20], defect(Defect.UNREADABLE)),
+    parquet("cut off in the rows", lambda: parquet_of(_DATA)[:500], defect(Defect.UNREADABLE)),
+    parquet("the first bytes missing", lambda: parquet_of(_DATA)[100:], defect(Defect.UNREADABLE)),
+    parquet("text named .parquet", "a,b\n1,2\n", defect(Defect.UNREADABLE)),
     parquet("an empty file", b"", EMPTY),
-    parquet("the mark of the format and nothing else", b"PAR1", malformed(Defect.UNREADABLE)),
-    parquet("a page with a changed byte", _flipped, malformed(Defect.CHECKSUM_MISMATCH)),
-    parquet("a compressed page with lost bytes", _torn, malformed(Defect.UNREADABLE)),
-    parquet("a footer longer than the file", lambda: _with_footer_length(2**31 - 1), malformed(Defect.UNREADABLE)),
-    parquet("a footer of no bytes", lambda: _with_footer_length(0), malformed(Defect.UNREADABLE)),
-    parquet("a footer of zeros", b"PAR1" + bytes(100) + struct.pack("<I", 100) + b"PAR1", malformed(Defect.UNREADABLE)),
-    parquet("a footer that claims fewer rows", lambda: _with_rows(999), malformed(Defect.UNREADABLE)),
-    parquet("a footer that claims more rows", lambda: _with_rows(1001), malformed(Defect.UNREADABLE)),
-    parquet("a footer that claims 2^50 rows", lambda: _with_rows(2**50), malformed(Defect.TOO_LARGE)),
-    parquet("an encrypted footer", b"PARE" + bytes(100) + struct.pack("<I", 96) + b"PARE", malformed(Defect.ENCRYPTED)),
-    parquet("run lengths: 480 MB in 2 kB", _run_lengths, malformed(Defect.TOO_LARGE), confined=True),
-    parquet("one text 20,000 times: 1.3 GB in 252 bytes", _repeated_text, malformed(Defect.TOO_LARGE), confined=True),
+    parquet("the mark of the format and nothing else", b"PAR1", defect(Defect.UNREADABLE)),
+    parquet("a page with a changed byte", _flipped, defect(Defect.CHECKSUM_MISMATCH)),
+    parquet("a compressed page with lost bytes", _torn, defect(Defect.UNREADABLE)),
+    parquet("a footer longer than the file", lambda: _with_footer_length(2**31 - 1), defect(Defect.UNREADABLE)),
+    parquet("a footer of no bytes", lambda: _with_footer_length(0), defect(Defect.UNREADABLE)),
+    parquet("a footer of zeros", b"PAR1" + bytes(100) + struct.pack("<I", 100) + b"PAR1", defect(Defect.UNREADABLE)),
+    parquet("a footer that claims fewer rows", lambda: _with_rows(999), defect(Defect.UNREADABLE)),
+    parquet("a footer that claims more rows", lambda: _with_rows(1001), defect(Defect.UNREADABLE)),
+    parquet("a footer that claims 2^50 rows", lambda: _with_rows(2**50), defect(Defect.TOO_LARGE)),
+    parquet("an encrypted footer", b"PARE" + bytes(100) + struct.pack("<I", 96) + b"PARE", defect(Defect.ENCRYPTED)),
+    parquet("run lengths: 480 MB in 2 kB", _run_lengths, defect(Defect.TOO_LARGE), confined=True),
+    parquet("one text 20,000 times: 1.3 GB in 252 bytes", _repeated_text, defect(Defect.TOO_LARGE), confined=True),
 ]
 
 SHAPES = [
-    parquet("lists", lambda: parquet_of(pa.table({"a": [[1, 2], [3]]})), malformed(Defect.NESTED_VALUES, column="a")),
-    parquet("records", lambda: parquet_of(pa.table({"a": [{"b": 1}]})), malformed(Defect.NESTED_VALUES, column="a")),
+    parquet("lists", lambda: parquet_of(pa.table({"a": [[1, 2], [3]]})), defect(Defect.NESTED_VALUES, column="a")),
+    parquet("records", lambda: parquet_of(pa.table({"a": [{"b": 1}]})), defect(Defect.NESTED_VALUES, column="a")),
     parquet("no rows", lambda: parquet_of(_DATA.slice(0, 0)), EMPTY),
     parquet("no columns", lambda: parquet_of(pa.table({})), EMPTY),
     parquet(
         "two columns of one name",
         lambda: parquet_of(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])),
-        malformed(Defect.REPEATED_COLUMN, column="a"),
+        defect(Defect.REPEATED_COLUMN, column="a"),
     ),
     parquet(
         "a column without a name",
         lambda: parquet_of(pa.table({"a": [1], "": [2]})),
-        malformed(Defect.UNNAMED_COLUMN, column="2"),
+        defect(Defect.UNNAMED_COLUMN, column="2"),
     ),
     parquet(
         "5,001 columns",
-        lambda: parquet_of(pa.table({f"c{place}": [place] for place in range(5_001)}), write_statistics=False),
-        malformed(Defect.TOO_MANY_COLUMNS),
+        lambda: parquet_of(pa.table({f"c{number}": [number] for number in range(5_001)}), write_statistics=False),
+        defect(Defect.TOO_MANY_COLUMNS),
     ),
     parquet(
         "texts that are not UTF-8",
         lambda: parquet_of(pa.table({"a": broken_text()})),
-        malformed(Defect.WRONG_ENCODING, column="a"),
+        defect(Defect.WRONG_ENCODING, column="a"),
     ),
     kept("names with dots, beside what they seem to be inside of", pa.table({"a": [1], "a.b": [2], "a.b.c": ["x"]})),
     kept("names that differ in case", pa.table({"a": [1], "A": [2]})),
@@ -182,7 +179,7 @@ VALUES = [
     parquet(
         "a time that microseconds cannot hold",
         lambda: parquet_of(pa.table({"a": moments([2**62], "ms")})),
-        malformed(Defect.VALUE_OUT_OF_RANGE, column="a"),
+        defect(Defect.VALUE_OUT_OF_RANGE, column="a"),
     ),
     kept("dates before 1970 and far off", pa.table({"a": pa.array([-719162, 2932896], pa.date32())})),
 ]

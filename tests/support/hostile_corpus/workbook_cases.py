@@ -1,11 +1,8 @@
-"""Workbooks: sheets not named, formulas without values, sizes that lie, bombs, other formats of the same name.
-
-Does not belong here: how a workbook is put together (`workbook_parts`).
-"""
+"""Workbooks: sheets not named, formulas without values, wrong sizes, bombs, other formats of the same name."""
 
 import pyarrow as pa
 from hostile_corpus.archive_cases import zip_of
-from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, exact, malformed
+from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, defect, exact
 from hostile_corpus.workbook_parts import (
     DATE,
     MOMENT,
@@ -68,7 +65,7 @@ def _old_format(stream: str) -> bytes:
 
 def _laughs() -> bytes:
     entities = '<!ENTITY a "ha">' + "".join(
-        f'<!ENTITY {chr(place)} "{f"&{chr(place - 1)};" * 10}">' for place in range(ord("b"), ord("m"))
+        f'<!ENTITY {chr(number)} "{f"&{chr(number - 1)};" * 10}">' for number in range(ord("b"), ord("m"))
     )
     head = f'<?xml version="1.0"?><!DOCTYPE worksheet [{entities}]>'
     return workbook(Rows=sheet(header("a"), text("&l;"), head=head))
@@ -106,21 +103,19 @@ def _without_sheet() -> bytes:
 
 SHEETS = [
     book("one sheet", workbook(Rows=_SMALL), _TABLE),
-    book("two sheets, none named", workbook(One=_SMALL, Two=_SMALL), malformed(Defect.SHEET_AMBIGUOUS)),
+    book("two sheets, none named", workbook(One=_SMALL, Two=_SMALL), defect(Defect.SHEET_AMBIGUOUS)),
     book("two sheets, the second named", workbook(One=sheet(header("c"), number(9)), Two=_SMALL), _TABLE, "Two"),
-    book("a sheet that is not there", workbook(One=_SMALL), malformed(Defect.SHEET_AMBIGUOUS), "Ons"),
-    book("a sheet named in another case", workbook(One=_SMALL), malformed(Defect.SHEET_AMBIGUOUS), "one"),
+    book("a sheet that is not there", workbook(One=_SMALL), defect(Defect.SHEET_AMBIGUOUS), "Ons"),
+    book("a sheet named in another case", workbook(One=_SMALL), defect(Defect.SHEET_AMBIGUOUS), "one"),
     one_sheet("an empty sheet", EMPTY),
     one_sheet("a sheet of a header only", EMPTY, header("a", "b")),
     one_sheet(
         "a column with values and without a name",
-        malformed(Defect.UNNAMED_COLUMN, column="2"),
+        defect(Defect.UNNAMED_COLUMN, column="2"),
         header("a"),
         number(1) + number(2),
     ),
-    one_sheet(
-        "two columns of one name", malformed(Defect.REPEATED_COLUMN, column="a"), header("a", "a"), number(1) * 2
-    ),
+    one_sheet("two columns of one name", defect(Defect.REPEATED_COLUMN, column="a"), header("a", "a"), number(1) * 2),
     one_sheet(
         "merged cells hold their value once",
         exact(a=["x", None], b=[1, 2]),
@@ -135,7 +130,7 @@ SHEETS = [
 CELLS = [
     one_sheet(
         "a formula without a stored value",
-        malformed(Defect.UNCALCULATED_FORMULA, row=3, column="b"),
+        defect(Defect.UNCALCULATED_FORMULA, row=3, column="b"),
         header("a", "b"),
         number(1) + number(2),
         number(3) + formula("A3*2"),
@@ -144,22 +139,22 @@ CELLS = [
     one_sheet("a formula with a stored text", exact(a=["x1"]), header("a"), formula('"x"&amp;1', "x1", "str")),
     one_sheet(
         "a cell of an error",
-        malformed(Defect.UNCALCULATED_FORMULA, row=2, column="b"),
+        defect(Defect.UNCALCULATED_FORMULA, row=2, column="b"),
         header("a", "b"),
         number(1) + failure(),
     ),
     one_sheet(
         "#N/A in a column of texts",
-        malformed(Defect.UNCALCULATED_FORMULA, row=3, column="a"),
+        defect(Defect.UNCALCULATED_FORMULA, row=3, column="a"),
         header("a"),
         text("x"),
         failure("#N/A"),
     ),
     one_sheet("the text #N/A is a text", exact(a=["#N/A"]), header("a"), text("#N/A")),
-    one_sheet("text that looks like a formula", exact(a=["=1+1"]), header("a"), text("=1+1")),
+    one_sheet("text that resembles a formula", exact(a=["=1+1"]), header("a"), text("=1+1")),
     one_sheet(
         "texts among numbers",
-        malformed(Defect.MIXED_TYPES, column="a"),
+        defect(Defect.MIXED_TYPES, column="a"),
         header("a", "b"),
         number(1) * 2,
         text("x") + number(2),
@@ -184,7 +179,7 @@ CELLS = [
     ),
     one_sheet(
         "29 February 1900, which spreadsheets count and calendars do not",
-        malformed(Defect.VALUE_OUT_OF_RANGE, row=3, column="a"),
+        defect(Defect.VALUE_OUT_OF_RANGE, row=3, column="a"),
         header("a"),
         number(61, DATE),
         number(60, DATE),
@@ -209,7 +204,7 @@ CELLS = [
     ),
     one_sheet(
         "a row longer than the header",
-        malformed(Defect.UNNAMED_COLUMN, row=3, column="2"),
+        defect(Defect.UNNAMED_COLUMN, row=3, column="2"),
         header("a"),
         number(1),
         number(2) + number(3),
@@ -233,36 +228,36 @@ DAMAGE = [
         number(2) + text("y"),
         before='<dimension ref="A1"/>',
     ),
-    book("a workbook cut off", workbook(Rows=_SMALL)[:-40], malformed(Defect.UNREADABLE)),
-    book("a sheet cut off", workbook(Rows=_SMALL[:-60]), malformed(Defect.UNREADABLE)),
-    book("a workbook without its sheet", _without_sheet(), malformed(Defect.UNREADABLE)),
-    book("two sheets of one name", _with_one_name(), malformed(Defect.UNREADABLE)),
+    book("a workbook cut off", workbook(Rows=_SMALL)[:-40], defect(Defect.UNREADABLE)),
+    book("a sheet cut off", workbook(Rows=_SMALL[:-60]), defect(Defect.UNREADABLE)),
+    book("a workbook without its sheet", _without_sheet(), defect(Defect.UNREADABLE)),
+    book("two sheets of one name", _with_one_name(), defect(Defect.UNREADABLE)),
     one_sheet(
         "a value far right of all names",
-        malformed(Defect.UNNAMED_COLUMN, row=2, column="16384"),
+        defect(Defect.UNNAMED_COLUMN, row=2, column="16384"),
         header("a"),
         number(1) + '<c r="XFD2"><v>1</v></c>',
     ),
     one_sheet(
         "a cell twice",
-        malformed(Defect.UNREADABLE, row=2),
+        defect(Defect.UNREADABLE, row=2),
         header("a"),
         '<c r="A2"><v>1</v></c><c r="A2"><v>2</v></c>',
     ),
-    book("rows out of order", _SHUFFLED, malformed(Defect.UNREADABLE)),
+    book("rows out of order", _SHUFFLED, defect(Defect.UNREADABLE)),
     book("a value in the last row that a sheet has", _SPARSE, exact(_sparse_table)),
-    book("an archive that is no workbook", zip_of(("rows.csv", b"a,b\n1,2\n")), malformed(Defect.UNREADABLE)),
-    book("text named .xlsx", "a,b\n1,2\n", malformed(Defect.UNREADABLE)),
-    book("a workbook with a password", _old_format("EncryptedPackage"), malformed(Defect.ENCRYPTED)),
-    book("a workbook of the old format", _old_format("Workbook"), malformed(Defect.UNREADABLE)),
-    HostileCase("a workbook of the old format", "rows.xls", _old_format("Workbook"), malformed(Defect.UNREADABLE)),
-    book("entities that grow to gigabytes", _laughs, malformed(Defect.UNREADABLE), confined=True),
-    book("an entity that names a file of the machine", _outer_entity, malformed(Defect.UNREADABLE)),
-    book("a zip bomb: 100 MiB of blanks in 100 kB", _bomb, malformed(Defect.TOO_LARGE), confined=True),
+    book("an archive that is no workbook", zip_of(("rows.csv", b"a,b\n1,2\n")), defect(Defect.UNREADABLE)),
+    book("text named .xlsx", "a,b\n1,2\n", defect(Defect.UNREADABLE)),
+    book("a workbook with a password", _old_format("EncryptedPackage"), defect(Defect.ENCRYPTED)),
+    book("a workbook of the old format", _old_format("Workbook"), defect(Defect.UNREADABLE)),
+    HostileCase("a workbook of the old format", "rows.xls", _old_format("Workbook"), defect(Defect.UNREADABLE)),
+    book("entities that grow to gigabytes", _laughs, defect(Defect.UNREADABLE), confined=True),
+    book("an entity that names a file of the machine", _outer_entity, defect(Defect.UNREADABLE)),
+    book("a zip bomb: 100 MiB of blanks in 100 kB", _bomb, defect(Defect.TOO_LARGE), confined=True),
     book(
         "more cells than its time allows",
         _many_rows,
-        malformed(Defect.PARSER_LIMIT),
+        defect(Defect.PARSER_LIMIT),
         confined=True,
         seconds=0.1,
     ),

@@ -1,7 +1,4 @@
-"""Workbooks written part by part, so that they can say what no program would write.
-
-Does not belong here: what is said (`workbook_cases`).
-"""
+"""Workbooks written part by part, so that they can say what no program would write."""
 
 import io
 import zipfile
@@ -46,7 +43,7 @@ def failure(value: str = "#DIV/0!") -> str:
 
 def sheet(*rows: str, before: str = "", after: str = "", head: str = _HEAD) -> str:
     """Return a sheet of rows, each the cells one after the other."""
-    body = "".join(f'<row r="{place}">{cells}</row>' for place, cells in enumerate(rows, 1))
+    body = "".join(f'<row r="{number}">{cells}</row>' for number, cells in enumerate(rows, 1))
     return f'{head}<worksheet xmlns="{_MAIN}">{before}<sheetData>{body}</sheetData>{after}</worksheet>'
 
 
@@ -57,15 +54,15 @@ def header(*names: str) -> str:
 
 def parts_of(sheets: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
     """Return the parts of a workbook of these sheets, by path."""
-    places = list(enumerate(sheets, 1))
+    numbers = list(enumerate(sheets, 1))
     kinds = "".join(
-        f'<Override PartName="/xl/worksheets/sheet{place}.xml" ContentType="{_SPREADSHEET}.worksheet+xml"/>'
-        for place, _ in places
+        f'<Override PartName="/xl/worksheets/sheet{number}.xml" ContentType="{_SPREADSHEET}.worksheet+xml"/>'
+        for number, _ in numbers
     )
-    listed = "".join(f'<sheet name="{name}" sheetId="{place}" r:id="rId{place}"/>' for place, name in places)
+    listed = "".join(f'<sheet name="{name}" sheetId="{number}" r:id="rId{number}"/>' for number, name in numbers)
     related = "".join(
-        f'<Relationship Id="rId{place}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{place}.xml"/>'
-        for place, _ in places
+        f'<Relationship Id="rId{number}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{number}.xml"/>'
+        for number, _ in numbers
     )
     return {
         "[Content_Types].xml": f'{_HEAD}<Types xmlns="{_PACKAGE}/content-types">'
@@ -77,20 +74,20 @@ def parts_of(sheets: Mapping[str, str | bytes]) -> dict[str, str | bytes]:
         f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'{_HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{related}'
-        f'<Relationship Id="rId{len(places) + 1}" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
+        f'<Relationship Id="rId{len(numbers) + 1}" Type="{_OFFICE}/styles" Target="styles.xml"/></Relationships>',
         "xl/styles.xml": _STYLES,
-        **{f"xl/worksheets/sheet{place}.xml": sheets[name] for place, name in places},
+        **{f"xl/worksheets/sheet{number}.xml": sheets[name] for number, name in numbers},
     }
 
 
 def shared_texts(*values: str) -> bytes:
-    """Return a workbook of one column of texts, held in the table that cells share."""
-    parts = parts_of({"Rows": sheet(*(f'<c t="s"><v>{place}</v></c>' for place, _ in enumerate(values)))})
+    """Return a workbook of one column of texts, in the table of shared strings."""
+    parts = parts_of({"Rows": sheet(*(f'<c t="s"><v>{number}</v></c>' for number, _ in enumerate(values)))})
     kinds, name = str(parts["[Content_Types].xml"]), "xl/sharedStrings.xml"
-    told = f'<Override PartName="/{name}" ContentType="{_SPREADSHEET}.sharedStrings+xml"/></Types>'
+    joined = f'<Override PartName="/{name}" ContentType="{_SPREADSHEET}.sharedStrings+xml"/></Types>'
     items = "".join(f'<si><t xml:space="preserve">{value}</t></si>' for value in values)
     table = f'{_HEAD}<sst xmlns="{_MAIN}">{items}</sst>'
-    return packed({**parts, "[Content_Types].xml": kinds.replace("</Types>", told), name: table})
+    return packed({**parts, "[Content_Types].xml": kinds.replace("</Types>", joined), name: table})
 
 
 def packed(parts: Mapping[str, str | bytes]) -> bytes:

@@ -91,9 +91,9 @@ def with_declared_size(size, checked):
     return content.replace(struct.pack("<I", zlib.crc32(CSV)), struct.pack("<I", zlib.crc32(checked)))
 
 
-def flipped(content, place):
+def flipped(content, position):
     changed = bytearray(content)
-    changed[place] ^= 0x10
+    changed[position] ^= 0x10
     return bytes(changed)
 
 
@@ -116,7 +116,7 @@ REFUSED = {
     ),
     "zip that hides its end": (with_declared_size(8, CSV[:8]), "a.zip", Defect.CHECKSUM_MISMATCH),
     "zip that hides its size": (with_declared_size(8, CSV), "a.zip", Defect.UNREADABLE),
-    "zip of places before its beginning": (
+    "zip of positions before its beginning": (
         zipped([("x.csv", CSV)]).replace(b"PK\x05\x06", b"PK\x05\x06" + bytes(8) + b"\xff" * 8, 1),
         "a.zip",
         Defect.UNREADABLE,

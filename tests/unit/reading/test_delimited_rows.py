@@ -1,4 +1,4 @@
-"""Rows of delimited text, held against Python's own reader: the same rows, or a refusal that names the right line."""
+"""Rows of delimited text, compared with Python's own reader: the same rows, or an error with the right line."""
 
 import csv
 import io

@@ -105,7 +105,7 @@ def stream_bytes():
 
 
 def with_claim(size, **columns):
-    """A compressed file whose longest buffer says that it unfolds to this many bytes."""
+    """Return a compressed file whose longest buffer declares this decoded size."""
     rows = 10_000
     content = feather_bytes(columns or {"a": np.arange(rows)}, compression="zstd")
     claim = (rows * 8).to_bytes(8, "little")
@@ -125,7 +125,7 @@ REFUSED = {
     "version 1": (b"FEA1" + b"\0" * 100 + b"FEA1", Defect.UNREADABLE),
     "a stream": (stream_bytes(), Defect.UNREADABLE),
     "bytes that are no UTF-8": (with_text(b"XXXX", b"\xff" * 4, a=["XXXX"]), Defect.WRONG_ENCODING),
-    "a place outside of the dictionary": (
+    "a position outside of the dictionary": (
         with_text(
             np.array([0, 1, 0, 1], np.int32).tobytes(),
             np.array([0, 9, 0, 1], np.int32).tobytes(),
@@ -161,7 +161,7 @@ def test_rows_of_nothing_are_counted(read, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", SWOLLEN)
-def test_every_piece_unfolds_to_little(tmp_path, monkeypatch, layout):
+def test_every_piece_has_a_bounded_decoded_size(tmp_path, monkeypatch, layout):
     monkeypatch.setattr(decoding, "BATCH_BYTES", 1 << 20)
     path = tmp_path / "bytes"
     path.write_bytes(feather_bytes({"s": SWOLLEN[layout]}))

@@ -14,7 +14,7 @@ rows = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(fields, min_siz
 
 
 def found_field_by_field(lines):
-    return sorted({place for row in lines for place, field in enumerate(row) if re.match(r"[ \t+-]*0[0-9xX]", field)})
+    return sorted({column for row in lines for column, field in enumerate(row) if re.match(r"[ \t+-]*0[0-9xX]", field)})
 
 
 @given(rows, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())

@@ -133,8 +133,8 @@ def test_refused_with_the_place(read, monkeypatch, case, block):
     name, content, defect, (row, column, byte) = REFUSED[case]
     with pytest.raises(MalformedDataError) as caught:
         read(content, name=name)
-    place = caught.value.location
-    assert (caught.value.defect, place.row, place.column, place.byte) == (defect, row, column, byte)
+    location = caught.value.location
+    assert (caught.value.defect, location.row, location.column, location.byte) == (defect, row, column, byte)
     assert caught.value.expected
 
 
