@@ -8,8 +8,9 @@ from collections.abc import Collection
 import dagster as dg
 from pydantic import Field
 
+from assay.promotion.champion import ChampionChange
+from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata, newest_record
 from ml_assets.pipeline.automation import rollbacks_key
-from ml_assets.presentation.promotion import CHAMPION, registered_model_of, rollback_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.quarantine import Quarantine
@@ -113,16 +114,26 @@ def artifact_restore_job() -> None:
 def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
     @dg.op(description="Give the champion's alias back to an earlier version, after its files were verified.")
     def roll_back_champion(
-        context: dg.OpExecutionContext, config: RollbackConfig, model_registry: MlflowModelRegistry
+        context: dg.OpExecutionContext,
+        config: RollbackConfig,
+        model_registry: MlflowModelRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> str:
-        """Put an earlier champion in force; returns its version."""
-        key = dg.AssetKey([config.pipeline, CHAMPION])
-        now, former = model_registry.roll_back(registered_model_of(context.instance, key), config.version)
-        told = rollback_metadata(now, former, config.reason)
+        """Make an earlier version the champion again; returns its version."""
+        record = newest_record(context.instance, artifact_io_manager.artifacts(), config.pipeline)
+        now, former = model_registry.roll_back(record.registered_name, config.version)
+        change = ChampionChange(
+            registered_name=now.name,
+            outcome="rolled_back",
+            version=now.version,
+            previous_version=former.version,
+            reason=config.reason,
+        )
         # an observation: the asset keeps the record of its last decision, and its page shows both
-        context.log_event(dg.AssetObservation(key, metadata=told))
+        key = dg.AssetKey([config.pipeline, CHAMPION_ASSET])
+        context.log_event(dg.AssetObservation(key, metadata=change_metadata(change)))
         if config.pipeline in scored:
-            context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=told))
+            context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=change_metadata(change)))
         return now.version
 
     @dg.job(description="Bring an earlier champion back.")

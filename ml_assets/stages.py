@@ -11,9 +11,8 @@ from ml_assets.assets.backtest_report import build_backtest_report
 from ml_assets.assets.batch_predictions import build_batch_predictions
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
 from ml_assets.assets.champion_model import build_champion_model
-from ml_assets.assets.drift_report import build_drift_report
 from ml_assets.assets.evaluation_report import build_evaluation_report
-from ml_assets.assets.performance_report import build_performance_report
+from ml_assets.assets.monitoring_reports import build_monitoring_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
@@ -89,7 +88,7 @@ STAGES = (
     ),
     Stage(
         "drift_report",
-        build_drift_report,
+        build_monitoring_report,
         tag="monitoring",
         kinds=frozenset({"pandas"}),
         spec_parts=("task", "dataset", "model", "monitoring"),
@@ -98,7 +97,7 @@ STAGES = (
     ),
     Stage(
         "performance_report",
-        build_performance_report,
+        build_monitoring_report,
         tag="monitoring",
         kinds=frozenset({"scikitlearn"}),
         spec_parts=("task", "dataset", "model", "evaluation", "monitoring"),

@@ -1,12 +1,25 @@
 """The champion: the record of a promotion decision, and the current champion as later stages use it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from assay.data.dataset import ValidatedDataset
 from assay.promotion.decision import PromotionDecision
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
+
+
+class ChampionChange(Spec):
+    """What a promotion decision or a roll-back did to the champion."""
+
+    registered_name: str
+    outcome: Literal["promoted", "kept_champion", "rejected_below_minimum", "rolled_back"]
+    version: str | None
+    """The champion's version afterwards; missing while there is no champion."""
+    previous_version: str | None
+    """The version that it replaced, if any."""
+    reason: str
 
 
 class ChampionRecord(Spec):
@@ -19,6 +32,17 @@ class ChampionRecord(Spec):
     """The champion's version in the registry; missing while there is no champion."""
     previous_version: str | None = None
     """The champion that this decision replaced."""
+
+    @property
+    def change(self) -> ChampionChange:
+        """What the decision did to the champion."""
+        return ChampionChange(
+            registered_name=self.registered_name,
+            outcome=self.decision.verdict,
+            version=self.version,
+            previous_version=self.previous_version,
+            reason=self.decision.reason,
+        )
 
 
 @dataclass(frozen=True, slots=True)

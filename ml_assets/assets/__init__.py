@@ -1,5 +1,5 @@
-"""One module per asset; each has a `build_*` that makes the asset of one pipeline.
+"""The assets: each module builds one asset of a pipeline (`monitoring_reports` two), with its metadata and checks.
 
-Belongs here: asset definitions whose bodies call one domain function.
-Does not belong here: presentation of values (`ml_assets.presentation`), wiring (`ml_assets.factory`).
+Belongs here: asset definitions whose bodies call domain functions, and how their values are shown.
+Does not belong here: any number that is shown (`assay`), the list of assets (`ml_assets.stages`).
 """

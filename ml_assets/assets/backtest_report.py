@@ -16,11 +16,11 @@ from assay.data.dataset import ValidatedDataset
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import images, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.verified_inputs import verified_split
-from ml_assets.presentation.tables import images, records_table
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.partitioned_input import WindowCache
 from resources.artifacts.store import ArtifactStore

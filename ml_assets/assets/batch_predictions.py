@@ -13,11 +13,11 @@ from assay.data.schema import TableSchema
 from assay.promotion.scoring import score
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
 from ml_assets.pipeline.run_context import location_of
-from ml_assets.presentation.tables import dataset_metadata
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.mlflow.registry import MlflowModelRegistry

@@ -1,13 +1,14 @@
 """`champion_model`: the registry's champion after the comparison with the new model."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.errors import ChampionChangedError
+from assay.errors import ChampionChangedError, TrackingError
 from assay.learning.splitting import Split
-from assay.promotion.champion import ChampionRecord
+from assay.promotion.champion import ChampionChange, ChampionRecord
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
@@ -17,9 +18,12 @@ from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
-from ml_assets.presentation.promotion import champion_metadata, check_of_champion
+from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 
+CHAMPION_ASSET = "champion_model"
+_CHANGE = "champion change"
+"""Key of the typed entry; the other entries are for people."""
 _COMPARISONS = 4
 
 
@@ -55,8 +59,8 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
         record, card = _compared(trained_model, evaluation_report, split, model_registry, run_spec)
-        yield dg.Output(record, metadata=champion_metadata(record, card))
-        yield check_of_champion(record)
+        yield dg.Output(record, metadata=_record_metadata(record, card))
+        yield _beats_champion(record)
 
     return champion_model
 
@@ -88,3 +92,54 @@ def _compared(
             compared += 1
             if compared == _COMPARISONS:
                 raise
+
+
+def change_metadata(change: ChampionChange) -> dict[str, Any]:
+    """Return a promotion decision or a roll-back as metadata, readable by `champion_change`."""
+    return {
+        _CHANGE: dg.MetadataValue.json(change.model_dump(mode="json")),
+        "decision": change.outcome,
+        "reason": change.reason,
+        "registered model": change.registered_name,
+        "champion version": change.version or "none yet",
+        "previous champion": change.previous_version or "none",
+    }
+
+
+def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> ChampionChange | None:
+    """Return the change that an event of `champion_model` records; None where it records none."""
+    entry = event.metadata.get(_CHANGE)
+    return None if entry is None else ChampionChange.model_validate(entry.value)
+
+
+def newest_record(instance: dg.DagsterInstance, artifacts: ArtifactStore, pipeline: str) -> ChampionRecord:
+    """Return the record of a pipeline's newest promotion decision.
+
+    Raises:
+        TrackingError: there was no decision yet.
+    """
+    key = dg.AssetKey([pipeline, CHAMPION_ASSET])
+    event = instance.get_latest_materialization_event(key)
+    made = event.asset_materialization if event else None
+    if made is None:
+        raise TrackingError(
+            "no champion was ever decided on", where=key.to_user_string(), remedy="check the pipeline's name"
+        )
+    return artifacts.load((pipeline, CHAMPION_ASSET), made.partition, ChampionRecord)
+
+
+def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
+    return {
+        **change_metadata(record.change),
+        "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
+        "model card": dg.MetadataValue.md(card),
+    }
+
+
+def _beats_champion(record: ChampionRecord) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name="beats_champion",
+        passed=record.decision.promotes,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=record.decision.reason,
+    )

@@ -14,12 +14,12 @@ from assay.learning.evaluation.plots import plots_for
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import images, records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.tracking import log_evaluation
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
-from ml_assets.presentation.tables import images, records_table
 from resources.mlflow.tracker import MlflowTracker
 
 

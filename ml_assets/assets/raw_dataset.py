@@ -8,9 +8,9 @@ import dagster as dg
 from assay.data.dataset import Dataset
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import location_of, partition_of, scope_of
-from ml_assets.presentation.tables import dataset_metadata
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
 from resources.schema_registry import SchemaRegistry

@@ -1,9 +1,7 @@
-"""`trained_model`: the final fit, tracked in MLflow.
-
-Does not belong here: the fit itself, the format in which models are kept.
-"""
+"""`trained_model`: the final fit, tracked in MLflow."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -12,13 +10,13 @@ from assay.learning.training import train
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
-from ml_assets.presentation.learning import model_metadata
 from resources.artifacts.model_export import ModelExporter
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.mlflow.tracker import MlflowTracker
+from resources.mlflow.tracker import MlflowTracker, TrackedRun
 
 
 def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -51,7 +49,26 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             )
             exported = model_exporter.export(model, run_spec)
             # published before it is tracked: an outage of the tracker must not cost a finished fit
-            yield dg.Output(model, metadata=model_metadata(model, exported, tracked))
+            yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))
             log_training(tracked, model, best_hyperparameters, run_spec)
 
     return trained_model
+
+
+def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedRun) -> dict[str, Any]:
+    """Return the facts of a fitted model and where it is tracked."""
+    facts = model.manifest
+    shown: dict[str, Any] = {
+        "family": facts.family,
+        "hyperparameters": dg.MetadataValue.json(facts.parameters),
+        "scenario": facts.scenario_applied,
+        "training rows": facts.train_rows,
+        "holdout rows": facts.holdout_rows,
+        "features": records_table(
+            [{"feature": c.name, "dtype": c.dtype, "role": str(c.role)} for c in facts.features.columns]
+        ),
+        "unused columns": records_table([{"column": name, "why": why} for name, why in facts.unused_columns.items()]),
+        "MLflow run": tracked.run_id,
+        "where to look": tracked.url,
+    }
+    return shown | ({"exported to": exported} if exported else {})

@@ -16,12 +16,12 @@ from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.report import ColumnProfile, GateReport, RuleResult, failure_table
 from assay.gate.rules import RULES, blocks
 from assay.specs import PipelineSpec
+from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.gate_inputs import as_of, reference_rows
 from ml_assets.pipeline.gate_publishing import PublishedVerdict, fail_unless_a_check_does, publish_verdict
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
-from ml_assets.presentation.tables import records_table
 from resources.artifacts.io_manager import ArtifactIOManager
 
 # the event log keeps every table that is shown

@@ -23,8 +23,8 @@ from assay.notifications.wording import (
     rolled_back,
     run_failed,
 )
+from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
-from ml_assets.presentation.promotion import CHAMPION, ROLLED_BACK
 from ml_assets.stages import alarm_checks
 from ml_assets.step_errors import error_chain, root_error
 
@@ -48,7 +48,7 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 GATED = "validated_dataset"
 # the checks that fail where an alarm begins: an alarm that goes on is no new event
 ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()}
-_CHAMPION_WORDS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, ROLLED_BACK: rolled_back}
+_CHAMPION_WORDS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, "rolled_back": rolled_back}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
 
@@ -86,7 +86,7 @@ class RunLog:
                 asset = event.step_materialization_data.materialization
             elif event.event_type == _Event.ASSET_OBSERVATION:
                 asset = event.asset_observation_data.asset_observation
-            if asset is not None and asset.asset_key.path[-1] == CHAMPION:
+            if asset is not None and asset.asset_key.path[-1] == CHAMPION_ASSET:
                 yield asset, event.partition
 
     def run_of(self, key: dg.AssetKey, partition: str | None = None) -> EndedRun:
@@ -128,11 +128,11 @@ def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool,
 
 def _champions(log: RunLog) -> Iterator[Notification]:
     for asset, partition in log.champion_events():
-        told = {name: str(value.value) for name, value in asset.metadata.items()}
-        words = _CHAMPION_WORDS.get(told.get("decision", ""))
-        if words is not None:
-            facts = [told.get(name, "") for name in ("champion version", "previous champion", "reason")]
-            yield words(log.run_of(asset.asset_key, partition), *facts, log.page(asset.asset_key, partition))
+        change = champion_change(asset)
+        words = _CHAMPION_WORDS.get(change.outcome) if change else None
+        if change and words:
+            run, page = log.run_of(asset.asset_key, partition), log.page(asset.asset_key, partition)
+            yield words(run, change.version or "none", change.previous_version or "none", change.reason, page)
 
 
 def _alarms(log: RunLog) -> Iterator[Notification]:

@@ -9,6 +9,7 @@ from assay.data.dataset import ValidatedDataset
 from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError, TrackingError
 from assay.promotion.champion import CurrentChampion
+from assay.promotion.decision import NO_CHAMPION
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.dagster_internals import run_tags_of
@@ -19,7 +20,6 @@ from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
 
 Report = TypeVar("Report", bound=Spec)
-NO_CHAMPION = "there is no champion yet"
 
 
 def current_champion(

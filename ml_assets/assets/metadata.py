@@ -1,7 +1,4 @@
-"""Rows and columns as metadata.
-
-Plots inside the UI.
-"""
+"""Metadata that several assets share: tables, previews of datasets, and images."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -17,7 +14,7 @@ _LONGEST = 80
 
 
 def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
-    """Return sources, roles, notes and a preview in which columns marked `pii` are masked."""
+    """Return sources, roles, notes and a preview with columns marked `pii` masked."""
     return {
         "read from": "\n".join(uris),
         "columns and roles": records_table(
@@ -32,7 +29,7 @@ def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
 
 
 def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:
-    """Return rows as a table of the UI; every cell as short text, missing cells as an empty one."""
+    """Return rows as a table of the UI; long text is cut, and missing cells are empty."""
     if not rows:
         return dg.MetadataValue.text("no rows")
     columns = [dg.TableColumn(name) for name in rows[0]]
@@ -56,7 +53,7 @@ def _cell(value: Any) -> str | int | float | bool:
 
 
 def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return a PNG as markdown that the UI renders in place."""
+    """Return a PNG as markdown that the UI renders."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
