@@ -8,6 +8,7 @@ from pydantic import PrivateAttr
 
 from assay.errors import StorageError
 from resources.artifacts.partitioned_input import PartitionedInput, RangeOutcome, WindowCache
+from resources.artifacts.run_values import RunValues
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.object_store import ObjectStoreResource
 from resources.store.commit_record import Commit
@@ -20,6 +21,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
     _artifacts: ArtifactStore | None = PrivateAttr(default=None)
+    _values: RunValues = PrivateAttr(default_factory=RunValues)
     _read: dict[tuple[str, str], dict[str, str]] = PrivateAttr(default_factory=dict)
 
     def artifacts(self) -> ArtifactStore:
@@ -86,7 +88,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
             )
         commits = self.artifacts().newest_of(asset, keys)
-        values = {key or "": self._load(context, commit, kind) for key, commit in commits.items()}
+        values = {key or "": self._load_once(context, commit, kind) for key, commit in commits.items()}
         return values if many else values[keys[0] or ""]
 
     def _partitioned(self, context: dg.InputContext, kind: type[Any], *, many: bool) -> PartitionedInput:
@@ -118,6 +120,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
                     del told[_FAILED][key]
         return RangeOutcome(failed=told.get(_FAILED, {}), skipped=told.get(_PASSED_OVER, {}))
+
+    def _load_once(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
+        if (context.definition_metadata or {}).get("columns"):
+            return self._load(context, commit, kind)
+        value = self._values.once(_run_id(context), commit, kind, lambda: self.artifacts().read(commit, kind))
+        self._note(context, commit)
+        return value
 
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         columns = (context.definition_metadata or {}).get("columns")
