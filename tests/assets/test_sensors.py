@@ -141,7 +141,7 @@ def test_a_placeholder_in_the_source_gives_the_month(platform, tmp_path):
 
 def test_months_of_a_column_cannot_be_sensed(platform, tmp_path):
     platform.pipeline(MONTHLY + AUTOMATED, write_csv(tmp_path / "rows.csv", monthly_rows()))
-    with pytest.raises(SpecError, match="new data cannot be told by its objects"):
+    with pytest.raises(SpecError, match="objects of this source do not show which partition is new"):
         platform.definitions  # noqa: B018 - building them is the test
 
 
