@@ -1,7 +1,7 @@
 """The Arrow type of a result's column, over all its rows: every value exactly, or a refusal by row and column.
 
 A database without column types, such as SQLite, may return any type in any row, so types are taken from the values
-(docs/adr/0007-rows-of-sql-are-typed-by-us.md).
+(docs/adr/0010-rows-of-sql-are-typed-by-us.md).
 """
 
 import datetime as dt

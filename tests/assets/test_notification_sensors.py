@@ -1,4 +1,4 @@
-"""People are told of what happened in runs: once, in words, and whatever becomes of a channel."""
+"""Events of runs become notifications, once each, also when a channel is down."""
 
 import json
 import time
@@ -31,7 +31,7 @@ def web():
 
 
 @pytest.fixture
-def telling(platform, web):
+def notifying(platform, web):
     """The platform with a webhook."""
     settings = platform.settings.model_dump() | {"notify_webhook_url": web.url, "ui_url": "http://ui/"}
     platform.settings = Settings(**settings)
@@ -43,13 +43,13 @@ def sensor_of(platform):
     return sensor
 
 
-def tick(platform, cursor=None):
-    """Look once; return the cursor."""
+def evaluate(platform, cursor=None):
+    """Evaluate the sensor once; return the cursor."""
     with dg.build_sensor_context(instance=platform.instance, cursor=cursor) as context:
         return sensor_of(platform)(context).cursor
 
 
-def told(web):
+def posted(web):
     return [json.loads(body) for _, body in web.posts]
 
 
@@ -76,7 +76,7 @@ def alarming():
     partitions_def=dg.StaticPartitionsDefinition(["2021-03"]),
 )
 def still_alarmed():
-    """As a window tells it in which alarms go on that began before."""
+    """A window in which earlier alarms continue."""
     yield dg.Output(None)
     for name in ALARM_STATES:
         passed = name.endswith("_begins")
@@ -85,7 +85,7 @@ def still_alarmed():
 
 @dg.asset(key=GATED, check_specs=[dg.AssetCheckSpec("schema", asset=GATED, blocking=False)])
 def refusing_a_part():
-    """As a run over a range of partitions tells it, one of which is refused."""
+    """A range run with one refused partition."""
     yield dg.AssetCheckResult(check_name="schema", passed=False, severity=dg.AssetCheckSeverity.ERROR)
     yield dg.Output(None)
 
@@ -100,15 +100,15 @@ def failing_untyped():
     raise ValueError("could not convert 'swordfish'")
 
 
-def test_a_refusal_of_the_gate_is_one_notification_with_rules_and_report(telling, web, tmp_path):
+def test_a_refusal_of_the_gate_is_one_notification_with_rules_and_report(notifying, web, tmp_path):
     rows = bank_rows()
     for row in rows[:3]:
         row["age"] = 200
-    telling.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", rows))
-    cursor = tick(telling)
-    assert not telling.materialize("bank/raw_dataset", "bank/validated_dataset").success
-    tick(telling, cursor)
-    [notification] = told(web)
+    notifying.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", rows))
+    cursor = evaluate(notifying)
+    assert not notifying.materialize("bank/raw_dataset", "bank/validated_dataset").success
+    evaluate(notifying, cursor)
+    [notification] = posted(web)
     assert (notification["kind"], notification["pipeline"]) == ("gate_refused", "bank")
     assert notification["title"] == "The gate refused the data of bank"
     assert notification["lines"][0] == "values_in_range: 3 rows"
@@ -118,33 +118,33 @@ def test_a_refusal_of_the_gate_is_one_notification_with_rules_and_report(telling
     assert "200" not in notification["title"] + notification["lines"][0]
 
 
-def test_a_refusal_is_told_even_where_the_run_goes_on(telling, web):
-    cursor = tick(telling)
-    assert run_assets(telling, refusing_a_part).success
-    tick(telling, cursor)
-    assert [notification["kind"] for notification in told(web)] == ["gate_refused"]
+def test_a_refusal_is_reported_even_if_the_run_succeeds(notifying, web):
+    cursor = evaluate(notifying)
+    assert run_assets(notifying, refusing_a_part).success
+    evaluate(notifying, cursor)
+    assert [notification["kind"] for notification in posted(web)] == ["gate_refused"]
 
 
-def test_what_fails_for_the_refusal_is_not_told_again_and_what_fails_for_itself_is(telling, web):
-    cursor = tick(telling)
-    run_assets(telling, refusing_a_part, refusing_to_learn)
-    cursor = tick(telling, cursor)
-    assert [notification["kind"] for notification in told(web)] == ["gate_refused"]
-    run_assets(telling, refusing_a_part, failing_untyped)
-    cursor = tick(telling, cursor)
-    assert [notification["kind"] for notification in told(web)][1:] == ["gate_refused", "run_failed"]
-    run_assets(telling, refusing_to_learn)
-    tick(telling, cursor)
-    assert told(web)[-1]["lines"][0].startswith("[gate_rejected]")
+def test_failures_caused_by_a_refusal_are_not_reported_and_others_are(notifying, web):
+    cursor = evaluate(notifying)
+    run_assets(notifying, refusing_a_part, refusing_to_learn)
+    cursor = evaluate(notifying, cursor)
+    assert [notification["kind"] for notification in posted(web)] == ["gate_refused"]
+    run_assets(notifying, refusing_a_part, failing_untyped)
+    cursor = evaluate(notifying, cursor)
+    assert [notification["kind"] for notification in posted(web)][1:] == ["gate_refused", "run_failed"]
+    run_assets(notifying, refusing_to_learn)
+    evaluate(notifying, cursor)
+    assert posted(web)[-1]["lines"][0].startswith("[gate_rejected]")
 
 
-def test_a_failed_run_is_told_by_its_typed_error(telling, web, tmp_path):
-    telling.pipeline(BANK, tmp_path / "missing.csv")
-    cursor = tick(telling)
-    result = telling.materialize("bank/raw_dataset")
+def test_a_failed_run_is_reported_by_its_typed_error(notifying, web, tmp_path):
+    notifying.pipeline(BANK, tmp_path / "missing.csv")
+    cursor = evaluate(notifying)
+    result = notifying.materialize("bank/raw_dataset")
     assert "[source_not_found]" in failure(result)
-    tick(telling, cursor)
-    [notification] = told(web)
+    evaluate(notifying, cursor)
+    [notification] = posted(web)
     assert (notification["kind"], notification["pipeline"]) == ("run_failed", "bank")
     assert notification["lines"][0].startswith("[source_not_found] ")
     assert any(line.startswith("where: ") and "missing.csv" in line for line in notification["lines"])
@@ -154,22 +154,22 @@ def test_a_failed_run_is_told_by_its_typed_error(telling, web, tmp_path):
     assert "Traceback" not in notification["text"]
 
 
-def test_of_an_untyped_error_no_value_is_told(telling, web):
-    cursor = tick(telling)
-    run_assets(telling, failing_untyped)
-    tick(telling, cursor)
-    [notification] = told(web)
+def test_an_untyped_error_is_reported_without_values(notifying, web):
+    cursor = evaluate(notifying)
+    run_assets(notifying, failing_untyped)
+    evaluate(notifying, cursor)
+    [notification] = posted(web)
     assert notification["lines"][0] == "[ValueError] see the run for its text and trace"
     assert "swordfish" not in notification["text"]
 
 
-def test_a_run_whose_process_was_ended_is_told(telling, web):
-    run = telling.instance.create_run_for_job(empty_job())
-    cursor = tick(telling)
-    telling.instance.report_run_failed(run)
-    tick(telling, cursor)
-    assert told(web)[0]["title"] == "A run of some_job failed"
-    assert told(web)[0]["lines"] == ["no step failed: the process may have been killed"]
+def test_a_run_whose_process_was_killed_is_reported(notifying, web):
+    run = notifying.instance.create_run_for_job(empty_job())
+    cursor = evaluate(notifying)
+    notifying.instance.report_run_failed(run)
+    evaluate(notifying, cursor)
+    assert posted(web)[0]["title"] == "A run of some_job failed"
+    assert posted(web)[0]["lines"] == ["no step failed: the process may have been killed"]
 
 
 def empty_job():
@@ -184,20 +184,20 @@ def empty_job():
     return some_job
 
 
-def test_a_run_that_dagster_starts_again_is_told_as_that(telling, web):
-    run = telling.instance.create_run_for_job(empty_job())
-    cursor = tick(telling)
-    telling.instance.report_run_failed(run)
-    telling.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
-    tick(telling, cursor)
-    assert told(web)[0]["lines"][-1] == "it will be retried"
+def test_a_run_that_dagster_retries_says_so(notifying, web):
+    run = notifying.instance.create_run_for_job(empty_job())
+    cursor = evaluate(notifying)
+    notifying.instance.report_run_failed(run)
+    notifying.instance.add_run_tags(run.run_id, {"dagster/will_retry": "true"})
+    evaluate(notifying, cursor)
+    assert posted(web)[0]["lines"][-1] == "it will be retried"
 
 
-def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
-    cursor = tick(telling)
-    assert run_assets(telling, alarming, partition_key="2021-03").success
-    tick(telling, cursor)
-    notifications = told(web)
+def test_alarm_starts_are_reported(notifying, web):
+    cursor = evaluate(notifying)
+    assert run_assets(notifying, alarming, partition_key="2021-03").success
+    evaluate(notifying, cursor)
+    notifications = posted(web)
     assert [(notification["kind"], notification["title"], notification["lines"]) for notification in notifications] == [
         ("drift", "bank 2021-03: features have drifted", ["no_drift_alarm_begins: age moved"]),
         ("performance", "bank 2021-03: the champion has lost performance", ["no_performance_alarm_begins: age moved"]),
@@ -206,59 +206,59 @@ def test_alarms_of_a_run_that_succeeds_are_told(telling, web):
     assert page == (f"http://ui/assets/{'/'.join(CHECKED.path)}", "?", "view=partitions&partition=2021-03")
 
 
-def test_an_alarm_that_goes_on_is_not_told_again(telling, web):
-    cursor = tick(telling)
-    assert run_assets(telling, still_alarmed, partition_key="2021-03").success
-    tick(telling, cursor)
-    assert not told(web)
+def test_a_continuing_alarm_is_not_reported(notifying, web):
+    cursor = evaluate(notifying)
+    assert run_assets(notifying, still_alarmed, partition_key="2021-03").success
+    evaluate(notifying, cursor)
+    assert not posted(web)
 
 
-def test_an_event_is_told_once_and_history_never(telling, web):
-    run_assets(telling, failing_untyped)
-    cursor = tick(telling)
+def test_an_event_is_reported_once_and_history_never(notifying, web):
+    run_assets(notifying, failing_untyped)
+    cursor = evaluate(notifying)
     for _ in range(2):
-        cursor = tick(telling, cursor)
+        cursor = evaluate(notifying, cursor)
     assert not web.posts
-    run_assets(telling, failing_untyped)
+    run_assets(notifying, failing_untyped)
     for _ in range(3):
-        cursor = tick(telling, cursor)
+        cursor = evaluate(notifying, cursor)
     assert len(web.posts) == 1
-    run_assets(telling, failing_untyped)
-    tick(telling, cursor)
-    assert len({notification["event"] for notification in told(web)}) == 2
+    run_assets(notifying, failing_untyped)
+    evaluate(notifying, cursor)
+    assert len({notification["event"] for notification in posted(web)}) == 2
 
 
-def test_a_channel_that_is_down_is_told_later(telling, web, monkeypatch):
-    cursor = tick(telling)
-    run_assets(telling, failing_untyped)
+def test_deliveries_of_a_channel_that_is_down_are_retried(notifying, web, monkeypatch):
+    cursor = evaluate(notifying)
+    run_assets(notifying, failing_untyped)
     web.statuses.extend([503] * 3)
-    cursor = tick(telling, cursor)
+    cursor = evaluate(notifying, cursor)
     assert len(json.loads(cursor)["outbox"]) == 1
     posted = len(web.posts)
-    assert tick(telling, cursor) == cursor
+    assert evaluate(notifying, cursor) == cursor
     assert len(web.posts) == posted
     later = time.time() + 31
     monkeypatch.setattr(time, "time", lambda: later)
-    cursor = tick(telling, cursor)
+    cursor = evaluate(notifying, cursor)
     assert len(web.posts) == posted + 1
     assert not json.loads(cursor)["outbox"]
 
 
-def test_only_kinds_that_are_asked_for_are_told(telling, web):
-    telling.settings = Settings(**telling.settings.model_dump() | {"notify_on": "drift"})
-    cursor = tick(telling)
-    run_assets(telling, failing_untyped)
-    run_assets(telling, alarming, partition_key="2021-03")
-    tick(telling, cursor)
-    assert [notification["kind"] for notification in told(web)] == ["drift"]
+def test_only_the_chosen_kinds_are_reported(notifying, web):
+    notifying.settings = Settings(**notifying.settings.model_dump() | {"notify_on": "drift"})
+    cursor = evaluate(notifying)
+    run_assets(notifying, failing_untyped)
+    run_assets(notifying, alarming, partition_key="2021-03")
+    evaluate(notifying, cursor)
+    assert [notification["kind"] for notification in posted(web)] == ["drift"]
 
 
-def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch):
+def test_a_run_that_cannot_be_read_stops_no_other(notifying, web, monkeypatch):
     from ml_assets.notifications import sensor
 
-    cursor = tick(telling)
-    odd = run_assets(telling, failing_untyped).run_id
-    run_assets(telling, failing_untyped)
+    cursor = evaluate(notifying)
+    odd = run_assets(notifying, failing_untyped).run_id
+    run_assets(notifying, failing_untyped)
 
     def reading(instance, run_id, **options):
         if run_id == odd:
@@ -266,20 +266,20 @@ def test_one_run_that_cannot_be_read_silences_no_other(telling, web, monkeypatch
         return notifications_of(instance, run_id, **options)
 
     monkeypatch.setattr(sensor, "notifications_of", reading)
-    tick(telling, cursor)
+    evaluate(notifying, cursor)
     assert len(web.posts) == 1
 
 
-def test_a_cursor_of_another_version_begins_anew(telling, web):
-    assert json.loads(tick(telling, "{}")) == json.loads(tick(telling))
+def test_a_cursor_of_another_version_starts_over(notifying, web):
+    assert json.loads(evaluate(notifying, "{}")) == json.loads(evaluate(notifying))
 
 
-def test_a_run_that_was_deleted_is_passed_over(telling):
-    assert notifications_of(telling.instance, "00000000-0000-0000-0000-000000000000", failed=True, ui_url="") == []
+def test_a_deleted_run_is_skipped(notifying):
+    assert notifications_of(notifying.instance, "00000000-0000-0000-0000-000000000000", failed=True, ui_url="") == []
 
 
-def test_the_sensor_runs_by_itself_only_where_there_is_a_channel_to_tell(telling, platform):
-    assert sensor_of(telling).default_status is dg.DefaultSensorStatus.RUNNING
+def test_the_sensor_is_on_by_default_only_with_a_channel(notifying, platform):
+    assert sensor_of(notifying).default_status is dg.DefaultSensorStatus.RUNNING
     assert sensor_of(Quiet(platform.settings)).default_status is dg.DefaultSensorStatus.STOPPED
 
 
@@ -313,37 +313,37 @@ def roll_back(platform, **config):
     return job.execute_in_process(instance=platform.instance, run_config=run_config, raise_on_error=False)
 
 
-def test_promotion_and_roll_back_are_told_and_the_former_champion_is_in_force(telling, web, tmp_path):
-    telling.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
-    cursor = tick(telling)
-    assert telling.materialize("bank/*").success
-    cursor = tick(telling, cursor)
-    [notification] = told(web)
+def test_promotion_and_roll_back_are_reported_and_the_former_champion_is_current(notifying, web, tmp_path):
+    notifying.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
+    cursor = evaluate(notifying)
+    assert notifying.materialize("bank/*").success
+    cursor = evaluate(notifying, cursor)
+    [notification] = posted(web)
     assert (notification["kind"], notification["title"]) == ("promotion", "bank: version 1 is the champion now")
     assert notification["link"] == "http://ui/assets/bank/champion_model"
 
-    registry = telling.definitions.resources["model_registry"]
-    refused = failure(roll_back(telling, pipeline="bank"))
+    registry = notifying.definitions.resources["model_registry"]
+    refused = failure(roll_back(notifying, pipeline="bank"))
     assert "nothing to roll back to" in refused
     second_version(registry)
     assert registry.champion("bank").version == "2"
-    cursor = tick(telling, cursor)
+    cursor = evaluate(notifying, cursor)
     web.posts.clear()
 
-    assert roll_back(telling, pipeline="bank", reason="complaints").output_for_node("roll_back_champion") == "1"
+    assert roll_back(notifying, pipeline="bank", reason="complaints").output_for_node("roll_back_champion") == "1"
     assert registry.champion("bank").version == "1"
-    cursor = tick(telling, cursor)
-    [notification] = told(web)
+    cursor = evaluate(notifying, cursor)
+    [notification] = posted(web)
     assert (notification["kind"], notification["title"]) == ("rollback", "bank: rolled back to version 1")
     assert notification["lines"] == ["it replaced version 2", "reason: complaints"]
 
-    assert roll_back(telling, pipeline="bank", version="2").success
+    assert roll_back(notifying, pipeline="bank", version="2").success
     assert registry.champion("bank").version == "2"
-    assert "nothing to roll back to" in failure(roll_back(telling, pipeline="bank", version="7"))
+    assert "nothing to roll back to" in failure(roll_back(notifying, pipeline="bank", version="7"))
     damage_version_1(registry)
-    assert "[digest_mismatch]" in failure(roll_back(telling, pipeline="bank", version="1"))
+    assert "[digest_mismatch]" in failure(roll_back(notifying, pipeline="bank", version="1"))
     assert registry.champion("bank").version == "2"
-    assert "no champion was ever decided on" in failure(roll_back(telling, pipeline="banc"))
+    assert "no champion was ever decided on" in failure(roll_back(notifying, pipeline="banc"))
 
 
 def second_version(registry):

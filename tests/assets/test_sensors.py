@@ -21,7 +21,7 @@ AUTOMATED = "automation: {{retrain_on: [new_data], schedule: '0 6 * * 0'}}\n"
 BY_OBJECT = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target: y\n") + AUTOMATED
 
 
-def tick(platform, cursor=None):
+def evaluate(platform, cursor=None):
     """Evaluate the pipeline's one sensor."""
     definitions = platform.definitions
     [sensor] = [sensor for sensor in definitions.sensors if sensor.name.endswith("_new_data_sensor")]
@@ -41,35 +41,35 @@ def accept(platform, answer):
 
 def test_each_object_makes_a_partition_and_one_run(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
-    assert "nothing new" in tick(platform).skip_reason.skip_message
+    assert "nothing new" in evaluate(platform).skip_reason.skip_message
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
     write_csv(tmp_path / "in" / "b.csv", bank_rows(seed=8))
-    first = tick(platform)
+    first = evaluate(platform)
     assert [request.partition_key for request in first.run_requests] == ["a.csv", "b.csv"]
     assert [list(r.partition_keys) for r in first.dynamic_partitions_requests] == [["a.csv", "b.csv"]]
     accept(platform, first)
 
-    assert not tick(platform, first.cursor).run_requests
+    assert not evaluate(platform, first.cursor).run_requests
     write_csv(tmp_path / "in" / "c.csv", bank_rows(seed=9))
-    second = tick(platform, first.cursor)
+    second = evaluate(platform, first.cursor)
     assert [request.partition_key for request in second.run_requests] == ["c.csv"]
 
 
-def test_the_same_look_asks_for_the_same_run_keys(platform, tmp_path):
+def test_a_repeated_evaluation_requests_the_same_run_keys(platform, tmp_path):
     """A crash before the cursor is stored repeats requests; their run keys make them one."""
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    keys = [[request.run_key for request in tick(platform).run_requests] for _ in range(2)]
+    keys = [[request.run_key for request in evaluate(platform).run_requests] for _ in range(2)]
     assert keys[0] == keys[1]
 
 
 def test_a_rewritten_object_is_requested_again(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     accept(platform, first)
     write_csv(tmp_path / "in" / "a.csv", bank_rows(rows=210))
-    second = tick(platform, first.cursor)
+    second = evaluate(platform, first.cursor)
     assert [request.partition_key for request in second.run_requests] == ["a.csv"]
     assert second.run_requests[0].run_key != first.run_requests[0].run_key
     assert not second.dynamic_partitions_requests
@@ -78,7 +78,7 @@ def test_a_rewritten_object_is_requested_again(platform, tmp_path):
 def test_the_requested_run_trains(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    accept(platform, tick(platform))
+    accept(platform, evaluate(platform))
     assert platform.materialize("bank/*", partition="a.csv").success
     assert platform.artifacts.newest(("bank", "champion_model"), "a.csv").number == 1
 
@@ -90,7 +90,7 @@ def test_new_data_can_be_ingested_for_monitoring_without_training(platform, tmp_
     platform.pipeline(INGESTED + "monitoring: {{}}\n", tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
     looked = evaluated(platform, None)
-    answer = tick(platform)
+    answer = evaluate(platform)
     assert [request.partition_key for request in answer.run_requests] == ["a.csv"]
     accept(platform, answer)
     [sensor] = [one for one in platform.definitions.sensors if one.name == "bank_new_data_sensor"]
@@ -125,7 +125,7 @@ def test_without_partitions_all_new_objects_make_one_run(platform, tmp_path):
     platform.pipeline(BANK + AUTOMATED, tmp_path / "in" / "*.csv")
     for number in range(3):
         write_csv(tmp_path / "in" / f"{number}.csv", bank_rows(seed=number))
-    answer = tick(platform)
+    answer = evaluate(platform)
     assert len(answer.run_requests) == 1
     assert answer.run_requests[0].partition_key is None
 
@@ -134,7 +134,7 @@ def test_a_placeholder_in_the_source_gives_the_month(platform, tmp_path):
     text = MONTHLY.replace(", column: day", "") + AUTOMATED
     platform.pipeline(text, str(tmp_path / "in" / "rows_{partition}.csv"))
     write_csv(tmp_path / "in" / "rows_2021-01.csv", monthly_rows(months=("2021-01",)))
-    [request] = tick(platform).run_requests
+    [request] = evaluate(platform).run_requests
     assert request.partition_key == "2021-01"
     assert platform.materialize("monthly/raw_dataset", partition="2021-01").success
 
@@ -166,13 +166,13 @@ def test_an_object_under_an_s3_prefix_is_seen(platform, tmp_path, monkeypatch):
     with mock_aws():
         s3 = boto3.Session().client("s3")
         s3.create_bucket(Bucket="arrivals")
-        assert not tick(platform).run_requests
+        assert not evaluate(platform).run_requests
         path = write_csv(tmp_path / "a.csv", bank_rows())
         s3.upload_file(str(path), "arrivals", "in/a.csv")
         s3.put_object(Bucket="arrivals", Key="elsewhere/b.csv", Body=b"x")
-        first = tick(platform)
+        first = evaluate(platform)
         assert [request.partition_key for request in first.run_requests] == ["a.csv"]
-        assert not tick(platform, first.cursor).run_requests
+        assert not evaluate(platform, first.cursor).run_requests
         accept(platform, first)
         assert platform.materialize("bank/raw_dataset", partition="a.csv").success
 
@@ -200,11 +200,11 @@ def fail(platform, request, error, parent=None, **tags):
     return run.run_id
 
 
-def looks(platform, cursor, count):
-    """Look so many times; the requests, and the last answer."""
+def evaluations(platform, cursor, count):
+    """Evaluate the sensor so many times; return the requests and the last result."""
     requests = []
     for _ in range(count):
-        answer = tick(platform, cursor)
+        answer = evaluate(platform, cursor)
         requests += answer.run_requests or []
         cursor = answer.cursor
     return requests, answer
@@ -213,10 +213,10 @@ def looks(platform, cursor, count):
 def test_a_run_that_failed_for_a_while_is_requested_again_under_a_key_of_its_own(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     accept(platform, first)
     fail(platform, first.run_requests[0], StoreUnavailableError("the store does not answer"))
-    [request], answer = looks(platform, first.cursor, 6)
+    [request], answer = evaluations(platform, first.cursor, 6)
     assert (request.partition_key, request.run_key) == ("a.csv", f"{first.run_requests[0].run_key}#retry-1")
     assert not answer.asset_events
 
@@ -224,20 +224,20 @@ def test_a_run_that_failed_for_a_while_is_requested_again_under_a_key_of_its_own
 def test_a_run_that_dagster_or_a_person_starts_again_is_left_to_them(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     [request] = first.run_requests
     fail(platform, request, StoreUnavailableError("no answer"), **{"dagster/will_retry": "true"})
     root = fail(platform, request, StoreUnavailableError("no answer"), **{"dagster/sensor_name": "another"})
     fail(platform, request, StoreUnavailableError("no answer"), root)
-    assert looks(platform, first.cursor, 6)[0] == []
+    assert evaluations(platform, first.cursor, 6)[0] == []
 
 
 def test_a_refusal_of_the_gate_is_no_failure_to_be_retried(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     fail(platform, first.run_requests[0], GateRejectedError("refused"))
-    requests, answer = looks(platform, first.cursor, 6)
+    requests, answer = evaluations(platform, first.cursor, 6)
     assert requests == []
     assert "dead letter" not in answer.skip_reason.skip_message
 
@@ -245,10 +245,10 @@ def test_a_refusal_of_the_gate_is_no_failure_to_be_retried(platform, tmp_path):
 def test_a_dead_letter_is_shown_and_one_command_starts_it_over(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     accept(platform, first)
     fail(platform, first.run_requests[0], MalformedDataError("a row is short", where="in/a.csv"))
-    second = tick(platform, first.cursor)
+    second = evaluate(platform, first.cursor)
     [event] = second.asset_events
     assert (event.asset_key.to_user_string(), event.partition) == ("bank/raw_dataset", "a.csv")
     assert event.metadata["dead_letter/reason"].value == "[data_malformed: unreadable] a row is short"
@@ -261,7 +261,7 @@ def test_a_dead_letter_is_shown_and_one_command_starts_it_over(platform, tmp_pat
 
     assert not redrive(uri="in/elsewhere.csv")
     assert redrive(uri=event.metadata["dead_letter/uri"].value)
-    [request], answer = looks(platform, second.cursor, 3)
+    [request], answer = evaluations(platform, second.cursor, 3)
     assert request.run_key == f"{first.run_requests[0].run_key}#redrive-1"
     assert "dead letter" not in answer.skip_reason.skip_message
 
@@ -270,26 +270,26 @@ def test_what_was_there_before_can_be_passed_over(platform, tmp_path):
     text = BY_OBJECT.replace("automation: {{", "automation: {{existing: skip, ")
     platform.pipeline(text, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    first = tick(platform)
+    first = evaluate(platform)
     assert not first.run_requests
     write_csv(tmp_path / "in" / "b.csv", bank_rows(seed=8))
-    assert [request.partition_key for request in tick(platform, first.cursor).run_requests] == ["b.csv"]
+    assert [request.partition_key for request in evaluate(platform, first.cursor).run_requests] == ["b.csv"]
 
 
 def test_a_month_that_has_not_ended_waits(platform, tmp_path):
     text = MONTHLY.replace(", column: day", "").replace(', end: "2021-06"', "") + AUTOMATED
     platform.pipeline(text, str(tmp_path / "in" / "rows_{partition}.csv"))
     write_csv(tmp_path / "in" / "rows_2999-01.csv", monthly_rows(months=("2021-01",)))
-    answer = tick(platform)
+    answer = evaluate(platform)
     assert "1 wait for their partition" in answer.skip_reason.skip_message
     write_csv(tmp_path / "in" / "rows_2021-01.csv", monthly_rows(months=("2021-01",)))
-    assert [request.partition_key for request in tick(platform, answer.cursor).run_requests] == ["2021-01"]
+    assert [request.partition_key for request in evaluate(platform, answer.cursor).run_requests] == ["2021-01"]
 
 
 def test_rewritten_data_make_what_read_them_stale_and_then_what_read_that(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())
-    accept(platform, tick(platform))
+    accept(platform, evaluate(platform))
     assert platform.materialize("bank/*", partition="a.csv").success
 
     def status(asset):
@@ -316,12 +316,12 @@ def test_new_rows_of_a_query_are_seen_by_its_watermark(platform, tmp_path):
     with sqlite3.connect(tmp_path / "rows.db") as connection:
         connection.execute("create table t (id integer, y text)")
         connection.execute("insert into t values (1, 'yes')")
-    first = tick(platform)
+    first = evaluate(platform)
     assert [request.partition_key for request in first.run_requests] == [None]
-    assert not tick(platform, first.cursor).run_requests
+    assert not evaluate(platform, first.cursor).run_requests
     with sqlite3.connect(tmp_path / "rows.db") as connection:
         connection.execute("insert into t values (2, 'no')")
-    [request] = tick(platform, first.cursor).run_requests
+    [request] = evaluate(platform, first.cursor).run_requests
     assert request.run_key != first.run_requests[0].run_key
 
 

@@ -1,4 +1,4 @@
-"""What sensors keep of arrivals, on every store."""
+"""The sensors' ledger and dead letters, on every store."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_name_is_never_written_twice(store):
     assert kept.read("same") == "1"
 
 
-def test_a_sweep_takes_what_is_old_and_named_by_no_state(kept):
+def test_a_sweep_removes_old_texts_that_no_state_names(kept):
     names = [kept.write(str(number)) for number in range(3)]
     kept.keep_dead_letter(letter())
     assert kept.sweep({names[0]}, older_than_seconds=3600) == 0
@@ -53,7 +53,7 @@ def test_a_sweep_takes_what_is_old_and_named_by_no_state(kept):
     assert len(kept.dead_letters().names) == 1
 
 
-def test_a_dead_letter_is_kept_ordered_and_settled(kept):
+def test_a_dead_letter_is_stored_ordered_and_removed(kept):
     first, second = letter(), letter("in/b.csv")
     for each in (first, first, second):
         kept.keep_dead_letter(each)
@@ -66,6 +66,6 @@ def test_a_dead_letter_is_kept_ordered_and_settled(kept):
     assert (kept.dead_letters().names, kept.dead_letters().ordered) == ((name_of(second),), ())
 
 
-def test_what_was_started_over_and_died_again_is_another_letter():
+def test_a_redrive_that_fails_is_another_dead_letter():
     assert name_of(letter()) != name_of(letter(redrive="#redrive-1"))
     assert name_of(letter()) == name_of(letter(redrive="#retry-2"))

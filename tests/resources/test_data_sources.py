@@ -77,11 +77,11 @@ def test_the_listing_covers_all_partitions(sources, root):
     assert listed == [f"{root}/2024-{month}.csv" for month in ("01", "02", "10")]
 
 
-def test_a_listing_of_nothing_is_empty_so_that_a_sensor_can_wait(sources, root):
+def test_a_listing_without_objects_is_empty(sources, root):
     assert sources.listing(spec(f"{root}/*.json", OBJECTS)).objects() == []
 
 
-def test_objects_say_nothing_of_partitions_by_a_column(sources, root):
+def test_partitions_by_a_column_cannot_be_listed(sources, root):
     with pytest.raises(SpecError):
         sources.listing(spec(f"{root}/all.csv", PartitionsSpec(by="month", column="day", start="2024-01")))
 
@@ -97,7 +97,7 @@ def test_downloads_are_gone_after_use_and_local_files_are_not(sources, root):
     assert files[0].path.exists() is not root.startswith("s3://")
 
 
-def test_a_refusal_keeps_what_a_web_address_asks_to_itself(sources, monkeypatch):
+def test_an_error_does_not_show_the_query_of_a_web_address(sources, monkeypatch):
     monkeypatch.setattr("resources.sources.web.WebSource.objects", lambda self: [])
     with (
         pytest.raises(SourceNotFoundError, match="matches no object") as caught,
@@ -134,7 +134,7 @@ def test_a_partition_of_a_query_is_what_its_values_select(sources, shop):
         assert (file.uri, file.data_format) == ("sql://shop", DataFormat.FEATHER)
 
 
-def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
+def test_a_watermark_gives_new_rows_a_new_version(sources, shop):
     dataset = DatasetSpec(source="sql://shop", query="select a from t", watermark="select max(a) from t", target="a")
     before = sources.listing(dataset).objects()
     assert sources.listing(dataset).objects() == before
@@ -145,7 +145,7 @@ def test_a_watermark_makes_the_listing_tell_new_rows(sources, shop):
     assert after.version != before[0].version
 
 
-def test_the_settings_bound_what_is_asked(shop):
+def test_the_settings_limit_requests_and_queries(shop):
     bounded = DataSources(s3=BoundedS3Resource(), https_allowed_hosts=["data.example.org"], query_seconds=0.2)
     with pytest.raises(SourceError, match="not on the list"):
         bounded.listing(spec("https://example.com/rows.csv")).objects()

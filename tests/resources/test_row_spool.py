@@ -1,4 +1,4 @@
-"""Python rows to one Arrow file: types over all rows, exactly, or a refusal by row and column."""
+"""Python rows to one Arrow file: exact types over all rows, or a refusal by row and column."""
 
 import datetime as dt
 from decimal import Decimal
@@ -80,7 +80,7 @@ def test_numbers_stay_equal_however_they_are_cut_into_batches(tmp_path_factory, 
         (([dt.time(1, tzinfo=UTC)],), 1, "unreadable"),
     ],
 )
-def test_what_no_dtype_holds_exactly_is_refused_by_row(tmp_path, batches, row, defect):
+def test_a_value_that_no_type_holds_exactly_is_refused_by_row(tmp_path, batches, row, defect):
     with pytest.raises(MalformedDataError) as caught:
         spooled(tmp_path, *batches)
     assert (caught.value.defect, caught.value.location.row, caught.value.location.column) == (defect, row, "x")

@@ -1,4 +1,4 @@
-"""What addresses may hold, and servers that answer less than others."""
+"""Addresses, and servers with few features."""
 
 import hashlib
 import http.server
@@ -16,7 +16,7 @@ from resources.sources.web import WebSource
 
 
 class Bare(http.server.BaseHTTPRequestHandler):
-    """Answers GET alone, and tells neither tag nor date."""
+    """Answers GET only, without tag or date."""
 
     def do_GET(self):
         self.send_response(200)

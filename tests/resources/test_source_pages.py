@@ -1,4 +1,4 @@
-"""Listings in stretches: together they are the whole listing, and none costs what the others do."""
+"""Listings by page: together the pages are the whole listing, and each costs its own part only."""
 
 import os
 import sqlite3
@@ -31,7 +31,7 @@ def place(request, tmp_path):
     return lambda address: open_source(f"s3://bucket/in/{address}", Access(lambda: client))
 
 
-def stretches(source, limit):
+def pages(source, limit):
     after, found = None, []
     while True:
         page = source.page(after, limit)
@@ -46,11 +46,11 @@ def stretches(source, limit):
 
 @pytest.mark.parametrize("address", ["", "*.csv", "**/*.csv", "b*", "*/*.csv", "b/c.csv", "nothing*"])
 @pytest.mark.parametrize("limit", [1, 2, 1000])
-def test_the_stretches_of_a_listing_are_the_listing(place, address, limit):
-    assert stretches(place(address), limit) == place(address).objects()
+def test_the_pages_of_a_listing_are_the_listing(place, address, limit):
+    assert pages(place(address), limit) == place(address).objects()
 
 
-def test_a_stretch_goes_on_after_a_name_that_is_gone(place):
+def test_a_page_continues_after_a_deleted_name(place):
     a, second, *_ = [item.uri for item in place("[ab]*.csv").objects()]
     assert [item.uri for item in place("[ab]*.csv").page(a.replace("a.csv", "aa.csv"), 1).objects] == [second]
 
@@ -58,7 +58,7 @@ def test_a_stretch_goes_on_after_a_name_that_is_gone(place):
 def test_a_query_is_one_object(tmp_path):
     sqlite3.connect(tmp_path / "rows.db").close()
     source = open_source(f"sqlite:///{tmp_path}/rows.db", Access(None), Query("select 1 as a", {}, "select 7"))
-    (item,) = stretches(source, 1)
+    (item,) = pages(source, 1)
     assert item.version.startswith("sha256-")
     assert source.page(item.uri, 1).objects == []
 
@@ -68,7 +68,7 @@ words = st.text(string.ascii_lowercase + "-.~ä", min_size=1, max_size=3).filter
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(words, min_size=1, max_size=3), max_size=8), st.integers(1, 4))
-def test_local_stretches_follow_the_order_of_names(tmp_path_factory, paths, limit):
+def test_local_pages_follow_the_order_of_names(tmp_path_factory, paths, limit):
     root = tmp_path_factory.mktemp("in")
     for parts in paths:
         path = root.joinpath(*parts)
@@ -78,10 +78,10 @@ def test_local_stretches_follow_the_order_of_names(tmp_path_factory, paths, limi
     for address in (f"{root}/", f"{root}/**/*", f"{root}/*"):
         whole = LocalSource(address).objects()
         assert [item.uri for item in whole] == sorted(item.uri for item in whole)
-        assert stretches(LocalSource(address), limit) == whole
+        assert pages(LocalSource(address), limit) == whole
 
 
-def test_a_local_stretch_asks_for_the_state_of_its_own_files_alone(tmp_path, monkeypatch):
+def test_a_local_page_reads_the_state_of_its_own_files_only(tmp_path, monkeypatch):
     for number in range(300):
         (tmp_path / f"{number:03d}.csv").touch()
     asked, state_of = [], os.stat
@@ -100,7 +100,7 @@ def test_a_file_that_is_deleted_between_names_and_states_is_left_out(tmp_path):
     assert source.page(f"{tmp_path}/a.csv", 1).objects == []
 
 
-def test_a_stretch_of_a_bucket_is_one_request(aws):
+def test_a_page_of_a_bucket_is_one_request(aws):
     for number in range(60):
         aws.put_object(Bucket="bucket", Key=f"in/{number:03d}.csv", Body=b"")
     asked = []

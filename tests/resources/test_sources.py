@@ -1,4 +1,4 @@
-"""What every source promises, held against each scheme; then what is particular to one."""
+"""Promises of every source for each scheme, then those of single schemes."""
 
 import csv
 import dataclasses
@@ -31,7 +31,7 @@ SECRET = "hunter2"
 
 
 class Files(http.server.BaseHTTPRequestHandler):
-    """Serves the server's `files`; a path of `answers` gives a status, headers and body as they are told."""
+    """Serves the server's `files`; a path of `answers` gives a status, headers and body."""
 
     def do_GET(self):
         path = self.path.split("?")[0]
@@ -231,13 +231,13 @@ def test_a_version_stays_while_the_content_stays_and_changes_with_it(place):
     assert source.objects()[0].version != first
 
 
-def test_what_is_missing_is_told_with_its_address(place):
+def test_a_missing_object_is_not_found_at_its_address(place):
     with pytest.raises(SourceNotFoundError) as caught:
         place.absent().objects()
     assert caught.value.where in {place.uri("absent.csv"), getattr(place, "absent_root", "")}
 
 
-def test_a_glob_lists_by_name_whatever_the_order_of_arrival(listed, folder):
+def test_a_glob_lists_by_name(listed, folder):
     for name in ("c.csv", "a.csv", "b.csv", "a.txt", "deep/d.csv"):
         listed.put(name, name.encode())
     source = listed.source("*.csv")
@@ -246,7 +246,7 @@ def test_a_glob_lists_by_name_whatever_the_order_of_arrival(listed, folder):
     assert [source.fetch(item, folder).path.read_bytes() for item in items] == [b"a.csv", b"b.csv", b"c.csv"]
 
 
-def test_wildcards_mean_the_same_everywhere(listed):
+def test_wildcards_are_the_same_for_every_source(listed):
     for name in ("d.csv", "deep/d.csv", "deep/er/d.csv", "deep/er/e.txt"):
         listed.put(name, b"")
     meanings = {
@@ -279,14 +279,14 @@ def test_a_folder_is_every_file_below_it_but_hidden_ones_and_marks_of_writers(li
     assert source.fetch(items[2], folder).path.read_bytes() == b"deep/c.csv"
 
 
-def test_a_folder_without_files_is_empty_so_that_a_sensor_can_wait(listed):
+def test_a_folder_without_files_is_empty(listed):
     assert listed.source("parts/").objects() == []
 
 
 # local
 
 
-def test_a_name_that_no_file_system_takes_is_a_source_error():
+def test_a_name_too_long_for_the_file_system_is_a_source_error():
     with pytest.raises(SourceError) as caught:
         LocalSource("x" * 300).objects()
     assert caught.value.found == "File name too long"
@@ -382,13 +382,13 @@ def client_at(endpoint, **credentials):
 KEYS = {"aws_access_key_id": "someone", "aws_secret_access_key": SECRET}
 
 
-def test_an_endpoint_where_nobody_listens_is_unreachable():
+def test_an_endpoint_that_is_down_is_unreachable():
     with pytest.raises(SourceUnreachableError) as caught:
         S3Source("s3://bucket/rows.csv", client_at("http://127.0.0.1:9", **KEYS)).objects()
     assert SECRET not in str(caught.value)
 
 
-def test_no_credentials_are_told_with_where_to_put_them(monkeypatch, tmp_path):
+def test_missing_credentials_name_the_variables(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -411,7 +411,7 @@ def test_s3_that_refuses_access_says_so(web):
 
 
 @pytest.mark.parametrize(("status", "kind"), [(403, SourceError), (404, SourceNotFoundError), (500, SourceError)])
-def test_a_refusal_of_the_server_keeps_the_query_to_itself(web, status, kind):
+def test_a_refusal_of_the_server_does_not_show_the_query(web, status, kind):
     web.answers["/rows.csv"] = (status, {}, b"")
     with pytest.raises(SourceError) as caught:
         WebSource(f"{web.root}/rows.csv?token={SECRET}").objects()
@@ -420,7 +420,7 @@ def test_a_refusal_of_the_server_keeps_the_query_to_itself(web, status, kind):
     assert SECRET not in str(caught.value)
 
 
-def test_a_host_where_nobody_listens_is_unreachable():
+def test_a_host_that_is_down_is_unreachable():
     with pytest.raises(SourceUnreachableError, match="Connection refused"):
         WebSource("http://127.0.0.1:9/rows.csv").objects()
 
@@ -432,7 +432,7 @@ def test_a_server_that_speaks_no_http_is_unreachable(web):
 
 
 @pytest.mark.parametrize("address", ["http://example.org/rows.csv", f"https://me:{SECRET}@example.org/rows.csv"])
-def test_an_address_that_lays_data_or_secrets_open_is_refused(address):
+def test_an_address_that_exposes_data_or_secrets_is_refused(address):
     with pytest.raises(SourceError) as caught:
         WebSource(address).objects()
     assert caught.value.where.endswith("://example.org/rows.csv")
@@ -449,7 +449,7 @@ def test_a_malformed_address_is_a_source_error_that_does_not_show_it_all(address
     assert SECRET not in str(caught.value)
 
 
-def test_a_path_of_any_letters_is_asked_for_as_urls_write_it(web):
+def test_a_path_is_percent_encoded_once(web):
     web.files["/d%C3%A9j%C3%A0%20vu.csv"] = b"a\n"
     for name in ("déjà vu.csv", "d%C3%A9j%C3%A0%20vu.csv"):
         assert WebSource(f"{web.root}/{name}").objects()[0].size == 2
@@ -484,7 +484,7 @@ def test_a_download_past_its_bounds_is_stopped(web, folder, monkeypatch, bound):
         source.fetch(item, folder)
 
 
-def test_what_is_fetched_has_the_version_that_it_had_then(web, folder):
+def test_a_fetched_file_has_its_own_version(web, folder):
     web.files["/rows.csv"] = b"old"
     source = WebSource(f"{web.root}/rows.csv")
     (item,) = source.objects()
@@ -493,14 +493,14 @@ def test_what_is_fetched_has_the_version_that_it_had_then(web, folder):
 
 
 @pytest.mark.parametrize("status", [403, 405, 501])
-def test_a_server_that_answers_get_alone_is_asked_so(web, status, folder, monkeypatch):
+def test_a_server_without_head_gets_a_get(web, status, folder, monkeypatch):
     web.files["/rows.csv"] = b"a\n"
     monkeypatch.setattr(Files, "do_HEAD", lambda self: self.send_error(status))
     source = WebSource(f"{web.root}/rows.csv")
     assert source.fetch(source.objects()[0], folder).path.read_bytes() == b"a\n"
 
 
-def test_a_server_that_tells_no_version_leaves_it_to_the_bytes(web, folder):
+def test_without_a_reported_version_the_digest_is_the_version(web, folder):
     web.tagged = False
     web.files["/rows.csv"] = b"a\n"
     source = WebSource(f"{web.root}/rows.csv")
@@ -593,7 +593,7 @@ def test_a_variable_that_is_not_set_is_named(environment):
     "name",
     ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "DB_PASSWORD", "db_passwd", "SAS_TOKEN", "API_KEY", "PRIVATE"],
 )
-def test_a_variable_that_sounds_secret_is_refused_unread(name):
+def test_a_variable_named_like_a_secret_is_refused(name):
     with pytest.raises(SourceError, match="may not hold a secret") as caught:
         expand_source("https://h/${" + name + "}", {name: SECRET}, None)
     assert SECRET not in str(caught.value)

@@ -116,7 +116,7 @@ def test_two_columns_of_one_name_are_refused(table, tmp_path):
     assert (caught.value.defect, caught.value.location.column) == ("repeated_column", "a")
 
 
-def test_wrong_sql_is_told_with_the_database_s_words_and_without_values(table, tmp_path):
+def test_an_sql_error_has_the_database_s_message_without_values(table, tmp_path):
     with pytest.raises(SourceError, match="nope") as caught:
         rows_of(tmp_path, text="select nope from t where b = :b", b=SECRET, **table)
     assert SECRET not in str(caught.value)
@@ -124,7 +124,7 @@ def test_wrong_sql_is_told_with_the_database_s_words_and_without_values(table, t
 
 
 @pytest.mark.parametrize("table", ["duckdb", "postgres"], indirect=True)
-def test_a_value_that_the_database_repeats_in_its_words_is_taken_out(table, tmp_path):
+def test_a_value_in_the_database_s_message_is_masked(table, tmp_path):
     with pytest.raises(SourceError, match=":b") as caught:
         rows_of(tmp_path, text="select cast(:b as int) as a from t", b=SECRET, **table)
     assert SECRET not in str(caught.value)
@@ -155,7 +155,7 @@ def test_a_watermark_of_more_or_less_than_one_value_is_refused(table, mark):
         source_of(table["address"], "select a from t", mark, connections=table["connections"]).objects()
 
 
-def test_a_query_that_takes_too_long_is_ended(table, tmp_path):
+def test_a_query_past_its_deadline_is_cancelled(table, tmp_path):
     text = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 2000000000) select count(*) from r"
     with pytest.raises(SourceError, match="longer than allowed"):
         rows_of(tmp_path, text=text, seconds=0.3, **table)
@@ -164,7 +164,7 @@ def test_a_query_that_takes_too_long_is_ended(table, tmp_path):
 # PostgreSQL
 
 
-def test_every_type_comes_exactly(shop, tmp_path):
+def test_every_type_is_exact(shop, tmp_path):
     query = """
         select 1::smallint as i, 9223372036854775807::bigint as big, 12.50::numeric(10, 2) as n, true as b, 'ü'::text t,
                timestamptz '2024-03-31 02:30:00.123456+02' as tz, timestamp '2024-03-31 02:30:00' as ts,
@@ -215,21 +215,21 @@ def test_every_type_comes_exactly(shop, tmp_path):
         ("1e30::numeric", "1e-20::numeric"),
     ],
 )
-def test_a_value_that_no_table_holds_is_refused_by_row_and_column(shop, tmp_path, first, second):
+def test_an_unsupported_value_is_refused_by_row_and_column(shop, tmp_path, first, second):
     query = f"select {first} as x union all select {second}"
     with pytest.raises(MalformedDataError) as caught:
         rows_of(tmp_path, "sql://shop", query, **shop)
     assert (caught.value.location.row, caught.value.location.column) == (2, "x")
 
 
-def test_a_question_mark_is_taken_where_nothing_can_take_it_for_a_value(shop, tmp_path):
+def test_a_question_mark_is_allowed_without_parameters_only(shop, tmp_path):
     query = "select '?' as a, '{\"a\": 1}'::jsonb ? 'a' as b"
     assert rows_of(tmp_path, "sql://shop", query, **shop).to_pylist() == [{"a": "?", "b": True}]
     with pytest.raises(SourceError, match="jsonb_exists"):
         rows_of(tmp_path, "sql://shop", query + " where 1 = :one", one=1, **shop)
 
 
-def test_rows_and_their_version_are_of_one_moment(postgres, shop, tmp_path):
+def test_rows_and_their_version_are_of_one_snapshot(postgres, shop, tmp_path):
     postgres.execute("drop table if exists moment", "create table moment as select 1 as a")
     source = source_of("sql://shop", "select a from moment", "select sum(a) from moment", **shop)
     (item,) = source.objects()
@@ -249,7 +249,7 @@ def test_the_transaction_cannot_write_through_a_function(postgres, shop, tmp_pat
         rows_of(tmp_path, "sql://shop", "select writes() as a", **shop)
 
 
-def test_a_login_that_is_refused_says_so_without_the_password(postgres, tmp_path):
+def test_a_refused_login_is_an_error_without_the_password(postgres, tmp_path):
     for url in (
         f"postgresql://owner:{SECRET}@127.0.0.1:{postgres.port}/postgres",
         f"postgresql://nobody:{SECRET}@127.0.0.1:{postgres.port}/postgres",
@@ -268,7 +268,7 @@ def test_a_server_that_is_down_is_unreachable(tmp_path):
     assert SECRET not in str(caught.value)
 
 
-def test_a_server_that_says_nothing_is_unreachable(tmp_path, monkeypatch):
+def test_a_silent_server_is_unreachable(tmp_path, monkeypatch):
     monkeypatch.setattr("resources.sources.sql_engines.CONNECT_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://owner:x@127.0.0.1:{silent.getsockname()[1]}/postgres"
@@ -276,7 +276,7 @@ def test_a_server_that_says_nothing_is_unreachable(tmp_path, monkeypatch):
             rows_of(tmp_path, "sql://shop", "select 1 as a", connections={"shop": url}, seconds=0.1)
 
 
-def test_a_server_without_tls_is_not_spoken_to_where_the_url_asks_for_it(postgres, tmp_path):
+def test_a_server_without_tls_is_refused_where_the_url_requires_it(postgres, tmp_path):
     with pytest.raises(SourceUnreachableError, match="SSL"):
         rows_of(tmp_path, "sql://shop", "select 1 as a", connections={"shop": f"{postgres.url}?sslmode=require"})
 
@@ -355,7 +355,7 @@ def test_a_relative_sqlite_path_and_a_name_with_special_characters_work(tmp_path
 # DuckDB
 
 
-def test_duckdb_reaches_nothing_but_its_file(duckdb_file, tmp_path):
+def test_duckdb_can_access_its_file_only(duckdb_file, tmp_path):
     (tmp_path / "other.csv").write_text("a\n1\n")
     for text in (
         f"select * from read_csv('{tmp_path}/other.csv')",
@@ -370,7 +370,7 @@ def test_duckdb_reaches_nothing_but_its_file(duckdb_file, tmp_path):
     assert not (tmp_path / "other.duckdb").exists()
 
 
-def test_a_duckdb_file_that_another_process_writes_is_told(duckdb_file, tmp_path):
+def test_a_duckdb_file_that_another_process_writes_is_unreachable(duckdb_file, tmp_path):
     path = duckdb_file.removeprefix("duckdb:///")
     code = f"import duckdb, sys; c = duckdb.connect({path!r}); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -400,7 +400,7 @@ def test_a_file_that_is_no_duckdb_is_a_source_error(tmp_path):
         rows_of(tmp_path, f"duckdb:///{tmp_path}/rows.duckdb", "select 1 as a")
 
 
-def test_duckdb_times_bear_utc_wherever_the_machine_is(duckdb_file, tmp_path):
+def test_duckdb_times_are_in_utc(duckdb_file, tmp_path):
     table = rows_of(tmp_path, duckdb_file, "select timestamptz '2024-01-01 02:00:00+02' as moment")
     assert table.schema.field("moment").type == pa.timestamp("us", "UTC")
     assert table["moment"][0].as_py() == dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -442,7 +442,7 @@ def test_a_missing_package_is_named(url, package, tmp_path):
         f"postgresql://me:{SECRET}@127.0.0.1:9/db?sslmode=requier",
     ],
 )
-def test_an_unusable_url_is_told_and_not_shown(url, tmp_path):
+def test_an_unusable_url_is_an_error_that_does_not_show_it(url, tmp_path):
     with pytest.raises(SourceError) as caught:
         rows_of(tmp_path, "sql://shop", "select 1 as a", connections={"shop": url})
     assert SECRET not in str(caught.value)

@@ -72,7 +72,7 @@ def source(server, pattern=""):
 
 
 @pytest.mark.parametrize("index", [APACHE, NGINX, JSON, json.dumps([*FILES, "../up.csv"]), None])
-def test_a_folder_is_its_files_whatever_way_they_are_listed(server, index):
+def test_every_form_of_listing_gives_the_folder_s_files(server, index):
     server.index = index
     names = ["%C3%A4.csv", "a.csv", "b%20c.csv", "n.txt"]
     assert [item.uri for item in source(server).objects()] == [server.root + name for name in names]
@@ -90,13 +90,13 @@ def test_a_file_of_a_folder_is_fetched_in_its_version(server, tmp_path):
     assert files.matching(lambda uri: uri.endswith("a.csv"))[0].version != item.version
 
 
-def test_a_listed_file_that_is_gone_is_left_out(server):
+def test_a_listed_file_that_was_deleted_is_left_out(server):
     server.index = json.dumps(["a.csv", "gone.csv"])
     assert [item.uri for item in source(server).objects()] == [f"{server.root}a.csv"]
     assert [item.uri for item in source(server).page(None, 9).objects] == [f"{server.root}a.csv"]
 
 
-def test_a_stretch_asks_for_its_own_files_alone(server, tmp_path):
+def test_a_page_requests_its_own_files_only(server, tmp_path):
     server.index = json.dumps([f"{number:03d}.csv" for number in range(120)])
     files = source(server)
     for number in range(50, 60):
@@ -107,7 +107,7 @@ def test_a_stretch_asks_for_its_own_files_alone(server, tmp_path):
     assert [method for method, _ in server.asked] == ["GET"] + ["HEAD"] * 10
 
 
-def test_a_stretch_is_short_however_much_is_asked_for(server, tmp_path):
+def test_a_page_is_short_whatever_the_limit(server, tmp_path):
     for number in range(60):
         (tmp_path / "in" / f"{number:03d}.csv").touch()
     files = source(server, "*.csv")

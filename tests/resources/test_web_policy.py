@@ -1,4 +1,4 @@
-"""Which hosts may be asked, by what they resolve to, and after every redirection."""
+"""Which hosts may be requested: by the addresses they resolve to, and after every redirection."""
 
 import datetime as dt
 import gzip
@@ -62,26 +62,26 @@ def policy(ip=PUBLIC, **how):
         "2001:db8::1",
     ],
 )
-def test_addresses_that_are_not_public_are_unfit(ip):
+def test_addresses_that_are_not_public_are_refused(ip):
     assert refusal_reason(ip)
     with pytest.raises(SourceError, match="not public"):
         policy(ip).check("https://data.example.org/rows.csv")
 
 
 @pytest.mark.parametrize("ip", ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111"])
-def test_public_addresses_are_fit(ip):
+def test_public_addresses_are_allowed(ip):
     assert refusal_reason(ip) == ""
     assert policy(ip).check("https://data.example.org/rows.csv").ips == (ip,)
 
 
 @given(st.ip_addresses(v=4, network="10.0.0.0/8") | st.ip_addresses(v=6, network="fc00::/7"))
-def test_no_private_address_is_fit_unless_allowed(ip):
+def test_private_addresses_are_refused_unless_allowed(ip):
     assert refusal_reason(str(ip)) == "private"
     assert refusal_reason(str(ip), private=True) == ""
 
 
 @given(st.ip_addresses())
-def test_where_this_machine_was_named_only_this_machine_is_fit(ip):
+def test_where_this_machine_is_named_only_loopback_is_allowed(ip):
     assert (refusal_reason(str(ip), loopback=True) == "") == ip.is_loopback
 
 
@@ -120,7 +120,7 @@ def test_hosts_count_by_patterns_whatever_their_letters_and_a_dot_at_the_end():
         assert "ASSAY_HTTPS_ALLOWED_HOSTS" in caught.value.remedy
 
 
-def test_a_host_that_is_asked_for_by_a_name_of_this_machine_stays_on_it():
+def test_a_host_named_as_this_machine_must_resolve_to_it():
     with pytest.raises(SourceError, match="not this machine"):
         policy("10.0.0.1").check("http://localhost/rows.csv")
 
@@ -251,7 +251,7 @@ def test_no_credentials_are_sent_anywhere(web, tmp_path, monkeypatch):
     assert web.asked[1][0] == "/new.csv"
 
 
-def test_a_proxy_of_the_environment_is_not_asked(web, tmp_path, monkeypatch):
+def test_proxies_of_the_environment_are_not_used(web, tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     web.answers["/rows.csv"] = (200, {}, b"a\n")
     assert fetched(f"{web.root}/rows.csv", tmp_path) == b"a\n"
@@ -298,7 +298,7 @@ def test_the_certificate_must_bear_the_host_s_name(web, certificate, tmp_path, m
         fetched(f"https://localhost:{web.server_port}/rows.csv", tmp_path)
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(web, tmp_path):
+def test_an_untrusted_certificate_is_refused(web, tmp_path):
     with pytest.raises(SourceUnreachableError):
         fetched(f"https://localhost:{web.server_port}/rows.csv", tmp_path)
 
@@ -306,21 +306,21 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(web, tmp_path):
 # what comes
 
 
-def test_a_packed_answer_is_stored_unpacked(web, tmp_path):
+def test_a_gzip_answer_is_stored_unpacked(web, tmp_path):
     content = b"a,b\n1,2\n" * 1000
     web.answers["/rows.csv"] = (200, {"Content-Encoding": "gzip"}, gzip.compress(content))
     assert fetched(f"{web.root}/rows.csv", tmp_path) == content
     assert web.asked[0][1]["Accept-Encoding"] == "identity"
 
 
-def test_a_packed_file_stays_packed(web, tmp_path):
+def test_a_gzip_file_stays_packed(web, tmp_path):
     packed = gzip.compress(b"a,b\n1,2\n")
     web.answers["/rows.csv.gz"] = (200, {"Content-Encoding": "x-gzip"}, packed)
     assert fetched(f"{web.root}/rows.csv.gz", tmp_path) == packed
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
-def test_a_packing_that_is_not_known_is_refused(web, tmp_path, coding):
+def test_an_unknown_coding_is_refused(web, tmp_path, coding):
     web.answers["/rows.csv"] = (200, {"Content-Encoding": coding}, zlib.compress(b"a\n"))
     with pytest.raises(SourceError, match="not asked for"):
         fetched(f"{web.root}/rows.csv", tmp_path)
@@ -331,13 +331,13 @@ def test_a_packing_that_is_not_known_is_refused(web, tmp_path, coding):
     [gzip.compress(b"a\n" * 100)[:-9], b"a,b\n1,2\n", gzip.compress(b"a\n") + b"more"],
     ids=["cut", "not packed", "followed"],  # bytes that hold the time would differ between workers
 )
-def test_a_packed_answer_that_is_not_whole_is_refused(web, tmp_path, body):
+def test_an_incomplete_gzip_answer_is_refused(web, tmp_path, body):
     web.answers["/rows.csv"] = (200, {"Content-Encoding": "gzip"}, body)
     with pytest.raises(SourceUnreachableError):
         fetched(f"{web.root}/rows.csv", tmp_path)
 
 
-def test_a_packed_bomb_is_stopped_at_the_bound_of_bytes(web, tmp_path, monkeypatch):
+def test_a_gzip_bomb_is_stopped_at_the_size_limit(web, tmp_path, monkeypatch):
     monkeypatch.setattr("resources.sources.web.MAX_BYTES", 1 << 21)
     web.answers["/rows.csv"] = (200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(1 << 26)))
     with pytest.raises(SourceError, match="went past its bounds"):
@@ -345,7 +345,7 @@ def test_a_packed_bomb_is_stopped_at_the_bound_of_bytes(web, tmp_path, monkeypat
     assert (tmp_path / "download").stat().st_size <= 1 << 22
 
 
-def test_a_size_past_the_bound_is_refused_before_it_comes(web, tmp_path, monkeypatch):
+def test_an_announced_size_past_the_limit_is_refused_before_the_download(web, tmp_path, monkeypatch):
     monkeypatch.setattr("resources.sources.web.MAX_BYTES", 3)
     web.answers["/rows.csv"] = (200, {"Content-Length": "4"}, b"")
     with pytest.raises(SourceError, match="went past its bounds") as caught:
@@ -366,7 +366,7 @@ class Dribble(socketserver.BaseRequestHandler):
             return
 
 
-def test_a_server_that_dribbles_is_cut_off_at_the_deadline(tmp_path, monkeypatch):
+def test_a_slow_server_is_cut_off_at_the_deadline(tmp_path, monkeypatch):
     monkeypatch.setattr("resources.sources.web.DEADLINE_SECONDS", 0.3)
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dribble) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()

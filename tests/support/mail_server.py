@@ -1,4 +1,4 @@
-"""A mail server that takes mail as a test tells it to, with STARTTLS and a certificate of its own where asked."""
+"""A mail server that behaves as a test sets it, with STARTTLS and a certificate of its own where asked."""
 
 import base64
 import datetime as dt

@@ -1,4 +1,4 @@
-"""A web server that takes posts as a test tells it to."""
+"""A web server that receives posts and answers as a test sets it."""
 
 import threading
 from collections.abc import Iterator

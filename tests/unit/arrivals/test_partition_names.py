@@ -45,7 +45,7 @@ def test_months_of_a_column_cannot_be_detected_from_objects():
         listing_pattern(by_month("s3://b/all.parquet"))
 
 
-def test_rows_of_a_query_cannot_be_told_without_a_watermark():
+def test_new_rows_of_a_query_need_a_watermark():
     with pytest.raises(SpecError, match="without a watermark"):
         listing_pattern(DatasetSpec(source="sql://shop", query="select * from t", target="y"))
     told = DatasetSpec(source="sql://shop", query="select * from t", watermark="select max(a) from t", target="y")

@@ -143,7 +143,7 @@ def test_arrivals_of_one_second_before_and_after_the_last_key_and_overwrites_are
 
 
 @pytest.mark.parametrize("limits", [SMALL, ScanLimits()])
-def test_without_a_kill_nothing_is_asked_for_twice(limits):
+def test_without_a_kill_nothing_is_requested_twice(limits):
     platform = Platform(ScanOptions(BY_OBJECT, limits=limits))
     asked = []
     for start in (50, 0, 25, 75):
@@ -152,7 +152,7 @@ def test_without_a_kill_nothing_is_asked_for_twice(limits):
     assert sorted(asked) == keys(platform.source.objects)
 
 
-def test_keys_that_are_not_meant_hide_none_that_are():
+def test_keys_that_do_not_match_hide_none_that_do():
     platform = Platform()
     platform.source.noise = frozenset(f"in/{number:06d}.tmp" for number in range(9000))
     platform.source.objects = {"in/zz.csv": "1"}
@@ -161,7 +161,7 @@ def test_keys_that_are_not_meant_hide_none_that_are():
     assert platform.launched == ["in/zz.csv@1"]
 
 
-def test_what_is_there_at_the_first_scan_can_be_passed_over():
+def test_objects_of_the_first_scan_can_be_skipped():
     platform = Platform(ScanOptions(BY_OBJECT, skip_existing=True))
     put(platform, 12_000)
     first = platform.scan()

@@ -33,21 +33,21 @@ def test_the_text_has_title_lines_and_link():
     assert subject_of(REFUSED) == "[assay] The gate refused the data of bank a.csv"
 
 
-def test_slack_sees_text_and_no_markup_of_the_data():
+def test_slack_markup_in_names_is_escaped():
     header, lines, link = slack_of(REFUSED)["blocks"]
     assert header["text"] == {"type": "plain_text", "text": REFUSED.title, "emoji": False}
     assert lines["text"] == {"type": "mrkdwn", "text": "ranges &lt;age&gt; &amp; more: 3 rows"}
     assert link["text"]["text"] == "<http://ui/assets/bank/validated_dataset|Open in Dagster>"
 
 
-def test_nobody_is_mentioned_by_a_column_s_name():
+def test_names_cannot_mention_users_of_slack():
     notification = Notification(NotificationKind.DRIFT, "e", "p", "", "<!channel> p", ("<!everyone>",), "http://ui/a|b")
     told = json.dumps(slack_of(notification))
     assert "<!" not in slack_of(notification)["text"] + slack_of(notification)["blocks"][1]["text"]["text"]
     assert "http://ui/a%7Cb|Open" in told
 
 
-def test_slack_s_longest_texts_are_kept_to():
+def test_slack_s_limits_of_length_are_kept():
     notification = Notification(
         NotificationKind.DRIFT, "e", "p", "", "t" * 300, tuple("<" * 300 for _ in range(12)), ""
     )

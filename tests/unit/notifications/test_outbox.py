@@ -31,7 +31,7 @@ def test_what_arrived_is_gone_from_its_channel_alone():
     assert events(outbox.without(outbox.due("log", 0)).waiting) == [("a", "mail")]
 
 
-def test_a_channel_that_fails_waits_with_all_it_has_to_tell():
+def test_after_a_failure_all_deliveries_of_a_channel_wait():
     outbox, given_up = (
         Outbox()
         .with_notifications([notification("a"), notification("b")], ["log", "mail"])
