@@ -110,7 +110,7 @@ def one_month(
     champion = registry.current_champion(spec.registered_name)
     decision = decide(model, champion.model if champion else None, split, report, spec)
     card = render(model, report, decision, spec)
-    registry.apply(Comparison(model, champion.version if champion else None, decision, card), spec)
+    registry.apply(Comparison(model, champion.entry if champion else None, decision, card, run_id="benchmark"), spec)
     return report.metrics[report.primary_metric]
 
 

@@ -62,7 +62,7 @@ def main(pipeline: Path, source: Path) -> None:
     champion = registry.current_champion(spec.registered_name)
     decision = decide(model, champion.model if champion else None, split, report, spec)
     card = render(model, report, decision, spec)
-    registry.apply(Comparison(model, champion.version if champion else None, decision, card), spec)
+    registry.apply(Comparison(model, champion.entry if champion else None, decision, card, run_id="benchmark"), spec)
     print(json.dumps(report.metrics))
 
 

@@ -112,7 +112,7 @@ def artifact_restore_job() -> None:
 
 
 def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
-    @dg.op(description="Give the champion's alias back to an earlier version, after its files were verified.")
+    @dg.op(description="Make an earlier version champion again, after its files were verified.")
     def roll_back_champion(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
@@ -121,20 +121,22 @@ def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
     ) -> str:
         """Make an earlier version the champion again; returns its version."""
         record = newest_record(context.instance, artifact_io_manager.artifacts(), config.pipeline)
-        now, former = model_registry.roll_back(record.registered_name, config.version)
+        entry = model_registry.roll_back(
+            record.registered_name, config.version, run_id=context.run.run_id, reason=config.reason
+        )
         change = ChampionChange(
-            registered_name=now.name,
+            registered_name=entry.registered_name,
             outcome="rolled_back",
-            version=now.version,
-            previous_version=former.version,
-            reason=config.reason,
+            version=entry.version,
+            previous_version=entry.replaced,
+            reason=entry.reason,
         )
         # an observation: the asset keeps the record of its last decision, and its page shows both
         key = dg.AssetKey([config.pipeline, CHAMPION_ASSET])
         context.log_event(dg.AssetObservation(key, metadata=change_metadata(change)))
         if config.pipeline in scored:
             context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=change_metadata(change)))
-        return now.version
+        return entry.version
 
     @dg.job(description="Bring an earlier champion back.")
     def champion_rollback_job() -> None:

@@ -10,6 +10,7 @@ from ml_assets.supervision.step import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
 from resources.artifacts.model_export import ModelExporter
 from resources.data_sources import DataSources
+from resources.mlflow.asset_runs import MlflowAssetRuns
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.object_store import BoundedS3Resource, ObjectStoreResource
@@ -32,6 +33,12 @@ def resources_for(settings: Settings) -> dict[str, Any]:
     )
     object_store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3)
     tracking_uri = _tracking_uri(settings)
+    tracker = MlflowTracker(
+        tracking_uri=tracking_uri,
+        artifact_root=settings.artifact_root,
+        experiment_prefix=settings.experiment_prefix,
+        tags={"git_sha": settings.revision},
+    )
     return {
         "s3": s3,
         "object_store": object_store,
@@ -51,12 +58,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             days=settings.quarantine_days,
             megabytes=settings.quarantine_megabytes,
         ),
-        "experiment_tracker": MlflowTracker(
-            tracking_uri=tracking_uri,
-            artifact_root=settings.artifact_root,
-            experiment_prefix=settings.experiment_prefix,
-            tags={"git_sha": settings.revision},
-        ),
+        "experiment_tracker": tracker,
+        "mlflow": MlflowAssetRuns(tracker=tracker),
         "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, object_store=object_store),
         "model_exporter": ModelExporter(object_store=object_store),
         "run_parameters": RunParameters(),

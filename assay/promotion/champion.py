@@ -1,7 +1,10 @@
-"""The champion: the record of a promotion decision, and the current champion as later stages use it."""
+"""The champion: the record of a promotion decision, the entries of its journal, and the current champion itself."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import Field
 
 from assay.data.dataset import ValidatedDataset
 from assay.promotion.decision import PromotionDecision
@@ -45,19 +48,55 @@ class ChampionRecord(Spec):
         )
 
 
+class ChampionEntry(Spec):
+    """One entry of a registered model's champion journal; the newest entry names the current champion."""
+
+    format_version: Literal[1] = 1
+    number: int = Field(ge=1)
+    """Position in the journal: 1, 2, 3 ... without gaps."""
+    event: Literal["promoted", "rolled_back", "adopted"]
+    """`adopted`: the registry had a champion before the journal began."""
+    registered_name: str
+    version: str
+    """The champion's version in the registry."""
+    digest: str
+    """Of the files of the version's bundle."""
+    replaced: str | None = None
+    """Version of the champion that it was compared with and that it replaced; missing for the first one."""
+    value_at_promotion: float | None = None
+    """Its primary metric on the holdout when it was promoted; missing where that was not recorded."""
+    decision: PromotionDecision | None = None
+    """Of a promotion."""
+    reason: str = ""
+    """One sentence for people."""
+    pipeline: str = ""
+    """Whose model was promoted."""
+    run_id: str = ""
+    """The Dagster run that appended the entry."""
+    created_at: dt.datetime
+
+
 @dataclass(frozen=True, slots=True)
 class CurrentChampion:
-    """The current champion, as scoring and monitoring use it.
+    """The current champion, as promotion, scoring and monitoring use it.
 
     Attributes:
         model: loaded and verified.
-        version: in the registry.
-        value_at_promotion: its primary metric at promotion; None where that was not recorded.
+        entry: of the journal.
     """
 
     model: TrainedModel
-    version: str
-    value_at_promotion: float | None
+    entry: ChampionEntry
+
+    @property
+    def version(self) -> str:
+        """Its version in the registry."""
+        return self.entry.version
+
+    @property
+    def value_at_promotion(self) -> float | None:
+        """Its primary metric at promotion; None where that was not recorded."""
+        return self.entry.value_at_promotion
 
     def training_digests(self, spec: PipelineSpec) -> dict[str, str]:
         """Return the digests of its training partitions; split by time, the newest is the holdout and left out."""
@@ -69,3 +108,24 @@ class CurrentChampion:
     def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
         """Return whether it was trained on these rows."""
         return self.training_digests(spec).get(partition or "") == dataset.fingerprint.digest
+
+
+def promoted_by(run_id: str, challenger: TrainedModel, champion: CurrentChampion) -> ChampionRecord | None:
+    """Return the record of a promotion that a run has carried out already; None if it has not.
+
+    Args:
+        run_id: the Dagster run.
+        challenger: the model that the run compares.
+        champion: the current one; the challenger itself, if both are of one training.
+    """
+    entry, training = champion.entry, "mlflow_run_id"
+    is_challenger = champion.model.manifest.annotations.get(training) == challenger.manifest.annotations.get(training)
+    if entry.event != "promoted" or entry.decision is None or entry.run_id != run_id or not is_challenger:
+        return None
+    return ChampionRecord(
+        pipeline=entry.pipeline,
+        registered_name=entry.registered_name,
+        decision=entry.decision,
+        version=entry.version,
+        previous_version=entry.replaced,
+    )

@@ -8,7 +8,7 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset
 from assay.errors import ChampionChangedError, TrackingError
 from assay.learning.splitting import Split
-from assay.promotion.champion import ChampionChange, ChampionRecord
+from assay.promotion.champion import ChampionChange, ChampionRecord, promoted_by
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
@@ -58,7 +58,7 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         model_registry: MlflowModelRegistry,
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
-        record, card = _compared(trained_model, evaluation_report, split, model_registry, run_spec)
+        record, card = _compared(context.run.run_id, trained_model, evaluation_report, split, model_registry, run_spec)
         yield dg.Output(record, metadata=_record_metadata(record, card))
         yield _beats_champion(record)
 
@@ -66,6 +66,7 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
 
 
 def _compared(
+    run_id: str,
     challenger: TrainedModel,
     report: EvaluationReport,
     split: Split,
@@ -73,6 +74,8 @@ def _compared(
     spec: PipelineSpec,
 ) -> tuple[ChampionRecord, str]:
     """Compare the challenger with the current champion, again if the champion changed meanwhile.
+
+    A retry of a step that has promoted the challenger already returns that decision.
 
     Returns:
         The decision that was carried out, and the model card.
@@ -83,10 +86,12 @@ def _compared(
     compared = 0
     while True:
         champion = registry.current_champion(spec.registered_name)
+        if champion is not None and (promoted := promoted_by(run_id, challenger, champion)):
+            return promoted, render(challenger, report, promoted.decision, spec)
         decision = decide(challenger, champion.model if champion else None, split, report, spec)
         card = render(challenger, report, decision, spec)
         try:
-            comparison = Comparison(challenger, champion.version if champion else None, decision, card)
+            comparison = Comparison(challenger, champion.entry if champion else None, decision, card, run_id)
             return registry.apply(comparison, spec), card
         except ChampionChangedError:
             compared += 1

@@ -37,7 +37,7 @@ def current_champion(
     """
     found = registry.current_champion(spec.registered_name)
     if found is not None:
-        return CurrentChampion(found.model, found.version.version, found.version.holdout_value)
+        return found
     if run_tags_of(context.run).by_condition:
         context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
         return None

@@ -1,9 +1,8 @@
-"""Versions of a registered model: one for each content, however often it is registered.
+"""Trained models in MLflow: logged with a run, and registered as versions.
 
-Trained models as MLflow models: the scikit-learn flavour in skops format, with our own bundle beside it.
-
-The flavour gives MLflow's users `mlflow.pyfunc.load_model`; the bundle is what Assay itself loads, after a digest
-check. Requirements are written from the manifest, since inferring them takes longer than the rest of the logging.
+A logged model is MLflow's scikit-learn flavour in skops format, for `mlflow.pyfunc.load_model`, with Assay's own bundle
+beside it, which Assay loads after a digest check. Registering the same content again makes no second version.
+Requirements come from the manifest: inferring them takes longer than the rest of the logging.
 """
 
 import importlib.metadata
@@ -18,17 +17,35 @@ from resources.store.local import bundle_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
 
 BUNDLE = "bundle"
 MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
+VALUE_TAG = "assay.holdout_value"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """A version in the registry.
+
+    Attributes:
+        name: of the registered model.
+        version: its number.
+        digest: of the files of its bundle.
+    """
+
+    name: str
+    version: str
+    digest: str
 
 
 def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, model: TrainedModel) -> str:
     """Log a model as an output of a run.
 
     Returns:
-        `models:/<id>`; that of the model logged before, when the run has one with the same content.
+        `models:/<id>`; of the earlier logged model if the run has one with the same content.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.logged_model_status import LoggedModelStatus
@@ -40,9 +57,9 @@ def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, m
         bundle.mkdir()
         save_model(model, bundle)
         digest = bundle_digest(bundle)
-        known = logged_model_id(client, experiment_id, run_id, digest)
+        known = logged_model(client, experiment_id, run_id, digest)
         if known is not None:
-            return f"models:/{known}"
+            return f"models:/{known.model_id}"
         _save_flavour(model, flavour, bundle)
         created = client.create_logged_model(
             experiment_id,
@@ -58,14 +75,14 @@ def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, m
     return f"models:/{created.model_id}"
 
 
-def logged_model_id(client: "MlflowClient", experiment_id: str, run_id: str, digest: str | None) -> str | None:
-    """Return the id of a run's finished model, of that content where a digest is given; None when there is none."""
+def logged_model(
+    client: "MlflowClient", experiment_id: str, run_id: str, digest: str | None = None
+) -> "LoggedModel | None":
+    """Return a run's finished model, with that digest if one is given; None if there is none."""
     found = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
-    for logged in found:
-        if str(logged.status) == "READY" and digest in {None, logged.tags.get(DIGEST_TAG)}:
-            model_id: str = logged.model_id
-            return model_id
-    return None
+    return next(
+        (each for each in found if str(each.status) == "READY" and digest in {None, each.tags.get(DIGEST_TAG)}), None
+    )
 
 
 def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
@@ -97,43 +114,12 @@ def requirements(model: TrainedModel) -> list[str]:
     return [*pinned, f"mlflow=={importlib.metadata.version('mlflow')}"]
 
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
-VALUE_TAG = "assay.holdout_value"
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredVersion:
-    """A version in the registry.
-
-    Attributes:
-        name: of the registered model.
-        version: its number.
-        digest: of its files.
-        holdout_value: the primary metric with which it was promoted; None where that was not recorded.
-    """
-
-    name: str
-    version: str
-    digest: str
-    holdout_value: float | None = None
-
-
-def version_of(found: "ModelVersion") -> RegisteredVersion:
-    """Return MLflow's version as ours."""
-    value = found.tags.get(VALUE_TAG)
-    digest = found.tags.get(DIGEST_TAG, "")
-    return RegisteredVersion(found.name, str(found.version), digest, float(value) if value else None)
-
-
 def registered(client: "MlflowClient", name: str, run_id: str, card: str) -> RegisteredVersion:
-    """Make the model that a run logged a version; the same content gets no second one.
+    """Register the model that a run logged; the same content gets no second version.
 
     Args:
         client: MLflow's.
-        name: of the registered model; made when there is none.
+        name: of the registered model; created if there is none.
         run_id: MLflow's id of the run.
         card: markdown, the version's description.
 
@@ -141,28 +127,29 @@ def registered(client: "MlflowClient", name: str, run_id: str, card: str) -> Reg
         TrackingError: the run holds no model.
     """
     experiment_id = client.get_run(run_id).info.experiment_id
-    model_id = logged_model_id(client, experiment_id, run_id, digest=None)
-    if model_id is None:
+    model = logged_model(client, experiment_id, run_id)
+    if model is None:
         raise TrackingError(
             "the MLflow run of this model holds no model",
             where=f"run {run_id}",
             remedy="materialise trained_model again: its logging did not finish",
         )
-    digest = client.get_logged_model(model_id).tags[DIGEST_TAG]
     _create_name(client, name)
-    known = _of_content(client, name, digest)
-    version = known[0] if known else _created(client, name, model_id, run_id, digest)
+    known = _of_content(client, name, model.tags[DIGEST_TAG])
+    version = known[0] if known else _created(client, name, model, run_id)
     client.update_model_version(name, version.version, description=card)
-    return RegisteredVersion(name=name, version=str(version.version), digest=digest)
+    return RegisteredVersion(name=name, version=str(version.version), digest=model.tags[DIGEST_TAG])
 
 
-def _created(client: "MlflowClient", name: str, model_id: str, run_id: str, digest: str) -> "ModelVersion":
-    source = client.get_logged_model(model_id).artifact_location
-    client.create_model_version(name, source=source, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model_id)
-    first, *twins = _of_content(client, name, digest)
-    # a request whose answer was lost is sent again by MLflow, and makes a second version of the same content
-    for twin in twins:
-        client.delete_model_version(name, twin.version)
+def _created(client: "MlflowClient", name: str, model: "LoggedModel", run_id: str) -> "ModelVersion":
+    digest = model.tags[DIGEST_TAG]
+    client.create_model_version(
+        name, source=model.artifact_location, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model.model_id
+    )
+    first, *duplicates = _of_content(client, name, digest)
+    # MLflow repeats a request whose answer was lost, which makes a second version of the same content
+    for duplicate in duplicates:
+        client.delete_model_version(name, duplicate.version)
     return first
 
 

@@ -91,10 +91,6 @@ class TrackedRun:
         """Log an image."""
         self._log_file(name, png)
 
-    def log_text(self, name: str, text: str) -> None:
-        """Log a text artifact."""
-        self._log_file(name, text.encode())
-
     def log_model(self, model: TrainedModel) -> str:
         """Log a model once, however often the step is retried; returns its URI."""
         with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):

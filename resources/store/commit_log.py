@@ -12,9 +12,10 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from assay.errors import ArtifactNotFoundError, CommitConflictError, DigestMismatchError, StorageError
-from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, number_of, place_of
+from assay.errors import CommitConflictError, DigestMismatchError, StorageError
+from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, place_of
 from resources.store.interface import ObjectStore
+from resources.store.numbered_records import newest_number, put_record
 
 _ATTEMPTS = 50
 
@@ -50,10 +51,12 @@ class CommitLog:
             commit = draft(newest + 1)
             oldest = 1 if repeated else max(newest, 1)
             mine = self._published_by(commit.attempt_id, asset, partition, range(newest, oldest - 1, -1))
-            mine = mine or self._put(commit)
             if mine is not None:
                 return mine
-            repeated = False  # the records up to here were looked at
+            key = commit_key(asset, partition, commit.number)
+            if put_record(self._store, key, commit.model_dump_json(indent=1).encode()):
+                return commit
+            repeated = False  # the records up to here were read
         raise CommitConflictError(
             "other writers published first, again and again",
             where="/".join(asset) + (f", partition {partition}" if partition else ""),
@@ -68,8 +71,7 @@ class CommitLog:
 
     def newest_number(self, asset: tuple[str, ...], partition: str | None) -> int:
         """Return the newest commit's number, 0 when there is none; one listing, no reading."""
-        listed = self._store.list_objects(commits_prefix(asset, partition))
-        return max((number for item in listed if (number := number_of(item.key))), default=0)
+        return newest_number(self._store, commits_prefix(asset, partition))
 
     def history(self, asset: tuple[str, ...], partition: str | None) -> list[Commit]:
         """Return all commits, oldest first."""
@@ -84,28 +86,6 @@ class CommitLog:
             StorageError: the record is damaged.
         """
         return read_record(self._store, commit_key(asset, partition, number))
-
-    def _put(self, commit: Commit) -> Commit | None:
-        """Return the commit if it is there and ours, None if another writer has its number."""
-        key = commit_key(commit.asset, commit.partition, commit.number)
-        try:
-            if self._store.put_if_absent(key, commit.model_dump_json(indent=1).encode()):
-                return commit
-        except StorageError:
-            # the acknowledgement may be what was lost: then the record is there, and it is ours
-            mine = self._mine_at(commit)
-            if mine is None:
-                raise
-            return mine
-        # the store's client repeats requests by itself: the record that it found there may be our own
-        return self._mine_at(commit)
-
-    def _mine_at(self, commit: Commit) -> Commit | None:
-        try:
-            found = self.read(commit.asset, commit.partition, commit.number)
-        except ArtifactNotFoundError:
-            return None
-        return found if found.attempt_id == commit.attempt_id else None
 
     def _published_by(
         self, attempt: str, asset: tuple[str, ...], partition: str | None, numbers: Iterable[int]

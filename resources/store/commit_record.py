@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from assay.data.dataset import GateReceipt
 from assay.data.fingerprint import TableFingerprint
 from resources.store.interface import encoded
+from resources.store.numbered_records import record_key
 
-_DIGITS = 8
 _WHOLE, _PARTITION = "@whole", "@partition"
 _MARKER = re.compile(f"/({_WHOLE}|{_PARTITION})/")
 
@@ -34,13 +34,7 @@ def commits_prefix(asset: tuple[str, ...], partition: str | None) -> str:
 
 def commit_key(asset: tuple[str, ...], partition: str | None, number: int) -> str:
     """Return the key of a commit record; keys sort as numbers do."""
-    return f"{commits_prefix(asset, partition)}{number:0{_DIGITS}d}.json"
-
-
-def number_of(key: str) -> int | None:
-    """Return the number in a record's key; None where the key is no record's."""
-    stem = key.rpartition("/")[2].removesuffix(".json")
-    return int(stem) if len(stem) == _DIGITS and stem.isdecimal() else None
+    return record_key(commits_prefix(asset, partition), number)
 
 
 def is_data(key: str) -> bool:

@@ -1,52 +1,76 @@
-"""A champion that comes into force while a candidate is being judged."""
+"""A champion that changes while a challenger is compared with it, and a retry after the promotion."""
 
 import pytest
+from champions import promote_the_same_files_again
 from small_platform import failure
 
+from assay.errors import TrackerUnavailableError
 from assay.promotion.champion import ChampionRecord
 from ml_assets.assets import champion_model
 from resources.mlflow.connection import connect
-from resources.mlflow.registry import CHAMPION
+from resources.mlflow.registry import CHAMPION, MlflowModelRegistry
 
 NO_RETRY = "execution: {max_retries: 0}\n"
 
 
 @pytest.fixture
-def judged(bank, monkeypatch):
-    """Return a function that lets another version become champion after each of some judgements; counts them."""
+def trained(bank):
     path = bank.settings.pipelines_dir / "bank.yaml"
     path.write_text(path.read_text() + NO_RETRY)
     assert bank.materialize("bank/*").success
-    client = connect(bank.settings.tracking_uri)
-    first = client.get_model_version("bank", "1")
-    met, decide = [], champion_model.decide
+    return bank
+
+
+@pytest.fixture
+def compared(trained, monkeypatch):
+    """Return a function that promotes another version during each of some comparisons, and lists the champions."""
+    registry = trained.definitions.resources["model_registry"]
+    champions, decide = [], champion_model.decide
 
     def with_changes(times):
-        def decides(candidate, champion, *arguments):
-            met.append(champion)
-            if len(met) <= times:
-                other = client.create_model_version("bank", source=first.source, tags=dict(first.tags))
-                client.set_registered_model_alias("bank", CHAMPION, other.version)
-            return decide(candidate, champion, *arguments).model_copy(update={"verdict": "promoted"})
+        def decides(challenger, champion, *arguments):
+            champions.append(champion)
+            if len(champions) <= times:
+                promote_the_same_files_again(registry, "bank")
+            return decide(challenger, champion, *arguments).model_copy(update={"verdict": "promoted"})
 
         monkeypatch.setattr(champion_model, "decide", decides)
-        return met
+        return champions
 
     return with_changes
 
 
-def test_a_champion_that_changed_meanwhile_is_met_before_anything_is_promoted(bank, judged):
-    met = judged(times=2)
-    assert bank.materialize("bank/champion_model").success
-    record = bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
-    assert len(met) == 3
+def test_a_champion_that_changed_meanwhile_is_compared_before_anything_is_promoted(trained, compared):
+    champions = compared(times=2)
+    assert trained.materialize("bank/champion_model").success
+    record = trained.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
+    assert len(champions) == 3
     assert record.previous_version == "3"
 
 
-def test_a_champion_that_changes_again_and_again_is_a_failure_that_passes(bank, judged):
-    met = judged(times=99)
-    told = failure(bank.materialize("bank/champion_model"))
-    assert "[champion_changed]" in told
-    assert len(met) == 4
-    newest = str(len(met) + 1)
-    assert str(connect(bank.settings.tracking_uri).get_model_version_by_alias("bank", CHAMPION).version) == newest
+def test_a_champion_that_changes_each_time_is_a_transient_failure(trained, compared):
+    champions = compared(times=99)
+    assert "[champion_changed]" in failure(trained.materialize("bank/champion_model"))
+    assert len(champions) == 4
+    newest = str(len(champions) + 1)
+    assert str(connect(trained.settings.tracking_uri).get_model_version_by_alias("bank", CHAMPION).version) == newest
+
+
+def test_a_retry_after_the_promotion_returns_its_decision(bank, monkeypatch):
+    """The step failed between the journal and the output; it is not compared with itself."""
+    path = bank.settings.pipelines_dir / "bank.yaml"
+    path.write_text(path.read_text() + "execution: {max_retries: 1, backoff_seconds: 0}\n")
+    apply, applied = MlflowModelRegistry.apply, []
+
+    def fails_once(registry, comparison, spec):
+        record = apply(registry, comparison, spec)
+        applied.append(record)
+        raise TrackerUnavailableError("the answer was lost")
+
+    monkeypatch.setattr(MlflowModelRegistry, "apply", fails_once)
+    result = bank.materialize("bank/*")
+    assert result.success, failure(result)
+    assert bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord) == applied[0]
+    assert len(applied) == 1
+    (entry,) = bank.definitions.resources["model_registry"].journal("bank").history()
+    assert entry.run_id == result.run_id

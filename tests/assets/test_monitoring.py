@@ -4,6 +4,7 @@ import csv
 
 import dagster as dg
 import pytest
+from champions import promote_the_same_files_again
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
 from assay.data.dataset import Dataset
@@ -11,8 +12,6 @@ from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
-from resources.mlflow.connection import connect
-from resources.mlflow.registry import CHAMPION, PREVIOUS
 
 MONTHS = tuple(f"2021-{month:02d}" for month in range(1, 10))
 WATCHED = (
@@ -140,11 +139,7 @@ def test_the_newest_rows_that_passed_are_predicted(watched):
 
 def test_a_roll_back_asks_for_predictions_once_and_they_are_of_the_former_champion(watched):
     asset = "monthly/batch_predictions"
-    client = connect(watched.settings.tracking_uri)
-    first = client.get_model_version("monthly", "1")
-    client.create_model_version("monthly", source=first.source, tags=dict(first.tags))
-    client.set_registered_model_alias("monthly", PREVIOUS, "1")
-    client.set_registered_model_alias("monthly", CHAMPION, "2")
+    assert promote_the_same_files_again(watched.definitions.resources["model_registry"], "monthly") == "2"
     looked, _ = requested(watched, None, asset)
     config = {"ops": {"roll_back_champion": {"config": {"pipeline": "monthly"}}}}
     job = watched.definitions.resolve_job_def("champion_rollback_job")

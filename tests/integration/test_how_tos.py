@@ -56,6 +56,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
         "add-a-model.md",
         "add-a-metric.md",
         "add-a-rule.md",
+        "log-to-mlflow-from-your-own-asset.md",
         "backtest-by-backfill.md",
         "notifications.md",
         "run-from-the-shell.md",

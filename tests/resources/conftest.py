@@ -17,6 +17,7 @@ from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore
+from resources.mlflow.connection import initialise_local_stores
 from resources.store.interface import ObjectStore
 from resources.store.local import LocalStore
 from resources.store.s3 import S3Store
@@ -29,6 +30,14 @@ def postgres():
     """Give a PostgreSQL; a test makes tables of its own name in it."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow(tmp_path_factory):
+    """Give a folder with an initialised database to copy: creating its tables takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    initialise_local_stores(f"sqlite:///{folder}/mlflow.db")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,7 @@ def _decision(verdict):
 def _applied(registry, model, spec, verdict="promoted"):
     """Carry out a decision that was made just now."""
     met = registry.champion(spec.registered_name)
-    return registry.apply(Comparison(model, met, _decision(verdict), "# card"), spec)
+    return registry.apply(Comparison(model, met, _decision(verdict), "# card", "run"), spec)
 
 
 def _called(name):
@@ -198,7 +198,6 @@ def test_parameters_metrics_tags_and_files_are_seen_by_a_fresh_client(tracker, f
         run.log_metrics({"auc": 0.75, "odd (metric)": 1.0})
         run.log_json("facts/one.json", {"ä": 1})
         run.log_png("plots/a.png", b"\x89PNG")
-        run.log_text("note.md", "# note")
         assert fresh.get_run(run.run_id).info.status == "RUNNING"
     found = fresh.get_run(run.run_id)
     assert found.info.status == "FINISHED"
@@ -210,7 +209,7 @@ def test_parameters_metrics_tags_and_files_are_seen_by_a_fresh_client(tracker, f
     assert found.data.metrics == {"auc": 0.75, "odd _metric_": 1.0}
     expected = {"team": "a", "data_digest": "abc", "dagster_run_id": "dagster-run", "partition": "2024-01"}
     assert expected.items() <= found.data.tags.items()
-    assert set(_files(fresh, fresh.list_artifacts, run.run_id)) == {"facts/one.json", "plots/a.png", "note.md"}
+    assert set(_files(fresh, fresh.list_artifacts, run.run_id)) == {"facts/one.json", "plots/a.png"}
 
 
 def test_tags_of_a_pipeline_cannot_change_what_the_run_is(tracker, fresh):

@@ -174,18 +174,18 @@ def test_a_deleted_database_is_initialised_again(tmp_path):
         (tmp_path / "mlflow.db").unlink()
 
 
-@pytest.mark.parametrize(
-    "module", ["experiment_tracker", "model_registry", "mlflow_connection", "dagster_mlflow_bridge"]
-)
+@pytest.mark.parametrize("module", ["tracker", "registry", "connection", "asset_runs"])
 def test_importing_a_resource_does_not_import_mlflow(module):
-    code = f"import sys, resources.{module}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
+    code = (
+        f"import sys, resources.mlflow.{module}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False)
     assert done.returncode == 0
 
 
 def _uses(uri, root=""):
     with MlflowTracker(tracking_uri=uri, artifact_root=root).run(IDENTITY, {}) as run:
-        run.log_text("note.md", "# note")
+        run.log_json("note.json", "note")
 
 
 def test_a_store_that_cannot_be_opened_is_a_typed_error(tmp_path):

@@ -6,19 +6,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from mlflow import MlflowClient
 from object_stores import object_store_at
+from pydantic import PrivateAttr
 
-from assay.errors import ChampionChangedError, CommitConflictError
+from assay.errors import ChampionChangedError, StoreUnavailableError, TrackerUnavailableError, TrackingError
 from assay.promotion.decision import PromotionDecision
-from resources.mlflow.connection import connect, initialise_local_stores
+from resources.mlflow.connection import connect
 from resources.mlflow.models import RegisteredVersion
 from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry
-from resources.store import lease as turns
+from resources.store.local import LocalStore
 
 ROOT = Path(__file__).parents[2]
-RACERS = 5
+RACERS = 8
+PROCESSES = 3
 RACER = """
 import sys, time
 from pathlib import Path
@@ -53,10 +57,17 @@ class Model:
 class Registry(MlflowModelRegistry):
     """Versions are there already; only who is champion is decided here."""
 
+    _registered = PrivateAttr(default_factory=list)
+
+    @property
+    def registered(self):
+        return self._registered
+
     def register(self, name, model, card):
+        self._registered.append(str(model.number))
         return RegisteredVersion(name, str(model.number), "")
 
-    def _loaded(self, version):
+    def _loaded(self, version, digest):
         return None
 
 
@@ -64,19 +75,11 @@ def registry_of(folder):
     return Registry(tracking_uri=f"sqlite:///{folder}/mlflow.db", object_store=object_store_at(f"{folder}/store"))
 
 
-def comparison_with(number, met):
+def comparison_with(number, champion, run_id="run"):
     from resources.mlflow.registry import Comparison
 
     decision = PromotionDecision(verdict="promoted", reason="for the test", metric="mae", challenger_value=1.0)
-    return Comparison(Model(number), met, decision, "# card")
-
-
-@pytest.fixture(scope="module")
-def empty_mlflow(tmp_path_factory):
-    """An initialised database to copy: making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    initialise_local_stores(f"sqlite:///{folder}/mlflow.db")
-    return folder
+    return Comparison(Model(number), champion, decision, "# card", run_id)
 
 
 @pytest.fixture
@@ -100,6 +103,10 @@ def alias(client, name):
     return None if found is None else str(found)
 
 
+def versions(registry):
+    return [entry.version for entry in registry.journal("demo").history()]
+
+
 def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client, tmp_path):
     path = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support:{Path(__file__).parent}"}
     racers = [
@@ -107,25 +114,25 @@ def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client,
             [sys.executable, "-c", RACER, str(tmp_path), str(number)],
             cwd=ROOT, env={**os.environ, **path}, stdout=subprocess.PIPE, text=True,
         )
-        for number in range(1, RACERS + 1)
+        for number in range(1, PROCESSES + 1)
     ]  # fmt: skip
-    while len(list(tmp_path.glob("ready-*"))) < RACERS and all(racer.poll() is None for racer in racers):
+    while len(list(tmp_path.glob("ready-*"))) < PROCESSES and all(racer.poll() is None for racer in racers):
         time.sleep(0.01)
     (tmp_path / "go").touch()
-    told = [racer.communicate(timeout=200)[0].strip() for racer in racers]
-    assert [racer.returncode for racer in racers] == [0] * RACERS
-    (winner,) = [line for line in told if line.startswith("promoted")]
-    assert told.count("too late") == RACERS - 1
+    printed = [racer.communicate(timeout=200)[0].strip() for racer in racers]
+    assert [racer.returncode for racer in racers] == [0] * PROCESSES
+    (winner,) = [line for line in printed if line.startswith("promoted")]
+    assert printed.count("too late") == PROCESSES - 1
     assert alias(client, CHAMPION) == winner.split()[1]
     assert alias(client, PREVIOUS) is None
 
 
 def test_of_several_promotions_against_one_champion_one_counts(client, registry, in_threads):
     registry.apply(comparison_with(1, None), SPEC)
-    met = registry.champion("demo")
+    champion = registry.champion("demo")
 
     def promote(number):
-        return registry.apply(comparison_with(number + 2, met), SPEC).previous_version
+        return registry.apply(comparison_with(number + 2, champion), SPEC).previous_version
 
     done = in_threads(RACERS - 1, promote)
     assert done.count("1") == 1
@@ -133,7 +140,25 @@ def test_of_several_promotions_against_one_champion_one_counts(client, registry,
     assert alias(client, PREVIOUS) == "1"
 
 
-def test_a_decision_that_comes_too_late_registers_and_sets_nothing(client, registry):
+def test_promoters_that_decide_again_leave_one_history_and_the_aliases_of_its_end(client, registry, in_threads):
+    def promote(number):
+        while True:
+            try:
+                return registry.apply(comparison_with(number + 1, registry.champion("demo")), SPEC)
+            except ChampionChangedError:
+                continue
+
+    records = in_threads(RACERS, promote)
+    history = registry.journal("demo").history()
+    assert sorted(versions(registry)) == [str(number + 1) for number in range(RACERS)]
+    assert [entry.replaced for entry in history] == [None, *versions(registry)[:-1]]
+    assert {(record.version, record.previous_version) for record in records} == {
+        (entry.version, entry.replaced) for entry in history
+    }
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == (history[-1].version, history[-1].replaced)
+
+
+def test_an_outdated_decision_registers_and_sets_nothing(client, registry):
     registry.apply(comparison_with(1, None), SPEC)
     stale = registry.champion("demo")
     registry.apply(comparison_with(2, stale), SPEC)
@@ -141,32 +166,111 @@ def test_a_decision_that_comes_too_late_registers_and_sets_nothing(client, regis
         registry.apply(comparison_with(3, stale), SPEC)
     assert refused.value.transient
     assert (refused.value.found, refused.value.expected) == ("version 2", "version 1")
+    assert registry.registered == ["1", "2"]
     assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("2", "1")
     assert "assay.holdout_value" not in client.get_model_version("demo", "3").tags
 
 
-def test_a_champion_that_people_set_in_mlflow_counts(client, registry):
+def test_a_champion_of_before_the_journal_is_its_first_entry(client, registry):
+    client.set_registered_model_alias("demo", PREVIOUS, "3")
     client.set_registered_model_alias("demo", CHAMPION, "4")
+    client.set_model_version_tag("demo", "4", "assay.holdout_value", "0.25")
+    client.set_model_version_tag("demo", "4", "assay.bundle_digest", "d" * 64)
     with pytest.raises(ChampionChangedError):
         registry.apply(comparison_with(1, None), SPEC)
-    assert alias(client, CHAMPION) == "4"
+    (entry,) = registry.journal("demo").history()
+    assert (entry.event, entry.version, entry.replaced) == ("adopted", "4", "3")
+    assert (entry.digest, entry.value_at_promotion) == ("d" * 64, 0.25)
+    registry.apply(comparison_with(1, registry.champion("demo")), SPEC)
+    assert versions(registry) == ["4", "1"]
+
+
+def test_processes_that_adopt_at_once_agree(client, registry, in_threads):
+    client.set_registered_model_alias("demo", CHAMPION, "4")
+    found = in_threads(RACERS, lambda _: registry.champion("demo"))
+    assert {entry.version for entry in found} == {"4"}
+    assert versions(registry) == ["4"]
+
+
+def test_an_alias_that_was_moved_by_hand_does_not_count_and_is_reset(client, registry, caplog):
+    registry.apply(comparison_with(1, None), SPEC)
+    client.set_registered_model_alias("demo", CHAMPION, "4")
+    assert registry.champion("demo").version == "1"
+    assert registry.current_champion("demo").version == "1"
+    assert alias(client, CHAMPION) == "1"
+
+
+def test_a_promotion_that_stopped_before_its_aliases_counts_and_they_are_set_by_the_next_read(client, registry):
+    registry.apply(comparison_with(1, None), SPEC)
+    lost = TrackerUnavailableError("the server is gone")
+    with (
+        mock.patch.object(type(client), "set_registered_model_alias", side_effect=lost),
+        pytest.raises(TrackerUnavailableError),
+    ):
+        registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
+    assert alias(client, CHAMPION) == "1"
+    assert registry.current_champion("demo").version == "2"
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("2", "1")
+
+
+def test_a_slow_promoter_does_not_leave_the_alias_on_its_older_version(client, registry, monkeypatch):
+    """It sets the alias after a later promotion has finished, and sees the longer journal."""
+    set_alias, others = MlflowClient.set_registered_model_alias, [2]
+
+    def slow(client, name, which, version):
+        if others:
+            number = others.pop()
+            registry.apply(comparison_with(number, registry.journal("demo").current()), SPEC)
+        return set_alias(client, name, which, version)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", slow)
+    registry.apply(comparison_with(1, None), SPEC)
+    assert versions(registry) == ["1", "2"]
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("2", "1")
+
+
+def test_a_store_that_fails_promotes_nothing(client, registry, monkeypatch):
+    def lost(*_):
+        raise StoreUnavailableError("no answer")
+
+    monkeypatch.setattr(LocalStore, "put_if_absent", lost)
+    with pytest.raises(StoreUnavailableError):
+        registry.apply(comparison_with(1, None), SPEC)
+    assert alias(client, CHAMPION) is None
+    assert registry.champion("demo") is None
+
+
+def test_a_roll_back_is_a_further_entry_and_can_be_rolled_back(client, registry):
+    registry.apply(comparison_with(1, None), SPEC)
+    registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
+    back = registry.roll_back("demo", run_id="by hand", reason="complaints")
+    assert (back.event, back.version, back.replaced, back.reason) == ("rolled_back", "1", "2", "complaints")
+    assert back.value_at_promotion == 1.0
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("1", "2")
+    assert registry.roll_back("demo", run_id="by hand").version == "2"
+    assert versions(registry) == ["1", "2", "1", "2"]
 
 
 def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monkeypatch):
     registry.apply(comparison_with(1, None), SPEC)
     registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
 
-    def promoted_meanwhile(self, version):
+    def promoted_meanwhile(self, version, digest):
         registry.apply(comparison_with(3, registry.champion("demo")), SPEC)
 
     monkeypatch.setattr(Registry, "_loaded", promoted_meanwhile)
     with pytest.raises(ChampionChangedError):
-        registry.roll_back("demo")
+        registry.roll_back("demo", run_id="run")
     assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("3", "2")
 
 
-def test_a_holder_that_slept_through_its_turn_sets_nothing(client, registry, monkeypatch):
-    monkeypatch.setattr(turns, "_USABLE_SECONDS", -1.0)
-    with pytest.raises(CommitConflictError):
-        registry.apply(comparison_with(1, None), SPEC)
-    assert alias(client, CHAMPION) is None
+def test_a_champion_that_was_deleted_in_mlflow_is_named_and_can_be_replaced_by_a_roll_back(client, registry):
+    registry.apply(comparison_with(1, None), SPEC)
+    registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
+    client.delete_model_version("demo", "2")
+    with pytest.raises(TrackingError, match="not in the registry") as refused:
+        registry.current_champion("demo")
+    assert "champion_rollback_job" in refused.value.remedy
+    assert registry.roll_back("demo", run_id="run").version == "1"
+    assert alias(client, CHAMPION) == "1"
+    assert registry.current_champion("demo").version == "1"
