@@ -203,7 +203,7 @@ def test_a_champion_is_loaded_from_the_registry_and_predicts_the_same_bits(store
     pipeline = name.split("/")[0]
     found = stored.definitions.resources["model_registry"].current_champion(pipeline)
     assert (found.version, found.entry.digest) == ("1", EXPECTED["champions"][pipeline])
-    assert found.version.holdout_value is not None
+    assert found.value_at_promotion is not None
     assert_predicts(found.model, EXPECTED["predictions"][name])
 
 
