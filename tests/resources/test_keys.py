@@ -10,12 +10,12 @@ from resources.store.commit_record import (
     commit_key,
     commits_prefix,
     is_data,
-    number_of,
     object_key,
     records_prefix_of,
     series_prefix,
 )
 from resources.store.interface import decoded, encoded
+from resources.store.numbered_records import number_of
 
 NAMES = st.text(max_size=30) | st.sampled_from(
     ["", "%", "%%", "a", "A", "%61", "..", ".", "a/b", "@whole", "data", "é"]
@@ -65,7 +65,7 @@ def test_no_series_lies_within_another(asset, partition, other_asset, other_part
 
 
 @given(ASSETS, PARTITIONS, st.integers(1, 99_999_999))
-def test_records_are_told_from_objects_whatever_the_asset_is_called(asset, partition, number):
+def test_records_differ_from_objects_whatever_the_asset_is_called(asset, partition, number):
     record = commit_key(asset, partition, number)
     data = object_key(asset, partition, "attempt", "f" * 64, "data.parquet")
     assert number_of(record) == number
