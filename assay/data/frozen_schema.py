@@ -1,4 +1,4 @@
-"""The schema that a version of a pipeline's data has, as people review it: one YAML file beside the pipeline."""
+"""The frozen schema of a version of a pipeline's data: one YAML file beside the pipeline, for review."""
 
 import io
 import json
@@ -7,20 +7,18 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import SpecError
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole, CsvDialect
-from assay.specs.loading import explain, parse_yaml
+from assay.specs.loading import explain
+from assay.specs.yaml_text import read_yaml
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _HEAD = """\
 # The columns of {pipeline}, schema version {version}, as the first data had them.
-# Later data is held against this file: lossless conversion only, else a rejection that names the column.
+# Later data must match this file: lossless conversion only, else a rejection that names the column.
 # Review it and keep it in version control. For columns that change on purpose raise dataset.schema_version.
 """
 
@@ -39,7 +37,7 @@ class FrozenSchema(Spec):
 
     version: int
     dialect: CsvDialect | None = None
-    """How delimited text is written, where the pipeline asks for detection."""
+    """The detected dialect, where the pipeline asks for detection."""
     columns: tuple[FrozenColumn, ...]
 
     @property
@@ -55,11 +53,11 @@ class FrozenSchema(Spec):
 
 
 def freeze(schema: TableSchema, dialect: CsvDialect | None) -> FrozenSchema:
-    """Return what later data of the version is held against.
+    """Return the frozen schema of a version, from its first data.
 
     Args:
         schema: of the first data.
-        dialect: as detected; None where the pipeline says it.
+        dialect: as detected; None where the pipeline gives it.
     """
     columns = [FrozenColumn(name=item.name, dtype=item.dtype, role=item.role) for item in schema.columns]
     return FrozenSchema(version=schema.version, dialect=dialect, columns=tuple(columns))
@@ -67,23 +65,28 @@ def freeze(schema: TableSchema, dialect: CsvDialect | None) -> FrozenSchema:
 
 def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
     """Return the text of the reviewed file, one line for each column."""
+    from ruamel.yaml import YAML
+
     yaml = YAML()
     yaml.width = 4096
-    told = json.loads(frozen.model_dump_json(exclude_defaults=True))
-    document = {"version": told["version"]}
+    values = json.loads(frozen.model_dump_json(exclude_defaults=True))
+    document = {"version": values["version"]}
     if frozen.dialect is not None:
-        document["dialect"] = _on_one_line(told["dialect"])
-    document["columns"] = [_on_one_line(column) for column in told["columns"]]
+        document["dialect"] = _on_one_line(values["dialect"])
+    document["columns"] = [_on_one_line(column) for column in values["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)
     return _HEAD.format(pipeline=pipeline, version=frozen.version) + text.getvalue()
 
 
-def _on_one_line(values: dict[str, Any]) -> CommentedMap:
+def _on_one_line(values: dict[str, Any]) -> Any:
     """Return a mapping that is written on one line, with all texts quoted but words.
 
     The writer leaves some texts plain that its own reader refuses, such as `?0`.
     """
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
     line = CommentedMap(
         {key: value if not isinstance(value, str) or _WORD.fullmatch(value) else DoubleQuotedScalarString(value)
          for key, value in values.items()}
@@ -92,7 +95,7 @@ def _on_one_line(values: dict[str, Any]) -> CommentedMap:
     return line
 
 
-@lru_cache(maxsize=64)  # each partition of a range is held against the same text
+@lru_cache(maxsize=64)  # all partitions of a range share one text
 def from_yaml(text: str, *, where: str) -> FrozenSchema:
     """Read a reviewed file.
 
@@ -101,9 +104,9 @@ def from_yaml(text: str, *, where: str) -> FrozenSchema:
         where: its path, for messages.
 
     Raises:
-        SpecError: the text is no such schema.
+        SpecError: the text is not a frozen schema.
     """
-    document = parse_yaml(text, where)
+    document = read_yaml(text, where)
     try:
         return FrozenSchema.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
@@ -114,5 +117,5 @@ def from_yaml(text: str, *, where: str) -> FrozenSchema:
             where=f"{where} ({'.'.join(str(part) for part in first['loc'])})",
             found=found,
             expected=expected,
-            remedy="mend the file, or delete it to have it written afresh",
+            remedy="correct the file, or delete it to have it written again",
         ) from error

@@ -11,12 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from assay.errors import SpecError, did_you_mean
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
@@ -89,48 +88,36 @@ def parse_pipeline(text: str, *, where: str) -> PipelineSpec:
     Raises:
         SpecError: the text is not acceptable; says the line.
     """
-    document = parse_yaml(text, where)
+    document = read_yaml(text, where)
     if not isinstance(document, dict):
         raise SpecError("a pipeline file is a mapping", where=where, found=type(document).__name__)
-    _refuse_misplaced_environment(document, where)
+    _refuse_misplaced_environment(document, text, where)
     try:
         return PipelineSpec.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
-        raise _as_spec_error(error, document, where) from error
+        raise _as_spec_error(error, read_marked_yaml(text, where), where) from error
 
 
-def parse_yaml(text: str, where: str) -> Any:
-    """Return a YAML 1.2 document with line marks.
-
-    Raises:
-        SpecError: it is not valid YAML; says the line.
-    """
-    try:
-        return YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SpecError("the file is not valid YAML", where=f"{where}{line}", found=str(error.problem)) from error
-    except YAMLError as error:
-        raise SpecError("the file is not valid YAML", where=where, found=str(error)) from error
-
-
-def _refuse_misplaced_environment(document: Any, where: str) -> None:
+def _refuse_misplaced_environment(document: Any, text: str, where: str) -> None:
     for location, value in _texts(document):
-        line = f"{where}:{_line_of(document, location)} ({_dotted(location)})"
         if _PLACEHOLDER.search(value) and location not in _MAY_NAME_VARIABLES:
             raise SpecError(
                 "${...} is allowed only in dataset.source and scoring.source",
-                where=line,
+                where=_place(location, text, where),
                 found=value,
                 remedy="write the value itself; secrets come from the deployment's own environment",
             )
         if _URL_PASSWORD.search(value):
             raise SpecError(
-                "a password stands in the clear",
-                where=line,
+                "a URL contains a password",
+                where=_place(location, text, where),
                 expected="a URL without credentials",
-                remedy="take the password out and let the deployment's credential chain provide it",
+                remedy="remove the password; the deployment's credential chain provides it",
             )
+
+
+def _place(location: Sequence[str | int], text: str, where: str) -> str:
+    return f"{where}:{line_of(read_marked_yaml(text, where), location)} ({_dotted(location)})"
 
 
 def _texts(node: Any, location: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
@@ -146,7 +133,7 @@ def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecErr
     for problem in error.errors(include_url=False):
         location = _written_location(problem, document)
         by_place.setdefault(location, []).append({**problem, "loc": location})
-    places = sorted(by_place, key=lambda location: _line_of(document, location))
+    places = sorted(by_place, key=lambda location: line_of(document, location))
     told = [_told(by_place[location], document, where) for location in places]
     if len(told) == 1:
         return told[0]
@@ -170,7 +157,7 @@ def _told(problems: Sequence[ErrorDetails], document: Any, where: str) -> SpecEr
     location = problems[0]["loc"]
     what, found, _, remedy = explain(problems[0])
     expected = " or ".join(dict.fromkeys(explain(problem)[2] for problem in problems))
-    place = f"{where}:{_line_of(document, location)} ({_dotted(location) or 'the file'})"
+    place = f"{where}:{line_of(document, location)} ({_dotted(location) or 'the file'})"
     return SpecError(what, where=place, found=found, expected=expected, remedy=remedy)
 
 
@@ -217,19 +204,6 @@ def _spec_inside(annotation: Any) -> Any:
         return annotation
     inner = [_spec_inside(argument) for argument in getattr(annotation, "__args__", ())]
     return next((kind for kind in inner if kind is not None), None)
-
-
-def _line_of(document: Any, location: Sequence[str | int]) -> int:
-    node: Any = document
-    line = int(node.lc.line) + 1 if hasattr(node, "lc") else 1
-    for part in location:
-        try:
-            marks = node.lc.data[part]
-            line = int(marks[0]) + 1
-            node = node[part]
-        except (AttributeError, KeyError, IndexError, TypeError):
-            break
-    return line
 
 
 def _dotted(location: Sequence[str | int]) -> str:
