@@ -1,6 +1,6 @@
 """Thin Dagster: assets, checks, partitions, jobs and sensors, built from the specs.
 
-Belongs here: what Dagster must know.
+Belongs here: what Dagster needs to know of a pipeline and of the platform.
 Does not belong here: how anything is computed (`assay`) or stored (`resources`).
 """
 
@@ -8,7 +8,7 @@ import warnings
 
 import dagster as dg
 
-# data versions are a supported part of Dagster that is still marked beta; the mark would be printed by every step
+# data versions are supported by Dagster and marked beta; every step would print the mark
 warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
-# one run for a range is what backfills and the backtest stand on; it is held by tests, and Dagster's version is pinned
+# backfills and the backtest need one run for a range; tests cover it, and Dagster's version is pinned
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)

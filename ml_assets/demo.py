@@ -1,8 +1,7 @@
 """The main job on real data, in one process: `python -m ml_assets.demo`.
 
-Two pipelines over the flights out of New York in 2013 go from source to promotion; the second round of
-`flight_delays` meets the champion of the first. Everything lands in the local stores, where the UI finds it.
-Does not belong here: anything a pipeline needs to run elsewhere.
+Two pipelines over the flights out of New York in 2013 run from source to promotion; the second round of
+`flight_delays` is compared with the champion of the first. The UI shows the results.
 """
 
 import logging
@@ -31,7 +30,7 @@ _SHOWN_METRICS = 4
 
 @dataclass(frozen=True)
 class Round:
-    """One model: the months whose data arrive, and the month that is its holdout."""
+    """One model: the months that are ingested, and the month that is its holdout."""
 
     pipeline: str
     months: tuple[str, ...]
@@ -47,30 +46,30 @@ ROUNDS = (
 
 def main() -> int:
     """Run every round and print the table; returns the process's exit code."""
-    began = time.monotonic()
+    started = time.monotonic()
     settings = Settings()
     say(f"Stores in {settings.home}")
     initialise_local_stores(settings.tracking_uri)
     definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
     with dg.DagsterInstance.get() as instance:
-        for turn in ROUNDS:
-            if not run_round(definitions, instance, turn):
+        for each in ROUNDS:
+            if not run_round(definitions, instance, each):
                 say("The demo stopped: the lines above say why.")
                 return 1
     artifacts = artifact_store(definitions)
-    for turn in ROUNDS:
-        print("\n".join(summary(artifacts, turn)))  # noqa: T201 - the demo speaks to a terminal
-    say(f"Done in {time.monotonic() - began:.0f} s. Look at it: `make dev` (http://localhost:3000), `make mlflow`.")
+    for each in ROUNDS:
+        print("\n".join(summary(artifacts, each)))  # noqa: T201 - the demo speaks to a terminal
+    say(f"Done in {time.monotonic() - started:.0f} s. See it: `make dev` (http://localhost:3000), `make mlflow`.")
     return 0
 
 
-def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, turn: Round) -> bool:
-    """Materialise a round's data, then its model; returns whether all went well."""
-    steps = [(names_in(Phase.INGESTION), month) for month in turn.months]
-    steps.append((names_in(Phase.LEARNING), turn.holdout))
+def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, each: Round) -> bool:
+    """Materialise a round's data, then its model; returns whether every run succeeded."""
+    steps = [(names_in(Phase.INGESTION), month) for month in each.months]
+    steps.append((names_in(Phase.LEARNING), each.holdout))
     for assets, partition in steps:
-        say(f"{turn.pipeline} {partition}: {' -> '.join(assets)}")
-        if not materialize(definitions, instance, [dg.AssetKey([turn.pipeline, name]) for name in assets], partition):
+        say(f"{each.pipeline} {partition}: {' -> '.join(assets)}")
+        if not materialize(definitions, instance, [dg.AssetKey([each.pipeline, name]) for name in assets], partition):
             return False
     return True
 
@@ -99,33 +98,33 @@ def artifact_store(definitions: dg.Definitions) -> ArtifactStore:
     return manager.artifacts()
 
 
-def summary(artifacts: ArtifactStore, turn: Round) -> Iterator[str]:
+def summary(artifacts: ArtifactStore, each: Round) -> Iterator[str]:
     """Yield the lines of one round's table."""
-    report = artifacts.load((turn.pipeline, "evaluation_report"), turn.holdout, EvaluationReport)
-    best = artifacts.load((turn.pipeline, "best_hyperparameters"), turn.holdout, BestHyperparameters)
-    record = artifacts.load((turn.pipeline, "champion_model"), turn.holdout, ChampionRecord)
-    validated = artifacts.newest((turn.pipeline, "validated_dataset"), turn.holdout)
-    located = artifacts.newest((turn.pipeline, "evaluation_report"), turn.holdout)
+    report = artifacts.load((each.pipeline, "evaluation_report"), each.holdout, EvaluationReport)
+    best = artifacts.load((each.pipeline, "best_hyperparameters"), each.holdout, BestHyperparameters)
+    record = artifacts.load((each.pipeline, "champion_model"), each.holdout, ChampionRecord)
+    validated = artifacts.newest((each.pipeline, "validated_dataset"), each.holdout)
+    located = artifacts.newest((each.pipeline, "evaluation_report"), each.holdout)
     rows = {
         "holdout month": f"{validated.receipt.rows if validated.receipt else 0:,} rows",
         "gate": validated.receipt.verdict if validated.receipt else "no receipt",
-        "best parameters": parameters_in_words(best),
-        **{f"holdout {name}": metric_in_words(report, name) for name in list(report.metrics)[:_SHOWN_METRICS]},
+        "best parameters": parameters_text(best),
+        **{f"holdout {name}": metric_text(report, name) for name in list(report.metrics)[:_SHOWN_METRICS]},
         "decision": f"{record.decision.verdict}: {record.decision.reason}",
         "registered model": f"{record.registered_name} version {record.version}",
         "evaluation report": artifacts.uri(located),
     }
-    yield f"\n{turn.pipeline}, model judged on {turn.holdout}"
+    yield f"\n{each.pipeline}, model judged on {each.holdout}"
     yield from (f"  {name:<28}{text}" for name, text in rows.items())
 
 
-def parameters_in_words(best: BestHyperparameters) -> str:
+def parameters_text(best: BestHyperparameters) -> str:
     """Return family and hyperparameters on one line."""
     values = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in best.parameters.items()}
     return f"{best.family}, " + ", ".join(f"{name} {value}" for name, value in values.items())
 
 
-def metric_in_words(report: EvaluationReport, name: str) -> str:
+def metric_text(report: EvaluationReport, name: str) -> str:
     """Return a metric beside its baseline."""
     baseline = report.baseline.get(name)
     beside = f"   (baseline {baseline:.4f})" if baseline is not None else ""

@@ -13,7 +13,7 @@ from ml_assets.pipeline.new_data import new_data_sensor
 from ml_assets.stages import STAGES, alarm_checks, names_in
 
 TRIGGERS = (
-    Trigger("new_data", lambda spec: spec.automation.looks_at_source, new_data_sensor),
+    Trigger("new_data", lambda spec: spec.automation.scans_source, new_data_sensor),
     Trigger("schedule", lambda spec: spec.automation.schedule is not None, retrain_schedule),
 )
 """Alarms start no job: a stage with `alarm` requests the learning assets by a condition."""

@@ -1,7 +1,4 @@
-"""Jobs that look after the stores: removing leftovers, bringing an earlier version or champion back.
-
-Does not belong here: how any of it is done (`resources.store`, `resources.mlflow.registry`).
-"""
+"""Maintenance jobs: the janitor, and the restore of an earlier version or champion."""
 
 from collections.abc import Collection
 
@@ -24,42 +21,42 @@ class JanitorConfig(dg.Config):
     """What may be removed."""
 
     older_than_hours: float = Field(
-        default=48.0, ge=1.0, description="Younger objects stay: the commit that names them may be on its way."
+        default=48.0, ge=1.0, description="Younger objects stay, since their commit may follow."
     )
 
 
 class RestoreConfig(dg.Config):
-    """Which version becomes the newest again."""
+    """The version to restore."""
 
     asset: str = Field(description="Asset key, e.g. flight_delays/validated_dataset.")
-    version: int = Field(ge=1, description="The version's number, as the metadata of its materialization shows it.")
-    partition: str | None = Field(default=None, description="Partition key; none without partitions.")
+    version: int = Field(ge=1, description="Number of the version, from the metadata of its materialization.")
+    partition: str | None = Field(default=None, description="Partition key; unset without partitions.")
 
 
 class RollbackConfig(dg.Config):
-    """Which champion comes back."""
+    """The champion to restore."""
 
     pipeline: str = Field(description="The pipeline whose champion is replaced.")
     version: str | None = Field(
-        default=None, description="A version of its registered model; the champion before the present one unless given."
+        default=None, description="A version of its registered model; the previous champion unless given."
     )
-    reason: str = Field(default="", description="For those who are told, and for the history of champion_model.")
+    reason: str = Field(default="", description="For notifications and the history of champion_model.")
 
 
 def maintenance_jobs(scored: Collection[str]) -> list[dg.JobDefinition]:
     """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job`.
 
     Args:
-        scored: pipelines whose predictions follow a roll-back.
+        scored: names of the pipelines whose predictions follow a roll-back.
     """
     return [artifact_janitor_job, artifact_restore_job, _rollback_job(scored)]
 
 
-@dg.op(description="Remove data objects of attempts that never committed; history stays.")
+@dg.op(description="Remove data objects of attempts without a commit; history stays.")
 def remove_leftovers(
     context: dg.OpExecutionContext, config: JanitorConfig, artifact_io_manager: dg.ResourceParam[ArtifactIOManager]
 ) -> int:
-    """Remove what no commit names; returns how many objects that were."""
+    """Remove objects that no commit names; returns their number."""
     store = artifact_io_manager.artifacts().store
     removed = collect_garbage(store, older_than_seconds=config.older_than_hours * _HOUR)
     context.log.info("removed %d objects that no commit names", len(removed))
@@ -68,7 +65,7 @@ def remove_leftovers(
 
 @dg.op(description="Remove copies of refused files by ASSAY_QUARANTINE_DAYS and ASSAY_QUARANTINE_MEGABYTES.")
 def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) -> int:
-    """Remove what the quarantine need not keep any more; returns how many copies that were."""
+    """Remove copies beyond the quarantine's bounds; returns their number."""
     removed = quarantine.expire()
     context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
     return len(removed)
@@ -78,7 +75,7 @@ def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) ->
 def restore_version(
     context: dg.OpExecutionContext, config: RestoreConfig, artifact_io_manager: dg.ResourceParam[ArtifactIOManager]
 ) -> int:
-    """Bring a version back; returns the new commit's number."""
+    """Restore a version; returns the number of the new commit."""
     log = artifact_io_manager.artifacts().log
     asset = tuple(config.asset.split("/"))
     commit = restore(log, asset, config.partition, config.version, attempt_id=f"{context.run.run_id}-restore")
@@ -94,10 +91,10 @@ def artifact_janitor_job() -> None:
 
 
 def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
-    """Return `artifact_janitor_schedule`, for the night; off in the UI unless something is to be removed by itself.
+    """Return the nightly `artifact_janitor_schedule`.
 
     Args:
-        running: whether it is on unless somebody switches it off.
+        running: whether it is on by default.
     """
     status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.ScheduleDefinition(
@@ -105,7 +102,7 @@ def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
     )
 
 
-@dg.job(description="Bring an earlier version of an asset back.")
+@dg.job(description="Restore an earlier version of an asset.")
 def artifact_restore_job() -> None:
     """One step: `restore_version`."""
     restore_version()
@@ -138,7 +135,7 @@ def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
             context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=change_metadata(change)))
         return entry.version
 
-    @dg.job(description="Bring an earlier champion back.")
+    @dg.job(description="Restore an earlier champion.")
     def champion_rollback_job() -> None:
         """One step: `roll_back_champion`."""
         roll_back_champion()

@@ -48,9 +48,9 @@ class AutomationSpec(Spec):
     schedule: str | None = None
     """Cron line, in the deployment's time zone."""
     interval_seconds: int = Field(default=30, ge=5)
-    """Time between two looks at the source."""
+    """Time between two scans of the source."""
     existing: Literal["process", "skip"] = "process"
-    """What becomes of objects that are there when the sensor first looks."""
+    """What happens to objects that exist at the sensor's first scan."""
     max_retries: int = Field(default=2, ge=0, le=10)
     """How often a failed run of an arrival is started again before it becomes a dead letter."""
 
@@ -70,8 +70,8 @@ class AutomationSpec(Spec):
         return self
 
     @property
-    def looks_at_source(self) -> bool:
-        """Whether a sensor looks for new data."""
+    def scans_source(self) -> bool:
+        """Whether a sensor scans the source for new data."""
         return "new_data" in (*self.ingest_on, *self.retrain_on)
 
 

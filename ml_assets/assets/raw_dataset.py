@@ -1,7 +1,4 @@
-"""`raw_dataset`: the source's rows, read and typed, not yet judged.
-
-Does not belong here: how sources and formats are read.
-"""
+"""`raw_dataset`: the source's rows, read and typed, not yet validated."""
 
 import dagster as dg
 

@@ -25,7 +25,7 @@ def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
 
 
 def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **options: Any) -> dg.AssetCheckSpec:
-    """Return a check with the asset's partitions: a partition that fails is not hidden by the next one's success.
+    """Return a check with the asset's partitions, so that a later partition's success does not hide a failure.
 
     Args:
         spec: the pipeline.
@@ -34,7 +34,7 @@ def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **opt
         options: further options of `dagster.AssetCheckSpec`.
     """
     with warnings.catch_warnings():
-        # partitions of checks are a preview; that they work is tested, and Dagster's minor version is pinned
+        # partitions of checks are a preview; tests cover them, and Dagster's minor version is pinned
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
 
@@ -42,11 +42,11 @@ def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **opt
 def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     """Return which upstream partitions a model's partition reads.
 
-    Split by time, that is the holdout and the training partitions before it; otherwise the same partition.
+    Split by time, these are the holdout and the training partitions before it; otherwise the same partition.
     """
     if spec.split.by != "time" or spec.split.train_partitions is None:
         return None
-    # a window cut short by the first partition is refused by the split, which says how many are missing
+    # the split refuses a window that the first partition cuts short, and says how many partitions are missing
     return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
 
 
@@ -54,7 +54,7 @@ def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.Partitions
     """Return the keys that a partition reads of an asset with the same partitions, oldest first.
 
     Args:
-        mapping: the input's; the same partition where there is none.
+        mapping: of the input; None for the same partition.
         partitions: of both assets.
         key: the partition that reads.
     """
@@ -66,7 +66,7 @@ def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.Partitions
 
 
 def missing_history(mapping: dg.TimeWindowPartitionMapping, keys: list[str]) -> int:
-    """Return how many partitions a window lacks because it reaches back before the first one."""
+    """Return how many partitions of a window lie before the first one."""
     return mapping.end_offset - mapping.start_offset + 1 - len(keys)
 
 

@@ -43,8 +43,9 @@ class RunParameters(_Declared):
         """
         values = {name: getattr(self, name) for name in RUN_PARAMETERS}
         overrides = parse_overrides(values, where=f"run config of pipeline {spec.name}")
-        if overrides.given:
-            _require_one_pipeline(context)
+        if not overrides.given:
+            return spec
+        _require_one_pipeline(context)
         return apply_overrides(spec, overrides)
 
 

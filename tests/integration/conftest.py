@@ -36,7 +36,9 @@ class Checkout:
             for name, value in os.environ.items()
             if not name.startswith(("ASSAY_", "DAGSTER_", "MLFLOW_", "AWS_"))
         }
-        return {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1", **more}
+        # Dagster loads the instance's storage before it adds the working directory to the path
+        paths = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self.root)}
+        return {**kept, **paths, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
     def run(self, command: str, *, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a shell command; standard output and error together in `stdout`."""
