@@ -1,4 +1,4 @@
-"""Leftovers are removed, and earlier versions brought back, from the UI's launchpad."""
+"""The maintenance jobs remove leftovers and restore earlier versions."""
 
 import time
 
@@ -51,7 +51,7 @@ def test_the_janitor_removes_copies_of_refused_files_by_the_settings(platform, t
     assert not list(platform.artifacts.store.list_objects("bank/@quarantine/"))
 
 
-def test_the_janitor_comes_by_itself_only_where_something_is_to_be_removed(platform):
+def test_the_janitor_runs_nightly_only_where_the_quarantine_is_bounded(platform):
     def status():
         [schedule] = [one for one in platform.definitions.schedules if one.name == "artifact_janitor_schedule"]
         return schedule.default_status

@@ -46,9 +46,9 @@ def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monk
     assert files_read == ["monthly.csv"]
     found = versions(monthly, "validated_dataset")
     assert len(set(found.values())) == len(MONTHS)
-    for month, (stored, told) in found.items():
+    for month, (stored, recorded) in found.items():
         commit = monthly.artifacts.newest(("monthly", "validated_dataset"), month)
-        assert stored == told == commit.receipt.data_digest
+        assert stored == recorded == commit.receipt.data_digest
         assert set(commit.inputs) == {f"monthly/raw_dataset@{month}"}
 
 
@@ -106,13 +106,13 @@ def test_a_refused_month_fails_the_run_and_costs_only_what_would_learn_from_it(m
     states = {month: newest(("monthly", "validated_dataset"), month).status for month in months}
     assert [month for month, status in states.items() if status == "rejected"] == ["2021-01"]
     assert [month for month in months if newest(("monthly", "champion_model"), month)] == ["2021-04", "2021-05"]
-    told = monthly.instance.fetch_materializations(dg.AssetKey(["monthly", "validated_dataset"]), limit=10).records
-    assert sorted(record.partition_key for record in told) == [month for month in months if month != "2021-01"]
+    events = monthly.instance.fetch_materializations(dg.AssetKey(["monthly", "validated_dataset"]), limit=10).records
+    assert sorted(record.partition_key for record in events) == [month for month in months if month != "2021-01"]
     checks = [check for check in result.get_asset_check_evaluations() if check.check_name == "values_in_range"]
     assert {check.partition: check.passed for check in checks} == {month: month != "2021-01" for month in months}
 
 
-def test_months_that_a_backfill_takes_in_by_itself_are_passed_over_until_they_have_rows(monthly):
+def test_months_that_a_backfill_adds_are_skipped_until_they_have_rows(monthly):
     assert monthly.materialize_range(*DATA, first="2020-12", last="2021-03").success
     asked_for(monthly, "backfill", "2020-12", "2021-01", "2021-02", "2021-03")
     by_dagster = {"dagster/backfill": "backfill"}  # two months train, so that two more months would learn from these
@@ -134,7 +134,7 @@ def test_a_backfill_of_nothing_but_months_without_history_is_refused(monthly):
     assert "[partitions_failed] 3 of 3 partitions failed" in failure(result)
 
 
-def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(monthly, monkeypatch):
+def test_a_month_that_failed_stays_failed_when_the_run_is_resumed(monthly, monkeypatch):
     assert monthly.materialize_range("monthly/*", first="2020-12", last="2021-03").success
 
     def refuses_february(window, spec, context):
@@ -158,8 +158,8 @@ def test_a_month_that_failed_stays_failed_when_the_run_goes_on_from_its_failure(
     assert made == {"2021-02": 1, "2021-03": 2}
 
     assert monthly.materialize("monthly/best_hyperparameters", partition="2021-02").success
-    mended = monthly.resumed(first)
-    assert mended.success, failure(mended)
+    resumed = monthly.resumed(first)
+    assert resumed.success, failure(resumed)
 
 
 def asked_for(platform, name, *months):

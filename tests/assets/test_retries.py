@@ -1,4 +1,4 @@
-"""What passes is repeated, with growing waits; what lasts is not."""
+"""Transient failures are retried, with growing waits; permanent ones are not."""
 
 import contextlib
 
@@ -40,7 +40,7 @@ def failing_source(monkeypatch):
     return fail
 
 
-def test_a_source_that_answers_at_last_costs_retries_and_nothing_else(retrying, failing_source):
+def test_a_source_that_answers_at_last_costs_only_retries(retrying, failing_source):
     attempts = failing_source(SourceUnreachableError("no answer"), times=2)
     result = retrying.materialize("bank/raw_dataset")
     assert result.success
@@ -57,7 +57,7 @@ def test_a_source_that_never_answers_fails_with_its_own_error_after_the_last_ret
     assert "[source_unreachable] no answer" in messages(result)
 
 
-def test_what_lasts_is_tried_once(retrying, failing_source):
+def test_a_permanent_failure_is_not_retried(retrying, failing_source):
     attempts = failing_source(SourceNotFoundError("no such file"), times=99)
     assert not retrying.materialize("bank/raw_dataset").success
     assert len(attempts) == 1

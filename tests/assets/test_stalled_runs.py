@@ -1,4 +1,4 @@
-"""Runs whose process died are ended; runs that live, and runs that nobody can judge, are left alone."""
+"""Runs whose process died are ended; live runs, and runs whose state cannot be determined, are left alone."""
 
 import os
 import subprocess

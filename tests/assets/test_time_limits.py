@@ -1,4 +1,4 @@
-"""A step that takes longer than it may is ended and says so."""
+"""A step that takes longer than its limit is ended, and its error says so."""
 
 import signal
 import time

@@ -27,7 +27,7 @@ def test_loading_imports_no_heavy_library(shipped):
 def test_the_command_line_lists_every_asset(shipped):
     done = shipped.run("dagster asset list -f definitions.py")
     names = [line for line in done.stdout.splitlines() if "/" in line and " " not in line]
-    assert len(names) == 20  # two of the three pipelines follow time, and look back
+    assert len(names) == 20  # two of the three pipelines are split by time, and have a backtest
     assert "bank_marketing/champion_model" in names
 
 
