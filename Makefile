@@ -45,7 +45,7 @@ mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 
 schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
-	$(BIN)/python -m assay.gate.report_schema docs/gate-report.schema.json
+	$(BIN)/python -m assay.gate.report docs/gate-report.schema.json
 
 benchmark: setup  ## what the platform costs over a plain script
 	$(BIN)/python benchmarks/overhead.py

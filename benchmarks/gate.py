@@ -22,11 +22,12 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
-from assay.gate.gate import JUDGES, run_gate
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
+from assay.gate.gate import CHECKS, run_gate
 from assay.gate.profile import profile
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
+from assay.specs.rules import RULES
 
 CITIES = [f"city {number}" for number in range(40)]
 FLOATS = [f"amount_{number}" for number in range(8)]
@@ -76,10 +77,10 @@ def pipeline() -> PipelineSpec:
     )
 
 
-def judged_by_the_gate(table: pa.Table, spec: PipelineSpec) -> bool:
-    """Judge every rule of the gate on a table that it has not seen before."""
-    judged = JudgedTable(table, schema_of(table))
-    return not any(judge(judged, spec).failures for judge in JUDGES.values())
+def checked_by_the_gate(table: pa.Table, spec: PipelineSpec) -> bool:
+    """Check every configured rule of the gate on a table that it has not seen before."""
+    checked = CheckedTable(table, schema_of(table))
+    return not any(CHECKS[name](checked, spec).failures for name, rule in RULES.items() if rule.configured(spec))
 
 
 def checked_by_hand(table: pa.Table) -> bool:
@@ -124,10 +125,10 @@ def main() -> None:
     dataset = Dataset(table, schema_of(table), fingerprint(table))
     work: dict[str, Callable[[], object]] = {
         "by hand (pandas, numpy)": lambda: checked_by_hand(table),
-        "the gate's rules": lambda: judged_by_the_gate(table, spec),
+        "the gate's rules": lambda: checked_by_the_gate(table, spec),
         "the whole gate": lambda: run_gate(dataset, spec, where="benchmark").accepted is not None,
         "fingerprint": lambda: fingerprint(table),
-        "profile": lambda: profile(JudgedTable(table, schema_of(table))),
+        "profile": lambda: profile(CheckedTable(table, schema_of(table))),
     }
     for one in work.values():
         one()  # imports and caches

@@ -20,7 +20,7 @@ class GateReceipt(Spec):
     data_digest: str
     """Fingerprint digest of the judged rows."""
     rules_digest: str
-    """`assay.gate.rules_identity.rules_digest` at the time."""
+    """`assay.gate.gate.rules_digest` at the time."""
     verdict: Literal["passed", "failed"]
     failed_rules: tuple[str, ...] = ()
     """Names of the rules that blocked."""

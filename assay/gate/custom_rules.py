@@ -1,7 +1,4 @@
-"""Rules of the user's own, named by import path.
-
-The rule that is a pandera schema of the user's own.
-"""
+"""Rules of the user's own, named by import path: functions, and a pandera schema."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -10,20 +7,24 @@ import numpy as np
 import pandas as pd
 
 from assay.errors import DataContractError
-from assay.gate.judged_table import JudgedTable
-from assay.gate.outcome import UNCONFIGURED, Finding, Outcome, failing_column, failing_rows, outcome
+from assay.gate.checked_table import CheckedTable
+from assay.gate.outcome import Finding, Outcome, checks, configured, failing_column, failing_rows, outcome
 from assay.importing import import_object
 from assay.specs.pipeline import PipelineSpec
 
+if TYPE_CHECKING:
+    import pandera.pandas as pandera
 
-def custom_rules_hold(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.custom`: each function sees all rows and answers for each, or once for all.
+_WHERE = "validation.pandera_schema"
 
-    A function gets a `pandas.DataFrame` (texts as categories) and returns booleans, one per row or a single one. Rows
-    for which it returns a missing value are not judged.
+
+@checks("custom_rules_hold")
+def custom_rules_hold(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.custom`: each function sees all rows and answers for each, or once for all.
+
+    A function gets a `pandas.DataFrame` (texts as categories) and returns booleans, one per row or a single one. A
+    missing value passes.
     """
-    if not spec.validation.custom:
-        return UNCONFIGURED
     findings = []
     for name, path in spec.validation.custom.items():
         rule = import_object(path, where=f"validation.custom.{name}")
@@ -34,37 +35,30 @@ def custom_rules_hold(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed=f"{len(spec.validation.custom)} rules hold", expected=names)
 
 
-def _finding(table: JudgedTable, name: str, proposition: str, answer: Any) -> Finding | None:
+def _finding(table: CheckedTable, name: str, proposition: str, answer: Any) -> Finding | None:
     if isinstance(answer, bool | np.bool_):
         return None if answer else failing_column("", expected=proposition, found=f"{name} does not hold")
-    held = pd.array(np.asarray(answer, dtype=object), dtype="boolean")
-    if len(held) != table.rows:
+    holds = pd.array(np.asarray(answer, dtype=object), dtype="boolean")
+    if len(holds) != table.rows:
         raise DataContractError(
             f"the rule '{name}' answered for another number of rows",
-            found=f"{len(held)} answers",
+            found=f"{len(holds)} answers",
             expected=f"one boolean, or {table.rows}",
         )
-    broken = np.flatnonzero(~held.fillna(value=True).to_numpy(dtype=bool))
+    broken = np.flatnonzero(~holds.fillna(value=True).to_numpy(dtype=bool))
     if not broken.size:
         return None
     return failing_rows(table, (), broken, expected=proposition, found=f"{name} does not hold")
 
 
-if TYPE_CHECKING:
-    import pandera.pandas as pandera
-
-_WHERE = "validation.pandera_schema"
-
-
-def pandera_schema_holds(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.pandera_schema`, lazily, so that every failure is told.
+@checks("pandera_schema_holds")
+def pandera_schema_holds(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.pandera_schema`, lazily, so that every failure is reported.
 
     The schema sees texts as `object` columns, or as categories where it asks for them, and integers with missing
-    values as `Int64`. What it changes, by coercing or parsing, stays without effect on the rows that are published.
+    values as `Int64`. Coercing and parsing do not change the rows that are published.
     """
-    path = spec.validation.pandera_schema
-    if path is None:
-        return UNCONFIGURED
+    path = configured(spec.validation.pandera_schema)
     from pandera.config import ValidationDepth, config_context
     from pandera.errors import SchemaErrors
 
@@ -75,7 +69,7 @@ def pandera_schema_holds(table: JudgedTable, spec: PipelineSpec) -> Outcome:
         try:
             schema.validate(_frame(table, schema), lazy=True)
         except SchemaErrors as errors:
-            findings = [_finding_user_schema(table, error) for error in errors.schema_errors]
+            findings = [_schema_finding(table, error) for error in errors.schema_errors]
     return outcome(findings, observed=f"{path} holds", expected=path)
 
 
@@ -95,19 +89,19 @@ def _schema(path: str) -> "pandera.DataFrameSchema":
     )
 
 
-def _frame(table: JudgedTable, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
+def _frame(table: CheckedTable, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
     frame = table.frame(table.names)
     texts = [name for name in table.names if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     categories = {name for name, column in schema.columns.items() if str(column.dtype) == "category"}
     return frame.astype({name: object for name in texts if name not in categories})
 
 
-def _finding_user_schema(table: JudgedTable, error: Any) -> Finding:
+def _schema_finding(table: CheckedTable, error: Any) -> Finding:
     column = str(error.column_name) if error.column_name in table.names else ""
     check = getattr(error.check, "error", None) or getattr(error.check, "name", None) or str(error.check)
     expected = str(check)
     reason = _reason(error)
-    # a type is the column's, although pandera may tell it of every row
+    # a type is the column's, although pandera may report it for every row
     positions = None if reason == "wrong datatype" else next((rows for rows in _positions(error) if rows.size), None)
     if positions is not None:
         found = "other values" if reason == "dataframe check" else reason
@@ -118,7 +112,7 @@ def _finding_user_schema(table: JudgedTable, error: Any) -> Finding:
 
 
 def _positions(error: Any) -> "Iterator[np.ndarray[Any, Any]]":
-    """Yield the int64 numbers of failing rows, by every way in which pandera may tell them."""
+    """Yield the int64 numbers of failing rows, from every place where pandera may keep them."""
     output = error.check_output
     if isinstance(output, pd.DataFrame):
         output = output.all(axis=1)

@@ -1,12 +1,12 @@
-"""The rule about columns that lie elsewhere than those of data which passed before."""
+"""The rule that columns are distributed as in data that passed before."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.gate.checked_table import CheckedTable
 from assay.gate.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
-from assay.gate.judged_table import JudgedTable
-from assay.gate.outcome import UNCONFIGURED, Finding, Outcome, failing_column, not_judged, outcome
+from assay.gate.outcome import Finding, Outcome, checks, configured, failing_column, missing_column, outcome
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -22,15 +22,14 @@ _SAMPLED_ROWS = 200_000
 _SEED = 0
 
 
-def distributions_as_reference(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.distributions`: a column fails whose difference is both significant and large.
+@checks("distributions_as_reference")
+def distributions_as_reference(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.distributions`: a column fails if its difference is both significant and large.
 
-    Significance alone would find differences without consequence in large data, and a bound on the difference alone
-    would alarm at the noise of small data. Missing values are not compared; `max_missing` bounds them.
+    Significance alone finds irrelevant differences in large data, and a bound on the difference alone alarms at the
+    noise of small data. Missing values are not compared; `max_missing` bounds them.
     """
-    rule = spec.validation.distributions
-    if rule is None:
-        return UNCONFIGURED
+    rule = configured(spec.validation.distributions)
     expected = f"distance below {rule.max_effect:g}, or not significant at a false discovery rate of "
     expected += f"{rule.false_discovery_rate:.2g}"
     reference = table.reference
@@ -38,19 +37,19 @@ def distributions_as_reference(table: JudgedTable, spec: PipelineSpec) -> Outcom
         return Outcome(NO_REFERENCE, expected)
     names = _comparable(table, reference) if rule.columns == "auto" else list(dict.fromkeys(rule.columns))
     findings = [finding for name in names for finding in _incomparable(table, reference, name, expected)]
-    unfit = {finding.row.column for finding in findings}
-    compared = {name: _difference(table, reference, name) for name in names if name not in unfit}
+    incomparable = {finding.row.column for finding in findings}
+    compared = {name: _difference(table, reference, name) for name in names if name not in incomparable}
     significant = discoveries([found.p_value for found in compared.values()], rule.false_discovery_rate)
     findings += [
-        failing_column(name, expected=expected, found=found.told())
+        failing_column(name, expected=expected, found=str(found))
         for (name, found), discovered in zip(compared.items(), significant, strict=True)
         if discovered and found.effect > rule.max_effect
     ]
     return outcome(findings, observed=f"{len(compared)} columns as in the reference", expected=expected)
 
 
-def _comparable(table: JudgedTable, reference: JudgedTable) -> list[str]:
-    """Return the columns that `auto` means; one that the reference lacks has nothing to differ from."""
+def _comparable(table: CheckedTable, reference: CheckedTable) -> list[str]:
+    """Return the columns of `auto`: those that the reference has, too."""
     roles = {column.name: column.role for column in table.schema.columns}
     return [
         name
@@ -59,24 +58,24 @@ def _comparable(table: JudgedTable, reference: JudgedTable) -> list[str]:
     ]
 
 
-def _incomparable(table: JudgedTable, reference: JudgedTable, name: str, expected: str) -> list[Finding]:
+def _incomparable(table: CheckedTable, reference: CheckedTable, name: str, expected: str) -> list[Finding]:
     if name not in table:
-        return [not_judged(table, name, expected=expected)]
+        return [missing_column(table, name, expected=expected)]
     if name not in reference:
-        return [failing_column(name, expected=expected, found="not judged: the reference has no such column")]
+        return [failing_column(name, expected=expected, found="not checked: the reference has no such column")]
     mismatch = _mismatch(table, reference, name)
-    return [failing_column(name, expected=expected, found=f"not judged: {mismatch}")] if mismatch else []
+    return [failing_column(name, expected=expected, found=f"not checked: {mismatch}")] if mismatch else []
 
 
-def _mismatch(table: JudgedTable, reference: JudgedTable, name: str) -> str:
-    """Return why two columns cannot be compared; empty when they can."""
+def _mismatch(table: CheckedTable, reference: CheckedTable, name: str) -> str:
+    """Return the reason of incompatibility of two columns; empty when they can be compared."""
     kinds = {table.kind(name), reference.kind(name)} - {"empty"}
     if kinds <= _NUMBERS or kinds <= {"string"} or kinds <= {"boolean"}:
         return ""
     return f"{table.dtype(name)} cannot be compared with {reference.dtype(name)} of the reference"
 
 
-def _difference(table: JudgedTable, reference: JudgedTable, name: str) -> Difference:
+def _difference(table: CheckedTable, reference: CheckedTable, name: str) -> Difference:
     ours, theirs = _sampled(table, name), _sampled(reference, name)
     if not (len(ours) and len(theirs)):
         return Difference(statistic="nothing to compare", effect=0.0, p_value=1.0)
@@ -86,11 +85,11 @@ def _difference(table: JudgedTable, reference: JudgedTable, name: str) -> Differ
     return numbers_differ(ours.to_numpy(dtype=np.float64), theirs.to_numpy(dtype=np.float64))
 
 
-def _is_category(table: JudgedTable, name: str) -> bool:
+def _is_category(table: CheckedTable, name: str) -> bool:
     return any(column.role is ColumnRole.CATEGORICAL for column in table.schema.columns if column.name == name)
 
 
-def _sampled(table: JudgedTable, name: str) -> "pd.Series[Any]":
+def _sampled(table: CheckedTable, name: str) -> "pd.Series[Any]":
     series = table.series(name)
     if table.rows > _SAMPLED_ROWS:
         chosen = np.random.default_rng(_SEED).choice(table.rows, _SAMPLED_ROWS, replace=False)

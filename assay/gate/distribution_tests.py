@@ -1,4 +1,4 @@
-"""Two-sample tests of a column, each with the size of the difference, and the control of false alarms over many."""
+"""Two-sample tests of a column with effect sizes, and control of the false discovery rate over many columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Difference:
     effect: float
     p_value: float
 
-    def told(self) -> str:
+    def __str__(self) -> str:
         """Return the finding in words."""
         return f"{self.statistic} {self.effect:.3f}, p {self.p_value:.2g}"
 

@@ -1,18 +1,18 @@
-"""What judging one rule comes to, and the wording that rules share."""
+"""What checking one rule comes to, the wording that rules share, and the registry of the functions that check."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from assay.errors import did_you_mean
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.report import MASK, MAX_EXAMPLES, MAX_ROW_NUMBERS, FailureRow, examples, shown
-from assay.gate.rules import NOT_CONFIGURED
-from assay.gate.schema_building import union_of
+from assay.specs.pipeline import PipelineSpec
+from assay.specs.rules import known_rule
 
-# enough rows to find five different examples in, few enough to be taken one by one
+# enough rows to find five different examples in, few enough to convert one by one
 _SAMPLED_ROWS = 200
 
 
@@ -24,10 +24,34 @@ class Outcome:
     expected: str
     failures: tuple[FailureRow, ...] = ()
     failing_rows: int = 0
-    configured: bool = True
 
 
-UNCONFIGURED = Outcome(NOT_CONFIGURED, NOT_CONFIGURED, configured=False)
+Setting = TypeVar("Setting")
+Check: TypeAlias = Callable[[CheckedTable, PipelineSpec], Outcome]
+CHECKS: dict[str, Check] = {}
+"""The function of each rule; called only where the rule is configured."""
+
+
+def checks(name: str) -> Callable[[Check], Check]:
+    """Register a function as the check of a rule that `assay.specs.rules` declares.
+
+    Raises:
+        ValueError: no rule has that name.
+    """
+
+    def register(check: Check) -> Check:
+        CHECKS[known_rule(name)] = check
+        return check
+
+    return register
+
+
+def configured(setting: Setting | None) -> Setting:
+    """Return the setting of a rule, which is there wherever the rule's function is called."""
+    if setting is None:
+        msg = "the function of a rule was called without the rule's setting"
+        raise TypeError(msg)
+    return setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +76,22 @@ def outcome(findings: Sequence[Finding], *, observed: str, expected: str) -> Out
     if not findings:
         return Outcome(observed, expected)
     rows = int(union_of([finding.positions for finding in findings]).size)
-    told = "; ".join(_sentence(finding.row) for finding in findings[:MAX_EXAMPLES])
+    listed = "; ".join(_sentence(finding.row) for finding in findings[:MAX_EXAMPLES])
     more = f"; and {len(findings) - MAX_EXAMPLES} more" if len(findings) > MAX_EXAMPLES else ""
-    return Outcome(told + more, expected, tuple(finding.row for finding in findings), rows)
+    return Outcome(listed + more, expected, tuple(finding.row for finding in findings), rows)
+
+
+def union_of(parts: "Sequence[np.ndarray[Any, Any]]") -> "np.ndarray[Any, Any]":
+    """Return int64 row numbers that occur in any part, ascending and once."""
+    # a bitmap: numpy's own `unique` takes half a second for a million row numbers
+    marked = np.zeros(max((int(part.max()) + 1 for part in parts if part.size), default=0), dtype=bool)
+    for part in parts:
+        marked[part] = True
+    return np.flatnonzero(marked)
 
 
 def failing_rows(
-    table: JudgedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]", *, expected: str, found: str
+    table: CheckedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]", *, expected: str, found: str
 ) -> Finding:
     """Describe rows that fail in a column, or in the columns of a key."""
     row = FailureRow(
@@ -78,25 +111,25 @@ def failing_column(column: str, *, expected: str, found: str) -> Finding:
     return Finding(FailureRow(column=column, expected=expected, found=found), NO_ROWS)
 
 
-def not_judged(table: JudgedTable, column: str, *, expected: str) -> Finding:
+def missing_column(table: CheckedTable, column: str, *, expected: str) -> Finding:
     """Describe a rule that names a column which does not exist; it must not pass."""
     hint = did_you_mean(column, table.names)
-    return failing_column(column, expected=expected, found=f"not judged: column missing{hint}")
+    return failing_column(column, expected=expected, found=f"not checked: column missing{hint}")
 
 
-def broken(table: JudgedTable, column: str, error: str, *, expected: str) -> Finding:
-    """Describe a check that broke; its text may quote values, so it is withheld where some must not be shown."""
+def broken(table: CheckedTable, column: str, error: str, *, expected: str) -> Finding:
+    """Describe a check that raised; its text may quote values, so it is withheld where some must not be shown."""
     kind = error.split(":", maxsplit=1)[0].split("(", maxsplit=1)[0]
     text = f"{kind} (text withheld: it may quote values that must not be shown)" if table.holds_pii else error
-    return failing_column(column, expected=expected, found=f"not judged: the check broke with {text}")
+    return failing_column(column, expected=expected, found=f"not checked: the check broke with {text}")
 
 
 def _sentence(row: FailureRow) -> str:
-    place = f"{row.column}: " if row.column else ""
-    return f"{place}{row.found}" + (f" in {row.count:,} rows" if row.row_numbers else "")
+    column = f"{row.column}: " if row.column else ""
+    return f"{column}{row.found}" + (f" in {row.count:,} rows" if row.row_numbers else "")
 
 
-def _examples(table: JudgedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]") -> tuple[str, ...]:
+def _examples(table: CheckedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]") -> tuple[str, ...]:
     if not columns:
         return ()
     if len(columns) == 1:

@@ -1,46 +1,66 @@
-"""The rules that pandera checks: types, missing values, keys, bounds and allowed values."""
+"""The rules that pandera checks: types, missing values, keys, bounds and allowed values.
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+Each rule is a pandera schema of its own, so that a failed check belongs to its rule without guessing; pandera's answer
+becomes row numbers.
+"""
 
-from assay.gate.judged_table import ColumnKind, JudgedTable
+import functools
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from assay.gate.checked_table import CheckedTable, ColumnKind
 from assay.gate.outcome import (
-    UNCONFIGURED,
     Finding,
     Outcome,
     broken,
+    checks,
     failing_column,
     failing_rows,
-    not_judged,
+    missing_column,
     outcome,
+    union_of,
 )
 from assay.gate.report import shown
-from assay.gate.schema_building import (
-    Violation,
-    allowed_schema,
-    dtype_schema,
-    not_null_schema,
-    range_schema,
-    union_of,
-    unique_schema,
-    violations,
-)
 from assay.specs.dataset import Scalar
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.validation import RangeRule
+from assay.specs.validation import DtypeName, RangeRule
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 _MAX_LISTED = 10
 _NUMBERS = ("integer", "float")
+# pandera's own `unique=`, and checks without this bound, spell out every failing cell: minutes for a million failing
+# rows; a check that keeps one failure case still answers for every row in its output
+_ONE_CASE = 1
 
 
-def dtypes_as_declared(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.dtypes`."""
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One failed check.
+
+    Attributes:
+        column: the column; empty for a check over several.
+        check: name of the check.
+        positions: int64 row numbers that fail; None when the column as a whole does.
+        error: exception type and text when the check itself broke.
+    """
+
+    column: str
+    check: str
+    positions: "np.ndarray[Any, Any] | None"
+    error: str = ""
+
+
+@checks("dtypes_as_declared")
+def dtypes_as_declared(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.dtypes`."""
     declared = spec.validation.dtypes
-    if not declared:
-        return UNCONFIGURED
     present, findings = _present(table, declared, lambda name: f"type {declared[name]}")
     schema = dtype_schema({name: declared[name] for name in present})
     for violation in violations(table.frame(present), schema):
@@ -49,27 +69,28 @@ def dtypes_as_declared(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed="all types as declared", expected=f"declared types of {_listed(declared)}")
 
 
-def no_missing_target(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that every row has a target."""
+@checks("no_missing_target")
+def no_missing_target(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that every row has a target."""
     target = spec.dataset.target
     return _not_null(table, (target,), f"no missing value in {target}")
 
 
-def columns_not_null(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.not_null`."""
+@checks("columns_not_null")
+def columns_not_null(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.not_null`."""
     columns = tuple(dict.fromkeys(spec.validation.not_null))
-    return _not_null(table, columns, f"no missing value in {_listed(columns)}") if columns else UNCONFIGURED
+    return _not_null(table, columns, f"no missing value in {_listed(columns)}")
 
 
-def values_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.ranges`; infinite values fail every range."""
+@checks("values_in_range")
+def values_in_range(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.ranges`; infinite values fail every range."""
     ranges = spec.validation.ranges
-    if not ranges:
-        return UNCONFIGURED
     present, findings = _present(table, ranges, lambda name: _bounds(ranges[name]))
     numeric = [name for name in present if table.kind(name) in _NUMBERS]
     findings += [
-        failing_column(name, expected=_bounds(ranges[name]), found=f"not judged: {table.dtype(name)} is no number")
+        failing_column(name, expected=_bounds(ranges[name]), found=f"not checked: {table.dtype(name)} is no number")
         for name in present
         if name not in numeric and table.kind(name) != "empty"
     ]
@@ -78,11 +99,10 @@ def values_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed="all values inside", expected=f"values inside the bounds of {_listed(ranges)}")
 
 
-def values_allowed(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.allowed`; numbers compare as numbers, strings as strings."""
+@checks("values_allowed")
+def values_allowed(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.allowed`; numbers compare as numbers, strings as strings."""
     allowed = spec.validation.allowed
-    if not allowed:
-        return UNCONFIGURED
 
     def expected(name: str) -> str:
         if table.is_pii(name):
@@ -90,7 +110,7 @@ def values_allowed(table: JudgedTable, spec: PipelineSpec) -> Outcome:
         return f"one of {_listed(shown(value, pii=False) for value in allowed[name])}"
 
     present, findings = _present(table, allowed, expected)
-    # a column without any value, and so without a type, has nothing to judge
+    # a column without any value, and so without a type, has nothing to check
     present = [name for name in present if table.kind(name) != "empty"]
     for name in present:
         foreign = [value for value in allowed[name] if not _comparable(value, table.kind(name))]
@@ -102,15 +122,14 @@ def values_allowed(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed="all values allowed", expected=f"allowed values in {_listed(allowed)}")
 
 
-def rows_unique_by_key(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.unique`, one key after the other."""
-    if not spec.validation.unique:
-        return UNCONFIGURED
+@checks("rows_unique_by_key")
+def rows_unique_by_key(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.unique`, one key after the other."""
     findings: list[Finding] = []
     for key in (tuple(dict.fromkeys(key)) for key in spec.validation.unique):
         proposition = "unique"
         missing = [name for name in key if name not in table]
-        findings += [not_judged(table, name, expected=f"part of the key ({', '.join(key)})") for name in missing]
+        findings += [missing_column(table, name, expected=f"part of the key ({', '.join(key)})") for name in missing]
         if not missing:
             for violation in violations(table.frame(key), unique_schema(key)):
                 findings.append(_finding(table, key, violation, proposition, "rows that share a key"))
@@ -118,7 +137,7 @@ def rows_unique_by_key(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed="every key occurs once", expected=f"unique: {keys}")
 
 
-def _not_null(table: JudgedTable, columns: tuple[str, ...], expected: str) -> Outcome:
+def _not_null(table: CheckedTable, columns: tuple[str, ...], expected: str) -> Outcome:
     present, findings = _present(table, columns, lambda _: "no missing value")
     schema = not_null_schema(present)
     findings += _by_column(table, present, schema, lambda _: ("no missing value", "missing values"))
@@ -126,15 +145,15 @@ def _not_null(table: JudgedTable, columns: tuple[str, ...], expected: str) -> Ou
 
 
 def _present(
-    table: JudgedTable, names: Iterable[str], expected: Callable[[str], str]
+    table: CheckedTable, names: Iterable[str], expected: Callable[[str], str]
 ) -> tuple[list[str], list[Finding]]:
     names = list(names)
-    absent = [not_judged(table, name, expected=expected(name)) for name in names if name not in table]
+    absent = [missing_column(table, name, expected=expected(name)) for name in names if name not in table]
     return [name for name in names if name in table], absent
 
 
 def _by_column(
-    table: JudgedTable,
+    table: CheckedTable,
     columns: list[str],
     schema: "pandera.DataFrameSchema",
     wording: Callable[[str], tuple[str, str]],
@@ -153,7 +172,7 @@ def _merged(found: list[Violation]) -> Violation:
     return Violation(found[0].column, found[0].check, rows)
 
 
-def _finding(table: JudgedTable, columns: tuple[str, ...], violation: Violation, expected: str, found: str) -> Finding:
+def _finding(table: CheckedTable, columns: tuple[str, ...], violation: Violation, expected: str, found: str) -> Finding:
     if violation.positions is None:
         return broken(table, ", ".join(columns), violation.error or violation.check, expected=expected)
     return failing_rows(table, columns, violation.positions, expected=expected, found=found)
@@ -184,7 +203,7 @@ def _as_kind(values: tuple[Scalar, ...], kind: ColumnKind) -> list[Scalar]:
     return [int(value) for value in fitting if float(value).is_integer()]
 
 
-def _mismatch(table: JudgedTable, name: str, foreign: list[Scalar]) -> str:
+def _mismatch(table: CheckedTable, name: str, foreign: list[Scalar]) -> str:
     listed = _listed(shown(value, pii=table.is_pii(name)) for value in foreign)
     return (
         f"the column is {table.dtype(name)}, which never equals {listed} of the pipeline file: write values of its type"
@@ -195,3 +214,121 @@ def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
     return ", ".join(names[:_MAX_LISTED]) + more
+
+
+def dtype_schema(dtypes: Mapping[str, DtypeName]) -> "pandera.DataFrameSchema":
+    """Return a schema in which every column has its declared type."""
+    import pandera.pandas as pandera
+
+    return _schema({name: [pandera.Check(_DTYPE_TESTS[dtype], name="dtype")] for name, dtype in dtypes.items()})
+
+
+def not_null_schema(columns: Iterable[str]) -> "pandera.DataFrameSchema":
+    """Return a schema in which no column has a missing value."""
+    import pandera.pandas as pandera
+
+    return pandera.DataFrameSchema({name: pandera.Column(nullable=False) for name in columns})
+
+
+def range_schema(ranges: Mapping[str, RangeRule]) -> "pandera.DataFrameSchema":
+    """Return a schema in which every value is finite and inside its bounds; missing values pass."""
+    import pandera.pandas as pandera
+
+    # one check instead of three, which passes missing values itself: pandera would copy the column without them
+    return _schema(
+        {
+            name: [pandera.Check(_inside(rule), name="inside", ignore_na=False, n_failure_cases=_ONE_CASE)]
+            for name, rule in ranges.items()
+        }
+    )
+
+
+def allowed_schema(allowed: Mapping[str, Iterable[Scalar]]) -> "pandera.DataFrameSchema":
+    """Return a schema in which every value is in its column's list; missing values pass."""
+    import pandera.pandas as pandera
+
+    return _schema(
+        {name: [pandera.Check.isin(list(values), n_failure_cases=_ONE_CASE)] for name, values in allowed.items()}
+    )
+
+
+def unique_schema(key: tuple[str, ...]) -> "pandera.DataFrameSchema":
+    """Return a schema in which a combination of columns occurs once; missing equals missing."""
+    import pandera.pandas as pandera
+
+    def occurs_once(frame: pd.DataFrame) -> "pd.Series[bool]":
+        return ~frame.duplicated(list(key), keep=False)
+
+    check = pandera.Check(occurs_once, name="unique", ignore_na=False, n_failure_cases=_ONE_CASE)
+    return pandera.DataFrameSchema(checks=[check])
+
+
+def violations(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> tuple[Violation, ...]:
+    """Run a schema lazily and return every failed check.
+
+    Args:
+        frame: columns to check, indexed by row number; not changed.
+        schema: one of the schemas below.
+
+    Returns:
+        One violation for each failed check; none when the frame passes.
+    """
+    from pandera.config import ValidationDepth, config_context
+    from pandera.errors import SchemaErrors
+
+    # pandera can be switched off from the environment, and would then let everything pass
+    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+        try:
+            schema.validate(frame, lazy=True, inplace=True)
+        except SchemaErrors as errors:
+            return tuple(_violation(error) for error in errors.schema_errors)
+    return ()
+
+
+def _schema(checks: "Mapping[str, list[pandera.Check]]") -> "pandera.DataFrameSchema":
+    import pandera.pandas as pandera
+
+    return pandera.DataFrameSchema(
+        {name: pandera.Column(checks=wanted, nullable=True) for name, wanted in checks.items()}
+    )
+
+
+def _violation(error: Any) -> Violation:
+    column = str(error.column_name or "")
+    check = getattr(error.check, "name", None) or str(error.check)
+    if error.reason_code.name == "SERIES_CONTAINS_NULLS":
+        return Violation(column, check, error.failure_cases["index"].to_numpy(dtype=np.int64))
+    if error.reason_code.name != "DATAFRAME_CHECK":
+        return Violation(column, check, None, error=f"{error.reason_code.name}: {error.failure_cases}")
+    output = error.check_output
+    if not isinstance(output, pd.Series):
+        return Violation(column, check, None)
+    failed = ~output.to_numpy(dtype=bool)
+    return Violation(column, check, output.index.to_numpy(dtype=np.int64)[failed])
+
+
+def _inside(rule: RangeRule) -> "Callable[[pd.Series[Any]], pd.Series[bool]]":
+    def inside(series: "pd.Series[Any]") -> "pd.Series[bool]":
+        tests: list[Any] = [np.isfinite(series)] if pd.api.types.is_float_dtype(series.dtype) else []
+        if rule.min is not None:
+            tests.append(series > rule.min if rule.strict else series >= rule.min)
+        if rule.max is not None:
+            tests.append(series < rule.max if rule.strict else series <= rule.max)
+        holds: pd.Series[bool] = (series.isna() | functools.reduce(operator.and_, tests)).astype(bool)
+        return holds
+
+    return inside
+
+
+def _is_number(series: "pd.Series[Any]") -> bool:
+    return pd.api.types.is_integer_dtype(series.dtype) or pd.api.types.is_float_dtype(series.dtype)
+
+
+_DTYPE_TESTS = {
+    "integer": lambda series: pd.api.types.is_integer_dtype(series.dtype),
+    "float": lambda series: pd.api.types.is_float_dtype(series.dtype),
+    "number": _is_number,
+    "boolean": lambda series: pd.api.types.is_bool_dtype(series.dtype),
+    "string": lambda series: isinstance(series.dtype, pd.CategoricalDtype),
+    "datetime": lambda series: pd.api.types.is_datetime64_any_dtype(series.dtype),
+}

@@ -1,4 +1,4 @@
-"""A look at every judged column: what is missing, how many values differ, between which bounds."""
+"""The profile of every checked column: missing values, distinct values, bounds."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import ColumnSchema
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.report import ColumnProfile
 
 # counting all different values of long columns costs more than judging them
@@ -19,15 +19,15 @@ _COUNTED_ROWS = 100_000
 _NUMBERS = frozenset({"integer", "float"})
 
 
-def profile(table: JudgedTable) -> tuple[ColumnProfile, ...]:
+def profile(table: CheckedTable) -> tuple[ColumnProfile, ...]:
     """Return the profile of every column, in order."""
     columns = [column for column in table.schema.columns if column.name in table]
-    # Arrow and numpy let other threads run while they look at a column
+    # Arrow and numpy release the interpreter lock
     with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
         return tuple(pool.map(partial(_column, table), columns))
 
 
-def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
+def _column(table: CheckedTable, column: ColumnSchema) -> ColumnProfile:
     missing = table.missing(column.name)
     distinct = _distinct(table, column.name)
     hidden = table.is_pii(column.name)
@@ -47,7 +47,7 @@ def _column(table: JudgedTable, column: ColumnSchema) -> ColumnProfile:
     )
 
 
-def _distinct(table: JudgedTable, name: str) -> int | None:
+def _distinct(table: CheckedTable, name: str) -> int | None:
     head = table.plain(name).slice(0, _COUNTED_ROWS)
     if table.kind(name) in _NUMBERS:  # pandas counts different numbers in a third of Arrow's time
         return int(pd.Series(_as_numpy(head)).nunique())
@@ -57,7 +57,7 @@ def _distinct(table: JudgedTable, name: str) -> int | None:
         return None
 
 
-def _numbers(table: JudgedTable, name: str) -> tuple[float | None, float | None, float | None]:
+def _numbers(table: CheckedTable, name: str) -> tuple[float | None, float | None, float | None]:
     if table.kind(name) not in _NUMBERS or table.missing(name) == table.rows:
         return None, None, None
     column = table.plain(name)

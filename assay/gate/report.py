@@ -1,15 +1,19 @@
-"""The gate's report: every rule's result and the judged columns' profile, as JSON and for people.
+"""The gate's report: every rule's result and the profile of the checked columns, and its JSON Schema.
 
-Values as a reader may see them: short, on one line, and never of a pii column.
+Values are shown short, on one line, and never of a pii column. `python -m assay.gate.report FILE` writes the schema.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict
 
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
+from assay.specs.json_schema import write_schema
+from assay.specs.rules import RuleNames, Severity
 
 MASK = "***"
 MAX_EXAMPLES = 5
@@ -43,7 +47,7 @@ _MAX_FAILURES = 50
 
 
 class _Written(Spec):
-    """A part of the report; readers of its JSON find every field."""
+    """A part of the report; its JSON always has every field."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
@@ -59,9 +63,9 @@ class FailureRow(_Written):
     count: int = 0
     """Rows that fail."""
     share: float = 0.0
-    """Share of the judged rows that fail."""
+    """Share of the checked rows that fail."""
     row_numbers: tuple[int, ...] = ()
-    """First failing rows, 0-based among the judged rows."""
+    """First failing rows, 0-based among the checked rows."""
     examples: tuple[str, ...] = ()
     """Some failing values; `***` where values are withheld."""
 
@@ -69,10 +73,11 @@ class FailureRow(_Written):
 class RuleResult(_Written):
     """The verdict of one rule."""
 
-    name: str
+    name: Annotated[str, RuleNames()]
     passed: bool
     configured: bool
-    severity: Literal["ERROR", "WARN"]
+    """Whether the run asks for the rule, and it applies to task and split; if not, it passes."""
+    severity: Severity
     """`ERROR` blocks, `WARN` is only shown."""
     observed: str
     expected: str
@@ -83,7 +88,7 @@ class RuleResult(_Written):
 
 
 class ColumnProfile(_Written):
-    """What one column of the judged rows looks like."""
+    """Counts and bounds of one column of the checked rows."""
 
     name: str
     dtype: str
@@ -129,26 +134,6 @@ class GateReport(_Written):
         return tuple(rule.name for rule in self.rules if not rule.passed and rule.severity == "WARN")
 
 
-def to_markdown(report: GateReport) -> str:
-    """Return the report as markdown: verdict, rules, failures, profile."""
-    verdict = "passed" if report.passed else f"FAILED: {', '.join(report.failed_rules)}"
-    place = f", partition {report.partition}" if report.partition else ""
-    rules = [(rule.name, _mark(rule), rule.observed, rule.expected) for rule in report.rules]
-    failures = [f"### {rule.name}\n\n{failure_table(rule)}" for rule in report.rules if not rule.passed]
-    parts = [
-        f"## Data-quality gate of {_escaped(report.pipeline + place)}: {verdict}",
-        f"{report.rows_read:,} rows read, {report.rows_dropped:,} dropped, {report.rows_judged:,} judged.",
-        _table(("rule", "verdict", "observed", "expected"), rules),
-        *failures,
-        "### Columns",
-        _table(
-            ("column", "dtype", "role", "missing", "distinct", "min", "max", "mean"),
-            [_profile_cells(column) for column in report.profile],
-        ),
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
 def failure_table(result: RuleResult) -> str:
     """Return a rule's first fifty failures as a markdown table; a sentence when there are none."""
     if not result.failures:
@@ -165,30 +150,8 @@ def failure_table(result: RuleResult) -> str:
         for failure in result.failures[:_MAX_FAILURES]
     ]
     more = len(result.failures) - len(rows)
-    told = f"\n\n{more:,} more are in the JSON report." if more else ""
-    return _table(("column", "expected", "found", "count", "share", "first rows"), rows) + told
-
-
-def _mark(rule: RuleResult) -> str:
-    if not rule.configured and rule.passed:
-        return "not configured"
-    return "passed" if rule.passed else "FAILED" if rule.severity == "ERROR" else "warning"
-
-
-def _profile_cells(column: ColumnProfile) -> tuple[str, ...]:
-    distinct = "" if column.distinct is None else f"{column.distinct:,}"
-    numbers = [
-        MASK if column.masked else "" if value is None else f"{value:g}"
-        for value in (column.minimum, column.maximum, column.mean)
-    ]
-    return (
-        column.name,
-        column.dtype,
-        str(column.role),
-        f"{column.missing:,} ({column.missing_share:.2%})",
-        f"at least {distinct}" if column.distinct_is_approximate else distinct,
-        *numbers,
-    )
+    note = f"\n\n{more:,} more are in the JSON report." if more else ""
+    return _table(("column", "expected", "found", "count", "share", "first rows"), rows) + note
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -200,3 +163,13 @@ def _escaped(text: str) -> str:
     # values come from the data: neither a cell's end nor a tag may be forged
     plain = " ".join(text.splitlines()).replace("\\", "\\\\").replace("|", "\\|")
     return plain.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def report_json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a stored report; every field that is written is required."""
+    schema = GateReport.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Assay gate report"}
+
+
+if __name__ == "__main__":
+    write_schema(report_json_schema(), Path(sys.argv[1]))

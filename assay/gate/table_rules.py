@@ -1,10 +1,7 @@
-"""The rules about the table as a whole: rows, columns, shares of missing values.
+"""The rules about the table as a whole: rows, columns, shares of missing values, age, and the target.
 
-The rule about the age of data: its newest value, as of the partition's end or the run's start.
-
-Whether a target can be learned from: classes with members, or numbers that differ.
-
-A single class trains silently, and a class of one member makes cross-validation NaN without an error.
+The target needs classes with members, or numbers that differ: a single class trains silently, and a class of one
+member makes cross-validation NaN without an error.
 """
 
 import datetime as dt
@@ -15,42 +12,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import did_you_mean
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import (
     NO_ROWS,
-    UNCONFIGURED,
     Finding,
     Outcome,
+    checks,
+    configured,
     failing_column,
     failing_rows,
-    not_judged,
+    missing_column,
     outcome,
 )
 from assay.gate.report import MAX_EXAMPLES, FailureRow, shown
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.rules import RULES
 from assay.specs.validation import FreshnessRule
 
 _HOUR_US = 3_600_000_000
 
 
-def data_is_fresh(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.freshness` as of `table.as_of`; naive timestamps and dates are taken as UTC."""
-    rule = spec.validation.freshness
-    if rule is None:
-        return UNCONFIGURED
-    expected = f"newest at most {rule.max_age_hours:g} hours before {_told(table.as_of)}, none {_future(rule)}"
+@checks("data_is_fresh")
+def data_is_fresh(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.freshness` as of `table.as_of`; timestamps without a zone, and dates, count as UTC."""
+    rule = configured(spec.validation.freshness)
+    expected = f"newest at most {rule.max_age_hours:g} hours before {_minute(table.as_of)}, none {_future(rule)}"
     if rule.column not in table:
-        findings, observed = [not_judged(table, rule.column, expected=expected)], ""
+        findings, observed = [missing_column(table, rule.column, expected=expected)], ""
     elif table.kind(rule.column) not in {"datetime", "empty"}:
-        found = f"not judged: {table.dtype(rule.column)} is no time"
+        found = f"not checked: {table.dtype(rule.column)} is no time"
         findings, observed = [failing_column(rule.column, expected=expected, found=found)], ""
     else:
         findings, observed = _aged(table, rule, expected)
     return outcome(findings, observed=observed, expected=expected)
 
 
-def _aged(table: JudgedTable, rule: FreshnessRule, expected: str) -> tuple[list[Finding], str]:
+def _aged(table: CheckedTable, rule: FreshnessRule, expected: str) -> tuple[list[Finding], str]:
     moments = _microseconds(table.plain(rule.column))
     newest = pc.max(moments).as_py()
     if newest is None:
@@ -77,7 +75,7 @@ def _future(rule: FreshnessRule) -> str:
     return f"more than {rule.max_future_hours:g} hours after it"
 
 
-def _told(moment: dt.datetime) -> str:
+def _minute(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -85,8 +83,9 @@ def _moment(microseconds: int) -> str:
     return str(np.datetime64(microseconds, "us").astype("datetime64[m]")).replace("T", " ") + " UTC"
 
 
-def row_count_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.min_rows` and `validation.max_rows`."""
+@checks("row_count_in_range")
+def row_count_in_range(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.min_rows` and `validation.max_rows`."""
     low, high = spec.validation.min_rows, spec.validation.max_rows
     expected = f"at least {low:,} rows" + (f" and at most {high:,}" if high is not None else "")
     observed = f"{table.rows:,} rows"
@@ -95,8 +94,9 @@ def row_count_in_range(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed=observed, expected=expected)
 
 
-def columns_present(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that every column exists that the data's part of the pipeline file names."""
+@checks("columns_present")
+def columns_present(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that every column exists that the data's part of the pipeline file names."""
     needed = required_columns(spec)
     absent = [name for name in needed if name not in table]
     findings = [
@@ -108,23 +108,17 @@ def columns_present(table: JudgedTable, spec: PipelineSpec) -> Outcome:
 
 def required_columns(spec: PipelineSpec) -> tuple[str, ...]:
     """Return the columns that must exist; only fields that `rules_digest` covers may name one."""
-    rules = spec.validation
+    validation = spec.validation
     declared = [name for name, column in spec.dataset.columns.items() if column.role is not ColumnRole.IGNORED]
-    shares = rules.max_missing if isinstance(rules.max_missing, dict) else {}
-    dropped = rules.drop_null_rows if isinstance(rules.drop_null_rows, tuple) else ()
-    finite = rules.finite if isinstance(rules.finite, tuple) else ()
-    fresh = [rules.freshness.column] if rules.freshness is not None else []
-    named = [*rules.columns_present, *rules.dtypes, *shares, *rules.not_null, *dropped, *rules.ranges, *rules.allowed]
-    named += [*rules.matches, *finite, *fresh]
-    keys = [name for key in rules.unique for name in key]
-    return tuple(dict.fromkeys([spec.dataset.target, *declared, *spec.dataset.derive, *named, *keys]))
+    dropped = validation.drop_null_rows if isinstance(validation.drop_null_rows, tuple) else ()
+    named = [name for rule in RULES.values() for name in rule.columns(validation)]
+    return tuple(dict.fromkeys([spec.dataset.target, *declared, *spec.dataset.derive, *dropped, *named]))
 
 
-def missing_share_below_maximum(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge `validation.max_missing`."""
+@checks("missing_share_below_maximum")
+def missing_share_below_maximum(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check `validation.max_missing`."""
     limit = spec.validation.max_missing
-    if limit in (1.0, {}):
-        return UNCONFIGURED
     limits = limit if isinstance(limit, dict) else dict.fromkeys(table.names, limit)
     findings = [finding for name, most in limits.items() if (finding := _missing(table, name, most)) is not None]
     expected = (
@@ -133,10 +127,10 @@ def missing_share_below_maximum(table: JudgedTable, spec: PipelineSpec) -> Outco
     return outcome(findings, observed="no column above its maximum", expected=expected)
 
 
-def _missing(table: JudgedTable, name: str, most: float) -> Finding | None:
+def _missing(table: CheckedTable, name: str, most: float) -> Finding | None:
     expected = f"at most {most:.2%} missing"
     if name not in table:
-        return not_judged(table, name, expected=expected)
+        return missing_column(table, name, expected=expected)
     count = table.missing(name)
     share = count / table.rows if table.rows else 0.0
     if share <= most:
@@ -149,19 +143,20 @@ _FEWEST_CLASSES = 2
 _FEWEST_MEMBERS = 2
 
 
-def target_learnable(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge the rows that have a target."""
+@checks("target_learnable")
+def target_learnable(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that the rows with a target can be learned from."""
     target, task = spec.dataset.target, spec.task
     expected = _EXPECTED[task]
     if target not in table:
-        return outcome([not_judged(table, target, expected=expected)], observed="", expected=expected)
+        return outcome([missing_column(table, target, expected=expected)], observed="", expected=expected)
     if table.rows == table.missing(target):
         found = "no row has a target" if table.rows else "no rows"
         return outcome([failing_column(target, expected=expected, found=found)], observed="", expected=expected)
     return _classes(table, target, task) if task.is_classification else _numbers(table, target)
 
 
-def _classes(table: JudgedTable, target: str, task: Task) -> Outcome:
+def _classes(table: CheckedTable, target: str, task: Task) -> Outcome:
     values = table.series(target).dropna()
     counts = values.value_counts()
     expected, findings = _EXPECTED[task], []
@@ -177,7 +172,7 @@ def _classes(table: JudgedTable, target: str, task: Task) -> Outcome:
     return outcome(findings, observed=f"{_class_count(len(counts))}: {listed}", expected=expected)
 
 
-def _numbers(table: JudgedTable, target: str) -> Outcome:
+def _numbers(table: CheckedTable, target: str) -> Outcome:
     expected = _EXPECTED[Task.REGRESSION]
     findings: list[Finding] = []
     if table.kind(target) not in {"integer", "float"}:

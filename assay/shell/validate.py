@@ -134,7 +134,7 @@ def _write(
     """Write the report, and the page where the command has one; the last partition's stays."""
     page_uri = vars(flags).get("html_uri")
     if page_uri is not None:
-        page = to_html(verdict.report, verdict.judged, dataset.schema, show_values=spec.validation.show_values)
+        page = to_html(verdict.report, verdict.checked, dataset.schema, show_values=spec.validation.show_values)
         put_text(storage, page, page_uri)
     if flags.report_uri is not None:
         put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)

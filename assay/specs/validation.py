@@ -1,78 +1,26 @@
-"""The rules that data must keep before anything may learn from it.
+"""The settings of the gate's rules: bounds, patterns, conditions, ages, references, and the sentinel's limits."""
 
-The names of all rules, as `validation.warn` and `validation.block` may list them.
-
-What single rules are told: bounds, patterns, conditions, ages, references.
-
-What the sentinel looks for: leakage and unreadiness that no configured rule would find.
-"""
-
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from assay.errors import did_you_mean
 from assay.specs.base import Spec
 from assay.specs.dataset import Scalar
+from assay.specs.rules import RULES, RuleNames, known_rule
 
-RuleName: TypeAlias = Literal[
-    "row_count_in_range",
-    "columns_present",
-    "dtypes_as_declared",
-    "missing_share_below_maximum",
-    "no_missing_target",
-    "columns_not_null",
-    "rows_unique_by_key",
-    "values_in_range",
-    "values_allowed",
-    "custom_rules_hold",
-    "target_learnable",
-    "values_match_pattern",
-    "values_finite",
-    "expressions_hold",
-    "conditions_hold",
-    "data_is_fresh",
-    "distributions_as_reference",
-    "pandera_schema_holds",
-    "no_target_leakage",
-    "no_suspected_leakage",
-    "no_future_timestamps",
-    "no_identifier_features",
-    "rows_not_repeated",
-    "groups_not_split",
-    "features_vary",
-    "classes_large_enough",
-    "categories_few_enough",
-]
-ALWAYS_BLOCKING: frozenset[RuleName] = frozenset(
-    {"row_count_in_range", "columns_present", "no_missing_target", "target_learnable"}
-)
+RuleName: TypeAlias = Annotated[str, AfterValidator(known_rule), RuleNames()]
 
 
-def _known(name: Any) -> Any:
-    names = get_args(RuleName)
-    if isinstance(name, str) and name not in names:
-        msg = f"there is no rule '{name}'{did_you_mean(name, names)}; the rules are {', '.join(names)}"
-        raise ValueError(msg)
-    return name
-
-
-ListedRule: TypeAlias = Annotated[RuleName, BeforeValidator(_known)]
-
-
-def refuse_contradictions(warn: tuple[RuleName, ...], block: tuple[RuleName, ...]) -> None:
-    """Refuse lists that cannot both be followed, or would let a model learn from nothing.
-
-    Raises:
-        ValueError: a rule is in both lists, or is one that training relies on and must not merely warn.
-    """
+def _refuse_contradictions(warn: Sequence[str], block: Sequence[str]) -> None:
+    """Refuse a rule in both lists, and a warning where training relies on the rule."""
     both = [name for name in warn if name in block]
     if both:
         msg = f"'{both[0]}' cannot both warn and block: remove it from one of the lists"
         raise ValueError(msg)
-    needed = [name for name in warn if name in ALWAYS_BLOCKING]
+    needed = [name for name in warn if RULES[name].required]
     if needed:
         msg = f"'{needed[0]}' cannot merely warn: without it training breaks, or learns nothing, and does not say so"
         raise ValueError(msg)
@@ -218,9 +166,9 @@ class ValidationSpec(Spec):
     """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
     sentinel: SentinelSpec = SentinelSpec()
     """What is looked for without being asked."""
-    warn: tuple[ListedRule, ...] = ()
+    warn: tuple[RuleName, ...] = ()
     """Names of rules whose failure is shown and does not block; not of those without which nothing can be learned."""
-    block: tuple[ListedRule, ...] = ()
+    block: tuple[RuleName, ...] = ()
     """Names of rules that only warn by default, and shall block."""
     show_values: bool = True
     """Whether failure tables quote values; those of pii columns never are."""
@@ -236,5 +184,5 @@ class ValidationSpec(Spec):
         if self.max_rows is not None and self.max_rows < self.min_rows:
             msg = f"max_rows {self.max_rows} is below min_rows {self.min_rows}"
             raise ValueError(msg)
-        refuse_contradictions(self.warn, self.block)
+        _refuse_contradictions(self.warn, self.block)
         return self

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset, require_passed
-from assay.gate.rules_identity import rules_digest
+from assay.gate.gate import rules_digest
 from assay.learning.splitting import Split, split_window
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of

@@ -1,9 +1,13 @@
 """What the code location holds."""
 
+import json
+
 import dagster as dg
+import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK, MONTHLY
 
+from assay.errors import SpecError
 from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
@@ -37,14 +41,75 @@ def test_the_assets_that_a_file_may_name_are_those_that_there_can_be(platform):
     assert made == set(ASSET_NAMES)
 
 
-def test_every_rule_of_the_gate_is_a_check_that_blocks_or_warns_as_the_rule_does(bank):
-    from assay.gate.rules import RULES
+def gate_checks(platform):
+    graph = platform.definitions.resolve_asset_graph()
+    return {
+        key.name: graph.get_check_spec(key).blocking
+        for key in graph.asset_check_keys
+        if key.asset_key.path[-1] == "validated_dataset"
+    }
 
-    graph = bank.definitions.resolve_asset_graph()
-    checks = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] == "validated_dataset"}
-    assert checks == set(RULES)
-    blocking = {key.name for key in graph.asset_check_keys if key.name in RULES and graph.get_check_spec(key).blocking}
-    assert blocking == {name for name, rule in RULES.items() if rule.blocking}
+
+def test_the_rules_that_a_pipeline_configures_are_checks_that_block_or_warn_as_the_rules_do(bank):
+    found = gate_checks(bank)
+
+    blocking = {"row_count_in_range", "columns_present", "no_missing_target", "target_learnable", "no_target_leakage"}
+    blocking |= {"rows_unique_by_key", "values_in_range", "values_allowed", "run_parameter_rules_hold"}
+    assert {name for name, blocks in found.items() if blocks} == blocking
+    assert set(found) - blocking == {
+        "no_suspected_leakage",
+        "no_future_timestamps",
+        "no_identifier_features",
+        "rows_not_repeated",
+        "groups_not_split",
+        "features_vary",
+        "classes_large_enough",
+        "categories_few_enough",
+    }
+
+
+def test_a_sentinel_that_is_off_or_does_not_apply_has_no_check(monthly):
+    assert not {"groups_not_split", "rows_not_repeated", "classes_large_enough"} & set(gate_checks(monthly))
+    off = MONTHLY.replace("min_rows: 10,", "min_rows: 10, sentinel: {{enabled: false}},")
+    monthly.pipeline(off, "x.csv")
+    assert set(gate_checks(monthly)) == {
+        "row_count_in_range",
+        "columns_present",
+        "no_missing_target",
+        "target_learnable",
+        "values_in_range",
+        "run_parameter_rules_hold",
+    }
+
+
+def test_a_new_rule_is_declared_once_and_its_function_registered_once(bank, monkeypatch):
+    from assay.gate.outcome import CHECKS, failing_column, outcome
+    from assay.gate.report import GateReport, report_json_schema
+    from assay.specs.json_schema import pipeline_json_schema
+    from assay.specs.loading import parse_pipeline
+    from assay.specs.rules import RULES, Rule
+
+    def few_columns(table, spec):
+        found = (
+            [failing_column("", expected="few", found=f"{len(table.names)} columns")] if len(table.names) > 2 else []
+        )
+        return outcome(found, observed="few columns", expected="few")
+
+    monkeypatch.setitem(RULES, "columns_few", Rule("columns_few", "There are few columns.", severity="WARN"))
+    monkeypatch.setitem(CHECKS, "columns_few", few_columns)
+
+    assert gate_checks(bank)["columns_few"] is False
+    result = bank.materialize("bank/raw_dataset", "bank/validated_dataset")
+    [check] = [each for each in result.get_asset_check_evaluations() if each.check_name == "columns_few"]
+    assert (check.passed, check.severity, "8 columns" in check.description) == (False, dg.AssetCheckSeverity.WARN, True)
+    report = bank.artifacts.load(("bank", "validation_report"), None, GateReport)
+    assert report.warned_rules[-1] == "columns_few"
+    assert '"columns_few"' in json.dumps(pipeline_json_schema())
+    assert '"columns_few"' in json.dumps(report_json_schema())
+    text = (bank.settings.pipelines_dir / "bank.yaml").read_text()
+    assert parse_pipeline(text.replace("unique:", "block: [columns_few]\n  unique:"), where="").validation.block
+    with pytest.raises(SpecError, match="did you mean 'columns_few'"):
+        parse_pipeline(text.replace("unique:", "block: [column_few]\n  unique:"), where="")
 
 
 def test_every_run_parameter_is_in_the_run_config():

@@ -1,4 +1,4 @@
-"""The gate cannot be walked around: not by a later run, not by editing what is stored."""
+"""The gate cannot be bypassed: not by a later run, not by editing what is stored."""
 
 import json
 from pathlib import Path
@@ -74,7 +74,7 @@ def test_a_later_run_of_any_asset_alone_is_refused_for_that_partition_only(histo
     assert history.materialize(f"monthly/{asset}", partition="2021-02").success
 
 
-def test_mended_data_opens_the_way_again(history, tmp_path):
+def test_corrected_data_is_accepted_again(history, tmp_path):
     assert not spoil(history, tmp_path, "2021-03").success
     write_csv(tmp_path / "data" / "monthly.csv", monthly_rows())
     assert history.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-03").success
@@ -234,6 +234,39 @@ def test_what_blocks_in_one_run_alone_fails_that_run(monthly, tmp_path):
     assert not result.success
     assert "[gate_rejected]" in failure(result)
     assert not checks(result)["distributions_as_reference"].passed
+
+
+def test_a_rule_that_only_a_run_adds_blocks_and_is_reported_by_the_further_check(monthly):
+    passed = checks(validate(monthly, "2021-01"))["run_parameter_rules_hold"]
+    assert (passed.passed, passed.description) == (True, "not configured")
+    unique = {"unique": [["x"]], "allowed": {"x": [1, 2]}}
+
+    result = validate(monthly, "2021-02", parameters={"data_validation": unique})
+
+    assert not result.success
+    assert "[gate_rejected]" in failure(result)
+    [failed] = [check for check in checks(result).values() if not check.passed]
+    assert (failed.check_name, failed.severity.value, failed.blocking) == ("run_parameter_rules_hold", "ERROR", True)
+    assert failed.metadata["observed"].value.startswith("rows_unique_by_key: every key occurs once; values_allowed: x:")
+    assert failed.metadata["failing rows"].value == 38
+    assert "| x | one of 1, 2 |" in failed.metadata["failures"].value
+    assert monthly.artifacts.log.history(("monthly", "validated_dataset"), "2021-02")[0].status == "rejected"
+
+
+def test_a_rule_that_only_a_run_adds_can_warn(monthly):
+    added = {"unique": [["z"]], "allowed": {"x": [1, 2]}, "warn": ["values_allowed"]}
+
+    result = validate(monthly, "2021-02", parameters={"data_validation": added})
+
+    assert result.success
+    [failed] = [check for check in checks(result).values() if not check.passed]
+    assert (failed.check_name, failed.severity.value) == ("run_parameter_rules_hold", "WARN")
+
+
+def test_a_configured_rule_that_a_run_switches_off_passes_as_not_configured(monthly):
+    result = validate(monthly, "2021-02", parameters={"data_validation": {"ranges": {}}})
+
+    assert checks(result)["values_in_range"].description == "not configured"
 
 
 def test_rows_without_partitions_are_compared_with_those_that_passed_last(bank, tmp_path):

@@ -21,7 +21,7 @@ from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import DigestMismatchError
 from assay.gate.report import GateReport
-from assay.gate.rules_identity import rules_digest
+from assay.gate.gate import rules_digest
 from assay.learning.persistence import load_model
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport

@@ -1,4 +1,4 @@
-"""The gate's report as one HTML page for people, with a look at every column.
+"""The gate's report as one HTML page for people, with a drawing of every column.
 
-Does not belong here: judging rows; where the page is stored.
+Does not belong here: checking rows; where the page is stored.
 """

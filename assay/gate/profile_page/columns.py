@@ -1,8 +1,6 @@
-"""What the page says of one column.
+"""What the profile page says of one column: counts to draw, statistics, notes, and how text and numbers are written."""
 
-How the values of one column are spread, as counts to be drawn.
-"""
-
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import ColumnSchema
-from assay.gate.judged_table import ColumnKind, JudgedTable
-from assay.gate.profile_page.drawing import number
+from assay.gate.checked_table import CheckedTable, ColumnKind
 from assay.gate.report import ColumnProfile, shown
 from assay.specs.dataset import ColumnRole
 
@@ -107,8 +104,8 @@ def _binned(values: "np.ndarray[Any, Any]", *, whole: bool) -> tuple[int, ...]:
         return _counted(values - low)
     if not span:
         return (int(values.size),)
-    place = (values / 2 - low / 2) / span * _BINS
-    return _counted(np.minimum(place, _BINS - 1))
+    index = (values / 2 - low / 2) / span * _BINS
+    return _counted(np.minimum(index, _BINS - 1))
 
 
 def _counted(bins: "np.ndarray[Any, Any]") -> tuple[int, ...]:
@@ -134,8 +131,8 @@ class ColumnView:
     """One column as it is shown.
 
     Attributes:
-        place: 0-based among the report's columns; names the column in links.
-        profile: the report's counts over all judged rows.
+        index: 0-based among the report's columns; names the column in links.
+        profile: the report's counts over all checked rows.
         is_target: whether it is what the model learns.
         pii: whether it holds personal data.
         drawing: histogram of numbers, moments or texts' lengths, or the most frequent values.
@@ -145,7 +142,7 @@ class ColumnView:
         notes: what a reader should know.
     """
 
-    place: int
+    index: int
     profile: ColumnProfile
     is_target: bool
     pii: bool
@@ -156,17 +153,17 @@ class ColumnView:
     notes: tuple[str, ...] = ()
 
 
-def column_view(place: int, profile: ColumnProfile, schema: ColumnSchema, table: JudgedTable, rows: int) -> ColumnView:
+def column_view(index: int, profile: ColumnProfile, schema: ColumnSchema, table: CheckedTable, rows: int) -> ColumnView:
     """Return what is shown of a column.
 
     Args:
-        place: 0-based among the report's columns.
+        index: 0-based among the report's columns.
         profile: its counts; a masked one shows no values.
         schema: its role.
         table: the sampled rows.
         rows: number of rows that the counts are of.
     """
-    view = ColumnView(place, profile, schema.reason == "target", schema.pii, notes=tuple(_notes(profile, schema, rows)))
+    view = ColumnView(index, profile, schema.reason == "target", schema.pii, notes=tuple(_notes(profile, schema, rows)))
     if profile.masked or profile.name not in table:
         return view
     kind, values = table.kind(profile.name), table.plain(profile.name)
@@ -198,7 +195,7 @@ def _with_numbers(view: ColumnView, values: pa.ChunkedArray, *, whole: bool) -> 
     first, median, third = (float(value) * size for value in np.quantile(finite / size, [0.25, 0.5, 0.75]))
     return replace(
         view,
-        drawing=of_categories(values) if _told_apart(view) else of_numbers(finite, whole=whole),
+        drawing=of_categories(values) if _is_of_classes(view) else of_numbers(finite, whole=whole),
         median=median,
         middle=(first, third),
         deviation=float(np.std(finite / size)) * size,
@@ -206,23 +203,84 @@ def _with_numbers(view: ColumnView, values: pa.ChunkedArray, *, whole: bool) -> 
     )
 
 
-def _told_apart(view: ColumnView) -> bool:
+def _is_of_classes(view: ColumnView) -> bool:
     """Whether a column of numbers is one of classes."""
     classes = view.is_target and (view.profile.distinct or 0) <= _FEW_VALUES
     return classes or view.profile.role in {ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN}
 
 
 def _notes(profile: ColumnProfile, schema: ColumnSchema, rows: int) -> list[str]:
-    said = []
+    notes = []
     if schema.pii:
-        said.append("values withheld: personal data")
+        notes.append("values withheld: personal data")
     elif profile.masked:
-        said.append("values withheld: validation.show_values is false")
+        notes.append("values withheld: validation.show_values is false")
     if rows and profile.missing == rows:
-        said.append("every value is missing")
+        notes.append("every value is missing")
     elif profile.distinct is not None and not profile.distinct_is_approximate:
         if profile.distinct == 1:
-            said.append("the same value wherever there is one" if profile.missing else "the same value in every row")
+            notes.append("the same value wherever there is one" if profile.missing else "the same value in every row")
         elif profile.distinct == rows - profile.missing > 1:
-            said.append("every value differs")
-    return said
+            notes.append("every value differs")
+    return notes
+
+
+WIDTH, HEIGHT = 288, 64
+
+
+def histogram_path(counts: tuple[int, ...]) -> str:
+    """Return the outline of a histogram's bars as an SVG path in a box of 288 by 64."""
+    most = max(counts)
+    step = WIDTH / len(counts)
+    gap = 1 if step > 4 else 0  # noqa: PLR2004 - pixels
+    parts = []
+    for index, count in enumerate(counts):
+        if count:
+            # a bin with one value among thousands stays visible
+            height = max(HEIGHT * count / most, 1.0)
+            parts.append(f"M{index * step:.1f} {HEIGHT}v-{height:.1f}h{step - gap:.1f}v{height:.1f}z")
+    return "".join(parts)
+
+
+def heat(value: float | None) -> str:
+    """Return the style class of a correlation: `n10` (-1) ... `p0` (0) ... `p10` (1); `none` where it is undefined."""
+    if value is None:
+        return "none"
+    step = round(abs(value) * 10)
+    return f"{'n' if value < 0 and step else 'p'}{step}"
+
+
+NOTHING = "\N{EN DASH}"
+_EXACT_INTEGERS = 1e15
+
+
+def readable(text: str, limit: int = 120) -> str:
+    """Return a text with control, direction and other invisible characters spelled out, at most `limit` long.
+
+    Names and values come from files: a right-to-left mark would turn the text around it, a NUL is no HTML, and a lone
+    surrogate cannot be written at all.
+    """
+    head = text[:limit]
+    plain = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in head)
+    return plain if len(text) <= limit and len(plain) <= limit else f"{plain[: limit - 1]}…"
+
+
+def number(value: float | None) -> str:
+    """Return a number with five significant digits; integers up to 1e15 in full; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    whole = value == int(value) and abs(value) < _EXACT_INTEGERS
+    return f"{value:,.0f}" if whole else f"{value:,.5g}"
+
+
+def coefficient(value: float | None) -> str:
+    """Return a correlation with two decimals and no negative zero; a dash for none."""
+    return NOTHING if value is None else f"{round(value, 2) + 0.0:.2f}"
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage that is 0 % or 100 % only if it is exactly so."""
+    text = f"{share:.2%}"
+    if text == "0.00%" and share > 0:
+        return "<0.01%"
+    return ">99.99%" if text == "100.00%" and share < 1 else text

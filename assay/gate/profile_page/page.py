@@ -1,33 +1,60 @@
 """The page: report and rows in, one self-contained HTML text out.
 
-No network, no scripts, no file beside it: it opens wherever the data is kept, and in ten years.
-
-The rows that plots are drawn from.
+No network, no scripts, no further file: it opens wherever it is stored, also in ten years.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.data.schema import ColumnSchema, TableSchema
-from assay.gate.judged_table import JudgedTable
-from assay.gate.profile_page import drawing
-from assay.gate.profile_page.columns import ColumnView, column_view
-from assay.gate.profile_page.correlations import Correlations, correlations
-from assay.gate.report import ColumnProfile, GateReport, RuleResult
+from assay.gate.checked_table import CheckedTable
+from assay.gate.profile_page.columns import (
+    ColumnView,
+    coefficient,
+    column_view,
+    heat,
+    histogram_path,
+    number,
+    percent,
+    readable,
+)
+from assay.gate.report import ColumnProfile, GateReport, RuleResult, shown
 from assay.specs.dataset import ColumnRole
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 MAX_COLUMNS = 200
+MAX_ROWS = 100_000
+SEED = 0
+_MAX_CORRELATED = 30
+_FEWEST_ROWS = 10
 MAX_FAILURES = 30
 _MAX_MISSING_BARS = 40
 _MAX_NAMES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Correlations:
+    """Pearson's coefficient of every pair.
+
+    Attributes:
+        names: the columns, the target first if it can be compared.
+        rows: coefficients between -1 and 1, as many rows as names; None where undefined.
+        left_out: numeric columns that were left out to keep the matrix readable.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[float | None, ...], ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +63,11 @@ class _Page:
 
     report: GateReport
     verdict: str
-    judged_rules: Sequence[RuleResult]
+    configured_rules: Sequence[RuleResult]
     unconfigured: Sequence[RuleResult]
     views: Sequence[ColumnView]
     target: ColumnView | None
-    places: Mapping[str, int]
+    indices: Mapping[str, int]
     failing: Mapping[str, Sequence[RuleResult]]
     missing: Sequence[ColumnProfile]
     columns_missing: int
@@ -53,13 +80,13 @@ class _Page:
 
 
 def to_html(report: GateReport, table: pa.Table, schema: TableSchema, *, show_values: bool = True) -> str:
-    """Return the page of one judged partition; the same input gives the same text.
+    """Return the page of one checked partition; the same input gives the same text.
 
-    At most 200 columns are described, drawn from at most 100,000 rows; the page says so where it leaves something out.
+    At most 200 columns are described, drawn from at most 100,000 rows; the page says what it leaves out.
 
     Args:
         report: the gate's report on the rows.
-        table: the judged rows.
+        table: the checked rows.
         schema: role and pii mark of every column.
         show_values: whether values may be shown; those of pii columns never are.
 
@@ -74,22 +101,22 @@ def to_html(report: GateReport, table: pa.Table, schema: TableSchema, *, show_va
     ]
     failing = _failing(report)
     detailed = _detailed(columns, set(failing))
-    described = [columns[place] for place in detailed]
+    described = [columns[index] for index in detailed]
     rows = _sampled(table, described)
-    views = [column_view(place, profiles[place], columns[place], rows, report.rows_judged) for place in detailed]
+    views = [column_view(index, profiles[index], columns[index], rows, report.rows_judged) for index in detailed]
     missing = sorted((profile for profile in profiles if profile.missing), key=lambda profile: -profile.missing)
     page = _Page(
         report=report,
         verdict=_verdict(report),
-        judged_rules=sorted((rule for rule in report.rules if rule.configured), key=_urgency),
+        configured_rules=sorted((rule for rule in report.rules if rule.configured), key=_urgency),
         unconfigured=[rule for rule in report.rules if not rule.configured],
         views=views,
         target=next((view for view in views if view.is_target), None),
-        places={view.profile.name: view.place for view in views},
+        indices={view.profile.name: view.index for view in views},
         failing=failing,
         missing=missing[:_MAX_MISSING_BARS],
         columns_missing=len(missing),
-        unlisted=[profiles[place] for place in sorted(set(range(len(profiles))) - set(detailed))],
+        unlisted=[profiles[index] for index in sorted(set(range(len(profiles))) - set(detailed))],
         correlations=correlations(rows, described, show_values=show_values),
         sampled_rows=rows.rows,
         distinct_of_head=any(profile.distinct_is_approximate for profile in profiles),
@@ -110,16 +137,16 @@ def _column_of(profile: ColumnProfile, known: Mapping[str, ColumnSchema]) -> Col
     return known.get(profile.name, unknown)
 
 
-def _sampled(table: pa.Table, columns: Sequence[ColumnSchema]) -> JudgedTable:
+def _sampled(table: pa.Table, columns: Sequence[ColumnSchema]) -> CheckedTable:
     there = [column.name for column in columns if column.name in table.column_names]
-    return JudgedTable(sampled(table.select(there)), TableSchema(version=1, columns=tuple(columns)))
+    return CheckedTable(sampled(table.select(there)), TableSchema(version=1, columns=tuple(columns)))
 
 
 def _detailed(columns: Sequence[ColumnSchema], failing: set[str]) -> list[int]:
-    """Return the places of the columns to describe, in order: the target and failing ones before others."""
+    """Return the indices of the columns to describe, in order: the target and failing ones before others."""
     ranked = sorted(
         range(len(columns)),
-        key=lambda place: 0 if columns[place].reason == "target" else 1 if columns[place].name in failing else 2,
+        key=lambda index: 0 if columns[index].reason == "target" else 1 if columns[index].name in failing else 2,
     )
     return sorted(ranked[:MAX_COLUMNS])
 
@@ -155,17 +182,13 @@ def _template() -> "Template":
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "readable": drawing.readable,
-        "number": drawing.number,
-        "percent": drawing.percent,
-        "coefficient": drawing.coefficient,
+        "readable": readable,
+        "number": number,
+        "percent": percent,
+        "coefficient": coefficient,
     }
-    environment.globals |= {"histogram_path": drawing.histogram_path, "heat": drawing.heat}
+    environment.globals |= {"histogram_path": histogram_path, "heat": heat}
     return environment.get_template("page.html.j2")
-
-
-SEED = 0
-MAX_ROWS = 100_000
 
 
 def sampled(table: pa.Table, max_rows: int = MAX_ROWS) -> pa.Table:
@@ -175,3 +198,72 @@ def sampled(table: pa.Table, max_rows: int = MAX_ROWS) -> pa.Table:
     chosen = np.zeros(table.num_rows, dtype=np.bool_)
     chosen[np.random.default_rng(SEED).choice(table.num_rows, max_rows, replace=False)] = True
     return table.filter(pa.array(chosen))
+
+
+def correlations(table: CheckedTable, columns: Sequence[ColumnSchema], *, show_values: bool) -> Correlations | None:
+    """Return the correlations of numeric columns, over the rows in which both are finite.
+
+    Columns marked pii and constant ones are left out. A target with two values counts as 0 and 1. Of more
+    than 30 columns those that correlate most with the target are kept; without such a target, the first.
+    """
+    usable = [column for column in columns if not column.pii and column.name in table]
+    target = next((column.name for column in usable if column.reason == "target"), None)
+    frame = pd.DataFrame(
+        {
+            column.name: numbers
+            for column in usable
+            if column.reason != "target"
+            and column.role is ColumnRole.NUMERIC
+            and (numbers := _numbers(table, column.name)) is not None
+        }
+    )
+    compared = _target(table, target, show_values=show_values) if target else None
+    kept = _kept(frame, compared[1] if compared else None)
+    shown_frame = frame[kept]
+    if compared:
+        shown_frame = shown_frame.set_axis([f"c{index}" for index in range(len(kept))], axis=1)
+        shown_frame.insert(0, "target", compared[1])
+    names = ([compared[0]] if compared else []) + [readable(name, 40) for name in kept]
+    if len(names) < 2:  # noqa: PLR2004 - a pair
+        return None
+    matrix = shown_frame.corr(min_periods=_FEWEST_ROWS).to_numpy()
+    rows = tuple(tuple(_coefficient(value) for value in row) for row in matrix)
+    return Correlations(tuple(names), rows, frame.shape[1] - len(kept))
+
+
+def _kept(frame: pd.DataFrame, target: "pd.Series[float] | None") -> list[str]:
+    names = list(frame.columns)
+    if len(names) < _MAX_CORRELATED or target is None:
+        return names[:_MAX_CORRELATED]
+    with np.errstate(divide="ignore", invalid="ignore"):  # constant where the target is known
+        strength = frame.corrwith(target).abs().fillna(-1.0).to_numpy()
+    best = sorted(np.argsort(-strength, kind="stable")[: _MAX_CORRELATED - 1])
+    return [names[index] for index in best]
+
+
+def _numbers(table: CheckedTable, name: str) -> "pd.Series[float] | None":
+    if table.kind(name) not in {"integer", "float", "boolean"}:
+        return None
+    values = table.plain(name).cast(pa.float64(), safe=False).to_numpy()
+    finite = np.where(np.isfinite(values), values, np.nan)
+    there = finite[np.isfinite(finite)]
+    if not there.size or there.min() == there.max():
+        return None
+    # the coefficient is the same, and the squares of huge numbers do not overflow
+    return pd.Series(finite / np.abs(there).max())
+
+
+def _target(table: CheckedTable, name: str, *, show_values: bool) -> "tuple[str, pd.Series[float]] | None":
+    label = f"{readable(name, 40)} (target"
+    values = table.plain(name)
+    if table.kind(name) not in {"string", "boolean", "integer"} or pc.count_distinct(values).as_py() != 2:  # noqa: PLR2004 - classes
+        numbers = _numbers(table, name)
+        return None if numbers is None else (f"{label})", numbers)
+    second = sorted(pc.unique(values.drop_null()).to_pylist())[1]
+    second_class = f", 1 is {readable(shown(second, pii=False), 20)}" if show_values else ""
+    series = pc.equal(values, pa.scalar(second, values.type)).cast(pa.float64()).to_numpy()
+    return f"{label}{second_class})", pd.Series(series)
+
+
+def _coefficient(value: float) -> float | None:
+    return min(1.0, max(-1.0, float(value))) if math.isfinite(value) else None

@@ -1,4 +1,8 @@
-"""The sentinel: leakage and unreadiness that no configured rule would find, one module per idea.
+"""The sentinel: rules that find leakage and unreadiness without being configured, one module per idea.
 
 Does not belong here: rules that a pipeline configures; the sentinel's bounds (`assay.specs.validation`).
 """
+
+from assay.gate.sentinel import copies, readiness, repeats, suspicion
+
+__all__ = ["copies", "readiness", "repeats", "suspicion"]

@@ -1,6 +1,6 @@
-"""Features that are the target under another name: copies, recodings, rescaled numbers, and telling gaps.
+"""Features that are the target under another name: copies, recodings, rescaled numbers, and gaps that reveal it.
 
-A one-to-one relation in a handful of rows is no proof, so there must be enough rows, and enough of two classes.
+A one-to-one relation in few rows is no proof, so there must be enough rows, and enough of two classes.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome, failing_column, outcome
 from assay.gate.sentinel.features import (
     ADVICE,
@@ -18,47 +18,44 @@ from assay.gate.sentinel.features import (
     Array,
     CodedColumn,
     as_floats,
+    checked_features,
     coded,
-    judged_features,
     sampled_rows,
-    sentinel_rule,
-    too_few,
+    sentinel_check,
     values_of,
 )
 from assay.specs.pipeline import PipelineSpec
 
-_EXPECTED = f"no feature gives the target away; {ADVICE}"
+_EXPECTED = f"no feature reveals the target; {ADVICE}"
 MIN_MEMBERS = 10
 """A class with fewer members proves nothing about a recoding."""
 NEAR_COPY_AGREEMENT = 0.999
 """Rows in which a near copy agrees with the target; then no row of the first thousand may differ."""
 NEAR_COPY_KAPPA = 0.9
-"""Agreement beyond chance (Cohen 1960): a constant agrees with a rare class in nearly all rows, and says nothing."""
+"""Agreement beyond chance (Cohen 1960); a constant agrees with a frequent class in nearly all rows."""
 COPY_CORRELATION = 1 - 1e-9
 """Correlation from which two numbers are one, in another unit."""
 _SPARE_VALUES = 8
 _Search: TypeAlias = Callable[[str], str]
 
 
-@sentinel_rule(_EXPECTED)
-def no_target_leakage(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that no feature is the target itself."""
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _EXPECTED)
+@sentinel_check("no_target_leakage", _EXPECTED)
+def no_target_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that no feature is the target itself."""
     found = copies_of_target(table, spec)
     findings = [failing_column(name, expected=_EXPECTED, found=reason) for name, reason in found.items()]
     return outcome(findings, observed="no feature is a copy of the target", expected=_EXPECTED)
 
 
-def copies_of_target(table: JudgedTable, spec: PipelineSpec) -> dict[str, str]:
-    """Return the features that are the target, each with the way in which it is.
+def copies_of_target(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:
+    """Return the features that are the target, each with the reason.
 
     Candidates are found in a sample and confirmed in all rows.
     """
     rows = sampled_rows(table)
     search = _class_copies if spec.task.is_classification else _number_copies
     in_sample = search(table, spec.dataset.target, rows, 1)
-    candidates = [name for name in judged_features(table, spec) if in_sample(name)]
+    candidates = [name for name in checked_features(table, spec) if in_sample(name)]
     if not candidates:
         return {}
     confirmed = search(table, spec.dataset.target, None, MIN_MEMBERS)
@@ -66,7 +63,7 @@ def copies_of_target(table: JudgedTable, spec: PipelineSpec) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def _class_copies(table: JudgedTable, name: str, rows: Array | None, members: int) -> _Search:
+def _class_copies(table: CheckedTable, name: str, rows: Array | None, members: int) -> _Search:
     """Compare features with a target of classes, at least two of which need so many members."""
     labels = coded(table, name, rows)
     if labels is None:
@@ -81,7 +78,7 @@ def _class_copies(table: JudgedTable, name: str, rows: Array | None, members: in
         if values is None:
             return ""
         feature = values.in_rows(labels.present)
-        return _recoding(feature, target) or _telling_gap(feature, target, large)
+        return _recoding(feature, target) or _revealing_gap(feature, target, large)
 
     return reason
 
@@ -92,7 +89,7 @@ def _nothing(name: str) -> str:  # noqa: ARG001 - the signature of a search
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far a feature is the target under other names.
+    """How well a feature agrees with the target.
 
     Attributes:
         agreeing: rows in which the value stands for the row's class.
@@ -106,7 +103,7 @@ class Agreement:
 
 
 def agreement_of(feature: CodedColumn, target: CodedColumn) -> Agreement | None:
-    """Return how well the feature's values stand for classes; None where there is not one of its own for each.
+    """Return how well the feature's values stand for classes; None unless each class has a value of its own.
 
     Args:
         feature: one code per row.
@@ -114,7 +111,7 @@ def agreement_of(feature: CodedColumn, target: CodedColumn) -> Agreement | None:
     """
     if feature.distinct > target.distinct + _SPARE_VALUES:
         return None
-    # a gap is one more value: what is missing for one class alone is recoded, too
+    # a gap counts as one more value: a feature may be missing for one class alone
     cells = (feature.codes + 1) * target.distinct + target.codes
     counts = np.bincount(cells, minlength=(feature.distinct + 1) * target.distinct).reshape(-1, target.distinct)
     best = counts.argmax(axis=0)
@@ -139,7 +136,7 @@ def _recoding(feature: CodedColumn, target: CodedColumn) -> str:
     return ""
 
 
-def _telling_gap(feature: CodedColumn, target: CodedColumn, large: Array) -> str:
+def _revealing_gap(feature: CodedColumn, target: CodedColumn, large: Array) -> str:
     """Find a class in all of whose rows, and in no other, the feature is missing (or, only there, present)."""
     missing = ~feature.present
     gaps, rows = int(missing.sum()), missing.size
@@ -151,11 +148,11 @@ def _telling_gap(feature: CodedColumn, target: CodedColumn, large: Array) -> str
         "one class": large & (by_class == sizes) & (sizes == gaps),
         "all classes but one": large & (by_class == 0) & (sizes == rows - gaps),
     }
-    told = next((classes for classes, is_so in where.items() if is_so.any()), "")
-    return f"is missing in all rows of {told}, and in no others" if told else ""
+    classes = next((words for words, found in where.items() if found.any()), "")
+    return f"is missing in all rows of {classes}, and in no others" if classes else ""
 
 
-def _number_copies(table: JudgedTable, name: str, rows: Array | None, members: int) -> _Search:  # noqa: ARG001
+def _number_copies(table: CheckedTable, name: str, rows: Array | None, members: int) -> _Search:  # noqa: ARG001
     """Compare features with a target of numbers."""
     if table.kind(name) not in NUMBERS:
         return _nothing

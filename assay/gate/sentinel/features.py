@@ -1,6 +1,6 @@
-"""Columns as small whole numbers, so that any two can be compared by counting.
+"""What the sentinel's rules share: untrusted features, a bounded sample of the rows, and columns as codes.
 
-What the sentinel looks at: the features that are not trusted, and a bounded sample of the rows.
+Columns coded as small whole numbers are compared by counting.
 """
 
 from collections.abc import Callable
@@ -13,61 +13,57 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
-from assay.gate.judged_table import ColumnKind, JudgedTable
-from assay.gate.outcome import UNCONFIGURED, Outcome
+from assay.gate.checked_table import CheckedTable, ColumnKind
+from assay.gate.outcome import Check, Outcome, checks
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
-Judge: TypeAlias = Callable[[JudgedTable, PipelineSpec], Outcome]
 Array: TypeAlias = np.ndarray[Any, Any]
 
 MIN_ROWS = 50
-"""Fewer rows are no proof of anything: whatever is found in them may be chance."""
+"""Whatever is found in fewer rows may be chance."""
 SAMPLED_ROWS = 50_000
 """Rows on which statistics are computed; an AUC is then known to about 0.002."""
-ADVICE = "else give it `role: ignored`, or, having looked, list it in validation.sentinel.trusted"
+ADVICE = "else give it `role: ignored`, or review it and list it in validation.sentinel.trusted"
 _SEED = 20_130_701
 
 
-def sentinel_rule(expected: str) -> Callable[[Judge], Judge]:
-    """Make a rule that is on unless `validation.sentinel.enabled` is false, and has a target to judge by.
+def sentinel_check(name: str, expected: str, fewest: int = MIN_ROWS) -> Callable[[Check], Check]:
+    """Register the function of one of the sentinel's rules, which is called only if there are a target and rows enough.
 
     Args:
-        expected: the proposition, told where nothing can be judged.
+        name: the rule's.
+        expected: the proposition, reported where nothing can be checked.
+        fewest: rows that the rule needs.
     """
 
-    def wrapped(judge: Judge) -> Judge:
-        @wraps(judge)
-        def judged(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-            if not spec.validation.sentinel.enabled:
-                return UNCONFIGURED
+    def decorate(check: Check) -> Check:
+        @wraps(check)
+        def checked(table: CheckedTable, spec: PipelineSpec) -> Outcome:
             if spec.dataset.target not in table:
-                return Outcome(f"not judged: there is no column {spec.dataset.target}", expected)
-            return judge(table, spec)
+                return Outcome(f"not checked: there is no column {spec.dataset.target}", expected)
+            if table.rows < fewest:
+                return Outcome(f"not checked: {table.rows:,} rows prove nothing, {fewest} might", expected)
+            return check(table, spec)
 
-        return judged
+        return checks(name)(checked)
 
-    return wrapped
-
-
-def too_few(rows: int, expected: str) -> Outcome:
-    """Say that there are too few rows for a judgement."""
-    return Outcome(f"not judged: {rows:,} rows prove nothing, {MIN_ROWS} might", expected)
+    return decorate
 
 
-def judged_features(table: JudgedTable, spec: PipelineSpec) -> tuple[str, ...]:
+def checked_features(table: CheckedTable, spec: PipelineSpec) -> tuple[str, ...]:
     """Return the features that are not trusted, in the table's order."""
     unused = unused_columns(table.schema, spec)
-    passed_over = {*unused, *spec.validation.sentinel.trusted, spec.dataset.target}
-    return tuple(name for name in table.names if name not in passed_over)
+    skipped = {*unused, *spec.validation.sentinel.trusted, spec.dataset.target}
+    return tuple(name for name in table.names if name not in skipped)
 
 
-def role_of(table: JudgedTable, name: str) -> ColumnRole:
+def role_of(table: CheckedTable, name: str) -> ColumnRole:
     """Return a column's role."""
     return table.schema[name].role
 
 
-def sampled_rows(table: JudgedTable) -> Array | None:
+def sampled_rows(table: CheckedTable) -> Array | None:
     """Return the sorted positions of the sample; None where it is all rows. The same table gives the same sample."""
     if table.rows <= SAMPLED_ROWS:
         return None
@@ -75,7 +71,7 @@ def sampled_rows(table: JudgedTable) -> Array | None:
     return np.sort(drawn)
 
 
-def values_of(table: JudgedTable, name: str, rows: Array | None) -> pa.ChunkedArray:
+def values_of(table: CheckedTable, name: str, rows: Array | None) -> pa.ChunkedArray:
     """Return a column's values in these rows, or in all."""
     column = table.plain(name)
     return column if rows is None else column.take(pa.array(rows))
@@ -117,7 +113,7 @@ class CodedColumn:
         return found
 
 
-def coded(table: JudgedTable, name: str, rows: Array | None = None) -> CodedColumn | None:
+def coded(table: CheckedTable, name: str, rows: Array | None = None) -> CodedColumn | None:
     """Number a column's values in some rows, or in all.
 
     Returns:

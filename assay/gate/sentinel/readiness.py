@@ -1,6 +1,6 @@
-"""Columns and classes from which little can be learned: constants, tiny classes, too many categories.
+"""Columns and classes from which little can be learned.
 
-Moments that had not come yet when the row was to be judged.
+Identifiers, constants, tiny classes, too many categories, and moments later than the row itself.
 """
 
 import datetime as dt
@@ -10,20 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.gate.judged_table import JudgedTable
+from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Finding, Outcome, failing_column, failing_rows, outcome
 from assay.gate.report import shown
+from assay.gate.sentinel.copies import correlated
 from assay.gate.sentinel.features import (
     ADVICE,
     MIN_ROWS,
     Array,
-    judged_features,
+    as_floats,
+    checked_features,
     role_of,
     sampled_rows,
-    sentinel_rule,
-    too_few,
+    sentinel_check,
+    values_of,
 )
-from assay.gate.sentinel.identifiers import distinct_share, naming
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -31,21 +33,19 @@ _VARY = "every feature varies; else give it `role: ignored`, or list it in valid
 _CLASSES = "every class is large enough; else bring more of its rows, or merge it with another"
 _CATEGORIES = f"categories are few enough to repeat; {ADVICE}"
 MIN_CATEGORIES = 50
-"""So many categories are never too many."""
+"""This many categories are always accepted."""
 _DATE_PART = re.compile(r"(?<![a-z])(year|quarter|month|week|day|date|hour|period|season|yr|mnth)", re.IGNORECASE)
 
 
-@sentinel_rule(_VARY)
-def features_vary(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that no feature is constant; missing values beside one value are a difference.
+@sentinel_check("features_vary", _VARY)
+def features_vary(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that no feature is constant; missing values beside one value are a difference.
 
-    In one partition the date stands still, so its parts are judged only without partitions.
+    Within one partition parts of its date are constant, so they are checked only without partitions.
     """
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _VARY)
     partitioned = spec.dataset.partitions.by != "none"
     findings = []
-    for name in judged_features(table, spec):
+    for name in checked_features(table, spec):
         column = table.plain(name)
         if table.missing(name) == table.rows:
             findings.append(failing_column(name, expected=_VARY, found="has no value in any row"))
@@ -55,13 +55,9 @@ def features_vary(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed="every feature varies", expected=_VARY)
 
 
-@sentinel_rule(_CLASSES)
-def classes_large_enough(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that each class has rows enough for both sides of a split."""
-    if not spec.task.is_classification:
-        return Outcome("not judged: the target is a number", _CLASSES)
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _CLASSES)
+@sentinel_check("classes_large_enough", _CLASSES)
+def classes_large_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that each class has rows enough for both sides of a split."""
     target, fewest = spec.dataset.target, spec.validation.sentinel.min_class_members
     expected = f"at least {fewest} rows of each class; {_CLASSES}"
     values = table.series(target).dropna()
@@ -76,16 +72,14 @@ def classes_large_enough(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed=smallest, expected=expected)
 
 
-@sentinel_rule(_CATEGORIES)
-def categories_few_enough(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that categories repeat; what names rows is another rule's matter."""
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _CATEGORIES)
+@sentinel_check("categories_few_enough", _CATEGORIES)
+def categories_few_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that categories repeat; columns that name rows are left to `no_identifier_features`."""
     limit = spec.validation.sentinel.max_category_share
     expected = f"at most {limit:.0%} of the rows, or {MIN_CATEGORIES}, have a category of their own; {_CATEGORIES}"
     rows = sampled_rows(table)
     findings = []
-    for name in judged_features(table, spec):
+    for name in checked_features(table, spec):
         if role_of(table, name) is not ColumnRole.CATEGORICAL or table.kind(name) not in {"string", "integer"}:
             continue
         share = distinct_share(table, name, rows)
@@ -99,7 +93,7 @@ def categories_few_enough(table: JudgedTable, spec: PipelineSpec) -> Outcome:
 def _is_constant(column: pa.ChunkedArray) -> bool:
     if column.null_count or pa.types.is_nested(column.type):
         return False
-    # a look at the first thousand spares most columns the rest
+    # the first thousand rows decide for most columns
     return all(_one_value(part) for part in (column.slice(0, 1000), column))
 
 
@@ -108,51 +102,51 @@ def _one_value(column: pa.ChunkedArray) -> bool:
     return bool(found == 1)
 
 
-_EXPECTED = f"no moment later than the data itself; {ADVICE}"
+_FUTURE = f"no moment later than the data itself; {ADVICE}"
 TOLERANCE = dt.timedelta(days=1)
 """Local times are written without a zone, and clocks differ."""
 _PERIODS = {"hour": "h", "day": "D", "month": "M"}
 _WEEK = 7
 
 
-@sentinel_rule(_EXPECTED)
-def no_future_timestamps(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge times against the as-of moment, and features against the end of their row's own period."""
+@sentinel_check("no_future_timestamps", _FUTURE, fewest=0)
+def no_future_timestamps(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Compare times with the as-of moment, and features with the end of their row's own period."""
     trusted = spec.validation.sentinel.trusted
     times = [name for name in table.names if table.kind(name) == "datetime" and name not in trusted]
-    judged = [name for name in times if _matters(table, name, spec)]
-    found = [_later_than_now(table, name) for name in judged]
+    compared = [name for name in times if _matters(table, name, spec)]
+    found = [_later_than_now(table, name) for name in compared]
     late = {finding.row.column for finding in found if finding is not None}
-    found += [_later_than_row(table, name, spec) for name in judged if name not in late]
+    found += [_later_than_row(table, name, spec) for name in compared if name not in late]
     findings = [finding for finding in found if finding is not None]
-    seen = f"{len(judged)} columns, none later than {table.as_of:%Y-%m-%d %H:%M}"
-    return outcome(findings, observed=seen if judged else "no column of times", expected=_EXPECTED)
+    seen = f"{len(compared)} columns, none later than {table.as_of:%Y-%m-%d %H:%M}"
+    return outcome(findings, observed=seen if compared else "no column of times", expected=_FUTURE)
 
 
-def _matters(table: JudgedTable, name: str, spec: PipelineSpec) -> bool:
+def _matters(table: CheckedTable, name: str, spec: PipelineSpec) -> bool:
     return name == spec.dataset.partitions.column or role_of(table, name) is not ColumnRole.IGNORED
 
 
-def _later_than_now(table: JudgedTable, name: str) -> Finding | None:
+def _later_than_now(table: CheckedTable, name: str) -> Finding | None:
     limit = (table.as_of + TOLERANCE).astimezone(dt.UTC).replace(tzinfo=None)
     late = np.flatnonzero(_moments(table, name) > np.datetime64(limit, "us"))
-    found = f"moments after {table.as_of:%Y-%m-%d %H:%M}, as of which the data is judged,"
-    return failing_rows(table, (name,), late, expected=_EXPECTED, found=found) if late.size else None
+    found = f"moments after {table.as_of:%Y-%m-%d %H:%M}, as of which the data is checked,"
+    return failing_rows(table, (name,), late, expected=_FUTURE, found=found) if late.size else None
 
 
-def _later_than_row(table: JudgedTable, name: str, spec: PipelineSpec) -> Finding | None:
+def _later_than_row(table: CheckedTable, name: str, spec: PipelineSpec) -> Finding | None:
     column = spec.dataset.partitions.column
     if column is None or name == column or column not in table or table.kind(column) != "datetime":
         return None
-    if name not in judged_features(table, spec):
+    if name not in checked_features(table, spec):
         return None
     late = np.flatnonzero(_moments(table, name) >= _period_ends(_moments(table, column), spec))
     found = f"moments after the end of the {spec.dataset.partitions.by} of {column}"
-    return failing_rows(table, (name,), late, expected=_EXPECTED, found=found) if late.size else None
+    return failing_rows(table, (name,), late, expected=_FUTURE, found=found) if late.size else None
 
 
-def _moments(table: JudgedTable, name: str) -> Array:
-    """Return datetime64[us] in UTC; NaT where missing, which is later than nothing."""
+def _moments(table: CheckedTable, name: str) -> Array:
+    """Return datetime64[us] in UTC; NaT where missing, which never counts as later."""
     return np.asarray(pc.cast(table.plain(name), pa.timestamp("us"), safe=False).to_numpy()).astype("datetime64[us]")
 
 
@@ -163,3 +157,108 @@ def _period_ends(moments: Array, spec: PipelineSpec) -> Array:
     days = moments.astype("datetime64[D]")
     # the latest end that a week of these days can have, whichever weekday it starts on
     return np.asarray((days + _WEEK).astype("datetime64[us]"))
+
+
+def distinct_share(table: CheckedTable, name: str, rows: Array | None) -> float:
+    """Return the number of different values per present value.
+
+    A sample repeats less than the whole. The pairs of equal values in it estimate how often each value occurs in the
+    whole, as if all occurred equally often: right for values that repeat rarely, too low for the rest.
+
+    Args:
+        table: the rows.
+        name: a column of texts or whole numbers.
+        rows: the sample; None for all rows.
+
+    Returns:
+        The share; 0 where fewer than 50 values are there.
+    """
+    present = values_of(table, name, rows).drop_null()
+    seen = len(present)
+    if seen < MIN_ROWS:
+        return 0.0
+    sizes: Array = np.asarray(pc.value_counts(present).field("counts"), dtype=np.float64)
+    if rows is None:
+        return sizes.size / seen
+    pairs = float((sizes * (sizes - 1)).sum()) / (seen * (seen - 1))
+    return 1 / (1 + pairs * (table.rows - table.missing(name)))
+
+
+_IDENTIFIERS = (
+    "no feature names single rows; else give it `role: identifier`, or review it and list it in "
+    "validation.sentinel.trusted"
+)
+MIN_DIFFERENT = 0.99
+"""Share of different numbers from which they name rows, although some row is there twice."""
+MIN_DENSITY = 0.5
+"""Different whole numbers per number between the smallest and the largest, from which they are a count."""
+MIN_STEADINESS = 0.99
+"""Correlation of rising numbers with the row number from which they are a count; sorted measurements bend."""
+MIN_CODE_SHARE = 0.1
+"""Different values per row from which codes such as UUIDs name rows rather than categories."""
+_CODE = r"^(?:[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$"
+_MIN_CODES = 0.99
+_LARGEST_WHOLE = 2.0**53
+
+
+@sentinel_check("no_identifier_features", _IDENTIFIERS)
+def no_identifier_features(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that no feature counts or names the rows."""
+    rows = sampled_rows(table)
+    reasons = {name: naming(table, name, rows) for name in checked_features(table, spec)}
+    findings = [failing_column(name, expected=_IDENTIFIERS, found=text) for name, text in reasons.items() if text]
+    return outcome(findings, observed="no feature names rows", expected=_IDENTIFIERS)
+
+
+def naming(table: CheckedTable, name: str, rows: Array | None) -> str:
+    """Return in which way a feature names rows; empty where it does not.
+
+    Args:
+        table: the rows.
+        name: the feature.
+        rows: the sample from which shares of texts are estimated; None for all rows.
+    """
+    kind = table.kind(name)
+    if kind == "string":
+        return _naming_texts(table, name, rows)
+    return _counting(table, name) if kind in {"integer", "float"} and not table.missing(name) else ""
+
+
+def _counting(table: CheckedTable, name: str) -> str:
+    values = as_floats(table.plain(name))
+    # the first thousand rows decide for most columns
+    head = values[:1000]
+    if not _all_whole(head) or not _all_different(head) or not _all_whole(values):
+        return ""
+    span = float(values.max() - values.min()) + 1
+    if values.size / span >= MIN_DENSITY:
+        places = (values - values.min()).astype(np.int64)
+        if np.count_nonzero(np.bincount(places)) >= MIN_DIFFERENT * values.size:
+            return f"numbers the rows: {values.size:,} whole numbers that count up to {span:,.0f}"
+    steps = np.diff(values)
+    rising = bool(((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= MIN_DIFFERENT * steps.size)
+    if rising and abs(correlated(values, np.arange(values.size, dtype=np.float64))) >= MIN_STEADINESS:
+        return "numbers the rows: different whole numbers, steadily rising or falling from row to row"
+    return ""
+
+
+def _all_different(values: Array) -> bool:
+    return bool(np.unique(values).size >= MIN_DIFFERENT * values.size)
+
+
+def _all_whole(values: Array) -> bool:
+    return bool((np.abs(values) <= _LARGEST_WHOLE).all() and (values == np.floor(values)).all())
+
+
+def _naming_texts(table: CheckedTable, name: str, rows: Array | None) -> str:
+    share = distinct_share(table, name, rows)
+    if role_of(table, name) is ColumnRole.CATEGORICAL and share >= IDENTIFIER_MIN_DISTINCT_SHARE:
+        return f"names the rows: {share:.1%} of its texts are different"
+    if share >= MIN_CODE_SHARE and _are_codes(table.plain(name).slice(0, 1000)):
+        return f"holds codes that name something: {share:.1%} of them are different"
+    return ""
+
+
+def _are_codes(texts: pa.ChunkedArray) -> bool:
+    share = pc.mean(pc.match_substring_regex(texts, _CODE)).as_py()
+    return share is not None and share >= _MIN_CODES

@@ -1,6 +1,6 @@
 """Rows and entities that would stand on both sides of a random split.
 
-One number per row, equal for equal rows, and how many of them repeat.
+Rows are compared by one hash per row.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome, failing_column, outcome
-from assay.gate.sentinel.features import MIN_ROWS, Array, as_floats, sentinel_rule, too_few
+from assay.gate.sentinel.features import Array, as_floats, sentinel_check
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -21,8 +21,8 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
 
 
-def mixed(table: JudgedTable, names: Sequence[str]) -> Array:
-    """Return the sum of the columns' hashes, uint64; the order of the names is of no matter."""
+def mixed(table: CheckedTable, names: Sequence[str]) -> Array:
+    """Return the sum of the columns' hashes, uint64; in any order of the names."""
     total: Array = np.zeros(table.rows, dtype=np.uint64)
     for name in names:
         total += column_hash(table.plain(name), table.names.index(name))
@@ -84,7 +84,7 @@ _GROUPS_EXPECTED = "no entity on both sides of the split; else split by group"
 MIN_AGREEMENT = 0.9
 """Agreement beyond chance (Cohen 1960) of the targets of rows with equal features, from which they are copies."""
 MAX_SHARED_ROWS = 0.1
-"""Share of rows whose entity has other rows from which it matters."""
+"""Share of rows whose entity has other rows, from which the rule fails."""
 MIN_GROUPS = 10
 """Fewer entities cannot be split by."""
 
@@ -92,35 +92,27 @@ _COLUMNS_AT_ONCE = 5
 _FINEST_FIRST = {"float": 0, "integer": 1, "datetime": 2, "boolean": 3}
 
 
-@sentinel_rule(_ROWS_EXPECTED)
-def rows_not_repeated(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that few rows are copies of others.
+@sentinel_check("rows_not_repeated", _ROWS_EXPECTED)
+def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that few rows are copies of others.
 
-    Coarse features repeat by chance; then their targets differ now and then, which those of copies never do. So the
-    pairs of rows with equal features must also agree in the target far beyond chance.
+    Coarse features repeat by chance, but then their targets differ now and then; those of copies never do. So pairs
+    of rows with equal features must also agree in the target far beyond chance.
     """
-    if not _at_random(spec):
-        return Outcome(f"not judged: split by {spec.split.by}", _ROWS_EXPECTED)
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _ROWS_EXPECTED)
     limit = spec.validation.sentinel.max_duplicate_share
     expected = f"at most {limit:.1%} of the rows repeat another; {_ROWS_EXPECTED}"
     target = column_hash(table.plain(spec.dataset.target), len(table.names))
     features, share, pairs = _features_while_repeated(table, spec, target)
-    told = f"{share:.2%} of the rows repeat an earlier one in every feature and the target"
+    repeated = f"{share:.2%} of the rows repeat an earlier one in every feature and the target"
     if share <= limit or _by_chance(pairs, repeats(features)[1], repeats(target)[1], table.rows):
-        return Outcome(f"at most {told}" if share <= limit else f"{told}, as coarse features do", expected)
-    found = f"{told}: a random split puts copies on both sides, and the holdout is no holdout"
-    return outcome([failing_column("", expected=expected, found=found)], observed=told, expected=expected)
+        return Outcome(f"at most {repeated}" if share <= limit else f"{repeated}, as coarse features do", expected)
+    found = f"{repeated}: a random split puts copies on both sides, so the holdout is not independent"
+    return outcome([failing_column("", expected=expected, found=found)], observed=repeated, expected=expected)
 
 
-@sentinel_rule(_GROUPS_EXPECTED)
-def groups_not_split(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that rows of one entity do not stand on both sides of a random split."""
-    if not _at_random(spec):
-        return Outcome(f"not judged: split by {spec.split.by}", _GROUPS_EXPECTED)
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _GROUPS_EXPECTED)
+@sentinel_check("groups_not_split", _GROUPS_EXPECTED)
+def groups_not_split(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that rows of one entity do not stand on both sides of a random split."""
     names = [
         name
         for name in table.schema.with_role(ColumnRole.IDENTIFIER)
@@ -132,12 +124,8 @@ def groups_not_split(table: JudgedTable, spec: PipelineSpec) -> Outcome:
     return outcome(findings, observed=seen, expected=_GROUPS_EXPECTED)
 
 
-def _at_random(spec: PipelineSpec) -> bool:
-    return spec.split.by in {"random", "stratified"}
-
-
-def _features_while_repeated(table: JudgedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:
-    """Hash feature after feature, texts last, until rows hardly repeat; more features could only tell more apart."""
+def _features_while_repeated(table: CheckedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:
+    """Hash feature after feature, texts last, until rows hardly repeat; more features cannot add repeats."""
     unused = unused_columns(table.schema, spec)
     names = [name for name in table.names if name not in unused and name != spec.dataset.target]
     names.sort(key=lambda name: _FINEST_FIRST.get(table.kind(name), len(_FINEST_FIRST)))

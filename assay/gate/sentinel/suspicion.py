@@ -1,12 +1,8 @@
-"""Features that predict the target so well that they may be known only once it is.
+"""Features that predict the target so well that they may be known only after it.
 
-Column names that speak of the time after the outcome.
-
-A name alone proves nothing (`outcome` of an earlier campaign is known in time): it counts only for a strong feature.
-
-Values of a feature that stand for one class of the target each.
-
-Words that say the target: of a text, which is told apart from every other as a whole.
+Beside the scores of features, three signs count: a name that speaks of the time after the outcome (for a strong feature
+only, since `outcome` of an earlier campaign is known in time), values that stand for one class each, and single words
+of a text that reveal the target.
 """
 
 import re
@@ -16,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome, failing_column, outcome
 from assay.gate.sentinel.copies import agreement_of, copies_of_target
 from assay.gate.sentinel.features import (
@@ -25,16 +21,14 @@ from assay.gate.sentinel.features import (
     NUMBERS,
     Array,
     CodedColumn,
+    checked_features,
     coded,
-    judged_features,
     role_of,
     sampled_rows,
-    sentinel_rule,
-    too_few,
+    sentinel_check,
     values_of,
 )
-from assay.gate.sentinel.linear_parts import parts_of_target
-from assay.gate.sentinel.single_feature_scores import SURE_MEMBERS, Score, class_score, number_score
+from assay.gate.sentinel.scores import SURE_MEMBERS, Score, class_score, number_score, parts_of_target
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -68,17 +62,17 @@ NEARLY = 0.95
 """Agreement beyond chance (Cohen 1960) from which a feature of few values is the target with mistakes in it."""
 
 
-def told_by_values(feature: CodedColumn, target: CodedColumn) -> str:
-    """Say how values of a feature give the target away; empty where they do not.
+def revealing_values(feature: CodedColumn, target: CodedColumn) -> str:
+    """Return how values of a feature reveal the target; empty where they do not.
 
-    Two classes of at least a hundred rows are needed, as for every score that is to be sure.
+    Two classes of at least a hundred rows are needed, as for every lower bound.
 
     Args:
         feature: one code per row.
         target: one class per row, none missing.
     """
     sizes = np.bincount(target.codes, minlength=target.distinct)
-    if (sizes >= SURE_MEMBERS).sum() < 2:  # noqa: PLR2004 - a value tells one class from another
+    if (sizes >= SURE_MEMBERS).sum() < 2:  # noqa: PLR2004 - a value separates one class from another
         return ""
     found = agreement_of(feature, target)
     if found is not None and found.kappa >= NEARLY:
@@ -103,18 +97,18 @@ _WORD = re.compile(r"\w+")
 
 
 def score_of_words(texts: pa.ChunkedArray, target: CodedColumn) -> Score:
-    """Return what the most telling word of a text can do alone, by being there or not.
+    """Return the score of the word whose presence predicts the target best.
 
-    Two thousand rows are read, evenly spread, as rows may be in the order of their classes.
+    Two thousand rows are read, evenly spread, because rows may be sorted by class.
 
     Args:
         texts: one per row.
         target: one class per row, none missing.
     """
-    places = np.unique(np.linspace(0, len(texts) - 1, _READ_ROWS).astype(np.int64)) if len(texts) else np.empty(0, int)
-    labels = CodedColumn(target.codes[places], target.distinct, target.ordered)
-    found = [frozenset(_WORD.findall((text or "").casefold())) for text in texts.take(places).to_pylist()]
-    scores = [class_score(_presence(word, found), labels) for word in _most_telling(found, labels)]
+    chosen = np.unique(np.linspace(0, len(texts) - 1, _READ_ROWS).astype(np.int64)) if len(texts) else np.empty(0, int)
+    labels = CodedColumn(target.codes[chosen], target.distinct, target.ordered)
+    found = [frozenset(_WORD.findall((text or "").casefold())) for text in texts.take(chosen).to_pylist()]
+    scores = [class_score(_presence(word, found), labels) for word in _most_revealing(found, labels)]
     return max(scores, key=lambda score: score.at_least, default=Score(0.0, 0.0))
 
 
@@ -122,13 +116,13 @@ def _presence(word: str, found: Sequence[frozenset[str]]) -> CodedColumn:
     return CodedColumn(np.array([word in words for words in found], dtype=np.int64), 2, ordered=True)
 
 
-def _most_telling(found: Sequence[frozenset[str]], target: CodedColumn) -> list[str]:
+def _most_revealing(found: Sequence[frozenset[str]], target: CodedColumn) -> list[str]:
     """Return the words whose share differs most between a class and the rest."""
     counts: dict[str, list[int]] = {}
     for words, label in zip(found, target.codes.tolist(), strict=True):
         for word in words:
             counts.setdefault(word, [0] * target.distinct)[label] += 1
-    # a rarer word tells too few rows to be sure
+    # a rarer word is in too few rows for a lower bound
     common = [word for word, by_class in counts.items() if sum(by_class) >= SURE_MEMBERS // 2]
     if not common:
         return []
@@ -137,39 +131,37 @@ def _most_telling(found: Sequence[frozenset[str]], target: CodedColumn) -> list[
     others = np.maximum(sizes.sum() - sizes, 1)
     gap = inside / np.maximum(sizes, 1) - (inside.sum(axis=1, keepdims=True) - inside) / others
     order = np.argsort(-np.abs(gap).max(axis=1), kind="stable")
-    return [common[place] for place in order[:_TRIED_WORDS]]
+    return [common[index] for index in order[:_TRIED_WORDS]]
 
 
 _Columns: TypeAlias = Mapping[str, CodedColumn | None]
-_EXPECTED = f"no feature is known only once the target is; {ADVICE}"
+_EXPECTED = f"no feature is known only after the target; {ADVICE}"
 STRONG_AUC = 0.75
-"""AUC from which the strongest feature is asked for its name."""
+"""AUC from which the name of the strongest feature counts."""
 STRONG_R2 = 0.36
-"""R2 of ranks, a rank correlation of 0.6, from which the strongest feature is asked for its name."""
+"""R2 of ranks, a rank correlation of 0.6, from which the name of the strongest feature counts."""
 
 
-@sentinel_rule(_EXPECTED)
-def no_suspected_leakage(table: JudgedTable, spec: PipelineSpec) -> Outcome:
-    """Judge that no feature, alone or with a few others, predicts the target too well to be true."""
-    if table.rows < MIN_ROWS:
-        return too_few(table.rows, _EXPECTED)
+@sentinel_check("no_suspected_leakage", _EXPECTED)
+def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that no feature, alone or with a few others, predicts the target too well to be true."""
     rows = sampled_rows(table)
     copies = copies_of_target(table, spec)
-    features = [name for name in judged_features(table, spec) if name not in copies]
+    features = [name for name in checked_features(table, spec) if name not in copies]
     labels = coded(table, spec.dataset.target, rows)
     columns = {name: coded(table, name, rows) for name in features}
     scores = _scores(columns, labels, spec)
-    told: dict[str, str] = {}
+    suspects: dict[str, str] = {}
     if not spec.task.is_classification and table.kind(spec.dataset.target) in NUMBERS:
-        told |= _parts(table, spec, features, rows)
-    told |= {name: text for name, text in _too_good(scores, spec).items() if name not in told}
+        suspects |= _parts(table, spec, features, rows)
+    suspects |= {name: text for name, text in _too_good(scores, spec).items() if name not in suspects}
     if spec.task.is_classification and labels is not None:
-        telling = _telling(table, spec, columns, labels, rows)
-        told |= {name: text for name, text in telling.items() if name not in told}
-    told |= {name: text for name, text in _named(scores, spec).items() if name not in told}
+        revealing = _revealing(table, spec, columns, labels, rows)
+        suspects |= {name: text for name, text in revealing.items() if name not in suspects}
+    suspects |= {name: text for name, text in _named(scores, spec).items() if name not in suspects}
     best = max(scores, key=lambda name: scores[name].value, default="")
     seen = f"strongest single feature: {best}, {_words(spec)} {scores[best].value:.3f}" if best else "no feature"
-    findings = [failing_column(name, expected=_EXPECTED, found=text) for name, text in told.items()]
+    findings = [failing_column(name, expected=_EXPECTED, found=text) for name, text in suspects.items()]
     return outcome(findings, observed=seen, expected=_EXPECTED)
 
 
@@ -191,22 +183,22 @@ def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
     }
 
 
-def _telling(
-    table: JudgedTable, spec: PipelineSpec, columns: _Columns, labels: CodedColumn, rows: Array | None
+def _revealing(
+    table: CheckedTable, spec: PipelineSpec, columns: _Columns, labels: CodedColumn, rows: Array | None
 ) -> dict[str, str]:
     """Find features of which some values, or single words, stand for classes."""
     labelled = labels.present
     target = labels.in_rows(labelled)
     present = {name: column.in_rows(labelled) for name, column in columns.items() if column is not None}
-    found = {name: told_by_values(column, target) for name, column in present.items()}
+    found = {name: revealing_values(column, target) for name, column in present.items()}
     for name in present:
         if role_of(table, name) is ColumnRole.TEXT and table.kind(name) == "string":
             texts = values_of(table, name, rows).filter(pa.array(labelled))
-            found[name] = found[name] or _told_by_words(score_of_words(texts, target), spec)
+            found[name] = found[name] or _revealing_word(score_of_words(texts, target), spec)
     return {name: text for name, text in found.items() if text}
 
 
-def _told_by_words(score: Score, spec: PipelineSpec) -> str:
+def _revealing_word(score: Score, spec: PipelineSpec) -> str:
     if score.at_least < spec.validation.sentinel.max_single_feature_score:
         return ""
     return f"holds a word that predicts the target alone with AUC {score.value:.3f} (at least {score.at_least:.3f})"
@@ -224,12 +216,12 @@ def _named(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
     }
 
 
-def _parts(table: JudgedTable, spec: PipelineSpec, features: list[str], rows: Array | None) -> dict[str, str]:
+def _parts(table: CheckedTable, spec: PipelineSpec, features: list[str], rows: Array | None) -> dict[str, str]:
     parts = parts_of_target(table, spec.dataset.target, features, rows)
     if parts is None:
         return {}
-    told = f"adds up to the target: {spec.dataset.target} = {parts}, with R2 {parts.fit:.7f}"
-    return dict.fromkeys(parts.weights, told)
+    reason = f"adds up to the target: {spec.dataset.target} = {parts}, with R2 {parts.fit:.7f}"
+    return dict.fromkeys(parts.weights, reason)
 
 
 def _words(spec: PipelineSpec) -> str:

@@ -34,7 +34,7 @@ def test_rows_that_break_a_rule_are_named(rule, own_rules):
     assert rule("custom_rules_hold", {"a": [1], "b": [2]}, custom={"ordered": "own_rules:x_below_y"}).passed
 
 
-def test_a_missing_answer_is_not_judged(rule, own_rules):
+def test_a_missing_answer_is_missing_column(rule, own_rules):
     assert rule("custom_rules_hold", {"a": [1, None], "b": [2, 1]}, custom={"ordered": "own_rules:x_below_y"}).passed
 
 

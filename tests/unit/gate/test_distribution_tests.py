@@ -50,7 +50,7 @@ def test_another_mix_of_categories_is_found_and_told():
     found = categories_differ(pd.Series({"a": 500, "b": 500}), pd.Series({"a": 300, "b": 700}))
     assert found.effect == pytest.approx(0.2)
     assert found.p_value < 1e-6
-    assert found.told().startswith("total variation distance 0.200")
+    assert str(found).startswith("total variation distance 0.200")
 
 
 def test_a_category_that_is_new_is_found():

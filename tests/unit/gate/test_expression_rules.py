@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 
-def test_rows_for_which_an_expression_is_false_fail_and_null_is_not_judged(rule):
+def test_rows_for_which_an_expression_is_false_fail_and_null_is_missing_column(rule):
     columns = {"dep": [1, 5, None, 3], "arr": [2, 4, 1, 3]}
 
     result = rule("expressions_hold", columns, expressions={"arrives_after_departing": "arr >= dep"})
@@ -62,18 +62,18 @@ def test_columns_of_every_kind_can_be_named(rule, sql):
         "a > 0, true",
     ],
 )
-def test_what_is_no_expression_over_a_row_is_not_judged(rule, sql):
+def test_what_is_no_expression_over_a_row_is_missing_column(rule, sql):
     result = rule("expressions_hold", {"a": [1, 2]}, expressions={"mine": sql})
 
     assert not result.passed
-    assert "not judged" in result.observed
+    assert "not checked" in result.observed
     assert result.failures[0].expected.startswith("mine: ")
 
 
 def test_files_are_out_of_reach_of_the_engine_itself(tmp_path):
     import duckdb
 
-    from assay.gate.sql_parsing import locked_connection
+    from assay.gate.expression_rules import locked_connection
 
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")

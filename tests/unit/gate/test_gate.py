@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -7,12 +8,12 @@ from hypothesis import strategies as st
 
 from assay.data.dataset import require_passed
 from assay.data.fingerprint import fingerprint
-from assay.gate import gate as gate_module
 from assay.gate.gate import run_gate
-from assay.gate.report import GateReport, to_markdown
-from assay.gate.rules import RULE_NAMES
-from assay.gate.rules import RULES as GATE_RULES
+from assay.gate.outcome import CHECKS
+from assay.gate.report import GateReport
+from assay.specs.rules import RULES as GATE_RULES
 
+RULE_NAMES = tuple(GATE_RULES)
 SECRET = "maria.schmidt@example.org"
 
 
@@ -106,9 +107,10 @@ def test_a_rule_that_raises_fails_with_the_exception_and_the_others_go_on(gate, 
     def explode(*_):
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr(gate_module, "JUDGES", {**gate_module.JUDGES, name: explode})
+    monkeypatch.setitem(CHECKS, name, explode)
+    monkeypatch.setitem(GATE_RULES, name, replace(GATE_RULES[name], configured=lambda _: True))
 
-    verdict = gate({"x": [1, 2, 3, 4]}, block=[] if GATE_RULES[name].blocking else [name])
+    verdict = gate({"x": [1, 2, 3, 4]}, block=[name])
 
     assert verdict.accepted is None
     assert verdict.receipt.failed_rules == (name,)
@@ -119,9 +121,9 @@ def test_the_text_of_an_exception_is_withheld_beside_pii(gate, monkeypatch):
     def explode(*_):
         raise ValueError(f"could not convert {SECRET}")
 
-    monkeypatch.setattr(gate_module, "JUDGES", {**gate_module.JUDGES, "values_in_range": explode})
+    monkeypatch.setitem(CHECKS, "values_in_range", explode)
 
-    report = gate({"mail": [SECRET, "b"]}, pii=("mail",)).report
+    report = gate({"mail": [SECRET, "b"]}, pii=("mail",), ranges={"x": {"min": 0}}).report
 
     assert SECRET not in report.model_dump_json()
     assert "ValueError" in report.rules[RULE_NAMES.index("values_in_range")].observed
@@ -143,7 +145,7 @@ def test_values_of_pii_columns_appear_nowhere_in_the_report(gate, rules):
     report = gate({"mail": [SECRET, SECRET, None, "b"], "x": [1, 1, 2, 3]}, pii=("mail",), **rules).report
 
     assert not report.passed
-    assert SECRET not in report.model_dump_json() + to_markdown(report)
+    assert SECRET not in report.model_dump_json()
 
 
 def test_the_same_values_are_shown_when_the_column_is_not_pii(gate):
@@ -153,7 +155,7 @@ def test_the_same_values_are_shown_when_the_column_is_not_pii(gate):
 def test_numbers_and_classes_of_pii_columns_are_masked_too(gate):
     report = gate({"wage": [43217.5, 1.0, 1.0, 1.0], "y": ["ill", "well", "ill", "well"]}, pii=("wage", "y")).report
 
-    text = report.model_dump_json() + to_markdown(report)
+    text = report.model_dump_json()
 
     assert report.passed
     assert not any(secret in text for secret in ("43217", "10805", "'ill'", "'well'"))
@@ -244,7 +246,7 @@ def test_no_value_of_any_column_is_quoted_where_the_pipeline_hides_them(gate):
 
     hidden, shown = (gate(columns, show_values=show, **rules).report.rules for show in (False, True))
 
-    told = " ".join(result.model_dump_json() for result in hidden)
-    assert not any(value in told for value in (SECRET, "98765", "43210"))
+    text = " ".join(result.model_dump_json() for result in hidden)
+    assert not any(value in text for value in (SECRET, "98765", "43210"))
     assert all(value in " ".join(result.model_dump_json() for result in shown) for value in (SECRET, "98765"))
     assert [result.failing_rows for result in hidden] == [result.failing_rows for result in shown]

@@ -160,11 +160,11 @@ def test_allowed_values_of_another_type_fail_and_say_so(rule, values, allowed):
         ("values_allowed", {"allowed": {"nope": [1]}}),
     ],
 )
-def test_a_rule_on_a_missing_column_is_not_judged_and_does_not_pass(rule, name, given):
+def test_a_rule_on_a_missing_column_is_missing_column_and_does_not_pass(rule, name, given):
     result = rule(name, {"x": [1, 2]}, **given)
 
     assert not result.passed
-    assert "not judged: column missing" in result.failures[0].found
+    assert "not checked: column missing" in result.failures[0].found
 
 
 def test_a_column_without_any_value_has_nothing_to_judge(rule):

@@ -83,7 +83,7 @@ def page(make_spec):
             table = table.append_column("y", pa.array(["yes" if row % 2 else "no" for row in range(table.num_rows)]))
         schema, spec = schema_of(table, pii, text), make_spec(**rules)
         verdict = run_gate(Dataset(table, schema, fingerprint(table)), spec, where="loans/validated_dataset")
-        return to_html(verdict.report, verdict.judged, schema, show_values=spec.validation.show_values)
+        return to_html(verdict.report, verdict.checked, schema, show_values=spec.validation.show_values)
 
     return made
 
@@ -327,7 +327,7 @@ def page_of(make_spec):
         table = pa.table(columns)
         table = table.append_column("y", pa.array([row % 2 for row in range(table.num_rows)]))
         verdict = run_gate(Dataset(table, schema_of(table), fingerprint(table)), make_spec(), where="here")
-        return to_html(verdict.report, verdict.judged, schema_of(table))
+        return to_html(verdict.report, verdict.checked, schema_of(table))
 
     return made
 
@@ -379,6 +379,6 @@ def test_the_templates_are_files_of_the_package():
 def test_the_page_says_what_the_report_says(page, make_spec):
     table = pa.table({"x": [1, 2] * 5, "y": [0, 1] * 5})
     verdict = run_gate(Dataset(table, schema_of(table), fingerprint(table)), make_spec(), where="here")
-    text = Parsed(to_html(verdict.report, verdict.judged, schema_of(table))).text
+    text = Parsed(to_html(verdict.report, verdict.checked, schema_of(table))).text
     for rule in json.loads(verdict.report.model_dump_json())["rules"]:
         assert rule["name"] in text

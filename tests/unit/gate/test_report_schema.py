@@ -4,7 +4,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from assay.gate.report_schema import report_json_schema
+from assay.gate.report import report_json_schema
 
 PUBLISHED = Path(__file__).parents[3] / "docs" / "gate-report.schema.json"
 

@@ -7,7 +7,7 @@ import pytest
 
 from assay.data.dataset import require_passed
 from assay.errors import ReceiptMismatchError
-from assay.gate.rules_identity import rules_digest
+from assay.gate.gate import rules_digest
 
 RULE = "def holds(rows):\n    return rows['x'] > {bound}\n"
 

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from assay.gate.schema_building import not_null_schema, range_schema, union_of, unique_schema, violations
+from assay.gate.outcome import union_of
+from assay.gate.pandera_rules import not_null_schema, range_schema, unique_schema, violations
 from assay.specs.validation import RangeRule
 
 
@@ -24,7 +25,7 @@ def test_pandera_limited_to_schemas_from_outside_still_checks_values():
         assert violations(pd.DataFrame({"x": [1, 1]}), unique_schema(("x",)))
 
 
-def test_all_columns_are_judged_not_just_the_first():
+def test_all_columns_are_checked_not_just_the_first():
     frame = pd.DataFrame({"a": [None, 1.0], "b": [1.0, None]})
 
     found = violations(frame, not_null_schema(["a", "b"]))

@@ -89,5 +89,5 @@ def test_the_missing_share_may_reach_its_maximum_and_nan_is_missing(rule, values
 def test_a_missing_share_of_a_missing_column_does_not_pass(rule):
     result = rule("missing_share_below_maximum", FOUR, max_missing={"nope": 1.0})
 
-    assert "not judged: column missing" in result.observed
+    assert "not checked: column missing" in result.observed
     assert not result.passed

@@ -1,11 +1,12 @@
 import json
-from typing import get_args
 
 import pytest
 
 from assay.errors import SpecError
 from assay.specs.loading import parse_pipeline
-from assay.specs.validation import ALWAYS_BLOCKING, RuleName
+from assay.specs.rules import RULES
+
+REQUIRED = {name for name, rule in RULES.items() if rule.required}
 
 
 def load(**validation):
@@ -20,7 +21,7 @@ def test_an_unknown_rule_is_refused_with_a_hint(place):
     assert "loans.yaml:4" in refused.value.where
 
 
-@pytest.mark.parametrize("name", sorted(ALWAYS_BLOCKING))
+@pytest.mark.parametrize("name", sorted(REQUIRED))
 def test_a_rule_that_training_relies_on_cannot_merely_warn(name):
     with pytest.raises(SpecError, match="does not say so"):
         load(warn=[name])
@@ -28,7 +29,7 @@ def test_a_rule_that_training_relies_on_cannot_merely_warn(name):
 
 
 def test_every_other_rule_can_warn_or_block_and_not_both():
-    for name in set(get_args(RuleName)) - ALWAYS_BLOCKING:
+    for name in set(RULES) - REQUIRED:
         assert load(warn=[name]).warn == load(block=[name]).block == (name,)
     with pytest.raises(SpecError, match="both warn and block"):
         load(warn=["values_allowed"], block=["values_in_range", "values_allowed"])

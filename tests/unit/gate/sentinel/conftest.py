@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sentinel_rules import configured_sentinel
 
 from assay.data.schema import infer_schema
-from assay.gate.judged_table import JudgedTable
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
-from assay.gate.sentinel.rules import SENTINEL_JUDGES
 from assay.specs import PipelineSpec
 
 BINARY, MULTICLASS, REGRESSION = "binary_classification", "multiclass_classification", "regression"
@@ -25,20 +25,20 @@ def _alarms(
     sentinel = parts.pop("sentinel", {})
     document = {"name": "loans", "task": task, "dataset": dataset, "validation": {"sentinel": sentinel}, **parts}
     spec = PipelineSpec.model_validate_json(json.dumps(document))
-    judged = JudgedTable(table, infer_schema(table, spec.dataset), as_of=as_of)
-    found = {name: judge(judged, spec) for name, judge in SENTINEL_JUDGES.items()}
+    checked = CheckedTable(table, infer_schema(table, spec.dataset), as_of=as_of)
+    found = {name: check(checked, spec) for name, check in configured_sentinel(spec).items()}
     return {name: outcome for name, outcome in found.items() if outcome.failures}
 
 
 @pytest.fixture(scope="session")
 def alarms() -> Callable[..., dict[str, Outcome]]:
-    """Judge rows by every rule of the sentinel and return the outcomes of those that fail; the target is `y`."""
+    """Check rows by every rule of the sentinel and return the outcomes of those that fail; the target is `y`."""
     return _alarms
 
 
 @pytest.fixture(scope="session")
 def found(alarms) -> Callable[..., dict[str, str]]:
-    """Judge rows by every rule, and return what one of them says, by column."""
+    """Check rows by every rule, and return what one of them says, by column."""
 
     def judge(rule: str, columns: Any, task: str, **given: Any) -> dict[str, str]:
         failing = alarms(columns, task, **given)

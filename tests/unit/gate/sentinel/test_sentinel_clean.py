@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sentinel_rules import configured_sentinel
 from sklearn import datasets
 
 from assay.data.source_rows import source_rows
-from assay.gate.judged_table import JudgedTable
-from assay.gate.sentinel.rules import SENTINEL_JUDGES
+from assay.gate.checked_table import CheckedTable
 from assay.specs.loading import load_pipeline
 
 BINARY, MULTICLASS, REGRESSION = "binary_classification", "multiclass_classification", "regression"
@@ -126,8 +126,8 @@ def test_the_demo_raises_no_alarm(flights, pipeline):
     spec = load_pipeline(Path(__file__).parents[4] / "pipelines" / f"{pipeline}.yaml")
     landed = flights.filter(flights["arr_delay"].is_valid())
     dataset = source_rows(landed, spec.dataset).partition("2013-01", where="")
-    table = JudgedTable(dataset.table, dataset.schema)
+    table = CheckedTable(dataset.table, dataset.schema)
 
-    judged = {name: judge(table, spec) for name, judge in SENTINEL_JUDGES.items()}
+    outcomes = {name: check(table, spec) for name, check in configured_sentinel(spec).items()}
 
-    assert {name: outcome.observed for name, outcome in judged.items() if outcome.failures} == {}
+    assert {name: outcome.observed for name, outcome in outcomes.items() if outcome.failures} == {}

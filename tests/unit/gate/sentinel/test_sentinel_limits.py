@@ -6,8 +6,7 @@ import decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from assay.gate.sentinel.rules import SENTINEL_JUDGES
+from sentinel_rules import SENTINEL
 
 BINARY, MULTICLASS, REGRESSION = "binary_classification", "multiclass_classification", "regression"
 ROWS = 600
@@ -18,19 +17,19 @@ CLASSES = RNG.integers(0, 2, ROWS)
 
 def test_every_rule_of_the_sentinel_is_the_gates_and_only_the_target_itself_blocks(gate):
     report = gate({"leak": CLASSES, "x": NOISE, "one": np.ones(ROWS), "y": CLASSES}).report
-    severity = {rule.name: rule.severity for rule in report.rules if rule.name in SENTINEL_JUDGES}
+    severity = {rule.name: rule.severity for rule in report.rules if rule.name in SENTINEL}
 
-    assert set(severity) == set(SENTINEL_JUDGES)
+    assert set(severity) == set(SENTINEL)
     assert {name for name, kind in severity.items() if kind == "ERROR"} == {"no_target_leakage"}
     assert not report.passed
     assert [rule.name for rule in report.rules if not rule.passed] == ["no_target_leakage", "features_vary"]
 
 
-def test_switched_off_it_says_that_it_was_not_asked(gate):
+def test_switched_off_it_is_not_configured(gate):
     verdict = gate({"leak": CLASSES, "y": CLASSES}, sentinel={"enabled": False})
 
     assert verdict.report.passed
-    assert not any(rule.configured for rule in verdict.report.rules if rule.name in SENTINEL_JUDGES)
+    assert not any(rule.configured for rule in verdict.report.rules if rule.name in SENTINEL)
 
 
 @pytest.mark.parametrize("rows", [49, 50])
@@ -63,7 +62,7 @@ def test_a_perfect_score_of_few_members_is_not_sure_enough(alarms):
 
 
 @pytest.mark.parametrize("role", ["ignored", "identifier"])
-def test_what_is_no_feature_is_not_judged(alarms, role):
+def test_what_is_no_feature_is_missing_column(alarms, role):
     columns = {"leak": CLASSES, "x": NOISE, "y": CLASSES}
 
     assert not alarms(
@@ -218,8 +217,10 @@ def test_without_a_target_nothing_breaks(make_spec, make_dataset):
 
     report = run_gate(make_dataset(pa.table({"x": NOISE})), make_spec(target="y"), where="").report
 
-    results = {rule.name: rule for rule in report.rules if rule.name in SENTINEL_JUDGES}
-    assert {result.observed for result in results.values()} == {"not judged: there is no column y"}
+    results = {rule.name: rule for rule in report.rules if rule.name in SENTINEL}
+    assert {result.observed for result in results.values() if result.configured} == {
+        "not checked: there is no column y"
+    }
 
 
 def test_a_sign_of_most_of_a_rare_class_is_no_copy_of_it(alarms):

@@ -1,6 +1,6 @@
-"""The rows under judgement, column by column, in the form in which rules are checked fastest.
+"""The rows that the gate checks, column by column, in the form in which rules run fastest.
 
-Strings become pandas categories: membership and equality then cost one look-up per distinct value.
+Strings become pandas categories: membership and equality then cost one comparison per distinct value.
 """
 
 import datetime as dt
@@ -17,14 +17,14 @@ from assay.data.schema import TableSchema, dtype_name
 ColumnKind: TypeAlias = Literal["integer", "float", "boolean", "string", "datetime", "empty", "other"]
 
 
-class JudgedTable:
+class CheckedTable:
     """Rows of one partition with cached conversions.
 
     Args:
         table: the rows, after `drop_null_rows`.
         schema: dtype, role and pii mark of every column.
         show_values: whether values of columns without a pii mark may be shown.
-        as_of: the moment as of which the rows are judged, with a time zone; now unless given.
+        as_of: the moment as of which the rows are checked, with a time zone; now unless given.
         reference: rows that passed before, to compare with; None when there are none yet.
     """
 

@@ -4,7 +4,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from assay.gate.sentinel.features import CodedColumn
-from assay.gate.sentinel.single_feature_scores import class_score, number_score
+from assay.gate.sentinel.scores import class_score, number_score
 
 RNG = np.random.default_rng(9)
 

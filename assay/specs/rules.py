@@ -1,0 +1,236 @@
+"""The rules of the gate, declared once: name, proposition, severity, and what configures each.
+
+The functions that check rows stand in `assay.gate`, registered under these names. Names in `validation.warn` and
+`validation.block`, asset checks, reports and both JSON Schemas derive from this table.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from assay.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from assay.specs.pipeline import PipelineSpec
+    from assay.specs.validation import ValidationSpec
+
+Severity: TypeAlias = Literal["ERROR", "WARN"]
+
+
+def _always(_: "PipelineSpec") -> bool:
+    return True
+
+
+def _no_columns(_: "ValidationSpec") -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the gate.
+
+    Attributes:
+        name: stable name, also of the asset check.
+        text: the proposition that holds when the rule passes.
+        configured: whether a pipeline asks for the rule, and the rule applies to its task and split.
+        columns: the columns that the rule's settings name; they must exist.
+        severity: `ERROR` blocks publishing, `WARN` is only shown; a pipeline's `warn` and `block` override it.
+        required: whether training relies on the rule, so that it can never merely warn.
+    """
+
+    name: str
+    text: str
+    configured: "Callable[[PipelineSpec], bool]" = _always
+    columns: "Callable[[ValidationSpec], Iterable[str]]" = _no_columns
+    severity: Severity = "ERROR"
+    required: bool = False
+
+    def severity_in(self, validation: "ValidationSpec") -> Severity:
+        """Return how a pipeline treats a failure of this rule."""
+        if self.name in validation.block:
+            return "ERROR"
+        return "WARN" if self.name in validation.warn else self.severity
+
+
+def _by_column(setting: Any) -> Iterable[str]:
+    """Return the column names of a setting that is one value for all columns, or goes by column."""
+    return setting if isinstance(setting, dict | tuple) else ()
+
+
+def _sentinel(spec: "PipelineSpec") -> bool:
+    return spec.validation.sentinel.enabled
+
+
+def _sentinel_of_classes(spec: "PipelineSpec") -> bool:
+    return _sentinel(spec) and spec.task.is_classification
+
+
+def _sentinel_of_random_splits(spec: "PipelineSpec") -> bool:
+    return _sentinel(spec) and spec.split.by in {"random", "stratified"}
+
+
+_RULES = (
+    Rule("row_count_in_range", "The number of rows lies between min_rows and max_rows.", required=True),
+    Rule(
+        "columns_present",
+        "Every column that the pipeline names exists.",
+        columns=lambda rules: rules.columns_present,
+        required=True,
+    ),
+    Rule(
+        "dtypes_as_declared",
+        "Every column has its declared type.",
+        configured=lambda spec: bool(spec.validation.dtypes),
+        columns=lambda rules: rules.dtypes,
+    ),
+    Rule(
+        "missing_share_below_maximum",
+        "No column has a larger share of missing values than allowed.",
+        configured=lambda spec: spec.validation.max_missing not in (1.0, {}),
+        columns=lambda rules: _by_column(rules.max_missing),
+    ),
+    Rule("no_missing_target", "Every row has a target.", required=True),
+    Rule(
+        "columns_not_null",
+        "Columns declared not null have no missing value.",
+        configured=lambda spec: bool(spec.validation.not_null),
+        columns=lambda rules: rules.not_null,
+    ),
+    Rule(
+        "rows_unique_by_key",
+        "No two rows share a key; a missing part of a key equals a missing part.",
+        configured=lambda spec: bool(spec.validation.unique),
+        columns=lambda rules: (name for key in rules.unique for name in key),
+    ),
+    Rule(
+        "values_in_range",
+        "Every value lies inside its column's bounds and is finite.",
+        configured=lambda spec: bool(spec.validation.ranges),
+        columns=lambda rules: rules.ranges,
+    ),
+    Rule(
+        "values_allowed",
+        "Every value is one of its column's allowed values.",
+        configured=lambda spec: bool(spec.validation.allowed),
+        columns=lambda rules: rules.allowed,
+    ),
+    Rule(
+        "custom_rules_hold",
+        "Every rule of the user's own holds.",
+        configured=lambda spec: bool(spec.validation.custom),
+    ),
+    Rule(
+        "target_learnable",
+        "The target has classes, or a spread of numbers, that the task can be learned from.",
+        required=True,
+    ),
+    Rule(
+        "values_match_pattern",
+        "Every text matches its column's regular expression.",
+        configured=lambda spec: bool(spec.validation.matches),
+        columns=lambda rules: rules.matches,
+    ),
+    Rule(
+        "values_finite",
+        "No number is infinite, or NaN stored as a value.",
+        configured=lambda spec: bool(spec.validation.finite),
+        columns=lambda rules: _by_column(rules.finite),
+    ),
+    Rule(
+        "expressions_hold",
+        "No row breaks a SQL expression.",
+        configured=lambda spec: bool(spec.validation.expressions),
+    ),
+    Rule(
+        "conditions_hold",
+        "Where a condition holds, what must follow from it does.",
+        configured=lambda spec: bool(spec.validation.conditional),
+    ),
+    Rule(
+        "data_is_fresh",
+        "The newest row is young enough, and none lies in the future.",
+        configured=lambda spec: spec.validation.freshness is not None,
+        columns=lambda rules: [rules.freshness.column] if rules.freshness is not None else [],
+    ),
+    Rule(
+        "pandera_schema_holds",
+        "The user's own pandera schema holds.",
+        configured=lambda spec: spec.validation.pandera_schema is not None,
+    ),
+    Rule(
+        "no_target_leakage",
+        "No feature is a copy of the target, or reveals it by being missing.",
+        configured=_sentinel,
+    ),
+    Rule(
+        "distributions_as_reference",
+        "No column's distribution differs much from that of data that passed before.",
+        configured=lambda spec: spec.validation.distributions is not None,
+        severity="WARN",
+    ),
+    Rule(
+        "no_suspected_leakage",
+        "No feature predicts the target too well to be known before it.",
+        configured=_sentinel,
+        severity="WARN",
+    ),
+    Rule(
+        "no_future_timestamps",
+        "No time lies after the moment as of which the data is checked.",
+        configured=_sentinel,
+        severity="WARN",
+    ),
+    Rule(
+        "no_identifier_features",
+        "No feature numbers or names single rows.",
+        configured=_sentinel,
+        severity="WARN",
+    ),
+    Rule(
+        "rows_not_repeated",
+        "Few rows repeat another in every feature and the target.",
+        configured=_sentinel_of_random_splits,
+        severity="WARN",
+    ),
+    Rule(
+        "groups_not_split",
+        "No identifier's rows stand on both sides of a random split.",
+        configured=_sentinel_of_random_splits,
+        severity="WARN",
+    ),
+    Rule("features_vary", "No feature is constant or empty.", configured=_sentinel, severity="WARN"),
+    Rule(
+        "classes_large_enough",
+        "Every class has enough rows to learn and to evaluate.",
+        configured=_sentinel_of_classes,
+        severity="WARN",
+    ),
+    Rule(
+        "categories_few_enough",
+        "Categories repeat: there are not nearly as many as rows.",
+        configured=_sentinel,
+        severity="WARN",
+    ),
+)
+RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
+"""Every rule by name, in the order of reports."""
+
+
+class RuleNames:
+    """Annotation of a name of a rule: in a JSON Schema it is one of the names."""
+
+    def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Return the names as an enumeration."""
+        return {**handler(core_schema), "enum": list(RULES)}
+
+
+def known_rule(name: str) -> str:
+    """Return the name of a rule.
+
+    Raises:
+        ValueError: there is no such rule; names the nearest.
+    """
+    if name not in RULES:
+        msg = f"there is no rule '{name}'{did_you_mean(name, RULES)}; the rules are {', '.join(RULES)}"
+        raise ValueError(msg)
+    return name
