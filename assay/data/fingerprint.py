@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +15,7 @@ from assay.errors import DigestMismatchError
 from assay.specs.base import Spec, digest_of
 
 _BLOCK_ROWS = 1 << 16
+_KNOWN: "dict[int, tuple[weakref.ref[pa.Table], TableFingerprint]]" = {}
 
 
 class TableFingerprint(Spec):
@@ -39,12 +41,18 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
         table: any table. Columns of nested and extension types are read value by value, which is slow.
 
     Returns:
-        The fingerprint, computed in blocks of 65,536 rows.
+        The fingerprint, computed in blocks of 65,536 rows, and once for one table object, which cannot change.
     """
-    # hashing lets other threads run: the digests of a wide table are found on all cores
+    own = id(table)
+    known = _KNOWN.get(own)
+    if known is not None and known[0]() is table:
+        return known[1]
+    # hashing releases the interpreter lock: the columns of a wide table are hashed on all cores
     with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
         digests = dict(zip(table.column_names, pool.map(_column_digest, table.columns), strict=True))
-    return TableFingerprint(rows=table.num_rows, columns=digests)
+    found = TableFingerprint(rows=table.num_rows, columns=digests)
+    _KNOWN[own] = (weakref.ref(table, lambda _: _KNOWN.pop(own, None)), found)
+    return found
 
 
 def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -> TableFingerprint:

@@ -46,7 +46,7 @@ Pattern: TypeAlias = Annotated[str, AfterValidator(_compiles)]
 
 
 class RangeRule(Spec):
-    """Bounds of a numeric column; missing values are not judged here."""
+    """Bounds of a numeric column; missing values pass."""
 
     min: float | None = None
     max: float | None = None
@@ -71,7 +71,7 @@ class ConditionalRule(Spec):
     """Rows for which `when` holds must keep `then`; both are SQL expressions."""
 
     when: str = Field(min_length=1)
-    """Which rows are judged; those for which it is NULL are not."""
+    """Which rows are checked; a row for which it is NULL passes."""
     then: str = Field(min_length=1)
     """What must hold there; NULL does not hold."""
 
@@ -108,9 +108,9 @@ class SentinelSpec(Spec):
     """Bounds of the rules that are on without being asked for."""
 
     enabled: bool = True
-    """Whether the sentinel's rules are judged."""
+    """Whether the sentinel's rules run."""
     trusted: tuple[str, ...] = ()
-    """Columns that were looked at and may predict the target as well as they do."""
+    """Columns that were reviewed and may predict the target as well as they do."""
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
     """AUC, or R2 of ranks for numbers, from which a single feature predicts the target too well."""
     max_category_share: float = Field(default=0.5, gt=0, le=1)
@@ -144,15 +144,15 @@ class ValidationSpec(Spec):
     ranges: dict[str, RangeRule] = {}
     """Bounds by column."""
     allowed: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = {}
-    """Allowed values by column; missing values are not judged here."""
+    """Allowed values by column; missing values pass."""
     matches: dict[str, Pattern] = {}
-    """Regular expression by text column, which every whole value matches; missing values are not judged here. The
+    """Regular expression by text column, which every whole value matches; missing values pass. The
     syntax is RE2: as Perl's, but without look-around and back-references, in time linear in the text."""
     finite: bool | tuple[str, ...] = False
-    """Every float column, or these: no infinity, and no NaN stored as a value; missing values are not judged here."""
+    """Every float column, or these: no infinity, and no NaN stored as a value; missing values pass."""
     expressions: dict[str, str] = {}
     """Name to a SQL expression over the columns, such as `arr_time >= dep_time`, which no row breaks. The dialect is
-    DuckDB's; a row for which it is NULL is not judged. Aggregates, subqueries, and functions of the clock or of
+    DuckDB's; a row for which it is NULL passes. Aggregates, subqueries, and functions of the clock or of
     chance are refused."""
     conditional: tuple[ConditionalRule, ...] = ()
     """Expressions that must hold where another does: `{when: "country = 'US'", then: "state is not null"}`."""
@@ -165,7 +165,7 @@ class ValidationSpec(Spec):
     custom: dict[str, str] = {}
     """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
     sentinel: SentinelSpec = SentinelSpec()
-    """What is looked for without being asked."""
+    """Limits of the rules that run without being configured."""
     warn: tuple[RuleName, ...] = ()
     """Names of rules whose failure is shown and does not block; not of those without which nothing can be learned."""
     block: tuple[RuleName, ...] = ()

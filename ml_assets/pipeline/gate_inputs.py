@@ -1,4 +1,4 @@
-"""What the gate must be told beside the rows: as of when they are judged, and which rows passed before."""
+"""The gate's inputs beside the rows: the moment as of which it checks, and the rows that passed before."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def reference_rows(
     """Return the rows that `validation.distributions` compares with; None when it is not set, or none passed yet.
 
     Raises:
-        SpecError: the reference names no partition.
+        SpecError: the reference is not a partition.
         StorageError: the store failed.
         DigestMismatchError: what is stored is not what was published.
     """
@@ -49,13 +49,13 @@ def reference_rows(
 
 
 def _reference_partition(context: dg.AssetExecutionContext, spec: PipelineSpec, reference: str) -> str | None:
-    """Return the partition to compare with; None before the first, and without partitions."""
+    """Return the partition to compare with; None for the first one, and without partitions."""
     partitions = partitions_of(spec)
     if reference == "previous":
         return None if partitions is None else _partition_before(context, partitions)
     if partitions is None or reference not in _keys(context, partitions):
         raise SpecError(
-            "the reference is no partition of this pipeline's data",
+            "the reference is not a partition of this pipeline's data",
             where=f"{spec.name}: validation.distributions.reference",
             found=repr(reference),
             expected="previous, or the key of a partition",
@@ -68,10 +68,10 @@ def _partition_before(context: dg.AssetExecutionContext, partitions: dg.Partitio
     if isinstance(partitions, dg.TimeWindowPartitionsDefinition):
         before = partitions.get_prev_partition_window(partitions.time_window_for_partition_key(own).start)
         return before.start.strftime(partitions.fmt) if before else None
-    # objects come in the order in which they were first seen
+    # keys of objects are in the order in which they were first seen
     keys = _keys(context, partitions)
-    place = keys.index(own) if own in keys else 0
-    return keys[place - 1] if place else None
+    index = keys.index(own) if own in keys else 0
+    return keys[index - 1] if index else None
 
 
 def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str]) -> list[str]:
@@ -79,7 +79,7 @@ def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition
 
 
 def _accepted(artifacts: ArtifactStore, asset: tuple[str, ...], partition: str | None) -> Iterator[Commit]:
-    """Yield the commits of data that passed, newest first; a refusal leaves what passed before it in place."""
+    """Yield the commits of data that passed, newest first; a refusal does not hide what passed before it."""
     for number in range(artifacts.log.newest_number(asset, partition), 0, -1):
         commit = artifacts.log.read(asset, partition, number)
         if commit.status == "published":

@@ -223,7 +223,7 @@ def test_a_partition_can_be_the_reference_of_all(monthly, tmp_path):
     assert validate(monthly, "2021-01").success
     assert checks(validate(monthly, "2021-03"))["distributions_as_reference"].passed
     with_rules(monthly, tmp_path, 'distributions: {reference: "2019-01"}')
-    assert "no partition of this pipeline's data" in failure(validate(monthly, "2021-03"))
+    assert "not a partition of this pipeline's data" in failure(validate(monthly, "2021-03"))
 
 
 def test_what_blocks_in_one_run_alone_fails_that_run(monthly, tmp_path):

@@ -64,16 +64,16 @@ def test_what_is_written_is_read_by_others_and_by_dagsters_own_storage(instance,
             assert [record.event.dagster_event.asset_check_evaluation_data.passed for record in records] == [False]
 
 
-def test_a_page_that_follows_a_run_is_told_of_its_events_as_they_come(instance):
-    told = threading.Event()
+def test_a_page_that_follows_a_run_sees_its_events_as_they_come(instance):
+    seen = threading.Event()
     with dg.DagsterInstance.from_ref(instance.get_ref()) as page:
         assert isinstance(page.event_log_storage, IndexedSqliteEventLog)
         run = instance.create_run_for_job(dg.Definitions(assets=[rows]).resolve_implicit_global_asset_job_def())
         instance.report_engine_event("first", run)
-        page.watch_event_logs(run.run_id, None, lambda *_: told.set())
+        page.watch_event_logs(run.run_id, None, lambda *_: seen.set())
         instance.report_engine_event("second", run)
 
-        assert told.wait(30)
+        assert seen.wait(30)
 
 
 def test_several_threads_read_and_write_at_once(instance):
@@ -85,7 +85,7 @@ def test_several_threads_read_and_write_at_once(instance):
                 instance.report_runless_asset_event(dg.AssetMaterialization(f"rows_{number}"))
                 key = dg.AssetKey(f"rows_{number}")
                 assert len(instance.fetch_materializations(key, limit=100).records) == version + 1
-        except Exception as error:  # noqa: BLE001 - told to the test
+        except Exception as error:  # noqa: BLE001 - asserted below
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

@@ -20,8 +20,8 @@ from assay.backtesting.report import BacktestReport
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import DigestMismatchError
-from assay.gate.report import GateReport
 from assay.gate.gate import rules_digest
+from assay.gate.report import GateReport
 from assay.learning.persistence import load_model
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport

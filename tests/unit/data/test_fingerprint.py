@@ -165,3 +165,23 @@ def test_fingerprints_stay_what_stored_data_was_published_with():
     )
 
     assert fingerprint(table).digest == "97aab0fdd74185ad0c7630c88e0ed443d4e0bb1a607131d2b463b67d2de71c56"
+
+
+def test_one_table_is_hashed_once_and_an_equal_one_again(monkeypatch):
+    table, equal = pa.table({"x": [1, 2]}), pa.table({"x": [1, 2]})
+    first = fingerprint(table)
+    monkeypatch.setattr("assay.data.fingerprint._column_digest", lambda _: "hashed again")
+
+    assert fingerprint(table) is first
+    assert fingerprint(equal).columns == {"x": "hashed again"}
+
+
+def test_what_is_known_of_a_table_ends_with_it():
+    from assay.data import fingerprint as module
+
+    table = pa.table({"x": [1, 2]})
+    fingerprint(table)
+    known = len(module._KNOWN)
+    del table
+
+    assert len(module._KNOWN) == known - 1

@@ -107,7 +107,7 @@ def card(text, name):
 def test_the_verdict_stands_first(page, rules, verdict):
     text = Parsed(page({"x": list(range(20))}, **rules)).text
     assert verdict in text
-    assert text.index(verdict) < text.index("What every rule said")
+    assert text.index(verdict) < text.index("Result of every configured rule")
 
 
 def test_failures_come_before_warnings_and_those_before_rules_that_hold(page):
