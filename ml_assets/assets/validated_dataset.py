@@ -14,8 +14,8 @@ from assay.errors import GateRejectedError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.report import GateReport, RuleResult, failure_table
 from assay.specs import PipelineSpec
-from ml_assets.assets.metadata import records_table
 from assay.specs.rules import RULES, Rule
+from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.gate_inputs import as_of, reference_rows
 from ml_assets.pipeline.gate_publishing import VerdictAddresses, publish_verdict
