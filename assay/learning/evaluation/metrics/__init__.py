@@ -1,16 +1,33 @@
-"""Metrics by name: what they need, which way is better, and how they are computed without ever failing a run.
+"""Metrics by name: what they need, which direction is better, and how they are computed without failing a run.
 
-Does not belong here: which rows are judged (`assay.learning.evaluation.evaluating`), what follows from the numbers.
+A new metric is a function with `register`, in the module of its task.
 """
 
-from assay.learning.evaluation.metrics.catalogue import (
+from assay.learning.evaluation.metrics import classification, regression
+from assay.learning.evaluation.metrics.metric import (
+    METRICS,
     Measured,
     Metric,
+    Predictions,
     default_metrics,
     measure,
     metric,
+    predict,
     primary_metric,
+    register,
 )
-from assay.learning.evaluation.metrics.predictions import Predictions, predict
 
-__all__ = ["Measured", "Metric", "Predictions", "default_metrics", "measure", "metric", "predict", "primary_metric"]
+__all__ = [
+    "METRICS",
+    "Measured",
+    "Metric",
+    "Predictions",
+    "classification",
+    "default_metrics",
+    "measure",
+    "metric",
+    "predict",
+    "primary_metric",
+    "register",
+    "regression",
+]

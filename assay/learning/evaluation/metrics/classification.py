@@ -1,30 +1,28 @@
-"""Metrics of binary and multiclass tasks.
-
-Class labels as integer codes, and what probability metrics may ask for.
-"""
+"""Metrics of binary and multiclass tasks, on class labels as integer codes."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from assay.learning.evaluation.metrics.predictions import Predictions
+from assay.learning.evaluation.metrics.metric import Predictions, register
+from assay.specs.pipeline import Task
 
 
 def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
-    """Return each value's position in `classes`; values that are no class get codes after the last.
+    """Return each value's position in `classes`; unknown values get codes after the last.
 
-    Libraries guess the kind of target from its dtype, and guess wrongly for objects; codes leave no room for that.
+    Libraries guess the kind of target from its dtype, wrongly for objects; codes are unambiguous.
     """
     found = pd.Index(list(classes), dtype=object).get_indexer(pd.Index(values, dtype=object))
-    strange = found < 0
-    if strange.any():
-        found[strange] = len(classes) + pd.factorize(values[strange])[0]
+    unknown = found < 0
+    if unknown.any():
+        found[unknown] = len(classes) + pd.factorize(values[unknown])[0]
     return found.astype(np.int64)
 
 
 def label_codes(truth: np.ndarray, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and predicted labels as codes of one and the same coding."""
+    """Return truth and predicted labels as codes of one coding."""
     both = codes(np.concatenate([truth.astype(object), predictions.labels.astype(object)]), predictions.classes)
     return both[: len(truth)], both[len(truth) :]
 
@@ -33,12 +31,12 @@ def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
     """Return the truth as codes.
 
     Raises:
-        ValueError: the truth holds a class that the model does not know.
+        ValueError: the truth has a class that the model does not know.
     """
     coded = codes(truth, classes)
-    strangers = sorted({str(value) for value in truth[coded >= len(classes)].tolist()})
-    if strangers:
-        raise ValueError(f"the rows hold classes that the training rows did not: {', '.join(strangers[:5])}")
+    unknown = sorted({str(value) for value in truth[coded >= len(classes)].tolist()})
+    if unknown:
+        raise ValueError(f"the rows have classes that the training rows did not have: {', '.join(unknown[:5])}")
     return coded
 
 
@@ -78,7 +76,7 @@ def both_present(positive: np.ndarray) -> np.ndarray:
 
 
 def positive_scores(predictions: Predictions) -> np.ndarray:
-    """Return what ranks rows: the positive class's probability, else the decision function's score.
+    """Return the ranking score: the positive class's probability, else the decision function's score.
 
     Raises:
         ValueError: the estimator gives neither.
@@ -93,16 +91,17 @@ def positive_scores(predictions: Predictions) -> np.ndarray:
 _CALIBRATION_BINS = 10
 
 
+@register(Task.BINARY, greater_is_better=True, primary=True)
 def roc_auc(truth: np.ndarray, predictions: Predictions) -> float:
     """Area under the ROC curve of the positive class."""
     return _area(both_present(is_positive(truth, predictions)), positive_scores(predictions))
 
 
 def _area(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Return the share of pairs of a positive and a negative that are ranked rightly, ties by half.
+    """Return the share of pairs of a positive and a negative that are ranked correctly, ties by half.
 
     Source: Hanley and McNeil (1982), "The meaning and use of the area under a receiver operating characteristic curve".
-    It is what scikit-learn integrates, without its checks, which dominate the bootstrap's hundreds of calls.
+    Equal to scikit-learn's value, without its checks, which dominate the bootstrap's hundreds of calls.
     """
     from scipy.stats import rankdata
 
@@ -111,6 +110,7 @@ def _area(positive: np.ndarray, scores: np.ndarray) -> float:
     return float(surplus / (positives * (len(positive) - positives)))
 
 
+@register(Task.BINARY, greater_is_better=True)
 def average_precision(truth: np.ndarray, predictions: Predictions) -> float:
     """Average precision of the positive class: the step-wise area under the precision-recall curve."""
     from sklearn.metrics import average_precision_score
@@ -118,17 +118,20 @@ def average_precision(truth: np.ndarray, predictions: Predictions) -> float:
     return float(average_precision_score(both_present(is_positive(truth, predictions)), positive_scores(predictions)))
 
 
+@register(Task.BINARY, Task.MULTICLASS, greater_is_better=False)
 def log_loss(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean negative log-likelihood per row, in nats; a probability of 0 counts as the smallest float64 step."""
     of_truth = probabilities(predictions)[np.arange(len(truth)), known_codes(truth, predictions.classes)]
     return float(-np.mean(np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1))))
 
 
+@register(Task.BINARY, greater_is_better=False)
 def brier_score(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean squared difference of the positive class's probability and the outcome (Brier 1950, halved form)."""
     return float(np.mean((probabilities(predictions)[:, -1] - is_positive(truth, predictions)) ** 2))
 
 
+@register(Task.BINARY, greater_is_better=False)
 def expected_calibration_error(truth: np.ndarray, predictions: Predictions) -> float:
     """Gap between stated probability and observed share, over 10 bins of equal width, weighted by rows.
 
@@ -140,26 +143,30 @@ def expected_calibration_error(truth: np.ndarray, predictions: Predictions) -> f
     return float(np.abs(gaps).sum() / len(truth))
 
 
+@register(Task.BINARY, Task.MULTICLASS, greater_is_better=True)
 def accuracy(truth: np.ndarray, predictions: Predictions) -> float:
     """Share of rows with the right label."""
     true, predicted = label_codes(truth, predictions)
     return float(np.mean(true == predicted))
 
 
+@register(Task.BINARY, Task.MULTICLASS, greater_is_better=True)
 def balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean recall of the classes that the rows hold."""
     true, predicted = label_codes(truth, predictions)
     return float(np.mean([np.mean(predicted[true == code] == code) for code in np.unique(true)]))
 
 
+@register(Task.BINARY, greater_is_better=True)
 def precision(truth: np.ndarray, predictions: Predictions) -> float:
-    """Share of rightly predicted positives among the predicted ones."""
+    """Share of true positives among the predicted positives."""
     hits, predicted, _ = _counts_of_positives(truth, predictions)
     if predicted == 0:
         raise ValueError("no row was predicted positive")
     return hits / predicted
 
 
+@register(Task.BINARY, greater_is_better=True)
 def recall(truth: np.ndarray, predictions: Predictions) -> float:
     """Share of the positives that were found."""
     hits, _, actual = _counts_of_positives(truth, predictions)
@@ -168,6 +175,7 @@ def recall(truth: np.ndarray, predictions: Predictions) -> float:
     return hits / actual
 
 
+@register(Task.BINARY, greater_is_better=True)
 def f1(truth: np.ndarray, predictions: Predictions) -> float:
     """Harmonic mean of precision and recall of the positive class."""
     hits, predicted, actual = _counts_of_positives(truth, predictions)
@@ -179,10 +187,11 @@ def f1(truth: np.ndarray, predictions: Predictions) -> float:
 def _counts_of_positives(truth: np.ndarray, predictions: Predictions) -> tuple[int, int, int]:
     positive = is_positive(truth, predictions) == 1
     _, predicted = label_codes(truth, predictions)
-    said = predicted == 1
-    return int((positive & said).sum()), int(said.sum()), int(positive.sum())
+    flagged = predicted == 1
+    return int((positive & flagged).sum()), int(flagged.sum()), int(positive.sum())
 
 
+@register(Task.BINARY, greater_is_better=True)
 def matthews_corrcoef(truth: np.ndarray, predictions: Predictions) -> float:
     """Correlation of truth and prediction as 0/1 variables (Matthews 1975); needs both values on both sides."""
     from sklearn.metrics import matthews_corrcoef as correlation
@@ -198,6 +207,7 @@ def _as_codes(predictions: Predictions) -> Predictions:
     return Predictions(coded, None, tuple(range(len(predictions.classes))))
 
 
+@register(Task.MULTICLASS, greater_is_better=True, primary=True)
 def f1_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean F1 over the classes that occur in truth or prediction; a class never hit counts 0."""
     from sklearn.metrics import f1_score
@@ -205,6 +215,7 @@ def f1_macro(truth: np.ndarray, predictions: Predictions) -> float:
     return float(f1_score(*label_codes(truth, predictions), average="macro", zero_division=0))
 
 
+@register(Task.MULTICLASS, greater_is_better=True)
 def f1_weighted(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean F1, weighted by the classes' rows."""
     from sklearn.metrics import f1_score
@@ -212,6 +223,7 @@ def f1_weighted(truth: np.ndarray, predictions: Predictions) -> float:
     return float(f1_score(*label_codes(truth, predictions), average="weighted", zero_division=0))
 
 
+@register(Task.MULTICLASS, greater_is_better=True)
 def precision_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean precision over the classes that occur in truth or prediction; a class never predicted counts 0."""
     from sklearn.metrics import precision_score
@@ -219,6 +231,7 @@ def precision_macro(truth: np.ndarray, predictions: Predictions) -> float:
     return float(precision_score(*label_codes(truth, predictions), average="macro", zero_division=0))
 
 
+@register(Task.MULTICLASS, greater_is_better=True)
 def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean recall over the classes that occur in truth or prediction; a class that is only predicted counts 0."""
     from sklearn.metrics import recall_score
@@ -226,6 +239,7 @@ def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
     return float(recall_score(*label_codes(truth, predictions), average="macro", zero_division=0))
 
 
+@register(Task.MULTICLASS, greater_is_better=True)
 def roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean area under the ROC curve of each class against the rest, over the classes that the rows hold."""
     known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)

@@ -10,6 +10,7 @@ from sklearn.dummy import DummyClassifier
 
 from assay.errors import UnknownMetricError
 from assay.learning.evaluation.metrics import (
+    METRICS,
     Metric,
     Predictions,
     default_metrics,
@@ -17,6 +18,7 @@ from assay.learning.evaluation.metrics import (
     metric,
     predict,
     primary_metric,
+    register,
 )
 from assay.specs import Task
 
@@ -207,3 +209,17 @@ def test_the_primary_metric_is_the_tasks_default_unless_named(make_spec):
 def test_a_signed_metric_cannot_be_primary(make_spec):
     with pytest.raises(UnknownMetricError, match="cannot be optimised"):
         primary_metric(make_spec("regression", evaluation={"primary_metric": "mean_error"}))
+
+
+def test_a_metric_is_added_by_one_registration(monkeypatch, make_spec):
+    monkeypatch.setitem(METRICS, Task.BINARY, METRICS[Task.BINARY])  # removes the entry at the end
+
+    @register(Task.BINARY, greater_is_better=True)
+    def rows_scored(truth, _predictions):
+        """Toy metric."""
+        return float(len(truth))
+
+    assert "rows_scored" in default_metrics(Task.BINARY)
+    assert "rows_scored" not in default_metrics(Task.REGRESSION)
+    assert metric("rows_scored", Task.BINARY).compute is rows_scored
+    assert primary_metric(make_spec(evaluation={"primary_metric": "rows_scored"})).name == "rows_scored"
