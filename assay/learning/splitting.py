@@ -1,4 +1,4 @@
-"""Training rows and holdout rows, kept apart once and for all."""
+"""The split of a window into training rows and holdout rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Split:
 
     Attributes:
         train: rows to search and fit on.
-        holdout: rows to judge on.
+        holdout: rows to evaluate on.
         features: the columns of both frames, in order.
         unused_columns: every other column, and why it is no feature.
         train_groups: group (split by group) or partition key (split by time) of each training row, else None.
@@ -117,7 +117,7 @@ def _concatenated(tables: Mapping[str, pa.Table], names: tuple[str, ...]) -> pa.
                 where=f"partition {key}" if key else "",
                 found=", ".join(table.column_names),
                 expected=", ".join(names),
-                remedy="raise dataset.schema_version and materialise the window again, or mend the source",
+                remedy="raise dataset.schema_version and materialise the window again, or correct the source",
             )
     projected = [table.select(list(names)) for table in tables.values()]
     for name in names:
@@ -126,7 +126,7 @@ def _concatenated(tables: Mapping[str, pa.Table], names: tuple[str, ...]) -> pa.
             pa.concat_tables(kinds, promote_options="permissive")
         except pa.ArrowTypeError as error:
             raise SchemaDriftError(
-                f"column '{name}' has types that do not go together in different partitions",
+                f"column '{name}' has incompatible types in different partitions",
                 where=name,
                 found=", ".join(f"{key}: {table.schema.field(name).type}" for key, table in tables.items()),
                 remedy="declare the column's type once by dataset.columns, and materialise the window again",
@@ -145,7 +145,7 @@ def _indices(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) 
             "a side of the split is empty",
             where=f"{spec.name}, split by {spec.split.by}",
             found=f"{len(train)} training rows, {len(holdout)} holdout rows",
-            remedy="bring more rows, or change split.test_size",
+            remedy="add rows, or change split.test_size",
         )
     return np.sort(train), np.sort(holdout)
 
@@ -169,7 +169,7 @@ def _drawn(table: pa.Table, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]
             "the rows cannot be split",
             where=f"{spec.name}, split by {spec.split.by}",
             found=f"{table.num_rows} rows: {error}",
-            remedy="bring more rows, or change split.by or split.test_size",
+            remedy="add rows, or change split.by or split.test_size",
         ) from error
     return train, holdout
 
@@ -190,7 +190,7 @@ def _group_labels(table: pa.Table, spec: PipelineSpec) -> np.ndarray:
     name = str(spec.split.group)
     if name not in table.column_names:
         raise DataContractError(f"the group column '{name}' is not in the table", where="split.group")
-    # rows without a group belong together: that they are related cannot be ruled out
+    # rows without a group form one group, since they may be related
     return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
 
 
@@ -203,7 +203,7 @@ def _row_groups(
 
 
 def labelled_rows(table: pa.Table, features: TableSchema, spec: PipelineSpec) -> LabelledRows:
-    """Return rows as learning and judging take them.
+    """Return rows as input of training and evaluation.
 
     Args:
         table: validated rows.
@@ -219,11 +219,11 @@ def _classes(train: pd.Series, holdout: pd.Series, spec: PipelineSpec) -> tuple[
     learned = set(train.unique().tolist())
     if len(learned) < _BINARY:
         raise SingleClassError(
-            "the training rows hold a single class",
+            "the training rows have a single class",
             where=spec.dataset.target,
             found=", ".join(repr(label) for label in learned),
             expected="at least two classes",
-            remedy="bring rows of another class, or split by stratified",
+            remedy="add rows of another class, or split by stratified",
         )
     classes = tuple(sorted(learned | set(holdout.unique().tolist())))
     if spec.task is Task.BINARY and len(classes) > _BINARY:

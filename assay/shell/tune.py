@@ -12,7 +12,7 @@ from typing import Any
 
 from assay.errors import SpecError
 from assay.learning.splitting import split_window
-from assay.learning.tuning.search import find_best_hyperparameters, settled_hyperparameters
+from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.shell.parsing import json_object
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
@@ -53,7 +53,7 @@ def _without_data(flags: argparse.Namespace) -> BestHyperparameters | None:
     if wants_record or not known:
         return None
     task = None if has_task(flags) or classifies(flags.model_name) else Task.REGRESSION
-    settled = settled_hyperparameters(pipeline_of(flags, task))
+    settled = unsearched_hyperparameters(pipeline_of(flags, task))
     if settled is not None:
         _LOG.info("nothing is searched (%s); the data is not read", settled.stopped_by)
     return settled

@@ -1,5 +1,5 @@
-"""Judging a trained model on rows it has never seen.
+"""The evaluation of a trained model on the holdout.
 
 Belongs here: metrics, the report with baseline and slices, the plots.
-Does not belong here: deciding what follows from them (`assay.promotion.decision`).
+Does not belong here: the decision that follows (`assay.promotion.decision`).
 """

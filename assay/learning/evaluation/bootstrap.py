@@ -1,4 +1,4 @@
-"""How sure it is that one model is better than another on the same rows."""
+"""The paired bootstrap: the evidence that one model is better than another on the same rows."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def compare(
     confidence: float,
     seed: int,
 ) -> PairedComparison:
-    """Compare two models by the paired bootstrap: both are judged on the same resampled rows.
+    """Compare two models by the paired bootstrap: both are evaluated on the same resampled rows.
 
     Above 50,000 rows a seeded subset of that size is resampled, which only widens the interval.
 
@@ -49,7 +49,7 @@ def compare(
         metric: what is compared.
         truth: shape (n,).
         old: the champion's predictions of the n rows.
-        new: the candidate's predictions of the same rows.
+        new: the challenger's predictions of the same rows.
         minimum_effect: improvement that must be exceeded, in the metric's unit.
         confidence: of the lower bound, as a share.
         seed: seed of the resampling.

@@ -1,9 +1,4 @@
-"""Whether a report keeps the bounds that the pipeline file sets.
-
-The model that ignores the features: what any useful model must beat.
-
-The judgement of a model on rows it has never seen, beside a baseline that ignores the features.
-"""
+"""The evaluation of a model on the holdout, compared with a baseline that ignores the features and with bounds."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -51,17 +46,17 @@ MOST_SLICES_PER_COLUMN = 20
 
 
 def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: str | None = None) -> EvaluationReport:
-    """Judge a model on the holdout.
+    """Evaluate a model on the holdout.
 
     Args:
         model: a fitted model.
-        split: its rows; only the holdout is judged, the training rows serve the baseline.
+        split: its rows; the model is evaluated on the holdout, and the baseline uses the training target.
         spec: the pipeline, which names the metrics, slices and minimum.
         partition: the newest partition of the window, for the report.
 
     Returns:
-        Metrics, baseline and slices. A metric that cannot be computed stands with its reason. Values of columns with
-        personal data are not shown.
+        Metrics, baseline and slices. A metric that cannot be computed is listed with its reason. Values of columns
+        with personal data are not shown.
 
     Raises:
         EmptyDataError: the holdout has no row.
@@ -144,10 +139,10 @@ def _slices(
 def _require_rows(split: Split, spec: PipelineSpec) -> None:
     if len(split.holdout.features) == 0:
         raise EmptyDataError(
-            "the holdout has no row, so the model cannot be judged",
+            "the holdout has no row, so the model cannot be evaluated",
             where=f"pipeline {spec.name}, split",
             expected="at least one row",
-            remedy="raise split.test_size, or look at the newest partition",
+            remedy="raise split.test_size, or check the newest partition",
         )
 
 
@@ -175,9 +170,9 @@ def _unavailable(primary: Metric, reason: str, spec: PipelineSpec) -> MetricUnav
 
 
 def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:
-    """Return the metrics of `evaluation.minimum` that do not keep their bound, with their values.
+    """Return the metrics of `evaluation.minimum` that miss their bound, with their values.
 
-    A metric that could not be computed does not keep its bound; its value is None.
+    A metric that could not be computed misses its bound; its value is None.
     """
     return {
         name: report.metrics.get(name)

@@ -1,5 +1,5 @@
-"""Transformers that scikit-learn lacks, one a module.
+"""Preprocessing: the transformers of each column by role or by explicit steps.
 
-They import scikit-learn, so import them inside functions only.
-Does not belong here: the choice of transformers for a column (`assay.learning.preprocessing.assembly`).
+Belongs here: the assembly of a preprocessor, and transformers that scikit-learn lacks.
+Does not belong here: fitting it, and features that the gate checks.
 """

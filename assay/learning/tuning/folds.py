@@ -1,9 +1,7 @@
-"""Where a trial is fitted and where it is measured: folds inside the training rows.
+"""Folds inside the training rows, and their preprocessed matrices.
 
-The folds, preprocessed: fitted on each fold's training rows, kept over trials.
-
-Preprocessing depends on the fold and on the family's encoding only, not on the hyperparameters searched, so it is
-fitted once for each pair and its matrices are used by all trials. Nothing is ever fitted on validation rows.
+Preprocessing depends only on the fold and the family's encoding, not on the searched hyperparameters, so it is fitted
+once for each pair and reused by all trials. Nothing is fitted on validation rows.
 """
 
 from collections.abc import Sequence
@@ -39,9 +37,9 @@ class Fold:
 def make_folds(target: pd.Series, spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
     """Cut the training rows into folds.
 
-    Classification gets stratified folds; no more than the smallest class has rows. Split by group keeps groups whole.
-    Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its last
-    rows, as many as `split.test_size` says.
+    Classification gets stratified folds, at most as many as the smallest class has rows. Split by group keeps groups
+    whole. Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its
+    last rows, a share of `split.test_size`.
 
     Args:
         target: the target of each training row, shape (n,).
@@ -93,7 +91,7 @@ def _stratified(target: pd.Series, spec: PipelineSpec) -> tuple[Fold, ...]:
             where=f"{spec.name}, {spec.dataset.target}",
             found=f"class {counts.idxmin()!r}: 1 row",
             expected="at least 2 training rows in each class",
-            remedy="merge or drop the class, bring more rows, or switch tuning off",
+            remedy="merge or drop the class, add rows, or disable tuning",
         )
     count = min(spec.tuning.folds, int(counts.min()))
     splitter = StratifiedKFold(n_splits=count, shuffle=True, random_state=spec.training.seed)
@@ -116,7 +114,7 @@ def _too_few(found: str, spec: PipelineSpec) -> DataContractError:
         where=f"{spec.name}, tuning.folds",
         found=found,
         expected="at least 2 rows, and at least 2 groups for split by group",
-        remedy="bring more data, or switch tuning off",
+        remedy="add data, or disable tuning",
     )
 
 
@@ -125,7 +123,7 @@ _KEPT_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldMatrices:
-    """One fold as models take it.
+    """One fold as input of models.
 
     Attributes:
         train: shape (rows, outputs), float64, dense or sparse.
@@ -141,7 +139,7 @@ class FoldMatrices:
 
 
 class FoldCache:
-    """Preprocessed folds, kept while they fit into a gigabyte and computed again beyond it."""
+    """Preprocessed folds, cached up to a gigabyte and recomputed beyond it."""
 
     def __init__(self, rows: LabelledRows, features: TableSchema, folds: Sequence[Fold], spec: PipelineSpec) -> None:
         self._rows = rows

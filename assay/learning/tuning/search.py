@@ -1,8 +1,10 @@
-"""The search itself: a seeded, bounded study over families and their hyperparameters."""
+"""The search: a seeded, bounded study over families and their hyperparameters, and the measurement of each trial."""
 
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,17 +12,97 @@ import numpy as np
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import limited_threads
+from assay.learning.estimators.family import Family
 from assay.learning.estimators.registry import base_hyperparameters, candidate_families
-from assay.learning.evaluation.metrics import primary_metric
+from assay.learning.evaluation.metrics import Metric, measure, predict, primary_metric
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.folds import FoldCache, make_folds
 from assay.learning.tuning.search_space import Candidates, propose, search_space
-from assay.learning.tuning.trial import Measurement, TrialRunner
 from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The outcome of a trial.
+
+    Attributes:
+        state: `complete` has a value, the others a reason.
+        value: mean of the metric over the folds.
+        reason: why there is no value.
+    """
+
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None = None
+    reason: str = ""
+
+
+class _FoldError(Exception):
+    """The metric has no value on a fold."""
+
+
+class TrialRunner:
+    """Measures points by the mean of the primary metric over the folds; a known point is not fitted again."""
+
+    def __init__(self, cache: FoldCache, metric: Metric, classes: tuple[Any, ...], spec: PipelineSpec) -> None:
+        self._cache = cache
+        self._metric = metric
+        self._classes = classes
+        self._spec = spec
+        self._known: dict[str, Measurement] = {}
+
+    def measure(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
+        """Fit and measure on each fold in turn.
+
+        Args:
+            family: the model family.
+            parameters: its hyperparameters.
+            trial: receives the mean after each fold, and may be pruned.
+
+        Returns:
+            The mean, or why there is none: an exception of the model becomes a reason.
+        """
+        key = digest_of(family.name, dict(parameters))
+        if key not in self._known:
+            try:
+                self._known[key] = self._over_folds(family, parameters, trial)
+            except Exception as error:  # noqa: BLE001 - a model may raise anything, and the search goes on
+                self._known[key] = Measurement("failed", reason=_reason(error))
+        return self._known[key]
+
+    def _over_folds(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
+        values: list[float] = []
+        for number in range(len(self._cache)):
+            values.append(self._on_fold(number, family, parameters))
+            trial.report(float(np.mean(values)), step=number)
+            if number + 1 < len(self._cache) and trial.should_prune():
+                return Measurement("pruned", reason=f"below the median after fold {number + 1} of {len(self._cache)}")
+        return Measurement("complete", value=float(np.mean(values)))
+
+    def _on_fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> float:
+        matrices = self._cache.fold(number, family)
+        model = family.build(parameters, self._spec.training.seed, self._spec.training.threads)
+        with warnings.catch_warnings():
+            # a model that has not converged is measured like any other
+            warnings.simplefilter("ignore")
+            model.fit(matrices.train, matrices.train_target)
+            predictions = predict(model, matrices.validation, self._classes, self._spec.task)
+        measured = measure(self._metric, matrices.validation_target, predictions)
+        if measured.value is None:
+            raise _FoldError(f"{self._metric.name} on fold {number + 1}: {measured.reason}")
+        return measured.value
+
+
+def _reason(error: Exception) -> str:
+    found = getattr(error, "found", "")
+    text = f"{error.args[0] if error.args else error}" + (f": {found}" if found else "")
+    return text if isinstance(error, _FoldError) else f"{type(error).__name__}: {text}"
+
 
 Progress = Callable[[TrialRecord], None]
 _RANDOM_TRIALS = 5
@@ -35,12 +117,12 @@ def find_best_hyperparameters(
     classes: tuple[Any, ...],
     progress: Progress | None = None,
 ) -> BestHyperparameters:
-    """Find the candidate and hyperparameters that do best on validation folds of the training rows.
+    """Find the candidate and hyperparameters with the best metric on validation folds of the training rows.
 
     The space is joint: the family is a parameter, and each family has its own. The first trial of each candidate has
     its base hyperparameters; then a tree-structured Parzen estimator proposes (Bergstra et al. 2011), and trials that
     are below the median after a fold are pruned. Preprocessing is fitted on each fold's training rows only. The same
-    rows, spec and library versions give the same result, the seconds of trials apart, unless the timeout cuts in.
+    rows, spec and library versions give the same result, except for the trials' seconds, unless the timeout ends it.
 
     Args:
         train: the training rows.
@@ -51,19 +133,19 @@ def find_best_hyperparameters(
         progress: called with the record of each trial as it ends.
 
     Returns:
-        The best trial's family and parameters and the record of all trials. Without tuning, or with one candidate
-        and nothing to vary, the first candidate's base values.
+        The best trial's family and parameters, and the record of all trials. Without tuning, or with one candidate and
+        nothing to vary, the first candidate's base values.
 
     Raises:
-        LearningError: a hyperparameter or search range is not acceptable, or all trials failed.
+        LearningError: a hyperparameter or search range is refused, or all trials failed.
         UnknownModelError: a candidate cannot be used.
         UnknownMetricError: the primary metric is not known.
         DataContractError: the rows cannot be cut into folds.
     """
     candidates = _candidates(spec)
-    settled = _settled(candidates)
-    if settled is not None:
-        return settled
+    unsearched = _without_search(candidates)
+    if unsearched is not None:
+        return unsearched
     cache = FoldCache(train, features, make_folds(train.target, spec, groups), spec)
     runner = TrialRunner(cache, primary_metric(spec), classes, spec)
     with limited_threads(spec.training.threads), _quiet_optuna():
@@ -71,18 +153,18 @@ def find_best_hyperparameters(
     return _best(candidates, trials, stopped_by)
 
 
-def settled_hyperparameters(spec: PipelineSpec) -> BestHyperparameters | None:
-    """Return the first candidate's base values where there is nothing to search; None where rows must tell.
+def unsearched_hyperparameters(spec: PipelineSpec) -> BestHyperparameters | None:
+    """Return the first candidate's base values if there is nothing to search; None if rows are needed.
 
     Raises:
         LearningError: a hyperparameter or search range is not acceptable.
         UnknownModelError: a candidate cannot be used.
         UnknownMetricError: the primary metric is not known.
     """
-    return _settled(_candidates(spec))
+    return _without_search(_candidates(spec))
 
 
-def _settled(candidates: Candidates) -> BestHyperparameters | None:
+def _without_search(candidates: Candidates) -> BestHyperparameters | None:
     if not candidates.spec.tuning.enabled:
         return _unsearched(candidates, "disabled")
     if candidates.is_empty and len(candidates.families) == 1:
@@ -94,7 +176,7 @@ def _candidates(spec: PipelineSpec) -> Candidates:
     families = {each.name: each for each in candidate_families(spec)}
     base = {name: base_hyperparameters(spec, each) for name, each in families.items()}
     for name, each in families.items():
-        # a base value that the model refuses is the user's mistake, not a failed trial
+        # a refused base value is the user's mistake, not a failed trial
         each.build(base[name], spec.training.seed, spec.training.threads)
     return Candidates(spec, families, base, search_space(spec, tuple(families.values())))
 
@@ -165,7 +247,7 @@ def _best(
             f"all {len(trials)} trials of the search failed",
             where=f"pipeline {candidates.spec.name}, tuning",
             found="; ".join(dict.fromkeys(f"{trial.family}: {trial.reason}" for trial in trials)),
-            remedy="mend what the reasons name, or take the candidate out of model.candidates",
+            remedy="correct what the reasons name, or remove the candidate from model.candidates",
         )
     sign = 1 if primary_metric(candidates.spec).greater_is_better else -1
     best = max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))

@@ -1,7 +1,4 @@
-"""What the search may vary: for each candidate, a range for each of some hyperparameters.
-
-Which point of the joint space of families and hyperparameters a trial tries.
-"""
+"""The joint search space of families and hyperparameters, and the point that each trial tries."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +11,7 @@ from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
+    from optuna.study import Study
     from optuna.trial import Trial
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
@@ -22,8 +20,8 @@ SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     """Return the ranges of each candidate, by family name and parameter name.
 
-    `C` goes to each candidate that takes it, `logistic_regression.C` to that one, and wins. What is meant for a
-    family that is no candidate is left out, so that a run may choose among the families of a file.
+    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`.
+    Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
 
     Raises:
         UnknownHyperparameterError: no candidate takes a name.
@@ -48,7 +46,7 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
 
 
 def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
-    """Let a trial choose a value of one parameter, under a name of its own in the study."""
+    """Draw a value of one parameter from a trial, under the given name in the study."""
     low, high = parameter.low or 0.0, parameter.high or 0.0
     if parameter.type == "categorical":
         return trial.suggest_categorical(name, parameter.choices or ())
@@ -58,7 +56,7 @@ def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
 
 
 def holds(parameter: SearchParameter, value: Any) -> bool:
-    """Return whether a value lies in the range, so that a trial can be asked to start from it."""
+    """Return whether a value is in the range, so that a trial can start from it."""
     if parameter.type == "categorical":
         return value in (parameter.choices or ())
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -69,19 +67,14 @@ def holds(parameter: SearchParameter, value: Any) -> bool:
     return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
-if TYPE_CHECKING:
-    from optuna.study import Study
-    from optuna.trial import Trial
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What the search chooses among; the same for all trials.
+    """What the search chooses from; the same for all trials.
 
     Attributes:
         spec: the pipeline.
         families: the candidates by name, in the pipeline's order.
-        base: the hyperparameters that each starts from.
+        base: the base hyperparameters of each.
         space: the ranges of each.
     """
 
@@ -100,9 +93,9 @@ def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple[
     """Ask a study for a trial.
 
     Args:
-        candidates: what there is to choose among.
+        candidates: what to choose from.
         study: proposes the values.
-        start: name of a family whose base values are to be tried as they are; None leaves the choice to the study.
+        start: name of a family whose base values are tried unchanged; None lets the study choose.
 
     Returns:
         The trial, the family's name, and its hyperparameters, base values and proposed ones together.
@@ -113,7 +106,7 @@ def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple[
     name = str(trial.suggest_categorical("family", list(candidates.families)))
     ranges = candidates.space[name]
     if start is not None:
-        # a base value outside its range is measured as it is, and kept from the sampler
+        # a base value outside its range is measured unchanged, and not reported to the sampler
         known = _base_values(candidates, start)
         ranges = {key: ranges[key] for key in ranges if key in known and holds(ranges[key], known[key])}
     drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}

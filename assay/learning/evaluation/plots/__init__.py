@@ -1,4 +1,4 @@
-"""Pictures of a model's judgement, as PNG bytes of 640x480 pixels.
+"""Plots of an evaluation, as PNG bytes of 640x480 pixels.
 
 Does not belong here: numbers that decide anything; where pictures are shown.
 """

@@ -1,4 +1,4 @@
-"""One figure, its colours, and its way into PNG bytes, without matplotlib's global state."""
+"""Figures as PNG bytes, without matplotlib's global state."""
 
 import io
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Okabe and Ito's colours can be told apart with every common colour blindness
+# Okabe and Ito's colours are distinguishable with every common colour blindness
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")

@@ -1,9 +1,4 @@
-"""ROC and precision-recall curves.
-
-Forecasts probabilities: whether they hold, and how they are spread.
-
-The confusion matrix.
-"""
+"""Plots of classifiers: calibration, distribution of probabilities, confusion matrix, ROC and precision-recall."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +11,7 @@ _HISTOGRAM_BINS = 40
 
 
 class Forecasts(NamedTuple):
-    """Probabilities that a model stated, and whether what it said came true.
+    """Predicted probabilities of an event, and whether it occurred.
 
     Attributes:
         probability: shape (n,).
@@ -181,8 +176,8 @@ def precision_recall_plot(curves: list[Curve], subtitle: str) -> bytes:
             axes.step(recall, precision, where="post", color=colour, linewidth=2, label=label)
             share = float(np.mean(curve.positive))
             axes.axhline(share, color=colour if len(curves) > 1 else GREY, linestyle="--", linewidth=1)
-        told = f"flagging at random, {share:.3f}" if len(curves) == 1 else "dashed: flagging at random"
-        axes.plot([], [], color=GREY, linestyle="--", linewidth=1, label=told)
+        label = f"flagging at random, {share:.3f}" if len(curves) == 1 else "dashed: flagging at random"
+        axes.plot([], [], color=GREY, linestyle="--", linewidth=1, label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
         grid(axes)
 

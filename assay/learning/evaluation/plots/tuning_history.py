@@ -1,4 +1,4 @@
-"""The course of a search for hyperparameters."""
+"""The history of a search for hyperparameters."""
 
 from typing import Any
 

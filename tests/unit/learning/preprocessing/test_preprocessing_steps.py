@@ -97,7 +97,7 @@ def test_a_transformer_of_the_users_own_gets_its_parameters_and_the_seed():
     [
         ([step("standard_scalr", "n")], SpecError, "did you mean 'standard_scaler'"),
         ([step("standard_scaler", "nn")], MissingColumnError, "no feature 'nn'; did you mean 'n'"),
-        ([step("drop", "n"), step("passthrough", "n")], SpecError, "taken by two steps"),
+        ([step("drop", "n"), step("passthrough", "n")], SpecError, "used by two steps"),
         ([step("standard_scaler", "n", with_meen=True)], SpecError, "did you mean 'with_mean'"),
         ([step("one_hot_encoder", "c", max_categories=-1)], SpecError, "refuses its parameters"),
         ([step("passthrough", "n", x=1)], SpecError, "takes no parameters"),

@@ -7,8 +7,8 @@ import pytest
 
 from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning import trial
-from assay.learning.tuning.search import find_best_hyperparameters, settled_hyperparameters
+from assay.learning.tuning import search as search_module
+from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 
 C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
 LEVELS = {"type": "categorical", "choices": [0.13, 0.3, 0.5]}
@@ -85,7 +85,7 @@ def test_one_candidate_with_nothing_to_vary_is_not_searched(search):
     ("tuning", "stopped_by"), [({"enabled": False}, "disabled"), ({"search_space": {}}, "empty_space"), ({}, None)]
 )
 def test_what_needs_no_search_is_known_without_rows(make_spec, tuning, stopped_by):
-    settled = settled_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
+    settled = unsearched_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
     assert (settled and settled.stopped_by) == stopped_by
 
 
@@ -143,7 +143,7 @@ def test_a_searched_value_that_the_model_refuses_fails_the_trial_only(search):
     ],
 )
 def test_what_the_user_got_wrong_is_reported_before_any_trial(search, parts, error, monkeypatch):
-    monkeypatch.setattr(trial.TrialRunner, "measure", None)
+    monkeypatch.setattr(search_module.TrialRunner, "measure", None)
     with pytest.raises(error):
         search(**parts)
 
