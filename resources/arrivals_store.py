@@ -1,7 +1,6 @@
-"""What the new-data sensors keep in the artifact store: pages of the ledger, dead letters, orders to start them over.
+"""Storage of the new-data sensors in the artifact store: pages of the ledger, dead letters, orders to redrive them.
 
-All lies below `<pipeline>/@arrivals/`. Nothing is ever overwritten. Does not belong here: what is kept, and when it
-may be removed (`assay.arrivals`).
+Everything is below `<pipeline>/@arrivals/`, and nothing is overwritten.
 """
 
 import hashlib
@@ -22,16 +21,12 @@ _LETTER = ".letter"
 
 
 class ArrivalsStore(dg.ConfigurableResource[None]):
-    """Opens what is kept for one pipeline's sensor."""
+    """Opens the storage of a pipeline's sensor."""
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
 
     def of(self, pipeline: str) -> "ArrivalsFolder":
-        """Return what is kept for a pipeline.
-
-        Args:
-            pipeline: its name.
-        """
+        """Return a pipeline's ledger and dead letters."""
         return ArrivalsFolder(self.object_store.open(), f"{encoded(pipeline)}/@arrivals")
 
 
@@ -45,35 +40,35 @@ class ArrivalsFolder:
         """Return a text of the ledger.
 
         Raises:
-            StorageError: it is not there any more, or the store does not answer.
+            StorageError: it was removed, or the store does not answer.
         """
         try:
             return self._store.get_bytes(self._key(name)).decode()
         except ArtifactNotFoundError as error:
             raise StorageError(
-                "the ledger of arrivals that the sensor's cursor names is gone",
+                "the ledger that the sensor's cursor refers to is missing",
                 where=self._store.uri(self._key(name)),
-                remedy="reset the sensor's cursor: everything is looked at again, and what has run is not run again",
+                remedy="reset the sensor's cursor: the source is scanned again, and completed runs are not repeated",
             ) from error
 
     def write(self, text: str) -> str:
-        """Store a text of the ledger under a name that no other has."""
+        """Store a text of the ledger under a new, unique name."""
         name = self._new_name()
         if not self._store.put_if_absent(self._key(name), text.encode()):
-            raise StorageError("a name of the ledger is taken", where=self._store.uri(self._key(name)))
+            raise StorageError("the name of the ledger's text exists already", where=self._store.uri(self._key(name)))
         return name
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove texts of the ledger; those that are gone are no error."""
+        """Remove texts of the ledger; missing ones are no error."""
         for name in names:
             self._store.delete(self._key(name))
 
     def sweep(self, kept: set[str], *, older_than_seconds: float) -> int:
-        """Remove what looks that were broken off have left, and return how many texts that were.
+        """Remove the texts that interrupted scans left, and return their number.
 
         Args:
             kept: names of the texts of the stored state.
-            older_than_seconds: younger texts stay: the state that names them may be on its way.
+            older_than_seconds: younger texts stay, because the state that refers to them may not be stored yet.
         """
         limit = time.time() - older_than_seconds
         old = [item.key for item in self._store.list_objects(self._key("")) if item.modified < limit]
@@ -83,7 +78,7 @@ class ArrivalsFolder:
         return len(left)
 
     def keep_dead_letter(self, letter: DeadLetter) -> None:
-        """Keep a dead letter; the same one again changes nothing."""
+        """Store a dead letter; idempotent."""
         self._store.put_if_absent(f"{self._dead}{name_of(letter)}{_LETTER}", letter.model_dump_json(indent=1).encode())
 
     def dead_letters(self) -> DeadLetterNames:
@@ -97,16 +92,16 @@ class ArrivalsFolder:
         """Return a dead letter.
 
         Raises:
-            ArtifactNotFoundError: there is none of that name.
+            ArtifactNotFoundError: there is no such dead letter.
         """
         return DeadLetter.model_validate_json(self._store.get_bytes(f"{self._dead}{name}{_LETTER}"))
 
     def order_redrive(self, name: str) -> None:
-        """Order a dead letter to be started over; the sensor does so at its next look."""
+        """Order the redrive of a dead letter at the sensor's next evaluation."""
         self._store.put_if_absent(f"{self._dead}{name}{_ORDER}", b"")
 
     def remove_dead_letters(self, names: Iterable[str]) -> None:
-        """Remove dead letters that were started over, and the orders to do so."""
+        """Remove redriven dead letters and their orders."""
         for name in names:
             self._store.delete(f"{self._dead}{name}{_LETTER}")
             self._store.delete(f"{self._dead}{name}{_ORDER}")
@@ -120,6 +115,6 @@ class ArrivalsFolder:
 
 
 def name_of(letter: DeadLetter) -> str:
-    """Return a dead letter's name: one for each arrival, and each time that it was started over."""
+    """Return a dead letter's name: one for each arrival and redrive."""
     key = parse_run_key(letter.run_key)
     return f"{hashlib.sha256(key.arrival.encode()).hexdigest()[:32]}-{key.redrive}"

@@ -1,4 +1,4 @@
-"""Events of ended runs, told to people.
+"""Notifications of ended runs: the sensor, and the events that it reads.
 
-Does not belong here: the words (`assay.notifications`), the ways to people (`resources.notifications`).
+Does not belong here: wording (`assay.notifications`), delivery (`resources.notifications`).
 """

@@ -1,8 +1,6 @@
-"""What there is to tell of a run that has ended, read from Dagster's event log.
+"""The notifications of an ended run, from Dagster's event log, with links to the user interface.
 
-Where the gate refused data, that is what is told, and not a second time as a failed run.
-
-Addresses of pages of Dagster's user interface.
+A refusal of the gate is reported as such; the failures that it causes are not reported again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +33,7 @@ def run_page(ui_url: str, run_id: str) -> str:
 
 
 def asset_page(ui_url: str, key: dg.AssetKey, partition: str | None = None) -> str:
-    """Return the address of an asset's page, and there of one partition."""
+    """Return the address of an asset's page, or of one of its partitions."""
     page = f"{ui_url}/assets/{'/'.join(quote(part, safe='') for part in key.path)}"
     return f"{page}?{urlencode({'view': 'partitions', 'partition': partition})}" if partition else page
 
@@ -46,9 +44,9 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 
 
 GATED = "validated_dataset"
-# the checks that fail where an alarm begins: an alarm that goes on is no new event
+# these checks fail when an alarm starts: a continuing alarm is no new event
 ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()}
-_CHAMPION_WORDS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, "rolled_back": rolled_back}
+_CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, "rolled_back": rolled_back}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
 
@@ -61,7 +59,7 @@ class RunLog:
         run: the run.
         ui_url: address of the user interface.
         events: of the kinds that notifications are made of, in order.
-        again: whether Dagster starts a failed run again.
+        again: whether Dagster retries the run.
     """
 
     run: EndedRun
@@ -74,12 +72,12 @@ class RunLog:
         return [event for event in self.events if event.event_type == kind]
 
     def failed_checks(self) -> list[dg.AssetCheckEvaluation]:
-        """Return the evaluations that did not pass."""
+        """Return the failed evaluations."""
         checks = [event.asset_check_evaluation_data for event in self.of(_Event.ASSET_CHECK_EVALUATION)]
         return [check for check in checks if not check.passed]
 
     def champion_events(self) -> Iterator[tuple[dg.AssetMaterialization | dg.AssetObservation, str | None]]:
-        """Yield what was recorded of champions, with the partition."""
+        """Yield the events of champions, with their partitions."""
         for event in self.events:
             asset: dg.AssetMaterialization | dg.AssetObservation | None = None
             if event.event_type == _Event.ASSET_MATERIALIZATION:
@@ -90,25 +88,25 @@ class RunLog:
                 yield asset, event.partition
 
     def run_of(self, key: dg.AssetKey, partition: str | None = None) -> EndedRun:
-        """Return the run as the one that made an asset, of one partition where that is known."""
+        """Return the run with the pipeline of an asset, and the partition if it is known."""
         return replace(self.run, pipeline=key.path[0], partition=partition or self.run.partition)
 
     def page(self, key: dg.AssetKey, partition: str | None) -> str:
-        """Return the address of an asset's page, of one partition where there is one."""
+        """Return the address of an asset's page, or of its partition."""
         return asset_page(self.ui_url, key, partition)
 
 
 def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool, ui_url: str) -> list[Notification]:
-    """Return what to tell of one run.
+    """Return the notifications of one run.
 
     Args:
         instance: whose event log.
-        run_id: of a run that has ended.
+        run_id: of an ended run.
         failed: whether it failed.
         ui_url: address of the user interface.
     """
     run = instance.get_run_by_id(run_id)
-    if run is None:  # deleted since
+    if run is None:  # it was deleted
         return []
     records = instance.get_records_for_run(run_id, of_type=_READ).records
     tags = run_tags_of(run)
@@ -129,10 +127,10 @@ def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool,
 def _champions(log: RunLog) -> Iterator[Notification]:
     for asset, partition in log.champion_events():
         change = champion_change(asset)
-        words = _CHAMPION_WORDS.get(change.outcome) if change else None
-        if change and words:
+        text = _CHAMPION_TEXTS.get(change.outcome) if change else None
+        if change and text:
             run, page = log.run_of(asset.asset_key, partition), log.page(asset.asset_key, partition)
-            yield words(run, change.version or "none", change.previous_version or "none", change.reason, page)
+            yield text(run, change.version or "none", change.previous_version or "none", change.reason, page)
 
 
 def _alarms(log: RunLog) -> Iterator[Notification]:
@@ -155,13 +153,13 @@ def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notificatio
     own = [step for step in steps if step.step_key not in gates and not _is_refusal(_error(step))]
     if refused and not own:
         return []
-    told = own or steps
-    if not told:
+    failed = own or steps
+    if not failed:
         return [run_failed(log.run, "", None, again=log.again)]
-    step = told[0].step_key or ""
-    # the key of an asset's step is the asset's, with two underscores between its parts
+    step = failed[0].step_key or ""
+    # a step's key joins the parts of its asset's key by two underscores
     pipeline = step.rpartition("__")[0] or log.run.pipeline
-    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(told[0]), again=log.again)]
+    return [run_failed(replace(log.run, pipeline=pipeline), step, _error(failed[0]), again=log.again)]
 
 
 def _is_refusal(error: SerialisedError | None) -> bool:
@@ -169,7 +167,7 @@ def _is_refusal(error: SerialisedError | None) -> bool:
 
 
 def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
-    """Return the gate's checks that blocked, by asset."""
+    """Return the gate's blocking checks that failed, by asset."""
     found: dict[dg.AssetKey, list[dg.AssetCheckEvaluation]] = {}
     for check in log.failed_checks():
         if check.asset_key.path[-1] == GATED and check.severity == dg.AssetCheckSeverity.ERROR:
@@ -178,7 +176,7 @@ def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
 
 
 def _rules(checks: Sequence[dg.AssetCheckEvaluation]) -> list[FailedRule]:
-    """Return each rule once, with its rows of all partitions of the run."""
+    """Return each rule once, with its failing rows over all partitions of the run."""
     rows: dict[str, int] = {}
     for check in checks:
         failing = check.metadata.get("failing rows")

@@ -1,7 +1,7 @@
-"""The sensor that tells people of runs that have ended.
+"""The sensor that sends notifications of ended runs.
 
-Its cursor holds which runs were looked at and which deliveries wait, and is stored as one: an event is told once, over
-restarts too. Dagster's own sensor of failed runs keeps no state in which a delivery could wait.
+Its cursor holds the runs read so far and the pending deliveries, stored in one step: each event is sent once, also
+across restarts. Dagster's own run-failure sensor has no state for pending deliveries.
 """
 
 import json
@@ -21,7 +21,7 @@ from resources.notifications.notifier import Notifier
 _End: TypeAlias = Literal[
     dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS, dg.DagsterEventType.RUN_CANCELED
 ]
-_RUNS_PER_TICK = 50
+_RUNS_PER_EVALUATION = 50
 _INTERVAL_SECONDS = 30
 _ENDS: Mapping[str, _End] = {
     "failure": dg.DagsterEventType.RUN_FAILURE,
@@ -32,7 +32,7 @@ _ENDS: Mapping[str, _End] = {
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the cursor holds: the last event seen of each way to end, and what waits."""
+    """Content of the cursor: the last event read for each final status, and the pending deliveries."""
 
     seen: Mapping[str, int]
     outbox: Outbox
@@ -42,10 +42,10 @@ class _State:
 
 
 def notification_sensor(notifier: Notifier) -> dg.SensorDefinition:
-    """Return `notification_sensor`; it runs from the start where there is a channel beside the log.
+    """Return `notification_sensor`; it is on by default if there is a channel besides the log.
 
     Args:
-        notifier: the deployment's channels. Not a resource: Dagster would show what it is made of.
+        notifier: the deployment's channels. Not a resource, whose fields Dagster would show.
     """
     to_others = len(notifier.names) > 1
 
@@ -53,11 +53,11 @@ def notification_sensor(notifier: Notifier) -> dg.SensorDefinition:
         name="notification_sensor",
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if to_others else dg.DefaultSensorStatus.STOPPED,
-        description=f"Tells of failures, promotions and alarms by {', '.join(notifier.names)}.",
+        description=f"Sends notifications of failures, promotions and alarms by {', '.join(notifier.names)}.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         state = _state_of(context.cursor, context.instance, context.log)
-        seen, notifications = _news(state, context.instance, notifier, context.log)
+        seen, notifications = _new_notifications(state, context.instance, notifier, context.log)
         outbox = state.outbox.with_notifications(notifications, notifier.names)
         left = notifier.outbox_after(outbox, time.time(), context.log)
         summary = f"{len(notifications)} new, {len(left.waiting)} deliveries wait"
@@ -67,37 +67,37 @@ def notification_sensor(notifier: Notifier) -> dg.SensorDefinition:
 
 
 def _state_of(cursor: str | None, instance: dg.DagsterInstance, log: logging.Logger) -> _State:
-    """Read the cursor; the first look begins with the runs that end after it."""
+    """Read the cursor; the first evaluation starts with the runs that end after it."""
     if not cursor:
-        return _beginning(instance)
+        return _new_state(instance)
     try:
         stored = json.loads(cursor)
         return _State({name: int(stored["seen"][name]) for name in _ENDS}, outbox_from(stored["outbox"]))
     except (ValueError, KeyError, TypeError) as error:
-        log.error("the cursor is none of this version (%s); what waited is not told", type(error).__name__)  # noqa: TRY400 - its text may hold notifications
-        return _beginning(instance)
+        log.error("the cursor cannot be read (%s): it starts over without pending deliveries", type(error).__name__)  # noqa: TRY400 - its text may hold notifications
+        return _new_state(instance)
 
 
-def _beginning(instance: dg.DagsterInstance) -> _State:
+def _new_state(instance: dg.DagsterInstance) -> _State:
     newest = {name: instance.fetch_run_status_changes(end, limit=1).records for name, end in _ENDS.items()}
     return _State({name: records[0].storage_id if records else 0 for name, records in newest.items()}, Outbox())
 
 
-def _news(
+def _new_notifications(
     state: _State, instance: dg.DagsterInstance, notifier: Notifier, log: logging.Logger
 ) -> tuple[dict[str, int], list[Notification]]:
-    """Return how far the event log was read, and what to tell of the runs that ended since."""
+    """Return how far the event log was read, and the notifications of the runs that ended since."""
     seen, notifications = dict(state.seen), []
     for name, end in _ENDS.items():
         since = dg.RunStatusChangeRecordsFilter(end, after_storage_id=seen[name])
-        for record in instance.fetch_run_status_changes(since, limit=_RUNS_PER_TICK, ascending=True).records:
+        for record in instance.fetch_run_status_changes(since, limit=_RUNS_PER_EVALUATION, ascending=True).records:
             seen[name] = record.storage_id
             failed = end is dg.DagsterEventType.RUN_FAILURE
             try:
                 found = notifications_of(instance, record.run_id, failed=failed, ui_url=notifier.ui_url)
             except Exception:
-                # one run that cannot be read must not silence all that follow
-                log.exception("run %s cannot be told of", record.run_id)
+                # one unreadable run must not stop the others
+                log.exception("the events of run %s cannot be read", record.run_id)
                 continue
             notifications += [notification for notification in found if notification.kind in notifier.kinds]
     return seen, notifications

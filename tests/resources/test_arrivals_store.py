@@ -31,7 +31,7 @@ def test_a_text_is_read_as_it_was_written_until_it_is_removed(kept):
     assert kept.write('{"in/ä.csv": "1"}') != name
     kept.remove([name])
     kept.remove([name])
-    with pytest.raises(StorageError, match="is gone") as caught:
+    with pytest.raises(StorageError, match="is missing") as caught:
         kept.read(name)
     assert "reset the sensor's cursor" in caught.value.remedy
 
@@ -39,7 +39,7 @@ def test_a_text_is_read_as_it_was_written_until_it_is_removed(kept):
 def test_a_name_is_never_written_twice(store):
     kept = ArrivalsFolder(store, "bank/@arrivals", lambda: "same")
     kept.write("1")
-    with pytest.raises(StorageError, match="is taken"):
+    with pytest.raises(StorageError, match="exists already"):
         kept.write("2")
     assert kept.read("same") == "1"
 
