@@ -99,7 +99,8 @@ def test_a_refused_month_fails_the_run_and_costs_only_what_would_learn_from_it(m
     assert not result.success
     message = failure(result)
     assert "[partitions_failed] 3 of 6 partitions failed" in message
-    assert "2021-01: blocking checks failed: values_in_range" in message
+    assert "2021-01: [gate_rejected] the data-quality gate rejected this data" in message
+    assert "failed rules: values_in_range" in message
     assert "2021-03: [gate_rejected]" in message
 
     newest = monthly.artifacts.log.newest
