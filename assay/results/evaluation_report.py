@@ -1,4 +1,4 @@
-"""The judgement of a model as a value."""
+"""The evaluation of a model as a value."""
 
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
@@ -14,7 +14,7 @@ class SliceReport(Spec):
 
 
 class EvaluationReport(Spec):
-    """How a model did on the holdout."""
+    """A model's metrics on the holdout."""
 
     pipeline: str
     task: Task
@@ -24,7 +24,7 @@ class EvaluationReport(Spec):
     greater_is_better: bool
     holdout_rows: int
     holdout_digest: str
-    """Identity of the holdout rows: two reports compare only if it is the same."""
+    """Identity of the holdout rows; only reports with the same identity are comparable."""
     metrics: dict[str, float]
     """Every metric that could be computed."""
     missing_metrics: dict[str, str] = {}
@@ -33,6 +33,6 @@ class EvaluationReport(Spec):
     """The same metrics of a model that ignores the features."""
     slices: tuple[SliceReport, ...] = ()
     minimum: dict[str, float] = {}
-    """The metrics' bounds that promotion asks for."""
+    """The bounds of metrics that promotion requires."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""

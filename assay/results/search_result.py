@@ -1,4 +1,4 @@
-"""What a search found."""
+"""The result of a search."""
 
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ class BestHyperparameters(Spec):
 
     family: str
     parameters: dict[str, JsonValue]
-    """Base values and found values together."""
+    """Base values and found values."""
     metric: str
     """Name of the optimised metric."""
     direction: Literal["maximize", "minimize"]
@@ -38,5 +38,5 @@ class BestHyperparameters(Spec):
     seed: int
 
     def identity(self) -> dict[str, Any]:
-        """Leave out how long trials took."""
+        """Leave out the duration of trials."""
         return self.model_dump(mode="json", exclude={"trials": {"__all__": {"seconds"}}})

@@ -1,4 +1,4 @@
-"""A fitted model together with all that is needed to use, explain and rebuild it."""
+"""A fitted model with all that is needed to use, explain and rebuild it."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -36,14 +36,14 @@ class ModelManifest(Spec):
     holdout_rows: int
     library_versions: dict[str, str]
     own_classes: tuple[str, ...] = ()
-    """Estimators and transformers of the user's own in the model, by the import paths of the pipeline file."""
+    """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
-    """A fitted scikit-learn pipeline and its manifest; the estimator is not fitted again.
+    """A fitted scikit-learn pipeline and its manifest; the estimator is not refitted.
 
     Attributes:
         estimator: fitted `sklearn.pipeline.Pipeline` of preprocessing and model; takes the feature frame.

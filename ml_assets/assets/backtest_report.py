@@ -1,9 +1,4 @@
-"""`backtest_report`: what the promotion policy would have made of the past.
-
-What a pipeline has published for each partition in the past, one window in memory at a time.
-
-The backtest as metadata and a check result.
-"""
+"""`backtest_report`: what the promotion policy would have decided in the past."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,7 +22,7 @@ from resources.artifacts.store import ArtifactStore
 
 
 def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactStore) -> Iterator[PastModel]:
-    """Yield every model that was judged, oldest first, with the rows of its window.
+    """Yield every evaluated model, oldest first, with the rows of its window; one window is in memory.
 
     Args:
         context: of the step.
@@ -36,7 +31,7 @@ def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts
 
     Raises:
         GateError: a partition of a window is not covered by a passing receipt.
-        ArtifactNotFoundError: a window's rows or a model's judgement are missing.
+        ArtifactNotFoundError: a window's rows or a model's evaluation are missing.
     """
     partitions = partitions_of(spec)
     if partitions is None:
@@ -93,13 +88,13 @@ def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
 
 
 def check_of_future(report: BacktestReport) -> dg.AssetCheckResult:
-    """Return whether every model learned from rows before its as-of time alone."""
+    """Return whether every model was trained only on rows before its as-of time."""
     ahead = report.looking_ahead
     return dg.AssetCheckResult(
         check_name="no_row_after_as_of",
         passed=not ahead,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"later rows were learned from as of {', '.join(ahead)}" if ahead else "no model saw the future",
+        description=f"trained on later rows as of {', '.join(ahead)}" if ahead else "no model saw later rows",
         metadata={
             "newest training row by as-of time": records_table(
                 [
@@ -128,7 +123,7 @@ def build_backtest_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefiniti
                 "no_row_after_as_of",
                 asset=asset_key(spec, stage.name),
                 blocking=True,
-                description="No model learned from a row of its as-of time or later.",
+                description="No model was trained on a row of its as-of time or later.",
             )
         ],
     )

@@ -1,7 +1,4 @@
-"""`batch_predictions`: the champion's predictions, made anew for a new champion and for new rows.
-
-Does not belong here: predicting, reading rows.
-"""
+"""`batch_predictions`: the champion's predictions, recomputed for a new champion and for new rows."""
 
 from collections.abc import Iterator
 
@@ -24,7 +21,7 @@ from resources.mlflow.registry import MlflowModelRegistry
 
 
 def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
-    """Return the asset `<pipeline>/batch_predictions`; it has no partitions: what counts are the newest rows."""
+    """Return the asset `<pipeline>/batch_predictions`; without partitions, since it covers the newest rows."""
 
     @pipeline_asset(
         spec,

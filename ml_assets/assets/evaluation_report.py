@@ -1,7 +1,4 @@
-"""`evaluation_report`: the model judged on the holdout.
-
-The evaluation report as metadata and check results.
-"""
+"""`evaluation_report`: the model evaluated on the holdout."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +21,7 @@ from resources.mlflow.tracker import MlflowTracker
 
 
 def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
-    """Return metrics beside the baseline, slices and plots."""
+    """Return metrics with their baseline, slices and plots."""
     metrics = [
         {"metric": name, "holdout": value, "baseline": report.baseline.get(name)}
         for name, value in report.metrics.items()
@@ -74,8 +71,7 @@ def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
 def _minimum_in_words(report: EvaluationReport, failed: dict[str, float | None]) -> str:
     if not failed:
         return "all bounds are reached" if report.minimum else "no bound is set"
-    told = [f"{name} is {_number(value)}, asked for {report.minimum[name]:g}" for name, value in failed.items()]
-    return "; ".join(told)
+    return "; ".join(f"{name} is {_number(value)}, required {report.minimum[name]:g}" for name, value in failed.items())
 
 
 def _number(value: float | None) -> str:
@@ -94,7 +90,7 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
     @pipeline_asset(
         spec,
         stage,
-        description="Metrics on rows the model has never seen, beside a baseline that ignores the features.",
+        description="Metrics on the holdout, compared with a baseline that ignores the features.",
         ins={
             "validated_dataset": window_input(spec),
             "trained_model": own_input(spec, "trained_model"),

@@ -1,4 +1,4 @@
-"""The champion as scoring and monitoring meet it: the model, its version, and the rows that it learned from."""
+"""The current champion, its training rows, and the newest rows and reports that scoring and monitoring use."""
 
 from typing import TypeVar
 
@@ -28,8 +28,8 @@ def current_champion(
     """Load the champion.
 
     Returns:
-        The champion; None where there is none yet and a condition started the run, not a person: rows that come before
-        the first promotion are no failure to tell anybody of.
+        The champion; None where there is none yet and an automation condition started the run, since rows before the
+        first promotion are no failure.
 
     Raises:
         TrackingError: there is none yet.
@@ -39,7 +39,7 @@ def current_champion(
     if found is not None:
         return found
     if run_tags_of(context.run).by_condition:
-        context.log.info("%s: %s, so nothing is made", spec.registered_name, NO_CHAMPION)
+        context.log.info("%s: %s, so nothing is computed", spec.registered_name, NO_CHAMPION)
         return None
     raise TrackingError(
         NO_CHAMPION,
@@ -50,10 +50,10 @@ def current_champion(
 
 
 def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:
-    """Return the feature frame of the rows that the champion learned from, in the versions that it learned from.
+    """Return the feature frame of the champion's training rows, in the versions that it was trained on.
 
     Raises:
-        ArtifactNotFoundError: a version is no longer there.
+        ArtifactNotFoundError: a version is not in the store any more.
     """
     asset, manifest = tuple(asset_key(spec, "validated_dataset").path), champion.model.manifest
     frames = []
@@ -61,7 +61,7 @@ def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec:
         commit = artifacts.of_data(asset, partition or None, digest)
         if commit is None:
             raise ArtifactNotFoundError(
-                "the rows that the champion learned from are not in the store",
+                "the champion's training rows are not in the store",
                 where="/".join(asset) + (f", partition {partition}" if partition else ""),
                 found=f"no version with data digest {digest[:16]}",
                 remedy="train and promote a model from rows of this store",
@@ -78,7 +78,7 @@ def newest_validated(
 
     Raises:
         ArtifactNotFoundError: no partition has passed yet.
-        GateError: the newest version of that partition was refused, or its receipt does not fit.
+        GateError: the newest version of that partition was refused, or its receipt does not match.
     """
     key, partitions = asset_key(spec, "validated_dataset"), partitions_of(spec)
     made = context.instance.get_materialized_partitions(key) if partitions is not None else set()
@@ -114,5 +114,5 @@ def earlier_reports(
 
 
 def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str] | None) -> list[str]:
-    """Return all partition keys: in time, or in the order in which objects were first seen."""
+    """Return all partition keys, by time or in the order in which objects were first seen."""
     return list(partitions.get_partition_keys(dynamic_partitions_store=context.instance)) if partitions else []

@@ -1,4 +1,4 @@
-"""What of a run goes to the experiment tracker."""
+"""What a pipeline logs to the experiment tracker."""
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
 
 
 def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunIdentity:
-    """Return what makes this training one MLflow run, however often it is retried."""
+    """Return the identity of this training, so that retries log to one MLflow run."""
     return RunIdentity(
         pipeline=spec.name,
         dagster_run_id=context.run.run_id,
@@ -24,7 +24,7 @@ def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunId
 
 
 def run_tags(spec: PipelineSpec, split: Split) -> dict[str, str]:
-    """Return the tags by which a run is found again."""
+    """Return the tags by which a run can be found."""
     return {
         "pipeline": spec.name,
         "spec_digest": digest_of(spec),
@@ -60,7 +60,7 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
 def log_evaluation(
     tracker: MlflowTracker, model: TrainedModel, report: EvaluationReport, plots: dict[str, bytes]
 ) -> None:
-    """Add the judgement to the run of the training it judges."""
+    """Add the evaluation to the MLflow run of the training."""
     with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
         tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()})
         tracked.log_metrics({f"baseline_{name}": value for name, value in report.baseline.items()})
