@@ -12,3 +12,5 @@ import dagster as dg
 warnings.filterwarnings("ignore", message="Parameter `data_version`", category=dg.BetaWarning)
 # backfills and the backtest need one run for a range; tests cover it, and Dagster's version is pinned
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
+# partitions of checks are a preview; tests cover them, and Dagster's minor version is pinned
+warnings.filterwarnings("ignore", message="Specifying a partitions_def on an", category=dg.PreviewWarning)

@@ -1,12 +1,13 @@
 """Partitions of a pipeline's assets and checks, and the window of partitions that a model learns from."""
 
 import datetime as dt
-import warnings
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from assay.specs.dataset import PartitionsSpec
 
 
 def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
@@ -16,6 +17,11 @@ def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
         return None
     if partitions.by == "object":
         return dg.DynamicPartitionsDefinition(name=f"{spec.name}_objects")
+    return _time_partitions(partitions)
+
+
+@lru_cache(maxsize=256)  # the assets and checks of a pipeline ask more than thirty times
+def _time_partitions(partitions: PartitionsSpec) -> dg.TimeWindowPartitionsDefinition:
     return dg.TimeWindowPartitionsDefinition(
         start=_moment(str(partitions.start), partitions.key_format),
         end=_moment(partitions.end, partitions.key_format) if partitions.end else None,
@@ -33,10 +39,7 @@ def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **opt
         asset: the asset that is checked.
         options: further options of `dagster.AssetCheckSpec`.
     """
-    with warnings.catch_warnings():
-        # partitions of checks are a preview; tests cover them, and Dagster's minor version is pinned
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
+    return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
 
 
 def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
