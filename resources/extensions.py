@@ -1,7 +1,4 @@
-"""The users' own modules: models, metrics, transformers and rules that pipelines name by import path.
-
-Does not belong here: importing them; the domain does, where it needs them.
-"""
+"""The users' own modules: models, metrics, transformers and rules that pipelines name by import path."""
 
 import sys
 from collections.abc import Sequence
@@ -13,7 +10,7 @@ from types import ModuleType
 class ExtensionFinder:
     """Finds top-level modules in one folder, after every other finder has passed.
 
-    Dagster puts `sys.path` back when it has loaded a code location, so a folder added there is gone when steps run.
+    Dagster restores `sys.path` after loading a code location, so a folder added there is missing when steps run.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,7 +27,7 @@ class ExtensionFinder:
 
 
 def make_importable(folder: Path) -> None:
-    """Let this process import the modules of a folder; nothing installed is shadowed by them."""
+    """Let this process import the modules of a folder; installed modules come first."""
     known = {finder.folder for finder in sys.meta_path if isinstance(finder, ExtensionFinder)}
     if folder not in known:
         sys.meta_path.append(ExtensionFinder(folder))

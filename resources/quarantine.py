@@ -1,9 +1,7 @@
-"""A copy of every refused file, beside the reason, so that what was refused can be looked at later.
+"""The quarantine: a copy of every refused file with the reason, for people, and the removal of old copies.
 
-A copy lies below `<pipeline>/@quarantine/<sha256 of the bytes>/`. It is there for people: no run reads it. The janitor
-removes it by the deployment's settings alone (`quarantine_retention`).
-
-Which copies in the quarantine are removed, and how.
+A copy is below `<pipeline>/@quarantine/<sha256 of the bytes>/`. No run reads it. The janitor removes it by the
+deployment's settings alone.
 """
 
 import datetime as dt
@@ -42,23 +40,23 @@ class _Copy:
     """A refused file and its reason.
 
     Attributes:
-        made: seconds since the epoch, when its newest object was written.
+        modified: seconds since the epoch, of its newest object.
         size: bytes of its objects.
     """
 
-    made: float = 0.0
+    modified: float = 0.0
     size: int = 0
 
 
 def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, now: float) -> list[str]:
-    """Remove copies that are too old, and then the oldest of those that are too much together.
+    """Remove copies that are too old, and then the oldest ones until the rest is small enough.
 
     A file that is refused again after that is copied again.
 
     Args:
         store: the artifact store's objects.
         days: longest age of a copy; any unless given.
-        megabytes: most that all copies may take together, in 10^6 bytes; any unless given.
+        megabytes: largest total size of the copies, in 10^6 bytes; any unless given.
         now: seconds since the epoch, by the clock that the store's objects are dated by.
 
     Returns:
@@ -72,11 +70,11 @@ def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, n
     copies = _copies(store)
     total = sum(copy.size for copy in copies.values())
     removed = []
-    for folder, copy in sorted(copies.items(), key=lambda item: (item[1].made, item[0])):
-        too_old = days is not None and now - copy.made > days * _DAY
+    for folder, copy in sorted(copies.items(), key=lambda item: (item[1].modified, item[0])):
+        too_old = days is not None and now - copy.modified > days * _DAY
         too_much = megabytes is not None and total > megabytes * _MEGABYTE
         if too_old or too_much:
-            # the reason goes first: where it is, the bytes are whole
+            # the reason is removed first: with a reason, the bytes are complete
             for name in (REFUSAL, DATA):
                 store.delete(f"{folder}/{name}")
             total -= copy.size
@@ -85,13 +83,13 @@ def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, n
 
 
 def _copies(store: ObjectStore) -> dict[str, _Copy]:
-    """Return all copies by their folder; one without a reason was not finished, and ages like the others."""
+    """Return all copies by their folder; an unfinished one has no reason and ages like the others."""
     copies: dict[str, _Copy] = {}
     for item in store.list_objects(""):
         parts = item.key.split("/")
         if len(parts) == len(("pipeline", QUARANTINE, "sha256", DATA)) and parts[1] == QUARANTINE:
             copy = copies.setdefault(item.key.rpartition("/")[0], _Copy())
-            copy.made, copy.size = max(copy.made, item.modified), copy.size + item.size
+            copy.modified, copy.size = max(copy.modified, item.modified), copy.size + item.size
     return copies
 
 
@@ -99,7 +97,7 @@ _MOST_NAMED = 3
 
 
 class Quarantine(dg.ConfigurableResource[None]):
-    """Keeps the bytes that were refused, for as long as the deployment wants them."""
+    """Keeps refused bytes for as long as the deployment's settings say."""
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
     days: float | None = None
@@ -118,10 +116,10 @@ class Quarantine(dg.ConfigurableResource[None]):
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:
-        """Copy the refused file when the body of a `with` refuses one; the error goes on, and names the copy.
+        """Copy the refused file when the body of a `with` refuses one; the raised error names the copy.
 
-        Without a file's name in the error, every file is copied: a schema's drift may be any one's. A copy that
-        cannot be made is told in the error's remedy, and changes nothing else.
+        Without a file's name in the error every file is copied. A copy that fails is named in the error's remedy and
+        changes nothing else.
 
         Args:
             files: what the body reads.
@@ -137,8 +135,8 @@ class Quarantine(dg.ConfigurableResource[None]):
         try:
             yield
         except (MalformedDataError, UnsupportedFormatError, EmptyDataError, SchemaDriftError) as error:
-            told = self._kept(_concerned(files, error), spec, error, where)
-            error.remedy = "; ".join(part for part in (error.remedy, told) if part)
+            note = self._kept(_concerned(files, error), spec, error, where)
+            error.remedy = "; ".join(part for part in (error.remedy, note) if part)
             raise
 
     def _kept(self, files: Sequence[FetchedFile], spec: PipelineSpec, error: AssayError, where: str) -> str:
@@ -147,21 +145,21 @@ class Quarantine(dg.ConfigurableResource[None]):
             store = self.object_store.open()
             copies = [_quarantined(store, file, spec, reason) for file in files]
         except (AssayError, OSError) as failed:
-            told = failed.what if isinstance(failed, AssayError) else str(failed.strerror or failed)
-            return f"the refused bytes could not be kept in {without_secrets(self.object_store.uri)}: {told}"
+            why = failed.what if isinstance(failed, AssayError) else str(failed.strerror or failed)
+            return f"the refused bytes could not be kept in {without_secrets(self.object_store.uri)}: {why}"
         more = f" and {len(copies) - _MOST_NAMED} more" if len(copies) > _MOST_NAMED else ""
         return f"the refused bytes are kept as {', '.join(copies[:_MOST_NAMED])}{more}" if copies else ""
 
 
 def _concerned(files: Sequence[FetchedFile], error: AssayError) -> Sequence[FetchedFile]:
-    """Return the files that an error's place names; of `a.csv` and `a.csv.gz` the longer one."""
+    """Return the files that an error names; of `a.csv` and `a.csv.gz` the longer one."""
     named = [file for file in files if file.uri in error.where]
     whole = [file for file in named if not any(file.uri != other.uri and file.uri in other.uri for other in named)]
     return whole or files
 
 
 def _quarantined(store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reason: dict[str, object]) -> str:
-    """Copy one file unless its bytes are there; the reason comes last, so that where it is the bytes are whole."""
+    """Copy one file unless its bytes are there; the reason is written last: with a reason, the bytes are complete."""
     sha256 = file_sha256(file.path)
     folder = f"{encoded(spec.name)}/{QUARANTINE}/{sha256}"
     data, refusal = f"{folder}/{DATA}", f"{folder}/{REFUSAL}"

@@ -16,6 +16,7 @@ from assay.errors import (
     StorageError,
     StoreUnavailableError,
 )
+from resources.settings import aws_variables
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -67,8 +68,7 @@ def shared_client(
         StorageError: the endpoint is not a URL.
     """
     given = {"endpoint_url": endpoint_url, "region_name": region_name, **options}
-    variables = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    key = (tuple(sorted(given.items())), profile_name, max_attempts, unsigned, variables)
+    key = (tuple(sorted(given.items())), profile_name, max_attempts, unsigned, aws_variables())
     with _creating:
         if key not in _clients:
             _clients[key] = _new_client(profile_name, max_attempts, unsigned, given)

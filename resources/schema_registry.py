@@ -53,7 +53,7 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
         if frozen is not None:
             return frozen
         text, store, key = to_yaml(first, spec.name), self._store(), _key(spec)
-        if not store.put_if_absent(key, text.encode()):  # another run's data came first
+        if not store.put_if_absent(key, text.encode()):  # another run froze it first
             text = store.get_bytes(key).decode()
         self._offer_for_review(text, spec)
         return from_yaml(text, where=store.uri(key))

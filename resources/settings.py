@@ -1,8 +1,6 @@
-"""The deployment's settings, and the only place that reads the environment.
+"""The deployment's settings; the only module that reads the environment.
 
-Belongs here: names, defaults and bounds of settings.
-Does not belong here: what a pipeline is (its YAML file), secrets in the clear (cloud credentials come from the
-credential chain of boto3, MLflow's from its own variables).
+Cloud credentials come from boto3's credential chain, MLflow's from its own variables.
 """
 
 import os
@@ -140,7 +138,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def revision(self) -> str:
-        """Git SHA of the code, `unknown` where neither the setting nor a checkout tells."""
+        """Git SHA of the code, `unknown` without the setting and a checkout."""
         return self.git_sha or _checkout_revision() or "unknown"
 
 
@@ -159,10 +157,15 @@ def sql_connections() -> Mapping[str, str]:
     }
 
 
-def tracking_variable(settings: Settings) -> str:
-    """Return the variable that holds the tracking URI, for those who must name it rather than show it.
+def aws_variables() -> tuple[tuple[str, str], ...]:
+    """Return the variables that boto3 reads, sorted; they may hold secrets."""
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
 
-    A URI that came from elsewhere, such as `.env`, is in this process's environment then.
+
+def tracking_variable(settings: Settings) -> str:
+    """Return the name of the variable that holds the tracking URI, to be shown in place of it.
+
+    Sets the variable in this process's environment, as the URI may come from `.env`.
     """
     os.environ[_TRACKING] = settings.tracking_uri
     return _TRACKING
@@ -179,21 +182,21 @@ def _checkout_revision() -> str:
     try:
         done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):
-        return ""  # no git on the machine: the revision is simply not known
+        return ""  # no git on the machine: the revision is unknown
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def bound_mlflow_requests() -> None:
-    """Bound how long MLflow's client waits and what it prints, unless the deployment has said so itself.
+    """Bound how long MLflow's client waits and what it prints, unless the deployment sets these variables.
 
-    MLflow's own defaults keep one call waiting for minutes when the server is down; these end it after about 20 s.
+    With MLflow's defaults a call to a server that is down waits for minutes; with these about 20 s.
     """
     bounds = {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # the line would show credentials that stand in the tracking URI
+        # the line would show credentials in the tracking URI
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     }
     for name, value in bounds.items():

@@ -1,11 +1,4 @@
-"""Datasets as Parquet, with the schema beside it.
-
-What every codec offers.
-
-Trained models in their own safe format.
-
-Frozen specs (reports, hyperparameters, decisions) as JSON.
-"""
+"""Codecs: datasets as Parquet with their schema, models in their safe format, specs as JSON; nothing is pickled."""
 
 import base64
 import json
@@ -63,7 +56,7 @@ class ArtifactReader(Protocol):
         """Return a seekable reader that fetches only what is read; unverified."""
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Asset, partition and version, for messages."""
 
 
@@ -86,11 +79,11 @@ class Codec(ABC):
 
         Args:
             reader: the commit's objects.
-            kind: the type asked for.
+            kind: the requested type.
             columns: of a table, the columns to read; all unless given.
 
         Raises:
-            DigestMismatchError: what is stored is not what was published.
+            DigestMismatchError: the stored value differs from the published one.
         """
 
 
@@ -130,7 +123,7 @@ _FILE = "value.json"
 
 
 class SpecCodec(Codec):
-    """Every subclass of `Spec`; the type asked for validates what is read."""
+    """Every subclass of `Spec`; the requested type validates what is read."""
 
     name = "spec"
 
@@ -152,7 +145,7 @@ class SpecCodec(Codec):
         except ValidationError as error:
             raise StorageError(
                 "the stored value is of another kind, or was written by another version of the code",
-                where=reader.place,
+                where=reader.where,
                 found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
                 expected=kind.__name__,
                 remedy="materialise the asset again",
@@ -194,23 +187,23 @@ class TableCodec(Codec):
         """Read all columns or some; each is verified by its published digest.
 
         Raises:
-            MissingColumnError: a column that was asked for was not published.
-            DigestMismatchError: what is stored is not what was published.
+            MissingColumnError: a requested column was not published.
+            DigestMismatchError: the stored value differs from the published one.
         """
         about = json.loads(reader.verified_bytes(_ABOUT))
         schema = TableSchema.model_validate_json(json.dumps(about["schema"]))
         published = reader.commit.fingerprint
         if published is None:
-            raise DigestMismatchError("the commit has no fingerprint", where=reader.place)
-        _require_columns(columns, list(published.columns), reader.place)
+            raise DigestMismatchError("the commit has no fingerprint", where=reader.where)
+        _require_columns(columns, list(published.columns), reader.where)
         with reader.open(_DATA) as file:
-            table = _read(file, list(published.columns) if columns is None else list(columns), reader.place)
-        fresh = verify_columns(table, published, where=reader.place)
+            table = _read(file, list(published.columns) if columns is None else list(columns), reader.where)
+        fresh = verify_columns(table, published, where=reader.where)
         schema = schema.project(tuple(table.column_names))
         if kind is Dataset:
             return Dataset(table=table, schema=schema, fingerprint=fresh, notes=about["notes"])
         if reader.commit.receipt is None:
-            raise DigestMismatchError("the commit has no gate receipt", where=reader.place)
+            raise DigestMismatchError("the commit has no gate receipt", where=reader.where)
         return ValidatedDataset(table=table, schema=schema, fingerprint=fresh, receipt=reader.commit.receipt)
 
 
@@ -226,7 +219,7 @@ def _written(table: pa.Table, path: Path) -> None:
         ) from error
 
 
-def _read(source: Any, names: list[str], place: str) -> pa.Table:
+def _read(source: Any, names: list[str], where: str) -> pa.Table:
     """Return these columns in this order, under the dtypes with which they were written."""
     try:
         file = pq.ParquetFile(source, page_checksum_verification=True)
@@ -235,7 +228,7 @@ def _read(source: Any, names: list[str], place: str) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DigestMismatchError(
             "the stored Parquet is damaged",
-            where=place,
+            where=where,
             found=_first_line(error),
             remedy="materialise the asset again, or restore an earlier version",
         ) from error
@@ -258,15 +251,15 @@ def _as_written(table: pa.Table, written: pa.Schema) -> pa.Table:
     return table
 
 
-def _require_columns(columns: Sequence[str] | None, names: Sequence[str], place: str) -> None:
+def _require_columns(columns: Sequence[str] | None, names: Sequence[str], where: str) -> None:
     for name in columns or ():
         if name not in names:
             raise MissingColumnError(
-                "a column that was asked for is not stored",
-                where=place,
+                "a requested column is not stored",
+                where=where,
                 found=f"{name}{did_you_mean(name, names)}",
                 expected=f"one of {', '.join(names)}",
-                remedy="mend the columns of the input",
+                remedy="correct the columns of the input",
             )
 
 

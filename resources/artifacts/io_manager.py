@@ -1,4 +1,4 @@
-"""Dagster's way to the artifact store: outputs become commits, inputs are read verified."""
+"""Dagster's IO manager over the artifact store: outputs become commits, inputs are read verified."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast, get_args, get_origin
@@ -35,13 +35,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return dict(self._read.get((run_id, step_key), {}))
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Publish an asset's value and tell the UI where and what it is.
+        """Publish an asset's value and its metadata.
 
-        The outcome of a step that made many partitions is told to the steps after it; the values are published already.
+        The outcome of a step over many partitions is passed to the later steps; its values are published already.
         """
         if isinstance(obj, RangeOutcome):
-            told = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.skipped)}
-            context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in told.items()})
+            outcome = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.skipped)}
+            context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in outcome.items()})
             return
         attempt = Attempt(
             run_id=context.run_id,
@@ -73,7 +73,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         Raises:
             ArtifactNotFoundError: partitions were never published; names them all.
             GateRejectedError: the newest of a partition is a refusal.
-            DigestMismatchError: what is stored is not what was published.
+            DigestMismatchError: the stored value differs from the published one.
         """
         kind, many = _kind_asked_for(context)
         if _makes_many(context):
@@ -109,17 +109,17 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return PartitionedInput(WindowCache(read), many, self._outcome_of_step_before(context), published, note)
 
     def _outcome_of_step_before(self, context: dg.InputContext) -> RangeOutcome:
-        """Return which partitions the step before could not make, but for those that were made since."""
-        asset, told = tuple(context.asset_key.path), dict[str, dict[str, str]]()
-        for entry in _told_by_step_before(context):
+        """Return the partitions that the previous step failed to make and that were not made since."""
+        asset, outcome = tuple(context.asset_key.path), dict[str, dict[str, str]]()
+        for entry in _outcome_events(context):
             metadata = entry.get_dagster_event().event_specific_data.metadata  # type: ignore[union-attr]
             for name in metadata.keys() & {_FAILED, _PASSED_OVER}:
-                told[name] = told.get(name, {}) | cast("dict[str, str]", metadata[name].value)
-            for key in list(told.get(_FAILED, {})):
+                outcome[name] = outcome.get(name, {}) | cast("dict[str, str]", metadata[name].value)
+            for key in list(outcome.get(_FAILED, {})):
                 newest = self.artifacts().log.newest(asset, key)
                 if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
-                    del told[_FAILED][key]
-        return RangeOutcome(failed=told.get(_FAILED, {}), skipped=told.get(_PASSED_OVER, {}))
+                    del outcome[_FAILED][key]
+        return RangeOutcome(failed=outcome.get(_FAILED, {}), skipped=outcome.get(_PASSED_OVER, {}))
 
     def _load_once(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         if (context.definition_metadata or {}).get("columns"):
@@ -140,19 +140,19 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         read[name] = f"{commit.number}:{commit.data_version}"
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
-        shown: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             "stored at": self.artifacts().uri(commit),
             "version": commit.number,
             "data version": commit.data_version,
             "bytes": sum(item.size for item in commit.objects),
         }
         if commit.fingerprint is not None:
-            shown["dagster/row_count"] = commit.fingerprint.rows
+            metadata["dagster/row_count"] = commit.fingerprint.rows
             columns = [
                 dg.TableColumn(column.name, column.dtype, description=str(column.role)) for column in obj.schema.columns
             ]
-            shown["dagster/column_schema"] = dg.TableSchema(columns=columns)
-        return shown
+            metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
+        return metadata
 
 
 def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:
@@ -174,14 +174,14 @@ def _makes_many(context: dg.InputContext) -> bool:
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
 
 
-def _told_by_step_before(context: dg.InputContext) -> list[dg.EventLogEntry]:
-    """Return what the step that makes this input handed over, in this run or in the newest run that this continues."""
+def _outcome_events(context: dg.InputContext) -> list[dg.EventLogEntry]:
+    """Return the output events of the step that makes this input, in this run or the newest run that it continues."""
     run: dg.DagsterRun | None = context.step_context.dagster_run
     step, instance = context.upstream_output.step_key if context.upstream_output else "", context.step_context.instance
     while run is not None and step:
         entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
-        if told := [entry for entry in entries if entry.get_dagster_event().step_key == step]:
-            return told
+        if found := [entry for entry in entries if entry.get_dagster_event().step_key == step]:
+            return found
         run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     return []
 

@@ -52,7 +52,7 @@ class PartitionedInput:
         many: whether the step wants a mapping by key, or the value of one.
         outcome: partitions that the step before did not make in this run, and why.
         published: whether a partition has any version.
-        note: told of every partition that is handed out, held ones included.
+        note: called with the keys of every partition that is returned.
     """
 
     window: WindowCache
@@ -70,7 +70,7 @@ class PartitionedInput:
         Raises:
             ArtifactNotFoundError: partitions were never published; names them all.
             GateRejectedError: the newest of a partition is a refusal.
-            DigestMismatchError: what is stored is not what was published.
+            DigestMismatchError: the stored value differs from the published one.
         """
         values = self.window.of(keys)
         self.note(keys)

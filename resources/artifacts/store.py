@@ -13,7 +13,7 @@ from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
 from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
 from resources.store.commit_log import CommitLog, CommitReader
-from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, object_key, place_of
+from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, described, object_key
 from resources.store.interface import ObjectStore
 from resources.store.local import file_sha256
 
@@ -24,7 +24,7 @@ _CODECS: tuple[Codec, ...] = (TableCodec(), SpecCodec(), ModelCodec())
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Who publishes.
+    """One try of a step to publish.
 
     Attributes:
         run_id: the run.
@@ -63,7 +63,7 @@ class ArtifactStore:
             partition: the partition key.
             value: the value.
             attempt: who publishes.
-            pages: texts for people that become visible with the value, by file name; no part of its version.
+            pages: texts for people by file name; visible with the value, no part of its version.
 
         Raises:
             StorageError: it could not be stored.
@@ -119,7 +119,7 @@ class ArtifactStore:
         Raises:
             ArtifactNotFoundError: nothing was published.
             GateRejectedError: the newest is a refusal.
-            DigestMismatchError: what is stored is not what was published.
+            DigestMismatchError: the stored value differs from the published one.
         """
         return self.read(self.newest(asset, partition), kind, columns)
 
@@ -141,14 +141,14 @@ class ArtifactStore:
 
         Raises:
             StorageError: the value is not of that type.
-            MissingColumnError: a column that was asked for was not published.
-            DigestMismatchError: what is stored is not what was published.
+            MissingColumnError: a requested column was not published.
+            DigestMismatchError: the stored value differs from the published one.
         """
         codec = _codec_for(kind)
         if codec.name != commit.codec:
             raise StorageError(
                 "the artifact is of another kind",
-                where=place_of(commit),
+                where=described(commit),
                 found=commit.codec,
                 expected=f"{codec.name} ({kind.__name__})",
             )
@@ -166,7 +166,7 @@ class ArtifactStore:
                 return self.store.uri(item.key)
         known = ", ".join(item.name for item in commit.objects)
         raise StorageError(
-            "no such file was published", where=place_of(commit), found=str(name), expected=f"one of {known}"
+            "no such file was published", where=described(commit), found=str(name), expected=f"one of {known}"
         )
 
     def _publish(
@@ -227,10 +227,10 @@ class ArtifactStore:
         rules = ", ".join(commit.receipt.failed_rules) if commit.receipt else "unknown"
         return GateRejectedError(
             "the data-quality gate rejected this data",
-            where=place_of(commit),
+            where=described(commit),
             found=f"failed rules: {rules}; report: {self.uri(commit)}",
             expected="a passed gate",
-            remedy="mend the data or the rules, then materialise it again",
+            remedy="correct the data or the rules, then materialise it again",
         )
 
 

@@ -1,4 +1,4 @@
-"""The way to MLflow: bounded, initialised once, its failures typed."""
+"""The connection to MLflow: bounded waiting, one initialisation of a local database, typed failures."""
 
 import fcntl
 import http.client
@@ -18,25 +18,25 @@ from resources.settings import bound_mlflow_requests
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_PROBE_SECONDS = 5.0
+PROBE_SECONDS = 5.0
 _SQLITE = "sqlite:///"
-# MLflow's words for no answer; "failed with error code" is an answer
+# MLflow's texts for a missing answer; "failed with error code" is an answer
 _SILENCE = ("failed with exception", "failed with timeout", "Max retries")
-# words of databases whose next answer may be another one; a wrong path, password or name stays wrong
+# texts of databases for failures that pass; a wrong path, password or name does not
 _BUSY = (
     "database is locked", "database table is locked", "deadlock detected", "too many clients", "starting up",
     "Connection refused", "server closed the connection", "terminating connection", "timeout expired",
 )  # fmt: skip
-# what comes through MLflow from the database or the artifacts' store is not wrapped by it
+# MLflow does not wrap the errors of its database and of the artifact store
 _LIBRARIES = {"mlflow", "requests", "sqlalchemy", "boto3", "botocore"}
 _REMEDY = "check ASSAY_MLFLOW_TRACKING_URI, and that the server runs"
 _BUSY_REMEDY = "run again; for many runs at once give MLflow a server or PostgreSQL in place of SQLite"
-_OUTAGE_REMEDY = "run again when MLflow's artifact store is well"
+_OUTAGE_REMEDY = "run again when MLflow's artifact store answers"
 _STORE_REMEDY = "check that ASSAY_MLFLOW_TRACKING_URI and ASSAY_MLFLOW_ARTIFACT_ROOT exist and may be written to"
 
 
 def connect(tracking_uri: str) -> "MlflowClient":
-    """Return a client; a server is asked for its health first, a local database is initialised once.
+    """Return a client, after a health check of a server or the initialisation of a local database.
 
     Args:
         tracking_uri: a server, or `sqlite:///` and a path.
@@ -58,10 +58,10 @@ def connect(tracking_uri: str) -> "MlflowClient":
 
 
 def initialise_local_stores(tracking_uri: str) -> None:
-    """Create the tables of a local database, exactly once however many processes come first.
+    """Create the tables of a local database once, also when several processes start together.
 
     Args:
-        tracking_uri: anything but `sqlite:///` and a path needs no initialisation here.
+        tracking_uri: any URI; only `sqlite:///` and a path is initialised.
     """
     if not tracking_uri.startswith(_SQLITE):
         return
@@ -88,20 +88,20 @@ def as_tracking_error(tracking_uri: str, what: str) -> Iterator[None]:
         TrackerUnavailableError: the server, its database or its artifact store does not answer now; SQLite is locked.
         TrackingError: MLflow refused, or its database or artifact store failed for good.
     """
-    place = shown(tracking_uri)
-    # the causes print the address as it was given: with credentials in it they must not be seen
-    secret = place != tracking_uri
+    where = without_credentials(tracking_uri)
+    # the causes print the address as it was given: one with credentials must not be shown
+    secret = where != tracking_uri
     try:
         yield
     except Exception as error:
-        typed = _typed(error, what, place)
+        typed = _typed(error, what, where)
         if typed is None:
             raise
         raise typed from (None if secret else error)
 
 
-def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
-    """Return what a failure of MLflow or of a library below it means; None for a failure of another kind."""
+def _typed(error: Exception, what: str, where: str) -> TrackingError | None:
+    """Return the typed error for a failure of MLflow or of a library below it; None for any other."""
     libraries = {parent.__module__.partition(".")[0] for parent in type(error).__mro__}
     if not isinstance(error, OSError) and libraries.isdisjoint(_LIBRARIES):
         return None
@@ -109,14 +109,14 @@ def _typed(error: Exception, what: str, place: str) -> TrackingError | None:
     found = type(error).__name__ if "requests" in libraries else _first_line(error)
     outage = _outage_remedy(error, libraries)
     if outage:
-        return TrackerUnavailableError(what, where=place, found=found, remedy=outage)
-    return TrackingError(what, where=place, found=found, remedy="" if "mlflow" in libraries else _STORE_REMEDY)
+        return TrackerUnavailableError(what, where=where, found=found, remedy=outage)
+    return TrackingError(what, where=where, found=found, remedy="" if "mlflow" in libraries else _STORE_REMEDY)
 
 
 def _outage_remedy(error: Exception, libraries: AbstractSet[str]) -> str:
-    """Return what to do about a failure that may pass; empty for one that lasts."""
+    """Return the remedy for a failure that may pass; empty for one that does not."""
     text = str(error)
-    # a failed download names its files first, and what befell them in further lines
+    # a failed download names its files in the first line and the failures in further lines
     if "requests" in libraries or ("mlflow" in libraries and any(sign in text for sign in _SILENCE)):
         return _REMEDY
     if any(word in text for word in _BUSY):
@@ -129,19 +129,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it came from: libraries above botocore tell its failures as their own."""
+    """Yield an error and its causes: libraries above botocore raise its failures as their own."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def shown(tracking_uri: str) -> str:
-    """Return a tracking URI without credentials."""
-    return without_credentials(tracking_uri)
-
-
 def _quiet_chatter() -> None:
-    """Silence notes that ask nothing of the reader: tables being created, pip's absence from the environment."""
+    """Silence messages that need no action: created tables, pip missing in the environment."""
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 
@@ -149,16 +144,16 @@ def _quiet_chatter() -> None:
 def _require_health(tracking_uri: str) -> None:
     parts = urlsplit(tracking_uri)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_PROBE_SECONDS)
+    connection = kind(parts.hostname or "", parts.port, timeout=PROBE_SECONDS)
     try:
         connection.request("GET", f"{parts.path.rstrip('/')}/health")
-        connection.getresponse()  # any answer will do: a proxy may guard this path
+        connection.getresponse()  # any answer counts: a proxy may refuse this path
     except (OSError, http.client.HTTPException) as error:
         raise TrackerUnavailableError(
             "the MLflow server does not answer",
-            where=shown(tracking_uri),
+            where=without_credentials(tracking_uri),
             found=str(error) or type(error).__name__,
-            expected=f"an answer within {_PROBE_SECONDS:.0f} s",
+            expected=f"an answer within {PROBE_SECONDS:.0f} s",
             remedy=_REMEDY,
         ) from error
     finally:

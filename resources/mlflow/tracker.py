@@ -1,9 +1,7 @@
 """Runs in MLflow, one for each training.
 
 A run is opened and closed inside the step, found again by a tag when the step is retried, and ended FAILED by any
-exception. MLflow's global "active run" is never used, so that parallel steps and executors cannot mix runs up.
-
-One run in MLflow, to log to.
+exception. MLflow's global active run is not used, so that parallel steps cannot mix up their runs.
 """
 
 import json
@@ -23,7 +21,7 @@ from assay.errors import TrackerUnavailableError, TrackingError
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import digest_of
-from resources.mlflow.connection import as_tracking_error, connect, shown
+from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.models import log_trained_model
 
 if TYPE_CHECKING:
@@ -47,12 +45,10 @@ class TrackedRun:
 
     @property
     def url(self) -> str:
-        """Where people see the run."""
-        place = shown(self.tracking_uri)
+        """Address of the run's page."""
+        server = without_credentials(self.tracking_uri).rstrip("/")
         path = f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
-        return (
-            f"{place.rstrip('/')}/{path}" if place.startswith("http") else f"http://localhost:5000/{path} (make mlflow)"
-        )
+        return f"{server}/{path}" if server.startswith("http") else f"http://localhost:5000/{path} (make mlflow)"
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""
@@ -148,15 +144,12 @@ def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield f"{prefix}{name}", "***" if _SECRET.search(name) else without_credentials(str(value))
 
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 IDENTITY_TAG = "assay.identity"
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What makes a training one MLflow run, however often its step is retried."""
+    """Identifies a training, so that a retried step finds its MLflow run again."""
 
     pipeline: str
     dagster_run_id: str
@@ -165,7 +158,7 @@ class RunIdentity:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The identity, in parts and as one value to search for."""
+        """The identity, in parts and as one searchable value."""
         whole = digest_of(self.dagster_run_id, self.asset_key, self.partition)
         return {
             IDENTITY_TAG: whole,
@@ -186,10 +179,10 @@ class MlflowTracker(dg.ConfigurableResource[None]):
 
     @contextmanager
     def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
-        """Open the run of a training; FINISHED at the end, FAILED on any exception, which goes on.
+        """Open the run of a training: FINISHED at the end, FAILED on any exception, which is raised again.
 
         Args:
-            identity: a run that has it already is opened again.
+            identity: an existing run with it is opened again.
             tags: further tags.
 
         Raises:
@@ -227,10 +220,10 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         else:
             run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id
             known = client.search_runs([experiment], query)
-        # a request whose answer was lost is sent again by MLflow, and makes a second, empty run
-        for twin in known:
-            if twin.info.run_id != run_id:
-                client.delete_run(twin.info.run_id)
+        # MLflow repeats a request whose answer was lost, which makes a second, empty run
+        for duplicate in known:
+            if duplicate.info.run_id != run_id:
+                client.delete_run(duplicate.info.run_id)
         return TrackedRun(client, self.tracking_uri, experiment, run_id)
 
     def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
@@ -253,9 +246,9 @@ class MlflowTracker(dg.ConfigurableResource[None]):
 
 
 def _end_failed(tracked: TrackedRun, error: BaseException) -> None:
-    """End a run FAILED; an outage of the tracker must not hide the failure itself."""
+    """End a run FAILED; an outage of the tracker must not hide the failure of the step."""
     if isinstance(error, TrackerUnavailableError):
-        return  # to ask a dead server again would only cost its deadline twice
+        return  # another request to a server that is down would wait for its deadline again
     try:
         tracked.end("FAILED")
     except TrackingError as outage:

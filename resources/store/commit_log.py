@@ -1,9 +1,7 @@
-"""Reading the objects that a commit names.
+"""The commit log of each asset and partition, and reading the objects that a commit names.
 
-The numbered commit records of each asset and partition.
-
-Publishing is one conditional put of a small record: before it nothing is visible, after it everything is. Of several
-writers racing for a number exactly one wins; the others take the next, or are told.
+Publishing is one conditional put of a small record: before it nothing is visible, after it everything is. A writer that
+loses the race for a number takes the next one.
 """
 
 import hashlib
@@ -13,7 +11,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from assay.errors import CommitConflictError, DigestMismatchError, StorageError
-from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, place_of
+from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, described
 from resources.store.interface import ObjectStore
 from resources.store.numbered_records import newest_number, put_record
 
@@ -35,11 +33,11 @@ class CommitLog:
             draft: makes the commit for a number; its `attempt_id` names the writer's attempt.
             asset: asset key's components.
             partition: partition key.
-            repeated: whether this attempt may have published before; then every record is looked at, not only the
-                newest, for others may have published since.
+            repeated: whether this attempt may have published before; then every record is read, not only the newest,
+                as others may have published since.
 
         Returns:
-            The published commit; when this attempt had published one already, that one.
+            The published commit; the earlier one if this attempt has published already.
 
         Raises:
             CommitConflictError: others took every number that was tried.
@@ -58,7 +56,7 @@ class CommitLog:
                 return commit
             repeated = False  # the records up to here were read
         raise CommitConflictError(
-            "other writers published first, again and again",
+            "other writers published first in every attempt",
             where="/".join(asset) + (f", partition {partition}" if partition else ""),
             found=f"{_ATTEMPTS} lost races",
             remedy="run again when fewer runs write the same partition",
@@ -116,7 +114,7 @@ def _damaged(where: str, found: str) -> StorageError:
         "a commit record is damaged",
         where=where,
         found=found,
-        remedy="restore the object from a backup, or remove the record and those after it",
+        remedy="restore the object from a backup, or remove the record and all after it",
     )
 
 
@@ -128,15 +126,15 @@ class CommitReader:
         self.commit = commit
 
     @property
-    def place(self) -> str:
+    def where(self) -> str:
         """Asset, partition and version, for messages."""
-        return place_of(self.commit)
+        return described(self.commit)
 
     def verified_bytes(self, name: str) -> bytes:
         """Return an object whose SHA-256 was checked.
 
         Raises:
-            DigestMismatchError: the bytes are not those that were published.
+            DigestMismatchError: the bytes differ from the published ones.
             StorageError: the commit names no such object, or the store has lost it.
         """
         item = self._item(name)
@@ -144,8 +142,8 @@ class CommitReader:
         found = hashlib.sha256(data).hexdigest()
         if found != item.sha256:
             raise DigestMismatchError(
-                "a stored object is not the one that was published",
-                where=f"{self.place}, {self._store.uri(item.key)}",
+                "a stored object differs from the published one",
+                where=f"{self.where}, {self._store.uri(item.key)}",
                 found=f"{len(data)} bytes, SHA-256 {found[:16]}",
                 expected=f"{item.size} bytes, SHA-256 {item.sha256[:16]}",
                 remedy="the stored object was changed: materialise the asset again, or restore an earlier version",
@@ -160,4 +158,4 @@ class CommitReader:
         for item in self.commit.objects:
             if item.name == name:
                 return item
-        raise StorageError("the commit does not name an object that it should", where=self.place, expected=name)
+        raise StorageError("an object is missing in the commit", where=self.where, expected=name)

@@ -1,7 +1,4 @@
-"""The commit record, the only thing that makes an artifact's objects visible.
-
-Where commits and their objects lie in a store.
-"""
+"""The commit record, which makes an artifact's objects visible, and the keys of records and objects in a store."""
 
 import datetime as dt
 import re
@@ -19,9 +16,9 @@ _MARKER = re.compile(f"/({_WHOLE}|{_PARTITION})/")
 
 
 def series_prefix(asset: tuple[str, ...], partition: str | None) -> str:
-    """Return the prefix of all that belongs to one asset and partition.
+    """Return the prefix of everything of one asset and partition.
 
-    No encoded name holds `@`, so that an asset's partitions never clash with assets below it.
+    Encoded names contain no `@`, so an asset's partitions never clash with assets below it.
     """
     path = "/".join(encoded(part) for part in asset)
     return f"{path}/{_PARTITION}/{encoded(partition)}/" if partition is not None else f"{path}/{_WHOLE}/"
@@ -38,7 +35,7 @@ def commit_key(asset: tuple[str, ...], partition: str | None, number: int) -> st
 
 
 def is_data(key: str) -> bool:
-    """Whether a key is a data object's, in whatever asset; assets may be called `data`, too."""
+    """Whether a key is that of a data object; assets may be called `data`, too."""
     head, marker, rest = _split(key)
     within = rest.split("/")[1:] if marker == _PARTITION else rest.split("/")
     return bool(head) and len(within) > 1 and within[0] == "data"
@@ -121,7 +118,7 @@ class Commit(Record):
     """Facts for readers: row count, schema and the like."""
 
 
-def place_of(commit: Commit) -> str:
+def described(commit: Commit) -> str:
     """Return asset, partition and version, for messages."""
     partition = f", partition {commit.partition}" if commit.partition is not None else ""
     return f"{'/'.join(commit.asset)}{partition}, version {commit.number}"

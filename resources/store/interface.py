@@ -1,7 +1,4 @@
-"""What every object store offers.
-
-Names of assets and partitions as components of keys.
-"""
+"""The interface of every object store, and names of assets and partitions as components of keys."""
 
 import re
 from abc import ABC, abstractmethod
@@ -29,7 +26,7 @@ class ObjectStat:
 
 
 class ObjectStore(ABC):
-    """Keys are relative, with `/` between components made by `resources.store.interface`."""
+    """Stores bytes under keys. Keys are relative, with `/` between components that `encoded` makes."""
 
     @abstractmethod
     def put_file(self, key: str, path: Path) -> None:

@@ -14,7 +14,7 @@ def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: st
     Args:
         store: the artifact store's objects.
         older_than_seconds: younger objects stay: their commit may be on its way.
-        prefix: where to look; everywhere unless given.
+        prefix: of the keys to scan; all unless given.
 
     Returns:
         The deleted keys.

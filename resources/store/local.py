@@ -1,7 +1,4 @@
-"""A folder as an object store.
-
-Digests of files.
-"""
+"""A folder as an object store, and digests of files."""
 
 import errno
 import hashlib
@@ -34,13 +31,13 @@ class LocalStore(ObjectStore):
                 shutil.copyfileobj(source, target, 1 << 20)
 
         target = self._path(key)
-        with _told_as_storage_error(target), _written(target, copy) as temporary:
+        with _as_storage_error(target), _written(target, copy) as temporary:
             temporary.replace(target)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write to a temporary file and link it into place; linking fails where the name is taken."""
         target = self._path(key)
-        with _told_as_storage_error(target), _written(target, lambda file: file.write(data)) as temporary:
+        with _as_storage_error(target), _written(target, lambda file: file.write(data)) as temporary:
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -52,20 +49,20 @@ class LocalStore(ObjectStore):
     def get_bytes(self, key: str) -> bytes:
         """Read the file."""
         path = self._path(key)
-        with _told_as_storage_error(path):
+        with _as_storage_error(path):
             return path.read_bytes()
 
     def open(self, key: str) -> IO[bytes]:
         """Open the file."""
         path = self._path(key)
-        with _told_as_storage_error(path):
+        with _as_storage_error(path):
             return path.open("rb")
 
     def stat(self, key: str) -> ObjectStat | None:
-        """Look at the file."""
+        """Read the file's status."""
         path = self._path(key)
         try:
-            with _told_as_storage_error(path):
+            with _as_storage_error(path):
                 state = path.stat()
         except ArtifactNotFoundError:
             return None
@@ -76,7 +73,7 @@ class LocalStore(ObjectStore):
     def list_objects(self, prefix: str) -> Iterator[ObjectStat]:
         """Walk the folder that the prefix names; a folder that cannot be read is an error, not an empty one."""
         folder = self._path(prefix.rpartition("/")[0])
-        with _told_as_storage_error(folder):
+        with _as_storage_error(folder):
             keys = sorted(path.relative_to(self._root).as_posix() for path in _files_below(folder))
         for key in keys:
             found = self.stat(key) if key.startswith(prefix) else None
@@ -86,7 +83,7 @@ class LocalStore(ObjectStore):
     def delete(self, key: str) -> None:
         """Unlink the file."""
         path = self._path(key)
-        with _told_as_storage_error(path):
+        with _as_storage_error(path):
             path.unlink(missing_ok=True)
 
     def uri(self, key: str) -> str:
@@ -102,7 +99,7 @@ class LocalStore(ObjectStore):
 
 @contextmanager
 def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
-    """Give a flushed temporary file beside the target; whatever happens, none is left."""
+    """Give a flushed temporary file beside the target, and remove it in any case."""
     changed = _made_folders(target.parent)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
     temporary = Path(name)
@@ -120,7 +117,7 @@ def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Pat
 
 
 def _made_folders(folder: Path) -> list[Path]:
-    """Make a folder, and return those to flush: itself, and each that got a new folder."""
+    """Make a folder; return the folders to flush: itself, and each parent that got a new folder."""
     changed = [folder]
     while not changed[-1].exists():
         changed.append(changed[-1].parent)
@@ -147,7 +144,7 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _told_as_storage_error(path: Path) -> Iterator[None]:
+def _as_storage_error(path: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -158,7 +155,7 @@ def _told_as_storage_error(path: Path) -> Iterator[None]:
             "the disk is full" if full else "the folder cannot be used",
             where=str(path),
             found=str(error),
-            remedy="make room" if full else "check ASSAY_STORAGE_URI and the folder's permissions",
+            remedy="free disk space" if full else "check ASSAY_STORAGE_URI and the folder's permissions",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""A storage URI to its store."""
+"""Opens the store of a URI."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,5 +35,5 @@ def open_store(uri: str, s3_client: "Callable[[], S3Client]") -> ObjectStore:
         "there is no store behind this URI",
         where=uri,
         expected="a folder, or s3://bucket/prefix",
-        remedy="mend ASSAY_STORAGE_URI or target_output_path",
+        remedy="correct ASSAY_STORAGE_URI or target_output_path",
     )

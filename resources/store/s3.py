@@ -1,7 +1,4 @@
-"""An S3 bucket, or anything that speaks its protocol, as an object store.
-
-A seekable reader over one version of an S3 object.
-"""
+"""A bucket of S3, or of a store with S3's protocol, as an object store."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class RangedReader(io.RawIOBase):
-    """Every read is one ranged request for the same ETag: a rewritten object is refused, never mixed in."""
+    """A seekable reader of one version of an object.
+
+    Every read is one ranged request with the same ETag, so that a rewritten object is refused instead of mixed in.
+    """
 
     def __init__(self, client: "S3Client", bucket: str, key: str, size: int, etag: str) -> None:
         super().__init__()
@@ -76,9 +76,6 @@ class RangedReader(io.RawIOBase):
             return answer["Body"].read()
 
 
-if TYPE_CHECKING:
-    from types_boto3_s3.client import S3Client
-
 _READ_AHEAD = 1 << 18
 _UNDECIDED_PUTS = 10
 
@@ -124,7 +121,7 @@ class S3Store(ObjectStore):
             return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
 
     def open(self, key: str) -> IO[bytes]:
-        """Read by ranges of the very version that is there now."""
+        """Read by ranges, of the version that is stored now."""
         with as_storage_error(self.uri(key)):
             head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
         raw = RangedReader(self._client, self._bucket, self._prefix + key, head["ContentLength"], head["ETag"])

@@ -121,7 +121,7 @@ def test_a_model_with_a_flipped_byte_is_refused(artifacts, model, backend):
     for item in commit.objects:
         stored = backend.store.get_bytes(item.key)
         backend.overwrite(item.key, stored[:-20] + bytes([stored[-20] ^ 1]) + stored[-19:])
-        with pytest.raises(DigestMismatchError, match="not the one that was published"):
+        with pytest.raises(DigestMismatchError, match="differs from the published one"):
             artifacts.load(ASSET, None, TrainedModel)
         backend.overwrite(item.key, stored)
     artifacts.load(ASSET, None, TrainedModel)
@@ -269,7 +269,7 @@ def test_json_swapped_for_other_valid_json_is_refused(artifacts, backend, make_d
     artifacts.publish(ASSET, None, make_receipt(verdict="failed"), _attempt())
     passed = make_receipt(verdict="passed").model_dump_json(indent=2).encode()
     backend.overwrite(_key_of(artifacts, "value.json"), passed)
-    with pytest.raises(DigestMismatchError, match="not the one that was published") as refused:
+    with pytest.raises(DigestMismatchError, match="differs from the published one") as refused:
         artifacts.load(ASSET, None, GateReceipt)
     assert "demo/artifact" in refused.value.where
     artifacts.publish(ASSET, None, make_dataset(), _attempt("b"))

@@ -163,7 +163,7 @@ def test_a_writer_that_always_loses_gives_up(tmp_path, wrapped):
             _append(CommitLog(store), f"other-{self.count}", repeated=False)
             return super().put_if_absent(key, data)
 
-    with pytest.raises(CommitConflictError, match="again and again"):
+    with pytest.raises(CommitConflictError, match="in every attempt"):
         _append(CommitLog(Overtaken(store)), "mine")
 
 
