@@ -14,6 +14,7 @@ from assay.errors import GateRejectedError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.report import GateReport, RuleResult, failure_table
 from assay.specs import PipelineSpec
+from assay.specs.base import Spec
 from assay.specs.rules import RULES, Rule
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
@@ -27,6 +28,8 @@ RUN_PARAMETER_RULES = "run_parameter_rules_hold"
 """The check that reports the rules which only the run's parameters add; they have no check of their own."""
 # the event log keeps every table that is shown
 _MAX_COLUMNS = 200
+_FAILURE = "gate failure"
+"""Key of the typed entry; the other entries are for people."""
 
 
 def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -123,6 +126,8 @@ def _check_result(name: str, results: Sequence[RuleResult], addresses: VerdictAd
         metadata["failing share"] = max(result.failing_share for result in failed)
         metadata["failures"] = dg.MetadataValue.md("\n\n".join(failure_table(result) for result in failed))
         metadata |= _as_paths(addresses)
+        failure = GateFailure(rows={result.name: result.failing_rows for result in failed}, report=addresses.report)
+        metadata[_FAILURE] = dg.MetadataValue.json(failure.model_dump(mode="json"))
     is_configured = any(result.configured for result in results)
     return dg.AssetCheckResult(
         check_name=name,
@@ -131,6 +136,21 @@ def _check_result(name: str, results: Sequence[RuleResult], addresses: VerdictAd
         description=f"observed {observed}; expected {expected}" if is_configured else "not configured",
         metadata=metadata,
     )
+
+
+class GateFailure(Spec):
+    """What a failed check of the gate reports to programs."""
+
+    rows: dict[str, int]
+    """Failing rows by rule; 0 for a rule on the whole table."""
+    report: str
+    """Address of the report's JSON."""
+
+
+def gate_failure(check: dg.AssetCheckEvaluation) -> GateFailure | None:
+    """Return the failure that a check records; None where it records none."""
+    entry = check.metadata.get(_FAILURE)
+    return None if entry is None else GateFailure.model_validate(entry.value)
 
 
 def _of_rule(check: str, result: RuleResult, text: str) -> str:

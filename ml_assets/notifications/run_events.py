@@ -3,6 +3,7 @@
 A refusal of the gate is reported as such; the failures that it causes are not reported again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from assay.notifications.wording import (
     run_failed,
 )
 from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
+from ml_assets.assets.validated_dataset import GateFailure, gate_failure
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
 from ml_assets.stages import alarm_checks
 from ml_assets.step_errors import error_chain, root_error
@@ -143,7 +145,9 @@ def _alarms(log: RunLog) -> Iterator[Notification]:
 def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notification:
     partitions = ", ".join(dict.fromkeys(check.partition for check in checks if check.partition))
     page = check_page(log.ui_url, checks[0].asset_check_key)
-    return gate_refused(log.run_of(key, partitions), _rules(checks), _report(checks), page)
+    # earlier versions recorded no failure
+    failures = [gate_failure(check) or GateFailure(rows={check.check_name: 0}, report="") for check in checks]
+    return gate_refused(log.run_of(key, partitions), _rules(failures), failures[0].report, page)
 
 
 def _failure(log: RunLog, refused: AbstractSet[dg.AssetKey]) -> list[Notification]:
@@ -175,17 +179,12 @@ def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
     return found
 
 
-def _rules(checks: Sequence[dg.AssetCheckEvaluation]) -> list[FailedRule]:
+def _rules(failures: Sequence[GateFailure]) -> list[FailedRule]:
     """Return each rule once, with its failing rows over all partitions of the run."""
-    rows: dict[str, int] = {}
-    for check in checks:
-        failing = check.metadata.get("failing rows")
-        rows[check.check_name] = rows.get(check.check_name, 0) + int(str(failing.value) if failing else 0)
+    rows: Counter[str] = Counter()
+    for failure in failures:
+        rows.update(failure.rows)
     return [FailedRule(name, count or None) for name, count in rows.items()]
-
-
-def _report(checks: Sequence[dg.AssetCheckEvaluation]) -> str:
-    return next((str(check.metadata["report"].value) for check in checks if "report" in check.metadata), "")
 
 
 def _error(event: dg.DagsterEvent) -> SerialisedError | None:
