@@ -1,5 +1,8 @@
 """Metrics by name: what they need, which direction is better, and how they are computed without failing a run.
 
+Belongs here: metrics, and predictions in one form for every task and library.
+Does not belong here: which rows are evaluated (`assay.learning.evaluation.evaluating`).
+
 A new metric is a function with `register`, in the module of its task.
 """
 
