@@ -1,9 +1,9 @@
 """Tables as learning takes them: one dtype per role."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,10 +12,13 @@ from assay.errors import DataContractError, MissingColumnError, did_you_mean
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
 
-_Values = np.ndarray | pd.Series
+if TYPE_CHECKING:
+    import pandas as pd
+
+    _Values = np.ndarray | pd.Series
 
 
-def feature_frame(table: pa.Table, features: TableSchema) -> pd.DataFrame:
+def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
     """Convert the feature columns of a table, whatever dtypes the table has.
 
     Args:
@@ -30,6 +33,8 @@ def feature_frame(table: pa.Table, features: TableSchema) -> pd.DataFrame:
         MissingColumnError: the table lacks a feature.
         DataContractError: a column's values cannot be read in its role.
     """
+    import pandas as pd
+
     columns = {}
     for column in features.columns:
         values = _column(table, column.name)
@@ -45,7 +50,7 @@ def feature_frame(table: pa.Table, features: TableSchema) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
 
-def target_series(table: pa.Table, name: str, task: Task) -> pd.Series:
+def target_series(table: pa.Table, name: str, task: Task) -> "pd.Series":
     """Convert the target column.
 
     Args:
@@ -60,6 +65,8 @@ def target_series(table: pa.Table, name: str, task: Task) -> pd.Series:
         MissingColumnError: the table has no such column.
         DataContractError: a value is missing, or is no class or no finite number.
     """
+    import pandas as pd
+
     values = _column(table, name)
     _require_present(values, name)
     return pd.Series(_labels(values, name) if task.is_classification else _numbers(values, name), name=name)
@@ -126,19 +133,23 @@ def _floats(values: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(_decoded(values).cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
-def _moments(values: pa.ChunkedArray) -> pd.Series:
+def _moments(values: pa.ChunkedArray) -> "pd.Series":
+    import pandas as pd
+
     return pd.Series(_decoded(values).cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]"))
 
 
-def _categories(values: pa.ChunkedArray) -> pd.Series:
+def _categories(values: pa.ChunkedArray) -> "pd.Series":
     return _strings(values)
 
 
-def _texts(values: pa.ChunkedArray) -> pd.Series:
+def _texts(values: pa.ChunkedArray) -> "pd.Series":
     return _strings(values.fill_null("") if pa.types.is_string(values.type) else pc.fill_null(_as_text(values), ""))
 
 
-def _strings(values: pa.ChunkedArray) -> pd.Series:
+def _strings(values: pa.ChunkedArray) -> "pd.Series":
+    import pandas as pd
+
     return pd.Series(np.asarray(_as_text(values).to_pandas(), dtype=object), dtype=object)
 
 
@@ -153,7 +164,7 @@ def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
-_CONVERSIONS: dict[ColumnRole, Callable[[pa.ChunkedArray], _Values]] = {
+_CONVERSIONS: "dict[ColumnRole, Callable[[pa.ChunkedArray], _Values]]" = {
     ColumnRole.NUMERIC: _floats,
     ColumnRole.BOOLEAN: _floats,
     ColumnRole.DATETIME: _moments,

@@ -5,14 +5,16 @@ Strings become pandas categories: membership and equality then cost one comparis
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ColumnKind: TypeAlias = Literal["integer", "float", "boolean", "string", "datetime", "empty", "other"]
 
@@ -84,8 +86,10 @@ class CheckedTable:
             self._series[name] = _as_series(self.plain(name)).rename(name)
         return self._series[name]
 
-    def frame(self, names: Iterable[str]) -> pd.DataFrame:
+    def frame(self, names: Iterable[str]) -> "pd.DataFrame":
         """Return columns as a frame whose index is the 0-based row number."""
+        import pandas as pd
+
         return pd.DataFrame({name: self.series(name) for name in names}, index=pd.RangeIndex(self.rows), copy=False)
 
     def values_at(self, name: str, positions: "np.ndarray[Any, Any]") -> list[Any]:
@@ -141,6 +145,8 @@ def _convertible(column: pa.ChunkedArray, kind: ColumnKind) -> pa.ChunkedArray:
 
 
 def _nullable(dtype: pa.DataType) -> Any:
+    import pandas as pd
+
     if pa.types.is_boolean(dtype):
         return pd.BooleanDtype()
     return pd.api.types.pandas_dtype(str(dtype).replace("uint", "UInt").replace("int", "Int"))

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from assay.errors import DataContractError
 from assay.gate.checked_table import CheckedTable
@@ -13,6 +12,7 @@ from assay.importing import import_object
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pandera.pandas as pandera
 
 _WHERE = "validation.pandera_schema"
@@ -36,6 +36,8 @@ def custom_rules_hold(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 
 
 def _finding(table: CheckedTable, name: str, proposition: str, answer: Any) -> Finding | None:
+    import pandas as pd
+
     if isinstance(answer, bool | np.bool_):
         return None if answer else failing_column("", expected=proposition, found=f"{name} does not hold")
     holds = pd.array(np.asarray(answer, dtype=object), dtype="boolean")
@@ -89,7 +91,9 @@ def _schema(path: str) -> "pandera.DataFrameSchema":
     )
 
 
-def _frame(table: CheckedTable, schema: "pandera.DataFrameSchema") -> pd.DataFrame:
+def _frame(table: CheckedTable, schema: "pandera.DataFrameSchema") -> "pd.DataFrame":
+    import pandas as pd
+
     frame = table.frame(table.names)
     texts = [name for name in table.names if isinstance(frame[name].dtype, pd.CategoricalDtype)]
     categories = {name for name, column in schema.columns.items() if str(column.dtype) == "category"}
@@ -113,6 +117,8 @@ def _schema_finding(table: CheckedTable, error: Any) -> Finding:
 
 def _positions(error: Any) -> "Iterator[np.ndarray[Any, Any]]":
     """Yield the int64 numbers of failing rows, from every place where pandera may keep them."""
+    import pandas as pd
+
     output = error.check_output
     if isinstance(output, pd.DataFrame):
         output = output.all(axis=1)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from assay.gate.checked_table import CheckedTable, ColumnKind
 from assay.gate.outcome import (
@@ -31,6 +30,7 @@ from assay.specs.pipeline import PipelineSpec
 from assay.specs.validation import DtypeName, RangeRule
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pandera.pandas as pandera
 
 _MAX_LISTED = 10
@@ -220,7 +220,12 @@ def dtype_schema(dtypes: Mapping[str, DtypeName]) -> "pandera.DataFrameSchema":
     """Return a schema in which every column has its declared type."""
     import pandera.pandas as pandera
 
-    return _schema({name: [pandera.Check(_DTYPE_TESTS[dtype], name="dtype")] for name, dtype in dtypes.items()})
+    return _schema(
+        {
+            name: [pandera.Check(functools.partial(_has_dtype, dtype=dtype), name="dtype")]
+            for name, dtype in dtypes.items()
+        }
+    )
 
 
 def not_null_schema(columns: Iterable[str]) -> "pandera.DataFrameSchema":
@@ -256,14 +261,14 @@ def unique_schema(key: tuple[str, ...]) -> "pandera.DataFrameSchema":
     """Return a schema in which a combination of columns occurs once; missing equals missing."""
     import pandera.pandas as pandera
 
-    def occurs_once(frame: pd.DataFrame) -> "pd.Series[bool]":
+    def occurs_once(frame: "pd.DataFrame") -> "pd.Series[bool]":
         return ~frame.duplicated(list(key), keep=False)
 
     check = pandera.Check(occurs_once, name="unique", ignore_na=False, n_failure_cases=_ONE_CASE)
     return pandera.DataFrameSchema(checks=[check])
 
 
-def violations(frame: pd.DataFrame, schema: "pandera.DataFrameSchema") -> tuple[Violation, ...]:
+def violations(frame: "pd.DataFrame", schema: "pandera.DataFrameSchema") -> tuple[Violation, ...]:
     """Run a schema lazily and return every failed check.
 
     Args:
@@ -294,6 +299,8 @@ def _schema(checks: "Mapping[str, list[pandera.Check]]") -> "pandera.DataFrameSc
 
 
 def _violation(error: Any) -> Violation:
+    import pandas as pd
+
     column = str(error.column_name or "")
     check = getattr(error.check, "name", None) or str(error.check)
     if error.reason_code.name == "SERIES_CONTAINS_NULLS":
@@ -308,6 +315,8 @@ def _violation(error: Any) -> Violation:
 
 
 def _inside(rule: RangeRule) -> "Callable[[pd.Series[Any]], pd.Series[bool]]":
+    import pandas as pd
+
     def inside(series: "pd.Series[Any]") -> "pd.Series[bool]":
         tests: list[Any] = [np.isfinite(series)] if pd.api.types.is_float_dtype(series.dtype) else []
         if rule.min is not None:
@@ -320,15 +329,17 @@ def _inside(rule: RangeRule) -> "Callable[[pd.Series[Any]], pd.Series[bool]]":
     return inside
 
 
-def _is_number(series: "pd.Series[Any]") -> bool:
-    return pd.api.types.is_integer_dtype(series.dtype) or pd.api.types.is_float_dtype(series.dtype)
+def _has_dtype(series: "pd.Series[Any]", dtype: str) -> bool:
+    from pandas.api import types
 
-
-_DTYPE_TESTS = {
-    "integer": lambda series: pd.api.types.is_integer_dtype(series.dtype),
-    "float": lambda series: pd.api.types.is_float_dtype(series.dtype),
-    "number": _is_number,
-    "boolean": lambda series: pd.api.types.is_bool_dtype(series.dtype),
-    "string": lambda series: isinstance(series.dtype, pd.CategoricalDtype),
-    "datetime": lambda series: pd.api.types.is_datetime64_any_dtype(series.dtype),
-}
+    if dtype == "number":
+        return types.is_integer_dtype(series.dtype) or types.is_float_dtype(series.dtype)
+    if dtype == "string":
+        return isinstance(series.dtype, types.CategoricalDtype)
+    test = {
+        "integer": types.is_integer_dtype,
+        "float": types.is_float_dtype,
+        "boolean": types.is_bool_dtype,
+        "datetime": types.is_datetime64_any_dtype,
+    }[dtype]
+    return bool(test(series.dtype))

@@ -19,9 +19,8 @@ import json
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
@@ -30,6 +29,9 @@ from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownMode
 from assay.learning.estimators.family import FAMILIES
 from assay.moved_modules import current_name
 from assay.results.trained_model import ModelManifest, TrainedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # what a preprocessor may hold; skops itself trusts scikit-learn's public estimators and plain containers
 _TYPES_OF_EVERY_MODEL = frozenset(
@@ -223,7 +225,7 @@ def _manifest(folder: Path) -> ModelManifest:
         raise _damaged(str(folder / MANIFEST_FILE), error) from error
 
 
-def _example(path: Path) -> pd.DataFrame:
+def _example(path: Path) -> "pd.DataFrame":
     data = _bytes_of(path)
     try:
         frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +15,9 @@ from assay.data.frames import feature_frame, target_series
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, EmptyDataError, SchemaDriftError, SingleClassError
 from assay.specs.pipeline import PipelineSpec, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BINARY = 2
 
@@ -28,8 +31,8 @@ class LabelledRows:
         target: the target of each row, by the same index; never missing.
     """
 
-    features: pd.DataFrame
-    target: pd.Series
+    features: "pd.DataFrame"
+    target: "pd.Series"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +177,7 @@ def _drawn(table: pa.Table, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]
     return train, holdout
 
 
-def _require_members(labels: pd.Series, spec: PipelineSpec) -> None:
+def _require_members(labels: "pd.Series", spec: PipelineSpec) -> None:
     counts = labels.value_counts()
     if len(counts) and counts.min() < _BINARY:
         raise SingleClassError(
@@ -213,7 +216,7 @@ def labelled_rows(table: pa.Table, features: TableSchema, spec: PipelineSpec) ->
     return LabelledRows(feature_frame(table, features), target_series(table, spec.dataset.target, spec.task))
 
 
-def _classes(train: pd.Series, holdout: pd.Series, spec: PipelineSpec) -> tuple[str | bool | int | float, ...]:
+def _classes(train: "pd.Series", holdout: "pd.Series", spec: PipelineSpec) -> tuple[str | bool | int | float, ...]:
     if not spec.task.is_classification:
         return ()
     learned = set(train.unique().tolist())

@@ -3,9 +3,7 @@
 import math
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
@@ -16,6 +14,9 @@ from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.base import digest_of
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ALWAYS = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
 _EXAMPLE_ROWS = 5
@@ -91,8 +92,10 @@ def train(
     )
 
 
-def _example(split: Split) -> pd.DataFrame:
+def _example(split: Split) -> "pd.DataFrame":
     """Return some training rows; the values of columns marked `pii` are replaced by missing ones."""
+    import pandas as pd
+
     example = split.train.features.head(_EXAMPLE_ROWS).reset_index(drop=True)
     for column in split.features.columns:
         if column.pii:

@@ -6,10 +6,9 @@ alarm needs the same feature to drift in several of the latest windows.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from pydantic import Field
 
@@ -22,6 +21,9 @@ from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
 from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
 _WATCHED = (ColumnRole.NUMERIC, *_COUNTED)
@@ -73,7 +75,7 @@ class DriftReport(Spec):
 
 def evaluate_drift(
     table: pa.Table,
-    reference: pd.DataFrame,
+    reference: "pd.DataFrame",
     champion: CurrentChampion,
     earlier: Sequence[DriftReport],
     spec: PipelineSpec,
@@ -108,7 +110,7 @@ def evaluate_drift(
 
 
 def compare_features(
-    reference: pd.DataFrame, window: pd.DataFrame, features: TableSchema, rule: DriftSpec
+    reference: "pd.DataFrame", window: "pd.DataFrame", features: TableSchema, rule: DriftSpec
 ) -> tuple[FeatureDrift, ...]:
     """Compare the watched features of a window with those of the training rows.
 
@@ -200,6 +202,8 @@ def _difference(reference: "pd.Series[Any]", window: "pd.Series[Any]", role: Col
 
 def _counts(values: "pd.Series[Any]") -> "pd.Series[int]":
     """Return rows by value; missing is a value of its own."""
+    import pandas as pd
+
     counts = values.value_counts()
     return pd.Series([*counts, int(values.isna().sum())], index=pd.Index([*counts.index, _MISSING], dtype=object))
 

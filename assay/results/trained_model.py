@@ -1,14 +1,16 @@
 """A fitted model with all that is needed to use, explain and rebuild it."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
 from pydantic import JsonValue
 
 from assay.data.schema import TableSchema
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ModelManifest(Spec):
@@ -53,7 +55,7 @@ class TrainedModel:
 
     estimator: Any
     manifest: ModelManifest
-    input_example: pd.DataFrame
+    input_example: "pd.DataFrame"
 
     def annotated(self, **annotations: str) -> Self:
         """Return the same model with more links in its manifest."""

@@ -1,9 +1,8 @@
 """The current champion, its training rows, and the newest rows and reports that scoring and monitoring use."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
-import pandas as pd
 
 from assay.data.dataset import ValidatedDataset
 from assay.data.frames import feature_frame
@@ -18,6 +17,9 @@ from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Report = TypeVar("Report", bound=Spec)
 
@@ -49,12 +51,14 @@ def current_champion(
     )
 
 
-def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> pd.DataFrame:
+def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> "pd.DataFrame":
     """Return the feature frame of the champion's training rows, in the versions that it was trained on.
 
     Raises:
         ArtifactNotFoundError: a version is not in the store any more.
     """
+    import pandas as pd
+
     asset, manifest = tuple(asset_key(spec, "validated_dataset").path), champion.model.manifest
     frames = []
     for partition, digest in champion.training_digests(spec).items():

@@ -10,7 +10,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,6 +29,7 @@ from assay.gate.report import ColumnProfile, GateReport, RuleResult, shown
 from assay.specs.dataset import ColumnRole
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jinja2 import Template
 
 MAX_COLUMNS = 200
@@ -206,6 +206,8 @@ def correlations(table: CheckedTable, columns: Sequence[ColumnSchema], *, show_v
     Columns marked pii and constant ones are left out. A target with two values counts as 0 and 1. Of more
     than 30 columns those that correlate most with the target are kept; without such a target, the first.
     """
+    import pandas as pd
+
     usable = [column for column in columns if not column.pii and column.name in table]
     target = next((column.name for column in usable if column.reason == "target"), None)
     frame = pd.DataFrame(
@@ -231,7 +233,7 @@ def correlations(table: CheckedTable, columns: Sequence[ColumnSchema], *, show_v
     return Correlations(tuple(names), rows, frame.shape[1] - len(kept))
 
 
-def _kept(frame: pd.DataFrame, target: "pd.Series[float] | None") -> list[str]:
+def _kept(frame: "pd.DataFrame", target: "pd.Series[float] | None") -> list[str]:
     names = list(frame.columns)
     if len(names) < _MAX_CORRELATED or target is None:
         return names[:_MAX_CORRELATED]
@@ -242,6 +244,8 @@ def _kept(frame: pd.DataFrame, target: "pd.Series[float] | None") -> list[str]:
 
 
 def _numbers(table: CheckedTable, name: str) -> "pd.Series[float] | None":
+    import pandas as pd
+
     if table.kind(name) not in {"integer", "float", "boolean"}:
         return None
     values = table.plain(name).cast(pa.float64(), safe=False).to_numpy()
@@ -254,6 +258,8 @@ def _numbers(table: CheckedTable, name: str) -> "pd.Series[float] | None":
 
 
 def _target(table: CheckedTable, name: str, *, show_values: bool) -> "tuple[str, pd.Series[float]] | None":
+    import pandas as pd
+
     label = f"{readable(name, 40)} (target"
     values = table.plain(name)
     if table.kind(name) not in {"string", "boolean", "integer"} or pc.count_distinct(values).as_py() != 2:  # noqa: PLR2004 - classes

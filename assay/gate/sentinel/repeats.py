@@ -6,7 +6,6 @@ Rows are compared by one hash per row.
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -70,6 +69,8 @@ def _is_time(dtype: pa.DataType) -> bool:
 
 
 def _text_bits(column: pa.ChunkedArray) -> Array:
+    import pandas as pd
+
     if not len(column):
         return np.empty(0, dtype=np.uint64)
     encoded = column.combine_chunks().dictionary_encode()

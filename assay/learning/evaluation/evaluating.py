@@ -1,10 +1,9 @@
 """The evaluation of a model on the holdout, compared with a baseline that ignores the features and with bounds."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.metrics import (
@@ -21,6 +20,9 @@ from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], rows: int) -> Predictions:
@@ -146,7 +148,7 @@ def _require_rows(split: Split, spec: PipelineSpec) -> None:
         )
 
 
-def _require_columns(spec: PipelineSpec, features: pd.DataFrame) -> None:
+def _require_columns(spec: PipelineSpec, features: "pd.DataFrame") -> None:
     for column in spec.evaluation.slices:
         if column not in features.columns:
             known = [str(name) for name in features.columns]

@@ -4,15 +4,17 @@ Stored models name these classes by this module's path: see `assay.moved_modules
 scikit-learn, so import it inside functions only.
 """
 
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CYCLES = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
 _PARTS = ("year", "month", "day", "weekday", "hour")
@@ -28,7 +30,7 @@ class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
         empty_: shape (columns,), bool; columns that had no value at fit.
     """
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+    def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Remember the columns without any value.
 
         Args:
@@ -40,7 +42,7 @@ class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
         self.empty_ = X.isna().to_numpy().all(axis=0)
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+    def transform(self, X: "pd.DataFrame") -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Return float64 of the same shape."""
         check_is_fitted(self)
         numbers = X.to_numpy(dtype=np.float64, copy=True)
@@ -58,7 +60,7 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         origins_: shape (columns,), float64; the earliest moment at fit in seconds since 1970, NaN if there was none.
     """
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+    def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Remember the earliest moment of each column.
 
         Args:
@@ -70,7 +72,7 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         self.origins_ = np.array([_seconds(X[name]).min() for name in X.columns], dtype=np.float64)
         return self
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+    def transform(self, X: "pd.DataFrame") -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Return float64 of shape (rows, columns * parts)."""
         check_is_fitted(self)
         blocks = [
@@ -91,11 +93,13 @@ def _part_names() -> list[str]:
     return [*_PARTS, *waves, "elapsed_days", "missing"]
 
 
-def _seconds(moments: pd.Series) -> pd.Series:
+def _seconds(moments: "pd.Series") -> "pd.Series":
+    import pandas as pd
+
     return (moments - pd.Timestamp(0)).dt.total_seconds()
 
 
-def _parts(moments: pd.Series, origin: float) -> np.ndarray:
+def _parts(moments: "pd.Series", origin: float) -> np.ndarray:
     parts = {part: getattr(moments.dt, part).to_numpy(dtype=np.float64) for part in _PARTS}
     angles = {cycle: 2 * np.pi * parts[cycle] / length for cycle, length in _CYCLES.items()}
     waves = [wave(angle) for angle in angles.values() for wave in (np.sin, np.cos)]
@@ -124,7 +128,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
         self.components = components
         self.seed = seed
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+    def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Learn the vocabulary.
 
         Args:
@@ -140,7 +144,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
         self.condenser_ = self._fitted_condenser(texts)
         return self
 
-    def _fitted_condenser(self, texts: pd.Series) -> TruncatedSVD | None:
+    def _fitted_condenser(self, texts: "pd.Series") -> TruncatedSVD | None:
         if self.vectorizer_ is None or self.components is None:
             return None
         if self.components >= min(len(texts), len(self.vectorizer_.vocabulary_)):
@@ -148,7 +152,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
         weights = self.vectorizer_.transform(texts)
         return TruncatedSVD(n_components=self.components, random_state=self.seed).fit(weights)
 
-    def transform(self, X: pd.DataFrame) -> Any:  # noqa: N803 - scikit-learn's name
+    def transform(self, X: "pd.DataFrame") -> Any:  # noqa: N803 - scikit-learn's name
         """Return float64 of shape (rows, 1 + weights), sparse unless `components` is set."""
         check_is_fitted(self, "condenser_")
         texts = X.iloc[:, 0]

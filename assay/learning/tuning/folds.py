@@ -6,10 +6,9 @@ once for each pair and reused by all trials. Nothing is fitted on validation row
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, SingleClassError
@@ -17,6 +16,9 @@ from assay.learning.estimators.assembly import preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LEAST = 2
 
@@ -34,7 +36,7 @@ class Fold:
     validation: np.ndarray
 
 
-def make_folds(target: pd.Series, spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
+def make_folds(target: "pd.Series", spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
     """Cut the training rows into folds.
 
     Classification gets stratified folds, at most as many as the smallest class has rows. Split by group keeps groups
@@ -81,7 +83,7 @@ def _by_group(groups: np.ndarray, spec: PipelineSpec) -> tuple[Fold, ...]:
     return tuple(Fold(train, validation) for train, validation in splitter.split(groups, groups=groups))
 
 
-def _stratified(target: pd.Series, spec: PipelineSpec) -> tuple[Fold, ...]:
+def _stratified(target: "pd.Series", spec: PipelineSpec) -> tuple[Fold, ...]:
     from sklearn.model_selection import StratifiedKFold
 
     counts = target.value_counts()
@@ -98,7 +100,7 @@ def _stratified(target: pd.Series, spec: PipelineSpec) -> tuple[Fold, ...]:
     return tuple(Fold(train, validation) for train, validation in splitter.split(np.zeros(len(target)), target))
 
 
-def _plain(target: pd.Series, spec: PipelineSpec) -> tuple[Fold, ...]:
+def _plain(target: "pd.Series", spec: PipelineSpec) -> tuple[Fold, ...]:
     from sklearn.model_selection import KFold
 
     count = min(spec.tuning.folds, len(target))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from assay.learning.evaluation.metrics.metric import Predictions, register
 from assay.specs.pipeline import Task
@@ -14,6 +13,8 @@ def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
 
     Libraries guess the kind of target from its dtype, wrongly for objects; codes are unambiguous.
     """
+    import pandas as pd
+
     found = pd.Index(list(classes), dtype=object).get_indexer(pd.Index(values, dtype=object))
     unknown = found < 0
     if unknown.any():

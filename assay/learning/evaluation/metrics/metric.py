@@ -7,13 +7,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from assay.errors import UnknownMetricError, did_you_mean
 from assay.specs.pipeline import PipelineSpec, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Predictions:
         )
 
 
-def predict(estimator: Any, features: pd.DataFrame, classes: tuple[Any, ...], task: Task) -> Predictions:
+def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], task: Task) -> Predictions:
     """Predict with a fitted estimator.
 
     Args:
@@ -73,7 +75,7 @@ def _columns_by_class(raw: np.ndarray, estimator: Any, classes: tuple[Any, ...])
     return ordered
 
 
-def _positive_scores(estimator: Any, features: pd.DataFrame, classes: tuple[Any, ...]) -> np.ndarray | None:
+def _positive_scores(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...]) -> np.ndarray | None:
     if len(classes) != 2 or not hasattr(estimator, "decision_function"):  # noqa: PLR2004 - binary
         return None
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)

@@ -1,10 +1,9 @@
 """Which plots a model gets, by its task and its estimator's methods; and permutation importance."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Metric, Predictions, measure, predict, primary_metric
@@ -24,6 +23,9 @@ from assay.learning.splitting import Split
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_COLUMNS = 300
 _MOST_ROWS = 2_000
 _FEWEST_ROWS = 500
@@ -38,8 +40,8 @@ def rows_for(classes: int) -> int:
 
 
 def permutation_importance(
-    predict_rows: Callable[[pd.DataFrame], Predictions],
-    features: pd.DataFrame,
+    predict_rows: "Callable[[pd.DataFrame], Predictions]",
+    features: "pd.DataFrame",
     truth: np.ndarray,
     metric: Metric,
     seed: int,
@@ -118,7 +120,7 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str
 
     classes = model.manifest.classes
 
-    def predicted(frame: pd.DataFrame) -> Predictions:
+    def predicted(frame: "pd.DataFrame") -> Predictions:
         return predict(model.estimator, frame, classes, spec.task)
 
     with limited_threads(1):
@@ -175,7 +177,7 @@ def _forecasts(true: np.ndarray, said: np.ndarray, predictions: Predictions, pro
     )
 
 
-def _importance(predicted: Callable[[pd.DataFrame], Predictions], split: Split, spec: PipelineSpec) -> _Plots:
+def _importance(predicted: "Callable[[pd.DataFrame], Predictions]", split: Split, spec: PipelineSpec) -> _Plots:
     features, metric = split.holdout.features, primary_metric(spec)
     if features.shape[1] > MOST_COLUMNS:
         return {}
