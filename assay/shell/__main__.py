@@ -1,7 +1,4 @@
-"""`python -m assay.shell`, the same as `assay`.
-
-Does not belong here: anything else.
-"""
+"""`python -m assay.shell`, the same as `assay`."""
 
 import sys
 

@@ -1,9 +1,5 @@
-"""`assay ingest`: one file of any size, read strictly, as Parquet with its schema beside it.
+"""`assay ingest`: one file of any size, read strictly, as Parquet with its schema beside it."""
 
-Does not belong here: readers; what columns mean to a model.
-"""
-
-import argparse
 import json
 import logging
 import tempfile
@@ -22,12 +18,12 @@ from assay.errors import (
     SourceError,
     SpecError,
     StorageError,
-    did_you_mean,
 )
 from assay.reading.batches import ReadOptions
 from assay.reading.files import dialect_in
 from assay.reading.sandbox import transcribe_in_child
 from assay.reading.source_files import LocalFile
+from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
@@ -37,7 +33,7 @@ _LOG = logging.getLogger("assay.shell")
 _SpecType = TypeVar("_SpecType", bound=Spec)
 
 
-def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
+def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Read the file, write its rows and its schema; a refused file may be set aside.
 
     Args:
@@ -63,33 +59,21 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
                 _set_aside(file, refusal, flags.quarantine_uri, storage)
             raise
         schema = _schema(target, flags.source)
-        # the rows come last: whoever finds them finds their schema
+        # the rows come last, so that rows without a schema are never seen
         put_text(storage, json.dumps(schema, indent=2, ensure_ascii=False) + "\n", _schema_uri(flags))
         storage.put(target, flags.output_uri)
     _LOG.info("wrote %s rows and %d columns", f"{schema['rows']:,}", len(schema["columns"]))
     return True, flags.output_uri
 
 
-def _options(flags: argparse.Namespace) -> ReadOptions:
+def _options(flags: Flags) -> ReadOptions:
     given = {"detect": True} if flags.dialect is None else flags.dialect
     return ReadOptions(
-        data_format=_format(flags.data_format or DataFormat.AUTO),
+        data_format=DataFormat(flags.data_format or DataFormat.AUTO),
         dialect=_spec(CsvDialect, given, "--dialect"),
         member=flags.member,
         sheet=flags.sheet,
     )
-
-
-def _format(name: str) -> DataFormat:
-    try:
-        return DataFormat(name)
-    except ValueError as error:
-        raise SpecError(
-            f"there is no format '{name}'{did_you_mean(name, list(DataFormat))}",
-            where="--data-format",
-            found=name,
-            expected=f"one of {', '.join(DataFormat)}",
-        ) from error
 
 
 def _spec(kind: type[_SpecType], given: dict[str, Any] | None, flag: str) -> _SpecType:
@@ -114,7 +98,7 @@ def _only(files: Sequence[LocalFile], uri: str) -> LocalFile:
 
 
 def _schema(rows: Path, source: str) -> dict[str, Any]:
-    """Return what the rows are: names, dtypes, number, and how delimited text turned out to be written."""
+    """Return number, columns and dtypes of the rows, and the dialect of delimited text."""
     schema, facts = pq.read_schema(rows), pq.read_metadata(rows)
     dialect = dialect_in(schema.empty_table())
     return {
@@ -125,15 +109,15 @@ def _schema(rows: Path, source: str) -> dict[str, Any]:
     }
 
 
-def _schema_uri(flags: argparse.Namespace) -> str:
+def _schema_uri(flags: Flags) -> str:
     beside: str = flags.output_uri.removesuffix(".parquet") + ".schema.json"
     return flags.schema_uri or beside
 
 
 def _set_aside(file: LocalFile, refusal: AssayError, folder: str, storage: Storage) -> None:
-    """Keep the refused file and the refusal; that they cannot be kept must not hide the refusal itself."""
+    """Keep the refused file and the refusal; a failure to keep them is logged and must not hide the refusal."""
     target = joined(folder, file.uri.rpartition("/")[2])
-    told = {
+    record = {
         "source": file.uri,
         "code": refusal.code,
         "defect": getattr(refusal, "defect", ""),
@@ -144,7 +128,7 @@ def _set_aside(file: LocalFile, refusal: AssayError, folder: str, storage: Stora
         "remedy": refusal.remedy,
     }
     try:
-        put_text(storage, json.dumps(told, indent=2, ensure_ascii=False) + "\n", f"{target}.refusal.json")
+        put_text(storage, json.dumps(record, indent=2, ensure_ascii=False) + "\n", f"{target}.refusal.json")
         storage.put(file.path, target)
     except StorageError as outage:
         _LOG.error("the refused file could not be set aside: %s", outage)

@@ -1,13 +1,12 @@
 """The entry point: one command, its exit code, and where it prints.
 
-Standard output holds one line, the address of the result; everything else goes to standard error.
-
-Remedies in the words of the shell, where there is no pipeline file to mend.
+Standard output holds one line, the address of the result; everything else goes to standard error. Nothing heavy is
+imported before a command runs. Completion of commands and flags is click's: `_ASSAY_COMPLETE=bash_source assay`.
 """
 
-import argparse
 import contextlib
 import importlib
+import importlib.metadata
 import logging
 import re
 import sys
@@ -15,10 +14,22 @@ import traceback
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from assay.errors import AssayError
-from assay.shell.parsing import parse, targets
+import click
 
+from assay.errors import AssayError, did_you_mean
+
+if TYPE_CHECKING:
+    from assay.shell.flags import Flags
+
+_LOG = logging.getLogger("assay.shell")
+_SUMMARIES = {
+    "validate": "Check data against the data-quality gate and write the report.",
+    "ingest": "Read a file strictly and write its rows as Parquet.",
+    "tune": "Find the best hyperparameters of gated data.",
+    "train": "Train and evaluate a model on gated data and write its bundle.",
+}
 _IN_FLAGS = (
     (r" \(or the run parameter \w+\)", ""),
     (r"dataset\.dialect\.(\w+)", r'--dialect {"\1": ...}'),
@@ -28,24 +39,6 @@ _IN_FLAGS = (
 )
 
 
-def in_flags(error: AssayError, flags: argparse.Namespace) -> AssayError:
-    """Return an error whose remedy names the command's flags, unless the settings come from a pipeline file.
-
-    Args:
-        error: as raised; given back.
-        flags: the command's.
-    """
-    if vars(flags).get("pipeline") is None:
-        for setting, flag in _IN_FLAGS:
-            error.remedy = re.sub(setting, flag, error.remedy)
-        if "limits" in vars(flags):
-            error.remedy = error.remedy.replace("dataset.limits", "--limits")
-    return error
-
-
-_LOG = logging.getLogger("assay.shell")
-
-
 class Exit(IntEnum):
     """What a command's exit code says."""
 
@@ -53,10 +46,77 @@ class Exit(IntEnum):
     GATE_REFUSED = 1
     """The data did not pass the data-quality gate."""
     REFUSED = 2
-    """Bad usage or bad input, or a store or tracker that does not answer; also argparse's own code."""
+    """Bad usage or bad input, or a store or tracker that does not answer."""
     DEFECT = 3
     """A failure that no typed error describes: a defect of the program."""
     INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands; the module of their flags is imported when one is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names."""
+        return list(_SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """Return a command with its flags."""
+        if cmd_name not in _SUMMARIES:
+            return None
+        from assay.shell.flags import COMMANDS
+
+        return COMMANDS[cmd_name](_SUMMARIES[cmd_name])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names."""
+        if args[0] not in _SUMMARIES and not args[0].startswith("-"):
+            known = ", ".join(_SUMMARIES)
+            ctx.fail(f"there is no command '{args[0]}'{did_you_mean(args[0], _SUMMARIES)} (known: {known})")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List names and summaries without building the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SUMMARIES.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete the commands' names, or the group's own flags."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        names = (item for item in _SUMMARIES.items() if item[0].startswith(incomplete))
+        return [CompletionItem(name, help=summary) for name, summary in names]
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"assay {importlib.metadata.version('assay')}")
+        ctx.exit()
+
+
+_GROUP = Commands(
+    "assay",
+    help="Validate, ingest, tune and train from the shell: the platform's gate and models without Dagster.",
+    params=[
+        click.Option(
+            ["--version"], is_flag=True, is_eager=True, expose_value=False, help="Version.", callback=_print_version
+        )
+    ],
+)
+
+
+def parse(arguments: Sequence[str] | None) -> "Flags | int":
+    """Return a command's flags; the exit code instead, after help or version were printed.
+
+    Raises:
+        click.ClickException: the flags cannot be used.
+    """
+    given = None if arguments is None else list(arguments)
+    parsed: Flags | int = _GROUP.main(given, prog_name="assay", standalone_mode=False)
+    return parsed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,11 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code.
-
-    Raises:
-        SystemExit: help, version, or flags that cannot be used.
     """
-    flags = parse(arguments)
+    try:
+        flags = parse(arguments)
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        return Exit.REFUSED
+    return flags if isinstance(flags, int) else _run(flags)
+
+
+def _run(flags: "Flags") -> int:
     _log_to_standard_error()
     # last, so that modules of the user's own are found as from `python -m`, and shadow nothing that is installed
     sys.path.append(str(Path.cwd()))
@@ -79,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from assay.shell.storage import AnyStorage
 
         storage = AnyStorage()
-        for target in targets(flags):
+        for target in flags.targets:
             storage.require_target(target)
         # what libraries and the user's own modules print is no result
         with contextlib.redirect_stdout(sys.stderr):
@@ -91,10 +156,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.REFUSED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except Exception:  # noqa: BLE001 - told with its traceback, and by a code that no refusal has
+    except Exception:  # noqa: BLE001 - printed with its traceback, under a code that no refusal has
         sys.stderr.write(f"this is a defect of assay {flags.command}, please report it:\n{traceback.format_exc()}")
         return Exit.DEFECT
     return Exit.DONE if passed else Exit.GATE_REFUSED
+
+
+def in_flags(error: AssayError, flags: "Flags") -> AssayError:
+    """Return an error whose remedy names the command's flags, unless the settings come from a pipeline file.
+
+    Args:
+        error: as raised; returned.
+        flags: the command's.
+    """
+    if flags.pipeline is None:
+        for setting, flag in _IN_FLAGS:
+            error.remedy = re.sub(setting, flag, error.remedy)
+        if "limits" in flags.spelled:
+            error.remedy = error.remedy.replace("dataset.limits", "--limits")
+    return error
 
 
 def _log_to_standard_error() -> None:

@@ -1,11 +1,11 @@
-"""What is predicted, where nobody says it: told by the model family, or else by the target's values.
+"""Flags as a pipeline: a file's with the flags written into it, or one made of the flags alone.
 
-Flags turned into a pipeline: a file's, with the flags laid over it, or one made of the flags alone.
+Without `--task` and a file, the model family or else the target's values decide the task.
 """
 
-import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +14,27 @@ from pydantic import ValidationError
 
 from assay.errors import SpecError
 from assay.learning.estimators.registry import family_names
+from assay.shell.flags import Flags
 from assay.specs.loading import explain, load_pipeline
-from assay.specs.overrides import RunOverrides, laid_over
+from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
 _LONGEST_NAME = 63
-_FLAGS = {
-    ("task",): "--task",
-    ("dataset", "source"): "the data's address",
-    ("dataset", "format"): "--data-format",
-    ("dataset", "dialect"): "--dialect",
-    ("dataset", "member"): "--member",
-    ("dataset", "sheet"): "--sheet",
-    ("dataset", "target"): "--target-column",
-    ("validation",): "--validation-config",
-    ("model", "candidates"): "--model-name",
-    ("model", "version"): "--model-version",
-    ("model", "hyperparameters"): "the base hyperparameters",
-    ("tuning",): "--tuning-config",
-    ("split", "test_size"): "--test-size",
-    ("split", "seed"): "--random-state",
-    ("training", "seed"): "--random-state",
-    ("test_size",): "--test-size",
+_OUTSIDE_PARAMETERS = {
+    ("task",): "task",
+    ("dataset", "dialect"): "dialect",
+    ("dataset", "member"): "member",
+    ("dataset", "sheet"): "sheet",
 }
 
 
-def pipeline_of(flags: argparse.Namespace, task: Task | None = None) -> PipelineSpec:
+def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
     """Return the pipeline that the flags describe.
 
     Args:
         flags: of validate, tune or train.
-        task: what the data tells is predicted; the flag `--task` and the file win. Without any of them the spec is
-            for checking the flags and reading the data alone, and says binary classification.
+        task: inferred from the data; the flag `--task` and the file win. Without any of them the spec says binary
+            classification, and only serves to check the flags and to read the data.
 
     Raises:
         SpecError: a flag or the file is not acceptable; names the flag, or the file's line.
@@ -54,56 +43,38 @@ def pipeline_of(flags: argparse.Namespace, task: Task | None = None) -> Pipeline
         document = _document(flags, task)
         return PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
-        raise _as_flag_error(error) from error
+        raise _as_flag_error(error, flags) from error
 
 
-def has_task(flags: argparse.Namespace) -> bool:
-    """Whether the task is said, and need not be found in the data."""
+def has_task(flags: Flags) -> bool:
+    """Whether the flags or the file name the task."""
     return flags.task is not None or flags.pipeline is not None
 
 
-def _document(flags: argparse.Namespace, task: Task | None) -> dict[str, Any]:
+def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
     document = _of_file(flags) if flags.pipeline is not None else _of_flags(flags, task)
     if flags.task is not None:
         document["task"] = flags.task
     layout = {"dialect": flags.dialect, "member": flags.member, "sheet": flags.sheet}
     document["dataset"] |= {name: value for name, value in layout.items() if value is not None}
-    return laid_over(document, _overrides(flags))
+    given = {name: value for name in RUN_PARAMETERS if (value := getattr(flags, name)) is not None}
+    return laid_over(document, parse_overrides(given, where="the flags"))
 
 
-def _of_file(flags: argparse.Namespace) -> dict[str, Any]:
+def _of_file(flags: Flags) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline)).model_dump_json())
     return document
 
 
-def _of_flags(flags: argparse.Namespace, task: Task | None) -> dict[str, Any]:
+def _of_flags(flags: Flags, task: Task | None) -> dict[str, Any]:
     kind = Task(flags.task) if flags.task is not None else task or Task.BINARY
     return {
-        "name": _name_of(flags.source),
+        "name": _name_of(flags.data_source),
         "task": kind,
-        "dataset": {"source": flags.source, "target": flags.target, "dialect": {"detect": True}},
+        "dataset": {"source": flags.data_source, "target": flags.target_column, "dialect": {"detect": True}},
         # a holdout without some class would judge the model by luck
         "split": {"by": "stratified" if kind.is_classification else "random"},
     }
-
-
-def _overrides(flags: argparse.Namespace) -> RunOverrides:
-    given = vars(flags)
-    scenario = given.get("training_scenario")
-    return RunOverrides(
-        data_source=flags.source,
-        data_format=flags.data_format,
-        target_column=flags.target,
-        data_validation=flags.validation_config or {},
-        model_name=given.get("model_name"),
-        model_version=given.get("model_version"),
-        hyperparameters=given.get("hyperparameters") or {},
-        tuning=given.get("tuning_config") or {},
-        training_scenario=scenario and scenario.removesuffix("_train"),
-        test_size=given.get("test_size"),
-        random_state=given.get("random_state"),
-        target_output_path=given.get("target_output_path"),
-    )
 
 
 def _name_of(source: str) -> str:
@@ -113,37 +84,39 @@ def _name_of(source: str) -> str:
     return (plain if plain[:1].isalpha() else f"data_{plain}".rstrip("_"))[:_LONGEST_NAME]
 
 
-def _as_flag_error(error: ValidationError) -> SpecError:
+def _as_flag_error(error: ValidationError, flags: Flags) -> SpecError:
     problem = error.errors(include_url=False)[0]
-    what, found, expected, remedy = explain(problem)
-    location = tuple(str(part) for part in problem["loc"])
-    inside = ".".join(location)
-    for length in range(len(location), 0, -1):
-        flag = _FLAGS.get(location[:length])
-        if flag is not None:
-            rest = ".".join(location[length:])
-            return SpecError(
-                f"a flag is not acceptable: {what}",
-                where=f"{flag}{f', {rest}' if rest else ''}",
-                found=found,
-                expected=expected,
-                remedy=remedy,
-            )
-    return SpecError(
-        f"the flags do not go together: {what}", where=inside, found=found, expected=expected, remedy=remedy
-    )
+    what, found, expected, remedy = explain(problem, PipelineSpec)
+    flag, rest = _flag_at(problem["loc"], flags)
+    if flag is None:
+        what, where = f"the flags do not go together: {what}", rest
+    else:
+        what, where = f"a flag is not acceptable: {what}", f"{flag}{f', {rest}' if rest else ''}"
+    return SpecError(what, where=where, found=found, expected=expected, remedy=remedy)
+
+
+def _flag_at(location: Sequence[str | int], flags: Flags) -> tuple[str | None, str]:
+    """Return the flag that sets a field of a pipeline, if there is one, and the rest of the location."""
+    written = tuple(str(part) for part in location)
+    found = parameter_at(location)
+    if found is not None:
+        return flags.spelled.get(found[0].name), found[1]
+    for field, name in _OUTSIDE_PARAMETERS.items():
+        if written[: len(field)] == field:
+            return flags.spelled.get(name), ".".join(written[len(field) :])
+    return None, ".".join(written)
 
 
 MOST_CLASSES_OF_NUMBERS = 20
-"""Whole numbers with more different values than this are amounts, not classes."""
+"""Whole numbers with more distinct values than this are amounts, not classes."""
 _BINARY = 2
 
 
 def inferred_task(target: pa.ChunkedArray, model_name: str | None) -> tuple[Task, str]:
-    """Return the task, and why.
+    """Return the task and the reason.
 
-    Texts and booleans are classes, and so are whole numbers with few different values; other numbers are amounts. A
-    model family that does one kind alone decides by itself.
+    Texts, booleans and whole numbers with few distinct values are classes; other numbers are amounts. A model family
+    that supports one kind of task only decides.
 
     Args:
         target: the target's values.
@@ -152,12 +125,12 @@ def inferred_task(target: pa.ChunkedArray, model_name: str | None) -> tuple[Task
     distinct = len(target.drop_null().unique())
     classes = Task.BINARY if distinct <= _BINARY else Task.MULTICLASS
     if model_name is not None and does_one_kind(model_name):
-        return (classes if classifies(model_name) else Task.REGRESSION), f"{model_name} does nothing else"
+        return (classes if classifies(model_name) else Task.REGRESSION), f"{model_name} supports nothing else"
     if pa.types.is_floating(target.type) or pa.types.is_decimal(target.type):
         return Task.REGRESSION, "the target has fractions"
     if pa.types.is_integer(target.type) and distinct > MOST_CLASSES_OF_NUMBERS:
-        return Task.REGRESSION, f"the target has {distinct:,} different whole numbers"
-    return classes, f"the target has {distinct:,} different values"
+        return Task.REGRESSION, f"the target has {distinct:,} distinct whole numbers"
+    return classes, f"the target has {distinct:,} distinct values"
 
 
 def does_one_kind(model_name: str) -> bool:

@@ -1,7 +1,4 @@
-"""Where commands read from and write to: the port, local files, and the way to other schemes.
-
-What an installed platform adds to the commands, found by entry points.
-"""
+"""Where commands read from and write to: the port, local files, and adapters of other schemes by entry points."""
 
 import errno
 import glob
@@ -45,14 +42,13 @@ def adapter(group: str, name: str, *, error: type[AssayError], what: str, where:
 
 
 _REMEDY = (
-    "install the platform: a checkout with its dependencies (uv sync), and run the command in its folder; or bring the "
-    "files to this machine"
+    "install the platform (uv sync in a checkout) and run the command in its folder; or copy the files to this machine"
 )
 
 
 GROUP = "assay.storage"
 VARIABLES = "variables"
-"""The entry point for addresses with `${NAME}`, for the domain reads no environment."""
+"""The entry point for addresses with `${NAME}`: the domain does not read the environment."""
 _ADDRESSES = "a local path, s3://bucket/key, or https:// and demo:// to read from"
 
 
@@ -60,32 +56,32 @@ class Storage(Protocol):
     """What every scheme offers."""
 
     def fetch(self, uri: str, folder: Path) -> Sequence[LocalFile]:
-        """Bring the files that an address names to this machine, at least one, those of a glob in order.
+        """Fetch the files of an address to this machine: at least one, those of a glob in order.
 
         Args:
             uri: the address.
-            folder: for files that are not here yet; each gets a folder of its own if need be.
+            folder: for files that are not on this machine.
 
         Raises:
             SourceError: there is no such file, or it cannot be read.
         """
 
     def require_target(self, uri: str) -> None:
-        """Refuse an address that nothing can be written to, as far as that can be told before any work is done.
+        """Refuse an address that cannot be written to, as far as this is known before any work is done.
 
         Raises:
             StorageError: nothing can be written there.
         """
 
     def put(self, path: Path, uri: str) -> None:
-        """Copy a file to an address; afterwards it is there whole, before that not at all.
+        """Copy a file to an address atomically.
 
         Raises:
             StorageError: it cannot be written.
         """
 
     def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
-        """Copy the files of a folder to an address; whoever finds the file `last` finds all, and of one kind.
+        """Copy the files of a folder to an address; once the file `last` exists, all files are there.
 
         Raises:
             StorageError: they cannot be written.
@@ -110,12 +106,15 @@ class LocalStorage:
         found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - absolute globs
         if not found:
             raise SourceNotFoundError(
-                "the file does not exist", where=uri, found=f"nothing at {path.absolute()}", remedy="mend the address"
+                "the file does not exist",
+                where=uri,
+                found=f"no {path.absolute()}",
+                remedy="correct the address",
             )
         return [NamedFile(each, str(each)) for each in found]
 
     def require_target(self, uri: str) -> None:
-        """Look whether the nearest folder that exists is one."""
+        """Check that the nearest existing parent is a folder."""
         target = _local(uri).absolute()
         nearest = next(parent for parent in target.parents if parent.exists())
         if not nearest.is_dir():
@@ -124,7 +123,7 @@ class LocalStorage:
     def put(self, path: Path, uri: str) -> None:
         """Copy to a temporary file beside the target, flush it, and move it into place."""
         target = _local(uri)
-        with _told_as_storage_error(uri):
+        with _storage_errors(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=".assay-", dir=target.parent)
             try:
@@ -140,7 +139,7 @@ class LocalStorage:
     def put_folder(self, folder: Path, uri: str, *, last: str) -> None:  # noqa: ARG002 - a folder appears at once
         """Copy to a temporary folder beside the target and move it into place; a former one is moved away first."""
         target = _local(uri)
-        with _told_as_storage_error(uri):
+        with _storage_errors(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".assay-", dir=target.parent) as scratch:
                 shutil.copytree(folder, Path(scratch, "new"))
@@ -157,7 +156,7 @@ class AnyStorage:
         return self._of(uri, SourceError).fetch(uri, folder)
 
     def require_target(self, uri: str) -> None:
-        """Look by the address's scheme."""
+        """Check by the address's scheme."""
         self._of(uri, StorageError).require_target(uri)
 
     def put(self, path: Path, uri: str) -> None:
@@ -201,7 +200,7 @@ def _local(uri: str) -> Path:
 
 
 @contextmanager
-def _told_as_storage_error(uri: str) -> Iterator[None]:
+def _storage_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

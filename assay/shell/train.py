@@ -1,11 +1,5 @@
-"""`assay train`: gated data to a judged model's bundle.
+"""`assay train`: gated data to the bundle of an evaluated model, and the port of trackers."""
 
-The model that an incremental training goes on from, fetched from a bundle.
-
-Where a training may be logged: the port.
-"""
-
-import argparse
 import contextlib
 import logging
 import re
@@ -27,21 +21,23 @@ from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
+from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import pipeline_of
 from assay.shell.storage import Storage, adapter, joined
 from assay.shell.tune import with_tuned
-from assay.shell.validate import JudgedData, judged
+from assay.shell.validate import GatedData, gated
 from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger("assay.shell")
+_PATH_PART = re.compile(r"\w[\w.+-]*")
 
 
 def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> TrainedModel | None:
-    """Return the model to go on from; None for a fit in full.
+    """Return the model to continue from; None for a full fit.
 
     Args:
         uri: of a bundle.
-        spec: the pipeline, which says the scenario.
+        spec: the pipeline with the scenario.
         storage: where the bundle is.
 
     Raises:
@@ -59,7 +55,7 @@ def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> Trained
             )
         return None
     if uri is None:
-        _LOG.warning("no --base-model-uri is given, so the incremental training is a fit in full")
+        _LOG.warning("no --base-model-uri is given, so the incremental training is a full fit")
         return None
     with tempfile.TemporaryDirectory(prefix="assay-base-") as name:
         fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
@@ -78,12 +74,12 @@ class OpenRun(Protocol):
 
     @property
     def run_id(self) -> str:
-        """The tracker's name of it."""
+        """The tracker's id of the run."""
 
     def log(
         self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
     ) -> None:
-        """Log a model and its judgement.
+        """Log a model and its evaluation.
 
         Raises:
             TrackingError: it cannot be logged.
@@ -102,7 +98,7 @@ class Tracking(Protocol):
 
 
 def tracking_at(uri: str) -> Tracking:
-    """Return the tracker at an address; nothing is asked of it yet.
+    """Return the tracker at an address; it is not contacted yet.
 
     Raises:
         TrackingError: no adapter is installed.
@@ -112,12 +108,8 @@ def tracking_at(uri: str) -> Tracking:
     return made
 
 
-_LOG_TRAIN = logging.getLogger("assay.shell")
-_PATH_PART = re.compile(r"\w[\w.+-]*")
-
-
-def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
-    """Judge the data, fit, judge the model, and write the bundle.
+def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
+    """Run the gate, fit and evaluate the model, and write the bundle.
 
     Args:
         flags: the command's.
@@ -128,14 +120,14 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
 
     Raises:
         AssayError: a flag is not acceptable, the data cannot be read, nothing can be learned from it, the bundle
-            cannot be written, or the tracker does not answer; the bundle is written before a tracker's failure is told.
+            cannot be written, or the tracker does not answer, which is raised after the bundle is written.
     """
     tuned = with_tuned(flags, storage)
-    # what the flags alone can get wrong is told before the data is read
+    # complain about the flags before the data is read
     described = pipeline_of(tuned)
     target = _target(described)
     base = base_model(flags.base_model_uri, described, storage)
-    data = judged(tuned, storage)
+    data = gated(tuned, storage)
     if data.window is None:
         return False, ""
     split = split_window(data.window, data.spec)
@@ -146,7 +138,7 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
         fitted = train(split, best, data.spec, base)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec)
-        _LOG_TRAIN.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
+        _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
         _publish(model, report, data, target, storage)
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))
@@ -155,7 +147,7 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
 
 def _target(spec: PipelineSpec) -> str:
     if spec.training.target_output_path is None:
-        raise SpecError("there is no place for the model", where="--target-output-path", remedy="give the flag")
+        raise SpecError("there is no folder for the model", where="--target-output-path", remedy="add the flag")
     if not _PATH_PART.fullmatch(spec.model.version):
         raise SpecError(
             "the model version cannot name a folder",
@@ -175,7 +167,7 @@ def _tracked(uri: str | None, spec: PipelineSpec, split: Split) -> Iterator[Open
         yield tracked
 
 
-def _publish(model: TrainedModel, report: EvaluationReport, data: JudgedData, target: str, storage: Storage) -> None:
+def _publish(model: TrainedModel, report: EvaluationReport, data: GatedData, target: str, storage: Storage) -> None:
     with tempfile.TemporaryDirectory(prefix="assay-bundle-") as name:
         folder = Path(name)
         save_model(model, folder)

@@ -1,9 +1,5 @@
-"""`assay tune`: the best hyperparameters of gated data.
+"""`assay tune`: the best hyperparameters of gated data; and how `train` takes them over."""
 
-What `tune` found, taken over by `train`.
-"""
-
-import argparse
 import json
 import logging
 import tempfile
@@ -14,17 +10,17 @@ from assay.errors import SpecError
 from assay.learning.splitting import split_window
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.results.search_result import BestHyperparameters, TrialRecord
-from assay.shell.parsing import json_object
+from assay.shell.flags import Flags, json_object
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, put_text
-from assay.shell.validate import judged
+from assay.shell.validate import gated
 from assay.specs.pipeline import PipelineSpec, Task
 
 _LOG = logging.getLogger("assay.shell")
 
 
-def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
-    """Search and write the best hyperparameters; with nothing to search, the base ones without reading the data.
+def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
+    """Search and write the best hyperparameters; without a search, write the base values and do not read the data.
 
     Args:
         flags: the command's.
@@ -46,8 +42,8 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
     return True, flags.output_uri
 
 
-def _without_data(flags: argparse.Namespace) -> BestHyperparameters | None:
-    """Return the base values where neither they nor the task hang on the data."""
+def _without_data(flags: Flags) -> BestHyperparameters | None:
+    """Return the base values where neither they nor the task depend on the data."""
     wants_record = flags.trials_uri is not None or flags.report_uri is not None
     known = has_task(flags) or does_one_kind(flags.model_name)
     if wants_record or not known:
@@ -59,8 +55,8 @@ def _without_data(flags: argparse.Namespace) -> BestHyperparameters | None:
     return settled
 
 
-def _searched(flags: argparse.Namespace, storage: Storage) -> BestHyperparameters | None:
-    data = judged(flags, storage)
+def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
+    data = gated(flags, storage)
     if data.window is None:
         return None
     split = split_window(data.window, data.spec)
@@ -70,23 +66,23 @@ def _searched(flags: argparse.Namespace, storage: Storage) -> BestHyperparameter
         features=split.features,
         groups=split.train_groups,
         classes=split.classes,
-        progress=lambda trial: _tell(trial, data.spec),
+        progress=lambda trial: _log_trial(trial, data.spec),
     )
 
 
-def _tell(trial: TrialRecord, spec: PipelineSpec) -> None:
+def _log_trial(trial: TrialRecord, spec: PipelineSpec) -> None:
     result = trial.reason if trial.value is None else f"{trial.value:.5g}"
     number, most = trial.number + 1, spec.tuning.n_trials
     _LOG.info("trial %d of at most %d: %s %s: %s", number, most, trial.family, json.dumps(trial.parameters), result)
 
 
 _WHERE = "--hyperparameters-uri"
-# what marks the record of a whole search, beside which the hyperparameters alone are accepted
+# the keys of a whole search; a file with the hyperparameters alone is accepted too
 _RECORD = {"family", "parameters", "trials"}
 
 
-def with_tuned(flags: argparse.Namespace, storage: Storage) -> argparse.Namespace:
-    """Return the flags of train with the found values laid over the base ones, and with nothing to search.
+def with_tuned(flags: Flags, storage: Storage) -> Flags:
+    """Return the flags of train with the found values merged into the base ones, and with the search disabled.
 
     Args:
         flags: of train.
@@ -96,14 +92,14 @@ def with_tuned(flags: argparse.Namespace, storage: Storage) -> argparse.Namespac
         SourceError: the file cannot be read.
         SpecError: it does not hold hyperparameters, or those of another model family.
     """
-    changed: dict[str, Any] = {"tuning_config": {"enabled": False}}
+    changed: dict[str, Any] = {"tuning": {"enabled": False}}
     if flags.hyperparameters_uri is not None:
         found = _read(flags.hyperparameters_uri, storage)
         if found.keys() >= _RECORD:
             changed["model_name"] = _one_family(flags.model_name, str(found["family"]))
             found = found["parameters"]
         changed["hyperparameters"] = (flags.hyperparameters or {}) | found
-    return argparse.Namespace(**{**vars(flags), **changed})
+    return Flags(**{**vars(flags), **changed})
 
 
 def _read(uri: str, storage: Storage) -> dict[str, Any]:
@@ -111,7 +107,7 @@ def _read(uri: str, storage: Storage) -> dict[str, Any]:
         path = storage.fetch(uri, Path(folder))[0].path
         try:
             return json_object(path.read_text(encoding="utf-8"))
-        except (argparse.ArgumentTypeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise SpecError(
                 "the file holds no hyperparameters",
                 where=f"{_WHERE} {uri}",

@@ -1,9 +1,5 @@
-"""`assay validate`: data against the gate, and the report.
+"""`assay validate`: data through the gate, and the report; the first step of tune and train as well."""
 
-Data brought here, read and held against the gate: what validate, tune and train begin with.
-"""
-
-import argparse
 import datetime as dt
 import logging
 import tempfile
@@ -17,6 +13,7 @@ from assay.errors import SpecError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.reading.source_files import read_rows
+from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import DatasetSpec
@@ -26,12 +23,12 @@ _LOG = logging.getLogger("assay.shell")
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedData:
-    """Data and the gate's word on it.
+class GatedData:
+    """Data and the verdicts of the gate.
 
     Attributes:
-        spec: the pipeline, its task known.
-        verdicts: by partition key; the empty key without partitions. The last one may be a refusal, and no other.
+        spec: the pipeline with its task.
+        verdicts: by partition key; the empty key without partitions. Only the last one can be a refusal.
     """
 
     spec: PipelineSpec
@@ -39,7 +36,7 @@ class JudgedData:
 
     @property
     def last(self) -> GateVerdict:
-        """The verdict on the last partition that was judged."""
+        """The verdict on the last partition."""
         return list(self.verdicts.values())[-1]
 
     @property
@@ -50,8 +47,8 @@ class JudgedData:
         return window if len(window) == len(accepted) else None
 
 
-def judged(flags: argparse.Namespace, storage: Storage) -> JudgedData:
-    """Read the data that the flags name, judge it and write the report; stops at the first refused partition.
+def gated(flags: Flags, storage: Storage) -> GatedData:
+    """Read the data, run the gate and write the report; stop at the first refused partition.
 
     Args:
         flags: of validate, tune or train.
@@ -67,8 +64,8 @@ def judged(flags: argparse.Namespace, storage: Storage) -> JudgedData:
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
         dataset = _read(spec.dataset, key, storage, where)
         if not known:
-            task, reason = inferred_task(dataset.table.column(spec.dataset.target), vars(flags).get("model_name"))
-            _LOG.info("the task is taken to be %s, as %s; --task says otherwise", task, reason)
+            task, reason = inferred_task(dataset.table.column(spec.dataset.target), flags.model_name)
+            _LOG.info("the task is taken to be %s, as %s; set --task to change it", task, reason)
             spec, known = pipeline_of(flags, task), True
         verdict = verdicts[key or ""] = run_gate(
             dataset,
@@ -78,14 +75,14 @@ def judged(flags: argparse.Namespace, storage: Storage) -> JudgedData:
             as_of=_as_of(spec, key),
             reference=_reference(spec, verdicts),
         )
-        _tell(verdict)
+        _log(verdict)
         _write(verdict, dataset, spec, flags, storage)
         if verdict.accepted is None:
             break
-    return JudgedData(spec, verdicts)
+    return GatedData(spec, verdicts)
 
 
-def _partitions(flags: argparse.Namespace, spec: PipelineSpec) -> list[str | None]:
+def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
     if flags.partition and not spec.dataset.partitions.is_time:
         raise SpecError(
             "the data has no time partitions to choose from",
@@ -112,12 +109,12 @@ def _read(spec: DatasetSpec, key: str | None, storage: Storage, where: str) -> D
 
 
 def _as_of(spec: PipelineSpec, key: str | None) -> dt.datetime | None:
-    """Return the end of a partition, so that old data is judged as it would have been then; None for now."""
+    """Return the end of a partition, the time at which the gate judges it; None for now."""
     return None if key is None else partition_span(spec.dataset.partitions, key)[1].replace(tzinfo=dt.UTC)
 
 
 def _reference(spec: PipelineSpec, verdicts: Mapping[str, GateVerdict]) -> ValidatedDataset | None:
-    """Return the rows that `validation.distributions` compares with, of those that this command has judged."""
+    """Return the rows that `validation.distributions` compares with, among the partitions of this command."""
     rule = spec.validation.distributions
     if rule is None:
         return None
@@ -128,11 +125,9 @@ def _reference(spec: PipelineSpec, verdicts: Mapping[str, GateVerdict]) -> Valid
     return verdicts[key].accepted
 
 
-def _write(
-    verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: argparse.Namespace, storage: Storage
-) -> None:
-    """Write the report, and the page where the command has one; the last partition's stays."""
-    page_uri = vars(flags).get("html_uri")
+def _write(verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: Flags, storage: Storage) -> None:
+    """Write the report, and the page where it is asked for; each partition overwrites the one before."""
+    page_uri = flags.html_uri
     if page_uri is not None:
         page = to_html(verdict.report, verdict.checked, dataset.schema, show_values=spec.validation.show_values)
         put_text(storage, page, page_uri)
@@ -140,23 +135,23 @@ def _write(
         put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)
 
 
-def _tell(verdict: GateVerdict) -> None:
+def _log(verdict: GateVerdict) -> None:
     report = verdict.report
     for rule in report.rules:
         if not rule.passed:
             level = logging.ERROR if rule.severity == "ERROR" else logging.WARNING
             for failure in rule.failures:
-                place = failure.column or "(table)"
+                column = failure.column or "(table)"
                 rows = f" in {failure.count:,} of {report.rows_judged:,} rows" if failure.row_numbers else ""
-                _LOG.log(level, "%s: %s: %s%s; expected %s", rule.name, place, failure.found, rows, failure.expected)
+                _LOG.log(level, "%s: %s: %s%s; expected %s", rule.name, column, failure.found, rows, failure.expected)
     if report.passed:
         _LOG.info("the gate passed %s of %s rows", f"{report.rows_judged:,}", f"{report.rows_read:,}")
     else:
         _LOG.error("the gate refused the data: %s", ", ".join(report.failed_rules))
 
 
-def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
-    """Judge the data and write the report, passed or not.
+def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
+    """Run the gate and write the report, whether the data passed or not.
 
     Args:
         flags: the command's.
@@ -168,8 +163,6 @@ def run(flags: argparse.Namespace, storage: Storage) -> tuple[bool, str]:
     Raises:
         AssayError: a flag is not acceptable, the data cannot be read, or the report cannot be written.
     """
-    if flags.partition and len(flags.partition) > 1:
-        raise SpecError(
-            "validate judges one partition at a time", where="--partition", found=", ".join(flags.partition)
-        )
-    return judged(flags, storage).last.report.passed, flags.report_uri
+    if len(flags.partition) > 1:
+        raise SpecError("validate takes one partition at a time", where="--partition", found=", ".join(flags.partition))
+    return gated(flags, storage).last.report.passed, flags.report_uri

@@ -1,4 +1,8 @@
-"""A checkout of its own for each test, with a shell in it, as a user has."""
+"""A checkout of its own for each test, with a shell in it, as a user has.
+
+Console commands are forked from a server that has imported the libraries; in tests that are marked `cold` they start
+as a user starts them.
+"""
 
 import os
 import shutil
@@ -9,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from servers import free_port, stopped, wait_for
+from warm_shell import WarmShell
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (
@@ -24,23 +29,51 @@ SHIPPED = (
 BIN = Path(sys.executable).parent
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this process' environment without the settings of a developer."""
+    foreign = ("ASSAY_", "DAGSTER_", "MLFLOW_", "AWS_", "PYTHON")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+@pytest.fixture(scope="session")
+def warm_shell(tmp_path_factory):
+    shell = WarmShell(tmp_path_factory.mktemp("warm"), clean_environment())
+    yield shell
+    shell.close()
+
+
+@pytest.fixture
+def scripts(request) -> Path:
+    """The folder of the console scripts."""
+    return BIN if request.node.get_closest_marker("cold") else request.getfixturevalue("warm_shell").scripts
+
+
 @dataclass(frozen=True)
 class Checkout:
-    """A folder that holds the platform and no pipelines."""
+    """A folder that holds the platform and no pipelines.
+
+    Attributes:
+        root: the folder.
+        scripts: the folder in which commands are searched first.
+    """
 
     root: Path
+    scripts: Path
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("ASSAY_", "DAGSTER_", "MLFLOW_", "AWS_"))
+        return {
+            **clean_environment(),
+            "PATH": f"{self.scripts}:{BIN}:{os.environ['PATH']}",
+            # Dagster imports its storage before it adds the folder to the path; an installed checkout is on it
+            "PYTHONPATH": str(self.root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # a busy machine is no failure
+            "DAGSTER_GRPC_TIMEOUT_SECONDS": "900",
+            "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "900",
+            **more,
         }
-        # Dagster loads the instance's storage before it adds the working directory to the path
-        paths = {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(self.root)}
-        return {**kept, **paths, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
-    def run(self, command: str, *, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *, timeout: float = 1500, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a shell command; standard output and error together in `stdout`."""
         return subprocess.run(
             ["bash", "-c", command],
@@ -61,16 +94,16 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path, scripts: Path) -> Checkout:
     root = tmp_path / "checkout"
     root.mkdir()
     for name in SHIPPED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, root / name)  # with the bytecode, so that no command compiles
         else:
             shutil.copy(ROOT / name, root / name)
     (root / "pipelines").mkdir()
-    return Checkout(root)
+    return Checkout(root, scripts)
 
 
 @dataclass(frozen=True)

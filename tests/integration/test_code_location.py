@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.cold
 ROOT = Path(__file__).parents[2]
 HEAVY = ["mlflow", "sklearn", "optuna", "lightgbm", "xgboost", "pandera", "matplotlib", "scipy", "skops"]
 PROBE = f"import sys, json, definitions; definitions.defs(); print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"

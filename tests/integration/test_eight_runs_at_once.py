@@ -41,7 +41,6 @@ def storage(request, checkout):
         yield {"DAGSTER_HOME": str(home), "ASSAY_DAGSTER_POSTGRES_URL": server.url}
 
 
-@pytest.mark.timeout(900)
 def test_eight_first_runs_at_once_all_end_right(checkout, storage):
     draw = random.Random(5)
     rows = [
@@ -72,7 +71,7 @@ def all_at_once(checkout, storage):
                 stderr=subprocess.STDOUT,
             )
     try:
-        codes = {month: process.wait(timeout=800) for month, process in processes.items()}
+        codes = {month: process.wait(timeout=1500) for month, process in processes.items()}
     finally:
         for process in processes.values():
             process.kill()

@@ -90,11 +90,28 @@ def runs_of(checkout) -> list[tuple[str, str]]:
             return []
 
 
-def wait_until(checkout, expected, seconds=150):
+def wait_until(checkout, expected, seconds=900):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and runs_of(checkout) != expected:
         time.sleep(0.5)
     assert runs_of(checkout) == expected, (checkout.root / "daemon.log").read_text()[-4000:]
+
+
+def evaluations_of(checkout) -> int:
+    """Return how often the sensor was evaluated."""
+    database = checkout.root / ".assay" / "dagster" / "schedules" / "schedules.db"
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        query = "select count(*) from job_ticks where status in ('SUCCESS', 'SKIPPED') and tick_body like ?"
+        [(count,)] = connection.execute(query, ("%bank_new_data_sensor%",)).fetchall()
+    return count
+
+
+def wait_for_evaluations(checkout, more, seconds=900):
+    """Wait until the sensor was evaluated so many times more."""
+    wanted, deadline = evaluations_of(checkout) + more, time.monotonic() + seconds
+    while evaluations_of(checkout) < wanted:
+        assert time.monotonic() < deadline, (checkout.root / "daemon.log").read_text()[-4000:]
+        time.sleep(0.2)
 
 
 def test_every_new_file_trains_exactly_one_model(daemon):
@@ -102,7 +119,7 @@ def test_every_new_file_trains_exactly_one_model(daemon):
     wait_until(daemon, [("a.csv", "SUCCESS")])
     write_csv(daemon.root / "in" / "b.csv", bank_rows(seed=8))
     wait_until(daemon, [("a.csv", "SUCCESS"), ("b.csv", "SUCCESS")])
-    time.sleep(12)
+    wait_for_evaluations(daemon, 3)
     assert runs_of(daemon) == [("a.csv", "SUCCESS"), ("b.csv", "SUCCESS")]
     champions = list((daemon.root / ".assay" / "store" / "bank" / "champion_model").rglob("commits/*.json"))
     assert len(champions) == 2
@@ -141,7 +158,7 @@ def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_kille
         with running(automated) as process:
             for number in range(10):
                 arrive(f"{'mzab'[kill]}{number}", "x")  # the second kind sorts last, the third first
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 900
             while time.monotonic() < deadline and not set(requested(automated)) & {
                 k for k in expected if f"in/{'mza'[kill]}" in k
             }:
@@ -151,8 +168,8 @@ def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_kille
     for number in range(5):
         arrive(f"m{number}", "rewritten")
     with running(automated):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 900
         while time.monotonic() < deadline and set(requested(automated)) != expected:
             time.sleep(0.5)
-        time.sleep(6)
+        wait_for_evaluations(automated, 2)
     assert requested(automated) == sorted(expected), (automated.root / "daemon.log").read_text()[-4000:]

@@ -24,7 +24,7 @@ def test_both_sides_compute_the_same_away_from_the_deployments_stores(tmp_path):
         env=os.environ | settings,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=1500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -37,7 +37,7 @@ def bank_csv(rows=240, seed=5):
 
 
 @pytest.fixture
-def assay(tmp_path):
+def assay(tmp_path, scripts):
     """Return a function that runs a command in a folder of its own that holds `bank.csv`."""
     (tmp_path / "bank.csv").write_text(bank_csv())
     clean = {
@@ -45,15 +45,16 @@ def assay(tmp_path):
         for name, value in os.environ.items()
         if not name.startswith(("ASSAY_", "AWS_", "MLFLOW_", "PYTHON"))
     }
+    command = (scripts / "assay",)
 
-    def run(*arguments, program=(BIN / "assay",), **environment):
+    def run(*arguments, program=command, **environment):
         return subprocess.run(
             [*map(str, program), *map(str, arguments)],
             cwd=tmp_path,
             env=clean | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=1500,
             check=False,
         )
 
@@ -81,11 +82,27 @@ def test_help_and_version_need_nothing_heavy(assay):
         assert one_line(assay("--version", program=program)).startswith("assay ")
     imported = assay(
         "-c",
-        "import sys, assay.shell.main as m\ntry: m.main(['train', '--help'])\nexcept SystemExit: pass\n"
-        "print(*sorted({'pydantic', 'pyarrow', 'pandas', 'sklearn', 'optuna', 'dagster'} & set(sys.modules)))",
+        "import sys, assay.shell.main as m\nm.main(['--help'])\n"
+        "print(*sorted({'pydantic', 'pyarrow', 'pandas', 'sklearn', 'optuna', 'dagster'} & set(sys.modules)))\n"
+        "m.main(['train', '--help'])\n"
+        "print(*sorted({'pandas', 'sklearn', 'optuna', 'dagster'} & set(sys.modules)))",
         program=(sys.executable,),
     )
-    assert imported.stdout.splitlines()[-1] == ""
+    assert imported.stdout.splitlines().count("") >= 2
+    assert not {"pydantic", "pandas"} & set(imported.stdout.split("\n"))
+
+
+@pytest.mark.cold
+def test_bash_completes_commands_flags_and_choices(assay, scripts):
+    """Type into an interactive bash what a user types before the tab key."""
+    script = assay.folder / "complete.sh"
+    script.write_text(
+        f'PATH={scripts}:$PATH\neval "$(_ASSAY_COMPLETE=bash_source assay)"\n'
+        'answers() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _assay_completion; echo "${COMPREPLY[@]}"; }\n'
+        "answers assay t\nanswers assay train --test\nanswers assay ingest --data-format x\n"
+    )
+    done = assay(str(script), program=("bash",))
+    assert done.stdout.splitlines() == ["tune train", "--test-size", "xlsx"], done.stderr
 
 
 def test_the_workers_validate_line_works(assay):
@@ -119,6 +136,7 @@ def test_a_refused_gate_writes_its_report_and_exits_with_one(assay):
     assert not (assay.folder / "output").exists()
 
 
+@pytest.mark.cold
 def test_the_workers_tune_and_train_lines_work(assay):
     tuned = assay(
         "tune",

@@ -1,7 +1,9 @@
 """A step that hangs in native code is ended at its limit, whether or not the interpreter's lock is held."""
 
+import pytest
 from small_platform import bank_rows, write_csv
 
+pytestmark = pytest.mark.cold
 PIPELINE = """\
 name: stuck
 task: binary_classification

@@ -9,6 +9,7 @@ import pytest
 from servers import free_port, stopped, wait_for
 from small_platform import ASSETS, BANK, bank_rows, write_csv
 
+pytestmark = pytest.mark.cold
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -57,7 +58,7 @@ class Webserver:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return launched["run"]["runId"]
 
-    def outcome(self, run_id, seconds=150):
+    def outcome(self, run_id, seconds=900):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             status = self.ask(STATUS, id=run_id)["runOrError"]["status"]

@@ -1,21 +1,24 @@
+import click
 import pytest
 
-from assay.shell.parsing import parse
+from assay.shell.flags import COMMANDS
+from assay.shell.main import main, parse
+from assay.specs.overrides import RUN_PARAMETERS
 
 TRAIN = ["train", "--train-data-path", "bank.csv", "--target-column", "y", "--model-name", "ridge"]
 TUNE = ["tune", *TRAIN[1:], "--output-uri", "best.json"]
 
 
 def refused(arguments, capsys):
-    with pytest.raises(SystemExit) as end:
-        parse(arguments)
-    assert end.value.code == 2
-    return capsys.readouterr().err
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return printed.err
 
 
 def test_json_flags_become_values():
     flags = parse([*TUNE, "--tuning-config", '{"enabled": true, "search_space": {"C": {"type": "float"}}}'])
-    assert flags.tuning_config == {"enabled": True, "search_space": {"C": {"type": "float"}}}
+    assert flags.tuning == {"enabled": True, "search_space": {"C": {"type": "float"}}}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +32,7 @@ def test_json_flags_become_values():
 )
 def test_bad_json_names_its_flag(text, told, capsys):
     error = refused([*TRAIN, "--hyperparameters", text], capsys)
-    assert "argument --hyperparameters: " in error
+    assert "'--hyperparameters'" in error
     assert told in error
 
 
@@ -48,12 +51,51 @@ def test_a_missing_flag_is_named(arguments, flag, capsys):
 
 def test_a_pipeline_file_stands_in_for_data_and_model():
     flags = parse(["train", "--pipeline", "bank.yaml", "--target-output-path", "out"])
-    assert flags.source is None
+    assert flags.data_source is None
     assert flags.model_name is None
 
 
 def test_flags_are_not_abbreviated(capsys):
     assert "--target" in refused(["validate", "--target", "y", "--dataset-path", "a", "--report-uri", "r"], capsys)
+
+
+def test_every_missing_flag_is_named_at_once(capsys):
+    error = refused(["tune", "--target-column", "y"], capsys)
+    assert "--train-data-path, --model-name, --output-uri (or --pipeline FILE)" in error
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--tets-size", "0.3"], "Did you mean '--test-size'"),
+        (["--data-format", "cvs"], "did you mean 'csv'"),
+        (["--training-scenario", "incremntal"], "did you mean 'incremental'"),
+        (["--test-size", "nan"], "a finite number is expected"),
+        (["--random-state", "1.5"], "'--random-state'"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_is_explained(flags, expected, capsys):
+    assert expected in refused([*TRAIN, *flags], capsys)
+
+
+def test_an_unknown_command_suggests_the_nearest(capsys):
+    assert "did you mean 'validate'" in refused(["vallidate"], capsys)
+
+
+def test_every_run_parameter_but_the_schemas_version_is_a_flag_with_its_description():
+    options = {one.name: one for name in ("train", "tune") for one in COMMANDS[name]("").params}
+    assert {*RUN_PARAMETERS} - {*options} == {"input_schema_version"}
+    assert RUN_PARAMETERS["test_size"].description in options["test_size"].help
+
+
+def test_addresses_to_write_to_are_known_before_the_command_runs():
+    flags = parse(["ingest", "--source", "a", "--output-uri", "b.parquet", "--quarantine-uri", "s3://q"])
+    assert flags.targets == ["b.parquet", "s3://q"]
+
+
+def test_usage_errors_are_clicks():
+    with pytest.raises(click.UsageError):
+        parse(["train"])
 
 
 def test_an_unknown_command_lists_the_known_ones(capsys):

@@ -1,13 +1,12 @@
-import argparse
-
 import pytest
 
 from assay.errors import UnsupportedFormatError
+from assay.shell.flags import Flags
 from assay.shell.main import in_flags
 
 
 def told(remedy, **flags):
-    return in_flags(UnsupportedFormatError("what", remedy=remedy), argparse.Namespace(**flags)).remedy
+    return in_flags(UnsupportedFormatError("what", remedy=remedy), Flags(spelled=flags, **flags)).remedy
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from assay.errors import SpecError
-from assay.shell.parsing import parse
+from assay.shell.main import parse
 from assay.shell.storage import LocalStorage
 from assay.shell.tune import with_tuned
 
@@ -27,7 +27,7 @@ def test_what_was_found_wins_over_the_base_values(tmp_path, content):
 
 
 def test_nothing_is_searched_in_training():
-    assert with_tuned(train(), LocalStorage()).tuning_config == {"enabled": False}
+    assert with_tuned(train(), LocalStorage()).tuning == {"enabled": False}
 
 
 def test_another_familys_record_is_refused(tmp_path):

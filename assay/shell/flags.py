@@ -1,0 +1,267 @@
+"""The commands and their flags, for click; the work itself is imported when a command runs.
+
+Flags of run parameters take name, type, choices and description from `RUN_PARAMETERS`. Flags are not abbreviated.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import click
+
+from assay.errors import did_you_mean
+from assay.specs.overrides import RUN_PARAMETERS, RunParameter
+from assay.specs.pipeline import Task
+
+CODES = (
+    "Standard output holds one line, the address of the result. Exit codes: 0 done, 1 refused by the data-quality "
+    "gate, 2 bad usage or input, 3 a defect of the program. Addresses are local paths, or s3:// and https:// where the "
+    "platform is installed."
+)
+
+
+class Flags(SimpleNamespace):
+    """The values of one command's flags by parameter name; None where a flag is not given.
+
+    Attributes:
+        command: the command's name.
+        spelled: the flag of each value, e.g. `--test-size` for `test_size`.
+        targets: the addresses that the command will write to.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        # what a command has no flag for is not given
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
+
+
+class Target(click.Path):
+    """An address to write to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = "URI"
+
+
+class JsonObject(click.ParamType[dict[str, Any]]):
+    """A JSON object, without repeated keys."""
+
+    name = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+        """Return the object."""
+        try:
+            return json_object(value)
+        except ValueError as error:
+            self.fail(f"{error}; found {value!r}", param, ctx)
+
+
+class FiniteNumber(click.ParamType[float]):
+    """A number that is neither infinite nor NaN."""
+
+    name = "NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.fail(f"a finite number is expected; found {value!r}", param, ctx)
+        return number
+
+
+class OneOf(click.Choice[str]):
+    """One of several names; the nearest one is suggested."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if value not in self.choices:
+            known = ", ".join(self.choices)
+            self.fail(f"'{value}' is not one of {known}{did_you_mean(str(value), self.choices)}", param, ctx)
+        return str(value)
+
+
+class Command(click.Command):
+    """A command that names all missing flags at once, and returns its flags in place of doing anything."""
+
+    def __init__(
+        self, name: str, summary: str, *options: click.Option, needs: Sequence[str], data: Sequence[str] = ()
+    ) -> None:
+        """Describe a command.
+
+        Args:
+            name: of the command, and of the module that does its work.
+            summary: one line.
+            options: its flags.
+            needs: the flags that are required.
+            data: the flags that are required without a pipeline file.
+        """
+        super().__init__(name, params=list(options), help=summary, epilog=CODES, callback=self._flags)
+        self._needs, self._data = needs, data
+
+    def _flags(self, **values: Any) -> Flags:
+        targets = [values[one.name] for one in self.params if isinstance(one.type, Target) and one.name]
+        spelled = {one.name: one.opts[0] for one in self.params}
+        return Flags(command=self.name, spelled=spelled, targets=[uri for uri in targets if uri], **values)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as click does, and require what the command needs."""
+        rest = super().parse_args(ctx, args)
+        from_file = ctx.params.get("pipeline") is not None
+        needed = {*self._needs, *(() if from_file else self._data)}
+        missing = [one.opts[0] for one in self.params if one.opts[0] in needed and ctx.params[one.name or ""] is None]
+        if missing and not ctx.resilient_parsing:
+            instead = " (or --pipeline FILE)" if set(missing) & set(self._data) else ""
+            raise click.UsageError(f"these flags are required: {', '.join(missing)}{instead}", ctx)
+        return rest
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: it is something else, or a key is repeated.
+    """
+    try:
+        found = json.loads(text, parse_constant=_no_number, object_pairs_hook=_without_repetition)
+    except ValueError as error:
+        msg = f"not valid JSON: {error}"
+        raise ValueError(msg) from error
+    if not isinstance(found, dict):
+        msg = "a JSON object such as '{\"key\": 1}' is expected"
+        raise ValueError(msg)  # noqa: TRY004 - the text is wrong, not its type
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    msg = f"{constant} is no number of JSON"
+    raise ValueError(msg)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = f"repeated keys: {', '.join(repeated)}"
+        raise ValueError(msg)
+    return dict(pairs)
+
+
+def _parameter(flag: str, name: str, note: str = "") -> click.Option:
+    """Return the flag of a run parameter."""
+    declared = RUN_PARAMETERS[name]
+    default = f" Default {declared.default}." if isinstance(declared.default, str | int | float) else ""
+    text = f"{declared.description}{f' {note}' if note else ''}{default}"
+    return click.Option([flag, name], type=_type_of(declared), help=text)
+
+
+def _type_of(declared: RunParameter) -> click.ParamType[Any]:
+    if declared.choices:
+        return OneOf([str(choice) for choice in declared.choices])
+    if declared.type is dict:
+        return JsonObject()
+    if declared.type is float:
+        return FiniteNumber()
+    return click.INT if declared.type is int else click.Path() if declared.name == "data_source" else click.STRING
+
+
+def _option(flag: str, text: str, kind: click.ParamType[Any] = click.STRING, **more: Any) -> click.Option:
+    return click.Option([flag], help=text, type=kind, **more)
+
+
+def _scenario() -> click.Option:
+    """Return the flag of the scenario, which has a second spelling for each value."""
+    option = _parameter("--training-scenario", "training_scenario", "Here from --base-model-uri.")
+    known = RUN_PARAMETERS["training_scenario"].choices
+    option.type = OneOf([*known, *(f"{name}_train" for name in known)])
+    option.callback = lambda _ctx, _param, value: value and value.removesuffix("_train")
+    return option
+
+
+def _layout() -> list[click.Option]:
+    return [
+        _parameter("--data-format", "data_format"),
+        _option("--dialect", 'E.g. {"delimiter": ";"}. Detected in the data unless given.', JsonObject()),
+        _option("--member", "The file inside an archive that holds several."),
+        _option("--sheet", "The sheet of a workbook that has several."),
+    ]
+
+
+def _data(address: str) -> list[click.Option]:
+    return [
+        _parameter(address, "data_source"),
+        *_layout(),
+        _parameter("--target-column", "target_column"),
+        _option("--task", "Inferred from model family and target unless given.", OneOf([str(task) for task in Task])),
+        _parameter("--validation-config", "data_validation"),
+        _option("--pipeline", "Pipeline file; the other flags win over it.", click.Path()),
+        _option("--partition", "Partition of a partitioned pipeline; may be repeated.", multiple=True, metavar="KEY"),
+    ]
+
+
+def _learning(hyperparameters: str) -> list[click.Option]:
+    return [
+        *_data("--train-data-path"),
+        _parameter("--model-name", "model_name"),
+        _parameter(hyperparameters, "hyperparameters"),
+        _option("--report-uri", "Where the gate's report goes, as JSON.", Target()),
+        _parameter("--test-size", "test_size"),
+        _parameter("--random-state", "random_state"),
+    ]
+
+
+_LEARNED = ("--train-data-path", "--target-column", "--model-name")
+COMMANDS = {
+    "validate": lambda summary: Command(
+        "validate",
+        summary,
+        *_data("--dataset-path"),
+        _option("--report-uri", "Where the report goes, as JSON.", Target()),
+        _option("--html-uri", "Where the report also goes as a page.", Target()),
+        needs=["--report-uri"],
+        data=["--dataset-path", "--target-column"],
+    ),
+    "ingest": lambda summary: Command(
+        "ingest",
+        summary,
+        _option("--source", "The file, of any size.", click.Path()),
+        *_layout(),
+        _option("--output-uri", "Where the rows go, as Parquet.", Target()),
+        _option("--schema-uri", "Where columns and dtypes go; beside the output unless given.", Target()),
+        _option("--quarantine-uri", "Folder for a copy of a refused file and the reason.", Target()),
+        _option("--limits", 'E.g. {"memory_mb": 1024, "seconds": 60}.', JsonObject()),
+        needs=["--source", "--output-uri"],
+    ),
+    "tune": lambda summary: Command(
+        "tune",
+        summary,
+        *_learning("--base-hyperparameters"),
+        _parameter("--tuning-config", "tuning"),
+        _option("--output-uri", "Where the best hyperparameters go, as JSON.", Target()),
+        _option("--trials-uri", "Where the whole search goes: family, metric, every trial.", Target()),
+        needs=["--output-uri"],
+        data=_LEARNED,
+    ),
+    "train": lambda summary: Command(
+        "train",
+        summary,
+        *_learning("--hyperparameters"),
+        _option("--hyperparameters-uri", "What tune wrote; wins over --hyperparameters.", click.Path()),
+        _parameter("--model-version", "model_version"),
+        click.Option(
+            ["--target-output-path", "target_output_path"],
+            help="Folder for <model-name>/<model-version>/.",
+            type=Target(),
+        ),
+        _scenario(),
+        _option("--base-model-uri", "A bundle that train wrote, to continue from.", click.Path()),
+        _option("--tracking-uri", "Also log to this MLflow server, or sqlite:///file.db."),
+        needs=[],
+        data=_LEARNED,
+    ),
+}
