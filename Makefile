@@ -9,7 +9,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test check dev mlflow setup setup-dev schema benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow setup setup-dev schema benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -28,8 +28,14 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to promotion
 	$(BIN)/python -m ml_assets.demo
 
-test: setup-dev  ## every test
+test: setup-dev  ## every test but the large forms of simulations
 	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal
+
+test-all: setup-dev  ## every test
+	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal -m "full or not full"
+
+test-random: setup-dev  ## the tests in a random order, of the seed that is printed
+	env -u DAGSTER_HOME $(BIN)/pytest -n 2 -p randomly
 
 check: setup-dev  ## style, types and floors
 	$(BIN)/ruff check .

@@ -1,19 +1,104 @@
-"""A platform in a temporary folder for each test."""
+"""A platform in a temporary folder for each test, copied from templates that are made once.
+
+Files are read in this process, but in tests that are marked `confined`: a child process costs half a second.
+"""
+
+from pathlib import Path
 
 import pytest
-from platform_fixtures import empty_mlflow, platform  # noqa: F401 - fixtures
-from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
+from platform_fixtures import fresh, platform, templates  # noqa: F401 - fixtures
+from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, opened, write_csv
+
+from assay.reading.files import transcribe
+from ml_assets.pipeline.asset import Phase
+from ml_assets.stages import names_in
+
+
+@pytest.fixture(autouse=True)
+def reading(request, monkeypatch):
+    """Read files in this process where reading is not the matter."""
+    if request.node.get_closest_marker("confined"):
+        return
+
+    def transcribe_here(path, options, target, *, name, layout, limits):
+        transcribe(path, options, target, name=name, layout=layout)
+
+    monkeypatch.setattr("assay.reading.source_files.transcribe_in_child", transcribe_here)
 
 
 @pytest.fixture
-def bank(platform, tmp_path):  # noqa: F811 - a fixture
+def copied(templates, fresh, tmp_path):  # noqa: F811 - fixtures
+    """Return a function that opens, in this test's folder, a platform on which something was done before."""
+
+    def done(name, act):
+        def make(folder):
+            with fresh(folder) as platform:
+                act(platform)
+
+        templates.copied(name, tmp_path, make)
+        return opened(tmp_path)
+
+    return done
+
+
+def add_bank(platform):
+    platform.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
+
+
+def add_monthly(platform):
+    platform.pipeline(MONTHLY, write_csv(Path("data/monthly.csv"), monthly_rows()))
+
+
+@pytest.fixture
+def bank(platform):  # noqa: F811 - a fixture
     """A platform with the pipeline `bank` and good data."""
-    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
+    add_bank(platform)
     return platform
 
 
 @pytest.fixture
-def monthly(platform, tmp_path):  # noqa: F811 - a fixture
+def monthly(platform):  # noqa: F811 - a fixture
     """A platform with the pipeline `monthly`, whose data begin in December 2020."""
-    platform.pipeline(MONTHLY, write_csv(tmp_path / "data" / "monthly.csv", monthly_rows()))
+    add_monthly(platform)
     return platform
+
+
+def _train_bank(platform):
+    add_bank(platform)
+    result = platform.materialize("bank/*")
+    assert result.success, failure(result)
+
+
+@pytest.fixture
+def trained_bank(copied):
+    """A platform on which every asset of `bank` was materialised once."""
+    with copied("trained_bank", _train_bank) as platform:
+        yield platform
+
+
+def _gate_months(platform):
+    add_monthly(platform)
+    for month in ("2020-12", "2021-01", "2021-02", "2021-03"):
+        result = platform.materialize(*[f"monthly/{name}" for name in names_in(Phase.INGESTION)], partition=month)
+        assert result.success, failure(result)
+
+
+@pytest.fixture
+def gated_months(copied):
+    """A platform with four validated months of `monthly`."""
+    with copied("gated_months", _gate_months) as platform:
+        yield platform
+
+
+def _learn_months(platform):
+    _gate_months(platform)
+    for month in ("2021-02", "2021-03"):
+        result = platform.materialize(*[f"monthly/{name}" for name in names_in(Phase.LEARNING)], partition=month)
+        assert result.success, failure(result)
+
+
+@pytest.fixture
+def learned_months(copied):
+    """The same, with models of the last two months."""
+    with copied("learned_months", _learn_months) as platform:
+        yield platform

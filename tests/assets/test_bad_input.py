@@ -135,6 +135,7 @@ def test_parameters_for_several_pipelines_at_once_are_refused(bank, tmp_path):
     assert "a run of several pipelines" in failure(result)
 
 
+@pytest.mark.confined
 def test_a_damaged_parquet_source(bank, tmp_path):
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.Table.from_pylist(bank_rows()), path)
@@ -150,6 +151,7 @@ def test_a_default_that_does_not_exist_names_the_variable_to_set(bank):
     assert "remedy: set ASSAY_TEST_UNSET_SOURCE in the environment or in .env; or" in text
 
 
+@pytest.mark.confined
 def test_refused_bytes_are_quarantined_and_the_failure_names_the_copy(bank, tmp_path):
     source = tmp_path / "ragged.csv"
     source.write_text("id,age,job,loan,since,note,secret,y\nc1,30\n")

@@ -18,14 +18,6 @@ from resources.store.local import file_sha256
 GATED = list(names_in(Phase.LEARNING))
 
 
-@pytest.fixture
-def history(monthly):
-    """Four validated months."""
-    for month in ("2020-12", "2021-01", "2021-02", "2021-03"):
-        assert monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition=month).success
-    return monthly
-
-
 def spoil(platform, tmp_path, month):
     """Make one month's data break a rule, and let the gate see it."""
     rows = [row | {"x": -1} if row["day"].startswith(month) else row for row in monthly_rows()]
@@ -61,39 +53,37 @@ def test_bad_data_fails_with_a_failure_table_and_is_not_published(monthly, tmp_p
 
 
 @pytest.mark.parametrize("asset", GATED)
-def test_a_later_run_of_any_asset_alone_is_refused_for_that_partition_only(history, tmp_path, asset):
-    for month in ("2021-02", "2021-03"):
-        assert history.materialize(*[f"monthly/{name}" for name in GATED], partition=month).success
-    assert not spoil(history, tmp_path, "2021-03").success
-    refused = history.materialize(f"monthly/{asset}", partition="2021-03")
+def test_a_later_run_of_any_asset_alone_is_refused_for_that_partition_only(learned_months, tmp_path, asset):
+    assert not spoil(learned_months, tmp_path, "2021-03").success
+    refused = learned_months.materialize(f"monthly/{asset}", partition="2021-03")
     assert not refused.success
     message = failure(refused)
     assert "[gate_rejected]" in message
     assert "monthly/validated_dataset, partition 2021-03" in message
     assert "values_in_range" in message
-    assert history.materialize(f"monthly/{asset}", partition="2021-02").success
+    assert learned_months.materialize(f"monthly/{asset}", partition="2021-02").success
 
 
-def test_corrected_data_is_accepted_again(history, tmp_path):
-    assert not spoil(history, tmp_path, "2021-03").success
+def test_corrected_data_is_accepted_again(gated_months, tmp_path):
+    assert not spoil(gated_months, tmp_path, "2021-03").success
     write_csv(tmp_path / "data" / "monthly.csv", monthly_rows())
-    assert history.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-03").success
-    assert history.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    assert gated_months.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-03").success
+    assert gated_months.materialize("monthly/best_hyperparameters", partition="2021-03").success
 
 
-def test_one_edited_cell_is_found(history):
-    assert history.materialize("monthly/best_hyperparameters", partition="2021-03").success
-    edit_one_cell(stored_file(history, "2021-02"))
-    message = failure(history.materialize("monthly/trained_model", partition="2021-03"))
+def test_one_edited_cell_is_found(gated_months):
+    assert gated_months.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    edit_one_cell(stored_file(gated_months, "2021-02"))
+    message = failure(gated_months.materialize("monthly/trained_model", partition="2021-03"))
     assert "[digest_mismatch]" in message
     assert "partition 2021-02" in message
     assert "column x" in message
 
 
-def test_an_edit_that_also_forges_the_commit_is_found_by_the_receipt(history, tmp_path):
-    path = stored_file(history, "2021-02")
+def test_an_edit_that_also_forges_the_commit_is_found_by_the_receipt(gated_months, tmp_path):
+    path = stored_file(gated_months, "2021-02")
     edit_one_cell(path)
-    [record] = Path(history.settings.artifact_uri).glob("monthly/validated_dataset/@partition/2021-02/commits/*.json")
+    [record] = Path(gated_months.settings.artifact_uri).glob("monthly/validated_dataset/@partition/2021-02/commits/*.json")
     commit = json.loads(record.read_text())
     forged = fingerprint(pq.read_table(path))
     commit["fingerprint"] = forged.model_dump(mode="json")
@@ -102,14 +92,14 @@ def test_an_edit_that_also_forges_the_commit_is_found_by_the_receipt(history, tm
         if item["name"] == "data.parquet":
             item |= {"sha256": file_sha256(path), "size": path.stat().st_size}
     record.write_text(json.dumps(commit))
-    message = failure(history.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    message = failure(gated_months.materialize("monthly/best_hyperparameters", partition="2021-03"))
     assert "[receipt_mismatch] the rows are not those that passed the gate" in message
 
 
-def test_data_that_passed_other_rules_is_refused(history, tmp_path):
+def test_data_that_passed_other_rules_is_refused(gated_months, tmp_path):
     stricter = MONTHLY.replace("min_rows: 10", "min_rows: 11")
-    history.pipeline(stricter, tmp_path / "data" / "monthly.csv")
-    message = failure(history.materialize("monthly/best_hyperparameters", partition="2021-03"))
+    gated_months.pipeline(stricter, tmp_path / "data" / "monthly.csv")
+    message = failure(gated_months.materialize("monthly/best_hyperparameters", partition="2021-03"))
     assert "[receipt_mismatch] the rows passed the gate under other rules" in message
 
 
@@ -129,9 +119,9 @@ def test_a_window_before_the_first_month_says_how_many_are_missing(monthly):
     assert "train on a later partition" in message
 
 
-def test_december_to_january_is_no_special_case(history):
-    assert history.materialize("monthly/best_hyperparameters", "monthly/trained_model", partition="2021-02").success
-    commit = history.artifacts.newest(("monthly", "trained_model"), "2021-02")
+def test_december_to_january_is_no_special_case(gated_months):
+    assert gated_months.materialize("monthly/best_hyperparameters", "monthly/trained_model", partition="2021-02").success
+    commit = gated_months.artifacts.newest(("monthly", "trained_model"), "2021-02")
     assert {name for name in commit.inputs if "validated" in name} == {
         "monthly/validated_dataset@2020-12",
         "monthly/validated_dataset@2021-01",
@@ -139,17 +129,17 @@ def test_december_to_january_is_no_special_case(history):
     }
 
 
-def test_nothing_is_half_there_when_the_store_fails(history, monkeypatch):
+def test_nothing_is_half_there_when_the_store_fails(gated_months, monkeypatch):
     from resources.store.local import LocalStore
 
     def full(self, key, data):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(LocalStore, "put_if_absent", full)
-    assert not history.materialize("monthly/best_hyperparameters", partition="2021-03").success
+    assert not gated_months.materialize("monthly/best_hyperparameters", partition="2021-03").success
     monkeypatch.undo()
     with pytest.raises(ArtifactNotFoundError):
-        history.artifacts.newest(("monthly", "best_hyperparameters"), "2021-03")
+        gated_months.artifacts.newest(("monthly", "best_hyperparameters"), "2021-03")
 
 
 def test_editing_a_custom_rule_makes_its_receipts_void(monthly, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The champion watched: drift, wear, predictions, and what they start."""
 
 import csv
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -42,14 +43,18 @@ def rows(shift_from="9999"):
     return made
 
 
-@pytest.fixture
-def watched(platform, tmp_path):
-    """A platform whose champion learned from the first months, before anything moved in July."""
-    platform.pipeline(WATCHED, write_csv(tmp_path / "data" / "monthly.csv", rows(shift_from="2021-07")))
+def _watch(platform):
+    platform.pipeline(WATCHED, write_csv(Path("data/monthly.csv"), rows(shift_from="2021-07")))
     for month in ("2020-12", "2021-01", "2021-02"):
         assert platform.materialize(*GATED, partition=month).success
     assert platform.materialize(*LEARNING, partition="2021-02").success
-    return platform
+
+
+@pytest.fixture
+def watched(copied):
+    """A platform whose champion learned from the first months, before anything moved in July."""
+    with copied("watched", _watch) as platform:
+        yield platform
 
 
 def judged(platform, month):

@@ -1,5 +1,7 @@
 """A pipeline from source to promotion, as a user sees it."""
 
+from pathlib import Path
+
 import mlflow
 import pytest
 from small_platform import ASSETS, BANK, bank_rows, failure, write_csv
@@ -11,11 +13,14 @@ from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 
 
-@pytest.fixture
-def done(bank):
-    result = bank.materialize("bank/*")
-    assert result.success, failure(result)
-    return bank, result
+@pytest.fixture(scope="module")
+def done(fresh, tmp_path_factory):
+    """A platform on which every asset was materialised, and the run; tests change nothing."""
+    with fresh(tmp_path_factory.mktemp("done")) as platform:
+        platform.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
+        result = platform.materialize("bank/*")
+        assert result.success, failure(result)
+        yield platform, result
 
 
 def test_everything_is_published_and_registered(done):
@@ -87,8 +92,8 @@ def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
     assert "# " in version.description
 
 
-def test_running_again_changes_nothing_but_the_version(bank):
-    bank.materialize("bank/*")
+def test_running_again_changes_nothing_but_the_version(trained_bank):
+    bank = trained_bank
     again = bank.materialize("bank/*")
     assert again.success
     for asset in ("raw_dataset", "validated_dataset", "best_hyperparameters"):
@@ -99,8 +104,8 @@ def test_running_again_changes_nothing_but_the_version(bank):
     assert record.decision.verdict == "kept_champion"
 
 
-def test_an_incremental_training_goes_on_from_the_champion(bank):
-    assert bank.materialize("bank/*").success
+def test_an_incremental_training_goes_on_from_the_champion(trained_bank):
+    bank = trained_bank
     result = bank.materialize("bank/*", parameters={"training_scenario": "incremental"})
     assert result.success, failure(result)
     model = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)

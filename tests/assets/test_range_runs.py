@@ -2,6 +2,7 @@
 
 import dagster as dg
 import mlflow
+import pytest
 from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
@@ -32,6 +33,7 @@ def versions(platform, asset, months=MONTHS):
     return found
 
 
+@pytest.mark.confined
 def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monkeypatch):
     files_read = []
 

@@ -9,11 +9,14 @@ from resources.extensions import ExtensionFinder, make_importable
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if not isinstance(f, ExtensionFinder)])
+def folder(tmp_path):
+    # the list itself stays: importlib.metadata and others keep references to it
+    before = list(sys.meta_path)
+    sys.meta_path[:] = [finder for finder in before if not isinstance(finder, ExtensionFinder)]
     (tmp_path / "own_models_under_test.py").write_text("ANSWER = 42\n")
     (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')\n")
     yield tmp_path
+    sys.meta_path[:] = before
     sys.modules.pop("own_models_under_test", None)
 
 

@@ -1,29 +1,38 @@
 """The fixtures of a platform in a temporary folder, for the `conftest` modules that need one."""
 
-import shutil
-
-import dagster as dg
 import pytest
-from small_platform import Platform
+from small_platform import Templates, opened
 
 from resources.mlflow.connection import initialise_local_stores
-from resources.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory):
-    """An initialised MLflow database to copy: making its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    initialise_local_stores(f"sqlite:///{folder}/mlflow.db")
-    return folder
+def templates(tmp_path_factory):
+    base = tmp_path_factory.getbasetemp()
+    # the parent of a worker's folder belongs to the whole session
+    return Templates((base.parent if "popen-gw" in base.name else base) / "templates")
+
+
+def _empty(folder):
+    (folder / "home" / "mlflow").mkdir(parents=True)
+    initialise_local_stores(f"sqlite:///{folder}/home/mlflow/mlflow.db")
+    with opened(folder):
+        pass
+
+
+@pytest.fixture(scope="session")
+def fresh(templates):
+    """Return a function that opens an empty platform in a folder."""
+
+    def in_folder(folder):
+        templates.copied("empty", folder, _empty)
+        return opened(folder)
+
+    return in_folder
 
 
 @pytest.fixture
-def platform(tmp_path, monkeypatch, empty_mlflow):
+def platform(fresh, tmp_path):
     """A platform without pipelines; the test's working directory is its folder."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(empty_mlflow, tmp_path / "home" / "mlflow")
-    (tmp_path / "pipelines").mkdir()
-    settings = Settings(home=tmp_path / "home", pipelines_dir=tmp_path / "pipelines", git_sha="abc123")
-    with dg.instance_for_test() as instance:
-        yield Platform(settings, instance)
+    with fresh(tmp_path) as platform:
+        yield platform

@@ -19,7 +19,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 90) -> None:
+def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 900) -> None:
     """Wait until a server answers; fails with its log when it ends or stays silent."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

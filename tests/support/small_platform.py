@@ -1,7 +1,15 @@
-"""A platform in a temporary folder: real pipelines files, real stores, an ephemeral Dagster instance."""
+"""A platform in a folder: real pipeline files, real stores, and Dagster's instance as the platform configures it.
 
+`Templates` makes a platform once for all tests and processes and copies it for each test.
+"""
+
+import contextlib
 import csv
+import fcntl
 import random
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,9 +119,10 @@ class Platform:
         self, *assets: str, partition: str | None = None, parameters: dict | None = None, tags: dict | None = None
     ):
         """Materialise assets such as `bank/raw_dataset`, or all of `bank/*`; never raises."""
-        keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
+        definitions = self.definitions
+        keys = [key for key in definitions.resolve_all_asset_keys() if selected(key, assets)]
         config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
-        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=keys,
             partition_key=partition,
             instance=self.instance,
@@ -126,9 +135,10 @@ class Platform:
         self, *assets: str, first: str, last: str, parameters: dict | None = None, tags: dict | None = None
     ):
         """Materialise assets for a range of partitions in one run; never raises."""
-        keys = [key for key in self.definitions.resolve_all_asset_keys() if selected(key, assets)]
+        definitions = self.definitions
+        keys = [key for key in definitions.resolve_all_asset_keys() if selected(key, assets)]
         config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
-        return self.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=keys,
             instance=self.instance,
             tags={
@@ -162,6 +172,56 @@ class Platform:
     @property
     def artifacts(self) -> ArtifactStore:
         return self.definitions.resources["artifact_io_manager"].artifacts()
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[Platform]:
+    """Give the platform in a folder, which is the working directory meanwhile; what is not there is made."""
+    (folder / "pipelines").mkdir(parents=True, exist_ok=True)
+    settings = Settings(home=folder / "home", pipelines_dir=folder / "pipelines", git_sha="abc123")
+    storage = {
+        "module": "resources.instance_storage",
+        "class": "SafeSqliteStorage",
+        "config": {"base_dir": str(folder / "dagster")},
+    }
+    with contextlib.chdir(folder), dg.instance_for_test(overrides={"storage": {"custom": storage}}) as instance:
+        yield Platform(settings, instance)
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Platforms that are made once and copied.
+
+    Attributes:
+        root: a folder that all test processes of a session share.
+    """
+
+    root: Path
+
+    def copied(self, name: str, folder: Path, make: Callable[[Path], None]) -> None:
+        """Copy a template's files into a folder; `make` fills the template's folder when it is asked for first."""
+        self.root.mkdir(exist_ok=True)
+        template, ready = self.root / name, self.root / f"{name}.ready"
+        with (self.root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                shutil.rmtree(template, ignore_errors=True)
+                template.mkdir()
+                make(template)
+                ready.touch()
+        shutil.copytree(template, folder, dirs_exist_ok=True)
+        for database in folder.glob("home/mlflow/*.db"):
+            _relocate(database, str(template), str(folder))
+
+
+def _relocate(database: Path, old: str, new: str) -> None:
+    """Replace a folder in every text of a database: MLflow records where its files are."""
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+        for (table,) in tables:
+            for _, column, *_ in connection.execute(f'pragma table_info("{table}")').fetchall():
+                changed = f'"{column}" = replace("{column}", ?, ?)'
+                connection.execute(f'update "{table}" set {changed} where instr("{column}", ?)', (old, new, old))
 
 
 def selected(key: dg.AssetKey, assets: tuple[str, ...]) -> bool:

@@ -15,17 +15,18 @@ def alarms(columns):
     return [hit and one.effect > MAX_EFFECT for hit, one in zip(hits, found, strict=True)]
 
 
-@pytest.mark.parametrize("rows", [200, 5000])
-def test_twenty_columns_of_one_distribution_alarm_in_at_most_one_of_a_hundred_draws(rows):
+@pytest.mark.parametrize(("rows", "draws"), [(200, 100), (5000, 20), pytest.param(5000, 100, marks=pytest.mark.full)])
+def test_twenty_columns_of_one_distribution_alarm_in_at_most_one_draw(rows, draws):
     random = np.random.default_rng(11)
-    draws = [any(alarms(random.normal(size=(20, 2, rows)))) for _ in range(100)]
+    draws = [any(alarms(random.normal(size=(20, 2, rows)))) for _ in range(draws)]
     assert sum(draws) <= 1
 
 
-def test_categories_of_one_distribution_alarm_as_rarely():
+@pytest.mark.parametrize("size", [40, pytest.param(100, marks=pytest.mark.full)])
+def test_categories_of_one_distribution_alarm_as_rarely(size):
     random = np.random.default_rng(5)
     draws = 0
-    for _ in range(100):
+    for _ in range(size):
         pairs = [[pd.Series(random.zipf(1.6, 200) % 40).value_counts() for _ in "ab"] for _ in range(20)]
         found = [categories_differ(*pair) for pair in pairs]
         hits = discoveries([one.p_value for one in found], RATE)
