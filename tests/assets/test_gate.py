@@ -83,7 +83,9 @@ def test_one_edited_cell_is_found(gated_months):
 def test_an_edit_that_also_forges_the_commit_is_found_by_the_receipt(gated_months, tmp_path):
     path = stored_file(gated_months, "2021-02")
     edit_one_cell(path)
-    [record] = Path(gated_months.settings.artifact_uri).glob("monthly/validated_dataset/@partition/2021-02/commits/*.json")
+    [record] = Path(gated_months.settings.artifact_uri).glob(
+        "monthly/validated_dataset/@partition/2021-02/commits/*.json"
+    )
     commit = json.loads(record.read_text())
     forged = fingerprint(pq.read_table(path))
     commit["fingerprint"] = forged.model_dump(mode="json")
@@ -120,7 +122,9 @@ def test_a_window_before_the_first_month_says_how_many_are_missing(monthly):
 
 
 def test_december_to_january_is_no_special_case(gated_months):
-    assert gated_months.materialize("monthly/best_hyperparameters", "monthly/trained_model", partition="2021-02").success
+    assert gated_months.materialize(
+        "monthly/best_hyperparameters", "monthly/trained_model", partition="2021-02"
+    ).success
     commit = gated_months.artifacts.newest(("monthly", "trained_model"), "2021-02")
     assert {name for name in commit.inputs if "validated" in name} == {
         "monthly/validated_dataset@2020-12",
