@@ -1,5 +1,6 @@
 """What version 0.1 stored is read by this version: `tests/support/make_stored_version.py` says how it was made."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -90,21 +91,32 @@ class Stored(Platform):
             return found(context)
 
 
-@pytest.fixture
-def stored(tmp_path, monkeypatch):
-    """What was stored, unpacked; Dagster has forgotten its runs."""
-    unpack(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    settings = Settings(
-        home=tmp_path / "home", pipelines_dir=tmp_path / "pipelines", extensions_dir=tmp_path / "extensions"
-    )
-    with dg.instance_for_test() as instance:
-        platform = Stored(settings, instance, root=tmp_path)
+@contextlib.contextmanager
+def unpacked(root):
+    """Unpack what was stored and give it as a platform; Dagster has no record of its runs."""
+    unpack(root)
+    settings = Settings(home=root / "home", pipelines_dir=root / "pipelines", extensions_dir=root / "extensions")
+    with contextlib.chdir(root), dg.instance_for_test() as instance:
+        platform = Stored(settings, instance, root=root)
         platform.definitions  # noqa: B018 - makes the user's modules importable
         yield platform
     sys.modules.pop("stored_own", None)
     # in place: a library that is imported meanwhile may add a finder of its own
     sys.meta_path[:] = [each for each in sys.meta_path if getattr(each, "folder", None) != settings.extensions_dir]
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """What was stored, for one test."""
+    with unpacked(tmp_path) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """What was stored, for all tests that only read it."""
+    with unpacked(tmp_path_factory.mktemp("unchanged")) as platform:
+        yield platform
 
 
 def unpack(root):
@@ -141,10 +153,10 @@ def make(platform, pipeline, *assets, partition=None, parameters=None):
     assert result.success, failure(result)
 
 
-def test_every_commit_is_read_and_is_as_it_was_written(stored):
+def test_every_commit_is_read_and_is_as_it_was_written(unchanged):
     found = {}
     for name in EXPECTED["commits"]:
-        commit = stored.commit(name)
+        commit = unchanged.commit(name)
         found[name] = {
             "number": commit.number,
             "status": commit.status,
@@ -154,26 +166,26 @@ def test_every_commit_is_read_and_is_as_it_was_written(stored):
     assert found == EXPECTED["commits"]
 
 
-def test_every_commit_is_where_the_log_expects_it(stored):
-    records = (stored.root / "home" / "store").rglob("commits/*.json")
+def test_every_commit_is_where_the_log_expects_it(unchanged):
+    records = (unchanged.root / "home" / "store").rglob("commits/*.json")
     assert len(list(records)) == len(EXPECTED["commits"])
 
 
-def test_every_object_has_the_digest_that_its_commit_names(stored):
+def test_every_object_has_the_digest_that_its_commit_names(unchanged):
     for name in EXPECTED["commits"]:
-        reader = CommitReader(stored.artifacts.store, stored.commit(name))
+        reader = CommitReader(unchanged.artifacts.store, unchanged.commit(name))
         assert all(reader.verified_bytes(item.name) for item in reader.commit.objects)
 
 
-def test_every_value_is_read(stored):
+def test_every_value_is_read(unchanged):
     for name in EXPECTED["commits"]:
-        assert value_of(stored, name, stored.commit(name)) is not None
+        assert value_of(unchanged, name, unchanged.commit(name)) is not None
 
 
-def test_tables_would_have_the_same_version_today(stored):
-    tables = {name: commit for name in EXPECTED["commits"] if (commit := stored.commit(name)).codec == "table"}
+def test_tables_would_have_the_same_version_today(unchanged):
+    tables = {name: commit for name in EXPECTED["commits"] if (commit := unchanged.commit(name)).codec == "table"}
     for name, commit in tables.items():
-        table = value_of(stored, name, commit).table
+        table = value_of(unchanged, name, commit).table
         assert fingerprint(table) == commit.fingerprint
         assert fingerprint(table).digest == commit.data_version
 
@@ -189,13 +201,13 @@ def test_a_changed_byte_is_noticed(stored):
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_rules_have_the_digest_that_receipts_name(stored, pipeline):
-    assert rules_digest(stored.spec(pipeline)) == EXPECTED["rules_digests"][pipeline]
+def test_rules_have_the_digest_that_receipts_name(unchanged, pipeline):
+    assert rules_digest(unchanged.spec(pipeline)) == EXPECTED["rules_digests"][pipeline]
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_stored_model_predicts_the_same_bits(stored, name):
-    assert_predicts(value_of(stored, name, stored.commit(name)), EXPECTED["predictions"][name])
+def test_a_stored_model_predicts_the_same_bits(unchanged, name):
+    assert_predicts(value_of(unchanged, name, unchanged.commit(name)), EXPECTED["predictions"][name])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -208,10 +220,10 @@ def test_a_champion_is_loaded_from_the_registry_and_predicts_the_same_bits(store
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_stored_model_is_loaded_by_mlflow_alone(stored, name):
+def test_a_stored_model_is_loaded_by_mlflow_alone(unchanged, name):
     import mlflow.sklearn
 
-    [folder] = (stored.root / "home" / "mlflow" / "artifacts" / name.split("/")[0] / "models").glob("*/artifacts")
+    [folder] = (unchanged.root / "home" / "mlflow" / "artifacts" / name.split("/")[0] / "models").glob("*/artifacts")
     loaded = mlflow.sklearn.load_model(str(folder))
     found = loaded.predict(load_model(folder / "bundle").input_example)
     np.testing.assert_array_equal(found, EXPECTED["predictions"][name]["predict"])
