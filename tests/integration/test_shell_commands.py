@@ -98,7 +98,7 @@ def test_bash_completes_commands_flags_and_choices(assay, scripts):
     script = assay.folder / "complete.sh"
     script.write_text(
         f'PATH={scripts}:$PATH\neval "$(_ASSAY_COMPLETE=bash_source assay)"\n'
-        'answers() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _assay_completion; echo "${COMPREPLY[@]}"; }\n'
+        'answers() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _assay_completion assay; echo "${COMPREPLY[@]}"; }\n'
         "answers assay t\nanswers assay train --test\nanswers assay ingest --data-format x\n"
     )
     done = assay(str(script), program=("bash",))
