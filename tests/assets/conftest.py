@@ -32,8 +32,8 @@ def copied(templates, fresh, tmp_path):  # noqa: F811 - fixtures
 
     def done(name, act):
         def make(folder):
-            with fresh(folder) as platform:
-                act(platform)
+            with fresh(folder) as prepared:
+                act(prepared)
 
         templates.copied(name, tmp_path, make)
         return opened(tmp_path)
@@ -41,12 +41,12 @@ def copied(templates, fresh, tmp_path):  # noqa: F811 - fixtures
     return done
 
 
-def add_bank(platform):
-    platform.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
+def add_bank(prepared):
+    prepared.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
 
 
-def add_monthly(platform):
-    platform.pipeline(MONTHLY, write_csv(Path("data/monthly.csv"), monthly_rows()))
+def add_monthly(prepared):
+    prepared.pipeline(MONTHLY, write_csv(Path("data/monthly.csv"), monthly_rows()))
 
 
 @pytest.fixture
@@ -63,42 +63,42 @@ def monthly(platform):  # noqa: F811 - a fixture
     return platform
 
 
-def _train_bank(platform):
-    add_bank(platform)
-    result = platform.materialize("bank/*")
+def _train_bank(prepared):
+    add_bank(prepared)
+    result = prepared.materialize("bank/*")
     assert result.success, failure(result)
 
 
 @pytest.fixture
 def trained_bank(copied):
     """A platform on which every asset of `bank` was materialised once."""
-    with copied("trained_bank", _train_bank) as platform:
-        yield platform
+    with copied("trained_bank", _train_bank) as prepared:
+        yield prepared
 
 
-def _gate_months(platform):
-    add_monthly(platform)
+def _gate_months(prepared):
+    add_monthly(prepared)
     for month in ("2020-12", "2021-01", "2021-02", "2021-03"):
-        result = platform.materialize(*[f"monthly/{name}" for name in names_in(Phase.INGESTION)], partition=month)
+        result = prepared.materialize(*[f"monthly/{name}" for name in names_in(Phase.INGESTION)], partition=month)
         assert result.success, failure(result)
 
 
 @pytest.fixture
 def gated_months(copied):
     """A platform with four validated months of `monthly`."""
-    with copied("gated_months", _gate_months) as platform:
-        yield platform
+    with copied("gated_months", _gate_months) as prepared:
+        yield prepared
 
 
-def _learn_months(platform):
-    _gate_months(platform)
+def _learn_months(prepared):
+    _gate_months(prepared)
     for month in ("2021-02", "2021-03"):
-        result = platform.materialize(*[f"monthly/{name}" for name in names_in(Phase.LEARNING)], partition=month)
+        result = prepared.materialize(*[f"monthly/{name}" for name in names_in(Phase.LEARNING)], partition=month)
         assert result.success, failure(result)
 
 
 @pytest.fixture
 def learned_months(copied):
     """The same, with models of the last two months."""
-    with copied("learned_months", _learn_months) as platform:
-        yield platform
+    with copied("learned_months", _learn_months) as prepared:
+        yield prepared
