@@ -1,13 +1,14 @@
 """The code location: every pipeline file as Dagster definitions, by `-f definitions.py` or through `workspace.yaml`."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from assay.specs import load_pipelines
+from assay.specs import read_pipelines
 from ml_assets.execution import executor_for
-from ml_assets.factory import pipeline_definitions
+from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
 from ml_assets.pipeline.automation import automation_sensor
@@ -18,22 +19,30 @@ from resources.extensions import make_importable
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings
 
+_LOG = logging.getLogger("assay.definitions")
+
 
 def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Return fresh definitions of every pipeline.
+    """Return fresh definitions of every pipeline; one that cannot be used is an asset that shows its error.
 
     Args:
         settings: the deployment's settings.
         resources: resources to use in place of those that the settings give, by name.
 
     Raises:
-        SpecError: a pipeline file is not acceptable.
+        SpecError: there is no folder of pipeline files.
         SettingError: a setting of the notifications is not acceptable.
     """
     make_importable(settings.extensions_dir)
-    specs = load_pipelines(settings.pipelines_dir)
+    files = read_pipelines(settings.pipelines_dir)
+    usable, refused = usable_definitions(files.pipelines)
+    specs = [spec for spec in files.pipelines.values() if spec.name in usable]
+    broken = {each.name: each for each in (*files.broken, *refused)}
+    for each in broken.values():
+        _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)
     has_conditions = any(spec.scoring or spec.monitoring for spec in specs)
     platform = dg.Definitions(
+        assets=[broken_pipeline_asset(each) for each in broken.values()],
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs({spec.name for spec in specs if spec.scoring}), arrivals_redrive_job],
@@ -44,7 +53,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             *([automation_sensor()] if has_conditions else []),
         ],
     )
-    return dg.Definitions.merge(platform, *[pipeline_definitions(spec) for spec in specs])
+    return dg.Definitions.merge(platform, *usable.values())
 
 
 @dg.definitions

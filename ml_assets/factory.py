@@ -1,10 +1,12 @@
 """From a spec to the Dagster definitions of its pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import dagster as dg
 
-from assay.specs import PipelineSpec
+from assay.specs import BrokenPipeline, PipelineSpec
+from assay.specs.loading import as_typed, broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_retraining
@@ -38,6 +40,46 @@ def pipeline_definitions(
         sensors=[each for each in starters if isinstance(each, dg.SensorDefinition)],
         schedules=[each for each in starters if isinstance(each, dg.ScheduleDefinition)],
     )
+
+
+def usable_definitions(
+    pipelines: Mapping[Path, PipelineSpec],
+) -> tuple[dict[str, dg.Definitions], tuple[BrokenPipeline, ...]]:
+    """Return the definitions of each pipeline by its name, and the pipelines that Dagster refuses.
+
+    Args:
+        pipelines: by file.
+    """
+    built: dict[str, dg.Definitions] = {}
+    broken: list[BrokenPipeline] = []
+    for path, spec in pipelines.items():
+        try:
+            built[spec.name] = pipeline_definitions(spec)
+        except Exception as error:  # noqa: BLE001 - shown as this pipeline's error, so that the others live
+            broken.append(broken_pipeline(path, as_typed(error, path)))
+    return built, tuple(broken)
+
+
+def broken_pipeline_asset(broken: BrokenPipeline) -> dg.AssetsDefinition:
+    """Return the asset `<file's name>/broken_pipeline`: its description is the error, and making it raises the error.
+
+    Args:
+        broken: the pipeline.
+    """
+    text = str(broken.error).replace("```", "'''")  # a value of the file may not end the block
+
+    @dg.asset(
+        key=[broken.name, "broken_pipeline"],
+        group_name=broken.name,
+        description=f"This pipeline cannot be used; the others can.\n\n```\n{text}\n```",
+        tags={"pipeline": broken.name},
+        kinds={"yaml"},
+        metadata={"file": dg.MetadataValue.path(str(broken.path)), "error": broken.error.code},
+    )
+    def broken_asset() -> None:
+        raise broken.error
+
+    return broken_asset
 
 
 def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[dg.AssetsDefinition | dg.AssetSpec]:

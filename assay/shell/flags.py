@@ -90,14 +90,14 @@ class Command(click.Command):
     """A command that names all missing flags at once, and returns its flags in place of doing anything."""
 
     def __init__(
-        self, name: str, summary: str, *options: click.Option, needs: Sequence[str], data: Sequence[str] = ()
+        self, name: str, summary: str, *options: click.Parameter, needs: Sequence[str], data: Sequence[str] = ()
     ) -> None:
         """Describe a command.
 
         Args:
             name: of the command, and of the module that does its work.
             summary: one line.
-            options: its flags.
+            options: its flags, and its arguments.
             needs: the flags that are required.
             data: the flags that are required without a pipeline file.
         """
@@ -217,6 +217,12 @@ def _learning(hyperparameters: str) -> list[click.Option]:
 
 _LEARNED = ("--train-data-path", "--target-column", "--model-name")
 COMMANDS = {
+    "check": lambda summary: Command(
+        "check",
+        summary,
+        click.Argument(["pipeline"], nargs=-1, type=click.Path(), default=("pipelines",), metavar="[PATH]..."),
+        needs=[],
+    ),
     "validate": lambda summary: Command(
         "validate",
         summary,

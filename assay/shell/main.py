@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("assay.shell")
 _SUMMARIES = {
+    "check": "Check pipeline files, or all of a folder (pipelines), and name every bad one.",
     "validate": "Check data against the data-quality gate and write the report.",
     "ingest": "Read a file strictly and write its rows as Parquet.",
     "tune": "Find the best hyperparameters of gated data.",

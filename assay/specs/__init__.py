@@ -4,8 +4,17 @@ Belongs here: what a pipeline file may say, how it is read, overridden and publi
 Does not belong here: anything that acts on data.
 """
 
-from assay.specs.loading import load_pipeline, load_pipelines
+from assay.specs.loading import BrokenPipeline, load_pipeline, load_pipelines, read_pipelines
 from assay.specs.overrides import RunOverrides, apply_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
-__all__ = ["PipelineSpec", "RunOverrides", "Task", "apply_overrides", "load_pipeline", "load_pipelines"]
+__all__ = [
+    "BrokenPipeline",
+    "PipelineSpec",
+    "RunOverrides",
+    "Task",
+    "apply_overrides",
+    "load_pipeline",
+    "load_pipelines",
+    "read_pipelines",
+]

@@ -5,14 +5,15 @@ Does not belong here: the meaning of fields.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from assay.errors import SpecError, did_you_mean
+from assay.errors import AssayError, SpecError, did_you_mean
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
@@ -22,8 +23,36 @@ _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
 _URL_PASSWORD = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenPipeline:
+    """A pipeline that cannot be used.
+
+    Attributes:
+        name: made of the file's name; a valid pipeline name.
+        path: the file.
+        error: why.
+    """
+
+    name: str
+    path: Path
+    error: AssayError
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFiles:
+    """The files of a folder, in the order of their names.
+
+    Attributes:
+        pipelines: the usable ones, by file.
+        broken: the others.
+    """
+
+    pipelines: Mapping[Path, PipelineSpec]
+    broken: tuple[BrokenPipeline, ...]
+
+
 def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
-    """Read every ``*.yaml`` of a folder, in the order of the file names.
+    """Read the pipeline files of a folder, in the order of the file names.
 
     Args:
         folder: the folder of pipeline files.
@@ -32,7 +61,22 @@ def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
         The pipelines.
 
     Raises:
-        SpecError: the folder is missing, a file is not acceptable, or two files share a name.
+        SpecError: the folder is missing, or a file is not acceptable.
+    """
+    files = read_pipelines(folder)
+    for broken in files.broken:
+        raise broken.error
+    return tuple(files.pipelines.values())
+
+
+def read_pipelines(folder: Path) -> PipelineFiles:
+    """Read the pipeline files of a folder; a bad file does not affect the others. Hidden files are no pipelines.
+
+    Args:
+        folder: the folder of pipeline files.
+
+    Raises:
+        SpecError: the folder is missing.
     """
     if not folder.is_dir():
         raise SpecError(
@@ -41,19 +85,46 @@ def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
             expected="a folder with one YAML file per model",
             remedy="create it, or point the setting ASSAY_PIPELINES_DIR to it",
         )
-    owners: dict[str, Path] = {}
-    pipelines = []
-    for path in sorted(folder.glob("*.yaml")):
-        spec = load_pipeline(path)
-        if spec.name in owners:
-            raise SpecError(
-                f"two files name their pipeline '{spec.name}'",
-                where=f"{owners[spec.name]} and {path}",
-                remedy="give one of them another name",
-            )
-        owners[spec.name] = path
-        pipelines.append(spec)
-    return tuple(pipelines)
+    pipelines: dict[Path, PipelineSpec] = {}
+    errors: dict[Path, AssayError] = {}
+    for path in sorted(path for path in folder.glob("*.yaml") if not path.name.startswith((".", "~"))):
+        try:
+            pipelines[path] = load_pipeline(path)
+        except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
+            errors[path] = as_typed(error, path)
+    errors |= _name_conflicts(pipelines)
+    usable = {path: spec for path, spec in pipelines.items() if path not in errors}
+    return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
+
+
+def as_typed(error: Exception, path: Path) -> AssayError:
+    """Return the error of a pipeline file as a typed one."""
+    if isinstance(error, AssayError):
+        return error
+    found = f"{type(error).__name__}: {error}"
+    return SpecError("the pipeline cannot be made", where=str(path), found=found, remedy="correct the file")
+
+
+def _name_conflicts(pipelines: Mapping[Path, PipelineSpec]) -> dict[Path, AssayError]:
+    """Return the errors of files that name the same pipeline; the file that has the pipeline's name keeps it."""
+    owners: dict[str, list[Path]] = {}
+    for path, spec in pipelines.items():
+        owners.setdefault(spec.name, []).append(path)
+    return {
+        path: SpecError(
+            f"two files name their pipeline '{name}'",
+            where=" and ".join(map(str, paths)),
+            remedy=f"give one of them another name, or remove it; {name}.yaml is used where it exists",
+        )
+        for name, paths in owners.items()
+        for path in paths
+        if len(paths) > 1 and path.stem != name
+    }
+
+
+def broken_pipeline(path: Path, error: AssayError) -> BrokenPipeline:
+    """Return the broken pipeline of a file, named after it."""
+    return BrokenPipeline(re.sub("[^a-z0-9_]", "_", path.stem.lower())[:63], path, error)
 
 
 def load_pipeline(path: Path) -> PipelineSpec:

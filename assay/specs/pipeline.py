@@ -3,10 +3,11 @@
 Does not belong here: fields of the parts; reading of files (`loading`).
 """
 
+import re
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from assay.specs.base import Spec, digest_of
 from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
@@ -20,6 +21,9 @@ from assay.specs.operations import (
     TrackingSpec,
 )
 from assay.specs.validation import ValidationSpec
+
+_OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")
+"""What Dagster accepts as an owner."""
 
 
 class Task(StrEnum):
@@ -63,6 +67,15 @@ class PipelineSpec(Spec):
     """Without it there are no `batch_predictions`."""
     monitoring: MonitoringSpec | None = None
     """Without it there is no `drift_report`."""
+
+    @field_validator("owners")
+    @classmethod
+    def _owners_can_be_shown(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [owner for owner in owners if not _OWNER.fullmatch(owner)]
+        if wrong:
+            msg = f"an owner is an e-mail address or team:name, not {', '.join(map(repr, wrong))}"
+            raise ValueError(msg)
+        return owners
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
