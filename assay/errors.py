@@ -218,6 +218,13 @@ class SourceNotFoundError(SourceError):
     code = "source_not_found"
 
 
+class SourceChangedError(SourceError):
+    """A file changed while it was read."""
+
+    code = "source_changed"
+    transient = True
+
+
 class SourceUnreachableError(SourceError):
     """The source's host does not answer, or refuses."""
 

@@ -1,8 +1,9 @@
 """All files of a source as one table of rows."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from assay.data.contract import OTHER_FILES, arrow_type, common_column, conform
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import TableSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
-from assay.errors import EmptyDataError
+from assay.errors import EmptyDataError, SourceChangedError
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.files import dialect_in, mapped_table
 from assay.reading.sandbox import transcribe_in_child
@@ -89,7 +90,8 @@ def _read_files(
 
         def table_of(number: int, options: ReadOptions) -> pa.Table:
             file, target = files[number], Path(folder, f"{number}.arrow")
-            transcriber(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
+            with unchanged(file.path, name=file.uri):
+                transcriber(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
             return mapped_table(target)
 
         first = table_of(0, options)
@@ -100,6 +102,53 @@ def _read_files(
         with ThreadPoolExecutor(_READERS) as pool:
             tables = [first, *pool.map(lambda number: table_of(number, later), range(1, len(files)))]
     return _stacked([table.replace_schema_metadata() for table in tables], files), detected
+
+
+@contextmanager
+def unchanged(path: Path, *, name: str) -> Iterator[None]:
+    """Require that a file or folder is the same before and after it is read in the body of a `with`.
+
+    Args:
+        path: what is read.
+        name: of the source's object.
+
+    Raises:
+        SourceChangedError: it was written to; also in place of the body's error, whose cause may be half a file.
+    """
+    before = _states(path)
+    try:
+        yield
+    except Exception:
+        _require_same(before, path, name)
+        raise
+    _require_same(before, path, name)
+
+
+def _require_same(before: dict[str, tuple[int, int, int]], path: Path, name: str) -> None:
+    after = _states(path)
+    if after != before:
+        raise SourceChangedError(
+            "the file changed while it was read",
+            where=name,
+            found=f"{_size(before):,} bytes before, {_size(after):,} bytes after",
+            expected="a file that is complete",
+            remedy="run again when the writer has finished; writers should rename a file once it is complete",
+        ) from None
+
+
+def _states(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Return size, time of change and time of status of a file, or of all files of a folder."""
+    parts = [path, *sorted(path.rglob("*"))] if path.is_dir() else [path]
+    found = {}
+    for part in parts:
+        with suppress(FileNotFoundError):  # removed: its absence is the change
+            state = part.stat()
+            found[str(part)] = (state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return found
+
+
+def _size(states: dict[str, tuple[int, int, int]]) -> int:
+    return sum(size for size, *_ in states.values())
 
 
 def is_same_for_all_partitions(spec: DatasetSpec) -> bool:

@@ -22,7 +22,7 @@ from assay.errors import (
 from assay.reading.batches import ReadOptions
 from assay.reading.files import dialect_in
 from assay.reading.sandbox import transcribe_in_child
-from assay.reading.source_files import LocalFile
+from assay.reading.source_files import LocalFile, unchanged
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
@@ -53,7 +53,8 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
         file = _only(storage.fetch(flags.source, folder), flags.source)
         target = Path(name, "rows.parquet")
         try:
-            transcribe_in_child(file.path, options, target, name=file.uri, layout="parquet", limits=limits)
+            with unchanged(file.path, name=file.uri):
+                transcribe_in_child(file.path, options, target, name=file.uri, layout="parquet", limits=limits)
         except (MalformedDataError, EmptyDataError) as refusal:
             if flags.quarantine_uri is not None:
                 _set_aside(file, refusal, flags.quarantine_uri, storage)
