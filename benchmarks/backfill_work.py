@@ -105,6 +105,7 @@ def one_month(
     with tracker.run(RunIdentity(spec.name, "loop", "loop/trained_model", month), run_tags(spec, split)) as tracked:
         model = train(split, best, spec).annotated(mlflow_run_id=tracked.run_id)
         log_training(tracked, model, best, spec)
+        registry.log_model(tracked, model)
     report = evaluate(model, split, spec, partition=month)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
     champion = registry.current_champion(spec.registered_name)

@@ -57,6 +57,7 @@ def main(pipeline: Path, source: Path) -> None:
     with tracker.run(RunIdentity(spec.name, "plain", "plain/trained_model", None), run_tags(spec, split)) as tracked:
         model = train(split, best, spec).annotated(mlflow_run_id=tracked.run_id)
         log_training(tracked, model, best, spec)
+        registry.log_model(tracked, model)
     report = evaluate(model, split, spec)
     log_evaluation(tracker, model, report, plots_for(model, split, spec))
     champion = registry.current_champion(spec.registered_name)

@@ -39,6 +39,7 @@ class OpenMlflowRun:
     ) -> None:
         """Log parameters, model, metrics and pictures."""
         log_training(self.tracked, model, best, self.spec)
+        self.tracked.log_model(model)
         log_evaluation(self.tracker, model, report, dict(plots))
 
 

@@ -61,6 +61,8 @@ class ChampionEntry(Spec):
     """The champion's version in the registry."""
     digest: str
     """Of the files of the version's bundle."""
+    files_digest: str = ""
+    """Of all files of the version, MLflow's flavour included; empty for entries of version 0.1."""
     replaced: str | None = None
     """Version of the champion that it was compared with and that it replaced; missing for the first one."""
     value_at_promotion: float | None = None

@@ -1,6 +1,7 @@
 """`champion_model`: the registry's champion after the comparison with the new model."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,11 +15,14 @@ from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
-from ml_assets.pipeline.run_context import asset_key
+from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
+from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
+from resources.mlflow.models import PublishedModel
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 
 CHAMPION_ASSET = "champion_model"
@@ -56,18 +60,29 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         evaluation_report: EvaluationReport,
         run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
-        record, card = _compared(context.run.run_id, trained_model, evaluation_report, split, model_registry, run_spec)
+        published = _published(context, trained_model, run_spec, artifact_io_manager)
+        record, card = _compared(context.run.run_id, published, evaluation_report, split, model_registry, run_spec)
         yield dg.Output(record, metadata=_record_metadata(record, card))
         yield _beats_champion(record)
 
     return champion_model
 
 
+def _published(
+    context: dg.AssetExecutionContext, model: TrainedModel, spec: PipelineSpec, manager: ArtifactIOManager
+) -> PublishedModel:
+    """Return the challenger as the artifact store has published it."""
+    asset = tuple(asset_key(spec, "trained_model").path)
+    commit = manager.commit_read(context.run.run_id, step_of(context).key, asset, partition_of(context))
+    return PublishedModel(model, commit.data_version, partial(manager.artifacts().write_files, commit))
+
+
 def _compared(
     run_id: str,
-    challenger: TrainedModel,
+    published: PublishedModel,
     report: EvaluationReport,
     split: Split,
     registry: MlflowModelRegistry,
@@ -83,7 +98,7 @@ def _compared(
     Raises:
         ChampionChangedError: the champion changed each time; the step may be retried later.
     """
-    compared = 0
+    challenger, compared = published.model, 0
     while True:
         champion = registry.current_champion(spec.registered_name)
         if champion is not None and (promoted := promoted_by(run_id, challenger, champion)):
@@ -91,8 +106,8 @@ def _compared(
         decision = decide(challenger, champion.model if champion else None, split, report, spec)
         card = render(challenger, report, decision, spec)
         try:
-            comparison = Comparison(challenger, champion.entry if champion else None, decision, card, run_id)
-            return registry.apply(comparison, spec), card
+            entry = champion.entry if champion else None
+            return registry.apply(Comparison(challenger, entry, decision, card, run_id, published), spec), card
         except ChampionChangedError:
             compared += 1
             if compared == _COMPARISONS:

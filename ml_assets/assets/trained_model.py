@@ -51,6 +51,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             # published before it is tracked: an outage of the tracker must not cost a finished fit
             yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))
             log_training(tracked, model, best_hyperparameters, run_spec)
+            model_registry.log_model(tracked, model)
 
     return trained_model
 

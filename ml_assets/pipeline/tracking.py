@@ -35,7 +35,7 @@ def run_tags(spec: PipelineSpec, split: Split) -> dict[str, str]:
 
 
 def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparameters, spec: PipelineSpec) -> None:
-    """Log parameters, trials, the spec and the model."""
+    """Log parameters, trials and the spec."""
     facts = model.manifest
     tracked.log_params(
         {
@@ -54,7 +54,6 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
         tracked.log_trials(best, spec.tracking.trials)
         tracked.log_png("plots/tuning_history.png", tuning_history_plot(best))
     tracked.log_json("pipeline_spec.json", spec.model_dump(mode="json"))
-    tracked.log_model(model)
 
 
 def log_evaluation(

@@ -34,6 +34,18 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         """Return the versions that a step has read, by `asset[@partition]`."""
         return dict(self._read.get((run_id, step_key), {}))
 
+    def commit_read(self, run_id: str, step_key: str, asset: tuple[str, ...], partition: str | None) -> Commit:
+        """Return the commit of an input that a step has read.
+
+        Raises:
+            StorageError: the step has not read it.
+        """
+        name = _name_of(asset, partition)
+        read = self.inputs_of(run_id, step_key).get(name)
+        if read is None:
+            raise StorageError("the step has not read this input", where=f"step {step_key}", found=name)
+        return self.artifacts().log.read(asset, partition, int(read.partition(":")[0]))
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Publish an asset's value and its metadata.
 
@@ -135,7 +147,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return value
 
     def _note(self, context: dg.InputContext, commit: Commit) -> None:
-        name = "/".join(commit.asset) + (f"@{commit.partition}" if commit.partition is not None else "")
+        name = _name_of(commit.asset, commit.partition)
         read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
         read[name] = f"{commit.number}:{commit.data_version}"
 
@@ -153,6 +165,10 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             ]
             metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
         return metadata
+
+
+def _name_of(asset: tuple[str, ...], partition: str | None) -> str:
+    return "/".join(asset) + (f"@{partition}" if partition is not None else "")
 
 
 def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:

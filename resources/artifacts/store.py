@@ -155,6 +155,17 @@ class ArtifactStore:
         value: Value = codec.decode(CommitReader(self.store, commit), kind, columns)
         return value
 
+    def write_files(self, commit: Commit, folder: Path) -> None:
+        """Write a commit's files, verified, into a folder, which is created if missing.
+
+        Raises:
+            DigestMismatchError: a stored file differs from the published one.
+        """
+        reader = CommitReader(self.store, commit)
+        folder.mkdir(parents=True, exist_ok=True)
+        for item in commit.objects:
+            (folder / item.name).write_bytes(reader.verified_bytes(item.name))
+
     def uri(self, commit: Commit, name: str | None = None) -> str:
         """Return where people find an object of a commit; the first unless it is named.
 

@@ -1,26 +1,28 @@
 """Trained models in MLflow: logged with a run, and registered as versions.
 
 A logged model is MLflow's scikit-learn flavour in skops format, for `mlflow.pyfunc.load_model`, with Assay's own bundle
-beside it, which Assay loads after a digest check. Registering the same content again makes no second version.
+below it, which Assay loads after all files were verified against the artifact store's record. Registering the same
+content again makes no second version.
 Requirements come from the manifest: inferring them takes longer than the rest of the logging.
 """
 
 import importlib.metadata
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import TrackingError
 from assay.results.trained_model import TrainedModel
+from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
 from resources.store.local import bundle_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
+    from mlflow.entities import Experiment, LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
-BUNDLE = "bundle"
 MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
 VALUE_TAG = "assay.holdout_value"
@@ -34,15 +36,59 @@ class RegisteredVersion:
         name: of the registered model.
         version: its number.
         digest: of the files of its bundle.
+        files_digest: of all its files; empty where the store has no record of them.
     """
 
     name: str
     version: str
     digest: str
+    files_digest: str = ""
 
 
-def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, model: TrainedModel) -> str:
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """A trained model as the artifact store has published it.
+
+    Attributes:
+        model: the model.
+        digest: of its bundle.
+        write: writes the bundle's files into a folder.
+        stored: whether a commit of the store vouches for the digest; then MLflow's copy needs a record as well.
+    """
+
+    model: TrainedModel
+    digest: str
+    write: Callable[[Path], object]
+    stored: bool = True
+
+    @classmethod
+    def of(cls, model: TrainedModel) -> "PublishedModel":
+        """Return a model that was fitted in this process and that no commit names."""
+        from assay.learning.persistence import save_model
+
+        with tempfile.TemporaryDirectory(prefix="assay-bundle-") as folder:
+            save_model(model, Path(folder))
+            digest = bundle_digest(Path(folder))
+        return cls(model, digest, lambda target: save_model(model, target), stored=False)
+
+
+def log_trained_model(
+    client: "MlflowClient",
+    experiment_id: str,
+    run_id: str,
+    published: PublishedModel,
+    records: LoggedModelRecords | None = None,
+) -> str:
     """Log a model as an output of a run.
+
+    Models of the run whose logging was cut off are removed.
+
+    Args:
+        client: MLflow's.
+        experiment_id: of the run.
+        run_id: MLflow's id of the run.
+        published: the model.
+        records: gets the digests of all files before the model is ready; nothing is recorded unless given.
 
     Returns:
         `models:/<id>`; of the earlier logged model if the run has one with the same content.
@@ -50,39 +96,62 @@ def log_trained_model(client: "MlflowClient", experiment_id: str, run_id: str, m
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    from assay.learning.persistence import save_model
-
-    with tempfile.TemporaryDirectory(prefix="assay-mlflow-") as folder:
-        flavour, bundle = Path(folder) / "flavour", Path(folder) / BUNDLE
-        bundle.mkdir()
-        save_model(model, bundle)
-        digest = bundle_digest(bundle)
-        known = logged_model(client, experiment_id, run_id, digest)
-        if known is not None:
-            return f"models:/{known.model_id}"
-        _save_flavour(model, flavour, bundle)
+    known = logged_model(client, experiment_id, run_id, published, records)
+    if known is not None:
+        return f"models:/{known.model_id}"
+    remove_unfinished(client, experiment_id, run_id)
+    with tempfile.TemporaryDirectory(prefix="assay-mlflow-") as name:
+        folder = Path(name)
+        bundle, flavour = folder / BUNDLE, folder / "flavour"
+        published.write(bundle)
+        _save_flavour(published.model, flavour, bundle)
+        bundle.rename(flavour / BUNDLE)
         created = client.create_logged_model(
             experiment_id,
             name=MODEL_NAME,
             source_run_id=run_id,
-            tags={DIGEST_TAG: digest},
-            model_type=str(model.manifest.task),
+            tags={DIGEST_TAG: published.digest},
+            model_type=str(published.model.manifest.task),
         )
         client.log_model_artifacts(created.model_id, str(flavour))
-        client.log_model_artifacts(created.model_id, str(bundle), BUNDLE)
+        if records is not None:
+            records.write(created.model_id, LoggedFiles.of(flavour))
         client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)
         client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step=0)])
     return f"models:/{created.model_id}"
 
 
 def logged_model(
-    client: "MlflowClient", experiment_id: str, run_id: str, digest: str | None = None
+    client: "MlflowClient",
+    experiment_id: str,
+    run_id: str,
+    published: PublishedModel,
+    records: LoggedModelRecords | None = None,
 ) -> "LoggedModel | None":
-    """Return a run's finished model, with that digest if one is given; None if there is none."""
-    found = client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'")
-    return next(
-        (each for each in found if str(each.status) == "READY" and digest in {None, each.tags.get(DIGEST_TAG)}), None
-    )
+    """Return a run's finished model with that content; None if there is none.
+
+    The artifact store's record says what a model holds; a tag counts only for a model without a record, and only where
+    no commit vouches for the digest.
+    """
+    ready = [each for each in _of_run(client, experiment_id, run_id) if str(each.status) == "READY"]
+    for each in ready:
+        record = records.read(each.model_id) if records is not None else None
+        if record is not None and record.bundle == published.digest:
+            return each
+    if records is not None and published.stored:
+        return None
+    return next((each for each in ready if each.tags.get(DIGEST_TAG) == published.digest), None)
+
+
+def remove_unfinished(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
+    """Delete a run's logged models whose logging was cut off."""
+    for each in _of_run(client, experiment_id, run_id):
+        if str(each.status) == "PENDING":
+            client.delete_logged_model(each.model_id)
+
+
+def _of_run(client: "MlflowClient", experiment_id: str, run_id: str) -> "list[LoggedModel]":
+    return list(client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"))
 
 
 def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
@@ -114,49 +183,97 @@ def requirements(model: TrainedModel) -> list[str]:
     return [*pinned, f"mlflow=={importlib.metadata.version('mlflow')}"]
 
 
-def registered(client: "MlflowClient", name: str, run_id: str, card: str) -> RegisteredVersion:
-    """Register the model that a run logged; the same content gets no second version.
+def registered(
+    client: "MlflowClient", name: str, run_id: str, card: str, published: PublishedModel, records: LoggedModelRecords
+) -> tuple["ModelVersion", LoggedFiles | None]:
+    """Register the model that a run logged; it is logged first if MLflow does not hold it.
 
     Args:
         client: MLflow's.
         name: of the registered model; created if there is none.
         run_id: MLflow's id of the run.
         card: markdown, the version's description.
+        published: the model.
+        records: what was logged.
+
+    Returns:
+        The version, and the record of its files; the same content gets no second version.
 
     Raises:
-        TrackingError: the run holds no model.
+        TrackingError: the run was deleted.
     """
-    experiment_id = client.get_run(run_id).info.experiment_id
-    model = logged_model(client, experiment_id, run_id)
+    experiment_id = require_active_run(client, run_id).info.experiment_id
+    model = logged_model(client, experiment_id, run_id, published, records)
+    if model is None:
+        log_trained_model(client, experiment_id, run_id, published, records)
+        model = logged_model(client, experiment_id, run_id, published, records)
     if model is None:
         raise TrackingError(
-            "the MLflow run of this model holds no model",
+            "MLflow does not show the model that was just logged",
             where=f"run {run_id}",
-            remedy="materialise trained_model again: its logging did not finish",
+            remedy="run again when MLflow answers consistently",
         )
     _create_name(client, name)
-    known = _of_content(client, name, model.tags[DIGEST_TAG])
-    version = known[0] if known else _created(client, name, model, run_id)
+    known = _versions_of(client, name, run_id, model)
+    version = known[0] if known else _created(client, name, model, run_id, published)
     client.update_model_version(name, version.version, description=card)
-    return RegisteredVersion(name=name, version=str(version.version), digest=model.tags[DIGEST_TAG])
+    return version, records.read(model.model_id)
 
 
-def _created(client: "MlflowClient", name: str, model: "LoggedModel", run_id: str) -> "ModelVersion":
-    digest = model.tags[DIGEST_TAG]
-    client.create_model_version(
-        name, source=model.artifact_location, run_id=run_id, tags={DIGEST_TAG: digest}, model_id=model.model_id
-    )
-    first, *duplicates = _of_content(client, name, digest)
+def require_active_run(client: "MlflowClient", run_id: str) -> "Run":
+    """Return a run.
+
+    Raises:
+        TrackingError: the run or its experiment was deleted; names the command that restores it.
+    """
+    run = client.get_run(run_id)
+    if run.info.lifecycle_stage == "deleted":
+        require_active_experiment(client.get_experiment(run.info.experiment_id))
+        raise TrackingError(
+            "the MLflow run of this model was deleted",
+            where=f"run {run_id}",
+            found="lifecycle stage deleted",
+            expected="an active run",
+            remedy=f"mlflow runs restore --run-id {run_id} (with MLFLOW_TRACKING_URI set), then run again; or "
+            "materialise trained_model again, which opens another run",
+        )
+    return run
+
+
+def require_active_experiment(experiment: "Experiment") -> None:
+    """Refuse an experiment that was deleted.
+
+    Raises:
+        TrackingError: it was; names the command that restores it.
+    """
+    if experiment.lifecycle_stage == "deleted":
+        raise TrackingError(
+            "the MLflow experiment of this pipeline was deleted",
+            where=f"experiment {experiment.name}",
+            found="lifecycle stage deleted",
+            expected="an active experiment",
+            remedy=f"mlflow experiments restore --experiment-id {experiment.experiment_id} (with MLFLOW_TRACKING_URI "
+            "set), then run again; for an empty experiment delete this one for good with mlflow gc",
+        )
+
+
+def _created(
+    client: "MlflowClient", name: str, model: "LoggedModel", run_id: str, published: PublishedModel
+) -> "ModelVersion":
+    tags = {DIGEST_TAG: published.digest}
+    client.create_model_version(name, source=model.artifact_location, run_id=run_id, tags=tags, model_id=model.model_id)
+    first, *duplicates = _versions_of(client, name, run_id, model)
     # MLflow repeats a request whose answer was lost, which makes a second version of the same content
     for duplicate in duplicates:
         client.delete_model_version(name, duplicate.version)
     return first
 
 
-def _of_content(client: "MlflowClient", name: str, digest: str) -> "list[ModelVersion]":
-    """Return the versions of that content, the oldest first."""
-    versions = client.search_model_versions(f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'")
-    return sorted(versions, key=lambda version: int(version.version))
+def _versions_of(client: "MlflowClient", name: str, run_id: str, model: "LoggedModel") -> "list[ModelVersion]":
+    """Return the versions made of a logged model, the oldest first."""
+    versions = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    mine = [version for version in versions if version.source == model.artifact_location]
+    return sorted(mine, key=lambda version: int(version.version))
 
 
 def _create_name(client: "MlflowClient", name: str) -> None:

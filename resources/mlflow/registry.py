@@ -6,10 +6,11 @@ compare-and-set: they follow the journal, for MLflow's own users, and are repair
 
 import datetime as dt
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -20,9 +21,17 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from resources.champion_journal import ChampionJournal
 from resources.mlflow.connection import as_tracking_error, connect
-from resources.mlflow.models import BUNDLE, DIGEST_TAG, VALUE_TAG, RegisteredVersion, registered
+from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
+from resources.mlflow.models import (
+    DIGEST_TAG,
+    VALUE_TAG,
+    PublishedModel,
+    RegisteredVersion,
+    log_trained_model,
+    registered,
+)
+from resources.mlflow.tracker import TrackedRun
 from resources.object_store import ObjectStoreResource
-from resources.store.local import bundle_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -43,6 +52,7 @@ class Comparison:
         decision: the verdict.
         card: markdown, the version's description.
         run_id: the Dagster run that compared them.
+        published: the challenger in the artifact store; unless given, the challenger as it is in memory.
     """
 
     challenger: TrainedModel
@@ -50,6 +60,7 @@ class Comparison:
     decision: PromotionDecision
     card: str
     run_id: str
+    published: PublishedModel | None = None
 
 
 class MlflowModelRegistry(dg.ConfigurableResource[None]):
@@ -107,7 +118,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 entry.version,
             )
             self._set_aliases(entry)
-        return CurrentChampion(self._loaded(found, entry.digest), entry)
+        return CurrentChampion(self._loaded(found, entry), entry)
 
     def apply(self, comparison: Comparison, spec: PipelineSpec) -> ChampionRecord:
         """Carry out a decision: register and promote the challenger, or keep the champion.
@@ -135,15 +146,30 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             previous_version=before.version if before and changed else None,
         )
 
-    def register(self, name: str, model: TrainedModel, card: str) -> RegisteredVersion:
-        """Register a logged model as a version; the same content gets no second one.
+    def log_model(self, run: TrackedRun, model: TrainedModel) -> str:
+        """Log a model to its run, and record the digests of its files in the artifact store; returns its URI.
 
         Raises:
-            TrackingError: the model's run holds no model.
+            TrackingError: MLflow failed.
+            StorageError: the artifact store failed.
         """
-        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):
+            published = PublishedModel.of(model)
+            return log_trained_model(run.client, run.experiment_id, run.run_id, published, self._records())
+
+    def register(self, name: str, published: PublishedModel, card: str) -> RegisteredVersion:
+        """Register a model as a version, logged first if need be; the same content gets no second one.
+
+        Raises:
+            DigestMismatchError: MLflow's files are not those that were logged, or not those of the store's commit.
+            TrackingError: the model's run was deleted, or MLflow failed.
+        """
+        client, run_id = connect(self.tracking_uri), published.model.manifest.annotations["mlflow_run_id"]
         with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
-            return registered(client, name, model.manifest.annotations["mlflow_run_id"], card)
+            version, record = registered(client, name, run_id, card, published, self._records())
+        expected = LoggedFiles(bundle=published.digest, files=record.files if record else "")
+        with self._verified(version, expected):
+            return RegisteredVersion(name, str(version.version), expected.bundle, expected.files)
 
     def roll_back(self, name: str, version: str | None = None, *, run_id: str, reason: str = "") -> ChampionEntry:
         """Make an earlier version champion again, after its files were verified.
@@ -177,9 +203,9 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         earlier = next((each for each in reversed(journal.history()) if each.version == str(found.version)), None)
         entry = _entry_of(found, "rolled_back").model_copy(
             update={"replaced": former.version, "reason": reason, "run_id": run_id, "pipeline": former.pipeline}
-            | ({"digest": earlier.digest, "value_at_promotion": earlier.value_at_promotion} if earlier else {})
+            | (_facts_of(earlier) if earlier else self._recorded(found))
         )
-        self._loaded(found, entry.digest)
+        self._loaded(found, entry)
         entry = journal.append(entry, expected=former)
         self._set_aliases(entry)
         return entry
@@ -191,13 +217,15 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         if before is None:
             self.champion(name)  # one from before the journal counts
         journal.require_current(before)
-        version = self.register(name, comparison.challenger, comparison.card)
+        published = comparison.published or PublishedModel.of(comparison.challenger)
+        version = self.register(name, published, comparison.card)
         entry = ChampionEntry(
             number=1,
             event="promoted",
             registered_name=name,
             version=version.version,
             digest=version.digest,
+            files_digest=version.files_digest,
             replaced=before.version if before else None,
             value_at_promotion=decision.challenger_value,
             decision=decision,
@@ -218,7 +246,8 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         if found is None:
             return None
         previous = self._version_by_alias(name, PREVIOUS)
-        entry = _entry_of(found, "adopted").model_copy(update={"replaced": str(previous.version) if previous else None})
+        changes = {"replaced": str(previous.version) if previous else None, **self._recorded(found)}
+        entry = _entry_of(found, "adopted").model_copy(update=changes)
         journal = self.journal(name)
         try:
             return journal.append(entry, expected=None)
@@ -244,22 +273,35 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         with as_tracking_error(self.tracking_uri, f"version {version.version} of {name} cannot be described"):
             _repeat(client.set_model_version_tag, name, version.version, VALUE_TAG, repr(decision.challenger_value))
 
-    def _loaded(self, version: "ModelVersion", expected: str) -> TrainedModel:
+    def _loaded(self, version: "ModelVersion", entry: ChampionEntry) -> TrainedModel:
         from assay.learning.persistence import load_model
 
+        with self._verified(version, LoggedFiles(bundle=entry.digest, files=entry.files_digest)) as bundle:
+            return load_model(bundle)
+
+    @contextmanager
+    def _verified(self, version: "ModelVersion", expected: LoggedFiles) -> Iterator[Path]:
+        """Give the folder of a version's bundle, after all its files were verified.
+
+        Args:
+            version: of the registry.
+            expected: its digests; without one of all files, the bundle alone is verified.
+        """
         with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
             with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
-                bundle = Path(_download(self.tracking_uri, version, folder))
-            digest = bundle_digest(bundle)
-            if digest != expected:
-                raise DigestMismatchError(
-                    "the registered model's files are not those that were registered",
-                    where=f"{version.name} version {version.version}",
-                    found=f"digest {digest[:16]}",
-                    expected=f"digest {expected[:16] or 'none'}",
-                    remedy="restore the registry's artifacts, or promote another version",
-                )
-            return load_model(bundle)
+                whole = Path(_download(self.tracking_uri, version, folder, whole=bool(expected.files)))
+            found = LoggedFiles.of(whole)
+            if found.bundle != expected.bundle or (expected.files and found.files != expected.files):
+                raise _mismatch(version, found, expected)
+            yield whole / BUNDLE
+
+    def _recorded(self, version: "ModelVersion") -> dict[str, str]:
+        """Return what the artifact store recorded of a version that was never champion."""
+        record = self._records().read(version.model_id)
+        return {"digest": record.bundle, "files_digest": record.files} if record else {}
+
+    def _records(self) -> LoggedModelRecords:
+        return LoggedModelRecords(self.object_store.open())
 
     def _version(self, name: str, version: str) -> "ModelVersion | None":
         return self._found(f"version {version} of {name}", lambda client: client.get_model_version(name, version))
@@ -309,10 +351,32 @@ def _entry_of(found: "ModelVersion", event: Literal["adopted", "rolled_back"]) -
     )
 
 
-def _download(tracking_uri: str, version: "ModelVersion", folder: str) -> str:
-    """Fetch the bundle from the version's source; a `models:/` address would use MLflow's global tracking URI."""
+def _facts_of(earlier: ChampionEntry) -> dict[str, Any]:
+    """Return what an earlier entry of the journal knows of a version."""
+    return earlier.model_dump(include={"digest", "files_digest", "value_at_promotion"})
+
+
+def _mismatch(version: "ModelVersion", found: LoggedFiles, expected: LoggedFiles) -> DigestMismatchError:
+    part = "bundle" if found.bundle != expected.bundle else "files"
+    return DigestMismatchError(
+        "the registered model's files are not those that were registered",
+        where=f"{version.name} version {version.version}, {version.source}",
+        found=f"{part} with digest {getattr(found, part)[:16]}",
+        expected=f"digest {getattr(expected, part)[:16] or 'none'}, by the artifact store",
+        remedy="restore the registry's artifacts, or promote another version",
+    )
+
+
+def _download(tracking_uri: str, version: "ModelVersion", folder: str, *, whole: bool) -> str:
+    """Fetch a version's files, or its bundle alone, from its source; return the folder of all files.
+
+    A `models:/` address would use MLflow's global tracking URI.
+    """
     from mlflow.artifacts import download_artifacts
 
-    source = f"{str(version.source).rstrip('/')}/{BUNDLE}"
-    path: str = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=tracking_uri)
-    return path
+    source = str(version.source).rstrip("/")
+    if whole:
+        path: str = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=tracking_uri)
+        return path
+    download_artifacts(artifact_uri=f"{source}/{BUNDLE}", dst_path=folder, tracking_uri=tracking_uri)
+    return folder

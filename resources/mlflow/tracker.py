@@ -22,7 +22,7 @@ from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
-from resources.mlflow.models import log_trained_model
+from resources.mlflow.models import PublishedModel, log_trained_model, require_active_experiment, require_active_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -90,7 +90,7 @@ class TrackedRun:
     def log_model(self, model: TrainedModel) -> str:
         """Log a model once, however often the step is retried; returns its URI."""
         with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):
-            return log_trained_model(self.client, self.experiment_id, self.run_id, model)
+            return log_trained_model(self.client, self.experiment_id, self.run_id, PublishedModel.of(model))
 
     def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
         """End the run."""
@@ -207,7 +207,7 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         """
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"MLflow has no run {run_id}"):
-            found = client.get_run(run_id)
+            found = require_active_run(client, run_id)
         yield TrackedRun(client, self.tracking_uri, found.info.experiment_id, run_id)
 
     def _opened(self, client: "MlflowClient", identity: RunIdentity, tags: dict[str, str]) -> TrackedRun:
@@ -241,6 +241,7 @@ class MlflowTracker(dg.ConfigurableResource[None]):
                     raise
             else:
                 return created
+        require_active_experiment(known)
         experiment: str = known.experiment_id
         return experiment
 

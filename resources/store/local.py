@@ -166,8 +166,8 @@ def file_sha256(path: Path) -> str:
 
 
 def bundle_digest(folder: Path) -> str:
-    """Return one SHA-256 over the names and bytes of all files of a folder."""
+    """Return one SHA-256 over the names and bytes of all files of a folder, those in folders below it included."""
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()

@@ -148,6 +148,6 @@ def test_the_stored_names_are_stable(journal, store):
     stored = json.loads(store.get_bytes(item.key))
     assert {**stored, "decision": stored["decision"]["candidate_value"]} == {
         "format_version": 1, "number": 1, "event": "promoted", "registered_name": NAME, "version": "1",
-        "digest": "d" * 64, "replaced": None, "value_at_promotion": 0.5, "decision": 0.5, "reason": "", "pipeline": "",
+        "digest": "d" * 64, "files_digest": "", "replaced": None, "value_at_promotion": 0.5, "decision": 0.5, "reason": "", "pipeline": "",
         "run_id": "run", "created_at": "2024-01-01T00:00:00Z",
     }  # fmt: skip

@@ -27,7 +27,7 @@ from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
 from resources.mlflow.connection import initialise_local_stores
-from resources.mlflow.models import DIGEST_TAG
+from resources.mlflow.models import DIGEST_TAG, PublishedModel
 from resources.mlflow.registry import CHAMPION, PREVIOUS, Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
 
@@ -406,8 +406,8 @@ def _named(tracker):
 def test_registering_the_same_content_again_makes_no_second_version(tracker, registry, fresh):
     model, _ = _logged(tracker)
     name = _named(tracker)
-    first = registry.register(name, model, "# card")
-    assert registry.register(name, model, "# card, second") == first
+    first = registry.register(name, PublishedModel.of(model), "# card")
+    assert registry.register(name, PublishedModel.of(model), "# card, second") == first
     (version,) = fresh.search_model_versions(f"name = '{name}'")
     assert version.description == "# card, second"
     assert version.tags[DIGEST_TAG] == first.digest
@@ -425,7 +425,7 @@ def test_a_lost_reply_leaves_one_version(tracker, registry, fresh):
 
     model, _ = _logged(tracker)
     with mock.patch.object(MlflowClient, "create_model_version", twice):
-        registered = registry.register(_named(tracker), model, "# card")
+        registered = registry.register(_named(tracker), PublishedModel.of(model), "# card")
     (version,) = fresh.search_model_versions(f"name = '{_named(tracker)}'")
     assert str(version.version) == registered.version
 
@@ -489,16 +489,19 @@ def test_only_a_promotion_takes_the_champions_place(tracker, registry):
 
 def test_a_registered_model_without_the_alias_has_no_champion(tracker, registry):
     model, _ = _logged(tracker)
-    registry.register(_named(tracker), model, "# card")
+    registry.register(_named(tracker), PublishedModel.of(model), "# card")
     assert registry.champion(_named(tracker)) is None
     assert registry.current_champion(_named(tracker)) is None
 
 
-def test_a_model_whose_logging_did_not_finish_cannot_be_registered(tracker, registry):
+def test_a_model_whose_logging_did_not_finish_is_logged_by_its_registration(tracker, registry, fresh):
     with tracker.run(IDENTITY, {}) as run:
         model = _trained().annotated(mlflow_run_id=run.run_id)
-    with pytest.raises(TrackingError, match="holds no model"):
-        registry.register(_named(tracker), model, "# card")
+    fresh.create_logged_model(run.experiment_id, name="model", source_run_id=run.run_id)  # cut off: PENDING for ever
+    _applied(registry, model, _called(_named(tracker)))
+    (logged,) = fresh.search_logged_models([run.experiment_id])
+    assert str(logged.status) == "READY"
+    assert registry.current_champion(_named(tracker)).model.manifest == model.manifest
 
 
 FAMILIES = [(str(task), name) for task in Task for name in family_names(task)]

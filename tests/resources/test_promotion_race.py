@@ -16,7 +16,7 @@ from pydantic import PrivateAttr
 from assay.errors import ChampionChangedError, StoreUnavailableError, TrackerUnavailableError, TrackingError
 from assay.promotion.decision import PromotionDecision
 from resources.mlflow.connection import connect
-from resources.mlflow.models import RegisteredVersion
+from resources.mlflow.models import PublishedModel, RegisteredVersion
 from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry
 from resources.store.local import LocalStore
 
@@ -63,9 +63,9 @@ class Registry(MlflowModelRegistry):
     def registered(self):
         return self._registered
 
-    def register(self, name, model, card):
-        self._registered.append(str(model.number))
-        return RegisteredVersion(name, str(model.number), "")
+    def register(self, name, published, card):
+        self._registered.append(str(published.model.number))
+        return RegisteredVersion(name, str(published.model.number), "")
 
     def _loaded(self, version, digest):
         return None
@@ -79,7 +79,7 @@ def comparison_with(number, champion, run_id="run"):
     from resources.mlflow.registry import Comparison
 
     decision = PromotionDecision(verdict="promoted", reason="for the test", metric="mae", challenger_value=1.0)
-    return Comparison(Model(number), champion, decision, "# card", run_id)
+    return Comparison(Model(number), champion, decision, "# card", run_id, PublishedModel(Model(number), "", None))
 
 
 @pytest.fixture
