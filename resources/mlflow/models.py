@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
+MODEL_TAG = "assay.logged_model"
 VALUE_TAG = "assay.holdout_value"
 
 
@@ -260,7 +261,7 @@ def require_active_experiment(experiment: "Experiment") -> None:
 def _created(
     client: "MlflowClient", name: str, model: "LoggedModel", run_id: str, published: PublishedModel
 ) -> "ModelVersion":
-    tags = {DIGEST_TAG: published.digest}
+    tags = {DIGEST_TAG: published.digest, MODEL_TAG: model.model_id}
     client.create_model_version(name, source=model.artifact_location, run_id=run_id, tags=tags, model_id=model.model_id)
     first, *duplicates = _versions_of(client, name, run_id, model)
     # MLflow repeats a request whose answer was lost, which makes a second version of the same content

@@ -24,6 +24,7 @@ from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
 from resources.mlflow.models import (
     DIGEST_TAG,
+    MODEL_TAG,
     VALUE_TAG,
     PublishedModel,
     RegisteredVersion,
@@ -297,7 +298,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
 
     def _recorded(self, version: "ModelVersion") -> dict[str, str]:
         """Return what the artifact store recorded of a version that was never champion."""
-        record = self._records().read(version.model_id)
+        record = self._records().read(version.tags.get(MODEL_TAG))
         return {"digest": record.bundle, "files_digest": record.files} if record else {}
 
     def _records(self) -> LoggedModelRecords:
