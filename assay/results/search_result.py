@@ -1,5 +1,6 @@
 """The result of a search."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -36,6 +37,17 @@ class BestHyperparameters(Spec):
     stopped_by: Literal["disabled", "empty_space", "n_trials", "timeout"]
     trials: tuple[TrialRecord, ...] = ()
     seed: int
+
+    def caution(self, candidates: Sequence[str]) -> str:
+        """Return what the search left out because it ended after the first trials; empty if it went further."""
+        if not self.searched or self.stopped_by == "empty_space" or len(self.trials) > len(candidates):
+            return ""
+        untried = [name for name in candidates if name not in {trial.family for trial in self.trials}]
+        missed = f", and {', '.join(untried)} not at all" if untried else ""
+        return (
+            f"the search ended by {self.stopped_by} after {len(self.trials)} trials of {len(candidates)} candidates: "
+            f"each was tried once, from its base values{missed}; raise tuning.n_trials or tuning.timeout to search more"
+        )
 
     def identity(self) -> dict[str, Any]:
         """Leave out the duration of trials."""

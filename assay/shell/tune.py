@@ -60,7 +60,7 @@ def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
     if data.window is None:
         return None
     split = split_window(data.window, data.spec)
-    return find_best_hyperparameters(
+    best = find_best_hyperparameters(
         split.train,
         data.spec,
         features=split.features,
@@ -68,6 +68,10 @@ def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
         classes=split.classes,
         progress=lambda trial: _log_trial(trial, data.spec),
     )
+    caution = best.caution(data.spec.model.candidates)
+    if caution:
+        _LOG.warning(caution)
+    return best
 
 
 def _log_trial(trial: TrialRecord, spec: PipelineSpec) -> None:

@@ -7,7 +7,8 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class Spec(BaseModel):
@@ -29,6 +30,19 @@ class Spec(BaseModel):
     def identity(self) -> dict[str, Any]:
         """Return what makes two values equal, as JSON-able values; subclasses leave out what only describes them."""
         return self.model_dump(mode="json")
+
+
+def invalid(message: str, *location: str, value: Any = None) -> ValidationError:
+    """Return an error for a validator of several fields to raise, located at one of them.
+
+    Args:
+        message: what would be valid.
+        location: path of the field below the spec that is validated.
+        value: what the field holds.
+    """
+    # the message is a value of the template, since it may contain braces
+    kind = PydanticCustomError("value_error", "{message}", {"message": message})
+    return ValidationError.from_exception_data("Spec", [InitErrorDetails(type=kind, loc=location, input=value)])
 
 
 def digest_of(*parts: Any) -> str:

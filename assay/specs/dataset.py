@@ -10,9 +10,10 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from assay.specs.base import Spec
+from assay.specs.base import Spec, invalid
 
 Scalar: TypeAlias = str | bool | int | float
+_FIRST_SUNDAY = dt.datetime(2013, 1, 6)  # noqa: DTZ001 - partition keys have no zone
 
 
 class DataFormat(StrEnum):
@@ -147,10 +148,30 @@ class PartitionsSpec(Spec):
         if not self.is_time and (self.start or self.end or self.column):
             msg = f"start, end and column do not apply to partitions by {self.by}"
             raise ValueError(msg)
-        for key in (self.start, self.end):
-            if key is not None:
-                dt.datetime.strptime(key, self.key_format)  # noqa: DTZ007 - a partition key has no zone
+        start, end = (self._moment_of(name) for name in ("start", "end"))
+        if start and end and end <= start:
+            raise invalid(f"a key after start, {self.start}", "end", value=self.end)
         return self
+
+    def _moment_of(self, name: Literal["start", "end"]) -> dt.datetime | None:
+        """Return the moment of a key that starts a partition.
+
+        Raises:
+            ValidationError: no partition starts there.
+        """
+        key = getattr(self, name)
+        if key is None:
+            return None
+        try:
+            moment = dt.datetime.strptime(key, self.key_format)  # noqa: DTZ007 - a partition key has no zone
+        except ValueError as error:
+            raise invalid(f"a key such as {_FIRST_SUNDAY.strftime(self.key_format)}", name, value=key) from error
+        since = (moment - _FIRST_SUNDAY).days % 7 if self.by == "week" else 0
+        written = (moment - dt.timedelta(days=since)).strftime(self.key_format)
+        if written != key:
+            weeks = "weeks start on Sunday: " if since else ""
+            raise invalid(f"{weeks}a key such as {written}", name, value=key)
+        return moment
 
     @property
     def is_time(self) -> bool:

@@ -3,7 +3,8 @@
 Does not belong here: the algorithms that these fields steer.
 """
 
-from typing import Literal, Self, TypeAlias
+import math
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -91,6 +92,8 @@ class SearchParameter(Spec):
             return "categorical needs a non-empty list of choices"
         if self.low is not None or self.high is not None or self.step is not None or self.log:
             return "categorical takes choices only, not low, high, log or step"
+        if len(set(self.choices)) != len(self.choices):
+            return "choices are named once"
         return ""
 
     def _numeric_problem(self) -> str:
@@ -100,11 +103,30 @@ class SearchParameter(Spec):
             return f"{self.type} needs low and high"
         if self.low > self.high:
             return f"low {self.low} is above high {self.high}"
+        if self.step is not None and self.step > self.high - self.low:
+            return f"step {self.step:g} is larger than the range from {self.low:g} to {self.high:g}"
         if self.log and (self.low <= 0 or self.step is not None):
             return "log needs low above 0, and no step"
-        if self.type == "int" and any(v is not None and v != int(v) for v in (self.low, self.high, self.step)):
-            return "int needs whole numbers for low, high and step"
-        return ""
+        whole = all(v is None or v == int(v) for v in (self.low, self.high, self.step))
+        return "" if whole or self.type == "float" else "int needs whole numbers for low, high and step"
+
+    def holds(self, value: Any) -> bool:
+        """Return whether a value is in the range and on its steps."""
+        if self.type == "categorical":
+            return value in (self.choices or ())
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        low, high = self.low or 0.0, self.high or 0.0
+        step = self.step or (1 if self.type == "int" else None)
+        steps = (value - low) / step if step else 0.0
+        return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
+
+    def __str__(self) -> str:
+        """Name the values of the range."""
+        if self.type == "categorical":
+            return f"one of {', '.join(map(str, self.choices or ()))}"
+        steps = f" in steps of {self.step:g}" if self.step else ""
+        return f"{'a whole number' if self.type == 'int' else 'a number'} from {self.low:g} to {self.high:g}{steps}"
 
 
 class TuningSpec(Spec):
@@ -113,11 +135,12 @@ class TuningSpec(Spec):
     enabled: bool = True
     """Without tuning the first candidate is used with its base hyperparameters."""
     n_trials: int = Field(default=20, ge=1, le=10_000)
-    """Most trials."""
+    """Most trials. Each candidate takes one first, from its base values; the search needs more than that."""
     timeout: float | None = Field(default=None, gt=0)
     """Most seconds; a running trial is finished."""
     search_space: Literal["auto"] | dict[str, SearchParameter] = "auto"
-    """`auto` takes each family's own; `{}` searches nothing; `C` or `logistic_regression.C` names a parameter."""
+    """`auto` takes each family's own ranges, after a first trial of its base values; `{}` searches nothing; `C` or
+    `logistic_regression.C` names a parameter, and every trial lies inside its range."""
     folds: int = Field(default=3, ge=2, le=20)
     """Cross-validation folds inside the training rows; split by time uses the latest training partition instead."""
 

@@ -6,6 +6,7 @@ Does not belong here: the meaning of fields.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,7 +205,9 @@ def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecErr
     for problem in error.errors(include_url=False):
         location = _written_location(problem, document)
         by_place.setdefault(location, []).append({**problem, "loc": location})
-    places = sorted(by_place, key=lambda location: line_of(document, location))
+    # the other types that a value could have had are no help where a part of it is wrong
+    inner = [place for place in by_place if not any(place == other[: len(place)] != other for other in by_place)]
+    places = sorted(inner, key=lambda location: line_of(document, location))
     told = [_told(by_place[location], document, where) for location in places]
     if len(told) == 1:
         return told[0]
@@ -233,14 +236,13 @@ def _told(problems: Sequence[ErrorDetails], document: Any, where: str) -> SpecEr
 
 
 def _written_location(problem: ErrorDetails, document: Any) -> tuple[str | int, ...]:
-    """Return the part of a complaint's location that the file has; pydantic adds the types it tried."""
-    location, node = problem["loc"], document
-    for depth, part in enumerate(location):
-        try:
+    """Return the parts of a complaint's location that the file has; pydantic adds the types it tried."""
+    written, node = [], document
+    for part in problem["loc"]:
+        with suppress(KeyError, IndexError, TypeError):
             node = node[part]
-        except (KeyError, IndexError, TypeError):
-            return location if problem["type"] == "missing" else location[:depth]
-    return location
+            written.append(part)
+    return (*written, problem["loc"][-1]) if problem["type"] == "missing" else tuple(written)
 
 
 def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str, str, str, str]:

@@ -9,13 +9,13 @@ from pydantic import Field, field_validator, model_validator
 
 from assay.errors import did_you_mean
 from assay.specs.base import Spec
+from assay.specs.cron import cron_problem
 
 ASSET_NAMES = (
     "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
     "batch_predictions", "drift_report", "performance_report", "backtest_report",
 )  # fmt: skip
 """Assets that a pipeline may have."""
-_CRON_FIELDS = 5
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 
 
@@ -56,10 +56,10 @@ class AutomationSpec(Spec):
 
     @field_validator("schedule")
     @classmethod
-    def _cron_has_five_fields(cls, cron: str | None) -> str | None:
-        if cron is not None and len(cron.split()) != _CRON_FIELDS:
-            msg = f"{cron!r} is not a cron line of {_CRON_FIELDS} fields"
-            raise ValueError(msg)
+    def _is_cron_line(cls, cron: str | None) -> str | None:
+        problem = "" if cron is None else cron_problem(cron)
+        if problem:
+            raise ValueError(problem)
         return cron
 
     @model_validator(mode="after")

@@ -4,12 +4,13 @@ Does not belong here: fields of the parts; reading of files (`loading`).
 """
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from assay.specs.base import Spec, digest_of
+from assay.specs.base import Spec, digest_of, invalid
 from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
 from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
@@ -94,6 +95,28 @@ class PipelineSpec(Spec):
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _base_values_are_in_the_search_space(self) -> Self:
+        space = self.tuning.search_space
+        if not self.tuning.enabled or space == "auto":
+            return self
+        for family, name, value, location in self._written_base_values():
+            searched = space.get(f"{family}.{name}", space.get(name))
+            if searched is not None and not searched.holds(value):
+                msg = f"{searched}, as tuning.search_space has it, or no value: the search then chooses one"
+                raise invalid(msg, "model", "hyperparameters", *location, value=value)
+        return self
+
+    def _written_base_values(self) -> Iterator[tuple[str, str, Any, tuple[str, ...]]]:
+        """Yield family, name, value and location of each base value that the file gives to a candidate."""
+        written = self.model.hyperparameters
+        for family in self.model.candidates:
+            own = written.get(family)
+            nested = own if isinstance(own, dict) else {}
+            yield from ((family, name, value, (family, name)) for name, value in nested.items())
+            bare = written.keys() - nested.keys() - set(self.model.candidates)
+            yield from ((family, name, written[name], (name,)) for name in written if name in bare)
 
     @property
     def scored_dataset(self) -> DatasetSpec | None:

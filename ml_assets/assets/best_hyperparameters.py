@@ -41,7 +41,7 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
             classes=split.classes,
             progress=_trial_logger(context.log, run_spec),
         )
-        return dg.Output(best, metadata=_search_metadata(best))
+        return dg.Output(best, metadata=_search_metadata(best) | _caution(best, run_spec, context.log))
 
     return best_hyperparameters
 
@@ -55,6 +55,13 @@ def _trial_logger(log: logging.Logger, spec: PipelineSpec) -> Callable[[TrialRec
         log.info("trial %d of %d  %s  %s  (%.1f s)", trial.number + 1, total, trial.family, outcome, trial.seconds)
 
     return report
+
+
+def _caution(best: BestHyperparameters, spec: PipelineSpec, log: logging.Logger) -> dict[str, str]:
+    caution = best.caution(spec.model.candidates)
+    if caution:
+        log.warning(caution)
+    return {"caution": caution} if caution else {}
 
 
 def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:

@@ -120,9 +120,10 @@ def find_best_hyperparameters(
     """Find the candidate and hyperparameters with the best metric on validation folds of the training rows.
 
     The space is joint: the family is a parameter, and each family has its own. The first trial of each candidate has
-    its base hyperparameters; then a tree-structured Parzen estimator proposes (Bergstra et al. 2011), and trials that
-    are below the median after a fold are pruned. Preprocessing is fitted on each fold's training rows only. The same
-    rows, spec and library versions give the same result, except for the trials' seconds, unless the timeout ends it.
+    its base hyperparameters, and a value inside where one is outside a written range. Then a tree-structured Parzen
+    estimator proposes (Bergstra et al. 2011), and trials that are below the median after a fold are pruned.
+    Preprocessing is fitted on each fold's training rows only. The same rows, spec and library versions give the same
+    result, except for the trials' seconds, unless the timeout ends it.
 
     Args:
         train: the training rows.

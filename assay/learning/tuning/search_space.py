@@ -1,6 +1,5 @@
 """The joint search space of families and hyperparameters, and the point that each trial tries."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -55,18 +54,6 @@ def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
     return trial.suggest_float(name, low, high, step=parameter.step, log=parameter.log)
 
 
-def holds(parameter: SearchParameter, value: Any) -> bool:
-    """Return whether a value is in the range, so that a trial can start from it."""
-    if parameter.type == "categorical":
-        return value in (parameter.choices or ())
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    low, high = parameter.low or 0.0, parameter.high or 0.0
-    step = parameter.step or (1 if parameter.type == "int" else None)
-    steps = (value - low) / step if step else 0.0
-    return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """What the search chooses from; the same for all trials.
@@ -95,35 +82,29 @@ def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple[
     Args:
         candidates: what to choose from.
         study: proposes the values.
-        start: name of a family whose base values are tried unchanged; None lets the study choose.
+        start: name of a family to start from its base values; None lets the study choose.
 
     Returns:
         The trial, the family's name, and its hyperparameters, base values and proposed ones together.
     """
+    inside: dict[str, Any] = {}
     if start is not None:
-        study.enqueue_trial(_start_point(candidates, start))
+        inside = _base_values_inside(candidates, start)
+        study.enqueue_trial({"family": start} | {f"{start}.{key}": value for key, value in inside.items()})
     trial = study.ask()
     name = str(trial.suggest_categorical("family", list(candidates.families)))
     ranges = candidates.space[name]
-    if start is not None:
-        # a base value outside its range is measured unchanged, and not reported to the sampler
-        known = _base_values(candidates, start)
-        ranges = {key: ranges[key] for key in ranges if key in known and holds(ranges[key], known[key])}
+    if start is not None and candidates.spec.tuning.search_space == "auto":
+        # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
+        ranges = {key: ranges[key] for key in inside}
     drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}
     return trial, name, candidates.base[name] | drawn
 
 
-def _start_point(candidates: Candidates, name: str) -> dict[str, Any]:
-    known = _base_values(candidates, name)
-    inside = {
-        key: known[key] for key, ranged in candidates.space[name].items() if key in known and holds(ranged, known[key])
-    }
-    return {"family": name} | {f"{name}.{key}": value for key, value in inside.items()}
-
-
-def _base_values(candidates: Candidates, name: str) -> dict[str, Any]:
+def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
+    """Return the base values of a family, its defaults included, that are in their ranges."""
     training = candidates.spec.training
-    built: dict[str, Any] = (
-        candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
-    )
-    return built
+    known = candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
+    return {
+        key: known[key] for key, ranged in candidates.space[name].items() if key in known and ranged.holds(known[key])
+    }

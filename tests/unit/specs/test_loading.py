@@ -88,6 +88,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
         "tuning: {search_space: {C: {type: categorical}}}",
         "tuning: {search_space: {C: {type: categorical, choices: [1], low: 1}}}",
         "tuning: {search_space: {C: {type: float}}}",
+        "tuning: {search_space: {C: {type: float, low: 0, high: 1, step: 2}}}",
+        "tuning: {search_space: {C: {type: categorical, choices: [1, 1]}}}",
         "automation: {schedule: daily}",
         "automation: {retrain_on: [moon]}",
         "automation: {ingest_on: [drift]}",

@@ -143,7 +143,7 @@ def test_a_moment_after_the_data_is_found(alarms):
 
 @pytest.mark.parametrize(
     ("by", "start", "late"),
-    [("month", "2021-01", "2021-02-01"), ("day", "2021-01-01", "2021-01-11"), ("week", "2021-01-01", "2021-01-18")],
+    [("month", "2021-01", "2021-02-01"), ("day", "2021-01-01", "2021-01-11"), ("week", "2021-01-03", "2021-01-18")],
 )
 def test_a_feature_later_than_the_period_of_its_row_is_found(alarms, by, start, late):
     placed = np.full(ROWS, np.datetime64("2021-01-10T12:00", "us"))

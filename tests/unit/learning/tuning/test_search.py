@@ -62,11 +62,30 @@ def test_each_candidate_starts_from_its_base_hyperparameters(search):
     assert best.trials[1].parameters["learning_rate"] == 0.2
 
 
-def test_a_base_value_outside_its_range_is_measured_as_it_is(search):
-    model = {"candidates": ["logistic_regression"], "hyperparameters": {"C": 50.0}}
-    best = search(model=model, tuning={"n_trials": 3, "folds": 2, "search_space": {"C": C_RANGE}})
-    assert [record.parameters["C"] <= 10 for record in best.trials] == [False, True, True]
-    assert best.trials[0].parameters == {"C": 50.0}
+def test_every_trial_is_inside_a_written_range_that_the_familys_default_is_outside_of(search):
+    small = {"type": "float", "low": 1e-6, "high": 1e-4, "log": True}
+    best = search(tuning={"n_trials": 3, "folds": 2, "search_space": {"C": small}})
+    assert [1e-6 <= record.parameters["C"] <= 1e-4 for record in best.trials] == [True] * 3
+
+
+def test_a_familys_own_ranges_start_from_its_defaults(search):
+    best = search(model={"candidates": ["hist_gradient_boosting"]}, tuning={"n_trials": 1, "folds": 2})
+    assert "l2_regularization" not in best.trials[0].parameters, "its default of 0 is no number of the log range"
+
+
+@pytest.mark.parametrize(
+    ("trials", "caution"),
+    [
+        (1, "after 1 trials of 2 candidates: each was tried once, from its base values, and lightgbm not at all"),
+        (2, "after 2 trials of 2 candidates: each was tried once, from its base values; raise tuning.n_trials"),
+        (3, ""),
+    ],
+)
+def test_a_search_that_ends_with_the_first_trials_says_so(search, trials, caution):
+    candidates = ["logistic_regression", "lightgbm"]
+    best = search(model={"candidates": candidates}, tuning={"n_trials": trials, "folds": 2})
+    assert caution in best.caution(candidates)
+    assert bool(caution) == bool(best.caution(candidates))
 
 
 def test_without_tuning_the_first_candidate_keeps_its_base_values(search):

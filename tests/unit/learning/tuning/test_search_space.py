@@ -2,7 +2,7 @@ import pytest
 
 from assay.errors import UnknownHyperparameterError
 from assay.learning.estimators.registry import candidate_families
-from assay.learning.tuning.search_space import holds, search_space
+from assay.learning.tuning.search_space import search_space
 from assay.specs.learning import SearchParameter
 
 CANDIDATES = ["logistic_regression", "hist_gradient_boosting", "lightgbm"]
@@ -72,4 +72,4 @@ def test_a_name_that_no_candidate_takes_is_refused(make_spec, key):
 def test_a_range_knows_what_it_holds(parameter, value, inside):
     strict = {name: float(given) if name in {"low", "high", "step"} else given for name, given in parameter.items()}
     strict = {name: tuple(given) if name == "choices" else given for name, given in strict.items()}
-    assert holds(SearchParameter(**strict), value) is inside
+    assert SearchParameter(**strict).holds(value) is inside
