@@ -1,6 +1,7 @@
 # One image for webserver, daemon and run workers; the command chooses.
 #   docker build --build-arg GIT_SHA=$(git rev-parse HEAD) -t assay .
-#   docker run -p 3000:3000 -v assay-data:/opt/assay/.assay assay
+#   docker run -e ASSAY_UI_HOST=0.0.0.0 -p 127.0.0.1:3000:3000 -v assay-data:/opt/assay/.assay assay
+# The webserver has no sign-in, so it binds loopback unless ASSAY_UI_HOST says otherwise (see SECURITY.md).
 #   docker run -v assay-data:/opt/assay/.assay assay dagster-daemon run -w workspace.yaml
 
 FROM python:3.11-slim-bookworm AS build
@@ -31,6 +32,7 @@ ARG GIT_SHA=unknown
 LABEL org.opencontainers.image.revision=$GIT_SHA
 ENV ASSAY_GIT_SHA=$GIT_SHA \
     ASSAY_EXECUTOR=forkserver \
+    ASSAY_UI_HOST=127.0.0.1 \
     DAGSTER_HOME=/opt/dagster_home \
     PATH=/opt/assay/.venv/bin:$PATH \
     PYTHONPATH=/opt/assay \
@@ -40,4 +42,4 @@ VOLUME /opt/assay/.assay
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
-CMD ["dagster-webserver", "-h", "0.0.0.0", "-p", "3000", "-w", "workspace.yaml"]
+CMD ["sh", "-c", "exec dagster-webserver -h \"$ASSAY_UI_HOST\" -p 3000 -w workspace.yaml"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assay.importing import confine_imports
 from assay.specs import read_pipelines
 from ml_assets.execution import executor_for
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
@@ -34,6 +35,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         SettingError: a setting of the notifications is not acceptable.
     """
     make_importable(settings.extensions_dir)
+    confine_imports(settings.imports)
     files = read_pipelines(settings.pipelines_dir)
     usable, refused = usable_definitions(files.pipelines)
     specs = [spec for spec in files.pipelines.values() if spec.name in usable]

@@ -1,15 +1,71 @@
-"""Objects named by import path: models, metrics and transformers of the user's own.
+"""Objects named by import path: models, metrics, transformers and rules of the user's own.
 
-Does not belong here: what such an object must be able to do; its user checks that.
+Importing a module runs it, so a deployment confines the paths that pipelines name: `confine_imports`. Paths that the
+code itself names go through `import_object`, those of users through `import_users_object`.
 """
 
 import importlib
+import importlib.util
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from assay.errors import AssayError, SpecError, did_you_mean
 
 _IMPORT_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")
+
+MODEL_PACKAGES = ("sklearn", "lightgbm", "xgboost")
+"""Installed packages that pipelines may name without a setting."""
+_PLATFORM = frozenset({"assay", "resources", "ml_assets", "definitions"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPolicy:
+    """Where the modules may come from that users name.
+
+    Attributes:
+        folder: of the users' own modules.
+        packages: names of further top-level packages.
+    """
+
+    folder: Path
+    packages: tuple[str, ...] = MODEL_PACKAGES
+
+    def allows(self, module: str) -> bool:
+        """Return whether users may name a module; nothing is imported to find out."""
+        top = module.partition(".")[0]
+        if top in self.packages:
+            return True
+        if top in _PLATFORM or top in sys.stdlib_module_names:
+            return False
+        own = _origins(PathFinder.find_spec(top, [str(self.folder)]))
+        return bool(own) and own == _origins(_found(top))
+
+
+_policy: ImportPolicy | None = None
+
+
+def confine_imports(policy: ImportPolicy | None) -> None:
+    """Confine what users may name in this process; None for no bounds, as in a program that uses the library."""
+    global _policy  # noqa: PLW0603 - one policy for each process
+    _policy = policy
+
+
+@contextmanager
+def confined_imports(policy: ImportPolicy) -> Iterator[None]:
+    """Confine what users may name, for the length of a `with`."""
+    before = _policy
+    confine_imports(policy)
+    try:
+        yield
+    finally:
+        confine_imports(before)
 
 
 def is_import_path(name: str) -> bool:
@@ -42,6 +98,78 @@ def import_object(path: str, *, where: str, error: type[AssayError] = SpecError)
             )
         found = getattr(found, part)
     return found
+
+
+def import_users_object(path: str, *, where: str, error: type[AssayError] = SpecError) -> Any:
+    """Import what a user's ``package.module:Name`` names, within the bounds of `confine_imports`.
+
+    Args:
+        path: as of `import_object`.
+        where: as of `import_object`.
+        error: as of `import_object`.
+
+    Returns:
+        The object.
+
+    Raises:
+        AssayError: of the kind `error`; as of `import_object`, or the object is not one that users may name.
+    """
+    module, _, attribute = path.partition(":")
+    if _policy is None or not is_import_path(path):
+        return import_object(path, where=where, error=error)
+    if not _policy.allows(module):
+        raise _not_allowed(f"the module '{module}' may not be named here", path, where, error)
+    found = import_object(path, where=where, error=error)
+    # an allowed module refers to others: `own_rules:subprocess.call`
+    if isinstance(found, ModuleType) or _passes_through_module(module, attribute):
+        raise _not_allowed("the path leads into another module", path, where, error)
+    home = _home_of(found)
+    if home and not _policy.allows(home):
+        raise _not_allowed(f"'{attribute}' belongs to the module '{home}'", path, where, error)
+    return found
+
+
+def _not_allowed(what: str, path: str, where: str, error: type[AssayError]) -> AssayError:
+    assert _policy is not None  # noqa: S101 - callers have checked
+    return error(
+        what,
+        where=where,
+        found=repr(path),
+        expected=f"a module in {_policy.folder}, or one of the packages {', '.join(_policy.packages)}",
+        remedy="put a module of your own there that defines it, or have the deployment add the package to "
+        "ASSAY_IMPORT_PACKAGES",
+    )
+
+
+def _passes_through_module(module: str, attribute: str) -> bool:
+    found: Any = sys.modules[module]
+    for part in attribute.split("."):
+        found = getattr(found, part)
+        if isinstance(found, ModuleType) or (part.startswith("__") and part.endswith("__")):
+            return True
+    return False
+
+
+def _home_of(found: Any) -> str:
+    """Return the module that defines a class or function; empty for other values, which an allowed module made."""
+    if not isinstance(found, type) and not hasattr(found, "__code__") and type(found).__module__ != "builtins":
+        return ""
+    return str(getattr(found, "__module__", None) or "")
+
+
+def _found(name: str) -> ModuleSpec | None:
+    loaded = sys.modules.get(name)
+    try:
+        return loaded.__spec__ if loaded is not None else importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+def _origins(spec: ModuleSpec | None) -> frozenset[Path]:
+    if spec is None:
+        return frozenset()
+    places = list(spec.submodule_search_locations or []) or [spec.origin or ""]
+    return frozenset(Path(place).resolve() for place in places)
 
 
 def _import_module(name: str, path: str, where: str, error: type[AssayError]) -> Any:

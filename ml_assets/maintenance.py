@@ -11,6 +11,7 @@ from ml_assets.pipeline.automation import rollbacks_key
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.quarantine import Quarantine
+from resources.run_policy import RunPolicy
 from resources.store.janitor import collect_garbage, restore
 
 _HOUR = 3600.0
@@ -54,9 +55,13 @@ def maintenance_jobs(scored: Collection[str]) -> list[dg.JobDefinition]:
 
 @dg.op(description="Remove data objects of attempts without a commit; history stays.")
 def remove_leftovers(
-    context: dg.OpExecutionContext, config: JanitorConfig, artifact_io_manager: dg.ResourceParam[ArtifactIOManager]
+    context: dg.OpExecutionContext,
+    config: JanitorConfig,
+    artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Remove objects that no commit names; returns their number."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
     store = artifact_io_manager.artifacts().store
     removed = collect_garbage(store, older_than_seconds=config.older_than_hours * _HOUR)
     context.log.info("removed %d objects that no commit names", len(removed))
@@ -64,8 +69,11 @@ def remove_leftovers(
 
 
 @dg.op(description="Remove copies of refused files by ASSAY_QUARANTINE_DAYS and ASSAY_QUARANTINE_MEGABYTES.")
-def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) -> int:
+def expire_quarantine(
+    context: dg.OpExecutionContext, quarantine: Quarantine, run_policy: dg.ResourceParam[RunPolicy]
+) -> int:
     """Remove copies beyond the quarantine's bounds; returns their number."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
     removed = quarantine.expire()
     context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
     return len(removed)
@@ -73,9 +81,13 @@ def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) ->
 
 @dg.op(description="Make an earlier version of an asset the newest, by a new commit that names its objects.")
 def restore_version(
-    context: dg.OpExecutionContext, config: RestoreConfig, artifact_io_manager: dg.ResourceParam[ArtifactIOManager]
+    context: dg.OpExecutionContext,
+    config: RestoreConfig,
+    artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Restore a version; returns the number of the new commit."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
     log = artifact_io_manager.artifacts().log
     asset = tuple(config.asset.split("/"))
     commit = restore(log, asset, config.partition, config.version, attempt_id=f"{context.run.run_id}-restore")
@@ -115,8 +127,10 @@ def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
         config: RollbackConfig,
         model_registry: MlflowModelRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        run_policy: dg.ResourceParam[RunPolicy],
     ) -> str:
         """Make an earlier version the champion again; returns its version."""
+        run_policy.require_config(context.run.run_config, where=context.job_name)
         record = newest_record(context.instance, artifact_io_manager.artifacts(), config.pipeline)
         entry = model_registry.roll_back(
             record.registered_name, config.version, run_id=context.run.run_id, reason=config.reason

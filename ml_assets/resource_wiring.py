@@ -15,6 +15,7 @@ from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.quarantine import Quarantine
+from resources.run_policy import RunPolicy
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
 
@@ -63,6 +64,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, object_store=object_store),
         "model_exporter": ModelExporter(object_store=object_store),
         "run_parameters": RunParameters(),
+        # a plain value, so that no run config can change it
+        "run_policy": run_policy_of(settings),
     }
 
 
@@ -70,3 +73,13 @@ def _tracking_uri(settings: Settings) -> str:
     """Return the tracking URI; its variable where it holds credentials, since Dagster shows what resources hold."""
     shown = without_credentials(settings.tracking_uri)
     return settings.tracking_uri if shown == settings.tracking_uri else dg.EnvVar(tracking_variable(settings))
+
+
+def run_policy_of(settings: Settings) -> RunPolicy:
+    """Return what the parameters of a run may name."""
+    return RunPolicy(
+        roots=settings.roots_of_runs,
+        reserved=settings.reserved_places,
+        web_hosts=settings.web_hosts,
+        code=settings.run_code == "on",
+    )

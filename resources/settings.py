@@ -4,6 +4,7 @@ Cloud credentials come from boto3's credential chain, MLflow's from its own vari
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,6 +13,8 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assay.importing import MODEL_PACKAGES, ImportPolicy
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
@@ -38,6 +41,15 @@ class Settings(BaseSettings):
     """Folder of the frozen schemas that people review; `schemas` in the folder of the pipelines unless set."""
     extensions_dir: Path = _ROOT
     """Folder of the users' own modules, which pipelines name by import path."""
+    import_packages: str = ", ".join(MODEL_PACKAGES)
+    """Installed packages that pipelines may name by import path beside the modules of `extensions_dir`, with commas
+    between."""
+    run_roots: str = ""
+    """Folders and addresses below which `data_source` and `target_output_path` of a run must lie, with commas between:
+    `/srv/data, s3://bucket/prefix, https://data.example.org/`; unless set, the folder of `pipelines_dir`, the
+    configured buckets, and where the pipeline file itself reads and writes."""
+    run_code: Literal["on", "off"] = "off"
+    """Whether run parameters may name code (import paths, `custom` rules) and run config may change other resources."""
     storage_uri: str = ""
     """Where artifacts live: a folder or `s3://bucket/prefix`; `<home>/store` unless set."""
     s3_endpoint_url: str | None = None
@@ -100,6 +112,31 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def imports(self) -> ImportPolicy:
+        """Which modules pipelines may name."""
+        return ImportPolicy(self.extensions_dir, _listed(self.import_packages))
+
+    @property
+    def roots_of_runs(self) -> tuple[str, ...]:
+        """Folders and addresses that every run may name."""
+        if self.run_roots.strip():
+            return _listed(self.run_roots)
+        project = self.pipelines_dir.parent
+        folder = self.pipelines_dir if project == project.parent else project
+        buckets = [uri.removeprefix("s3://").partition("/")[0] for uri in self._own_places if uri.startswith("s3://")]
+        return (str(folder), *(f"s3://{bucket}" for bucket in dict.fromkeys(buckets)))
+
+    @property
+    def _own_places(self) -> tuple[str, ...]:
+        return (self.artifact_uri, self.artifact_root)
+
+    @property
+    def reserved_places(self) -> tuple[str, ...]:
+        """What no run may name, although it lies below its roots: the platform's own stores."""
+        whole_buckets = [uri for uri in self._own_places if re.fullmatch("s3://[^/]+/?", uri)]
+        return tuple(uri for uri in (str(self.home), *self._own_places) if uri and uri not in whole_buckets)
+
+    @property
     def reviewed_schemas(self) -> str:
         """Folder of the frozen schemas, absolute."""
         return str((self.schemas_dir or self.pipelines_dir / "schemas").expanduser().absolute())
@@ -140,6 +177,10 @@ class Settings(BaseSettings):
     def revision(self) -> str:
         """Git SHA of the code, `unknown` without the setting and a checkout."""
         return self.git_sha or _checkout_revision() or "unknown"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())
 
 
 def source_environment() -> Mapping[str, str]:

@@ -1,7 +1,17 @@
 """Settings of all tests."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from assay.importing import confine_imports
 
 # a busy machine is no failure: time is measured in benchmarks, never asserted
 settings.register_profile("shared_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared_machine")
+
+
+@pytest.fixture(autouse=True)
+def _imports_are_not_confined():
+    """Forget what a code location of another test confines."""
+    yield
+    confine_imports(None)

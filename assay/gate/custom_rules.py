@@ -8,7 +8,7 @@ import numpy as np
 from assay.errors import DataContractError
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Finding, Outcome, checks, configured, failing_column, failing_rows, outcome
-from assay.importing import import_object
+from assay.importing import import_users_object
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def custom_rules_hold(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """
     findings = []
     for name, path in spec.validation.custom.items():
-        rule = import_object(path, where=f"validation.custom.{name}")
+        rule = import_users_object(path, where=f"validation.custom.{name}")
         answer = rule(table.frame(table.names))
         finding = _finding(table, name, (rule.__doc__ or f"{name} holds").strip().splitlines()[0], answer)
         findings += [finding] if finding is not None else []
@@ -78,7 +78,7 @@ def pandera_schema_holds(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 def _schema(path: str) -> "pandera.DataFrameSchema":
     import pandera.pandas as pandera
 
-    found = import_object(path, where=_WHERE)
+    found = import_users_object(path, where=_WHERE)
     if isinstance(found, type) and issubclass(found, pandera.DataFrameModel):
         return found.to_schema()
     if isinstance(found, pandera.DataFrameSchema):

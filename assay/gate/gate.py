@@ -27,7 +27,7 @@ from assay.gate.checked_table import CheckedTable, decoded, missing_mask
 from assay.gate.outcome import CHECKS, Outcome, broken, outcome
 from assay.gate.profile import profile
 from assay.gate.report import GateReport, RuleResult
-from assay.importing import import_object
+from assay.importing import import_users_object
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.rules import RULES, Rule
@@ -161,7 +161,7 @@ def rules_digest(spec: PipelineSpec) -> str:
 
 def _source_digest(path: str) -> str:
     try:
-        file = _source_file(import_object(path, where="validation"), path)
+        file = _source_file(import_users_object(path, where="validation"), path)
     except (SpecError, TypeError):
         return "no source"  # the rule itself reports that it cannot be imported, and does not pass
     return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "no source"

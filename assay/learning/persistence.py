@@ -203,9 +203,9 @@ def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> l
 
 def _full_name(path: str) -> str:
     """Return the name that skops gives a user's class, verified to be an estimator or transformer."""
-    from assay.importing import import_object
+    from assay.importing import import_users_object
 
-    kind = import_object(path, where="the model's manifest", error=UntrustedModelError)
+    kind = import_users_object(path, where="the model's manifest", error=UntrustedModelError)
     if not isinstance(kind, type) or not all(hasattr(kind, name) for name in ("fit", "get_params", "set_params")):
         raise UntrustedModelError(
             f"'{path}' is named as a class of the model and is no estimator",

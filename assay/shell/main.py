@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.errors import AssayError, did_you_mean
+from assay.importing import ImportPolicy, confined_imports
 
 if TYPE_CHECKING:
     from assay.shell.flags import Flags
@@ -148,7 +149,7 @@ def _run(flags: "Flags") -> int:
         for target in flags.targets:
             storage.require_target(target)
         # what libraries and the user's own modules print is no result
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr), confined_imports(ImportPolicy(Path.cwd())):
             passed, address = importlib.import_module(f"assay.shell.{flags.command}").run(flags, storage)
         if address:
             sys.stdout.write(f"{address}\n")

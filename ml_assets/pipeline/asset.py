@@ -18,6 +18,7 @@ from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
+from resources.run_policy import RunPolicy
 
 Decorator: TypeAlias = Callable[[Body], dg.AssetsDefinition]
 _LOCK = Path(__file__).resolve().parent.parent.parent / "uv.lock"
@@ -137,14 +138,19 @@ def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
     """
 
     @wraps(body)
-    def op(context: dg.AssetExecutionContext, run_parameters: RunParameters, **arguments: Any) -> Any:
-        return step(context, **{_RUN_SPEC: run_parameters.applied_to(spec, context)}, **arguments)
+    def op(
+        context: dg.AssetExecutionContext, run_parameters: RunParameters, run_policy: RunPolicy, **arguments: Any
+    ) -> Any:
+        return step(context, **{_RUN_SPEC: run_parameters.applied_to(spec, context, run_policy)}, **arguments)
 
     # no return annotation: the output of a range run is no value of the body's type
     parameters = [
         each.replace(name="run_parameters", annotation=RunParameters) if each.name == _RUN_SPEC else each
         for each in inspect.signature(body).parameters.values()
     ]
+    parameters.append(
+        inspect.Parameter("run_policy", inspect.Parameter.KEYWORD_ONLY, annotation=dg.ResourceParam[RunPolicy])
+    )
     op.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     op.__annotations__ = {each.name: each.annotation for each in parameters}
     return op

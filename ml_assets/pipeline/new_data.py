@@ -24,6 +24,7 @@ from ml_assets.pipeline.run_context import asset_key
 from ml_assets.step_errors import error_chain
 from resources.arrivals_store import ArrivalsStore
 from resources.data_sources import DataSources
+from resources.run_policy import RunPolicy
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
@@ -187,8 +188,14 @@ class RedriveConfig(dg.Config):
 
 
 @dg.op(description="Order the redrive of dead letters.")
-def order_redrive(context: dg.OpExecutionContext, config: RedriveConfig, arrivals_store: ArrivalsStore) -> int:
+def order_redrive(
+    context: dg.OpExecutionContext,
+    config: RedriveConfig,
+    arrivals_store: ArrivalsStore,
+    run_policy: dg.ResourceParam[RunPolicy],
+) -> int:
     """Order dead letters to be redriven at the sensor's next evaluation; returns how many."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
     arrivals = arrivals_store.of(config.pipeline)
     dead_letters = {name: arrivals.dead_letter(name) for name in arrivals.dead_letters().names}
     ordered = {name: each for name, each in dead_letters.items() if config.uri in {None, each.uri}}

@@ -9,6 +9,7 @@ from assay.errors import SpecError
 from assay.specs import PipelineSpec, apply_overrides
 from assay.specs.overrides import RUN_PARAMETERS, parse_overrides
 from ml_assets.dagster_internals import assets_of_run
+from resources.run_policy import RunPolicy
 
 if TYPE_CHECKING:
     _Declared = dg.ConfigurableResource[None]
@@ -28,12 +29,13 @@ else:
 class RunParameters(_Declared):
     """The parameters of `assay.specs.overrides` as a resource; every default is 'as the file says'."""
 
-    def applied_to(self, spec: PipelineSpec, context: dg.AssetExecutionContext) -> PipelineSpec:
+    def applied_to(self, spec: PipelineSpec, context: dg.AssetExecutionContext, policy: RunPolicy) -> PipelineSpec:
         """Return the pipeline as this run sees it.
 
         Args:
             spec: the pipeline as its file says.
             context: the step's context, to see what else the run materialises.
+            policy: what the parameters may name.
 
         Returns:
             The pipeline with this run's parameters.
@@ -41,10 +43,13 @@ class RunParameters(_Declared):
         Raises:
             SpecError: a parameter is not acceptable, or the run spans several pipelines.
         """
+        where = f"run config of pipeline {spec.name}"
+        policy.require_config(context.run.run_config, where=where)
         values = {name: getattr(self, name) for name in RUN_PARAMETERS}
-        overrides = parse_overrides(values, where=f"run config of pipeline {spec.name}")
+        overrides = parse_overrides(values, where=where)
         if not overrides.given:
             return spec
+        policy.require(overrides, spec, where=where)
         _require_one_pipeline(context)
         return apply_overrides(spec, overrides)
 

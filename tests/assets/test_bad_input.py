@@ -110,7 +110,7 @@ def test_unreachable_s3(bank, monkeypatch):
 
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    update = {"s3_endpoint_url": "http://127.0.0.1:9", "s3_region": "us-east-1"}
+    update = {"s3_endpoint_url": "http://127.0.0.1:9", "s3_region": "us-east-1", "run_roots": "s3://bucket"}
     bank.settings = Settings(**(bank.settings.model_dump() | update))
     text = refused(bank, parameters={"data_source": "s3://bucket/bank.csv"})
     assert "[source_unreachable] S3 does not answer" in text
@@ -123,6 +123,7 @@ def test_missing_credentials(bank, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    bank.settings = bank.settings.model_copy(update={"run_roots": "s3://bucket"})
     text = refused(bank, parameters={"data_source": "s3://bucket/bank.csv"})
     assert "[credentials_missing]" in text
     assert "AWS_ACCESS_KEY_ID" in text

@@ -19,6 +19,7 @@ from ml_assets.pipeline.jobs import Trigger
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.resource_wiring import resources_for
 from ml_assets.stages import STAGES, alarm_checks
+from resources.run_policy import RunPolicy
 from resources.settings import Settings
 
 
@@ -216,7 +217,11 @@ def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
     stage = Stage("toy_report", toy, "toys", frozenset(), ())
     asset = toy(parse_pipeline(BANK.format(source="a.csv"), where="x"), stage)
     for parameters, seed in (({}, 42), ({"random_state": 7}, 7)):
-        resources = {"run_parameters": RunParameters(**parameters), "artifact_io_manager": dg.InMemoryIOManager()}
+        resources = {
+            "run_parameters": RunParameters(**parameters),
+            "run_policy": RunPolicy(),
+            "artifact_io_manager": dg.InMemoryIOManager(),
+        }
         result = dg.materialize([asset], resources=resources)
         assert result.output_for_node("bank__toy_report") == seed
 

@@ -147,6 +147,7 @@ def test_nothing_is_half_there_when_the_store_fails(gated_months, monkeypatch):
 
 
 def test_editing_a_custom_rule_makes_its_receipts_void(monthly, tmp_path, monkeypatch):
+    monthly.settings = monthly.settings.model_copy(update={"extensions_dir": tmp_path})
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "rules_of_the_test.py"
     module.write_text("def fine(rows):\n    return True\n")

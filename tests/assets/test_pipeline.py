@@ -115,6 +115,7 @@ def test_an_incremental_training_goes_on_from_the_champion(trained_bank):
 def test_the_training_ends_failed_in_mlflow_when_the_fit_fails(bank):
     assert bank.materialize("bank/raw_dataset", "bank/validated_dataset").success
     assert bank.materialize("bank/best_hyperparameters", parameters={"tuning": {"enabled": False}}).success
+    bank.settings = bank.settings.model_copy(update={"run_roots": "ftp://nowhere"})
     result = bank.materialize("bank/trained_model", parameters={"target_output_path": "ftp://nowhere"})
     assert not result.success
     assert "there is no store behind this URI" in failure(result)

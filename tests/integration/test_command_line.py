@@ -73,6 +73,7 @@ def test_every_executor_leaves_the_right_status_in_mlflow(bank, executor):
         "bank/trained_model,bank/evaluation_report",
         parameters={"target_output_path": "ftp://nowhere"},
         ASSAY_EXECUTOR=executor,
+        ASSAY_RUN_ROOTS="ftp://nowhere",
     )
     assert failed.returncode == 1
     assert "there is no store behind this URI" in failed.stdout

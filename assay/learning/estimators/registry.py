@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.errors import UnknownHyperparameterError, UnknownModelError, did_you_mean
-from assay.importing import import_object, is_import_path
+from assay.importing import import_object, import_users_object, is_import_path
 from assay.learning.estimators.family import FAMILIES, Family, FamilyCard
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -29,7 +29,7 @@ def _import_estimator(path: str, *, where: str) -> Any:
     Raises:
         UnknownModelError: it cannot be imported, or lacks a method.
     """
-    estimator = import_object(path, where=where, error=UnknownModelError)
+    estimator = import_users_object(path, where=where, error=UnknownModelError)
     missing = [name for name in _REQUIRED_METHODS if not callable(getattr(estimator, name, None))]
     if missing or not isinstance(estimator, type):
         raise UnknownModelError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from assay.data.schema import TableSchema
 from assay.errors import MissingColumnError, SpecError, did_you_mean
-from assay.importing import import_object, is_import_path
+from assay.importing import import_object, import_users_object, is_import_path
 from assay.specs.dataset import ColumnRole
 from assay.specs.learning import DEFAULT_SEED, PreprocessingSpec, PreprocessingStep
 
@@ -153,7 +153,7 @@ def _transformer_class(name: str, where: str) -> Any:
             where=where,
             expected=f"one of {', '.join(known)}, or package.module:Class",
         )
-    cls = import_object(name, where=where)
+    cls = import_users_object(name, where=where)
     missing = [method for method in ("fit", "transform", "get_params") if not callable(getattr(cls, method, None))]
     if missing:
         raise SpecError(f"'{name}' is no transformer", where=where, found=f"missing: {', '.join(missing)}")

@@ -221,9 +221,9 @@ def primary_metric(spec: PipelineSpec) -> Metric:
 
 
 def _own_metric(path: str) -> Metric:
-    from assay.importing import import_object
+    from assay.importing import import_users_object
 
-    function = import_object(path, where="evaluation", error=UnknownMetricError)
+    function = import_users_object(path, where="evaluation", error=UnknownMetricError)
     if not callable(function):
         raise UnknownMetricError(
             f"'{path}' is no function",
