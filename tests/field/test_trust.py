@@ -233,3 +233,11 @@ def test_a_rule_of_a_file_runs_no_program(bank, tmp_path):
     assert not result.success
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert "may not be named here" in json.dumps([str(check.metadata) + str(check.description) for check in failed])
+
+
+def test_the_image_binds_loopback_unless_told_otherwise():
+    """The image listened on 0.0.0.0 without sign-in."""
+    text = (Path(__file__).parents[2] / "Dockerfile").read_text()
+    commands = [line for line in text.splitlines() if not line.startswith("#")]
+    assert any("ASSAY_UI_HOST=127.0.0.1" in line for line in commands)
+    assert not any("0.0.0.0" in line for line in commands)
