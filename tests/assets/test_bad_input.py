@@ -95,7 +95,8 @@ def test_an_unknown_metric(bank, tmp_path):
 def test_a_run_parameter_out_of_range(bank):
     text = refused(bank, parameters={"test_size": 1.5})
     assert "[spec_invalid] a run parameter is not acceptable" in text
-    assert "split.test_size" in text
+    assert ", test_size" in text
+    assert "less than 1" in text
 
 
 def test_an_unset_variable_of_the_source(bank):

@@ -22,7 +22,7 @@ def own_rules(monkeypatch):
     return module
 
 
-def test_without_custom_rules_nothing_is_judged(rule):
+def test_without_custom_rules_nothing_is_checked(rule):
     assert not rule("custom_rules_hold", {"a": [1]}).configured
 
 

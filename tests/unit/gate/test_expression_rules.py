@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 
-def test_rows_for_which_an_expression_is_false_fail_and_null_is_missing_column(rule):
+def test_rows_for_which_an_expression_is_false_fail_and_null_is_refused(rule):
     columns = {"dep": [1, 5, None, 3], "arr": [2, 4, 1, 3]}
 
     result = rule("expressions_hold", columns, expressions={"arrives_after_departing": "arr >= dep"})
@@ -35,16 +35,16 @@ def test_columns_of_every_kind_can_be_named(rule, sql):
 @pytest.mark.parametrize(
     "sql",
     [
-        "1) ; drop table judged; select (1",
+        "1) ; drop table checked_rows; select (1",
         "a > 0; select 1",
         "a > (",
-        "a) from judged where (a > 0",
+        "a) from checked_rows where (a > 0",
         "a > 0) union select (true",
-        "(select count(*) from judged) > 0",
+        "(select count(*) from checked_rows) > 0",
         "exists(from read_csv('/etc/hostname'))",
         "exists(select * from '/etc/hostname')",
         "read_text('/etc/hostname') is not null",
-        "a in (select a from judged)",
+        "a in (select a from checked_rows)",
         "a = any([1, 2])",
         "row_number() over () > 0",
         "sum(a) > 0",
@@ -54,7 +54,7 @@ def test_columns_of_every_kind_can_be_named(rule, sql):
         "getenv('HOME') <> ''",
         "list_filter([a], x -> true) is not null",
         "columns(*) > 0",
-        "judged.a > 0",
+        "checked_rows.a > 0",
         "? > 0",
         "a",
         "1",
@@ -62,7 +62,7 @@ def test_columns_of_every_kind_can_be_named(rule, sql):
         "a > 0, true",
     ],
 )
-def test_what_is_no_expression_over_a_row_is_missing_column(rule, sql):
+def test_what_is_no_expression_over_a_row_is_refused(rule, sql):
     result = rule("expressions_hold", {"a": [1, 2]}, expressions={"mine": sql})
 
     assert not result.passed
@@ -97,7 +97,7 @@ def test_columns_that_differ_by_case_alone_are_not_confused(rule):
     assert rule("expressions_hold", {"a": [1, 2], "A": [3, 4]}, expressions={"e": '"A" > 2'}).passed
 
 
-def test_one_broken_expression_leaves_the_others_judged(rule):
+def test_one_broken_expression_leaves_the_others_checked(rule):
     result = rule("expressions_hold", {"s": ["x", "y"]}, expressions={"bad": "s::int > 0", "good": "s <> 'y'"})
 
     assert "ConversionException" in result.failures[0].found
@@ -125,6 +125,6 @@ def test_what_follows_from_a_condition_must_hold_and_null_does_not(rule):
     assert rule("conditions_hold", columns, conditional=[{"when": "country = 'FR'", "then": "state is null"}]).passed
 
 
-def test_a_condition_that_cannot_be_judged_does_not_pass(rule):
+def test_a_condition_that_cannot_be_checked_does_not_pass(rule):
     for condition in ({"when": "nope = 1", "then": "a > 0"}, {"when": "a > 0", "then": "sum(a) > 0"}):
         assert not rule("conditions_hold", {"a": [1, 2]}, conditional=[condition]).passed

@@ -28,7 +28,7 @@ def test_the_newest_value_counts_and_the_others_may_be_old(fresh):
     assert not fresh([AS_OF - 2.01 * DAY, AS_OF - 400 * DAY]).passed
 
 
-def test_a_month_that_is_judged_years_later_is_judged_as_of_its_own_end(fresh):
+def test_a_month_that_is_checked_years_later_is_checked_as_of_its_own_end(fresh):
     assert fresh([AS_OF - DAY, None]).passed
     assert not fresh([AS_OF - DAY, None], as_of=dt.datetime(2026, 2, 1, tzinfo=dt.UTC)).passed
 

@@ -79,7 +79,7 @@ def test_the_receipt_of_a_stale_fingerprint_is_computed_from_the_rows(make_datas
     assert run_gate(mixed, make_spec(), where="here").receipt.data_digest == rows.fingerprint.digest
 
 
-def test_the_receipt_names_the_rules_it_was_judged_by(make_dataset, make_spec):
+def test_the_receipt_names_the_rules_it_was_checked_by(make_dataset, make_spec):
     dataset = make_dataset(pa.table({"y": [0, 1, 0, 1]}))
     strict, lax = make_spec(min_rows=4), make_spec(min_rows=2)
 

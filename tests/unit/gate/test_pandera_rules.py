@@ -75,7 +75,7 @@ def test_a_key_of_two_columns_fails_only_where_both_repeat(rule):
     assert result.failures[0].examples == ("day='b', flight=1",)
 
 
-def test_each_of_several_keys_is_judged(rule):
+def test_each_of_several_keys_is_checked(rule):
     result = rule("rows_unique_by_key", {"a": [1, 1, 2], "b": [1, 2, 2]}, unique=[["a"], ["b"], ["a", "b"]])
 
     assert [failure.column for failure in result.failures] == ["a", "b"]

@@ -51,7 +51,7 @@ def test_infinities_and_stored_nan_are_not_finite_and_null_is_neither(rule):
     assert result.failures[0].column == "x"
 
 
-def test_only_the_listed_columns_are_judged_and_must_exist(rule):
+def test_only_the_listed_columns_are_checked_and_must_exist(rule):
     columns = {"x": [1.0, 2.0], "z": [math.inf, 1.0], "n": [1, 2]}
 
     assert rule("values_finite", columns, finite=["x", "n"]).passed

@@ -50,7 +50,7 @@ def test_a_number_has_the_square_of_its_rank_correlation():
     assert score.at_least < score.value
 
 
-def test_a_feature_that_is_only_sometimes_there_is_judged_where_it_is():
+def test_a_feature_that_is_only_sometimes_there_is_checked_where_it_is_present():
     target = RNG.integers(0, 2, 4000)
     feature = numbered(target * 9 + RNG.normal(size=4000))
     codes = np.where(RNG.random(4000) < 0.5, -1, feature.codes)

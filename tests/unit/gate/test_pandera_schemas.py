@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from assay.gate.outcome import union_of
-from assay.gate.pandera_rules import not_null_schema, range_schema, unique_schema, violations
+from assay.gate.pandera_schemas import not_null_schema, range_schema, unique_schema, violations
 from assay.specs.validation import RangeRule
 
 
