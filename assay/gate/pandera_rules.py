@@ -30,7 +30,6 @@ from assay.specs.pipeline import PipelineSpec
 from assay.specs.validation import RangeRule
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pandera.pandas as pandera
 
 _MAX_LISTED = 10
