@@ -52,6 +52,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             https_allowed_hosts=list(settings.web_hosts),
             https_allow_private=settings.https_allow_private,
             query_seconds=settings.query_seconds,
+            query_memory_mb=settings.query_memory_mb,
         ),
         "schema_registry": SchemaRegistry(object_store=object_store, schemas_dir=settings.reviewed_schemas),
         "quarantine": Quarantine(

@@ -27,12 +27,14 @@ class DataSources(dg.ConfigurableResource[None]):
         https_allowed_hosts: patterns of hosts that may be requested; any public host when empty.
         https_allow_private: whether hosts of private networks may be requested.
         query_seconds: how long one query may take.
+        query_memory_mb: memory of a query on a database file, in MiB.
     """
 
     s3: dg.ResourceDependency[BoundedS3Resource]
     https_allowed_hosts: list[str] = []
     https_allow_private: bool = False
     query_seconds: float = 600.0
+    query_memory_mb: int = 4096
 
     def listing(self, spec: DatasetSpec) -> Source:
         """Return the source with the objects of all partitions; it may be empty.
@@ -74,6 +76,7 @@ class DataSources(dg.ConfigurableResource[None]):
             web=WebPolicy(tuple(self.https_allowed_hosts), allow_private=self.https_allow_private),
             connections=sql_connections(),
             query_seconds=self.query_seconds,
+            query_memory_mb=self.query_memory_mb,
         )
         return open_source(address, access, query_of(spec, partition_key))
 

@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """How much all copies of refused files may take, in 10^6 bytes; the oldest go first. No bound unless set."""
     query_seconds: float = Field(default=600.0, gt=0)
     """How long one query of a SQL source may take."""
+    query_memory_mb: int = Field(default=4096, ge=512)
+    """Memory of a query on a SQLite or DuckDB file, in MiB, which runs in a process of its own."""
     notify_webhook_url: SecretStr = SecretStr("")
     """Where notifications are posted as JSON."""
     notify_webhook_secret: SecretStr = SecretStr("")

@@ -4,12 +4,13 @@ Values are shown short, on one line, and never of a pii column. `python -m assay
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict
 
+from assay.markdown import escaped, table
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.json_schema import write_schema
@@ -137,7 +138,7 @@ class GateReport(_Written):
 def failure_table(result: RuleResult) -> str:
     """Return a rule's first fifty failures as a markdown table; a sentence when there are none."""
     if not result.failures:
-        return f"No failures: {_escaped(result.observed)}."
+        return f"No failures: {escaped(result.observed)}."
     rows = [
         (
             failure.column or "(table)",
@@ -151,18 +152,8 @@ def failure_table(result: RuleResult) -> str:
     ]
     more = len(result.failures) - len(rows)
     note = f"\n\n{more:,} more are in the JSON report." if more else ""
-    return _table(("column", "expected", "found", "count", "share", "first rows"), rows) + note
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *(tuple(_escaped(cell) for cell in row) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    # values come from the data: neither a cell's end nor a tag may be forged
-    plain = " ".join(text.splitlines()).replace("\\", "\\\\").replace("|", "\\|")
-    return plain.replace("&", "&amp;").replace("<", "&lt;")
+    cells = [[escaped(cell) for cell in row] for row in rows]
+    return table(("column", "expected", "found", "count", "share", "first rows"), cells) + note
 
 
 def report_json_schema() -> dict[str, Any]:

@@ -5,6 +5,7 @@ Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
 
 from collections.abc import Iterable
 
+from assay.markdown import code, escaped, table
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import ModelManifest, TrainedModel
@@ -35,7 +36,7 @@ def render(
         ["## Features", *_features(manifest)],
         ["## Model", *_model(manifest)],
         ["## Evaluation", *_evaluation(report)],
-        ["## Promotion", decision.reason if decision else "Not compared with a champion."],
+        ["## Promotion", escaped(decision.reason) if decision else "Not compared with a champion."],
         ["## Limits", _listed(_limits(manifest, report, spec))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
@@ -46,63 +47,68 @@ def _summary(
     manifest: ModelManifest, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
 ) -> str:
     value = report.metrics[report.primary_metric]
-    return _table(
+    return table(
         ("", ""),
         [
-            ("Task", f"{manifest.task} of `{manifest.target}`"),
-            ("Family", f"`{manifest.family}`"),
-            ("Model version", manifest.model_version),
-            ("Pipeline", f"`{spec.name}`"),
-            ("Owners", ", ".join(spec.owners) or "none named"),
-            ("Primary metric", f"`{report.primary_metric}` = {_number(value)}"),
+            ("Task", f"{manifest.task} of {code(manifest.target)}"),
+            ("Family", code(manifest.family)),
+            ("Model version", escaped(manifest.model_version)),
+            ("Pipeline", code(spec.name)),
+            ("Owners", escaped(", ".join(spec.owners) or "none named")),
+            ("Primary metric", f"{code(report.primary_metric)} = {_number(value)}"),
             ("Verdict", decision.verdict if decision else "no decision"),
         ],
     )
 
 
 def _data(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> list[str]:
-    classes = ", ".join(f"`{label}`" for label in manifest.classes)
-    positive = f"; `{manifest.classes[-1]}` is the positive one" if len(manifest.classes) == 2 else ""  # noqa: PLR2004 - binary
+    classes = ", ".join(code(label) for label in manifest.classes)
+    positive = f"; {code(manifest.classes[-1])} is the positive one" if len(manifest.classes) == 2 else ""  # noqa: PLR2004 - binary
     facts = [
-        f"Source: `{spec.dataset.source}`",
+        f"Source: {code(spec.dataset.source)}",
         f"Training rows: {manifest.train_rows:,}; holdout rows: {manifest.holdout_rows:,}, split by {spec.split.by}",
         f"Classes: {classes}{positive}" if classes else "",
-        f"Evaluated partition: `{report.partition}`" if report.partition else "",
+        f"Evaluated partition: {code(report.partition)}" if report.partition else "",
     ]
-    rows = [(f"`{key}`" if key else "(no partitions)", f"`{digest}`") for key, digest in manifest.data_digests.items()]
-    return [_listed(facts), _table(("Partition", "Data digest"), rows)]
+    rows = [(code(key) if key else "(no partitions)", code(digest)) for key, digest in manifest.data_digests.items()]
+    return [_listed(facts), table(("Partition", "Data digest"), rows)]
 
 
 def _features(manifest: ModelManifest) -> list[str]:
-    used = [(f"`{column.name}`", column.role, column.dtype, column.reason) for column in manifest.features.columns]
-    unused = [(f"`{name}`", reason) for name, reason in manifest.unused_columns.items()]
-    blocks = [_table(("Feature", "Role", "Type", "Role is"), used)]
-    return [*blocks, "Columns that are no features:", _table(("Column", "Why"), unused)] if unused else blocks
+    used = [
+        (code(column.name), str(column.role), escaped(column.dtype), escaped(column.reason))
+        for column in manifest.features.columns
+    ]
+    unused = [(code(name), escaped(reason)) for name, reason in manifest.unused_columns.items()]
+    blocks = [table(("Feature", "Role", "Type", "Role is"), used)]
+    return [*blocks, "Columns that are no features:", table(("Column", "Why"), unused)] if unused else blocks
 
 
 def _model(manifest: ModelManifest) -> list[str]:
-    rows = [(f"`{name}`", f"`{value}`") for name, value in sorted(manifest.parameters.items())]
-    scenario = f"`{manifest.family}`, trained as: {manifest.scenario_applied}."
-    return [scenario, _table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults."]
+    rows = [(code(name), code(value)) for name, value in sorted(manifest.parameters.items())]
+    scenario = f"{code(manifest.family)}, trained as: {escaped(manifest.scenario_applied)}."
+    return [scenario, table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults."]
 
 
 def _evaluation(report: EvaluationReport) -> list[str]:
     rows = [
-        (f"`{name}`", _number(value), _number(report.baseline.get(name)), _number(report.minimum.get(name)))
+        (code(name), _number(value), _number(report.baseline.get(name)), _number(report.minimum.get(name)))
         for name, value in report.metrics.items()
     ]
-    table = _table(("Metric", "Model", "Baseline", "Bound"), rows)
-    missing = [f"`{name}` has no value: {reason}" for name, reason in report.missing_metrics.items()]
+    metrics = table(("Metric", "Model", "Baseline", "Bound"), rows)
+    missing = [f"{code(name)} has no value: {escaped(reason)}" for name, reason in report.missing_metrics.items()]
     rows_used = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
-    return [rows_used, table, _listed(missing), *_slices(report)]
+    return [rows_used, metrics, _listed(missing), *_slices(report)]
 
 
 def _slices(report: EvaluationReport) -> list[str]:
     rows = [
-        (f"`{part.column}`", _cell(part.value), f"{part.rows:,}", _number(part.metrics.get(report.primary_metric)))
+        (code(part.column), escaped(part.value), f"{part.rows:,}", _number(part.metrics.get(report.primary_metric)))
         for part in report.slices
     ]
-    return [f"`{report.primary_metric}` by slice:", _table(("Column", "Value", "Rows", "Model"), rows)] if rows else []
+    return (
+        [f"{code(report.primary_metric)} by slice:", table(("Column", "Value", "Rows", "Model"), rows)] if rows else []
+    )
 
 
 def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:
@@ -115,7 +121,7 @@ def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpe
     small = sum(part.rows < _FEW_ROWS for part in report.slices)
     if small:
         yield f"{small} of {len(report.slices)} slices have fewer than {_FEW_ROWS} rows; their metrics are uncertain."
-    pii = [f"`{column.name}`" for column in manifest.features.columns if column.pii]
+    pii = [code(column.name) for column in manifest.features.columns if column.pii]
     if pii:
         yield f"Uses personal data: {', '.join(pii)}."
     yield "Not examined for fairness beyond the slices above." if report.slices else "Not examined for fairness."
@@ -125,22 +131,12 @@ def _reproducibility(manifest: ModelManifest, report: EvaluationReport, spec: Pi
     rows = [
         ("Seed of search and fit", str(manifest.seed)),
         ("Seed of the split", str(spec.split.seed)),
-        ("Spec digest", f"`{manifest.spec_digest}`"),
-        ("Holdout digest", f"`{report.holdout_digest}`"),
-        *((name, f"`{value}`") for name, value in sorted(manifest.annotations.items())),
+        ("Spec digest", code(manifest.spec_digest)),
+        ("Holdout digest", code(report.holdout_digest)),
+        *((escaped(name), code(value)) for name, value in sorted(manifest.annotations.items())),
     ]
-    libraries = [(name, version) for name, version in manifest.library_versions.items()]
-    return [_table(("", ""), rows), _table(("Library", "Version"), libraries)]
-
-
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """Escape what would end the cell."""
-    return " ".join(str(text).replace("\\|", "|").replace("|", "\\|").split())
+    libraries = [(escaped(name), escaped(version)) for name, version in manifest.library_versions.items()]
+    return [table(("", ""), rows), table(("Library", "Version"), libraries)]
 
 
 def _listed(items: Iterable[str]) -> str:

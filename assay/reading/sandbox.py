@@ -25,6 +25,7 @@ from assay.reading.defects import Defect, defect_error
 from assay.reading.sandbox_messages import MIB, Confinement, Request
 from assay.specs.dataset import ReadLimits
 
+_CHILD = "assay.reading.sandbox_child"
 _POLL_SECONDS = 0.01
 _ANSWER_BYTES = 1 << 20
 _TAIL_BYTES = 200
@@ -56,7 +57,7 @@ def transcribe_in_child(
         with tempfile.TemporaryDirectory(prefix=".assay-read-", dir=target.parent) as scratch:
             written = Path(scratch, "rows")
             request = Request(path.absolute(), written, name, layout, options, confinement, os.getpid())
-            end = run_child(request, Path(scratch))
+            end = run_child(_CHILD, request.to_json(), Path(scratch), wall_seconds=confinement.wall_seconds)
             if end.answer.get("ok") is True and end.code == 0 and written.is_file():
                 written.replace(target)
                 return
@@ -91,18 +92,20 @@ class ChildEnd:
     tail: str
 
 
-def run_child(request: Request, scratch: Path) -> ChildEnd:
-    """Start the child, wait for its end, and return how it ended.
+def run_child(module: str, request: str, scratch: Path, *, wall_seconds: float) -> ChildEnd:
+    """Start a child, wait for its end, and return how it ended.
 
     Args:
-        request: what the child shall do.
-        scratch: an empty folder for the child's files.
+        module: the child's program, which calls `assay.reading.confined.serve`.
+        request: what the child shall do, as JSON in ASCII.
+        scratch: a folder for the child's files.
+        wall_seconds: after which the child is killed.
     """
     requested, answered, printed = scratch / "request", scratch / "answer", scratch / "noise"
-    requested.write_text(request.to_json(), encoding="ascii")
+    requested.write_text(request, encoding="ascii")
     with requested.open("rb") as stdin, answered.open("wb") as stdout, printed.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "assay.reading.sandbox_child"],
+        process = subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, "-P", "-m", module],
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
@@ -111,7 +114,7 @@ def run_child(request: Request, scratch: Path) -> ChildEnd:
             start_new_session=True,
         )
         try:
-            status, cpu_seconds, peak, timed_out = _awaited(process.pid, request.confinement.wall_seconds)
+            status, cpu_seconds, peak, timed_out = _awaited(process.pid, wall_seconds)
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
             if process.returncode is None:
@@ -188,30 +191,42 @@ def _failure(end: ChildEnd, confinement: Confinement, name: str) -> AssayError:
     if end.code == 0 and "error" in end.answer:
         with suppress(KeyError, TypeError):  # an answer that is not an error counts as none
             return error_from_json(end.answer["error"])
-    return _limit_exceeded(end, confinement, name) or _death(end, name)
+    exceeded = exceeded_limit(end, confinement)
+    return _limit_error(exceeded, name) if exceeded else _death(end, name)
 
 
-def _limit_exceeded(end: ChildEnd, confinement: Confinement, name: str) -> MalformedDataError | None:
-    """Return the error for the limit that ended the child; None where none did."""
+@dataclass(frozen=True, slots=True)
+class ExceededLimit:
+    """The limit that ended a child: what it ran out of, what it used, what was allowed, and the setting to raise."""
+
+    resource: str
+    found: str
+    limit: str
+    setting: str
+
+
+def exceeded_limit(end: ChildEnd, confinement: Confinement) -> ExceededLimit | None:
+    """Return the limit that ended the child; None where none did."""
     seconds = f"{end.cpu_seconds:.1f} s of processor time"
     if end.timed_out:
         limit = f"at most {confinement.wall_seconds:.0f} s of wall-clock time"
-        return _over("time", name, seconds, limit, "dataset.limits.seconds")
+        return ExceededLimit("time", seconds, limit, "dataset.limits.seconds")
     if end.code == -signal.SIGXCPU or (end.code == -signal.SIGKILL and end.cpu_seconds >= confinement.cpu_seconds):
-        limit = f"at most {confinement.cpu_seconds} s for a file of its size"
-        return _over("processor time", name, seconds, limit, "dataset.limits.seconds")
+        limit = f"at most {confinement.cpu_seconds} s for data of its size"
+        return ExceededLimit("processor time", seconds, limit, "dataset.limits.seconds")
     if end.answer.get("limit") == "memory" or (end.code and any(sign in end.tail for sign in _OUT_OF_MEMORY)):
         limit = f"at most {confinement.memory_bytes // MIB} MiB"
-        return _over("memory", name, f"{_memory(end)}; more was requested", limit, "dataset.limits.memory_mb")
+        return ExceededLimit("memory", f"{_memory(end)}; more was requested", limit, "dataset.limits.memory_mb")
     if end.answer.get("limit") == "file" or end.code == -signal.SIGXFSZ:
-        return _over("disk space", name, "", f"files of at most {confinement.file_bytes // MIB} MiB", "")
+        return ExceededLimit("disk space", "", f"files of at most {confinement.file_bytes // MIB} MiB", "")
     return None
 
 
-def _over(resource: str, name: str, found: str, limit: str, setting: str) -> MalformedDataError:
+def _limit_error(exceeded: ExceededLimit, name: str) -> MalformedDataError:
+    setting = exceeded.setting
     remedy = f"if the file is intact, raise {setting}; else correct the source" if setting else "correct the source"
-    what = f"reading the file takes more {resource} than it may"
-    return defect_error(Defect.PARSER_LIMIT, what, name, found=found, expected=limit, remedy=remedy)
+    what = f"reading the file takes more {exceeded.resource} than it may"
+    return defect_error(Defect.PARSER_LIMIT, what, name, found=exceeded.found, expected=exceeded.limit, remedy=remedy)
 
 
 def _death(end: ChildEnd, name: str) -> MalformedDataError:

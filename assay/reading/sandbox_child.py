@@ -1,124 +1,24 @@
-"""The child's side of the sandbox: `python -m assay.reading.sandbox_child` reads one file, and may die of it.
+"""The child that reads one file, and may die of it: `python -m assay.reading.sandbox_child`.
 
-It gets a request on standard input and answers on standard output, both JSON (`assay.reading.sandbox_messages`). It
-imports little, since every file pays for its start.
+It imports little, since every file pays for its start.
 """
 
-import ctypes
-import errno
-import json
-import math
-import os
-import resource
-import signal
-import sys
-import time
-import traceback
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError, error_to_json
+from assay.reading.confined import serve
 from assay.reading.files import transcribe
-from assay.reading.sandbox_messages import Confinement, Request
-
-_PR_SET_PDEATHSIG = 1
-_ARROW_THREADS = 2
+from assay.reading.sandbox_messages import Request
 
 
 def main() -> None:
     """Read the file that the request names, and answer with the outcome."""
-    answers = _answer_handle()
-    request = Request.from_json(sys.stdin.read())
-    end_with_parent(request.parent)
-    sys.stdin.close()
-    confine_this_process(request.confinement)
-    with os.fdopen(answers, "w", encoding="ascii") as out:
-        json.dump(_answer(request), out)
+    serve(_transcribed)
 
 
-def _answer_handle() -> int:
-    """Return a handle for the answer; everything else that is printed goes to standard error."""
-    kept = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return kept
-
-
-def _answer(request: Request) -> dict[str, Any]:
-    try:
-        transcribe(request.path, request.options, request.target, name=request.name, layout=request.layout)
-    except Exception as error:  # noqa: BLE001 - the parent raises it
-        return _failure(error)
+def _transcribed(values: dict[str, Any]) -> dict[str, Any]:
+    request = Request.from_values(values)
+    transcribe(request.path, request.options, request.target, name=request.name, layout=request.layout)
     return {"ok": True}
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    # a reader may have taken a failed allocation for a defect of the file
-    for cause in _chain(error):
-        if isinstance(cause, MemoryError):
-            return {"limit": "memory"}
-        if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
-            return {"limit": "file"}
-    return {"error": error_to_json(error)} if isinstance(error, AssayError) else {"crash": _crash(error)}
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__
-
-
-def _crash(error: Exception) -> str:
-    """Return type and place in the code of an unforeseen error, without its message, which may quote the data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "reading" in Path(frame.filename).parts] or frames
-    positions = dict.fromkeys(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in (frames[-1], own[-1]))
-    reason = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, ImportError) else ""
-    return f"{type(error).__name__} {reason or ''}".strip() + f" in {', called from '.join(positions)}"
-
-
-def confine_this_process(confinement: Confinement) -> None:
-    """Limit the running process, irrevocably.
-
-    The heap is limited and not the address space, of which Arrow reserves much more than it uses. Processor time spent
-    before the call is not counted.
-    """
-    _limit(resource.RLIMIT_DATA, confinement.memory_bytes)
-    seconds = confinement.cpu_seconds + math.ceil(time.process_time())
-    # the soft limit sends SIGXCPU, which says why; the hard one ends a process that ignores the signal
-    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, confinement.file_bytes)
-    _limit_arrow()
-
-
-def end_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, on Linux.
-
-    Args:
-        parent: process id of the parent; if it has ended already, this process ends now.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        raise SystemExit(1)
-
-
-def _limit(kind: int, soft: int, hard: int | None = None) -> None:
-    _, most = resource.getrlimit(kind)
-    wanted = soft if hard is None else hard
-    hard = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-    resource.setrlimit(kind, (min(soft, hard), hard))
-
-
-def _limit_arrow() -> None:
-    import pyarrow as pa
-
-    # Arrow's own allocators keep freed memory, and every thread's stack counts as data
-    pa.set_memory_pool(pa.system_memory_pool())
-    pa.set_cpu_count(_ARROW_THREADS)
-    pa.set_io_thread_count(_ARROW_THREADS)
 
 
 if __name__ == "__main__":

@@ -100,9 +100,8 @@ class Request:
         )
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the request that `to_json` wrote."""
-        values = json.loads(text)
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Return the request of the values that `to_json` wrote."""
         # a column of a dtype that nothing is converted to stays inferred
         frozen = {name: arrow_type(recorded) for name, recorded in values["frozen"].items()}
         options = ReadOptions(

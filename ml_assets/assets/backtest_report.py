@@ -8,6 +8,7 @@ import dagster as dg
 from assay.backtesting.report import CHAMPION, RETRAINED, STALE, BacktestReport, walk_forward_plot
 from assay.backtesting.walk_forward import PastModel, newest_row, replay
 from assay.data.dataset import ValidatedDataset
+from assay.markdown import escaped
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
@@ -94,7 +95,7 @@ def check_of_future(report: BacktestReport) -> dg.AssetCheckResult:
         check_name="no_row_after_as_of",
         passed=not ahead,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"trained on later rows as of {', '.join(ahead)}" if ahead else "no model saw later rows",
+        description=escaped(f"trained on later rows as of {', '.join(ahead)}") if ahead else "no model saw later rows",
         metadata={
             "newest training row by as-of time": records_table(
                 [

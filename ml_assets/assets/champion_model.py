@@ -9,6 +9,7 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset
 from assay.errors import ChampionChangedError, TrackingError
 from assay.learning.splitting import Split
+from assay.markdown import escaped
 from assay.promotion.champion import ChampionChange, ChampionRecord, promoted_by
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
@@ -161,5 +162,5 @@ def _beats_champion(record: ChampionRecord) -> dg.AssetCheckResult:
         check_name="beats_champion",
         passed=record.decision.promotes,
         severity=dg.AssetCheckSeverity.WARN,
-        description=record.decision.reason,
+        description=escaped(record.decision.reason),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.markdown import escaped
 
 _PREVIEW_ROWS = 5
 _MASK = "***"
@@ -54,7 +55,7 @@ def _cell(value: Any) -> str | int | float | bool:
 
 def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """Return a PNG as markdown that the UI renders."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(f"![{escaped(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def images(plots: dict[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:

@@ -12,6 +12,7 @@ import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
 from assay.learning.splitting import labelled_rows
+from assay.markdown import escaped
 from assay.monitoring.drift import DriftReport, drift_table, evaluate_drift
 from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.promotion.champion import CurrentChampion
@@ -123,7 +124,7 @@ def build_monitoring_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
 
 def _warning(name: str, description: str, *, passed: bool) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description
+        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=escaped(description)
     )
 
 

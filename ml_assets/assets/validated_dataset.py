@@ -13,6 +13,7 @@ from assay.data.dataset import Dataset, ValidatedDataset
 from assay.errors import GateRejectedError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.report import GateReport, RuleResult, failure_table
+from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from assay.specs.rules import RULES, Rule
@@ -133,7 +134,7 @@ def _check_result(name: str, results: Sequence[RuleResult], addresses: VerdictAd
         check_name=name,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description=f"observed {observed}; expected {expected}" if is_configured else "not configured",
+        description=escaped(f"observed {observed}; expected {expected}") if is_configured else "not configured",
         metadata=metadata,
     )
 

@@ -17,6 +17,7 @@ from assay.arrivals.names import listing_pattern, parse_run_key
 from assay.arrivals.scan import Arrival, ScanOptions
 from assay.arrivals.state import FailuresSeen, parse_state
 from assay.errors import SerialisedError, SourceNotFoundError
+from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.dagster_internals import AssetJob, error_of, run_tags_of
 from ml_assets.pipeline.partitions import partitions_of
@@ -167,7 +168,7 @@ def _observation(spec: PipelineSpec, dead_letter: DeadLetter) -> dg.AssetObserva
     return dg.AssetObservation(
         asset_key(spec, "raw_dataset"),
         partition=dead_letter.partition_key,
-        description=f"given up after {dead_letter.attempts} runs: {dead_letter.reason}",
+        description=escaped(f"given up after {dead_letter.attempts} runs: {dead_letter.reason}"),
         metadata={f"dead_letter/{name}": value for name, value in facts.items() if value is not None},
     )
 

@@ -1,10 +1,9 @@
 """Rows of a query on a DuckDB file: `duckdb:///path`."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,28 +11,29 @@ import pyarrow as pa
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.reading.defects import Defect, defect_error
 from assay.specs.dataset import DataFormat
+from resources.sources.confined_query import ROWS_FILE, confined
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import Query, trimmed, with_dollars
+from resources.sources.query import Query, past_deadline, trimmed, with_dollars
 from resources.sources.row_spool import ROWS_PER_BATCH, require_unique, write_arrow
-from resources.sources.sql import past_deadline
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-_SETTINGS: Mapping[str, str | bool | int | float | list[str]] = MappingProxyType(
-    {"enable_external_access": "false", "autoload_known_extensions": "false"}
-)
+# of the memory that the process may use; the rest is for what DuckDB does not count
+_SHARE_OF_MEMORY = 0.75
 _BUSY = "Could not set lock"
+_OUTSIDE = "disabled by configuration"
 
 
 class DuckdbSource(Source):
-    """One query's rows; the file is opened read-only, and DuckDB can access nothing else."""
+    """One query's rows; the file is opened read-only, and DuckDB reads nothing else but files of the same folder."""
 
-    def __init__(self, address: str, query: Query, seconds: float) -> None:
+    def __init__(self, address: str, query: Query, seconds: float, memory_mb: int) -> None:
         self._address = address
-        self._path = Path(address.removeprefix("duckdb://").removeprefix("/")).expanduser()
+        self._path = path_of(address)
         self._query = query
         self._seconds = seconds
+        self._memory_mb = memory_mb
 
     def objects(self) -> list[SourceObject]:
         """Return the one result; its version is empty without a watermark."""
@@ -47,7 +47,7 @@ class DuckdbSource(Source):
             MalformedDataError: a column of bytes, or two columns of the same name.
             SourceError: DuckDB refuses the query, or it takes too long.
         """
-        path = folder / "rows.arrow"
+        path = folder / ROWS_FILE
         with self._connected() as connection:
             version = self._version(connection)
             reader = self._run(connection, self._query.text).to_arrow_reader(ROWS_PER_BATCH)
@@ -77,18 +77,28 @@ class DuckdbSource(Source):
     def _connected(self) -> "Iterator[DuckDBPyConnection]":
         import duckdb
 
-        self._require_file()
         try:
-            with duckdb.connect(str(self._path), read_only=True, config=dict(_SETTINGS)) as connection:
+            with duckdb.connect(str(self._path), read_only=True) as connection:
                 timer = threading.Timer(self._seconds, connection.interrupt)
                 timer.start()
                 try:
-                    connection.execute("set TimeZone = 'UTC'")  # the default is the machine's zone
+                    self._confine(connection)
                     yield connection
                 finally:
                     timer.cancel()
         except (duckdb.Error, pa.ArrowException) as error:
             raise self._typed(error) from None
+
+    def _confine(self, connection: "DuckDBPyConnection") -> None:
+        folder = str(self._path.parent.absolute())
+        connection.execute("set TimeZone = 'UTC'")  # the default is the machine's zone
+        connection.execute("set memory_limit = $1", [f"{int(self._memory_mb * _SHARE_OF_MEMORY)}MiB"])
+        connection.execute("set autoload_known_extensions = false")
+        connection.execute("set autoinstall_known_extensions = false")
+        connection.execute("set file_search_path = $1", [folder])
+        connection.execute("set allowed_directories = $1", [[folder]])
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
 
     def _typed(self, error: Exception) -> SourceError:
         message = self._query.without_values(str(error))
@@ -101,22 +111,38 @@ class DuckdbSource(Source):
                 found=message.split("\n")[0],
                 remedy="stop that process, or read a copy of the file",
             )
+        if _OUTSIDE in message:
+            return SourceError(
+                "the query reads a file outside the database's folder",
+                where=self._address,
+                found=message,
+                expected=f"files in {self._path.parent.absolute()}, without links",
+                remedy="move the files of a view there, or make the view a table",
+            )
         return SourceError(
             "DuckDB refuses the query", where=self._address, found=message, remedy="correct dataset.query"
         )
 
-    def _require_file(self) -> None:
-        if not self._path.is_file():
-            raise SourceNotFoundError(
-                "the source does not exist",
-                where=self._address,
-                found=f"no file {self._path.absolute()}",
-                remedy="correct the address; an absolute path has four slashes, duckdb:////data/rows.duckdb",
-            )
+
+def path_of(address: str) -> Path:
+    """Return the path of a `duckdb:///` address."""
+    return Path(address.removeprefix("duckdb://").removeprefix("/")).expanduser()
+
+
+def _require_file(address: str) -> None:
+    path = path_of(address)
+    if not path.is_file():
+        raise SourceNotFoundError(
+            "the source does not exist",
+            where=address,
+            found=f"no file {path.absolute()}",
+            remedy="correct the address; an absolute path has four slashes, duckdb:////data/rows.duckdb",
+        )
 
 
 def _query(address: str, access: Access, query: Query) -> Source:
-    return DuckdbSource(address, query, access.query_seconds)
+    _require_file(address)
+    return confined("duckdb", address, access, query)
 
 
 KIND = SourceKind(("duckdb",), "duckdb:///path", query=_query)

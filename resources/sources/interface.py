@@ -109,12 +109,14 @@ class Access:
         web: which hosts may be requested.
         connections: URLs of SQL databases by name; they hold passwords.
         query_seconds: how long one query may take.
+        query_memory_mb: memory of a query on a database file, in MiB.
     """
 
     s3_client: "Callable[[], S3Client]"
     web: WebPolicy = ANY_PUBLIC_HOST
     connections: Mapping[str, str] = field(default_factory=dict, repr=False)
     query_seconds: float = 600.0
+    query_memory_mb: int = 4096
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,15 @@ def trimmed(text: str) -> str:
     return text.strip().removesuffix(";").rstrip()
 
 
+def past_deadline(where: str) -> SourceError:
+    """Return the error for a query that takes too long."""
+    return SourceError(
+        "the query takes longer than allowed",
+        where=where,
+        remedy="narrow the query, add an index, or raise ASSAY_QUERY_SECONDS",
+    )
+
+
 def _require_one_statement(text: str) -> None:
     # quoting rules differ between databases, so no semicolon inside is safe
     if ";" in trimmed(text) or not trimmed(text):

@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.specs.dataset import DataFormat
+from resources.sources.confined_query import ROWS_FILE, confined
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import Query, trimmed
+from resources.sources.query import Query, past_deadline, trimmed
 from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
-from resources.sources.sql_engines import engine_for, require_no_question_mark, url_of
+from resources.sources.sql_engines import (
+    connection_name,
+    engine_for,
+    only_select,
+    require_file,
+    require_no_question_mark,
+    url_of,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, CursorResult
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 _REFUSED_LOGIN = frozenset({"28000", "28P01"})
 _NO_DATABASE = "3D000"
 _CANCELLED = "57014"
-_STEPS_BETWEEN_CHECKS = 100_000
+_STEPS_BETWEEN_CHECKS = 10_000
 _UNAVAILABLE = ("08", "53", "57")
 """SQLSTATE classes: connection, resources, operator intervention."""
 
@@ -77,15 +85,6 @@ def _typed(state: str, message: str, where: str, *, lost: bool) -> SourceError:
     return SourceError("the database refuses the query", where=where, found=message, remedy="correct dataset.query")
 
 
-def past_deadline(where: str) -> SourceError:
-    """Return the error for a query that takes too long."""
-    return SourceError(
-        "the query takes longer than allowed",
-        where=where,
-        remedy="narrow the query, add an index, or raise ASSAY_QUERY_SECONDS",
-    )
-
-
 class SqlSource(Source):
     """One query's rows, read in one read-only transaction and in bounded memory."""
 
@@ -113,7 +112,7 @@ class SqlSource(Source):
         with self._connected() as connection:
             version = self._version(connection)
             with as_source_error(self._address, self._shown):
-                path = self._written(connection, folder / "rows.arrow", deadline)
+                path = self._written(connection, folder / ROWS_FILE, deadline)
         return FetchedFile(path=path, uri=item.uri, version=version, data_format=DataFormat.FEATHER)
 
     def _written(self, connection: "Connection", path: Path, deadline: float) -> Path:
@@ -183,13 +182,11 @@ def _begin_postgresql(connection: "Connection", seconds: float) -> None:
 
 
 def _begin_sqlite(connection: "Connection", seconds: float) -> None:
-    from sqlalchemy import text
-
     deadline = time.monotonic() + seconds
-    connection.execute(text("pragma query_only = on"))
     raw: Any = connection.connection.driver_connection
     if raw is not None:
         raw.set_progress_handler(lambda: int(time.monotonic() > deadline), _STEPS_BETWEEN_CHECKS)
+        only_select(raw)
 
 
 _READ_ONLY: Mapping[str, Callable[["Connection", float], None]] = {
@@ -199,6 +196,11 @@ _READ_ONLY: Mapping[str, Callable[["Connection", float], None]] = {
 
 
 def _query(address: str, access: Access, query: Query) -> Source:
+    url = url_of(address, access.connections)
+    if url.get_backend_name() == "sqlite":
+        require_file(url, address)
+        own = {} if address.startswith("sqlite:") else {connection_name(address): str(url)}
+        return confined("sqlite", address, access, query, own)
     return SqlSource(address, query, access.connections, access.query_seconds)
 
 

@@ -25,6 +25,16 @@ _OPTIONS = frozenset({"sslmode", "sslrootcert"})
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 _SSL_MODES = _ENCRYPTED | {"disable", "allow", "prefer"}
 _LOG_NAME = "assay"
+_SELECTS = frozenset(
+    {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_RECURSIVE,
+        sqlite3.SQLITE_TRANSACTION,
+    }
+)
+_PRAGMAS = frozenset({"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"})
+_SETTINGS_READ = frozenset({"read_uncommitted", "data_version"})  # by SQLAlchemy, and by full-text search
 _PACKAGES = {
     "bigquery": "sqlalchemy-bigquery",
     "snowflake": "snowflake-sqlalchemy",
@@ -134,9 +144,9 @@ def url_of(address: str, connections: Mapping[str, str]) -> "URL":
     """
     if address.startswith("sqlite:"):
         return _parsed(address, address, "dataset.source")
-    name = address.removeprefix("sql://").strip("/").lower()
-    variable = f"ASSAY_SQL_{name.upper().replace('-', '_')}"
-    url = connections.get(name.replace("-", "_"))
+    name = connection_name(address)
+    variable = f"ASSAY_SQL_{name.upper()}"
+    url = connections.get(name)
     if not url:
         raise SourceNotFoundError(
             f"there is no SQL connection '{name}'{did_you_mean(name, connections)}",
@@ -145,6 +155,11 @@ def url_of(address: str, connections: Mapping[str, str]) -> "URL":
             remedy=f"set {variable} to its URL in the environment or in .env, e.g. postgresql://user:...@host/database",
         )
     return _parsed(url, address, variable)
+
+
+def connection_name(address: str) -> str:
+    """Return the name of the connection in `sql://name`; case and `-` for `_` make no difference."""
+    return address.removeprefix("sql://").strip("/").lower().replace("-", "_")
 
 
 def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
@@ -196,18 +211,47 @@ def _parsed(url: str, where: str, variable: str) -> "URL":
         ) from None
 
 
-def _read_only_file(url: "URL", where: str, seconds: float) -> sqlite3.Connection:
-    """Open a SQLite file read-only, by its URI's mode."""
+def require_file(url: "URL", where: str) -> Path:
+    """Return the path of a SQLite file.
+
+    Raises:
+        SourceNotFoundError: there is none.
+    """
     path = Path(url.database or "").expanduser()
-    if not path.is_file():
-        raise SourceNotFoundError(
-            "the source does not exist",
-            where=where,
-            found=f"no file {path.absolute()}",
-            remedy="correct the address; an absolute path has four slashes, sqlite:////data/rows.db",
-        )
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=min(seconds, CONNECT_SECONDS), check_same_thread=False)
+    if path.is_file():
+        return path.absolute()
+    raise SourceNotFoundError(
+        "the source does not exist",
+        where=where,
+        found=f"no file {path.absolute()}",
+        remedy="correct the address; an absolute path has four slashes, sqlite:////data/rows.db",
+    )
+
+
+def _read_only_file(url: "URL", where: str, seconds: float) -> sqlite3.Connection:
+    """Open a SQLite file read-only, by its URI's mode, which does not hold for files that a statement attaches."""
+    uri = f"file:{quote(str(require_file(url, where)))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=min(seconds, CONNECT_SECONDS), check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+def only_select(connection: sqlite3.Connection) -> None:
+    """Have SQLite refuse every statement but a SELECT, for good: no other file is opened, no setting changes."""
+
+    def verdict(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_FUNCTION:
+            allowed = second != "load_extension"
+        elif action == sqlite3.SQLITE_UPDATE:  # how SQLite declares a table-valued function such as json_each
+            allowed = first == "sqlite_master"
+        elif action == sqlite3.SQLITE_PRAGMA:
+            allowed = first in _PRAGMAS or (first in _SETTINGS_READ and second is None)
+        else:
+            allowed = action in _SELECTS
+        return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
+
+    connection.set_authorizer(verdict)
 
 
 def _no_package(url: "URL", where: str) -> SourceError:

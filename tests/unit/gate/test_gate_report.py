@@ -21,14 +21,14 @@ def test_values_cannot_break_out_of_their_cell(rule):
     table = failure_table(rule("values_allowed", {"x": [hostile, "ok"]}, allowed={"x": ["ok"]}))
 
     assert len(table.splitlines()) == 3
-    assert table.splitlines()[2].replace("\\|", "").count("|") == 7
+    assert table.splitlines()[2].count("|") == 7
     assert "<img" not in table
 
 
 def test_column_names_cannot_break_out_of_their_cell(rule):
     text = failure_table(rule("values_in_range", {"a|b\nc": [1, -2]}, ranges={"a|b\nc": {"min": 0}}))
 
-    assert "a\\|b c" in text
+    assert "a&#124;b c" in text
 
 
 def test_long_values_are_cut_at_80_characters(rule):
