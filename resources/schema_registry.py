@@ -87,11 +87,21 @@ class RegisteredVersion:
 
     def frozen(self) -> FrozenSchema | None:
         """Return the frozen schema; None before the version's first data."""
-        return self.registry.frozen(self.spec)
+        frozen = self.registry.frozen(self.spec)
+        return frozen if frozen is None else self._of_task(frozen)
 
     def freeze(self, first: FrozenSchema) -> FrozenSchema:
         """Freeze the first data's schema, and return the frozen one."""
-        return self.registry.freeze(first, self.spec)
+        return self._of_task(self.registry.freeze(self._of_task(first), self.spec))
+
+    def _of_task(self, schema: FrozenSchema) -> FrozenSchema:
+        return schema if self.spec.task.is_classification else schema.without_classes()
+
+
+def of_schema_version(spec: PipelineSpec, version: int) -> PipelineSpec:
+    """Return a pipeline under another schema version."""
+    dataset = spec.dataset.model_copy(update={"schema_version": version})
+    return spec.model_copy(update={"dataset": dataset})
 
 
 def _key(spec: PipelineSpec) -> str:

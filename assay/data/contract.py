@@ -38,6 +38,11 @@ _FROZEN = SchemaOrigin(
     remedy="if the change is intended, raise dataset.schema_version (or the run parameter input_schema_version); "
     "else correct the data",
 )
+MODEL = SchemaOrigin(
+    since="since the model was fitted",
+    source="as the model was fitted",
+    remedy="read the rows under the model's schema version, or train and promote a model on rows of this dtype",
+)
 OTHER_FILES = SchemaOrigin(
     since="from one file to another",
     source="as in the files before",
@@ -86,11 +91,16 @@ def conform(table: pa.Table, frozen: TableSchema, *, where: str, origin: SchemaO
             frozen[missing[0]].dtype,
         )
     return pa.table(
-        {column.name: _converted(table.column(column.name), column, where, origin) for column in frozen.columns}
+        {column.name: converted(table.column(column.name), column, where, origin) for column in frozen.columns}
     )
 
 
-def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, origin: SchemaOrigin) -> pa.ChunkedArray:
+def converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, origin: SchemaOrigin) -> pa.ChunkedArray:
+    """Convert one column to its frozen dtype.
+
+    Raises:
+        SchemaDriftError: no lossless conversion does.
+    """
     if frozen.dtype == dtype_name(values.type) or (frozen.dtype == "null" and role_fits(frozen.role, values.type)):
         return values
     target = arrow_type(frozen.dtype)
@@ -100,13 +110,13 @@ def _converted(values: pa.ChunkedArray, frozen: ColumnSchema, where: str, origin
     if target is None or not _are_alike(values.type, target):
         raise drift
     try:
-        converted = values.cast(target)
-        back = converted.cast(values.type)
+        cast = values.cast(target)
+        back = cast.cast(values.type)
     except pa.ArrowInvalid as error:
         raise drift from error
     if _digest(back) != _digest(values):
         raise drift
-    return converted
+    return cast
 
 
 def arrow_type(name: str) -> pa.DataType | None:

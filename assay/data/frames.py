@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.schema import TableSchema
+from assay.data.contract import MODEL, arrow_type, converted
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DataContractError, MissingColumnError, did_you_mean
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     _Values = np.ndarray | pd.Series
+
+LARGEST_FEATURE = float(np.finfo(np.float32).max)
+"""Random forests and XGBoost compute in single precision, where a larger number is an infinity."""
 
 
 def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
@@ -31,13 +35,16 @@ def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
 
     Raises:
         MissingColumnError: the table lacks a feature.
-        DataContractError: a column's values cannot be read in its role.
+        SchemaDriftError: a category's or text's dtype is not the features', and no lossless conversion gives it: the
+            number 7 is not the code `7.00`.
+        DataContractError: a column's values cannot be read in its role, or a number is infinite or beyond
+            `LARGEST_FEATURE`.
     """
     import pandas as pd
 
     columns = {}
     for column in features.columns:
-        values = _column(table, column.name)
+        values = _as_fitted(_column(table, column.name), column)
         try:
             columns[column.name] = _CONVERSIONS[column.role](values)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -47,6 +54,8 @@ def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
                 found=f"{values.type}: {error}",
                 remedy=f"give dataset.columns.{column.name}.role another role, or mend the values",
             ) from error
+        if column.role is ColumnRole.NUMERIC:
+            _require_learnable(columns[column.name], column)
     return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
 
@@ -70,6 +79,37 @@ def target_series(table: pa.Table, name: str, task: Task) -> "pd.Series":
     values = _column(table, name)
     _require_present(values, name)
     return pd.Series(_labels(values, name) if task.is_classification else _numbers(values, name), name=name)
+
+
+def too_large(numbers: np.ndarray) -> np.ndarray:
+    """Return the positions of infinities and of numbers beyond `LARGEST_FEATURE`; missing values are neither."""
+    return np.flatnonzero(np.abs(numbers) > LARGEST_FEATURE)
+
+
+def _require_learnable(numbers: "_Values", column: ColumnSchema) -> None:
+    rows = too_large(np.asarray(numbers))
+    if rows.size:
+        first = "a value of a personal column" if column.pii else f"{np.asarray(numbers)[rows[0]]:g}"
+        raise DataContractError(
+            f"feature '{column.name}' holds numbers that no model can learn from",
+            where=column.name,
+            found=f"{first} in row {rows[0] + 1:,}; {rows.size:,} of {len(numbers):,} rows",
+            expected=f"finite numbers up to {LARGEST_FEATURE:.1e}",
+            remedy="correct the values, make them missing, or give the column `role: ignored`",
+        )
+
+
+def reads_alike(fitted: ColumnSchema, now: ColumnSchema) -> bool:
+    """Return whether values of two columns of one role give the same texts, or are numbers."""
+    return fitted.role not in _AS_TEXTS or fitted.dtype == now.dtype or "null" in {fitted.dtype, now.dtype}
+
+
+def _as_fitted(values: pa.ChunkedArray, column: ColumnSchema) -> pa.ChunkedArray:
+    """Return values that become texts in the dtype in which the model saw them; numbers do not depend on theirs."""
+    values = _decoded(values)
+    if column.role not in _AS_TEXTS or column.dtype == "null" or arrow_type(column.dtype) is None:
+        return values
+    return converted(values, column, column.name, MODEL)
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -164,6 +204,7 @@ def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
+_AS_TEXTS = frozenset({ColumnRole.CATEGORICAL, ColumnRole.TEXT})
 _CONVERSIONS: "dict[ColumnRole, Callable[[pa.ChunkedArray], _Values]]" = {
     ColumnRole.NUMERIC: _floats,
     ColumnRole.BOOLEAN: _floats,

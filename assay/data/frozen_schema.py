@@ -3,23 +3,27 @@
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import SpecError
 from assay.specs.base import Spec
-from assay.specs.dataset import ColumnRole, CsvDialect
+from assay.specs.dataset import ColumnRole, ColumnSpec, CsvDialect
 from assay.specs.loading import explain
 from assay.specs.yaml_text import read_yaml
 
+ClassLabel: TypeAlias = str | bool | int | float
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _HEAD = """\
 # The columns of {pipeline}, schema version {version}, as the first data had them.
-# Later data must match this file: lossless conversion only, else a rejection that names the column.
-# Review it and keep it in version control. For columns that change on purpose raise dataset.schema_version.
+# Later data must match this file: lossless conversion only, and no further classes, else a rejection that names the
+# column. `role` is as inferred; one that the pipeline file declares takes precedence, as long as it is declared there.
+# Review it and keep it in version control. For what changes on purpose raise dataset.schema_version.
 """
 
 
@@ -30,21 +34,48 @@ class FrozenColumn(Spec):
     dtype: str
     """Arrow's name of the type; `null` takes any type that fits the role."""
     role: ColumnRole
+    """As inferred from the first data; it holds unless the pipeline file declares another."""
+    declared: ColumnRole | None = None
+    """What the pipeline file declared instead at that time; it does not outlive the declaration."""
 
 
 class FrozenSchema(Spec):
-    """The columns of one schema version, in order, and the dialect that was detected with them."""
+    """The columns of one schema version, in order, the classes, and the dialect that was detected with them."""
 
     version: int
     dialect: CsvDialect | None = None
     """The detected dialect, where the pipeline asks for detection."""
+    classes: tuple[ClassLabel, ...] | None = None
+    """The labels of a classification, in order; None where any label is taken: in files of earlier versions, and where
+    the first data had fewer than two."""
     columns: tuple[FrozenColumn, ...]
 
-    @property
-    def table_schema(self) -> TableSchema:
-        """The columns as a table's schema."""
-        columns = [ColumnSchema(name=item.name, dtype=item.dtype, role=item.role) for item in self.columns]
+    def table_schema(self, declared: Mapping[str, ColumnSpec]) -> TableSchema:
+        """Return the columns as a table's schema; a declared role takes precedence over the frozen one."""
+        columns = [
+            ColumnSchema(name=item.name, dtype=item.dtype, role=declared_role(item.name, declared) or item.role)
+            for item in self.columns
+        ]
         return TableSchema(version=self.version, columns=tuple(columns))
+
+    def without_classes(self) -> "FrozenSchema":
+        """Return the same for a regression, whose target has no classes."""
+        return self.model_copy(update={"classes": None})
+
+    def undeclared_roles(self, declared: Mapping[str, ColumnSpec]) -> dict[str, str]:
+        """Return what to say of each column whose role was declared once and is no longer."""
+        found = {}
+        for item in self.columns:
+            if declared_role(item.name, declared) is not None:
+                continue
+            if item.declared is not None:
+                found[item.name] = f"{item.role} as inferred from the first data, no longer {item.declared} as declared"
+            elif item.role is ColumnRole.IGNORED:  # never inferred: declared before version 0.2, or edited in the file
+                found[item.name] = (
+                    "ignored by the frozen schema alone; to use it, declare its role in dataset.columns or edit the "
+                    "schema file"
+                )
+        return found
 
     @property
     def dtypes(self) -> dict[str, str]:
@@ -52,15 +83,36 @@ class FrozenSchema(Spec):
         return {column.name: column.dtype for column in self.columns}
 
 
-def freeze(schema: TableSchema, dialect: CsvDialect | None) -> FrozenSchema:
+def declared_role(name: str, declared: Mapping[str, ColumnSpec]) -> ColumnRole | None:
+    """Return the role that the pipeline file declares for a column; None where it declares none."""
+    return declared[name].role if name in declared else None
+
+
+def freeze(
+    schema: TableSchema,
+    dialect: CsvDialect | None,
+    *,
+    inferred: Mapping[str, ColumnRole] = MappingProxyType({}),
+    classes: tuple[ClassLabel, ...] | None = None,
+) -> FrozenSchema:
     """Return the frozen schema of a version, from its first data.
 
     Args:
         schema: of the first data.
         dialect: as detected; None where the pipeline gives it.
+        inferred: the role that the values suggest, of columns whose role is declared.
+        classes: the labels of the target; None where they are not known.
     """
-    columns = [FrozenColumn(name=item.name, dtype=item.dtype, role=item.role) for item in schema.columns]
-    return FrozenSchema(version=schema.version, dialect=dialect, columns=tuple(columns))
+    columns = [
+        FrozenColumn(
+            name=item.name,
+            dtype=item.dtype,
+            role=inferred.get(item.name, item.role),
+            declared=item.role if inferred.get(item.name, item.role) is not item.role else None,
+        )
+        for item in schema.columns
+    ]
+    return FrozenSchema(version=schema.version, dialect=dialect, classes=classes, columns=tuple(columns))
 
 
 def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
@@ -73,6 +125,8 @@ def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
     document = {"version": values["version"]}
     if frozen.dialect is not None:
         document["dialect"] = _on_one_line(values["dialect"])
+    if frozen.classes is not None:
+        document["classes"] = _sequence_on_one_line(frozen.classes)
     document["columns"] = [_on_one_line(column) for column in values["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)
@@ -91,6 +145,15 @@ def _on_one_line(values: dict[str, Any]) -> Any:
         {key: value if not isinstance(value, str) or _WORD.fullmatch(value) else DoubleQuotedScalarString(value)
          for key, value in values.items()}
     )  # fmt: skip
+    line.fa.set_flow_style()
+    return line
+
+
+def _sequence_on_one_line(values: Sequence[ClassLabel]) -> Any:
+    from ruamel.yaml.comments import CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    line = CommentedSeq([DoubleQuotedScalarString(value) if isinstance(value, str) else value for value in values])
     line.fa.set_flow_style()
     return line
 

@@ -21,7 +21,7 @@ class ColumnSchema(Spec):
     dtype: str
     """Arrow's name of the type, e.g. `int64`, `string`, `timestamp[us]`."""
     role: ColumnRole
-    reason: Literal["declared", "inferred", "target"] = "inferred"
+    reason: Literal["declared", "inferred", "frozen", "target"] = "inferred"
     """How the role came about."""
     pii: bool = False
 

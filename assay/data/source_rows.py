@@ -8,11 +8,19 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.classes import classes_of, require_frozen_classes
 from assay.data.contract import conform
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.frozen_schema import FrozenSchema, freeze
-from assay.data.schema import ColumnSchema, TableSchema, dtype_name, infer_schema, require_column
+from assay.data.schema import (
+    ColumnSchema,
+    TableSchema,
+    dtype_name,
+    infer_schema,
+    inferred_role,
+    require_column,
+)
 from assay.data.written_values import with_values_read
 from assay.errors import DataContractError, EmptyDataError
 from assay.specs.dataset import CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec
@@ -66,19 +74,43 @@ class SourceRows:
             EmptyDataError: no row falls into the partition.
         """
         selected, undated = self._selected(key, where)
-        table = derive_columns(selected, self.spec, labelled=self.labelled)
+        table = derive_columns(self._comparable(selected, where), self.spec, labelled=self.labelled)
         if self.labelled:
             _require_at_most(self.spec.max_rows, table, where)
         schema = infer_schema(table, self.spec, labelled=self.labelled)
         if self.frozen is None and self.version is not None and self.labelled:
-            self.frozen = self.version.freeze(freeze(schema, self.detected))
-        if self.frozen is not None:
-            table = self._conformed(table, self.frozen.table_schema, where)
-            schema = _with_frozen_roles(schema, table, self.frozen, self.spec)
+            self.frozen = self.version.freeze(self._first(table, schema))
         notes = {"rows": f"{table.num_rows} of the {self.table.num_rows} rows read"} | undated
+        if self.frozen is not None:
+            table = self._conformed(table, self.frozen.table_schema(self.spec.columns), where)
+            schema = _with_frozen_roles(schema, table, self.frozen, self.spec)
+            if self.labelled and self.frozen.classes is not None:
+                require_frozen_classes(table, self.frozen.classes, self.spec, where=where)
+            roles = self.frozen.undeclared_roles(self.spec.columns)
+            notes |= {"roles": "; ".join(f"{name}: {text}" for name, text in roles.items())} if roles else {}
         if self.spec.derive:
             notes["derived columns"] = ", ".join(name for name in self.spec.derive if name in table.column_names)
         return Dataset(table=table, schema=schema, fingerprint=fingerprint(table), notes=notes)
+
+    def _first(self, table: pa.Table, schema: TableSchema) -> FrozenSchema:
+        """Return what the first data freezes. A column without a value suggests no role beside the declared one."""
+        inferred = {
+            item.name: inferred_role(table.column(item.name))
+            for item in schema.columns
+            if item.reason == "declared" and item.dtype != "null"
+        }
+        return freeze(schema, self.detected, inferred=inferred, classes=classes_of(table.column(self.spec.target)))
+
+    def _comparable(self, table: pa.Table, where: str) -> pa.Table:
+        """Convert the columns that others are derived from to their frozen dtypes, as the comparison needs them."""
+        if self.frozen is None:
+            return table
+        frozen = self.frozen.table_schema(self.spec.columns)
+        for name in dict.fromkeys(derived.column for derived in self.spec.derive.values()):
+            if name in table.column_names and name in frozen.names:
+                converted = conform(table.select([name]), frozen.project((name,)), where=where)
+                table = table.set_column(table.column_names.index(name), name, converted.column(name))
+        return table
 
     def _conformed(self, table: pa.Table, frozen: TableSchema, where: str) -> pa.Table:
         if self.labelled:
@@ -149,7 +181,9 @@ def _with_frozen_roles(inferred: TableSchema, table: pa.Table, frozen: FrozenSch
     def column_schema(name: str) -> ColumnSchema:
         declared = spec.columns[name].role if name in spec.columns else None
         role = declared or roles.get(name) or inferred[name].role
-        return inferred[name].model_copy(update={"dtype": dtype_name(table.column(name).type), "role": role})
+        reason = inferred[name].reason if role is inferred[name].role else "frozen"
+        dtype = dtype_name(table.column(name).type)
+        return inferred[name].model_copy(update={"dtype": dtype, "role": role, "reason": reason})
 
     return TableSchema(version=frozen.version, columns=tuple(map(column_schema, table.column_names)))
 

@@ -160,7 +160,11 @@ def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest)
 
 
 def _roles(features: TableSchema) -> set[str]:
-    return {f"{column.name} ({column.role})" for column in features.columns}
+    texts = {ColumnRole.CATEGORICAL, ColumnRole.TEXT}
+    return {
+        f"{column.name} ({column.role}{f' of {column.dtype}' if column.role in texts else ''})"
+        for column in features.columns
+    }
 
 
 def _listed(names: set[str]) -> str:

@@ -17,7 +17,7 @@ class ChampionChange(Spec):
     """What a promotion decision or a roll-back did to the champion."""
 
     registered_name: str
-    outcome: Literal["promoted", "kept_champion", "rejected_below_minimum", "rolled_back"]
+    outcome: Literal["promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "rolled_back"]
     version: str | None
     """The champion's version afterwards; missing while there is no champion."""
     previous_version: str | None

@@ -4,9 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from assay.data.frames import reads_alike
 from assay.errors import LearningError, MetricUnavailableError
 from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
-from assay.learning.evaluation.evaluating import failed_minimum, truth_of
+from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum, truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, Predictions, measure, predict, primary_metric
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
@@ -21,7 +22,7 @@ NO_CHAMPION = "there is no champion yet"
 class PromotionDecision(Spec):
     """The verdict on a challenger, with its evidence; stored JSON calls the challenger `candidate`."""
 
-    verdict: Literal["promoted", "kept_champion", "rejected_below_minimum"]
+    verdict: Literal["promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline"]
     reason: str
     """One sentence for people."""
     metric: str
@@ -56,9 +57,11 @@ def decide(
 ) -> PromotionDecision:
     """Decide whether a challenger becomes champion.
 
-    In this order: a challenger that misses `evaluation.minimum` is rejected. Without a comparable champion (none yet,
-    a missing column, other classes) the challenger is promoted with that reason. A challenger of an older time
-    partition than the champion's is not promoted, since a backfill must not replace a newer model. Otherwise both
+    In this order: a challenger that misses `evaluation.minimum`, or is no better than the baseline, is rejected. A
+    challenger whose classes replace some of the champion's under the same schema version is not promoted: other labels
+    are a change of the data, which a new schema version states. Without a comparable champion (none yet, a missing
+    column, further classes) the challenger is promoted with that reason. A challenger of an older time partition than
+    the champion's is not promoted, since a backfill must not replace a newer model. Otherwise both
     predict the same holdout rows, and the challenger is promoted only if, in at least `promotion.confidence` of the
     paired bootstrap resamples, it improves the primary metric by more than `promotion.minimum_effect`.
 
@@ -84,17 +87,51 @@ def decide(
             challenger_value=report.metrics[primary.name],
             failed_minimum=failed,
         )
+    if report.must_beat_baseline and not beats_baseline(report):
+        return _no_better_than_baseline(report, primary)
+    if champion is not None and (replaced := _replaced_classes(champion.manifest, split, spec)):
+        return _kept(replaced, report, primary)
     reason = NO_CHAMPION if champion is None else incompatibility_reason(champion.manifest, split, spec)
     if champion is None or reason:
         return _without_comparison(reason, report, primary)
     if spec.dataset.partitions.is_time and _newest(challenger) < _newest(champion):
-        return PromotionDecision(
-            verdict="kept_champion",
-            reason=f"Kept the champion: it is of {_newest(champion)}, this model of the older {_newest(challenger)}.",
-            metric=primary.name,
-            challenger_value=report.metrics[primary.name],
-        )
+        older = f"it is of {_newest(champion)}, this model of the older {_newest(challenger)}"
+        return _kept(older, report, primary)
     return _compared(champion, challenger, split, primary, spec)
+
+
+def _kept(why: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
+    return PromotionDecision(
+        verdict="kept_champion",
+        reason=f"Kept the champion: {why}.",
+        metric=primary.name,
+        challenger_value=report.metrics[primary.name],
+    )
+
+
+def _no_better_than_baseline(report: EvaluationReport, primary: Metric) -> PromotionDecision:
+    value, baseline = report.metrics[primary.name], report.baseline[primary.name]
+    return PromotionDecision(
+        verdict="rejected_below_baseline",
+        reason=f"Rejected: {primary.name} is {value:.4g}, no better than {baseline:.4g} of the baseline, which ignores "
+        "the features. Change the features or the model, or set evaluation.must_beat_baseline to false.",
+        metric=primary.name,
+        challenger_value=value,
+    )
+
+
+def _replaced_classes(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
+    """Return how classes replace the champion's; empty where none do, or where the schema version is new."""
+    if (champion.task, champion.target) != (spec.task, spec.dataset.target):
+        return ""
+    gone = [str(label) for label in champion.classes if label not in split.classes]
+    new = [str(label) for label in split.classes if label not in champion.classes]
+    if not (gone and new) or champion.features.version != split.features.version:
+        return ""
+    return (
+        f"the rows have the classes {', '.join(new)} instead of its {', '.join(gone)}; correct the labels, or raise "
+        "dataset.schema_version if the change is intended"
+    )
 
 
 def _newest(model: TrainedModel) -> str:
@@ -162,7 +199,7 @@ def incompatibility_reason(champion: ModelManifest, split: Split, spec: Pipeline
     """Return why the champion cannot predict these rows, or an empty string."""
     if (champion.task, champion.target) != (spec.task, spec.dataset.target):
         return f"the champion predicts something else ({champion.task} of '{champion.target}')"
-    if set(champion.classes) != set(split.classes):
+    if not set(split.classes) <= set(champion.classes):
         return f"the champion knows other classes ({', '.join(map(str, champion.classes))})"
     missing = [name for name in champion.features.names if name not in split.features.names]
     if missing:
@@ -170,6 +207,9 @@ def incompatibility_reason(champion: ModelManifest, split: Split, spec: Pipeline
     changed = [c.name for c in champion.features.columns if split.features[c.name].role != c.role]
     if changed:
         return f"the champion was fitted with other roles of columns ({', '.join(changed)})"
+    retyped = [c.name for c in champion.features.columns if not reads_alike(c, split.features[c.name])]
+    if retyped:
+        return f"the champion was fitted with other dtypes of columns ({', '.join(retyped)})"
     return ""
 
 

@@ -34,5 +34,7 @@ class EvaluationReport(Spec):
     slices: tuple[SliceReport, ...] = ()
     minimum: dict[str, float] = {}
     """The bounds of metrics that promotion requires."""
+    must_beat_baseline: bool = True
+    """Whether promotion requires a better primary metric than the baseline's."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from assay.errors import SpecError, TrackingError
-from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
 from assay.learning.splitting import Split, split_window
@@ -139,6 +139,8 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec)
         _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
+        if not beats_baseline(report):
+            _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
         _publish(model, report, data, target, storage)
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.data.dataset import Dataset, ValidatedDataset
-from assay.data.source_rows import partition_span
+from assay.data.frozen_schema import FrozenSchema
+from assay.data.source_rows import SchemaVersion, partition_span
 from assay.errors import SpecError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
@@ -59,14 +60,16 @@ def gated(flags: Flags, storage: Storage) -> GatedData:
     """
     spec = pipeline_of(flags)
     known = has_task(flags)
+    version = _OfOneCommand()
     verdicts: dict[str, GateVerdict] = {}
     for key in _partitions(flags, spec):
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
-        dataset = _read(spec.dataset, key, storage, where)
+        dataset = _read(spec.dataset, version, key, storage, where)
         if not known:
             task, reason = inferred_task(dataset.table.column(spec.dataset.target), flags.model_name)
             _LOG.info("the task is taken to be %s, as %s; set --task to change it", task, reason)
             spec, known = pipeline_of(flags, task), True
+        version.classifies = spec.task.is_classification
         verdict = verdicts[key or ""] = run_gate(
             dataset,
             spec,
@@ -80,6 +83,23 @@ def gated(flags: Flags, storage: Storage) -> GatedData:
         if verdict.accepted is None:
             break
     return GatedData(spec, verdicts)
+
+
+@dataclass(slots=True)
+class _OfOneCommand:
+    """The schema of the first partition, which the later ones of one command keep; the shell stores none."""
+
+    current: FrozenSchema | None = None
+    classifies: bool = False
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return the first partition's schema; None before it is read."""
+        return self.current if self.current is None or self.classifies else self.current.without_classes()
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Keep the first partition's schema."""
+        self.current = first
+        return first
 
 
 def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
@@ -99,11 +119,11 @@ def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
     return list(flags.partition) if flags.partition else [None]
 
 
-def _read(spec: DatasetSpec, key: str | None, storage: Storage, where: str) -> Dataset:
+def _read(spec: DatasetSpec, version: SchemaVersion, key: str | None, storage: Storage, where: str) -> Dataset:
     source = spec.source.replace("{partition}", key) if key is not None else spec.source
     with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
         files = storage.fetch(source, Path(folder))
-        dataset = read_rows(files, spec, where=where).partition(key, where=where)
+        dataset = read_rows(files, spec, version, where=where).partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
     return dataset
 

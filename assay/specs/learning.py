@@ -169,6 +169,8 @@ class EvaluationSpec(Spec):
     """Columns by whose values the metrics are also shown."""
     minimum: dict[str, float] = {}
     """Metrics that a promoted model must reach (or, for errors, stay under)."""
+    must_beat_baseline: bool = True
+    """Whether a model that is no better than one that ignores the features is refused promotion."""
 
 
 class PreprocessingSpec(Spec):

@@ -198,6 +198,11 @@ _RULES = (
         configured=_sentinel_of_random_splits,
         severity="WARN",
     ),
+    Rule(
+        "features_finite",
+        "No feature holds an infinity, or a number too large to learn from.",
+        configured=_sentinel,
+    ),
     Rule("features_vary", "No feature is constant or empty.", configured=_sentinel, severity="WARN"),
     Rule(
         "classes_large_enough",

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from assay.data.dataset import Dataset
 from assay.data.schema import TableSchema
+from assay.errors import DataContractError
+from assay.promotion.champion import CurrentChampion
 from assay.promotion.scoring import score
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
@@ -18,6 +20,7 @@ from ml_assets.pipeline.run_context import location_of
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.mlflow.registry import MlflowModelRegistry
+from resources.schema_registry import SchemaRegistry, of_schema_version
 
 
 def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -36,12 +39,17 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
         data_sources: DataSources,
+        schema_registry: SchemaRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[Dataset]]:
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
             return
-        table, schema = _rows(context, run_spec, data_sources, artifact_io_manager)
+        if run_spec.scored_dataset is None:
+            validated = newest_validated(context, artifact_io_manager.artifacts(), run_spec)
+            table, schema = validated.table, validated.schema
+        else:
+            table, schema = _source_rows(context, run_spec, champion, data_sources, schema_registry)
         predictions = score(champion.model, table, schema, run_spec, where=location_of(context))
         yield dg.Output(
             predictions,
@@ -52,15 +60,29 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
     return batch_predictions
 
 
-def _rows(
-    context: dg.AssetExecutionContext, spec: PipelineSpec, sources: DataSources, artifacts: ArtifactIOManager
+def _source_rows(
+    context: dg.AssetExecutionContext,
+    spec: PipelineSpec,
+    champion: CurrentChampion,
+    sources: DataSources,
+    registry: SchemaRegistry,
 ) -> tuple[pa.Table, TableSchema]:
-    """Return the rows to predict: the source's, or those of the newest partition that passed the gate."""
-    dataset = spec.scored_dataset
-    if dataset is None:
-        validated = newest_validated(context, artifacts.artifacts(), spec)
-        return validated.table, validated.schema
+    """Return the rows of `scoring.source`, read under the schema version that the champion learned from.
+
+    Raises:
+        DataContractError: that version has no frozen schema any more, so the dtypes of its columns are not known.
+    """
+    where = location_of(context)
+    spec = of_schema_version(spec, champion.model.manifest.features.version)
+    version, dataset = registry.version_of(spec), spec.scored_dataset
+    if dataset is None or version.frozen() is None:
+        raise DataContractError(
+            "the schema that the champion's rows were read by is not there",
+            where=where,
+            found=f"no frozen schema of version {spec.dataset.schema_version}",
+            expected="the reviewed schema file, or the store's copy",
+            remedy="restore the schema file, or train and promote a model under the present schema version",
+        )
     with sources.fetched(dataset, None) as files:
-        where = location_of(context)
-        rows = read_rows(files, dataset, labelled=False, where=where).partition(None, where=where)
+        rows = read_rows(files, dataset, version, labelled=False, where=where).partition(None, where=where)
     return rows.table, rows.schema

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.learning.evaluation.evaluating import evaluate, failed_minimum
+from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
 from assay.learning.evaluation.plots import plots_for
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
@@ -53,11 +53,11 @@ def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:
 def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
     """Return whether the primary metric beats the model that ignores the features."""
     value, baseline = report.metrics[report.primary_metric], report.baseline.get(report.primary_metric)
-    better = baseline is None or (value > baseline if report.greater_is_better else value < baseline)
+    blocks = report.must_beat_baseline
     return dg.AssetCheckResult(
         check_name="better_than_baseline",
-        passed=better,
-        severity=dg.AssetCheckSeverity.WARN,
+        passed=beats_baseline(report),
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
     )
 
@@ -107,6 +107,7 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
                 spec,
                 "better_than_baseline",
                 key,
+                blocking=True,
                 description="The primary metric beats a model that ignores the features.",
             ),
         ],

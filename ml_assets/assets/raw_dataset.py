@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.data.frozen_schema import FrozenSchema
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import dataset_metadata
@@ -37,7 +38,16 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),
-            metadata=dataset_metadata(dataset, [file.uri for file in files]),
+            metadata=dataset_metadata(dataset, [file.uri for file in files]) | _classes(run_spec, rows.frozen),
         )
 
     return raw_dataset
+
+
+def _classes(spec: PipelineSpec, frozen: FrozenSchema | None) -> dict[str, str]:
+    """Return what is known of the classes; a regression has none."""
+    if frozen is None or not spec.task.is_classification:
+        return {}
+    if frozen.classes is None:
+        return {"classes": "not frozen, so any label passes: add `classes: [...]` to the schema file"}
+    return {"classes": ", ".join(map(str, frozen.classes))}

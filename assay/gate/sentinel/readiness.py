@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.feature_selection import unused_columns
+from assay.data.frames import LARGEST_FEATURE, too_large
 from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Finding, Outcome, failing_column, failing_rows, outcome
@@ -31,10 +33,25 @@ from assay.specs.pipeline import PipelineSpec
 
 _VARY = "every feature varies; else give it `role: ignored`, or list it in validation.sentinel.trusted"
 _CLASSES = "every class is large enough; else bring more of its rows, or merge it with another"
+_FINITE = f"numbers up to {LARGEST_FEATURE:.1e}; else correct them, make them missing, or give `role: ignored`"
 _CATEGORIES = f"categories are few enough to repeat; {ADVICE}"
 MIN_CATEGORIES = 50
 """This many categories are always accepted."""
 _DATE_PART = re.compile(r"(?<![a-z])(year|quarter|month|week|day|date|hour|period|season|yr|mnth)", re.IGNORECASE)
+
+
+@sentinel_check("features_finite", _FINITE, fewest=1)
+def features_finite(table: CheckedTable, spec: PipelineSpec) -> Outcome:
+    """Check that every number of a feature is one that every model family takes; trusted features are no exception."""
+    unused = unused_columns(table.schema, spec)
+    findings: list[Finding] = []
+    for name in table.names:
+        if name in unused or name == spec.dataset.target or role_of(table, name) is not ColumnRole.NUMERIC:
+            continue
+        if table.kind(name) in {"integer", "float"} and (rows := too_large(as_floats(table.plain(name)))).size:
+            infinite = "infinities, or numbers beyond 3.4e38"
+            findings.append(failing_rows(table, (name,), rows, expected=_FINITE, found=infinite))
+    return outcome(findings, observed="every number can be learned from", expected=_FINITE)
 
 
 @sentinel_check("features_vary", _VARY)

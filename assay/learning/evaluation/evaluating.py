@@ -92,6 +92,7 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         baseline=_measured(metrics, truth, baseline)[0],
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
+        must_beat_baseline=spec.evaluation.must_beat_baseline,
     )
 
 
@@ -169,6 +170,12 @@ def _unavailable(primary: Metric, reason: str, spec: PipelineSpec) -> MetricUnav
         expected="a finite number",
         remedy="choose another primary metric, another model family, or a holdout that has what the metric needs",
     )
+
+
+def beats_baseline(report: EvaluationReport) -> bool:
+    """Return whether the primary metric is better than the baseline's; true where the baseline has none."""
+    value, baseline = report.metrics[report.primary_metric], report.baseline.get(report.primary_metric)
+    return baseline is None or (value > baseline if report.greater_is_better else value < baseline)
 
 
 def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:

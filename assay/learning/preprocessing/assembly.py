@@ -24,6 +24,7 @@ _CLASSES = {
     "one_hot_encoder": "sklearn.preprocessing:OneHotEncoder",
     "ordinal_encoder": "sklearn.preprocessing:OrdinalEncoder",
     "target_encoder": "sklearn.preprocessing:TargetEncoder",
+    "calendar": "assay.learning.preprocessing.transformers:CalendarFeatures",
     "tfidf": "assay.learning.preprocessing.transformers:TextFeatures",
 }
 _WITHOUT_FIT = ("passthrough", "drop")
@@ -257,5 +258,5 @@ def _datetime(context: StepContext) -> Any:
     from assay.learning.preprocessing.transformers import CalendarFeatures
 
     if context.encoding == "ordinal":
-        return CalendarFeatures()
+        return CalendarFeatures(clock=False)
     return make_pipeline(CalendarFeatures(), context.imputer("median", add_indicator=False), StandardScaler())

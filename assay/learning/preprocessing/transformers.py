@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CYCLES = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
+_CLOCK = ("year", "elapsed_days")
 _PARTS = ("year", "month", "day", "weekday", "hour")
 _SECONDS_PER_DAY = 86_400.0
 
@@ -56,9 +57,20 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
     The last part says whether the moment is missing; NaT becomes NaN in every other part. Cycles are given as sine and
     cosine, so that December is next to January. A column without any value at fit becomes a constant 0.
 
+    The year and the days grow without end. A tree puts all moments after its training rows into one leaf, so trees get
+    them only on demand.
+
+    Args:
+        clock: whether `year` and `elapsed_days` are among the parts.
+
     Attributes:
         origins_: shape (columns,), float64; the earliest moment at fit in seconds since 1970, NaN if there was none.
     """
+
+    clock = True  # models that were stored before the argument existed have both parts
+
+    def __init__(self, *, clock: bool = True) -> None:
+        self.clock = clock
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Remember the earliest moment of each column.
@@ -79,12 +91,16 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
             np.zeros((len(X), len(_part_names()))) if np.isnan(origin) else _parts(X[name], origin)
             for name, origin in zip(X.columns, self.origins_, strict=True)
         ]
-        return np.hstack(blocks)
+        kept = [part in self._kept() for part in _part_names()]
+        return np.hstack([block[:, kept] for block in blocks])
+
+    def _kept(self) -> list[str]:
+        return [part for part in _part_names() if self.clock or part not in _CLOCK]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - scikit-learn's signature
         """Return ``<column>_<part>`` for each part."""
         return np.array(
-            [f"{column}_{part}" for column in self.feature_names_in_ for part in _part_names()], dtype=object
+            [f"{column}_{part}" for column in self.feature_names_in_ for part in self._kept()], dtype=object
         )
 
 

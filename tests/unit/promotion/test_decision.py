@@ -44,7 +44,11 @@ def test_a_clearly_better_model_is_promoted_whatever_the_metrics_direction(
     assert better.effect > 0
     assert 0 < better.effect_lower_bound <= better.effect + 1e-9
     good = train(split, make_best(family), make_spec(task))
-    assert trial(good, poor, task=task, split=split).verdict == "kept_champion"
+    kept = trial(good, poor, task=task, split=split, evaluation={"must_beat_baseline": False})
+    assert kept.verdict == "kept_champion"
+    rejected = trial(None, poor, task=task, split=split)
+    assert rejected.verdict == "rejected_below_baseline"
+    assert "ignores the features" in rejected.reason
 
 
 @pytest.mark.parametrize(("month", "verdict"), [("2021-01", "kept_champion"), ("2021-02", "promoted")])
