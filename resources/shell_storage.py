@@ -39,7 +39,7 @@ class PlatformStorage:
         items = source.objects()
         if not items:
             raise SourceNotFoundError(
-                "the source matches no object", where=without_secrets(uri), remedy="mend the address"
+                "the source matches no object", where=without_secrets(uri), remedy="correct the address"
             )
         return [source.fetch(item, folder) for item in items]
 

@@ -33,7 +33,7 @@ def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str,
 
     Args:
         receipt: the receipt stored with the data.
-        data_digest: digest of the rows as they are now, computed afresh.
+        data_digest: digest of the rows as they are now, computed again.
         rules_digest: digest of the rules that hold for the caller.
         where: asset and partition, for the message.
 
@@ -47,7 +47,7 @@ def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str,
             where=where,
             found=f"failed rules: {', '.join(receipt.failed_rules)}",
             expected="a passed gate",
-            remedy="mend the data or the rules, then materialise validated_dataset again",
+            remedy="correct the data or the rules, then materialise validated_dataset again",
         )
     if receipt.data_digest != data_digest:
         raise ReceiptMismatchError(

@@ -64,7 +64,7 @@ def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -
         where: asset, partition and object, for the message.
 
     Returns:
-        The fingerprint of these columns, computed afresh.
+        The fingerprint of these columns, computed again.
 
     Raises:
         DigestMismatchError: rows or values are not those that were published.

@@ -52,7 +52,7 @@ def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
                 f"column '{column.name}' cannot be read as {column.role}",
                 where=column.name,
                 found=f"{values.type}: {error}",
-                remedy=f"give dataset.columns.{column.name}.role another role, or mend the values",
+                remedy=f"give dataset.columns.{column.name}.role another role, or correct the values",
             ) from error
         if column.role is ColumnRole.NUMERIC:
             _require_learnable(columns[column.name], column)

@@ -118,7 +118,7 @@ def require_column(table: pa.Table, name: str, *, where: str) -> None:
             f"there is no column '{name}'{did_you_mean(name, table.column_names)}",
             where=where,
             found=f"columns {', '.join(table.column_names)}",
-            remedy="mend the name, or the data",
+            remedy="correct the name, or the data",
         )
 
 
@@ -180,7 +180,7 @@ def _require_possible(name: str, role: ColumnRole, dtype: pa.DataType) -> None:
             f"column '{name}' cannot have the role {role}",
             where=f"dataset.columns.{name}.role",
             found=f"dtype {dtype}",
-            remedy="declare another role, or mend the column's values",
+            remedy="declare another role, or correct the column's values",
         )
 
 

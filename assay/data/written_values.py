@@ -67,7 +67,7 @@ def _required_moments(values: pa.ChunkedArray, name: str, dialect: CsvDialect) -
         where=f"dataset.columns.{name}",
         found=f"dtype {values.type}",
         expected=f"{iso}; or all in the format {dialect.date_format}" if dialect.date_format else iso,
-        remedy="mend the values, set dataset.dialect.date_format, or declare another role",
+        remedy="correct the values, set dataset.dialect.date_format, or declare another role",
     )
 
 

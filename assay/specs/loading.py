@@ -175,20 +175,20 @@ def _refuse_misplaced_environment(document: Any, text: str, where: str) -> None:
         if _PLACEHOLDER.search(value) and location not in _MAY_NAME_VARIABLES:
             raise SpecError(
                 "${...} is allowed only in dataset.source and scoring.source",
-                where=_place(location, text, where),
+                where=_where(location, text, where),
                 found=value,
                 remedy="write the value itself; secrets come from the deployment's own environment",
             )
         if _URL_PASSWORD.search(value):
             raise SpecError(
                 "a URL contains a password",
-                where=_place(location, text, where),
+                where=_where(location, text, where),
                 expected="a URL without credentials",
                 remedy="remove the password; the deployment's credential chain provides it",
             )
 
 
-def _place(location: Sequence[str | int], text: str, where: str) -> str:
+def _where(location: Sequence[str | int], text: str, where: str) -> str:
     return f"{where}:{line_of(read_marked_yaml(text, where), location)} ({_dotted(location)})"
 
 
@@ -200,39 +200,39 @@ def _texts(node: Any, location: tuple[str | int, ...] = ()) -> list[tuple[tuple[
 
 
 def _as_spec_error(error: ValidationError, document: Any, where: str) -> SpecError:
-    """Tell every complaint, so that the file can be mended at one go."""
-    by_place: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    """Report every complaint, in the order of the lines."""
+    by_location: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for problem in error.errors(include_url=False):
         location = _written_location(problem, document)
-        by_place.setdefault(location, []).append({**problem, "loc": location})
+        by_location.setdefault(location, []).append({**problem, "loc": location})
     # the other types that a value could have had are no help where a part of it is wrong
-    inner = [place for place in by_place if not any(place == other[: len(place)] != other for other in by_place)]
-    places = sorted(inner, key=lambda location: line_of(document, location))
-    told = [_told(by_place[location], document, where) for location in places]
-    if len(told) == 1:
-        return told[0]
+    inner = [one for one in by_location if not any(one == other[: len(one)] != other for other in by_location)]
+    locations = sorted(inner, key=lambda location: line_of(document, location))
+    complaints = [_combined(by_location[location], document, where) for location in locations]
+    if len(complaints) == 1:
+        return complaints[0]
     listed = (
         f"{problem.where}: {problem.what}"
         + "".join(
             f"; {part} {text}" for part, text in (("found", problem.found), ("expected", problem.expected)) if text
         )
-        for problem in told
+        for problem in complaints
     )
     return SpecError(
-        f"{len(told)} parts are not acceptable",
+        f"{len(complaints)} parts are not acceptable",
         where=where,
         found="\n".join(["", *listed]),
-        remedy="mend each of them; editors complete the file with docs/pipeline.schema.json",
+        remedy="correct each of them; editors complete the file with docs/pipeline.schema.json",
     )
 
 
-def _told(problems: Sequence[ErrorDetails], document: Any, where: str) -> SpecError:
-    """Put the complaints of one place together: one for each type that the value could have had."""
+def _combined(problems: Sequence[ErrorDetails], document: Any, where: str) -> SpecError:
+    """Combine the complaints of one location: one for each type that the value could have had."""
     location = problems[0]["loc"]
     what, found, _, remedy = explain(problems[0])
     expected = " or ".join(dict.fromkeys(explain(problem)[2] for problem in problems))
-    place = f"{where}:{line_of(document, location)} ({_dotted(location) or 'the file'})"
-    return SpecError(what, where=place, found=found, expected=expected, remedy=remedy)
+    located = f"{where}:{line_of(document, location)} ({_dotted(location) or 'the file'})"
+    return SpecError(what, where=located, found=found, expected=expected, remedy=remedy)
 
 
 def _written_location(problem: ErrorDetails, document: Any) -> tuple[str | int, ...]:

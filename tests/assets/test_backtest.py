@@ -15,8 +15,8 @@ def test_a_range_run_ends_with_the_backtest_and_leaves_the_registry_to_the_champ
     assert [each.trained_on for each in report.results] == [("2020-12", "2021-01"), ("2021-01", "2021-02")]
     assert [str(each.newest_training_row) for each in report.results] == ["2021-01-28 00:00:00", "2021-02-28 00:00:00"]
     assert (report.results[0].champion, report.results[0].stale) == (None, report.results[0].retrained)
-    [told] = monthly.instance.fetch_materializations(dg.AssetKey(["monthly", "backtest_report"]), limit=9).records
-    assert "plot/walk_forward" in told.asset_materialization.metadata
+    [reported] = monthly.instance.fetch_materializations(dg.AssetKey(["monthly", "backtest_report"]), limit=9).records
+    assert "plot/walk_forward" in reported.asset_materialization.metadata
     [check] = [each for each in result.get_asset_check_evaluations() if each.check_name == "no_row_after_as_of"]
     assert check.passed
 

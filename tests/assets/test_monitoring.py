@@ -125,8 +125,8 @@ def test_what_a_condition_starts_before_the_first_champion_ends_without_a_failur
         result = platform.materialize(asset, partition="2021-01", tags=started)
         assert result.success, failure(result)
         assert not result.asset_materializations_for_node(asset.replace("/", "__"))
-        told = [each.description for each in result.get_asset_check_evaluations() if each.passed]
-        assert told == ["not judged: there is no champion yet"] * checks
+        reported = [each.description for each in result.get_asset_check_evaluations() if each.passed]
+        assert reported == ["not judged: there is no champion yet"] * checks
     result = platform.materialize("monthly/batch_predictions", tags=started)
     assert result.success, failure(result)
     assert not result.asset_materializations_for_node("monthly__batch_predictions")

@@ -192,8 +192,8 @@ def fail(platform, request, error, parent=None, **tags):
     try:
         raise error
     except type(error):
-        told = serializable_error_info_from_exc_info(sys.exc_info())
-    data = JobFailureData(error=told, failure_reason=None)
+        reported = serializable_error_info_from_exc_info(sys.exc_info())
+    data = JobFailureData(error=reported, failure_reason=None)
     event = DagsterEvent("PIPELINE_FAILURE", "bank_retrain_job", event_specific_data=data, message="failed")
     platform.instance.report_dagster_event(event, run.run_id)
     platform.instance.add_run_tags(run.run_id, tags)

@@ -70,10 +70,10 @@ def one_line(done, code=0):
     return done.stdout.rstrip("\n")
 
 
-def refused(done, told):
+def refused(done, reported):
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    assert told in done.stderr
+    assert reported in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -234,8 +234,8 @@ def test_a_refused_file_leaves_nothing_but_its_quarantine(assay):
     refused(done, "[data_malformed: ragged_row]")
     assert not (assay.folder / "lake").exists()
     assert (assay.folder / "quarantine" / "bad.csv").read_bytes() == (assay.folder / "bad.csv").read_bytes()
-    told = json.loads((assay.folder / "quarantine" / "bad.csv.refusal.json").read_text())
-    assert (told["code"], told["defect"]) == ("data_malformed", "ragged_row")
+    reported = json.loads((assay.folder / "quarantine" / "bad.csv.refusal.json").read_text())
+    assert (reported["code"], reported["defect"]) == ("data_malformed", "ragged_row")
 
 
 def test_every_command_works_on_s3(assay, s3_server):

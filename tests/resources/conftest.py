@@ -153,7 +153,7 @@ def in_threads():
             barrier.wait()
             try:
                 results[number] = act(number)
-            except Exception as error:  # noqa: BLE001 - told by the assertion on the results
+            except Exception as error:  # noqa: BLE001 - reported by the assertion on the results
                 results[number] = error
 
         threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]

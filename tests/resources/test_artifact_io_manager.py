@@ -203,7 +203,7 @@ def test_two_assets_of_one_run_do_not_mix_up_their_inputs(run, manager, make_dat
     assert inputs == {"a": set(), "of_a": {"a"}, "of_both": {"a", "b"}}
 
 
-def test_every_output_of_a_step_tells_the_steps_inputs(run, manager, make_dataset):
+def test_every_output_of_a_step_records_the_steps_inputs(run, manager, make_dataset):
     @dg.asset(io_manager_key=IO)
     def up() -> Dataset:
         return make_dataset()

@@ -279,7 +279,7 @@ def test_json_swapped_for_other_valid_json_is_refused(artifacts, backend, make_d
         artifacts.load(ASSET, None, Dataset)
 
 
-def test_a_deleted_object_is_told_by_its_uri(artifacts, store, make_dataset):
+def test_a_deleted_object_is_reported_by_its_uri(artifacts, store, make_dataset):
     artifacts.publish(ASSET, None, make_dataset(), _attempt())
     key = _key_of(artifacts, "data.parquet")
     store.delete(key)
@@ -288,7 +288,7 @@ def test_a_deleted_object_is_told_by_its_uri(artifacts, store, make_dataset):
     assert store.uri(key) in refused.value.where
 
 
-def test_a_refusal_is_told_with_rules_and_report(artifacts, make_receipt, make_validated):
+def test_a_refusal_is_reported_with_rules_and_report(artifacts, make_receipt, make_validated):
     artifacts.publish(ASSET, "2024-01", make_validated(), _attempt("a"))
     receipt = make_receipt(verdict="failed", failed_rules=("unique_id", "age_range"))
     commit = artifacts.reject(ASSET, "2024-01", receipt, receipt, _attempt("b"))
@@ -338,7 +338,7 @@ def test_data_published_after_a_refusal_is_read_again(artifacts, make_receipt, m
     assert artifacts.load(ASSET, None, ValidatedDataset) == make_validated()
 
 
-def test_what_was_never_published_is_told_with_the_command_that_makes_it(artifacts):
+def test_an_unpublished_version_is_reported_with_the_command_that_makes_it(artifacts):
     with pytest.raises(ArtifactNotFoundError) as refused:
         artifacts.load(ASSET, "2024-01", Dataset)
     assert "demo/artifact" in refused.value.where
@@ -368,7 +368,7 @@ def test_of_several_partitions_all_that_are_missing_are_named(artifacts, make_re
     assert artifacts.newest_of(ASSET, []) == {}
 
 
-def test_a_refusal_among_several_partitions_is_told_before_any_data_is_read(store, wrapped, make_receipt):
+def test_a_refusal_among_several_partitions_is_reported_before_any_data_is_read(store, wrapped, make_receipt):
     class WithoutData(wrapped):
         def get_bytes(self, key):
             assert "/data/" not in key

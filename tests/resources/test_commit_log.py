@@ -168,7 +168,7 @@ def test_a_writer_that_always_loses_gives_up(tmp_path, wrapped):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b"{}", b"[1]", b'{"format_version": 2}'])
-def test_a_damaged_record_is_told_by_its_uri(damage, log, backend):
+def test_a_damaged_record_is_reported_by_its_uri(damage, log, backend):
     _append(log, "a")
     key = commit_key(ASSET, PARTITION, 1)
     backend.overwrite(key, damage)
@@ -234,7 +234,7 @@ def test_the_janitor_keeps_what_an_older_version_names(log, store, put_data):
     assert collect_garbage(store, older_than_seconds=-60) == []
 
 
-def test_the_janitor_keeps_what_is_named_wherever_it_looks(log, store, put_data):
+def test_the_janitor_keeps_what_is_named_for_any_prefix(log, store, put_data):
     key = put_data("a")
     log.append(_draft("a", keys=[key]), ASSET, PARTITION)
     assert collect_garbage(store, older_than_seconds=-60, prefix=key) == []
@@ -249,7 +249,7 @@ def test_the_janitor_deletes_nothing_when_a_record_is_damaged(log, store, backen
     assert store.get_bytes(left) == b"left"
 
 
-def test_the_janitor_sees_a_commit_made_while_it_looks(log, store, wrapped, put_data):
+def test_the_janitor_sees_a_commit_made_during_its_scan(log, store, wrapped, put_data):
     key = put_data("a")
 
     class Late(wrapped):

@@ -101,12 +101,12 @@ def test_an_outage_does_not_hide_the_exception_it_meets(tmp_path):
     tracker = MlflowTracker(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_root=str(tmp_path / "a"))
     lost = TrackerUnavailableError("the server is gone")
     with (
-        pytest.raises(ValueError, match="the fit broke") as told,
+        pytest.raises(ValueError, match="the fit broke") as reported,
         tracker.run(IDENTITY, {}) as run,
         mock.patch.object(type(run), "end", side_effect=lost),
     ):
         raise ValueError("the fit broke")
-    assert told.value is not lost
+    assert reported.value is not lost
 
 
 @pytest.mark.parametrize("server", ["refusing_uri", "dying_uri"])
@@ -259,14 +259,14 @@ def test_an_artifact_store_that_does_not_answer_is_an_outage(opened, refusing_ur
 
 
 @pytest.mark.parametrize(("status", "passes"), [(503, True), (403, False)])
-def test_what_s3_answered_is_found_below_what_is_told_of_it(status, passes):
+def test_the_status_of_s3_is_found_below_the_reported_error(status, passes):
     from boto3.exceptions import S3UploadFailedError
     from botocore.exceptions import ClientError
 
-    told = S3UploadFailedError("failed")
-    told.__context__ = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
+    reported = S3UploadFailedError("failed")
+    reported.__context__ = ClientError({"ResponseMetadata": {"HTTPStatusCode": status}}, "PutObject")
     with pytest.raises(TrackingError) as refused, as_tracking_error("http://host", "no model"):
-        raise told
+        raise reported
     assert refused.value.transient is passes
 
 

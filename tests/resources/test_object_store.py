@@ -59,7 +59,7 @@ def test_a_reader_seeks_from_start_position_and_end(store, file):
         assert (reader.tell(), reader.read(600_000)) == (1024, data[1024:601_024])
 
 
-def test_stat_tells_size_and_time(store, file):
+def test_stat_returns_size_and_time(store, file):
     store.put_file("a/b", file(b"12345"))
     found = store.stat("a/b")
     assert (found.key, found.size) == ("a/b", 5)
@@ -93,7 +93,7 @@ def test_deleting_removes_and_repeating_it_is_no_error(store, file):
 
 
 @pytest.mark.parametrize("key", ["none", "folder", "folder/object/below"])
-def test_a_missing_key_is_told_as_not_found(key, store, file):
+def test_a_missing_key_is_reported_as_not_found(key, store, file):
     store.put_file("folder/object", file(b"x"))
     with pytest.raises(ArtifactNotFoundError) as refused:
         store.get_bytes(key)
@@ -271,7 +271,7 @@ def test_an_undecided_conditional_put_is_put_again(aws, monkeypatch):
         ("AccessDenied", 403, StorageError),
     ],
 )
-def test_what_s3_answers_is_told_by_kind(code, status, kind, aws, monkeypatch):
+def test_answers_of_s3_are_reported_by_kind(code, status, kind, aws, monkeypatch):
     _answers(monkeypatch, aws, (code, status))
     with pytest.raises(StorageError) as refused:
         S3Store(aws, "bucket", "").put_if_absent("k", b"x")

@@ -70,7 +70,7 @@ def ragged(where="s3://source/a.csv, row 2"):
         where=where,
         found="1 field",
         expected="2 fields",
-        remedy="mend the row",
+        remedy="correct the row",
     )
 
 
@@ -98,7 +98,7 @@ def test_the_bytes_and_the_reason_are_kept(kept, fetched):
         "where": "s3://source/a.csv, row 2",
         "found": "1 field",
         "expected": "2 fields",
-        "remedy": "mend the row",
+        "remedy": "correct the row",
     }
 
 
@@ -107,7 +107,7 @@ def test_the_refusal_goes_on_and_names_the_copy(kept, fetched):
     error = refuse(quarantine, [fetched()], ragged())
     assert (error.defect, error.location) == ("ragged_row", Location(row=2, column="b", byte=4))
     copy = store.uri(f"{folder_of(fetched().path.read_bytes())}/data")
-    assert error.remedy == f"mend the row; the refused bytes are kept as {copy}"
+    assert error.remedy == f"correct the row; the refused bytes are kept as {copy}"
 
 
 @pytest.mark.parametrize("kind", [UnsupportedFormatError, EmptyDataError, SchemaDriftError])
@@ -259,7 +259,7 @@ def test_a_failing_store_does_not_hide_the_refusal(kept, fetched, monkeypatch, b
     monkeypatch.setattr(type(store), broken, fail)
     error = refuse(quarantine, [fetched()], ragged())
     assert error.defect == "ragged_row"
-    assert error.remedy.startswith("mend the row; the refused bytes could not be kept in ")
+    assert error.remedy.startswith("correct the row; the refused bytes could not be kept in ")
     assert error.remedy.endswith(": the disk is full")
     assert not any(key.endswith("refusal.json") for key in keys(store))
 

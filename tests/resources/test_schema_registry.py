@@ -77,7 +77,7 @@ def test_a_refused_table_leaves_the_frozen_schema_as_it_was(registry):
     assert conformed(registry, FIRST).schema["x"].dtype == "double"
 
 
-def test_another_version_freezes_anew_and_leaves_the_first(registry):
+def test_another_version_freezes_again_and_leaves_the_first(registry):
     other = {"words": pa.array(["a"]), "y": pa.array([1])}
     conformed(registry, FIRST)
     assert conformed(registry, other, pipeline(version=2)).schema.version == 2

@@ -331,9 +331,9 @@ def test_a_stored_notification_is_sent_once(stored, monkeypatch):
         stored.settings = Settings(**stored.settings.model_dump() | {"notify_webhook_url": web.url})
         for _ in range(2):
             cursor = stored.evaluate("notification_sensor", cursor).cursor
-    told = [json.loads(body)["event"] for _, body in web.posts]
-    assert told == [item["notice"]["event"] for item in waiting]
-    assert {event.partition(":")[0] for event in told} == {"gate_refused", "run_failed", "promotion"}
+    reported = [json.loads(body)["event"] for _, body in web.posts]
+    assert reported == [item["notice"]["event"] for item in waiting]
+    assert {event.partition(":")[0] for event in reported} == {"gate_refused", "run_failed", "promotion"}
 
 
 def test_the_notification_sensor_continues_from_its_stored_cursor(stored):

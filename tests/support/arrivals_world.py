@@ -40,7 +40,7 @@ class Source:
         return ListedPage(items, page[-1] if len(keys) > first + limit else None)
 
     def keys(self):
-        """Return all keys in order; sorting them anew for every page would take most of a test."""
+        """Return all keys in order; sorting them again for every page would take most of a test."""
         state = (len(self.objects), next(reversed(self.objects), None), self.noise)
         if self.sorted_keys[0] != state:
             self.sorted_keys = (state, sorted({*self.objects, *self.noise}))

@@ -48,5 +48,5 @@ def test_months_of_a_column_cannot_be_detected_from_objects():
 def test_new_rows_of_a_query_need_a_watermark():
     with pytest.raises(SpecError, match="without a watermark"):
         listing_pattern(DatasetSpec(source="sql://shop", query="select * from t", target="y"))
-    told = DatasetSpec(source="sql://shop", query="select * from t", watermark="select max(a) from t", target="y")
-    assert listing_pattern(told) == "sql://shop"
+    reported = DatasetSpec(source="sql://shop", query="select * from t", watermark="select max(a) from t", target="y")
+    assert listing_pattern(reported) == "sql://shop"

@@ -41,7 +41,7 @@ def test_the_file_shows_one_column_on_each_line_and_what_it_is_for():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("version: 1\ncolumns: [", "YAML"),
         ("version: 1\ncolumns:\n- {name: a, dtype: int64, role: numeric, rolle: x}\n", "did you mean 'role'"),
@@ -49,8 +49,8 @@ def test_the_file_shows_one_column_on_each_line_and_what_it_is_for():
         ("columns: []\n", "version"),
     ],
 )
-def test_a_file_that_is_no_schema_is_refused_by_its_path(text, told):
+def test_a_file_that_is_no_schema_is_refused_by_its_path(text, reported):
     with pytest.raises(SpecError) as caught:
         from_yaml(text, where="pipelines/schemas/demo.v1.yaml")
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert "pipelines/schemas/demo.v1.yaml" in str(caught.value)

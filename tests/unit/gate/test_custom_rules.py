@@ -44,14 +44,14 @@ def test_one_answer_for_the_whole_table(rule, own_rules, rows, passed):
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("own_rules:short", "another number of rows"),
         ("own_rules:broken", "KeyError"),
         ("own_rules:nope", "has no 'nope'"),
     ],
 )
-def test_a_rule_that_cannot_answer_blocks_with_its_reason(rule, own_rules, path, told):
+def test_a_rule_that_cannot_answer_blocks_with_its_reason(rule, own_rules, path, reported):
     result = rule("custom_rules_hold", {"a": [1, 2]}, custom={"it": path})
     assert not result.passed
-    assert told in result.failures[0].found
+    assert reported in result.failures[0].found

@@ -82,9 +82,9 @@ def test_a_larger_bound_lets_it_pass_and_only_listed_columns_count(compared):
 
 def test_a_listed_column_that_cannot_be_compared_does_not_pass(compared):
     ours = rows(1)
-    for column, told in (("nope", "column missing"), ("extra", "no such column")):
+    for column, reported in (("nope", "column missing"), ("extra", "no such column")):
         _, result = compared(rows(1, extra=np.arange(ROWS)), rows(2), columns=[column])
-        assert told in result.observed
+        assert reported in result.observed
     _, result = compared(ours, dataset(x=["a"] * ROWS), columns=["x"])
     assert "cannot be compared" in result.observed
 

@@ -47,7 +47,7 @@ def test_a_significant_difference_without_consequence_is_none():
     assert found.effect < MAX_EFFECT
 
 
-def test_another_mix_of_categories_is_found_and_told():
+def test_another_mix_of_categories_is_found_and_described():
     found = categories_differ(pd.Series({"a": 500, "b": 500}), pd.Series({"a": 300, "b": 700}))
     assert found.effect == pytest.approx(0.2)
     assert found.p_value < 1e-6

@@ -58,10 +58,10 @@ def test_rows_too_far_in_the_future_are_shown(fresh):
 
 
 @pytest.mark.parametrize(
-    ("times", "told"), [(["a", "b"], "is no time"), ([None, None], "no value"), ([1, 2], "is no time")]
+    ("times", "reported"), [(["a", "b"], "is no time"), ([None, None], "no value"), ([1, 2], "is no time")]
 )
-def test_what_has_no_age_is_not_fresh(fresh, times, told):
-    assert told in fresh(times).observed
+def test_what_has_no_age_is_not_fresh(fresh, times, reported):
+    assert reported in fresh(times).observed
 
 
 def test_a_missing_column_and_a_hidden_value(fresh, rule):

@@ -33,8 +33,8 @@ def columns_schema(**columns):
 def test_every_failure_of_a_model_becomes_a_row_with_its_place(schema_result):
     result = schema_result(People)
 
-    told = {(failure.column, failure.row_numbers, failure.examples) for failure in result.failures}
-    assert told == {("age", (0,), ("17",)), ("age", (2,), ("200",)), ("job", (3,), ("'spy'",))}
+    reported = {(failure.column, failure.row_numbers, failure.examples) for failure in result.failures}
+    assert reported == {("age", (0,), ("17",)), ("age", (2,), ("200",)), ("job", (3,), ("'spy'",))}
     assert result.failing_rows == 3
 
 
@@ -48,7 +48,7 @@ def test_texts_are_objects_or_categories_as_the_schema_asks(schema_result):
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "reported"),
     [
         (columns_schema(age=(str,)), "expected series 'age' to have type str"),
         (columns_schema(height=(float,)), "column 'height' not in dataframe"),
@@ -60,10 +60,10 @@ def test_texts_are_objects_or_categories_as_the_schema_asks(schema_result):
         (pandera.DataFrameSchema({"age": pandera.Column(int)}, strict=True), "job"),
     ],
 )
-def test_failures_without_a_row_of_their_own_are_told_too(schema_result, schema, told):
+def test_failures_without_a_row_are_reported_too(schema_result, schema, reported):
     result = schema_result(schema)
     assert not result.passed
-    assert told in result.observed.lower() or any(told in failure.found.lower() for failure in result.failures)
+    assert reported in result.observed.lower() or any(reported in failure.found.lower() for failure in result.failures)
 
 
 def test_repeated_values_and_rules_over_rows_have_row_numbers(schema_result):

@@ -139,7 +139,7 @@ def test_the_users_own_class_is_trusted_and_what_it_holds_is_not(fitted, tmp_pat
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, MANIFEST_FILE, "input_example.parquet"])
-def test_damaged_and_missing_files_are_told_apart(name, fitted, tmp_path):
+def test_damaged_and_missing_files_are_distinguished(name, fitted, tmp_path):
     model, _ = fitted()
     save_model(model, tmp_path)
     (tmp_path / name).write_bytes(b"{ not it")

@@ -53,18 +53,18 @@ def judged(reference, rows, earlier):
 def sequence(seed, rows, windows, shift=0.0):
     draw = np.random.default_rng(seed)
     reference = window(draw, max(2_000, 3 * rows) if rows < 100_000 else 100_000)
-    told = []
+    reported = []
     for _ in range(windows):
-        told.append(judged(reference, window(draw, rows, shift), told))
-    return told
+        reported.append(judged(reference, window(draw, rows, shift), reported))
+    return reported
 
 
 @pytest.mark.parametrize(("rows", "sequences"), [(200, 30), (2_000, 10), (100_000, 1)])
 def test_at_most_one_of_a_hundred_windows_without_drift_starts_a_retraining(rows, sequences):
-    told = [one for seed in range(sequences) for one in sequence(seed, rows, windows=12 if rows < 100_000 else 4)]
-    assert sum(one.alarm_start for one in told) <= max(len(told) // 100, 0)
+    reported = [one for seed in range(sequences) for one in sequence(seed, rows, windows=12 if rows < 100_000 else 4)]
+    assert sum(one.alarm_start for one in reported) <= max(len(reported) // 100, 0)
     if rows == 100_000:
-        assert max(feature.effect for one in told for feature in one.features) < RULE.min_effect / 5
+        assert max(feature.effect for one in reported for feature in one.features) < RULE.min_effect / 5
 
 
 @pytest.mark.parametrize(("rows", "sequences"), [(200, 40), (2_000, 8), (100_000, 1)])

@@ -103,17 +103,17 @@ def report(partition, *features, version="1", status="judged"):
 
 
 def alarms(*reports, rule=RULE):
-    told = []
+    reported = []
     for one in reports:
-        told.append(with_alarm(one, told, rule))
-    return told
+        reported.append(with_alarm(one, reported, rule))
+    return reported
 
 
 def test_one_window_is_no_alarm_and_two_of_three_are():
-    told = alarms(report("1", "x"), report("2"), report("3", "x"), report("4", "x"), report("5"), report("6"))
-    assert [one.alarm_features for one in told] == [(), (), ("x",), ("x",), (), ()]
-    assert [one.alarm_start for one in told] == [False, False, True, False, False, False]
-    assert told[2].windows == ("1", "2", "3")
+    reported = alarms(report("1", "x"), report("2"), report("3", "x"), report("4", "x"), report("5"), report("6"))
+    assert [one.alarm_features for one in reported] == [(), (), ("x",), ("x",), (), ()]
+    assert [one.alarm_start for one in reported] == [False, False, True, False, False, False]
+    assert reported[2].windows == ("1", "2", "3")
 
 
 def test_different_features_in_different_windows_are_no_alarm():
@@ -121,15 +121,15 @@ def test_different_features_in_different_windows_are_no_alarm():
 
 
 def test_an_alarm_that_ends_and_comes_again_rises_again():
-    told = alarms(*[report(str(n), *(["x"] if n in {1, 2, 6, 7} else [])) for n in range(1, 9)])
-    assert [one.partition for one in told if one.alarm_start] == ["2", "7"]
+    reported = alarms(*[report(str(n), *(["x"] if n in {1, 2, 6, 7} else [])) for n in range(1, 9)])
+    assert [one.partition for one in reported if one.alarm_start] == ["2", "7"]
 
 
-def test_a_new_champion_begins_afresh():
-    told = alarms(report("1", "x"), report("2", "x", version="2"), report("3", "x", version="2"))
-    assert [bool(one.alarm_features) for one in told] == [False, False, True]
+def test_a_new_champion_resets_the_alarm():
+    reported = alarms(report("1", "x"), report("2", "x", version="2"), report("3", "x", version="2"))
+    assert [bool(one.alarm_features) for one in reported] == [False, False, True]
 
 
 def test_windows_that_the_champion_learned_from_do_not_count():
-    told = alarms(report("1", "x", status="trained_on"), report("2", "x"))
-    assert not told[1].alarm_features
+    reported = alarms(report("1", "x", status="trained_on"), report("2", "x"))
+    assert not reported[1].alarm_features

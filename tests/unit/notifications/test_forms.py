@@ -42,9 +42,9 @@ def test_slack_markup_in_names_is_escaped():
 
 def test_names_cannot_mention_users_of_slack():
     notification = Notification(NotificationKind.DRIFT, "e", "p", "", "<!channel> p", ("<!everyone>",), "http://ui/a|b")
-    told = json.dumps(slack_of(notification))
+    reported = json.dumps(slack_of(notification))
     assert "<!" not in slack_of(notification)["text"] + slack_of(notification)["blocks"][1]["text"]["text"]
-    assert "http://ui/a%7Cb|Open" in told
+    assert "http://ui/a%7Cb|Open" in reported
 
 
 def test_slack_s_limits_of_length_are_kept():
@@ -57,10 +57,10 @@ def test_slack_s_limits_of_length_are_kept():
 
 
 def test_the_json_holds_every_field_and_the_text():
-    told = json.loads(json.dumps(json_of(REFUSED)))
-    assert told["version"] == 1
-    assert (told["kind"], told["pipeline"], told["partition"]) == ("gate_refused", "bank", "a.csv")
-    assert told["text"] == text_of(REFUSED)
+    reported = json.loads(json.dumps(json_of(REFUSED)))
+    assert reported["version"] == 1
+    assert (reported["kind"], reported["pipeline"], reported["partition"]) == ("gate_refused", "bank", "a.csv")
+    assert reported["text"] == text_of(REFUSED)
 
 
 def test_a_stored_notification_comes_back_whole():

@@ -1,4 +1,4 @@
-"""Nothing is told twice, nothing is tried for ever, and channels do not wait for each other."""
+"""No notification is delivered twice, retries end, and channels do not wait for each other."""
 
 import json
 

@@ -34,7 +34,7 @@ def test_a_card_has_every_section_in_order(card):
     assert "Who will come back." in text
 
 
-def test_a_card_tells_data_unused_columns_digests_and_versions(card):
+def test_a_card_states_data_unused_columns_digests_and_versions(card):
     text = card()
     assert "| `row_id` | identifier |" in text
     assert f"`{'d' * 64}`" in text
@@ -49,7 +49,7 @@ def test_a_card_sets_the_model_beside_the_baseline_and_the_bound(card):
     assert row.endswith("| 0.5 | 0.6 |")
 
 
-def test_slices_and_their_uncertainty_are_told(card):
+def test_slices_and_their_uncertainty_are_reported(card):
     text = card(evaluation={"slices": ["colour"]})
     assert "(missing)" in text
     assert "fewer than 100 rows" in text

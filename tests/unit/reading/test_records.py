@@ -22,8 +22,8 @@ rows = st.lists(
 def table_of(stream):
     try:
         return pa.Table.from_batches(stream.batches, stream.schema)
-    except TypesTooNarrowError as unfit:
-        return table_of(stream.again(unfit))
+    except TypesTooNarrowError as narrow:
+        return table_of(stream.again(narrow))
 
 
 @pytest.fixture

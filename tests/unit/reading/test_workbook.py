@@ -70,8 +70,8 @@ def with_rows(xml):
 def table_of(stream):
     try:
         return pa.Table.from_batches(stream.batches, stream.schema)
-    except TypesTooNarrowError as unfit:
-        return table_of(stream.again(unfit))
+    except TypesTooNarrowError as narrow:
+        return table_of(stream.again(narrow))
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_both_spellings_of_a_scenario_are_taken(given, applied):
     assert pipeline_of(train("--training-scenario", given)).training.scenario == applied
 
 
-def test_a_dialect_is_looked_for_unless_one_is_given():
+def test_a_dialect_is_detected_unless_one_is_given():
     assert pipeline_of(train()).dataset.dialect.detect
     given = pipeline_of(train("--dialect", '{"delimiter": ";"}')).dataset.dialect
     assert (given.delimiter, given.detect) == (";", False)
@@ -72,7 +72,7 @@ def test_flags_win_over_the_pipeline_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "where", "told"),
+    ("flags", "where", "reported"),
     [
         (["--test-size", "2"], "--test-size", "less than 1"),
         (["--random-state", "-1"], "--random-state", "greater than or equal to 0"),
@@ -80,8 +80,8 @@ def test_flags_win_over_the_pipeline_file(tmp_path):
         (["--validation-config", '{"max_mising": 1}'], "--validation-config, max_mising", "max_missing"),
     ],
 )
-def test_what_is_not_acceptable_names_its_flag(flags, where, told):
+def test_what_is_not_acceptable_names_its_flag(flags, where, reported):
     with pytest.raises(SpecError) as refused:
         pipeline_of(train(*flags))
     assert refused.value.where == where
-    assert told in refused.value.what + refused.value.expected
+    assert reported in refused.value.what + refused.value.expected

@@ -17,7 +17,7 @@ from assay.specs.pipeline import Task
         ([0.0, 1.0], Task.REGRESSION),
     ],
 )
-def test_the_targets_values_tell_the_task(values, task):
+def test_the_task_follows_from_the_targets_values(values, task):
     assert inferred_task(pa.chunked_array([values]), None)[0] is task
 
 

@@ -15,12 +15,12 @@ def validate(tmp_path, source="a.csv", report="report.json"):
     return main(["validate", "--dataset-path", source, "--target-column", "y", "--report-uri", report])
 
 
-def test_a_typed_error_is_told_without_a_traceback(tmp_path, capsys):
+def test_a_typed_error_is_reported_without_a_traceback(tmp_path, capsys):
     assert validate(tmp_path) == Exit.REFUSED
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("[source_not_found]")
-    assert "Traceback" not in told.err
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert reported.err.startswith("[source_not_found]")
+    assert "Traceback" not in reported.err
 
 
 def test_a_target_that_cannot_be_written_is_refused_before_any_work(tmp_path, capsys):

@@ -22,7 +22,7 @@ def test_json_flags_become_values():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ('{"C": 0.5', "not valid JSON"),
         ("[1]", "a JSON object"),
@@ -30,10 +30,10 @@ def test_json_flags_become_values():
         ('{"C": 1, "C": 2}', "repeated keys: C"),
     ],
 )
-def test_bad_json_names_its_flag(text, told, capsys):
+def test_bad_json_names_its_flag(text, reported, capsys):
     error = refused([*TRAIN, "--hyperparameters", text], capsys)
     assert "'--hyperparameters'" in error
-    assert told in error
+    assert reported in error
 
 
 @pytest.mark.parametrize(

@@ -112,22 +112,22 @@ def test_parts_that_do_not_agree_are_refused(line, reason):
     assert reason in refusal(text + line).expected
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_lines():
+def test_all_faults_are_reported_at_once_in_the_order_of_the_lines():
     text = (
         MINIMAL + "validation:\n  min_rows: ten\n  finite: maybe\n  rangs: {}\n  matches: {a: '['}\nsplit: {by: tme}\n"
     )
-    told = str(refusal(text))
+    reported = str(refusal(text))
     places = ["7 (validation.min_rows)", "8 (validation.finite)", "9 (validation.rangs)", "10 (validation.matches.a)"]
-    found = [told.index(f"bank.yaml:{place}") for place in [*places, "11 (split.by)"]]
+    found = [reported.index(f"bank.yaml:{place}") for place in [*places, "11 (split.by)"]]
     assert found == sorted(found)
-    assert "5 parts are not acceptable" in told
-    assert "did you mean 'ranges'?" in told
+    assert "5 parts are not acceptable" in reported
+    assert "did you mean 'ranges'?" in reported
 
 
 def test_a_value_of_none_of_several_types_is_one_complaint():
-    told = refusal(MINIMAL + "validation: {finite: maybe}\n")
-    assert told.where == "bank.yaml:6 (validation.finite)"
-    assert "boolean or" in told.expected
+    reported = refusal(MINIMAL + "validation: {finite: maybe}\n")
+    assert reported.where == "bank.yaml:6 (validation.finite)"
+    assert "boolean or" in reported.expected
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_password_in_the_clear_is_refused():
     assert "hunter2" not in str(error)
 
 
-def test_a_missing_folder_and_a_missing_file_are_told(tmp_path: Path):
+def test_a_missing_folder_and_a_missing_file_are_reported(tmp_path: Path):
     with pytest.raises(SpecError, match="no folder"):
         load_pipelines(tmp_path / "absent")
     with pytest.raises(SpecError, match="cannot be read"):

@@ -33,7 +33,7 @@ def test_noise_scores_half():
         assert score.value == pytest.approx(0.5, abs=0.015)
 
 
-def test_categories_that_do_not_repeat_tell_nothing():
+def test_categories_that_do_not_repeat_predict_nothing():
     target = RNG.integers(0, 2, 2000)
 
     assert class_score(numbered(np.arange(2000), ordered=False), numbered(target)).value < 0.55

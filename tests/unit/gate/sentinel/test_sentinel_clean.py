@@ -1,4 +1,4 @@
-"""Data without a planted fault, real and drawn: whoever is warned of nothing believes the next warning."""
+"""Data without a planted fault, real and drawn: the sentinel must not raise false alarms."""
 
 import importlib.metadata
 from pathlib import Path

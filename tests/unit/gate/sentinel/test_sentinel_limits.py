@@ -70,7 +70,7 @@ def test_what_is_no_feature_is_missing_column(alarms, role):
     )
 
 
-def test_what_was_looked_at_is_trusted(alarms):
+def test_columns_with_a_declared_role_are_trusted(alarms):
     columns = {
         "leak": CLASSES,
         "near": CLASSES * 9 + NOISE,
@@ -119,9 +119,13 @@ def test_constant_and_empty_features_are_all_listed(found):
         "y": CLASSES,
     }
 
-    told = found("features_vary", columns, BINARY)
+    reported = found("features_vary", columns, BINARY)
 
-    assert told == {"a": f"is 'x' in all {ROWS} rows", "b": "has no value in any row", "c": "has no value in any row"}
+    assert reported == {
+        "a": f"is 'x' in all {ROWS} rows",
+        "b": "has no value in any row",
+        "c": "has no value in any row",
+    }
 
 
 def test_the_date_of_a_partition_may_stand_still(found):
@@ -160,14 +164,14 @@ def test_prose_names_no_rows(alarms):
     assert not alarms({"note": texts, "x": NOISE, "y": CLASSES}, BINARY)
 
 
-def test_no_value_of_a_personal_column_is_told(alarms):
+def test_no_value_of_a_personal_column_is_reported(alarms):
     columns = {"salary": ["secret"] * ROWS, "leak": np.where(CLASSES, "hidden", "shown"), "x": NOISE, "y": CLASSES}
     dataset = {"columns": {"salary": {"pii": True}, "leak": {"pii": True}}}
 
-    told = " ".join(outcome.observed for outcome in alarms(columns, BINARY, dataset=dataset).values())
+    reported = " ".join(outcome.observed for outcome in alarms(columns, BINARY, dataset=dataset).values())
 
-    assert "***" in told
-    assert not {"secret", "hidden"} & set(told.replace("'", " ").split())
+    assert "***" in reported
+    assert not {"secret", "hidden"} & set(reported.replace("'", " ").split())
 
 
 ODD = {
@@ -207,9 +211,9 @@ ODD = {
 def test_no_kind_of_column_breaks_a_rule(alarms, task, target, rows):
     table = pa.table({**ODD, "x": RNG.normal(size=ROWS), "y": target}).slice(0, rows)
 
-    told = alarms(table, task, as_of=dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
+    reported = alarms(table, task, as_of=dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
 
-    assert not {"no_target_leakage", "rows_not_repeated"} & set(told)
+    assert not {"no_target_leakage", "rows_not_repeated"} & set(reported)
 
 
 def test_without_a_target_nothing_breaks(make_spec, make_dataset):

@@ -23,7 +23,7 @@ def only(alarms, rule, column):
 
 
 @pytest.mark.parametrize(
-    ("task", "target", "feature", "told"),
+    ("task", "target", "feature", "reported"),
     [
         (BINARY, CLASSES, CLASSES, "under other names"),
         (BINARY, CLASSES, np.where(CLASSES == 1, "yes", "no"), "under other names"),
@@ -36,8 +36,8 @@ def only(alarms, rule, column):
         (REGRESSION, NUMBERS, pa.array(NUMBERS * 100, mask=NOISE > 1), "in another unit"),
     ],
 )
-def test_a_copy_or_recoding_of_the_target_is_found(alarms, task, target, feature, told):
-    assert told in only(alarms({"x": NOISE, "leak": feature, "y": target}, task), "no_target_leakage", "leak")
+def test_a_copy_or_recoding_of_the_target_is_found(alarms, task, target, feature, reported):
+    assert reported in only(alarms({"x": NOISE, "leak": feature, "y": target}, task), "no_target_leakage", "leak")
 
 
 @pytest.mark.parametrize("positives", [0.5, 0.02])
@@ -90,9 +90,9 @@ def test_missingness_that_is_nearly_the_target_is_found(alarms):
     ],
 )  # fmt: skip
 def test_a_feature_that_predicts_nearly_perfectly_alone_is_found(alarms, task, target, feature):
-    told = only(alarms({"x": NOISE, "leak": feature, "y": target}, task), "no_suspected_leakage", "leak")
+    reported = only(alarms({"x": NOISE, "leak": feature, "y": target}, task), "no_suspected_leakage", "leak")
 
-    assert "predicts the target alone" in told
+    assert "predicts the target alone" in reported
 
 
 def test_a_number_that_falls_and_rises_with_the_target_is_found(alarms):
@@ -108,10 +108,10 @@ def test_parts_that_add_up_to_the_target_are_found_among_others(found):
     others = {f"x{place}": RNG.normal(size=ROWS) + 0.01 * registered for place in range(10)}
     columns = {**others, "casual": casual, "registered": registered, "y": casual + registered}
 
-    told = found("no_suspected_leakage", columns, REGRESSION)
+    reported = found("no_suspected_leakage", columns, REGRESSION)
 
-    assert set(told) == {"casual", "registered"}
-    assert "y = 1 x casual + 1 x registered" in told["casual"]
+    assert set(reported) == {"casual", "registered"}
+    assert "y = 1 x casual + 1 x registered" in reported["casual"]
 
 
 def test_the_two_moments_between_which_the_target_lies_are_found(found):
@@ -127,9 +127,9 @@ def test_the_two_moments_between_which_the_target_lies_are_found(found):
 def test_the_strongest_feature_is_asked_why_its_name_speaks_of_the_end(alarms, name):
     columns = {"x": CLASSES * 0.5 + NOISE, name: CLASSES * 1.4 + RNG.normal(size=ROWS), "y": CLASSES}
 
-    told = only(alarms(columns, BINARY), "no_suspected_leakage", name)
+    reported = only(alarms(columns, BINARY), "no_suspected_leakage", name)
 
-    assert "is it known when the prediction is made?" in told
+    assert "is it known when the prediction is made?" in reported
 
 
 def test_a_moment_after_the_data_is_found(alarms):
@@ -205,9 +205,9 @@ def test_an_entity_that_a_random_split_would_tear_apart_is_found(alarms, by):
     columns = {"patient": [f"p{place % 200}" for place in range(ROWS)], "x": NOISE, "y": CLASSES}
     dataset = {"columns": {"patient": {"role": "identifier"}}}
 
-    told = only(alarms(columns, BINARY, dataset=dataset, split={"by": by}), "groups_not_split", "patient")
+    reported = only(alarms(columns, BINARY, dataset=dataset, split={"by": by}), "groups_not_split", "patient")
 
-    assert "group: patient" in told
+    assert "group: patient" in reported
     assert not alarms(columns, BINARY, dataset=dataset, split={"by": "group", "group": "patient"})
 
 
@@ -216,15 +216,17 @@ def test_a_copy_with_one_row_in_a_hundred_wrong_is_found(alarms):
     target = rng.integers(0, 2, 3000)
     leak = np.where(rng.random(3000) < 0.01, 1 - target, target)
 
-    told = only(alarms({"x": rng.normal(size=3000), "leak": leak, "y": target}, BINARY), "no_suspected_leakage", "leak")
-    assert "one value for each class" in told
+    reported = only(
+        alarms({"x": rng.normal(size=3000), "leak": leak, "y": target}, BINARY), "no_suspected_leakage", "leak"
+    )
+    assert "one value for each class" in reported
 
 
 def test_values_that_settle_half_of_the_rows_are_found(alarms):
     state = np.where(NOISE > 0, np.where(CLASSES == 1, "won", "lost"), "pending")
 
-    told = only(alarms({"x": NOISE, "state": state, "y": CLASSES}, BINARY), "no_suspected_leakage", "state")
-    assert "settles the target in" in told
+    reported = only(alarms({"x": NOISE, "state": state, "y": CLASSES}, BINARY), "no_suspected_leakage", "state")
+    assert "settles the target in" in reported
 
 
 @pytest.mark.parametrize("sorted_by_class", [False, True])
@@ -235,8 +237,8 @@ def test_a_word_of_a_text_that_says_the_target_is_found(alarms, sorted_by_class)
     words = np.array(["declined", "approved"])[target]
     notes = [f"Case {row}: {word.title()} by agent {row % 40} this morning" for row, word in enumerate(words)]
 
-    told = only(
+    reported = only(
         alarms({"x": rng.normal(size=6000), "note": notes, "y": target}, BINARY), "no_suspected_leakage", "note"
     )
-    assert "holds a word" in told
-    assert "approved" not in told.casefold()
+    assert "holds a word" in reported
+    assert "approved" not in reported.casefold()

@@ -64,8 +64,8 @@ def test_binary_metrics_agree_with_scikit_learn_and_take_the_last_class_as_posit
 def test_the_kind_of_label_does_not_change_a_metric(classes):
     truth = np.array([classes[int(label == "yes")] for label in TRUTH], dtype=object)
     for name in default_metrics(Task.BINARY):
-        told = value_of(name, Task.BINARY, truth, binary(SHARES, classes))
-        assert told == value_of(name, Task.BINARY, TRUTH, binary(SHARES)), name
+        reported = value_of(name, Task.BINARY, truth, binary(SHARES, classes))
+        assert reported == value_of(name, Task.BINARY, TRUTH, binary(SHARES)), name
 
 
 @pytest.mark.parametrize("name", default_metrics(Task.REGRESSION))

@@ -11,7 +11,7 @@ def _shares(model, split):
     return model.estimator.predict_proba(split.holdout.features)
 
 
-def test_the_manifest_tells_all_that_is_needed_to_rebuild(make_spec, make_split, make_best):
+def test_the_manifest_holds_all_that_is_needed_to_rebuild(make_spec, make_split, make_best):
     split, spec = make_split(), make_spec(training={"seed": 7}, model={"version": "3"})
     manifest = train(split, make_best("lightgbm", n_estimators=3), spec).manifest
     assert (manifest.pipeline, manifest.target, manifest.family) == ("demo", "y", "lightgbm")

@@ -190,7 +190,7 @@ def test_by_time_preprocessing_sees_the_earlier_partitions_only(search, rows, ow
     assert own_parts.Spy.fitted_on == [rows.features["a"][:100].tolist()]
 
 
-def test_an_encoding_of_the_target_tells_nothing_about_validation_rows(search, features):
+def test_an_encoding_of_the_target_does_not_leak_validation_rows(search, features):
     draw = np.random.default_rng(0)
     identifiers = pd.DataFrame({"a": np.arange(200.0), "b": np.zeros(200)})
     noise = LabelledRows(identifiers, pd.Series(draw.random(200) > 0.5))
@@ -206,10 +206,10 @@ def test_weak_trials_are_pruned_before_their_last_fold(search):
     assert all(record.value is None and "below the median" in record.reason for record in pruned)
 
 
-def test_progress_is_told_of_each_trial_as_it_ends(search):
-    told = []
-    best = search(tuning={"n_trials": 4, "search_space": {"C": C_RANGE}}, progress=told.append)
-    assert tuple(told) == best.trials
+def test_progress_is_called_for_each_trial_as_it_ends(search):
+    reported = []
+    best = search(tuning={"n_trials": 4, "search_space": {"C": C_RANGE}}, progress=reported.append)
+    assert tuple(reported) == best.trials
 
 
 def test_optunas_log_is_quiet_during_the_search_and_as_it_was_after(search, capsys):

@@ -44,7 +44,7 @@ def test_an_import_path_may_stand_before_a_name(make_spec):
     }
 
 
-def test_what_is_meant_for_a_family_that_is_no_candidate_is_left_out(make_spec):
+def test_ranges_of_a_family_that_is_no_candidate_are_left_out(make_spec):
     assert asked(make_spec, {"xgboost.max_depth": RANGE}, ["lightgbm"]) == {"lightgbm": {}}
 
 
