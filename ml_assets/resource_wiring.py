@@ -51,6 +51,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             s3=s3,
             https_allowed_hosts=list(settings.web_hosts),
             https_allow_private=settings.https_allow_private,
+            https_loopback_ports=list(settings.loopback_ports),
             query_seconds=settings.query_seconds,
             query_memory_mb=settings.query_memory_mb,
         ),

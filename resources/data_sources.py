@@ -26,6 +26,7 @@ class DataSources(dg.ConfigurableResource[None]):
         s3: makes the client for `s3://`.
         https_allowed_hosts: patterns of hosts that may be requested; any public host when empty.
         https_allow_private: whether hosts of private networks may be requested.
+        https_loopback_ports: ports of this machine that may be requested.
         query_seconds: how long one query may take.
         query_memory_mb: memory of a query on a database file, in MiB.
     """
@@ -33,6 +34,7 @@ class DataSources(dg.ConfigurableResource[None]):
     s3: dg.ResourceDependency[BoundedS3Resource]
     https_allowed_hosts: list[str] = []
     https_allow_private: bool = False
+    https_loopback_ports: list[int] = []
     query_seconds: float = 600.0
     query_memory_mb: int = 4096
 
@@ -73,7 +75,11 @@ class DataSources(dg.ConfigurableResource[None]):
         address = expand_source(template, source_environment(), partition_key)
         access = Access(
             s3_client=self.s3.get_client,
-            web=WebPolicy(tuple(self.https_allowed_hosts), allow_private=self.https_allow_private),
+            web=WebPolicy(
+                tuple(self.https_allowed_hosts),
+                allow_private=self.https_allow_private,
+                loopback_ports=tuple(self.https_loopback_ports),
+            ),
             connections=sql_connections(),
             query_seconds=self.query_seconds,
             query_memory_mb=self.query_memory_mb,

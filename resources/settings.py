@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     any public host unless set."""
     https_allow_private: bool = False
     """Whether `https://` sources may name hosts of the private network."""
+    https_loopback_ports: str = ""
+    """Ports of this machine that `http://localhost:port` sources may name, with commas between; none unless set."""
     quarantine_days: float | None = Field(default=None, gt=0)
     """How long copies of refused files are kept; for ever unless set. By this or the next the janitor runs nightly."""
     quarantine_megabytes: float | None = Field(default=None, gt=0)
@@ -169,6 +171,11 @@ class Settings(BaseSettings):
     def web_hosts(self) -> tuple[str, ...]:
         """Patterns of hosts that `https://` sources may name; empty for any public host."""
         return tuple(host.strip().lower() for host in self.https_allowed_hosts.split(",") if host.strip())
+
+    @property
+    def loopback_ports(self) -> tuple[int, ...]:
+        """Ports of this machine that sources may name."""
+        return tuple(int(port) for port in _listed(self.https_loopback_ports) if port.isdecimal())
 
     @property
     def bounds_quarantine(self) -> bool:

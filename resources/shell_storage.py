@@ -34,7 +34,10 @@ class PlatformStorage:
 
     def fetch(self, uri: str, folder: Path) -> Sequence[FetchedFile]:
         """Bring the objects of an address to this machine; `${NAME}` is filled in from the environment."""
-        web = WebPolicy(self._settings.web_hosts, allow_private=self._settings.https_allow_private)
+        settings = self._settings
+        web = WebPolicy(
+            settings.web_hosts, allow_private=settings.https_allow_private, loopback_ports=settings.loopback_ports
+        )
         source = open_source(expand_source(uri, source_environment(), None), Access(self._s3_client, web))
         items = source.objects()
         if not items:

@@ -34,8 +34,33 @@ _NEVER_QUOTED = "%/:?#[]@!$&'()*+,;=~"
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "assay"}
 _PORTS = {"https": 443, "http": 80}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_EMBEDDING = tuple(map(ipaddress.IPv6Network, ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "2002::/16", "2001::/32")))
-"""Networks whose addresses stand for an IPv4 address: mapped, compatible, NAT64, 6to4, Teredo."""
+_EMBEDDING = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
+    )
+)
+"""Networks whose addresses stand for an IPv4 address: mapped, translated, compatible, NAT64, 6to4, Teredo."""
+_PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
+"""What IANA has allocated for global unicast; nothing else of IPv6 is public."""
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            # of the IANA special-purpose registries, what `is_global` calls global in some version of Python
+            "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+            "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fec0::/10",
+        ),
+    )
+)  # fmt: skip
+"""Networks for special purposes that `ipaddress` does not refuse."""
+_CLOUD = tuple(
+    map(
+        ipaddress.ip_network,
+        ("169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128"),
+    )
+)
+"""Services of clouds for their own machines, such as credentials; no private network is a reason to request them."""
 
 
 def resolved(host: str, port: int) -> list[str]:
@@ -80,11 +105,13 @@ class WebPolicy:
     Attributes:
         allowed_hosts: patterns such as `*.example.org`; any host when empty.
         allow_private: whether hosts of private networks are allowed.
+        loopback_ports: ports of this machine that are allowed where it is named; any when None.
         resolve: resolves a host.
     """
 
     allowed_hosts: tuple[str, ...] = ()
     allow_private: bool = False
+    loopback_ports: tuple[int, ...] | None = None
     resolve: Resolver = resolved
 
     def check(self, address: str, *, before: CheckedAddress | None = None) -> CheckedAddress:
@@ -104,6 +131,9 @@ class WebPolicy:
         _require_scheme(parts, address, loopback=loopback, before=before)
         if self.allowed_hosts and not any(fnmatch.fnmatchcase(host, pattern) for pattern in self.allowed_hosts):
             raise _refused("the host is not on the list", address, before, host, "ASSAY_HTTPS_ALLOWED_HOSTS")
+        if loopback and self.loopback_ports is not None and port not in self.loopback_ports:
+            what = "this port of this machine is not on the list"
+            raise _refused(what, address, before, f"{host}, port {port}", "ASSAY_HTTPS_LOOPBACK_PORTS")
         ips = self._resolved(host, port, address)
         for ip in ips:
             reason = refusal_reason(ip, loopback=loopback, private=self.allow_private)
@@ -143,17 +173,22 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
     parsed = ipaddress.ip_address(ip.partition("%")[0])  # without a scope such as %eth0
     if loopback:
         return "" if parsed.is_loopback else "not this machine"
-    if parsed.is_multicast:
-        return "multicast"
-    if parsed.is_unspecified:
-        return "unspecified"
+    reasons = {"multicast": parsed.is_multicast, "unspecified": parsed.is_unspecified}
+    reasons |= {"a service of the cloud for its machines": _within(parsed, _CLOUD)}
     if private:
-        return ""
-    if parsed.version == 6 and any(parsed in network for network in _EMBEDDING) and not parsed.is_loopback:  # noqa: PLR2004
-        return "IPv4 inside IPv6"
-    reasons = {"loopback": parsed.is_loopback, "link-local": parsed.is_link_local, "reserved": parsed.is_reserved}
-    reasons |= {"private": not parsed.is_global}
+        return next((reason for reason, applies in reasons.items() if applies), "")
+    reasons |= {"loopback": parsed.is_loopback, "IPv4 inside IPv6": _within(parsed, _EMBEDDING)}
+    reasons |= {"link-local": parsed.is_link_local, "reserved": parsed.is_reserved}
+    reasons |= {"special-purpose": _within(parsed, _SPECIAL)}
+    reasons |= {"private": not parsed.is_global, "not allocated": parsed.version == 6 and parsed not in _PUBLIC_V6}  # noqa: PLR2004
     return next((reason for reason, applies in reasons.items() if applies), "")
+
+
+def _within(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network],
+) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
 
 
 @dataclass(frozen=True, slots=True)
