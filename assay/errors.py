@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
+from assay.credentials import without_masked
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -103,8 +105,8 @@ class SerialisedError:
     @classmethod
     def of(cls, error: AssayError) -> Self:
         """Return the serialised form of a typed error."""
-        details = {name: getattr(error, name) for name in _DETAILS}
-        return cls(error.code, error.what, **details, defect=getattr(error, "defect", ""))
+        details = {name: without_masked(getattr(error, name)) for name in _DETAILS}
+        return cls(error.code, without_masked(error.what), **details, defect=getattr(error, "defect", ""))
 
     @classmethod
     def from_text(cls, text: str) -> Self | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assay.credentials import redacted
 from assay.errors import (
     AssayError,
     EmptyDataError,
@@ -164,10 +165,10 @@ def _quarantined(store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reas
     folder = f"{encoded(spec.name)}/{QUARANTINE}/{sha256}"
     data, refusal = f"{folder}/{DATA}", f"{folder}/{REFUSAL}"
     if store.stat(refusal) is None:
-        store.put_file(data, file.path)
+        store.put_copy(data, file.path)
         if file_sha256(file.path) != sha256:
             store.delete(data)
             raise StorageError("the file changes while it is copied", where=file.uri, remedy="run again")
-        record = {"uri": without_secrets(file.uri), "version": file.version, "sha256": sha256, **reason}
+        record = {"uri": redacted(file.uri), "version": file.version, "sha256": sha256, **redacted(reason)}
         store.put_if_absent(refusal, json.dumps(record, indent=1).encode())
     return store.uri(data)

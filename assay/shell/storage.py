@@ -131,7 +131,8 @@ class LocalStorage:
                     shutil.copyfileobj(source, written, 1 << 20)
                     written.flush()
                     os.fsync(written.fileno())
-                Path(name).chmod(0o644)
+                # a copy of a refused file is no more readable than the file
+                Path(name).chmod(0o644 & path.stat().st_mode | 0o600)
                 Path(name).replace(target)
             finally:
                 Path(name).unlink(missing_ok=True)

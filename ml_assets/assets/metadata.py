@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from assay.credentials import redacted
 from assay.data.dataset import Dataset
 from assay.markdown import escaped
 
@@ -17,7 +18,7 @@ _LONGEST = 80
 def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
     """Return sources, roles, notes and a preview with columns marked `pii` masked."""
     return {
-        "read from": "\n".join(uris),
+        "read from": redacted("\n".join(uris)),
         "columns and roles": records_table(
             [
                 {"column": column.name, "dtype": column.dtype, "role": str(column.role), "role is": column.reason}

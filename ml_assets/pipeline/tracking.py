@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assay.credentials import redacted
 from assay.learning.evaluation.plots import tuning_history_plot
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
@@ -53,7 +54,7 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
     if best.trials:
         tracked.log_trials(best, spec.tracking.trials)
         tracked.log_png("plots/tuning_history.png", tuning_history_plot(best))
-    tracked.log_json("pipeline_spec.json", spec.model_dump(mode="json"))
+    tracked.log_json("pipeline_spec.json", redacted(spec.model_dump(mode="json")))
 
 
 def log_evaluation(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from assay.credentials import mask
 from assay.errors import SourceError, SourceNotFoundError, did_you_mean
 from resources.sources import demo, duckdb_file, local, s3, sql, web
 from resources.sources.address import refuse_credentials, without_secrets
@@ -13,7 +14,13 @@ SOURCES: tuple[SourceKind, ...] = (local.KIND, s3.KIND, web.KIND, sql.KIND, duck
 """Every source; a new one is added here."""
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
-_SECRET = re.compile(r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY", re.IGNORECASE)
+_SECRET = re.compile(
+    r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY|WEBHOOK|SIGNATURE|CONNECTION_?STRING"
+    r"|(^|_)(PW|PASS|KEY|AUTH|SAS|DSN|COOKIE|SESSION)($|_)|.(^|_)PWD($|_)|^(AWS|MLFLOW|DAGSTER)_",
+    re.IGNORECASE,
+)
+_SETTINGS, _FOR_SOURCES = "ASSAY_", "ASSAY_SOURCE_"
+"""Variables of the deployment's own settings, and those that the deployment gives to sources."""
 
 
 def open_source(address: str, access: Access, query: Query | None = None) -> Source:
@@ -77,17 +84,19 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
 
     Raises:
         SourceNotFoundError: a variable without default is not set.
-        SourceError: a variable's name suggests a secret.
+        SourceError: a variable is one of the deployment's settings, or its name suggests a secret.
     """
 
     def value_of(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
-        if _SECRET.search(name):
+        own = name.upper()
+        if not own.startswith(_FOR_SOURCES) and (own.startswith(_SETTINGS) or _SECRET.search(name)):
             raise SourceError(
-                "a source may not hold a secret",
+                "a source may not hold a secret, or a setting of the deployment",
                 where=without_secrets(template),
                 found="${" + name + "}",
-                remedy="leave credentials to the deployment's credential chain",
+                remedy="leave credentials to the deployment's credential chain; a variable that is meant for sources "
+                f"is named {_FOR_SOURCES}...",
             )
         value = environment.get(name) or default
         if value is None:
@@ -96,6 +105,8 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
                 where=without_secrets(template),
                 remedy=f"set it in the environment or in .env, e.g. {name}=/data/rows.csv",
             )
+        if environment.get(name):
+            mask(value, match[0])
         return value
 
     expanded = _VARIABLE.sub(value_of, template)

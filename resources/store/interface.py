@@ -36,6 +36,14 @@ class ObjectStore(ABC):
             StorageError: they could not be stored.
         """
 
+    def put_copy(self, key: str, path: Path) -> None:
+        """Copy a user's file as `put_file` does; on disk nobody may read the copy who could not read the file.
+
+        Raises:
+            StorageError: the store failed.
+        """
+        self.put_file(key, path)
+
     @abstractmethod
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Store bytes unless the key exists; of several racing callers exactly one gets True.

@@ -15,6 +15,7 @@ from assay.errors import ArtifactNotFoundError, StorageError
 from resources.store.interface import ObjectStat, ObjectStore
 
 _TEMPORARY = ".assay-"
+_MODE = 0o644
 
 
 class LocalStore(ObjectStore):
@@ -23,7 +24,7 @@ class LocalStore(ObjectStore):
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().absolute()
 
-    def put_file(self, key: str, path: Path) -> None:
+    def put_file(self, key: str, path: Path, mode: int = _MODE) -> None:
         """Copy to a temporary file, flush it to disk, and move it into place."""
 
         def copy(target: IO[bytes]) -> None:
@@ -31,8 +32,12 @@ class LocalStore(ObjectStore):
                 shutil.copyfileobj(source, target, 1 << 20)
 
         target = self._path(key)
-        with _as_storage_error(target), _written(target, copy) as temporary:
+        with _as_storage_error(target), _written(target, copy, mode) as temporary:
             temporary.replace(target)
+
+    def put_copy(self, key: str, path: Path) -> None:
+        """Copy with the file's mode, or a tighter one."""
+        self.put_file(key, path, mode=stat.S_IMODE(path.stat().st_mode) & _MODE)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Write to a temporary file and link it into place; linking fails where the name is taken."""
@@ -98,7 +103,7 @@ class LocalStore(ObjectStore):
 
 
 @contextmanager
-def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Path]:
+def _written(target: Path, write: Callable[[IO[bytes]], object], mode: int = _MODE) -> Iterator[Path]:
     """Give a flushed temporary file beside the target, and remove it in any case."""
     changed = _made_folders(target.parent)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
@@ -108,7 +113,7 @@ def _written(target: Path, write: Callable[[IO[bytes]], object]) -> Iterator[Pat
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         yield temporary
         for folder in changed:
             _flush_folder(folder)

@@ -100,10 +100,10 @@ def test_a_run_parameter_out_of_range(bank):
 
 
 def test_an_unset_variable_of_the_source(bank):
-    bank.pipeline(BANK, "${ASSAY_TEST_UNSET_SOURCE}")
+    bank.pipeline(BANK, "${ASSAY_SOURCE_TEST_UNSET}")
     text = refused(bank)
-    assert "the variable ASSAY_TEST_UNSET_SOURCE of the source is not set" in text
-    assert "e.g. ASSAY_TEST_UNSET_SOURCE=" in text
+    assert "the variable ASSAY_SOURCE_TEST_UNSET of the source is not set" in text
+    assert "e.g. ASSAY_SOURCE_TEST_UNSET=" in text
 
 
 def test_unreachable_s3(bank, monkeypatch):
@@ -147,10 +147,10 @@ def test_a_damaged_parquet_source(bank, tmp_path):
 
 
 def test_a_default_that_does_not_exist_names_the_variable_to_set(bank):
-    bank.pipeline(BANK, "${ASSAY_TEST_UNSET_SOURCE:-data/absent.csv}")
+    bank.pipeline(BANK, "${ASSAY_SOURCE_TEST_UNSET:-data/absent.csv}")
     text = refused(bank)
     assert "[source_not_found] the source does not exist" in text
-    assert "remedy: set ASSAY_TEST_UNSET_SOURCE in the environment or in .env; or" in text
+    assert "remedy: set ASSAY_SOURCE_TEST_UNSET in the environment or in .env; or" in text
 
 
 @pytest.mark.confined

@@ -253,7 +253,7 @@ def test_a_copy_that_is_removed_by_half_has_no_reason_and_goes_the_next_time(age
 def test_a_failing_store_does_not_hide_the_refusal(kept, fetched, monkeypatch, broken):
     quarantine, store = kept
 
-    def fail(*_):
+    def fail(*_, **__):
         raise StorageError("the disk is full")
 
     monkeypatch.setattr(type(store), broken, fail)
