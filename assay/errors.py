@@ -362,6 +362,22 @@ class StorageError(AssayError):
     code = "storage_error"
 
 
+class TargetExistsError(StorageError):
+    """A version is there already, and versions are immutable."""
+
+    code = "target_exists"
+
+    @classmethod
+    def at(cls, uri: str) -> Self:
+        """Return the error for an address."""
+        return cls(
+            "there is a model at this address already, and versions are immutable",
+            where=uri,
+            expected="an address without a model",
+            remedy="give another --model-version, or --overwrite to replace the model",
+        )
+
+
 class ArtifactNotFoundError(StorageError):
     """Nothing is published for that asset and partition."""
 

@@ -14,6 +14,7 @@ from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import Access, FetchedFile
 from resources.sources.opening import expand_source, open_source
 from resources.sources.web_connection import WebPolicy
+from resources.store.bundles import put_bundle
 from resources.store.interface import ObjectStore
 from resources.store.opening import open_store
 
@@ -55,12 +56,15 @@ class PlatformStorage:
         store, key = self._store_of(uri)
         store.put_file(key, path)
 
-    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
-        """Put the files with `last` at the end; a former one is taken away first, so that no two are mixed."""
+    def has_file(self, uri: str) -> bool:
+        """Ask for the object's head."""
+        store, key = self._store_of(uri)
+        return store.stat(key) is not None
+
+    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
+        """Put the files, `last` at the end; a former `last` is removed first, so that no two bundles are mixed."""
         store, prefix = self._store_of(uri)
-        store.delete(f"{prefix}/{last}")
-        for path in sorted(folder.iterdir(), key=lambda found: (found.name == last, found.name)):
-            store.put_file(f"{prefix}/{path.name}", path)
+        put_bundle(store, prefix, folder, last=last, overwrite=overwrite)
 
     def _store_of(self, uri: str) -> tuple[ObjectStore, str]:
         refuse_credentials(uri)

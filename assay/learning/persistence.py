@@ -1,6 +1,7 @@
 """Models to files and back, without pickle.
 
 A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
+The manifest holds the SHA-256 of the other two, which loading verifies.
 Skops stores LightGBM's boosters as the library's model text and XGBoost's as the library's buffer of model and
 configuration, so that both predict the same bits after loading; the buffer is for the library version in the manifest.
 The same fit gives the same bytes; a loaded model may give others when it is saved again.
@@ -14,6 +15,7 @@ Files of earlier versions name classes by earlier paths; `assay.moved_modules` m
 against the present names.
 """
 
+import hashlib
 import io
 import json
 import zipfile
@@ -48,6 +50,7 @@ MODEL_FILE = "model.skops"
 MANIFEST_FILE = "manifest.json"
 EXAMPLE_FILE = "input_example.parquet"
 
+_FILES = "files"
 _SCHEMA = "schema.json"
 # text vectorisers keep the memory address of their stop words, only to skip a check
 _ADDRESS = "_stop_words_id"
@@ -71,8 +74,10 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     data = _model_file(model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(data)
-    (folder / MANIFEST_FILE).write_text(model.manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL_FILE, EXAMPLE_FILE)}
+    manifest = model.manifest.model_dump(mode="json") | {_FILES: digests}
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 @lru_cache(maxsize=1)  # the store, the tracker and an export write the same model, one after the other
@@ -102,6 +107,7 @@ def load_model(folder: Path) -> TrainedModel:
     manifest = _manifest(folder)
     data = _bytes_of(folder / MODEL_FILE)
     trusted = _require_trusted(data, manifest.own_classes, where=str(folder / MODEL_FILE))
+    _require_named_files(folder)
     try:
         estimator = skops.io.loads(data, trusted=trusted)
     except ImportError as error:
@@ -218,11 +224,30 @@ def _full_name(path: str) -> str:
 
 
 def _manifest(folder: Path) -> ModelManifest:
-    text = _bytes_of(folder / MANIFEST_FILE)
+    return _manifest_and_digests(folder)[0]
+
+
+def _manifest_and_digests(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
     try:
-        return ModelManifest.model_validate_json(text)
-    except ValidationError as error:
+        facts = json.loads(_bytes_of(folder / MANIFEST_FILE))
+        digests = facts.pop(_FILES, {})  # version 0.1 wrote none
+        return ModelManifest.model_validate_json(json.dumps(facts)), dict(digests)
+    except (ValidationError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(str(folder / MANIFEST_FILE), error) from error
+
+
+def _require_named_files(folder: Path) -> None:
+    """Compare the model's files with the digests in its manifest."""
+    for name, digest in _manifest_and_digests(folder)[1].items():
+        found = hashlib.sha256(_bytes_of(folder / Path(name).name)).hexdigest()
+        if found != digest:
+            raise DigestMismatchError(
+                "a file of the model is not the one that its manifest names",
+                where=str(folder / name),
+                found=f"SHA-256 {found[:16]}",
+                expected=f"SHA-256 {digest[:16]}",
+                remedy="fetch the model again, or train it again",
+            )
 
 
 def _example(path: Path) -> "pd.DataFrame":

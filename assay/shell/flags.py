@@ -265,6 +265,7 @@ COMMANDS = {
             type=Target(),
         ),
         _scenario(),
+        click.Option(["--overwrite"], is_flag=True, help="Replace the model of that version, if there is one."),
         _option("--base-model-uri", "A bundle that train wrote, to continue from.", click.Path()),
         _option("--tracking-uri", "Also log to this MLflow server, or sqlite:///file.db."),
         needs=[],

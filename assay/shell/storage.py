@@ -1,5 +1,6 @@
 """Where commands read from and write to: the port, local files, and adapters of other schemes by entry points."""
 
+import ctypes
 import errno
 import glob
 import importlib.metadata
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError
+from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError, TargetExistsError
 from assay.reading.source_files import LocalFile
 from assay.specs.dataset import DataFormat
 
@@ -80,10 +81,18 @@ class Storage(Protocol):
             StorageError: it cannot be written.
         """
 
-    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
-        """Copy the files of a folder to an address; once the file `last` exists, all files are there.
+    def has_file(self, uri: str) -> bool:
+        """Whether there is a file at an address.
 
         Raises:
+            StorageError: the store does not answer.
+        """
+
+    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
+        """Copy the files of a folder to an address; with the file `last` there, all are there, and of one kind.
+
+        Raises:
+            TargetExistsError: the address has one already, and it may not be overwritten.
             StorageError: they cannot be written.
         """
 
@@ -137,16 +146,27 @@ class LocalStorage:
             finally:
                 Path(name).unlink(missing_ok=True)
 
-    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:  # noqa: ARG002 - a folder appears at once
-        """Copy to a temporary folder beside the target and move it into place; a former one is moved away first."""
+    def has_file(self, uri: str) -> bool:
+        """Ask the file system."""
+        with _storage_errors(uri):
+            return _local(uri).exists()
+
+    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:  # noqa: ARG002 - a folder appears at once
+        """Copy to a temporary folder beside the target, and move it into place or exchange it with a former one."""
         target = _local(uri)
         with _storage_errors(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".assay-", dir=target.parent) as scratch:
-                shutil.copytree(folder, Path(scratch, "new"))
-                if target.exists():
-                    target.rename(Path(scratch, "former"))
-                Path(scratch, "new").rename(target)
+                new = Path(scratch, "new")
+                shutil.copytree(folder, new)
+                try:
+                    new.rename(target)  # refused by the system where there is a folder with files
+                except OSError as error:
+                    if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                        raise
+                    if not overwrite:
+                        raise TargetExistsError.at(uri) from error
+                    _exchange(new, target)
 
 
 class AnyStorage:
@@ -164,9 +184,13 @@ class AnyStorage:
         """Put by the address's scheme."""
         self._of(uri, StorageError).put(path, uri)
 
-    def put_folder(self, folder: Path, uri: str, *, last: str) -> None:
+    def has_file(self, uri: str) -> bool:
+        """Ask by the address's scheme."""
+        return self._of(uri, StorageError).has_file(uri)
+
+    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
         """Put by the address's scheme."""
-        self._of(uri, StorageError).put_folder(folder, uri, last=last)
+        self._of(uri, StorageError).put_folder(folder, uri, last=last, overwrite=overwrite)
 
     def _of(self, uri: str, error: type[SourceError | StorageError]) -> Storage:
         scheme = VARIABLES if "${" in uri else uri.partition("://")[0] if "://" in uri else "file"
@@ -177,6 +201,20 @@ class AnyStorage:
         make = adapter(GROUP, scheme, error=error, what=what, where=where, expected=_ADDRESSES)
         made: Storage = make()
         return made
+
+
+_EXCHANGE = 2  # RENAME_EXCHANGE of Linux
+_WORKING_FOLDER = -100  # AT_FDCWD
+
+
+def _exchange(new: Path, target: Path) -> None:
+    """Swap two folders in one step; where the system cannot, move the former one away first."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    swap = getattr(libc, "renameat2", None)
+    if swap and swap(_WORKING_FOLDER, os.fsencode(new), _WORKING_FOLDER, os.fsencode(target), _EXCHANGE) == 0:
+        return
+    target.rename(new.with_name("former"))
+    new.rename(target)
 
 
 def put_text(storage: Storage, text: str, uri: str) -> None:

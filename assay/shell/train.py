@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from assay.errors import SpecError, TrackingError
+from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
@@ -126,6 +126,8 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     # complain about the flags before the data is read
     described = pipeline_of(tuned)
     target = _target(described)
+    if not flags.overwrite and storage.has_file(joined(target, MANIFEST_FILE)):
+        raise TargetExistsError.at(target)
     base = base_model(flags.base_model_uri, described, storage)
     data = gated(tuned, storage)
     if data.window is None:
@@ -141,7 +143,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
         _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
         if not beats_baseline(report):
             _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
-        _publish(model, report, data, target, storage)
+        _publish(model, report, data, target, storage, overwrite=flags.overwrite)
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))
     return True, target
@@ -169,7 +171,15 @@ def _tracked(uri: str | None, spec: PipelineSpec, split: Split) -> Iterator[Open
         yield tracked
 
 
-def _publish(model: TrainedModel, report: EvaluationReport, data: GatedData, target: str, storage: Storage) -> None:
+def _publish(
+    model: TrainedModel,
+    report: EvaluationReport,
+    data: GatedData,
+    target: str,
+    storage: Storage,
+    *,
+    overwrite: bool,
+) -> None:
     with tempfile.TemporaryDirectory(prefix="assay-bundle-") as name:
         folder = Path(name)
         save_model(model, folder)
@@ -180,4 +190,4 @@ def _publish(model: TrainedModel, report: EvaluationReport, data: GatedData, tar
         }
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-        storage.put_folder(folder, target, last=MANIFEST_FILE)
+        storage.put_folder(folder, target, last=MANIFEST_FILE, overwrite=overwrite)

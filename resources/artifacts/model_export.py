@@ -8,6 +8,7 @@ import dagster as dg
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
+from resources.store.bundles import put_bundle
 
 _LAST = "manifest.json"
 
@@ -19,6 +20,8 @@ class ModelExporter(dg.ConfigurableResource[None]):
 
     def export(self, model: TrainedModel, spec: PipelineSpec) -> str | None:
         """Write the bundle to `<target>/<registered name>_v<model version>/`; the manifest comes last.
+
+        A retraining under the same model version replaces the bundle; the manifest is away meanwhile.
 
         Returns:
             Where it is; None when the pipeline names no target.
@@ -34,6 +37,5 @@ class ModelExporter(dg.ConfigurableResource[None]):
         prefix = f"{spec.registered_name}_v{spec.model.version}"
         with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
             save_model(model, Path(folder))
-            for path in sorted(Path(folder).iterdir(), key=lambda found: (found.name == _LAST, found.name)):
-                store.put_file(f"{prefix}/{path.name}", path)
+            put_bundle(store, prefix, Path(folder), last=_LAST, overwrite=True)
         return store.uri(prefix)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.errors import AssayError, SourceNotFoundError, StorageError
+from assay.errors import AssayError, SourceNotFoundError, StorageError, TargetExistsError
 from assay.shell.storage import AnyStorage, LocalStorage, put_text
 from resources.settings import Settings
 from resources.shell_storage import PlatformStorage
@@ -63,9 +63,19 @@ def test_what_is_not_there_is_a_typed_error(place, here, name):
 def test_a_folder_replaces_a_former_one(place, here):
     storage, root = place
     storage.put_folder(bundle(here, "old", model="m1", manifest="f1"), f"{root}/x/1", last="manifest")
-    storage.put_folder(bundle(here, "new", model="m2", manifest="f2"), f"{root}/x/1", last="manifest")
+    storage.put_folder(bundle(here, "new", model="m2", manifest="f2"), f"{root}/x/1", last="manifest", overwrite=True)
     (here / "back").mkdir()
     assert fetched(storage, f"{root}/x/1/*", here / "back") == ["f2", "m2"]
+
+
+def test_a_version_is_replaced_only_where_that_is_asked_for(place, here):
+    storage, root = place
+    storage.put_folder(bundle(here, "old", model="m1", manifest="f1"), f"{root}/x/1", last="manifest")
+    assert storage.has_file(f"{root}/x/1/manifest")
+    with pytest.raises(TargetExistsError, match="immutable"):
+        storage.put_folder(bundle(here, "new", model="m2", manifest="f2"), f"{root}/x/1", last="manifest")
+    (here / "back").mkdir()
+    assert fetched(storage, f"{root}/x/1/*", here / "back") == ["f1", "m1"]
 
 
 def test_a_folder_that_breaks_off_is_never_taken_for_whole(place, here, monkeypatch):
@@ -74,10 +84,11 @@ def test_a_folder_that_breaks_off_is_never_taken_for_whole(place, here, monkeypa
     if isinstance(storage, LocalStorage):
         monkeypatch.setattr("shutil.copytree", _fails)
     else:
-        put = S3Store.put_file
-        monkeypatch.setattr(S3Store, "put_file", lambda *to: _fails() if to[1].endswith("manifest") else put(*to))
+        monkeypatch.setattr(S3Store, "put_if_absent", _fails)
     with pytest.raises((AssayError, OSError)):
-        storage.put_folder(bundle(here, "new", model="m2", manifest="f2"), f"{root}/x/1", last="manifest")
+        storage.put_folder(
+            bundle(here, "new", model="m2", manifest="f2"), f"{root}/x/1", last="manifest", overwrite=True
+        )
     (here / "back").mkdir()
     left = fetched(storage, f"{root}/x/1/*", here / "back")
     assert left in (["f1", "m1"], ["m2"])
