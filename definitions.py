@@ -6,17 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from assay.importing import confine_imports
+from assay.importing import confine_imports, make_importable
 from assay.specs import read_pipelines
-from ml_assets.execution import executor_for
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
 from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
-from ml_assets.resource_wiring import resources_for
+from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.supervision.stalled_runs import stalled_run_sensor
-from resources.extensions import make_importable
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings
 

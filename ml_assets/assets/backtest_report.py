@@ -18,7 +18,7 @@ from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_m
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.verified_inputs import verified_split
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.artifacts.partitioned_input import WindowCache
+from resources.artifacts.step_inputs import WindowCache
 from resources.artifacts.store import ArtifactStore
 
 

@@ -30,7 +30,7 @@ from ml_assets.pipeline.partitions import missing_history, upstream_keys
 from ml_assets.pipeline.run_context import PartitionContext, Scope, location_of, makes_range
 from ml_assets.supervision.step import timed_partition
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.artifacts.partitioned_input import PartitionedInput, RangeOutcome
+from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome
 from resources.artifacts.store import Attempt
 
 Body: TypeAlias = Callable[..., Any]

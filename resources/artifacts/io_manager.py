@@ -7,13 +7,12 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from assay.errors import StorageError
-from resources.artifacts.partitioned_input import PartitionedInput, RangeOutcome, WindowCache
-from resources.artifacts.run_values import RunValues
+from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome, RunValues, WindowCache
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.object_store import ObjectStoreResource
 from resources.store.commit_record import Commit
 
-_FAILED, _PASSED_OVER = "partitions that failed", "partitions passed over"
+_FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
@@ -52,7 +51,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         The outcome of a step over many partitions is passed to the later steps; its values are published already.
         """
         if isinstance(obj, RangeOutcome):
-            outcome = {_FAILED: dict(obj.failed), _PASSED_OVER: dict(obj.skipped)}
+            outcome = {_FAILED: dict(obj.failed), _SKIPPED: dict(obj.skipped)}
             context.add_output_metadata({name: dg.MetadataValue.json(keys) for name, keys in outcome.items()})
             return
         attempt = Attempt(
@@ -125,13 +124,13 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         asset, outcome = tuple(context.asset_key.path), dict[str, dict[str, str]]()
         for entry in _outcome_events(context):
             metadata = entry.get_dagster_event().event_specific_data.metadata  # type: ignore[union-attr]
-            for name in metadata.keys() & {_FAILED, _PASSED_OVER}:
+            for name in metadata.keys() & {_FAILED, _SKIPPED}:
                 outcome[name] = outcome.get(name, {}) | cast("dict[str, str]", metadata[name].value)
             for key in list(outcome.get(_FAILED, {})):
                 newest = self.artifacts().log.newest(asset, key)
                 if newest and newest.status == "published" and newest.created_at.timestamp() > entry.timestamp:
                     del outcome[_FAILED][key]
-        return RangeOutcome(failed=outcome.get(_FAILED, {}), skipped=outcome.get(_PASSED_OVER, {}))
+        return RangeOutcome(failed=outcome.get(_FAILED, {}), skipped=outcome.get(_SKIPPED, {}))
 
     def _load_once(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
         if (context.definition_metadata or {}).get("columns"):

@@ -12,12 +12,11 @@ from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
 from definitions import build_definitions
-from ml_assets.execution import executor_for
 from ml_assets.factory import TRIGGERS, pipeline_definitions
 from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.jobs import Trigger
 from ml_assets.pipeline.run_parameters import RunParameters
-from ml_assets.resource_wiring import resources_for
+from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.stages import STAGES, alarm_checks
 from resources.run_policy import RunPolicy
 from resources.settings import Settings

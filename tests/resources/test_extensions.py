@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from resources.extensions import ExtensionFinder, make_importable
+from assay.importing import ExtensionFinder, make_importable
 
 
 @pytest.fixture

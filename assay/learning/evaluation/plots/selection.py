@@ -9,16 +9,17 @@ from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Metric, Predictions, measure, predict, primary_metric
 from assay.learning.evaluation.metrics.classification import codes, label_codes
 from assay.learning.evaluation.plots.canvas import BLUE, GREY, PALETTE, draw, grid, sample, shortened
-from assay.learning.evaluation.plots.classification import (
+from assay.learning.evaluation.plots.predictions import (
     Curve,
     Forecasts,
     calibration_plot,
     confusion_plot,
     precision_recall_plot,
+    predicted_vs_actual_plot,
+    residuals_plot,
     roc_plot,
     score_distribution_plot,
 )
-from assay.learning.evaluation.plots.regression import predicted_vs_actual_plot, residuals_plot
 from assay.learning.splitting import Split
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec

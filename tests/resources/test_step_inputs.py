@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import pytest
 
 from assay.results.search_result import BestHyperparameters
-from resources.artifacts import run_values
-from resources.artifacts.run_values import RunValues
+from resources.artifacts import step_inputs
+from resources.artifacts.step_inputs import RunValues
 
 
 def commit(number=1, size=10):
@@ -40,7 +40,7 @@ def test_another_version_and_another_run_are_read_again(read):
 
 
 def test_values_beyond_the_budget_are_not_kept(read, monkeypatch):
-    monkeypatch.setattr(run_values, "_BUDGET_BYTES", 15)
+    monkeypatch.setattr(step_inputs, "_BUDGET_BYTES", 15)
     values = RunValues()
     for _ in range(2):
         values.once("run", commit(1), BestHyperparameters, read)
