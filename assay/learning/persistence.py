@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _TYPES_OF_EVERY_MODEL = frozenset(
     {
         "assay.learning.preprocessing.transformers.CalendarFeatures",
+        "assay.learning.preprocessing.transformers.Categories",
         "assay.learning.preprocessing.transformers.RawNumbers",
         "assay.learning.preprocessing.transformers.TextFeatures",
         "numpy.dtype",

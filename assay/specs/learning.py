@@ -178,6 +178,6 @@ class PreprocessingSpec(Spec):
 
     steps: tuple[PreprocessingStep, ...] = ()
     max_categories: int = Field(default=50, ge=2)
-    """Rarer categories of one column are pooled beyond this number."""
+    """A column of more categories, missing included, is encoded by the target's out-of-fold means."""
     text_features: int = Field(default=256, ge=1)
     """Largest vocabulary of one text column."""

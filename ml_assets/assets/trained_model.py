@@ -58,7 +58,10 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
 
 def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedRun) -> dict[str, Any]:
     """Return the facts of a fitted model and where it is tracked."""
+    from assay.learning.estimators.assembly import category_encodings
+
     facts = model.manifest
+    encodings = [{"column": name, "encoded": how} for name, how in category_encodings(model.estimator).items()]
     shown: dict[str, Any] = {
         "family": facts.family,
         "hyperparameters": dg.MetadataValue.json(facts.parameters),
@@ -69,6 +72,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
             [{"feature": c.name, "dtype": c.dtype, "role": str(c.role)} for c in facts.features.columns]
         ),
         "unused columns": records_table([{"column": name, "why": why} for name, why in facts.unused_columns.items()]),
+        **({"categories": records_table(encodings)} if encodings else {}),
         "MLflow run": tracked.run_id,
         "where to look": tracked.url,
     }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.family import Family
-from assay.learning.preprocessing.assembly import build_preprocessor
+from assay.learning.preprocessing.assembly import TargetType, build_preprocessor
 from assay.learning.splitting import LabelledRows
-from assay.specs.pipeline import PipelineSpec
+from assay.specs.pipeline import PipelineSpec, Task
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 PREPROCESSING = "preprocessing"
 MODEL = "model"
+_TARGET_TYPES: dict[Task, TargetType] = {
+    Task.BINARY: "binary",
+    Task.MULTICLASS: "multiclass",
+    Task.REGRESSION: "continuous",
+}
 
 
 def preprocessor_for(family: Family, features: TableSchema, spec: PipelineSpec) -> "ColumnTransformer":
     """Build the unfitted preprocessing that suits a family."""
     return build_preprocessor(
-        features, spec.preparation, family.encoding, seed=spec.training.seed, dense=family.card.dense
+        features,
+        spec.preparation,
+        family.encoding,
+        seed=spec.training.seed,
+        dense=family.card.dense,
+        target_type=_TARGET_TYPES[spec.task],
     )
 
 
@@ -53,6 +63,26 @@ def build_pipeline(
             (MODEL, family.build(parameters, spec.training.seed, spec.training.threads)),
         ]
     )
+
+
+def category_encodings(fitted: "Pipeline") -> dict[str, str]:
+    """Return how categories are encoded where not each by itself: by the target's means, or rare ones in a pool.
+
+    Args:
+        fitted: pipeline of the steps `preprocessing` and `model`.
+
+    Returns:
+        What to say of each such column, by name.
+    """
+    found: dict[str, str] = {}
+    for _, transformer, columns in fitted.named_steps[PREPROCESSING].transformers_:
+        means = getattr(transformer, "many_columns_", [])
+        found |= dict.fromkeys(means, "by the target's out-of-fold means")
+        encoder = getattr(transformer, "few_", transformer)
+        pools = getattr(encoder, "infrequent_categories_", None) or []
+        pooled = zip([name for name in columns if name not in means], pools, strict=False)
+        found |= {name: f"{len(rare):,} rare categories in one pool" for name, rare in pooled if rare is not None}
+    return found
 
 
 def continue_fit(

@@ -14,6 +14,7 @@ from assay.specs.learning import DEFAULT_SEED, PreprocessingSpec, PreprocessingS
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
 
+TargetType: TypeAlias = Literal["binary", "multiclass", "continuous"]
 _TOPICS = 32
 
 _CLASSES = {
@@ -40,12 +41,14 @@ class StepContext:
         max_categories: bound on the categories of one column.
         vocabulary: bound on the words of one text column.
         seed: seed of steps that draw.
+        target_type: of the target by whose means many categories are encoded; None pools them.
     """
 
     encoding: Literal["one_hot", "ordinal"]
     max_categories: int
     vocabulary: int
     seed: int
+    target_type: TargetType | None = None
 
     def imputer(self, strategy: str, *, add_indicator: bool = True) -> Any:
         """Fill missing values and add an indicator; a column without any value is filled with 0."""
@@ -54,9 +57,19 @@ class StepContext:
         return SimpleImputer(strategy=strategy, add_indicator=add_indicator, keep_empty_features=True)
 
     def category_encoder(self) -> Any:
-        """Encode categories; rare ones are pooled."""
+        """Encode categories: few by themselves, more than `max_categories` by the target's out-of-fold means."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        from assay.learning.preprocessing.transformers import Categories
+
         name = "one_hot_encoder" if self.encoding == "one_hot" else "ordinal_encoder"
-        return _imported(name)(**self.defaults(name))
+        few = _imported(name)(**self.defaults(name))
+        if self.target_type is None:
+            return few
+        means = _imported("target_encoder")(**self.defaults("target_encoder"), target_type=self.target_type)
+        many = make_pipeline(means, StandardScaler()) if self.encoding == "one_hot" else means
+        return Categories(few, many, self.max_categories)
 
     def text_features(self) -> Any:
         """Encode one text column; condensed for trees, which handle sparse columns badly."""
@@ -199,6 +212,7 @@ def build_preprocessor(
     *,
     seed: int = DEFAULT_SEED,
     dense: bool = False,
+    target_type: TargetType | None = None,
 ) -> "ColumnTransformer":
     """Build the preprocessing of a feature frame.
 
@@ -212,6 +226,8 @@ def build_preprocessor(
             its own; a category unknown at fit has no column, or the code -1.
         seed: seed of every step that draws.
         dense: never return a sparse matrix.
+        target_type: of the target by whose out-of-fold means columns of more than `max_categories` are encoded; None
+            pools their rarer categories.
 
     Returns:
         Unfitted transformer: frame of shape (rows, features) to float64 of shape (rows, outputs).
@@ -222,7 +238,7 @@ def build_preprocessor(
     """
     from sklearn.compose import ColumnTransformer
 
-    context = StepContext(encoding, preparation.max_categories, preparation.text_features, seed)
+    context = StepContext(encoding, preparation.max_categories, preparation.text_features, seed, target_type)
     steps = explicit_steps(preparation.steps, features, context)
     taken = {column for _, _, columns in steps for column in columns}
     free = features.project(tuple(name for name in features.names if name not in taken))
