@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 
 import dagster as dg
+from pydantic import ValidationError
 
 from assay.arrivals.failures import DeadLetter, DeadLetterNames
 from assay.arrivals.names import parse_run_key
@@ -93,8 +94,15 @@ class ArrivalsFolder:
 
         Raises:
             ArtifactNotFoundError: there is no such dead letter.
+            StorageError: it is damaged.
         """
-        return DeadLetter.model_validate_json(self._store.get_bytes(f"{self._dead}{name}{_LETTER}"))
+        key = f"{self._dead}{name}{_LETTER}"
+        try:
+            return DeadLetter.model_validate_json(self._store.get_bytes(key))
+        except ValidationError as error:
+            raise StorageError(
+                "a dead letter cannot be read", where=self._store.uri(key), remedy="remove it, and rewrite its object"
+            ) from error
 
     def order_redrive(self, name: str) -> None:
         """Order the redrive of a dead letter at the sensor's next evaluation."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from assay.arrivals.names import listing_pattern, partition_key_of
-from assay.errors import SourceNotFoundError
+from assay.arrivals.names import listing_pattern
+from assay.errors import SourceError, SourceNotFoundError
 from assay.specs.dataset import DatasetSpec
 from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
@@ -67,7 +67,7 @@ class DataSources(dg.ConfigurableResource[None]):
     def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
         if spec.partitions.by == "object" and partition_key is not None:
             source = self._open(spec.source, spec, None)
-            return source, source.matching(lambda uri: partition_key_of(uri, spec) == partition_key)
+            return source, _objects_named(source, partition_key)
         source = self._open(spec.source, spec, partition_key)
         return source, source.objects()
 
@@ -85,6 +85,25 @@ class DataSources(dg.ConfigurableResource[None]):
             query_memory_mb=self.query_memory_mb,
         )
         return open_source(address, access, query_of(spec, partition_key))
+
+
+def _objects_named(source: Source, key: str) -> list[SourceObject]:
+    """Return the object that makes a partition.
+
+    Raises:
+        SourceError: the key is of an earlier release, without the folder, and several objects have that name.
+    """
+    found = source.matching(lambda uri: source.name_of(uri) == key)
+    found = found or source.matching(lambda uri: uri.rsplit("/", 1)[-1] == key)
+    if len(found) > 1:
+        raise SourceError(
+            "several objects have the partition's name",
+            where=f"partition {key}",
+            found=", ".join(item.uri for item in found),
+            expected=f"a key with the folder, such as {source.name_of(found[0].uri)}",
+            remedy="materialize the partitions whose keys name the folder; the sensor adds them",
+        )
+    return found
 
 
 @contextmanager

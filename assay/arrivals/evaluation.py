@@ -11,6 +11,7 @@ from assay.arrivals.failures import DeadLetter, DeadLetterNames, FailedRun, afte
 from assay.arrivals.ledger import Ledger, StoredTexts
 from assay.arrivals.scan import Arrival, Listing, ScanOptions, scan_source
 from assay.arrivals.state import PendingRetry, SensorState
+from assay.errors import StorageError
 
 _SCANS_BETWEEN_SWEEPS = 500
 _HOUR = 3600.0
@@ -120,12 +121,28 @@ def _redrives(
     """Return the ordered redrives, and a message about the dead letters that stay."""
     dead = kept.dead_letters()
     names = tuple(dead.ordered[: options.limits.requests // 4])
-    redrives = [redriven(kept.dead_letter(name)) for name in names]
+    redrives, unreadable = _redriven(kept, names)
+    names = tuple(name for name in names if name not in unreadable)
     current = _versions(state, kept, options, redrives)
     valid = [redrive for redrive in redrives if redrive.uri is None or current[redrive.uri] == redrive.version]
     left = len(dead.names) - len(names)
     message = f"{left} dead letter{'s' if left > 1 else ''}: see arrivals_redrive_job" if left else ""
+    if unreadable:
+        message += f"; {len(unreadable)} cannot be read and are not redriven, e.g. {unreadable[0]}"
     return state.model_copy(update={"settled": names}), valid, message
+
+
+def _redriven(kept: KeptArrivals, names: Iterable[str]) -> tuple[list[PendingRetry], list[str]]:
+    """Return the redrives, and the names of dead letters that cannot be read."""
+    redrives, unreadable = [], []
+    for name in names:
+        try:
+            redrives.append(redriven(kept.dead_letter(name)))
+        except StorageError as error:
+            if error.transient:
+                raise
+            unreadable.append(name)
+    return redrives, unreadable
 
 
 def _versions(

@@ -6,11 +6,12 @@ state of the whole ledger. An interrupted scan leaves that state unchanged.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 
+from assay.errors import StorageError
 from assay.specs.base import Spec
 
 
@@ -43,19 +44,35 @@ class PageRef(Spec):
     """Its last key."""
     count: int
     digest: str
-    """SHA-256 of its text."""
+    """SHA-256 of its keys and listed versions."""
     name: str
     """Name of its text."""
 
 
-Accept: TypeAlias = Callable[[ListedObject], bool]
-"""Whether to record a new or rewritten object now."""
+class SeenVersion(NamedTuple):
+    """What the ledger keeps of one object; stored as one text where all that is known is one version."""
+
+    listed: str
+    """Version of the last listing."""
+    arrived: str
+    """Version under which the object was last requested: of an object that was only touched, an earlier one."""
+    content: str = ""
+    """Digest of its bytes; empty where unknown."""
+
+
+Accept: TypeAlias = Callable[[ListedObject, SeenVersion | None], SeenVersion | None]
+"""What to record of an object whose version changed, given what was seen of it; None where it is not recorded yet."""
+Found = TypeVar("Found", tuple[PageRef, ...], dict[str, SeenVersion])
 _REFS = TypeAdapter(tuple[PageRef, ...])
-_ENTRIES = TypeAdapter(dict[str, str])
+_ENTRIES = TypeAdapter(dict[str, str | tuple[str, str, str]])
 
 
 class Ledger:
-    """Versions by key. Changes become visible when `stored` has returned and its name was passed on."""
+    """Versions by key. Changes become visible when `stored` has returned and its name was passed on.
+
+    Attributes:
+        damaged: names of the texts that could not be read; their objects count as unseen.
+    """
 
     def __init__(self, texts: StoredTexts, index: str | None, *, page_keys: int) -> None:
         """Open a state of the ledger.
@@ -66,7 +83,8 @@ class Ledger:
             page_keys: most keys of a page.
         """
         self._texts, self._index, self._page_keys = texts, index, page_keys
-        self._refs = _REFS.validate_json(texts.read(index)) if index else ()
+        self.damaged: list[str] = []
+        self._refs = self._read_refs()
         self._before, self._written = self._refs, set[str]()
 
     def __len__(self) -> int:
@@ -80,7 +98,8 @@ class Ledger:
     def version_of(self, uri: str) -> str | None:
         """Return the version seen of one object; None when it was not seen or was deleted."""
         ref = next((ref for ref in self._refs if uri <= ref.end), None)
-        return self._entries(ref).get(uri) if ref else None
+        seen = self._entries(ref).get(uri) if ref else None
+        return seen.arrived if seen else None
 
     def reconcile(
         self, objects: Sequence[ListedObject], accept: Accept, *, after: str | None, last: str | None
@@ -89,7 +108,7 @@ class Ledger:
 
         Args:
             objects: all objects of the range, by key.
-            accept: decides about each new or rewritten object; one that is not accepted stays unseen.
+            accept: decides what is recorded of each new or rewritten object.
             after: the range begins after this key; None for the first.
             last: the range ends with this key; None for the last.
         """
@@ -100,13 +119,13 @@ class Ledger:
             rest = rest[len(mine) :]
             touched = (after is None or ref.end > after) and (last is None or start is None or start < last)
             whole = (after is None or (start is not None and after <= start)) and (last is None or ref.end <= last)
-            if not touched or (whole and _digest(_text(mine)) == ref.digest):
+            if not touched or (whole and _digest(_text({item.uri: item.version for item in mine})) == ref.digest):
                 refs.append(ref)
             else:
                 refs += self._changed(ref, mine, accept, lambda key: _within(key, after, last))
             start = ref.end
         self._refs = tuple(refs)
-        self._append({item.uri: item.version for item in rest if accept(item)})
+        self._append({item.uri: seen for item in rest if (seen := accept(item, None))})
 
     def stored(self) -> str | None:
         """Store the list of pages where it changed, and return its name; None for an empty ledger."""
@@ -130,33 +149,70 @@ class Ledger:
         before = self._entries(ref)
         present = {item.uri for item in mine}
         entries = {key: version for key, version in before.items() if key in present or not inside(key)}
-        changed = [item for item in mine if entries.get(item.uri) != item.version]
-        entries |= {item.uri: item.version for item in changed if accept(item)}
-        if entries == before:
+        changed = [item for item in mine if item.uri not in entries or entries[item.uri].listed != item.version]
+        entries |= {item.uri: seen for item in changed if (seen := accept(item, entries.get(item.uri)))}
+        if entries == before and ref.name not in self.damaged:
             return [ref]
         pieces = -(-len(entries) // self._page_keys)
         return self._pages(entries, -(-len(entries) // max(pieces, 1)))
 
-    def _append(self, entries: dict[str, str]) -> None:
+    def _append(self, entries: dict[str, SeenVersion]) -> None:
         if entries:
             *full, last = self._refs or (None,)
-            if last is not None and last.count < self._page_keys:
-                entries = self._entries(last) | entries
-            elif last is not None:
+            room = last is not None and last.count < self._page_keys
+            before = self._entries(last) if last is not None and room else {}
+            if last is not None and not before:  # full, or damaged: it is read again when one of its objects changes
                 full.append(last)
+            entries = before | entries
             self._refs = (*(ref for ref in full if ref), *self._pages(entries, self._page_keys))
 
-    def _pages(self, entries: Mapping[str, str], size: int) -> list[PageRef]:
+    def _pages(self, entries: Mapping[str, SeenVersion], size: int) -> list[PageRef]:
         keys = sorted(entries)
         parts = [keys[first : first + size] for first in range(0, len(keys), size)] if keys else []
         return [self._page({key: entries[key] for key in part}) for part in parts]
 
-    def _page(self, entries: Mapping[str, str]) -> PageRef:
-        text = json.dumps(entries, sort_keys=True)
-        return PageRef(end=max(entries), count=len(entries), digest=_digest(text), name=self._write(text))
+    def _page(self, entries: Mapping[str, SeenVersion]) -> PageRef:
+        stored = {key: seen.listed if seen == (seen.listed, seen.listed, "") else seen for key, seen in entries.items()}
+        return PageRef(
+            end=max(entries), count=len(entries), digest=_digest(_listed(entries)), name=self._write(_text(stored))
+        )
 
-    def _entries(self, ref: PageRef) -> dict[str, str]:
-        return _ENTRIES.validate_json(self._texts.read(ref.name))
+    def _read_refs(self) -> tuple[PageRef, ...]:
+        """Return the pages of the state; none where its list is damaged, so that the ledger begins anew."""
+        if self._index is None:
+            return ()
+        try:
+            return _require(_REFS.validate_json(self._read(self._index)))
+        except ValueError:
+            self.damaged.append(self._index)
+            self._index = None
+            return ()
+
+    def _entries(self, ref: PageRef) -> dict[str, SeenVersion]:
+        """Return a page; nothing where it is damaged, so that its objects are new again."""
+        try:
+            stored = _ENTRIES.validate_json(self._read(ref.name))
+            found = {
+                key: SeenVersion(*((each, each) if isinstance(each, str) else each)) for key, each in stored.items()
+            }
+            return _require(found, is_whole=_digest(_listed(found)) == ref.digest)
+        except ValueError:
+            if ref.name not in self.damaged:
+                self.damaged.append(ref.name)
+            return {}
+
+    def _read(self, name: str) -> str:
+        """Return a text.
+
+        Raises:
+            ValueError: it is missing or no text, and a repetition would not help.
+        """
+        try:
+            return self._texts.read(name)
+        except StorageError as error:
+            if error.transient:
+                raise
+            raise ValueError(name) from error
 
     def _write(self, text: str) -> str:
         name = self._texts.write(text)
@@ -164,12 +220,27 @@ class Ledger:
         return name
 
 
+def _require(found: Found, *, is_whole: bool = True) -> Found:
+    if not found or not is_whole:  # neither a list nor a page is ever stored empty
+        msg = "not what was stored"
+        raise ValueError(msg)
+    return found
+
+
+def _seen(stored: str | tuple[str, str, str]) -> SeenVersion:
+    return SeenVersion(stored, stored) if isinstance(stored, str) else SeenVersion(*stored)
+
+
+def _listed(entries: Mapping[str, SeenVersion]) -> str:
+    return _text({key: seen.listed for key, seen in entries.items()})
+
+
 def _within(key: str, after: str | None, last: str | None) -> bool:
     return (after is None or key > after) and (last is None or key <= last)
 
 
-def _text(objects: Iterable[ListedObject]) -> str:
-    return json.dumps({item.uri: item.version for item in objects}, sort_keys=True)
+def _text(entries: Mapping[str, object]) -> str:
+    return json.dumps(entries, sort_keys=True)
 
 
 def _digest(text: str) -> str:

@@ -7,20 +7,25 @@ from assay.errors import SourceError, SpecError
 from assay.specs.dataset import DatasetSpec
 
 PLACEHOLDER = "{partition}"
+_NO_KEY = ("...", *map(chr, range(32)), "\x7f")
+"""What Dagster's partition keys may not hold, and what no page can show."""
+_GLOB = re.compile(r"(\*\*/|\*+|\?|\[!?\]?[^\]]*\])")
+_GLOB_PARTS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "**": "[^/]*", "?": "[^/]"}
 
 
-def partition_key_of(uri: str, spec: DatasetSpec) -> str:
+def partition_key_of(uri: str, spec: DatasetSpec, name: str | None = None) -> str:
     """Return the partition that an object makes.
 
     Args:
         uri: the object's full name.
-        spec: the dataset: by object the file's name is the key; by time the source's `{partition}` marks it.
+        spec: the dataset: by object the object's name is the key; by time the source's `{partition}` marks it.
+        name: of the object below the source's folder; the last part of `uri` unless given.
 
     Raises:
-        SourceError: the name does not match the source's pattern.
+        SourceError: the name does not match the source's pattern, or cannot be a key.
     """
     if spec.partitions.by == "object":
-        return uri.rsplit("/", 1)[-1]
+        return _usable_key(uri.rsplit("/", 1)[-1] if name is None else name, uri)
     start = spec.source.rfind("/", 0, max(spec.source.find(PLACEHOLDER), 0)) + 1
     pattern = spec.source[start:]  # the part before it may be a variable, or another spelling of the same folder
     name = "/".join(uri.split("/")[-1 - pattern.count("/") :])
@@ -61,8 +66,29 @@ def listing_pattern(spec: DatasetSpec) -> str:
     return spec.source.replace(PLACEHOLDER, "*")
 
 
+def _usable_key(key: str, uri: str) -> str:
+    found = next((part for part in _NO_KEY if part in key), None)
+    if found is not None:
+        raise SourceError(
+            "an object's name cannot be a partition",
+            where=uri,
+            found=repr(found),
+            expected="a name without three dots and control characters",
+            remedy="rename the object",
+        )
+    return key
+
+
 def _glob(text: str) -> str:
-    return "[^/]*".join(re.escape(part) for part in text.split("*"))
+    """Return a glob as a regular expression; `*` and `?` stay inside one folder, `**/` spans any number of them."""
+    return "".join(_GLOB_PARTS.get(part) or _characters(part) for part in _GLOB.split(text))
+
+
+def _characters(part: str) -> str:
+    if not _GLOB.fullmatch(part):
+        return re.escape(part)
+    found = part[1:-1].replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
+    return f"[^/{found[1:]}]" if found.startswith("!") else f"[{found}]"
 
 
 _RUN_KEY = re.compile(r"(?P<arrival>.*?)(?:#redrive-(?P<redrive>\d+))?(?:#retry-(?P<retry>\d+))?", re.DOTALL)

@@ -3,10 +3,9 @@
 Field names are the stored ones; `scans` is stored as `looks`, its name in earlier versions.
 """
 
-import json
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
 from assay.specs.base import Spec
 
@@ -55,19 +54,37 @@ class SensorState(Spec):
     failures: FailuresSeen = FailuresSeen()
     settled: tuple[str, ...] = ()
     """Dead letters whose new runs were requested."""
+    unsettled: str | None = Field(default=None, exclude_if=lambda name: name is None)
+    """Name of the text with the objects that may still be written."""
 
 
 def parse_state(cursor: str | None, source: str) -> SensorState:
     """Return the state in a cursor.
 
     Args:
-        cursor: as the last evaluation stored it; None at the first. A cursor of another layout starts over; the run
-            keys keep Dagster from repeating what was requested before.
+        cursor: as the last evaluation stored it; None at the first. A damaged cursor, or one of another layout, starts
+            over; the run keys keep Dagster from repeating what was requested before.
         source: the listing as it is now.
     """
-    if not cursor or json.loads(cursor).get("layout") != 1:
+    if not cursor or cursor_damage(cursor):
         return SensorState(source=source)
     state = SensorState.model_validate_json(cursor)
     if state.source != source:
         return SensorState(source=source, scans=state.scans, failures=state.failures, settled=state.settled)
     return state
+
+
+def cursor_damage(cursor: str | None) -> str:
+    """Return why a cursor cannot be used; empty where it can, or is none.
+
+    Args:
+        cursor: as it was stored; anyone may edit it in the user interface.
+    """
+    if not cursor:
+        return ""
+    try:
+        SensorState.model_validate_json(cursor)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return " ".join([".".join(map(str, first["loc"])), first["msg"]]).strip()
+    return ""

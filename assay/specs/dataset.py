@@ -61,6 +61,8 @@ def _dates(form: str) -> str:
 
 DateFormat: TypeAlias = Annotated[str, AfterValidator(_dates)]
 
+_SUNDAY = 6
+
 
 class CsvDialect(Spec):
     """How delimited text is written; what is not set is the format's default."""
@@ -177,6 +179,29 @@ class PartitionsSpec(Spec):
     def is_time(self) -> bool:
         """Whether partitions follow a time cadence."""
         return self.by not in {"none", "object"}
+
+    def rejection_of(self, key: str) -> str:
+        """Return why a text can never be a partition of a time cadence; empty where it can.
+
+        Args:
+            key: from the name of an object.
+        """
+        try:
+            moment = self._moment(key)
+        except ValueError:
+            moment = None
+        if moment is None or moment.strftime(self.key_format) != key:
+            return f"'{key}' is no {self.by}; expected a key such as {self.start}"
+        if self.by == "week" and moment.weekday() != _SUNDAY:
+            return f"'{key}' is no start of a week; weeks start on Sundays"
+        if moment < self._moment(str(self.start)):
+            return f"'{key}' is before the first partition, {self.start}"
+        if self.end is not None and moment >= self._moment(self.end):
+            return f"'{key}' is after the last partition; partitions end before {self.end}"
+        return ""
+
+    def _moment(self, key: str) -> dt.datetime:
+        return dt.datetime.strptime(key, self.key_format)  # noqa: DTZ007 - a partition key has no zone
 
     @property
     def key_format(self) -> str:

@@ -51,6 +51,9 @@ class AutomationSpec(Spec):
     """Time between two scans of the source."""
     existing: Literal["process", "skip"] = "process"
     """What happens to objects that exist at the sensor's first scan."""
+    unchanged_scans: int = Field(default=1, ge=0, le=100)
+    """For how many scans a local file must stay as it is before its run starts, so that no half-written file is read;
+    objects of other sources appear whole."""
     max_retries: int = Field(default=2, ge=0, le=10)
     """How often a failed run of an arrival is started again before it becomes a dead letter."""
 

@@ -73,7 +73,7 @@ def _state_of(cursor: str | None, instance: dg.DagsterInstance, log: logging.Log
     try:
         stored = json.loads(cursor)
         return _State({name: int(stored["seen"][name]) for name in _ENDS}, outbox_from(stored["outbox"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.error("the cursor cannot be read (%s): it starts over without pending deliveries", type(error).__name__)  # noqa: TRY400 - its text may hold notifications
         return _new_state(instance)
 

@@ -7,23 +7,24 @@ together, so that a crash at any moment loses and repeats nothing. Failed runs a
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import dagster as dg
 from pydantic import Field
 
 from assay.arrivals.evaluation import SensorEvaluation, evaluate
-from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, FailedRun, kind_of
+from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, FailedRun, FailureKind, kind_of
 from assay.arrivals.names import listing_pattern, parse_run_key
 from assay.arrivals.scan import Arrival, ScanOptions
-from assay.arrivals.state import FailuresSeen, parse_state
-from assay.errors import SerialisedError, SourceNotFoundError
+from assay.arrivals.state import FailuresSeen, cursor_damage, parse_state
+from assay.errors import SerialisedError, SourceNotFoundError, StorageError
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.dagster_internals import AssetJob, error_of, run_tags_of
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.step_errors import error_chain
-from resources.arrivals_store import ArrivalsStore
+from resources.arrivals_store import ArrivalsFolder, ArrivalsStore
 from resources.data_sources import DataSources
 from resources.run_policy import RunPolicy
 
@@ -67,7 +68,7 @@ def _failed_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun
     run, tags = record.dagster_run, run_tags_of(record.dagster_run)
     run_key = str(tags.run_key)
     uri, _, version = parse_run_key(run_key).arrival.rpartition("@")
-    errors = list(_errors(instance, run.run_id))
+    kind, reason = _cause(instance, run.run_id)
     return FailedRun(
         run_id=run.run_id,
         run_key=run_key,
@@ -75,9 +76,17 @@ def _failed_run(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun
         uri=uri or None,
         version=version if uri else None,
         partition_key=tags.partition,
-        kind=kind_of(error.code for error in errors),
-        reason=_reason(errors),
+        kind=kind,
+        reason=reason,
     )
+
+
+def _cause(instance: dg.DagsterInstance, run_id: str) -> tuple[FailureKind, str]:
+    try:
+        errors = list(_errors(instance, run_id))
+    except Exception as error:  # noqa: BLE001 - one unreadable run may not stop the others: it becomes a dead letter
+        return FailureKind.PERMANENT, f"the run's events cannot be read: {type(error).__name__}"
+    return kind_of(error.code for error in errors), _reason(errors)
 
 
 def _errors(instance: dg.DagsterInstance, run_id: str) -> Iterator[SerialisedError]:
@@ -105,7 +114,10 @@ def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
     """
     pattern = listing_pattern(spec.dataset)
     options = ScanOptions(
-        spec.dataset, skip_existing=spec.automation.existing == "skip", has_partition=_partition_test(spec)
+        spec.dataset,
+        skip_existing=spec.automation.existing == "skip",
+        has_partition=_partition_test(spec),
+        rejection_of=_rejection_test(spec),
     )
 
     @dg.sensor(
@@ -118,13 +130,18 @@ def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore
     ) -> dg.SensorResult:
-        state = parse_state(context.cursor, pattern)
+        damage = cursor_damage(context.cursor)
+        if damage:
+            context.log.error(
+                "the cursor cannot be used (%s): the source is scanned anew, and what ran is not repeated", damage
+            )
+        state, source = parse_state(context.cursor, pattern), data_sources.listing(spec.dataset)
         evaluation = evaluate(
             state,
-            data_sources.listing(spec.dataset),
+            source,
             arrivals_store.of(spec.name),
             failed_arrivals(context.instance, job.name, f"{spec.name}_new_data_sensor", state.failures),
-            options,
+            replace(options, unchanged_scans=0 if source.appears_whole else spec.automation.unchanged_scans),
             max_retries=spec.automation.max_retries,
             now=time.time(),
         )
@@ -181,6 +198,11 @@ def _partition_test(spec: PipelineSpec) -> Callable[[str], bool]:
     return partitions.has_partition_key
 
 
+def _rejection_test(spec: PipelineSpec) -> Callable[[str], str]:
+    """Return the test why a key can never be a partition."""
+    return spec.dataset.partitions.rejection_of if spec.dataset.partitions.is_time else lambda _: ""
+
+
 class RedriveConfig(dg.Config):
     """Which dead letters are redriven."""
 
@@ -198,7 +220,7 @@ def order_redrive(
     """Order dead letters to be redriven at the sensor's next evaluation; returns how many."""
     run_policy.require_config(context.run.run_config, where=context.job_name)
     arrivals = arrivals_store.of(config.pipeline)
-    dead_letters = {name: arrivals.dead_letter(name) for name in arrivals.dead_letters().names}
+    dead_letters = dict(_readable(arrivals, context.log))
     ordered = {name: each for name, each in dead_letters.items() if config.uri in {None, each.uri}}
     if not ordered:
         raise SourceNotFoundError(
@@ -211,6 +233,16 @@ def order_redrive(
         arrivals.order_redrive(name)
         context.log.info("%s is redriven at the sensor's next evaluation", each.uri or config.pipeline)
     return len(ordered)
+
+
+def _readable(arrivals: ArrivalsFolder, log: dg.DagsterLogManager) -> Iterator[tuple[str, DeadLetter]]:
+    for name in arrivals.dead_letters().names:
+        try:
+            yield name, arrivals.dead_letter(name)
+        except StorageError as error:
+            if error.transient:
+                raise
+            log.exception("the dead letter %s is left out", name)
 
 
 @dg.job(description="Redrive the arrivals that a pipeline's new-data sensor gave up.")

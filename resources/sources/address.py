@@ -29,21 +29,45 @@ def _parts_match(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     if not patterns:
         return not parts
     if patterns[0] == "**":
-        return any(_parts_match(parts[skipped:], patterns[1:]) for skipped in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and _parts_match(parts[1:], patterns[1:])
+        shown = next((number for number, part in enumerate(parts) if part.startswith(".")), len(parts))
+        return any(_parts_match(parts[skipped:], patterns[1:]) for skipped in range(shown + 1))
+    return bool(parts) and _part_matches(parts[0], patterns[0]) and _parts_match(parts[1:], patterns[1:])
 
 
-def is_part(path: str) -> bool:
-    """Whether a file below a folder holds rows: not hidden, in no hidden folder, and not a writer's success marker.
+def _part_matches(part: str, pattern: str) -> bool:
+    hidden = part.startswith(".") and not pattern.startswith(".")
+    return not hidden and fnmatch.fnmatchcase(part, pattern)
+
+
+_NO_DATA = (
+    "*.tmp", "*.temp", "~*.tmp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download", "*.opdownload",
+    "*.incomplete", "*.inprogress", "*.in-progress", "*.uploading", "*.writing", "*.swp", "*.swo", "*.swx", "*.lock",
+    "*.lck", "*.bak", "*.orig", "*~", "~$*", "#*#", "*.crc", "*.md5", "*.sha1", "*.sha256", "*.sha512", "*.sig",
+    "*.asc", "*.done", "*.ok", "_success", "_started*", "_committed*", "_metadata", "_common_metadata", "readme",
+    "readme.md", "readme.txt", "readme.rst", "readme.html", "license", "license.md", "license.txt", "thumbs.db",
+    "desktop.ini",
+)  # fmt: skip
+"""Names of files that hold no rows: temporary and partial ones, locks, backups, checksums, markers, texts for people.
+
+Lower case. A pattern that has such an ending itself, such as `*.part`, names these files on purpose.
+"""
+_NO_DATA_FOLDERS = frozenset({"_temporary", "__macosx", "@eadir", "lost+found", "$recycle.bin"})
+
+
+def is_part(path: str, pattern: str = "") -> bool:
+    """Whether a listed file holds rows: it is not hidden and in no hidden folder, and has none of `_NO_DATA`'s names.
 
     Args:
-        path: the file, relative to the folder.
+        path: the file, relative to the folder of the address.
+        pattern: the last part of the address's glob; names that it asks for itself hold rows.
     """
-    return (
-        not path.endswith("/_SUCCESS")
-        and path != "_SUCCESS"
-        and not any(part.startswith(".") for part in path.split("/"))
-    )
+    *folders, name = path.lower().split("/")
+    # a glob leaves hidden folders out by itself
+    hidden = any((not pattern and part.startswith(".")) or part in _NO_DATA_FOLDERS for part in folders)
+    if hidden or (name.startswith(".") and not pattern.startswith(".")):
+        return False
+    asked = pattern.lower()
+    return not any(fnmatch.fnmatchcase(name, each) and not fnmatch.fnmatchcase(asked, each) for each in _NO_DATA)
 
 
 def without_secrets(address: str) -> str:

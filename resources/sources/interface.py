@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from assay.specs.dataset import DataFormat
 from resources.sources.query import Query
@@ -12,6 +12,8 @@ from resources.sources.web_connection import ANY_PUBLIC_HOST, WebPolicy
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+
+    from assay.arrivals.ledger import ListedObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,22 @@ class ListingPage:
     Attributes:
         objects: by URI.
         last: the page's last URI; None at the end of the listing.
+        set_aside: reasons by name of what cannot be an object.
     """
 
     objects: list[SourceObject]
     last: str | None
+    set_aside: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(ABC):
-    """One address: a single object, or several."""
+    """One address: a single object, or several.
+
+    Attributes:
+        appears_whole: whether no object is listed before it is complete.
+    """
+
+    appears_whole: ClassVar[bool] = True
 
     @abstractmethod
     def objects(self) -> list[SourceObject]:
@@ -90,6 +100,14 @@ class Source(ABC):
         """
         found = [item for item in self.objects() if after is None or item.uri > after]
         return ListingPage(found[:limit], found[limit - 1].uri if len(found) > limit else None)
+
+    def name_of(self, uri: str) -> str:
+        """Return an object's name below the folder of the address; it makes the partition of the object."""
+        return uri.rsplit("/", 1)[-1]
+
+    def content_of(self, item: "ListedObject") -> str:  # noqa: ARG002 - versions of most sources follow the content
+        """Return the digest of an object's bytes; empty where it is unknown or not cheap."""
+        return ""
 
     @abstractmethod
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:

@@ -14,14 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.errors import SourceError, SourceNotFoundError
-from resources.sources.address import is_glob, is_part
+from resources.sources.address import fixed_prefix, is_glob, is_part
 from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
+from resources.store.local import file_sha256
+
+if TYPE_CHECKING:
+    from assay.arrivals.ledger import ListedObject
 
 _ONE_DATASET = (".parquet", ".pq")
 """A folder with such a suffix is one data set, so one object."""
 _ANY_DEPTH = "**"
+_MOST_DIGESTED = 256 << 20
 
 
 def is_dataset_name(name: str) -> bool:
@@ -101,9 +107,12 @@ def _is_dataset(entry: "os.DirEntry[str]") -> bool:
 class LocalSource(Source):
     """A path, a folder, or a glob, relative to the working directory."""
 
+    appears_whole = False
+
     def __init__(self, address: str) -> None:
         self._address = address
         self._listed: list[str] = []
+        self._set_aside: dict[str, str] = {}
 
     def objects(self) -> list[SourceObject]:
         """List the files; a path without wildcards must exist, and an existing path is not a glob.
@@ -115,16 +124,42 @@ class LocalSource(Source):
     def matching(self, wanted: Callable[[str], bool]) -> list[SourceObject]:
         """List the wanted files; the state of others is not read."""
         with self._as_source_error():
-            return [_described(name) for name in self._names() if wanted(name)]
+            return [_described(_encodable(name, self._address)) for name in self._names() if wanted(name)]
 
     def page(self, after: str | None, limit: int) -> ListingPage:
         """List one page; names are read once for all pages, the state of files for this page only."""
         with self._as_source_error():
-            names = self._listed = self._listed or self._names()
-            first = bisect_right(names, after) if after is not None else 0
-            page = names[first : first + limit]
-            items = [item for name in page if (item := _described_if_there(name))]
-            return ListingPage(items, page[-1] if len(names) > first + limit else None)
+            names = self._listed = self._listed or self._encodable_names()
+        first = bisect_right(names, after) if after is not None else 0
+        page = names[first : first + limit]
+        set_aside = dict(self._set_aside)
+        items = [item for name in page if (item := _described_if_there(name, set_aside))]
+        return ListingPage(items, page[-1] if len(names) > first + limit else None, set_aside)
+
+    def name_of(self, uri: str) -> str:
+        """Return a path below the folder of the address."""
+        path = Path(self._address).expanduser()
+        if not is_glob(self._address) or path.exists():
+            return uri.removeprefix(f"{str(path).rstrip('/')}/") if uri != str(path) else path.name
+        folder, slash, _ = fixed_prefix(str(path)).rpartition("/")
+        return uri.removeprefix(folder + slash)
+
+    def content_of(self, item: "ListedObject") -> str:
+        """Return the SHA-256 of a file's bytes, or of all files of a folder; empty above `_MOST_DIGESTED` bytes."""
+        parts = _files_of(Path(item.uri))
+        try:
+            if sum(part.stat().st_size for part in parts) > _MOST_DIGESTED:
+                return ""
+            digests = [f"{part}\0{file_sha256(part)}\n" for part in parts]
+        except OSError:
+            return ""  # the run reports what cannot be read
+        return "sha256-" + hashlib.sha256("".join(digests).encode(errors="surrogateescape")).hexdigest()
+
+    def _encodable_names(self) -> list[str]:
+        names = self._names()
+        bad = [name for name in names if not _is_encodable(name)]
+        self._set_aside = {_shown(name): "the name is not UTF-8; rename the file" for name in bad}
+        return [name for name in names if _is_encodable(name)]
 
     def _names(self) -> list[str]:
         path = Path(self._address).expanduser()
@@ -141,7 +176,7 @@ class LocalSource(Source):
                 found=f"no file {path.absolute()}",
                 remedy="correct dataset.source, or set the run parameter data_source",
             )
-        return names_matching(str(path))
+        return [name for name in names_matching(str(path)) if is_part(self.name_of(name), path.name)]
 
     @contextmanager
     def _as_source_error(self) -> Iterator[None]:
@@ -155,22 +190,61 @@ class LocalSource(Source):
         return FetchedFile(path=Path(item.uri), uri=item.uri, version=item.version)
 
 
-def _described_if_there(name: str) -> SourceObject | None:
+def _is_encodable(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _encodable(name: str, address: str) -> str:
+    """Return the name.
+
+    Raises:
+        SourceError: it is not UTF-8, so that no record can name the file.
+    """
+    if not _is_encodable(name):
+        raise SourceError(
+            "the name of a file is not UTF-8", where=address, found=_shown(name), remedy="rename the file, or remove it"
+        )
+    return name
+
+
+def _described_if_there(name: str, set_aside: dict[str, str]) -> SourceObject | None:
     try:
         return _described(name)
     except FileNotFoundError:
         return None  # deleted after its name was listed
+    except OSError as error:
+        set_aside[name] = f"the file cannot be read: {error.strerror}"
+        return None
 
 
 def _described(name: str) -> SourceObject:
     path = Path(name)
     state = path.stat()
     if stat.S_ISREG(state.st_mode):
-        return SourceObject(uri=name, version=f"{state.st_mtime_ns}-{state.st_size}", size=state.st_size)
-    states = {part.relative_to(path).as_posix(): part.stat() for part in path.rglob("*") if part.is_file()}
-    listing = "".join(f"{name}\0{states[name].st_mtime_ns}-{states[name].st_size}\n" for name in sorted(states))
-    version = f"sha256-{hashlib.sha256(listing.encode(errors='surrogateescape')).hexdigest()}"
-    return SourceObject(uri=str(path), version=version, size=sum(state.st_size for state in states.values()))
+        return SourceObject(uri=name, version=_version(state), size=state.st_size)
+    states = sorted((part.relative_to(path).as_posix(), part.stat()) for part in _files_of(path))
+    earlier = _digest("".join(f"{name}\0{state.st_mtime_ns}-{state.st_size}\n" for name, state in states))
+    status = _digest("".join(f"{name}\0{_version(state)}\n" for name, state in states))
+    version = f"sha256-{earlier}+{status}"
+    return SourceObject(uri=str(path), version=version, size=sum(state.st_size for _, state in states))
+
+
+def _version(state: os.stat_result) -> str:
+    """Return time and size, and the time of the status: nobody can set it, so that a change of bytes always shows."""
+    return f"{state.st_mtime_ns}-{state.st_size}+{state.st_ctime_ns}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return a file itself, or all files of a folder in order."""
+    return sorted((part for part in path.rglob("*") if part.is_file()), key=str) if path.is_dir() else [path]
 
 
 KIND = SourceKind(("file",), "a path", lambda address, _: LocalSource(address.removeprefix("file://")))

@@ -92,8 +92,16 @@ class S3Source(Source):
     def _matches(self, key: str) -> bool:
         if key.endswith("/"):
             return False  # a placeholder that some tools create for a folder
-        folder = not is_glob(self._key)
-        return is_part(key.removeprefix(self._key)) if folder else matches_glob(key, self._key)
+        if not is_glob(self._key):
+            return is_part(key.removeprefix(self._key))
+        return matches_glob(key, self._key) and is_part(self.name_of(self._root + key), self._key.rpartition("/")[2])
+
+    def name_of(self, uri: str) -> str:
+        """Return a key below the folder of the address."""
+        if not self._is_listed:
+            return super().name_of(uri)
+        folder, slash, _ = fixed_prefix(self._key).rpartition("/")
+        return uri.removeprefix(self._root + folder + slash)
 
 
 KIND = SourceKind(("s3",), "s3://bucket/key", lambda address, access: S3Source(address, access.s3_client()))

@@ -245,7 +245,8 @@ class WebFolderSource(Source):
         parts = urlsplit(address)
         rest = address.removeprefix(self._folder)
         inside = address.startswith(self._folder) and rest and "/" not in rest and not (parts.query or parts.fragment)
-        matches = inside and fnmatch.fnmatchcase(unquote(rest), self._pattern) and is_part(unquote(rest))
+        name = unquote(rest)
+        matches = inside and fnmatch.fnmatchcase(name, self._pattern) and is_part(name, self._pattern)
         return address if matches else None
 
     def _names_of_json(self, text: str) -> list[str]:

@@ -17,7 +17,7 @@ from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
 from assay.errors import GateRejectedError, MalformedDataError, SpecError, StoreUnavailableError
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-AUTOMATED = "automation: {{retrain_on: [new_data], schedule: '0 6 * * 0'}}\n"
+AUTOMATED = "automation: {{retrain_on: [new_data], unchanged_scans: 0, schedule: '0 6 * * 0'}}\n"
 BY_OBJECT = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target: y\n") + AUTOMATED
 
 

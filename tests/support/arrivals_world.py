@@ -18,6 +18,7 @@ class Item:
 class ListedPage:
     objects: list
     last: str | None
+    set_aside: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Source:
 
     objects: dict = field(default_factory=dict)
     noise: frozenset = frozenset()
+    contents: dict = field(default_factory=dict)
     pages: int = 0
     described: int = 0
     sorted_keys: tuple = (None, [])
@@ -38,6 +40,12 @@ class Source:
         items = [Item(key, self.objects[key]) for key in page if key in self.objects]
         self.described += len(items)
         return ListedPage(items, page[-1] if len(keys) > first + limit else None)
+
+    def name_of(self, uri):
+        return uri.rsplit("/", 1)[-1]
+
+    def content_of(self, item):
+        return self.contents.get(item.uri, "")
 
     def keys(self):
         """Return all keys in order; sorting them again for every page would take most of a test."""
