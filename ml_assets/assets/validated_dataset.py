@@ -19,8 +19,7 @@ from assay.specs.base import Spec
 from assay.specs.rules import RULES, Rule
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.gate_inputs import as_of, reference_rows
-from ml_assets.pipeline.gate_publishing import VerdictAddresses, publish_verdict
+from ml_assets.pipeline.gate_step import VerdictAddresses, as_of, publish_verdict, reference_rows
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager

@@ -103,7 +103,7 @@ def test_a_refusal_is_recorded_although_its_page_cannot_be_drawn(monthly, tmp_pa
         message = "no picture"
         raise ZeroDivisionError(message)
 
-    monkeypatch.setattr("ml_assets.pipeline.gate_publishing.to_html", broken)
+    monkeypatch.setattr("ml_assets.pipeline.gate_step.to_html", broken)
     spoil(tmp_path, "2021-01")
     found = checks(monthly.materialize(*GATED, partition="2021-01"))["values_in_range"]
     assert not found.passed
