@@ -5,6 +5,7 @@ from pathlib import Path
 
 from assay.arrivals.names import listing_pattern
 from assay.errors import AssayError, SpecError
+from assay.learning.known_names import name_errors
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage
 from assay.specs.loading import load_pipeline, read_pipelines
@@ -23,7 +24,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:  # noqa: ARG001 - e
     errors: dict[Path, AssayError] = {}
     for path in map(Path, flags.pipeline):
         if path.is_dir():
-            files = read_pipelines(path)
+            files = read_pipelines(path, name_errors)
             pipelines |= files.pipelines
             errors |= {broken.path: broken.error for broken in files.broken}
         else:
@@ -42,7 +43,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:  # noqa: ARG001 - e
 
 def _collect(path: Path, pipelines: dict[Path, PipelineSpec], errors: dict[Path, AssayError]) -> None:
     try:
-        pipelines[path] = load_pipeline(path)
+        pipelines[path] = load_pipeline(path, name_errors)
     except AssayError as error:
         errors[path] = error
 

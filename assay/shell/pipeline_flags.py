@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from assay.errors import SpecError
 from assay.learning.estimators.registry import family_names
+from assay.learning.known_names import name_errors
 from assay.shell.flags import Flags
 from assay.specs.loading import explain, load_pipeline
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
@@ -62,7 +63,7 @@ def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
 
 
 def _of_file(flags: Flags) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline)).model_dump_json())
+    document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline), name_errors).model_dump_json())
     return document
 
 

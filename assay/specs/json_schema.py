@@ -14,6 +14,7 @@ from assay.specs.pipeline import PipelineSpec
 def pipeline_json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a pipeline file."""
     schema = PipelineSpec.model_json_schema(mode="validation")
+    schema["patternProperties"] = {"^x-": {"description": "A place for shared YAML anchors; not read."}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Assay pipeline", **schema}
 
 

@@ -6,7 +6,7 @@ Does not belong here: the algorithms that these fields steer.
 import math
 from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from assay.specs.base import Spec
 
@@ -61,6 +61,14 @@ class ModelSpec(Spec):
     """Family names, or `package.module:Class`; tuning picks among them."""
     hyperparameters: Hyperparameters = {}
     """Base values: `{C: 0.5}` goes to every candidate that takes `C`; `{logistic_regression: {C: 0.5}}` to one."""
+
+    @field_validator("name")
+    @classmethod
+    def _registry_takes_the_name(cls, name: str | None) -> str | None:
+        if name is not None and (not name.strip() or any(each in "/:" or not each.isprintable() for each in name)):
+            msg = f"{name!r} is no name of a registered model: it may not be empty, nor hold / or :"
+            raise ValueError(msg)
+        return name
 
     @model_validator(mode="after")
     def _candidates_once(self) -> Self:

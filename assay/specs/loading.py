@@ -5,11 +5,11 @@ Does not belong here: the meaning of fields.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,12 @@ from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
+Location: TypeAlias = tuple[str | int, ...]
+NameCheck: TypeAlias = Callable[[PipelineSpec], Iterable[tuple[Location, AssayError]]]
+"""Yields each name in a pipeline that is not known, with its location in the file."""
+_SUFFIXES = (".yaml", ".yml")
+_SHARED = "x-"
+"""Top-level keys that begin so hold YAML anchors and nothing that is read."""
 _URL_PASSWORD = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
 
 
@@ -70,11 +76,12 @@ def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
     return tuple(files.pipelines.values())
 
 
-def read_pipelines(folder: Path) -> PipelineFiles:
+def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFiles:
     """Read the pipeline files of a folder; a bad file does not affect the others. Hidden files are no pipelines.
 
     Args:
         folder: the folder of pipeline files.
+        names: checks the names in each pipeline.
 
     Raises:
         SpecError: the folder is missing.
@@ -88,9 +95,10 @@ def read_pipelines(folder: Path) -> PipelineFiles:
         )
     pipelines: dict[Path, PipelineSpec] = {}
     errors: dict[Path, AssayError] = {}
-    for path in sorted(path for path in folder.glob("*.yaml") if not path.name.startswith((".", "~"))):
+    found = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    for path in sorted(path for path in found if not path.name.startswith((".", "~"))):
         try:
-            pipelines[path] = load_pipeline(path)
+            pipelines[path] = load_pipeline(path, names)
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
             errors[path] = as_typed(error, path)
     errors |= _name_conflicts(pipelines)
@@ -128,11 +136,12 @@ def broken_pipeline(path: Path, error: AssayError) -> BrokenPipeline:
     return BrokenPipeline(re.sub("[^a-z0-9_]", "_", path.stem.lower())[:63], path, error)
 
 
-def load_pipeline(path: Path) -> PipelineSpec:
+def load_pipeline(path: Path, names: NameCheck | None = None) -> PipelineSpec:
     """Read one pipeline file.
 
     Args:
         path: a YAML file.
+        names: checks the names in the pipeline.
 
     Returns:
         The pipeline it describes.
@@ -144,30 +153,37 @@ def load_pipeline(path: Path) -> PipelineSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError("the pipeline file cannot be read", where=str(path), found=str(error)) from error
-    return parse_pipeline(text, where=str(path))
+    return parse_pipeline(text, where=str(path), names=names)
 
 
-def parse_pipeline(text: str, *, where: str) -> PipelineSpec:
+def parse_pipeline(text: str, *, where: str, names: NameCheck | None = None) -> PipelineSpec:
     """Read a pipeline from YAML text.
 
     Args:
         text: the YAML document.
         where: how to name the document in complaints.
+        names: checks the names in the pipeline.
 
     Returns:
         The pipeline.
 
     Raises:
         SpecError: the text is not acceptable; says the line.
+        AssayError: a name is not known; says the line.
     """
     document = read_yaml(text, where)
     if not isinstance(document, dict):
         raise SpecError("a pipeline file is a mapping", where=where, found=type(document).__name__)
     _refuse_misplaced_environment(document, text, where)
+    document = {key: value for key, value in document.items() if not str(key).startswith(_SHARED)}
     try:
-        return PipelineSpec.model_validate_json(json.dumps(document, default=str))
+        spec = PipelineSpec.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         raise _as_spec_error(error, read_marked_yaml(text, where), where) from error
+    for location, unknown in names(spec) if names is not None else ():
+        unknown.where = _where(location, text, where)
+        raise unknown
+    return spec
 
 
 def _refuse_misplaced_environment(document: Any, text: str, where: str) -> None:
@@ -258,6 +274,9 @@ def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str
         )
     if problem["type"] == "missing":
         return f"'{name}' is missing", "", "", f"add '{name}'"
+    below = fields_at(problem["loc"], root)
+    if problem["input"] is None and below:
+        return f"'{name}' is empty", "", f"one of {', '.join(sorted(below))}", "add its fields below it, or remove it"
     message = problem["msg"].removeprefix("Value error, ")
     found = "" if isinstance(problem["input"], dict) else repr(problem["input"])
     return f"'{name}' is not acceptable" if name else "the parts do not agree", found, message, ""

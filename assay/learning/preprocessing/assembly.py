@@ -29,6 +29,8 @@ _CLASSES = {
     "tfidf": "assay.learning.preprocessing.transformers:TextFeatures",
 }
 _WITHOUT_FIT = ("passthrough", "drop")
+STEP_NAMES = (*_CLASSES, *_WITHOUT_FIT)
+"""Names of all steps."""
 _SCALERS = ("standard_scaler", "min_max_scaler", "robust_scaler", "quantile_transformer")
 
 

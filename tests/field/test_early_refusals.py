@@ -1,0 +1,88 @@
+"""Reports on specifications that were refused only after a search and a fit, or in words that do not help."""
+
+import pytest
+from small_platform import BANK
+
+from assay.errors import AssayError, SpecError
+from assay.learning.known_names import meant_family, name_errors
+from assay.specs.loading import parse_pipeline, read_pipelines
+
+TEXT = BANK.format(source="a.csv")
+
+
+def refused(text):
+    with pytest.raises(AssayError) as caught:
+        parse_pipeline(text, where="bank.yaml", names=name_errors)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("added", "name", "hint"),
+    [
+        ("evaluation:\n  metrics: [accurracy]\n", "accurracy", "accuracy"),
+        ("evaluation:\n  minimum:\n    roc_auk: 0.6\n", "roc_auk", "roc_auc"),
+        ("evaluation:\n  primary_metric: rmse\n", "rmse", ""),
+        (
+            "preprocessing:\n  steps:\n    - {step: standard_scalar, columns: [age]}\n",
+            "standard_scalar",
+            "standard_scaler",
+        ),
+    ],
+)
+def test_unknown_names_are_refused_at_load_with_their_line(added, name, hint):
+    """They were found only after search and fit."""
+    error = refused(TEXT + added)
+    assert f"'{name}'" in error.what
+    assert hint in error.what
+    line = next(number for number, each in enumerate((TEXT + added).splitlines(), 1) if name in each)
+    assert error.where.startswith(f"bank.yaml:{line} ")
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("xgboost_classifier", "xgboost"),
+        ("xgboost_regressor", "xgboost"),
+        ("XGBClassifier", "xgboost"),
+        ("lightgbm_classifier", "lightgbm"),
+        ("lightgbm_regressor", "lightgbm"),
+        ("LGBMRegressor", "lightgbm"),
+        ("LogisticRegression", "logistic_regression"),
+        ("HistGradientBoostingClassifier", "hist_gradient_boosting"),
+    ],
+)
+def test_a_family_is_found_by_meaning(name, family):
+    """`xgboost_classifier` suggested `random_forest_classifier`."""
+    assert meant_family(name) == family
+    if family != "linear_regression":
+        assert f"did you mean '{family}'?" in refused(TEXT.replace("[logistic_regression]", f"[{name}]")).what
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "' '"])
+def test_a_model_name_that_the_registry_refuses_is_refused_at_load(name):
+    error = refused(TEXT.replace("model: {", f"model: {{name: {name}, "))
+    assert "registered model" in str(error)
+
+
+def test_a_yml_file_is_a_pipeline(tmp_path):
+    """`churn.yml` was passed over without a word."""
+    (tmp_path / "churn.yml").write_text(TEXT)
+    assert [spec.name for spec in read_pipelines(tmp_path).pipelines.values()] == ["bank"]
+
+
+def test_an_empty_section_says_what_is_expected():
+    """An empty `validation:` was "Input should be an object"."""
+    text = TEXT.replace("validation:\n", "validation:\nevaluation:\n", 1)
+    cut = text[: text.index("evaluation:")] + text[text.index("split:") :]
+    error = refused(cut)
+    assert error.what == "'validation' is empty"
+    assert "min_rows" in error.expected
+    assert "remove it" in error.remedy
+    assert error.where.startswith("bank.yaml:10 ")
+
+
+def test_keys_that_begin_with_x_hold_shared_anchors():
+    text = "x-ranges: &age {min: 17, max: 120}\n" + TEXT.replace("age: {min: 17, max: 120}", "age: *age")
+    assert parse_pipeline(text, where="x") == parse_pipeline(TEXT, where="x")
+    with pytest.raises(SpecError, match="unknown key 'xranges'"):
+        parse_pipeline(text.replace("x-ranges", "xranges"), where="x")
