@@ -63,7 +63,7 @@ def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
 
 
 def _of_file(flags: Flags) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline), name_errors).model_dump_json())
+    document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline)).model_dump_json())
     return document
 
 
