@@ -42,9 +42,18 @@ def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
     """
     try:
         document = _document(flags, task)
-        return PipelineSpec.model_validate_json(json.dumps(document))
+        spec = PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _as_flag_error(error, flags) from error
+    if task is not None or has_task(flags):
+        _require_known_names(spec)
+    return spec
+
+
+def _require_known_names(spec: PipelineSpec) -> None:
+    for location, unknown in name_errors(spec):
+        unknown.where = ".".join(map(str, location))
+        raise unknown
 
 
 def has_task(flags: Flags) -> bool:
