@@ -41,7 +41,7 @@ def test_the_pipeline_is_named_after_the_data(source, name):
 
 @pytest.mark.parametrize(("task", "split"), [(Task.REGRESSION, "random"), (Task.MULTICLASS, "stratified")])
 def test_classes_are_split_by_class(task, split):
-    spec = pipeline_of(train(), task)
+    spec = pipeline_of(train("--model-name", "random_forest"), task)
     assert (spec.task, spec.split.by) == (task, split)
 
 
