@@ -20,9 +20,9 @@ from assay.errors import (
     MalformedDataError,
     SchemaDriftError,
     StorageError,
-    UnsupportedFormatError,
     error_to_json,
 )
+from assay.reading.defects import SETTINGS
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
@@ -117,7 +117,9 @@ class Quarantine(dg.ConfigurableResource[None]):
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:
-        """Copy the refused file when the body of a `with` refuses one; the raised error names the copy.
+        """Copy the refused file when the body of a `with` refuses its bytes; the raised error names the copy.
+
+        What the pipeline's settings decide, such as the format or the sheet, is no defect of the bytes: no copy.
 
         Without a file's name in the error every file is copied. A copy that fails is named in the error's remedy and
         changes nothing else.
@@ -129,13 +131,14 @@ class Quarantine(dg.ConfigurableResource[None]):
 
         Raises:
             MalformedDataError: as the body raised it; so are the others.
-            UnsupportedFormatError: the same.
             EmptyDataError: the same.
             SchemaDriftError: the same.
         """
         try:
             yield
-        except (MalformedDataError, UnsupportedFormatError, EmptyDataError, SchemaDriftError) as error:
+        except (MalformedDataError, EmptyDataError, SchemaDriftError) as error:
+            if isinstance(error, MalformedDataError) and error.defect in SETTINGS:
+                raise
             note = self._kept(_concerned(files, error), spec, error, where)
             error.remedy = "; ".join(part for part in (error.remedy, note) if part)
             raise

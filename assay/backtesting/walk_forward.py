@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from assay.backtesting.report import AsOfResult, BacktestReport
 from assay.data.dataset import ValidatedDataset
-from assay.data.source_rows import partition_span
+from assay.data.source_rows import partition_span, wall_times
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric
@@ -128,17 +128,18 @@ def _drift(
     return [with_alarm(report, earlier, rule)]
 
 
-def newest_row(partitions: Iterable[ValidatedDataset], column: str | None) -> dt.datetime | None:
+def newest_row(partitions: Iterable[ValidatedDataset], column: str | None, zone: str = "UTC") -> dt.datetime | None:
     """Return the latest time in a column, without zone; None without a column or without times.
 
     Args:
         partitions: training partitions.
-        column: dates or times; times with a zone count in UTC.
+        column: dates or times.
+        zone: of the partitions, to which times with a zone are converted.
     """
     if column is None:
         return None
     newest = [
-        pc.max(dataset.table.column(column).cast(pa.timestamp("us"), safe=False)).as_py()
+        pc.max(wall_times(dataset.table.column(column), zone).cast(pa.timestamp("us"), safe=False)).as_py()
         for dataset in partitions
         if column in dataset.table.column_names
     ]

@@ -128,7 +128,9 @@ class SourceRows:
         if key is None or partitions.column is None or not partitions.is_time:
             return self.table, {}
         undated = _column(self.table, partitions.column).null_count
-        notes = {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
+        start, end = partition_span(partitions, key)
+        notes = {"partition": f"'{partitions.column}' from {start} up to {end}, {partitions.timezone}"}
+        notes |= {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
         return rows_of_partition(self.table, partitions, key, where=where), notes
 
 
@@ -189,7 +191,7 @@ def _with_frozen_roles(inferred: TableSchema, table: pa.Table, frozen: FrozenSch
 
 
 def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, where: str) -> pa.Table:
-    """Return the rows whose partition column falls into one time partition; times with a zone are compared in UTC.
+    """Return the rows whose partition column falls into one time partition, by the clock of the partitions' zone.
 
     Raises:
         MissingColumnError: there is no such column.
@@ -208,7 +210,7 @@ def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, 
         )
     start, end = partition_span(partitions, key)
     unit = pa.timestamp(column.type.unit if pa.types.is_timestamp(column.type) else "us")
-    moments = column.cast(unit)
+    moments = wall_times(column, partitions.timezone).cast(unit)
     inside = pc.and_(pc.greater_equal(moments, pa.scalar(start, unit)), pc.less(moments, pa.scalar(end, unit)))
     selected = table.filter(inside)
     if selected.num_rows == 0:
@@ -217,10 +219,19 @@ def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, 
             "the source has no rows in this partition",
             where=where,
             found=f"'{name}' from {span['min']} to {span['max']}",
-            expected=f"rows from {start} up to {end}",
+            expected=f"rows from {start} up to {end}, {partitions.timezone}",
             remedy="choose another partition, or check the source",
         )
     return selected
+
+
+def wall_times(column: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
+    """Return times as a clock of the zone shows them; dates, and times without a zone, are unchanged."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        return column
+    if zone == "UTC":
+        return column.cast(pa.timestamp(column.type.unit))
+    return pc.local_timestamp(column.cast(pa.timestamp(column.type.unit, zone)))
 
 
 def partition_span(partitions: PartitionsSpec, key: str) -> tuple[dt.datetime, dt.datetime]:

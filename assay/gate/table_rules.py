@@ -5,7 +5,7 @@ member makes cross-validation NaN without an error.
 """
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +30,15 @@ from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.rules import RULES
 from assay.specs.validation import FreshnessRule
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _HOUR_US = 3_600_000_000
 
 
 @checks("data_is_fresh")
 def data_is_fresh(table: CheckedTable, spec: PipelineSpec) -> Outcome:
-    """Check `validation.freshness` as of `table.as_of`; timestamps without a zone, and dates, count as UTC."""
+    """Check `validation.freshness` as of `table.as_of`; times without a zone are of the partitions' zone."""
     rule = configured(spec.validation.freshness)
     expected = f"newest at most {rule.max_age_hours:g} hours before {_minute(table.as_of)}, none {_future(rule)}"
     if rule.column not in table:
@@ -44,12 +47,12 @@ def data_is_fresh(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         found = f"not checked: {table.dtype(rule.column)} is no time"
         findings, observed = [failing_column(rule.column, expected=expected, found=found)], ""
     else:
-        findings, observed = _aged(table, rule, expected)
+        findings, observed = _aged(table, rule, spec.dataset.partitions.timezone, expected)
     return outcome(findings, observed=observed, expected=expected)
 
 
-def _aged(table: CheckedTable, rule: FreshnessRule, expected: str) -> tuple[list[Finding], str]:
-    moments = _microseconds(table.plain(rule.column))
+def _aged(table: CheckedTable, rule: FreshnessRule, zone: str, expected: str) -> tuple[list[Finding], str]:
+    moments = _microseconds(table.plain(rule.column), zone)
     newest = pc.max(moments).as_py()
     if newest is None:
         return [failing_column(rule.column, expected=expected, found="no value")], ""
@@ -66,9 +69,12 @@ def _aged(table: CheckedTable, rule: FreshnessRule, expected: str) -> tuple[list
     return [failing_rows(table, (rule.column,), rows, expected=expected, found=found)], ""
 
 
-def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    zone = getattr(column.type, "tz", None)
-    return column.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
+def _microseconds(column: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:
+    own = getattr(column.type, "tz", None)
+    times = column.cast(pa.timestamp("us", own), safe=False)
+    if own is None and zone != "UTC":
+        times = pc.assume_timezone(times, zone, ambiguous="earliest", nonexistent="earliest")
+    return times.cast(pa.int64())
 
 
 def _future(rule: FreshnessRule) -> str:
@@ -141,6 +147,7 @@ def _missing(table: CheckedTable, name: str, most: float) -> Finding | None:
 
 _FEWEST_CLASSES = 2
 _FEWEST_MEMBERS = 2
+_INT64 = 2.0**63
 
 
 @checks("target_learnable")
@@ -167,9 +174,20 @@ def _classes(table: CheckedTable, target: str, task: Task) -> Outcome:
         positions = values.index[values.isin(lonely)].to_numpy(dtype=np.int64)
         found = f"classes with fewer than {_FEWEST_MEMBERS} members"
         findings.append(failing_rows(table, (target,), positions, expected=expected, found=found))
+    findings += _fractions(table, target, values)
     pii = table.is_pii(target)
     listed = ", ".join(f"{shown(label, pii=pii)} {count:,}" for label, count in counts.head(MAX_EXAMPLES).items())
     return outcome(findings, observed=f"{_class_count(len(counts))}: {listed}", expected=expected)
+
+
+def _fractions(table: CheckedTable, target: str, values: "pd.Series[Any]") -> list[Finding]:
+    if table.kind(target) != "float":
+        return []
+    numbers = values.to_numpy(dtype=np.float64)
+    whole = np.isfinite(numbers) & (np.abs(numbers) < _INT64) & (numbers == np.floor(numbers))
+    positions = values.index.to_numpy(dtype=np.int64)[~whole]
+    expected = "classes as text, true/false or whole numbers; else `task: regression`, or a class by `dataset.derive`"
+    return [failing_rows(table, (target,), positions, expected=expected, found="fractions")] if positions.size else []
 
 
 def _numbers(table: CheckedTable, target: str) -> Outcome:

@@ -79,10 +79,11 @@ def with_plain_types(stream: BatchStream, name: str) -> BatchStream:
 
     Raises:
         UnsupportedFormatError: a column holds spans of months.
-        MalformedDataError: a column holds lists or records, or a time is out of range.
+        MalformedDataError: a column holds lists or records, a time is out of range, or a text is not UTF-8.
     """
     schema = pa.schema([found.with_type(_plain(found, name)).with_nullable(True) for found in stream.schema])
-    if schema.equals(stream.schema, check_metadata=True):
+    has_texts = any(pa.types.is_string(found.type) for found in schema)
+    if schema.equals(stream.schema, check_metadata=True) and not has_texts:
         return stream
     return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata(), name))
 
@@ -99,7 +100,7 @@ def _converted(values: pa.Array, wanted: pa.Field, name: str) -> pa.Array:
             values = values.storage
         if pa.types.is_run_end_encoded(values.type):  # which Arrow cannot cast
             values = pc.run_end_decode(values)
-        return values.cast(wanted.type)
+        converted = values.cast(wanted.type)
     except pa.ArrowInvalid as error:
         raise defect_error(
             Defect.VALUE_OUT_OF_RANGE,
@@ -107,6 +108,24 @@ def _converted(values: pa.Array, wanted: pa.Field, name: str) -> pa.Array:
             name,
             column=wanted.name,
             expected=f"a value that {wanted.type} can hold",
+        ) from error
+    if pa.types.is_string(wanted.type):
+        _require_utf8(converted, wanted.name, name)
+    return converted
+
+
+def _require_utf8(texts: pa.Array, column: str, name: str) -> None:
+    # a file may call any bytes a text, and Arrow believes it
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise defect_error(
+            Defect.WRONG_ENCODING,
+            "a text is not UTF-8",
+            name,
+            column=column,
+            expected="texts in UTF-8",
+            remedy="decode the texts where the file is written, or write them as bytes and leave the column out",
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Compressed files and archives, unpacked to a bounded size whatever sizes they declare."""
 
+import bz2
 import gzip
 import lzma
 import stat
@@ -8,7 +9,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import IO, TypeAlias
+from typing import IO, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -27,7 +28,7 @@ Unpacker: TypeAlias = Callable[[Path, str, str | None, Copy], str]
 
 
 def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> tuple[Path, str]:
-    """Unpack a `.gz`, `.zst` or `.zip` file; any other file, and a folder, is returned unchanged.
+    """Unpack a compressed file (`COMPRESSED`); any other file, and a folder, is returned unchanged.
 
     Args:
         path: the file.
@@ -114,11 +115,23 @@ def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, memb
         raise parser_error(error, what, name, format_name=kind, remedy="fetch it again") from error
 
 
-def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
-    with gzip.open(path) as packed:
+def _stream_of(opened: Callable[[Path], IO[bytes]], path: Path, name: str, copy: Copy) -> str:
+    with opened(path) as packed:
         while block := packed.read(_STEP):
             copy(block)
-    return name[: -len(".gz")]
+    return name[: name.rindex(".")]
+
+
+def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
+    return _stream_of(lambda file: cast("IO[bytes]", gzip.open(file)), path, name, copy)
+
+
+def _bunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
+    return _stream_of(lambda file: cast("IO[bytes]", bz2.open(file)), path, name, copy)
+
+
+def _unxz(path: Path, name: str, _: str | None, copy: Copy) -> str:
+    return _stream_of(lambda file: cast("IO[bytes]", lzma.open(file)), path, name, copy)
 
 
 def _unzstd(path: Path, name: str, _: str | None, copy: Copy) -> str:
@@ -209,5 +222,9 @@ _PARSER_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_UNPACKERS: Mapping[str, Unpacker] = MappingProxyType({".gz": _gunzip, ".zst": _unzstd, ".zip": _unzip})
+_UNPACKERS: Mapping[str, Unpacker] = MappingProxyType(
+    {".gz": _gunzip, ".bz2": _bunzip, ".xz": _unxz, ".zst": _unzstd, ".zip": _unzip}
+)
 COMPRESSED = tuple(_UNPACKERS)
+UNSUPPORTED = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar", ".lz4", ".br", ".z", ".lzma", ".sz", ".snappy", ".lzo")
+"""Endings of archives and compressions that are not unpacked."""

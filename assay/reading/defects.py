@@ -61,6 +61,10 @@ class Defect(StrEnum):
     """Reading took more memory or time than is allowed, or the parser died."""
 
 
+SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.SHEET_AMBIGUOUS})
+"""Defects that a setting of the pipeline answers: the bytes are as they should be."""
+
+
 def defect_error(  # noqa: PLR0913 - the parts of the error
     defect: Defect,
     what: str,

@@ -13,7 +13,7 @@ from pathlib import Path
 from assay.errors import UnsupportedFormatError
 from assay.reading import formats
 from assay.reading.batches import Reader
-from assay.reading.compression import COMPRESSED, without_compression
+from assay.reading.compression import COMPRESSED, UNSUPPORTED, without_compression
 from assay.specs.dataset import DataFormat
 
 
@@ -55,6 +55,7 @@ def chosen_format(wanted: DataFormat, name: str, path: Path, *, where: str) -> F
     Raises:
         UnsupportedFormatError: `auto`, and the ending is unknown.
     """
+    _refuse_unknown_packing(name, path, where)
     if wanted is DataFormat.AUTO:
         return detected_format(name, path, where=where)
     return next(entry for entry in known_formats() if entry.name == wanted)
@@ -74,13 +75,28 @@ def detected_format(name: str, path: Path | None = None, *, where: str = "") -> 
     found = _by_ending(name) or (_of_folder(path) if path is not None and path.is_dir() else None)
     if found is not None:
         return found
+    _refuse_unknown_packing(name, path, where or name)
     endings = [ending for entry in known_formats() for ending in entry.endings]
     raise UnsupportedFormatError(
         "the name does not say the format",
         where=where or name,
-        expected=f"a name ending in {', '.join(endings)}, or one of these with {' or '.join(COMPRESSED)}",
+        expected=f"a name ending in {', '.join(endings)}, or one of these with {', '.join(COMPRESSED)}",
         remedy="set dataset.format (or the run parameter data_format)",
     )
+
+
+def _refuse_unknown_packing(name: str, path: Path | None, where: str) -> None:
+    """Refuse an archive or compression that is not unpacked: no `dataset.format` would help."""
+    plain = without_compression(name.lower().rstrip("/"))
+    ending = next((ending for ending in UNSUPPORTED if plain.endswith(ending)), None)
+    if ending is not None and not (path is not None and path.is_dir()):
+        raise UnsupportedFormatError(
+            f"files that are packed as {ending} are not unpacked",
+            where=where,
+            found=name.rpartition("/")[2],
+            expected=f"plain files, or files with {', '.join(COMPRESSED)}",
+            remedy="unpack the file, and if it shall stay compressed, compress it by gzip or zstd",
+        )
 
 
 def is_known(name: str) -> bool:

@@ -7,6 +7,7 @@ import datetime as dt
 import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -62,6 +63,18 @@ def _dates(form: str) -> str:
 DateFormat: TypeAlias = Annotated[str, AfterValidator(_dates)]
 
 _SUNDAY = 6
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        msg = f"a time zone of the IANA database such as Europe/Berlin, not {name!r}"
+        raise ValueError(msg) from error
+    return name
+
+
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
 
 
 class CsvDialect(Spec):
@@ -141,14 +154,17 @@ class PartitionsSpec(Spec):
     """First partition's key for a time cadence, e.g. `2013-01` for months."""
     end: str | None = None
     """Key after the last partition; without it partitions go on to the present."""
+    timezone: ZoneName = Field(default="UTC", exclude_if=lambda zone: zone == "UTC")
+    """Zone in which hours, days, weeks, months and years begin, e.g. `America/New_York`. Times of `column` with a zone
+    are converted to it; times without one are read as times of it."""
 
     @model_validator(mode="after")
     def _time_needs_a_start(self) -> Self:
         if self.is_time and self.start is None:
             msg = f"partitions by {self.by} need a start, such as '2013-01'"
             raise ValueError(msg)
-        if not self.is_time and (self.start or self.end or self.column):
-            msg = f"start, end and column do not apply to partitions by {self.by}"
+        if not self.is_time and (self.start or self.end or self.column or self.timezone != "UTC"):
+            msg = f"start, end, column and timezone do not apply to partitions by {self.by}"
             raise ValueError(msg)
         start, end = (self._moment_of(name) for name in ("start", "end"))
         if start and end and end <= start:
@@ -218,6 +234,10 @@ class ReadLimits(Spec):
     """Processor time, in seconds; one more second is granted for every MiB of the file."""
 
 
+QUERIED_SCHEMES = ("sql", "sqlite", "duckdb")
+"""Schemes of sources that are databases."""
+
+
 class DatasetSpec(Spec):
     """The data of one pipeline."""
 
@@ -252,3 +272,20 @@ class DatasetSpec(Spec):
     """Columns computed when data is read."""
     max_rows: int | None = Field(default=None, ge=1)
     """Refuse more rows than this in one partition."""
+
+    @model_validator(mode="after")
+    def _query_fits_the_source(self) -> Self:
+        if self.query is None and (self.parameters or self.watermark is not None):
+            msg = "parameters and watermark belong to a query: add dataset.query, or remove them"
+            raise ValueError(msg)
+        scheme, separator, _ = self.source.partition(":")
+        if "${" in (scheme if separator else self.source):  # known at run time
+            return self
+        is_database = bool(separator) and scheme.lower() in QUERIED_SCHEMES
+        if self.query is not None and not is_database:
+            msg = f"a query needs a database, {', '.join(f'{name}:' for name in QUERIED_SCHEMES)}, not {self.source!r}"
+            raise ValueError(msg)
+        if self.query is None and is_database:
+            msg = f"a source {scheme}: needs dataset.query"
+            raise ValueError(msg)
+        return self

@@ -79,7 +79,7 @@ class ConditionalRule(Spec):
 class FreshnessRule(Spec):
     """How old the newest row may be, as of the partition's end, or of the run's start where there is no time cadence.
 
-    A timestamp without a time zone is taken as UTC.
+    A timestamp without a time zone is of the partitions' zone.
     """
 
     column: str = Field(min_length=1)
@@ -119,6 +119,11 @@ class SentinelSpec(Spec):
     """Share of rows that repeat another row in every feature and the target, above which the holdout is no holdout."""
     min_class_members: int = Field(default=10, ge=2)
     """Fewest rows of a class."""
+    max_future_share: float = Field(default=0.001, ge=0, lt=1, exclude_if=lambda share: share == 0.001)  # noqa: PLR2004
+    """Share of rows in which a feature may lie after the end of the row's own partition, as a trip does that ends
+    after midnight."""
+    future_delay_hours: float = Field(default=0, ge=0, exclude_if=lambda hours: hours == 0)
+    """How long after the end of the row's own partition a feature may lie in any number of rows."""
 
 
 DtypeName: TypeAlias = Literal["integer", "float", "number", "boolean", "string", "datetime"]

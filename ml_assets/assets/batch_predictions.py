@@ -54,7 +54,10 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         yield dg.Output(
             predictions,
             data_version=dg.DataVersion(predictions.fingerprint.digest),
-            metadata={"champion version": champion.version, **dataset_metadata(predictions, [])},
+            metadata={
+                "champion version": champion.version,
+                **dataset_metadata(predictions, [], run_spec.dataset.partitions.timezone),
+            },
         )
 
     return batch_predictions

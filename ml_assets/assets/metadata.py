@@ -1,8 +1,10 @@
 """Metadata that several assets share: tables, previews of datasets, and images."""
 
 import base64
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -15,8 +17,8 @@ _MASK = "***"
 _LONGEST = 80
 
 
-def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
-    """Return sources, roles, notes and a preview with columns marked `pii` masked."""
+def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[str, Any]:
+    """Return sources, roles, notes and a preview with columns marked `pii` masked, times in the partitions' zone."""
     return {
         "read from": redacted("\n".join(uris)),
         "columns and roles": records_table(
@@ -25,7 +27,7 @@ def dataset_metadata(dataset: Dataset, uris: Sequence[str]) -> dict[str, Any]:
                 for column in dataset.schema.columns
             ]
         ),
-        "preview": records_table(_preview(dataset)),
+        "preview": records_table(_preview(dataset, zone)),
         **{f"note/{name}": text for name, text in dataset.notes.items()},
     }
 
@@ -39,10 +41,15 @@ def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | 
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=columns))
 
 
-def _preview(dataset: Dataset) -> list[dict[str, Any]]:
+def _preview(dataset: Dataset, zone: str) -> list[dict[str, Any]]:
     masked = {column.name for column in dataset.schema.columns if column.pii}
     rows = dataset.table.slice(0, _PREVIEW_ROWS).to_pylist()
-    return [{name: _MASK if name in masked else value for name, value in row.items()} for row in rows]
+    return [{name: _MASK if name in masked else _in_zone(value, zone) for name, value in row.items()} for row in rows]
+
+
+def _in_zone(value: Any, zone: str) -> Any:
+    is_moment = isinstance(value, dt.datetime) and value.tzinfo is not None
+    return value.astimezone(ZoneInfo(zone)) if is_moment else value
 
 
 def _cell(value: Any) -> str | int | float | bool:

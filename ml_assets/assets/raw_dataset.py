@@ -38,7 +38,8 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),
-            metadata=dataset_metadata(dataset, [file.uri for file in files]) | _classes(run_spec, rows.frozen),
+            metadata=dataset_metadata(dataset, [file.uri for file in files], run_spec.dataset.partitions.timezone)
+            | _classes(run_spec, rows.frozen),
         )
 
     return raw_dataset

@@ -3,6 +3,7 @@
 import datetime as dt
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -23,10 +24,11 @@ def partitions_of(spec: PipelineSpec) -> dg.PartitionsDefinition[str] | None:
 @lru_cache(maxsize=256)  # the assets and checks of a pipeline ask more than thirty times
 def _time_partitions(partitions: PartitionsSpec) -> dg.TimeWindowPartitionsDefinition:
     return dg.TimeWindowPartitionsDefinition(
-        start=_moment(str(partitions.start), partitions.key_format),
-        end=_moment(partitions.end, partitions.key_format) if partitions.end else None,
+        start=_moment(str(partitions.start), partitions),
+        end=_moment(partitions.end, partitions) if partitions.end else None,
         fmt=partitions.key_format,
         cron_schedule=_CRON[partitions.by],
+        timezone=partitions.timezone,
     )
 
 
@@ -76,5 +78,5 @@ def missing_history(mapping: dg.TimeWindowPartitionMapping, keys: list[str]) -> 
 _CRON = {"hour": "0 * * * *", "day": "0 0 * * *", "week": "0 0 * * 0", "month": "0 0 1 * *", "year": "0 0 1 1 *"}
 
 
-def _moment(key: str, key_format: str) -> dt.datetime:
-    return dt.datetime.strptime(key, key_format).replace(tzinfo=dt.UTC)
+def _moment(key: str, partitions: PartitionsSpec) -> dt.datetime:
+    return dt.datetime.strptime(key, partitions.key_format).replace(tzinfo=ZoneInfo(partitions.timezone))

@@ -5,6 +5,7 @@ Identifiers, constants, tiny classes, too many categories, and moments later tha
 
 import datetime as dt
 import re
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from assay.data.feature_selection import unused_columns
 from assay.data.frames import LARGEST_FEATURE, too_large
 from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
+from assay.data.source_rows import wall_times
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Finding, Outcome, failing_column, failing_rows, outcome
 from assay.gate.report import shown
@@ -124,6 +126,7 @@ TOLERANCE = dt.timedelta(days=1)
 """Local times are written without a zone, and clocks differ."""
 _PERIODS = {"hour": "h", "day": "D", "month": "M"}
 _WEEK = 7
+_HOUR_US = 3_600_000_000
 
 
 @sentinel_check("no_future_timestamps", _FUTURE, fewest=0)
@@ -132,7 +135,8 @@ def no_future_timestamps(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     trusted = spec.validation.sentinel.trusted
     times = [name for name in table.names if table.kind(name) == "datetime" and name not in trusted]
     compared = [name for name in times if _matters(table, name, spec)]
-    found = [_later_than_now(table, name) for name in compared]
+    zone = spec.dataset.partitions.timezone
+    found = [_later_than_now(table, name, zone) for name in compared]
     late = {finding.row.column for finding in found if finding is not None}
     found += [_later_than_row(table, name, spec) for name in compared if name not in late]
     findings = [finding for finding in found if finding is not None]
@@ -144,9 +148,9 @@ def _matters(table: CheckedTable, name: str, spec: PipelineSpec) -> bool:
     return name == spec.dataset.partitions.column or role_of(table, name) is not ColumnRole.IGNORED
 
 
-def _later_than_now(table: CheckedTable, name: str) -> Finding | None:
-    limit = (table.as_of + TOLERANCE).astimezone(dt.UTC).replace(tzinfo=None)
-    late = np.flatnonzero(_moments(table, name) > np.datetime64(limit, "us"))
+def _later_than_now(table: CheckedTable, name: str, zone: str) -> Finding | None:
+    limit = (table.as_of + TOLERANCE).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    late = np.flatnonzero(_moments(table, name, zone) > np.datetime64(limit, "us"))
     found = f"moments after {table.as_of:%Y-%m-%d %H:%M}, as of which the data is checked,"
     return failing_rows(table, (name,), late, expected=_FUTURE, found=found) if late.size else None
 
@@ -157,14 +161,21 @@ def _later_than_row(table: CheckedTable, name: str, spec: PipelineSpec) -> Findi
         return None
     if name not in checked_features(table, spec):
         return None
-    late = np.flatnonzero(_moments(table, name) >= _period_ends(_moments(table, column), spec))
+    sentinel = spec.validation.sentinel
+    delay = np.timedelta64(round(sentinel.future_delay_hours * _HOUR_US), "us")
+    zone = spec.dataset.partitions.timezone
+    ends = _period_ends(_moments(table, column, zone), spec)
+    late = np.flatnonzero(_moments(table, name, zone) >= ends + delay)
+    if late.size <= sentinel.max_future_share * table.rows:
+        return None
     found = f"moments after the end of the {spec.dataset.partitions.by} of {column}"
-    return failing_rows(table, (name,), late, expected=_FUTURE, found=found) if late.size else None
+    return failing_rows(table, (name,), late, expected=_FUTURE, found=found)
 
 
-def _moments(table: CheckedTable, name: str) -> Array:
-    """Return datetime64[us] in UTC; NaT where missing, which never counts as later."""
-    return np.asarray(pc.cast(table.plain(name), pa.timestamp("us"), safe=False).to_numpy()).astype("datetime64[us]")
+def _moments(table: CheckedTable, name: str, zone: str) -> Array:
+    """Return datetime64[us] by the clock of the zone; NaT where missing, which never counts as later."""
+    times = wall_times(table.plain(name), zone)
+    return np.asarray(pc.cast(times, pa.timestamp("us"), safe=False).to_numpy()).astype("datetime64[us]")
 
 
 def _period_ends(moments: Array, spec: PipelineSpec) -> Array:

@@ -85,6 +85,8 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: st
     fitting = [mark for mark, width in widths.items() if width > 1]
     if len(fitting) == 1:
         return fitting[0]
+    if widths[default] == 1 and not fitting:  # one column, in which no delimiter occurs
+        return default
     several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
     raise defect_error(
         Defect.WRONG_DELIMITER,

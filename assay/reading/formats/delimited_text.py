@@ -205,4 +205,4 @@ def _format(name: str, endings: tuple[str, ...], delimiter: str) -> Format:
     return Format(name, endings, partial(delimited_stream, delimiter=delimiter), delimiter)
 
 
-FORMATS = (_format("csv", (".csv",), ","), _format("tsv", (".tsv", ".tab"), "\t"))
+FORMATS = (_format("csv", (".csv", ".data"), ","), _format("tsv", (".tsv", ".tab"), "\t"))
