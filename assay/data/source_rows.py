@@ -128,9 +128,7 @@ class SourceRows:
         if key is None or partitions.column is None or not partitions.is_time:
             return self.table, {}
         undated = _column(self.table, partitions.column).null_count
-        start, end = partition_span(partitions, key)
-        notes = {"partition": f"'{partitions.column}' from {start} up to {end}, {partitions.timezone}"}
-        notes |= {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
+        notes = {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
         return rows_of_partition(self.table, partitions, key, where=where), notes
 
 

@@ -46,7 +46,9 @@ def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts
             report=artifacts.load((spec.name, "evaluation_report"), key, EvaluationReport),
             split=verified_split(window, spec, context),
             newest_training_row=newest_row(
-                (dataset for name, dataset in window.items() if name != key), spec.dataset.partitions.column
+                (dataset for name, dataset in window.items() if name != key),
+                spec.dataset.partitions.column,
+                spec.dataset.partitions.timezone,
             ),
         )
 

@@ -28,6 +28,7 @@ def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[s
             ]
         ),
         "preview": records_table(_preview(dataset, zone)),
+        "time zone": zone,
         **{f"note/{name}": text for name, text in dataset.notes.items()},
     }
 

@@ -49,7 +49,7 @@ def test_times_without_a_zone_are_times_of_the_zone():
 
 
 @pytest.mark.parametrize(("zone", "days"), [(None, {"2024-02-01"}), (NEW_YORK, {"2024-02-01"})])
-def test_the_preview_shows_the_partition_s_days_and_the_note_its_zone(zone, days):
+def test_the_preview_shows_the_partition_s_days_and_names_its_zone(zone, days):
     spec = spec_of(zone)
     table = pa.table(
         {"t": pa.array(MOMENTS, pa.timestamp("us", "UTC")).cast(pa.timestamp("us", NEW_YORK)), "y": [1.0, 2.0, 3.0]}
@@ -58,7 +58,7 @@ def test_the_preview_shows_the_partition_s_days_and_the_note_its_zone(zone, days
     metadata = dataset_metadata(dataset, ["t.csv"], spec.dataset.partitions.timezone)
 
     assert {str(record.data["t"])[:10] for record in metadata["preview"].records} == days
-    assert metadata["note/partition"].endswith(spec.dataset.partitions.timezone)
+    assert metadata["time zone"] == spec.dataset.partitions.timezone
 
 
 def test_dagster_s_windows_have_the_zone():

@@ -17,6 +17,7 @@ from assay.errors import (
     StorageError,
     UnsupportedFormatError,
 )
+from assay.reading.defects import Defect, defect_error
 from assay.specs import PipelineSpec
 from resources import quarantine as quarantine_module
 from resources.quarantine import Quarantine, expire
@@ -110,7 +111,7 @@ def test_the_refusal_goes_on_and_names_the_copy(kept, fetched):
     assert error.remedy == f"correct the row; the refused bytes are kept as {copy}"
 
 
-@pytest.mark.parametrize("kind", [UnsupportedFormatError, EmptyDataError, SchemaDriftError])
+@pytest.mark.parametrize("kind", [EmptyDataError, SchemaDriftError])
 def test_every_refusal_of_bytes_is_kept(kept, fetched, kind):
     quarantine, store = kept
     assert "kept as" in refuse(quarantine, [fetched()], kind("what", where="s3://source/a.csv")).remedy
@@ -118,7 +119,15 @@ def test_every_refusal_of_bytes_is_kept(kept, fetched, kind):
 
 
 @pytest.mark.parametrize(
-    "error", [SourceUnreachableError("down"), MissingColumnError("no column"), KeyError("bug"), StorageError("full")]
+    "error",
+    [
+        SourceUnreachableError("down"),
+        MissingColumnError("no column"),
+        KeyError("bug"),
+        StorageError("full"),
+        UnsupportedFormatError("a setting says the format"),
+        defect_error(Defect.SHEET_AMBIGUOUS, "a setting says the sheet", "s3://source/a.xlsx"),
+    ],
 )
 def test_what_is_no_refusal_of_bytes_passes_untouched(kept, fetched, error):
     quarantine, store = kept

@@ -134,7 +134,7 @@ def test_an_empty_partition_is_refused_with_its_bounds_and_the_columns_span():
     with pytest.raises(EmptyDataError, match="no rows in this partition") as caught:
         prepared(table, key="2024-03", partitions=BY_MONTH)
     assert caught.value.found == "'t' from 2023-12-31 23:59:59.999999 to 2024-02-01 00:00:00"
-    assert caught.value.expected == "rows from 2024-03-01 00:00:00 up to 2024-04-01 00:00:00"
+    assert caught.value.expected == "rows from 2024-03-01 00:00:00 up to 2024-04-01 00:00:00, UTC"
 
 
 @pytest.mark.parametrize("values", [[1.5], ["1.12.2017"], ["10:00"]])
