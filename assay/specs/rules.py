@@ -202,6 +202,7 @@ _RULES = (
         "features_finite",
         "No feature holds an infinity, or a number too large to learn from.",
         configured=_sentinel,
+        severity="WARN",
     ),
     Rule("features_vary", "No feature is constant or empty.", configured=_sentinel, severity="WARN"),
     Rule(
