@@ -151,7 +151,7 @@ def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_kille
     def arrive(name, content):
         path = automated.write(f"in/{name}.csv", content)
         state = path.stat()
-        expected.add(f"in/{name}.csv@{state.st_mtime_ns}-{state.st_size}")
+        expected.add(f"in/{name}.csv@{state.st_mtime_ns}-{state.st_size}+{state.st_ctime_ns}")
 
     folder.mkdir()
     for kill, wait in enumerate((2.0, 0.0, 0.3)):

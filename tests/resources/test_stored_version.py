@@ -308,8 +308,10 @@ def test_the_new_data_sensor_requests_rewritten_objects_and_pending_retries(stor
         answer = stored.evaluate(sensor, cursor)
         cursor, requests = answer.cursor, [*requests, *(answer.run_requests or ())]
     [waiting] = json.loads(stored.cursor(sensor))["failures"]["waiting"]
-    size = Path("arrived/a.csv").stat().st_size
-    assert [each.run_key for each in requests] == [f"arrived/a.csv@{1_700_000_000 * 10**9}-{size}", waiting["run_key"]]
+    state = Path("arrived/a.csv").stat()
+    rewritten = f"arrived/a.csv@{1_700_000_000 * 10**9}-{state.st_size}+{state.st_ctime_ns}"
+    assert {each.run_key for each in requests} == {rewritten, waiting["run_key"]}
+    assert len(requests) == len({each.run_key for each in requests})
 
 
 def test_a_stored_dead_letter_is_redriven(stored):
