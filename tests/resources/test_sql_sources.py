@@ -355,10 +355,14 @@ def test_a_relative_sqlite_path_and_a_name_with_special_characters_work(tmp_path
 # DuckDB
 
 
-def test_duckdb_can_access_its_file_only(duckdb_file, tmp_path):
-    (tmp_path / "other.csv").write_text("a\n1\n")
+def test_duckdb_reads_files_of_its_own_folder_only_and_writes_none(duckdb_file, tmp_path, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "other.csv").write_text("a\n1\n")
+    (tmp_path / "link.csv").symlink_to(elsewhere / "other.csv")
     for text in (
-        f"select * from read_csv('{tmp_path}/other.csv')",
+        f"select * from read_csv('{elsewhere}/other.csv')",
+        f"select * from read_csv('{tmp_path}/link.csv')",
+        f"select * from read_csv('{tmp_path}/../{elsewhere.name}/other.csv')",
         f"copy t to '{tmp_path}/out.csv'",
         f"attach '{tmp_path}/other.duckdb'",
         "set enable_external_access = true",
