@@ -1,7 +1,9 @@
 """The code location: every pipeline file as Dagster definitions, by `-f definitions.py` or through `workspace.yaml`."""
 
+import gc
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -60,4 +62,19 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of this deployment; Dagster calls it, importing this module does not."""
-    return build_definitions(Settings())
+    with _built_for_good():
+        return build_definitions(Settings())
+
+
+@contextmanager
+def _built_for_good() -> Iterator[None]:
+    """Collect no garbage while definitions are built, and none of them later: they live as long as the process.
+
+    Each collection would visit every asset built so far, a fifth of the time for 1,000 pipelines.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

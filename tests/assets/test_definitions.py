@@ -1,5 +1,6 @@
 """What the code location holds."""
 
+import gc
 import json
 
 import dagster as dg
@@ -11,7 +12,7 @@ from assay.errors import SpecError
 from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
-from definitions import build_definitions
+from definitions import build_definitions, defs
 from ml_assets.factory import TRIGGERS, pipeline_definitions
 from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.jobs import Trigger
@@ -223,6 +224,38 @@ def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
         }
         result = dg.materialize([asset], resources=resources)
         assert result.output_for_node("bank__toy_report") == seed
+
+
+def test_loading_collects_no_garbage_and_collection_is_on_again_after_it(bank, monkeypatch):
+    monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(bank.settings.pipelines_dir))
+    collected: list[str] = []
+
+    def count(phase, _info):
+        collected.append(phase)
+
+    first, *others = gc.get_threshold()
+    gc.set_threshold(50, *others)
+    gc.callbacks.append(count)
+    try:
+        before = len(collected)
+        defs()
+        during_loading = collected[before:]
+    finally:
+        gc.callbacks.remove(count)
+        gc.set_threshold(first, *others)
+        gc.unfreeze()
+
+    assert len(during_loading) <= 4, "collections start before and after loading alone"
+    assert gc.isenabled()
+
+
+def test_collection_is_on_again_after_a_load_that_failed(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(tmp_path / "missing"))
+    with pytest.raises(SpecError):
+        defs()
+    gc.unfreeze()
+
+    assert gc.isenabled()
 
 
 def test_the_executor_follows_the_setting():
