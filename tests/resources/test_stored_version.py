@@ -23,6 +23,7 @@ from assay.data.fingerprint import fingerprint
 from assay.errors import DigestMismatchError
 from assay.gate.gate import rules_digest
 from assay.gate.report import GateReport
+from assay.importing import ExtensionFinder
 from assay.learning.persistence import load_model
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
@@ -97,26 +98,39 @@ def unpacked(root):
     unpack(root)
     settings = Settings(home=root / "home", pipelines_dir=root / "pipelines", extensions_dir=root / "extensions")
     with contextlib.chdir(root), dg.instance_for_test() as instance:
-        platform = Stored(settings, instance, root=root)
-        platform.definitions  # noqa: B018 - makes the user's modules importable
+        yield Stored(settings, instance, root=root)
+
+
+@contextlib.contextmanager
+def importable(platform):
+    """Make the user's modules of one unpacked store importable, and of no other."""
+    platform.definitions  # noqa: B018 - installs the finder and the import policy
+    try:
         yield platform
-    sys.modules.pop("stored_own", None)
-    # in place: a library that is imported meanwhile may add a finder of its own
-    sys.meta_path[:] = [each for each in sys.meta_path if getattr(each, "folder", None) != settings.extensions_dir]
+    finally:
+        sys.modules.pop("stored_own", None)
+        # in place: a library that is imported meanwhile may add a finder of its own
+        sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, ExtensionFinder)]
 
 
 @pytest.fixture
 def stored(tmp_path):
     """What was stored, for one test."""
-    with unpacked(tmp_path) as platform:
+    with unpacked(tmp_path) as platform, importable(platform):
         yield platform
 
 
 @pytest.fixture(scope="module")
-def unchanged(tmp_path_factory):
-    """What was stored, for all tests that only read it."""
+def unpacked_once(tmp_path_factory):
     with unpacked(tmp_path_factory.mktemp("unchanged")) as platform:
         yield platform
+
+
+@pytest.fixture
+def unchanged(unpacked_once):
+    """What was stored, for all tests that only read it."""
+    with contextlib.chdir(unpacked_once.root), importable(unpacked_once):
+        yield unpacked_once
 
 
 def unpack(root):
