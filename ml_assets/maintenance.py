@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from assay.promotion.champion import ChampionChange
+from assay.scratch import remove_abandoned
 from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata, newest_record
 from ml_assets.pipeline.automation import rollbacks_key
 from resources.artifacts.io_manager import ArtifactIOManager
@@ -65,6 +66,8 @@ def remove_leftovers(
     store = artifact_io_manager.artifacts().store
     removed = collect_garbage(store, older_than_seconds=config.older_than_hours * _HOUR)
     context.log.info("removed %d objects that no commit names", len(removed))
+    abandoned = remove_abandoned()
+    context.log.info("removed %d temporary folders of processes that were killed", len(abandoned))
     return len(removed)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from assay.errors import ChampionChangedError, StorageError
 from assay.promotion.champion import ChampionEntry
 from resources.store.interface import ObjectStore, encoded
-from resources.store.numbered_records import newest_number, put_record, record_key
+from resources.store.numbered_records import fetched_record, newest_number, put_record, record_key
 
 _ROOT = "@champion_journals"
 
@@ -83,7 +83,7 @@ class ChampionJournal:
     def _read(self, number: int) -> ChampionEntry:
         key = record_key(self._prefix, number)
         try:
-            return ChampionEntry.model_validate_json(self._store.get_bytes(key))
+            return fetched_record(self._store, key, ChampionEntry)
         except ValidationError as error:
             raise StorageError(
                 "an entry of the champion journal is damaged",

@@ -1,6 +1,5 @@
 """The sources of pipelines as a Dagster resource: objects listed, or copied to local files."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ import dagster as dg
 
 from assay.arrivals.names import listing_pattern
 from assay.errors import SourceError, SourceNotFoundError
+from assay.scratch import scratch_folder
 from assay.specs.dataset import DatasetSpec
 from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
@@ -61,7 +61,7 @@ class DataSources(dg.ConfigurableResource[None]):
                 where=without_secrets(spec.source) + (f", partition {partition_key}" if partition_key else ""),
                 remedy="correct dataset.source, or wait for data",
             )
-        with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
+        with scratch_folder("source") as folder:
             yield [source.fetch(item, Path(folder)) for item in items]
 
     def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:

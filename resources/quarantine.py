@@ -6,7 +6,6 @@ deployment's settings alone.
 
 import datetime as dt
 import json
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile
 from resources.store.interface import ObjectStore, encoded
+from resources.store.janitor import store_time
 from resources.store.local import file_sha256
 
 QUARANTINE = "@quarantine"
@@ -113,7 +113,10 @@ class Quarantine(dg.ConfigurableResource[None]):
         Raises:
             StorageError: the store failed.
         """
-        return expire(self.object_store.open(), days=self.days, megabytes=self.megabytes, now=time.time())
+        if self.days is None and self.megabytes is None:
+            return []
+        store = self.object_store.open()
+        return expire(store, days=self.days, megabytes=self.megabytes, now=store_time(store))
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:

@@ -1,7 +1,6 @@
 """One file of any format, transcribed to an Arrow or Parquet file of plain dtypes in bounded memory."""
 
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from assay.reading.compression import unpacked
 from assay.reading.defects import Defect, defect_error, require_few_columns
 from assay.reading.delimited.detection import detect_dialect
 from assay.reading.registry import Format, chosen_format, is_known
+from assay.scratch import scratch_folder
 from assay.specs.dataset import CsvDialect
 
 _DIALECT = "assay.dialect"
@@ -40,7 +40,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
     if not path.exists():
         raise SourceNotFoundError("the file does not exist", where=name, remedy="correct dataset.source")
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder("files") as folder:
             plain, inner = unpacked(path, name, Path(folder), options.member)
             # an archive's own name says the format where its member's does not
             chosen = chosen_format(options.data_format, inner if is_known(inner) else name, plain, where=name)
@@ -69,7 +69,7 @@ def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
         SourceError: as `transcribe`.
         EmptyDataError: no row.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder("files") as folder:
         target = Path(folder) / "table.arrow"
         transcribe(path, options, target, name=name or str(path), layout="arrow")
         return mapped_table(target)

@@ -1,6 +1,5 @@
 """All files of a source as one table of rows."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from assay.errors import EmptyDataError, SourceChangedError
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.files import dialect_in, mapped_table
 from assay.reading.sandbox import transcribe_in_child
+from assay.scratch import scratch_folder
 from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec
 
 _READERS = 2
@@ -86,7 +86,7 @@ def _read_files(
     files: Sequence[LocalFile], options: ReadOptions, transcriber: Transcriber
 ) -> tuple[pa.Table, CsvDialect | None]:
     """Return all rows, and the dialect that was detected in the first file."""
-    with tempfile.TemporaryDirectory(prefix="assay-rows-") as folder:
+    with scratch_folder("rows") as folder:
 
         def table_of(number: int, options: ReadOptions) -> pa.Table:
             file, target = files[number], Path(folder, f"{number}.arrow")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +22,7 @@ from assay.reading.batches import ReadOptions
 from assay.reading.files import dialect_in
 from assay.reading.sandbox import transcribe_in_child
 from assay.reading.source_files import LocalFile, unchanged
+from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
@@ -48,7 +48,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """
     options = _options(flags)
     limits = _spec(ReadLimits, flags.limits, "--limits")
-    with tempfile.TemporaryDirectory(prefix="assay-ingest-") as name:
+    with scratch_folder("ingest") as name:
         folder = Path(name)
         file = _only(storage.fetch(flags.source, folder), flags.source)
         target = Path(name, "rows.parquet")

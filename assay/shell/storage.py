@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError, TargetExistsError
 from assay.reading.source_files import LocalFile
+from assay.scratch import scratch_folder
 from assay.specs.dataset import DataFormat
 
 
@@ -223,7 +224,7 @@ def put_text(storage: Storage, text: str, uri: str) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+    with scratch_folder("text") as folder:
         path = Path(folder) / "text"
         path.write_text(text, encoding="utf-8")
         storage.put(path, uri)

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +20,7 @@ from assay.promotion.model_card import render
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import pipeline_of
 from assay.shell.storage import Storage, adapter, joined
@@ -57,7 +57,7 @@ def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> Trained
     if uri is None:
         _LOG.warning("no --base-model-uri is given, so the incremental training is a full fit")
         return None
-    with tempfile.TemporaryDirectory(prefix="assay-base-") as name:
+    with scratch_folder("base") as name:
         fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
         fetched.mkdir()
         bundle.mkdir()
@@ -180,7 +180,7 @@ def _publish(
     *,
     overwrite: bool,
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="assay-bundle-") as name:
+    with scratch_folder("bundle") as name:
         folder = Path(name)
         save_model(model, folder)
         texts = {

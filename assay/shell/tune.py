@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from assay.errors import SpecError
 from assay.learning.splitting import split_window
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.scratch import scratch_folder
 from assay.shell.flags import Flags, json_object
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, put_text
@@ -107,7 +107,7 @@ def with_tuned(flags: Flags, storage: Storage) -> Flags:
 
 
 def _read(uri: str, storage: Storage) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="assay-tuned-") as folder:
+    with scratch_folder("tuned") as folder:
         path = storage.fetch(uri, Path(folder))[0].path
         try:
             return json_object(path.read_text(encoding="utf-8"))

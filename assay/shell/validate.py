@@ -2,7 +2,6 @@
 
 import datetime as dt
 import logging
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from assay.errors import SpecError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.reading.source_files import read_rows
+from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
@@ -121,7 +121,7 @@ def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
 
 def _read(spec: DatasetSpec, version: SchemaVersion, key: str | None, storage: Storage, where: str) -> Dataset:
     source = spec.source.replace("{partition}", key) if key is not None else spec.source
-    with tempfile.TemporaryDirectory(prefix="assay-source-") as folder:
+    with scratch_folder("source") as folder:
         files = storage.fetch(source, Path(folder))
         dataset = read_rows(files, spec, version, where=where).partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from assay.data.fingerprint import TableFingerprint, verify_columns
 from assay.data.schema import TableSchema
 from assay.errors import DigestMismatchError, MissingColumnError, StorageError, did_you_mean
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from assay.specs.base import Spec, digest_of
 from resources.store.commit_record import Commit
 from resources.store.local import bundle_digest
@@ -113,7 +113,7 @@ class ModelCodec(Codec):
         """Verify every file, then load the bundle."""
         from assay.learning.persistence import load_model
 
-        with tempfile.TemporaryDirectory(prefix="assay-model-") as folder:
+        with scratch_folder("model") as folder:
             for item in reader.commit.objects:
                 (Path(folder) / item.name).write_bytes(reader.verified_bytes(item.name))
             return load_model(Path(folder))

@@ -1,11 +1,11 @@
 """Trained models copied to where a user wants them."""
 
-import tempfile
 from pathlib import Path
 
 import dagster as dg
 
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.store.bundles import put_bundle
@@ -35,7 +35,7 @@ class ModelExporter(dg.ConfigurableResource[None]):
             return None
         store = self.object_store.open(spec.training.target_output_path)
         prefix = f"{spec.registered_name}_v{spec.model.version}"
-        with tempfile.TemporaryDirectory(prefix="assay-export-") as folder:
+        with scratch_folder("export") as folder:
             save_model(model, Path(folder))
             put_bundle(store, prefix, Path(folder), last=_LAST, overwrite=True)
         return store.uri(prefix)

@@ -2,14 +2,14 @@
 
 import datetime as dt
 import shlex
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from assay.data.dataset import GateReceipt
-from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, GateRejectedError, StorageError
+from assay.scratch import scratch_folder
 from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
 from resources.store.commit_log import CommitLog, CommitReader
@@ -152,7 +152,11 @@ class ArtifactStore:
                 found=commit.codec,
                 expected=f"{codec.name} ({kind.__name__})",
             )
-        value: Value = codec.decode(CommitReader(self.store, commit), kind, columns)
+        reader = CommitReader(self.store, commit)
+        try:
+            value: Value = codec.decode(reader, kind, columns)
+        except DigestMismatchError:  # fetched again once: a bit may have flipped on its way
+            value = codec.decode(reader, kind, columns)
         return value
 
     def write_files(self, commit: Commit, folder: Path) -> None:
@@ -193,7 +197,7 @@ class ArtifactStore:
     ) -> Commit:
         codec = _codec_for(type(value))
         repeated = any(self.store.list_objects(attempt_prefix(asset, partition, attempt.attempt_id)))
-        with tempfile.TemporaryDirectory(prefix="assay-publish-") as folder:
+        with scratch_folder("publish") as folder:
             encoded = codec.encode(value, Path(folder))
             files = {**encoded.files, **_written(pages or {}, Path(folder), taken=encoded.files)}
             objects = self._upload(asset, partition, attempt, files)

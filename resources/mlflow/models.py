@@ -7,7 +7,6 @@ Requirements come from the manifest: inferring them takes longer than the rest o
 """
 
 import importlib.metadata
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from assay.errors import TrackingError
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
 from resources.store.local import bundle_digest
 
@@ -67,7 +67,7 @@ class PublishedModel:
         """Return a model that was fitted in this process and that no commit names."""
         from assay.learning.persistence import save_model
 
-        with tempfile.TemporaryDirectory(prefix="assay-bundle-") as folder:
+        with scratch_folder("bundle") as folder:
             save_model(model, Path(folder))
             digest = bundle_digest(Path(folder))
         return cls(model, digest, lambda target: save_model(model, target), stored=False)
@@ -101,7 +101,7 @@ def log_trained_model(
     if known is not None:
         return f"models:/{known.model_id}"
     remove_unfinished(client, experiment_id, run_id)
-    with tempfile.TemporaryDirectory(prefix="assay-mlflow-") as name:
+    with scratch_folder("mlflow") as name:
         folder = Path(name)
         bundle, flavour = folder / BUNDLE, folder / "flavour"
         published.write(bundle)

@@ -5,7 +5,6 @@ compare-and-set: they follow the journal, for MLflow's own users, and are repair
 """
 
 import datetime as dt
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from assay.errors import ChampionChangedError, DigestMismatchError, TrackingErro
 from assay.promotion.champion import ChampionEntry, ChampionRecord, CurrentChampion
 from assay.promotion.decision import PromotionDecision
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from assay.specs import PipelineSpec
 from resources.champion_journal import ChampionJournal
 from resources.mlflow.connection import as_tracking_error, connect
@@ -288,7 +288,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             version: of the registry.
             expected: its digests; without one of all files, the bundle alone is verified.
         """
-        with tempfile.TemporaryDirectory(prefix="assay-champion-") as folder:
+        with scratch_folder("champion") as folder:
             with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
                 whole = Path(_download(self.tracking_uri, version, folder, whole=bool(expected.files)))
             found = LoggedFiles.of(whole)

@@ -6,7 +6,6 @@ exception. MLflow's global active run is not used, so that parallel steps cannot
 
 import json
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.models import PublishedModel, log_trained_model, require_active_experiment, require_active_run
@@ -123,7 +123,7 @@ class TrackedRun:
     def _log_file(self, name: str, data: bytes) -> None:
         folder, _, file_name = name.rpartition("/")
         with (
-            tempfile.TemporaryDirectory(prefix="assay-track-") as temporary,
+            scratch_folder("track") as temporary,
             as_tracking_error(self.tracking_uri, f"{name} cannot be logged"),
         ):
             path = Path(temporary) / file_name

@@ -21,6 +21,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
+from assay.scratch import scratch_folder
 from resources.sources.address import is_part, refuse_credentials, without_secrets
 from resources.sources.interface import Access, FetchedFile, ListingPage, Source, SourceKind, SourceObject
 from resources.sources.web_connection import ANY_PUBLIC_HOST, Deadline, WebPolicy, exchange
@@ -231,7 +232,7 @@ class WebFolderSource(Source):
         return WebSource(address, self._policy)
 
     def _addresses(self) -> list[str]:
-        with tempfile.TemporaryDirectory(prefix="assay-listing-") as folder:
+        with scratch_folder("listing") as folder:
             fetched = self._file(self._folder).fetch(SourceObject(self._folder, ""), Path(folder))
             if fetched.path.stat().st_size > _MAX_LISTING_BYTES:
                 raise self._unreadable(f"a listing of more than {_MAX_LISTING_BYTES:,} bytes")

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from assay.errors import CommitConflictError, DigestMismatchError, StorageError
 from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, described
 from resources.store.interface import ObjectStore
-from resources.store.numbered_records import newest_number, put_record
+from resources.store.numbered_records import fetched_record, newest_number, put_record
 
 _ATTEMPTS = 50
+_FETCHES = 2
 
 
 class CommitLog:
@@ -100,7 +101,7 @@ def read_record(store: ObjectStore, key: str) -> Commit:
         StorageError: the record is damaged, or another commit's.
     """
     try:
-        found = Commit.model_validate_json(store.get_bytes(key))
+        found = fetched_record(store, key, Commit)
     except ValidationError as error:
         raise _damaged(store.uri(key), str(error.errors(include_url=False)[0]["msg"])) from error
     own_key = commit_key(found.asset, found.partition, found.number)
@@ -138,8 +139,11 @@ class CommitReader:
             StorageError: the commit names no such object, or the store has lost it.
         """
         item = self._item(name)
-        data = self._store.get_bytes(item.key)
-        found = hashlib.sha256(data).hexdigest()
+        for _ in range(_FETCHES):  # a bit that flipped on its way is right the next time; one on the disk is not
+            data = self._store.get_bytes(item.key)
+            found = hashlib.sha256(data).hexdigest()
+            if found == item.sha256:
+                break
         if found != item.sha256:
             raise DigestMismatchError(
                 "a stored object differs from the published one",

@@ -1,5 +1,6 @@
 """The interface of every object store, and names of assets and partitions as components of keys."""
 
+import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -82,12 +83,22 @@ class ObjectStore(ABC):
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
 
+    def remove_unfinished(self, *, before: float) -> list[str]:  # noqa: ARG002 - a store without such remains
+        """Remove what interrupted writes left and no listing shows; returns names for people.
+
+        Args:
+            before: seconds since the epoch; younger remains stay, as their write may go on.
+        """
+        return []
+
     @abstractmethod
     def uri(self, key: str) -> str:
         """Return where people find a key."""
 
 
 _PLAIN = re.compile(r"[a-z0-9_=-]")
+_LONGEST, _READABLE = 255, 180
+_CUT = re.compile(r"%[0-9a-f]?$")
 _ESCAPED = re.compile(r"%([0-9a-f]{2})")
 
 
@@ -95,14 +106,19 @@ def encoded(name: str) -> str:
     """Return a component that no other name gives, that no file system folds, and that cannot leave its folder.
 
     Lower-case letters, digits, `_`, `=` and `-` stand for themselves; every other byte of the UTF-8 text
-    becomes `%` and two hex digits. The empty name becomes `%`.
+    becomes `%` and two hex digits. The empty name becomes `%`. Of a component beyond the 255 bytes of a file name only
+    the beginning stays, followed by `%_` and the SHA-256 of the name; the records below it hold the whole name.
 
     Args:
         name: any text.
     """
     if not name:
         return "%"
-    return "".join(_encoded_byte(byte) for byte in name.encode("utf-8", "surrogatepass"))
+    raw = name.encode("utf-8", "surrogatepass")
+    whole = "".join(_encoded_byte(byte) for byte in raw)
+    if len(whole) <= _LONGEST:
+        return whole
+    return f"{_CUT.sub('', whole[:_READABLE])}%_{hashlib.sha256(raw).hexdigest()}"
 
 
 def decoded(component: str) -> str:

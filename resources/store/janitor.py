@@ -2,36 +2,68 @@
 
 import datetime as dt
 import time
+import uuid
+from itertools import groupby
 
+from assay.errors import StorageError, StoreUnavailableError
 from resources.store.commit_log import CommitLog, read_record
 from resources.store.commit_record import Commit, is_data, records_prefix_of
 from resources.store.interface import ObjectStore
+from resources.store.numbered_records import is_record
 
 
 def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: str = "") -> list[str]:
-    """Delete data objects left behind by attempts that never committed.
+    """Delete data objects left behind by attempts that never committed, and what interrupted writes left.
 
     Args:
         store: the artifact store's objects.
-        older_than_seconds: younger objects stay: their commit may be on its way.
+        older_than_seconds: younger objects stay: their commit may be on its way. Their age is by the store's clock.
         prefix: of the keys to scan; all unless given.
 
     Returns:
         The deleted keys.
 
     Raises:
-        StorageError: a commit record is damaged; then nothing is deleted.
+        StorageError: a commit record is damaged; then nothing of its asset and partition is deleted.
     """
-    limit = time.time() - older_than_seconds
+    limit = store_time(store) - older_than_seconds
     old = [item.key for item in store.list_objects(prefix) if is_data(item.key) and item.modified < limit]
-    # records are read after the objects were listed, so that a commit made meanwhile counts
-    series = sorted({records_prefix_of(key) for key in old})
-    records = (read_record(store, item.key) for start in series for item in store.list_objects(start))
-    named = {item.key for commit in records for item in commit.objects}
-    garbage = [key for key in old if key not in named]
-    for key in garbage:
+    deleted = [] if prefix else store.remove_unfinished(before=limit)
+    damaged: list[StorageError] = []
+    for start, keys in groupby(sorted(old, key=records_prefix_of), key=records_prefix_of):
+        try:
+            # records are read after the objects were listed, so that a commit made meanwhile counts
+            named = _named_by_records(store, start)
+        except StoreUnavailableError:
+            raise
+        except StorageError as error:
+            damaged.append(error)
+            continue
+        for key in [key for key in keys if key not in named]:
+            store.delete(key)
+            deleted.append(key)
+    if damaged:
+        raise damaged[0]
+    return sorted(deleted)
+
+
+def store_time(store: ObjectStore) -> float:
+    """Return the time by the clock that dates the store's objects, or this machine's where it is earlier.
+
+    Of a machine whose clock is ahead, every object of the store would be old.
+    """
+    key = f"@clock/{uuid.uuid4().hex}"
+    store.put_if_absent(key, b"")
+    try:
+        found = store.stat(key)
+    finally:
         store.delete(key)
-    return garbage
+    return min(time.time(), found.modified) if found else time.time()
+
+
+def _named_by_records(store: ObjectStore, prefix: str) -> set[str]:
+    keys = [item.key for item in store.list_objects(prefix)]
+    return {item.key for key in keys if is_record(prefix, key) for item in read_record(store, key).objects}
 
 
 def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, number: int, *, attempt_id: str) -> Commit:

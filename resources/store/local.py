@@ -91,6 +91,17 @@ class LocalStore(ObjectStore):
         with _as_storage_error(path):
             path.unlink(missing_ok=True)
 
+    def remove_unfinished(self, *, before: float) -> list[str]:
+        """Unlink temporary files of killed writers."""
+        removed = []
+        with _as_storage_error(self._root):
+            for parent, _, names in os.walk(self._root, onerror=_refused):
+                for path in (Path(parent, name) for name in names if name.startswith(_TEMPORARY)):
+                    if path.lstat().st_mtime < before:
+                        path.unlink(missing_ok=True)
+                        removed.append(path.relative_to(self._root).as_posix())
+        return removed
+
     def uri(self, key: str) -> str:
         """Return the file's path."""
         return str(self._path(key))
@@ -156,6 +167,14 @@ def _as_storage_error(path: Path) -> Iterator[None]:
         raise ArtifactNotFoundError("there is no such object", where=str(path)) from error
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        if error.errno == errno.ENAMETOOLONG:
+            raise StorageError(
+                "a name is too long for the file system",
+                where=str(path),
+                found=f"{len(os.fsencode(path.name))} bytes",
+                expected="at most 255 bytes for each name, and 4,095 for the whole path",
+                remedy="shorten the name of the pipeline, partition or registered model, or the path of the store",
+            ) from error
         raise StorageError(
             "the disk is full" if full else "the folder cannot be used",
             where=str(path),

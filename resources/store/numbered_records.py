@@ -4,10 +4,15 @@ A record is written once, by a conditional put of the next number. Of several wr
 succeeds. Other keys below the prefix are ignored.
 """
 
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
 from assay.errors import ArtifactNotFoundError, StorageError
 from resources.store.interface import ObjectStore
 
 _DIGITS = 8
+Record = TypeVar("Record", bound=BaseModel)
 
 
 def record_key(prefix: str, number: int) -> str:
@@ -18,12 +23,32 @@ def record_key(prefix: str, number: int) -> str:
 def number_of(key: str) -> int | None:
     """Return the number in a record's key; None for any other key."""
     stem = key.rpartition("/")[2].removesuffix(".json")
-    return int(stem) if len(stem) == _DIGITS and stem.isdecimal() else None
+    return int(stem) if len(stem) == _DIGITS and stem.isascii() and stem.isdecimal() else None
+
+
+def is_record(prefix: str, key: str) -> bool:
+    """Whether a key is that of a record right below a prefix; markers of consoles and other programs' files are not."""
+    number = number_of(key)
+    return number is not None and key == record_key(prefix, number)
 
 
 def newest_number(store: ObjectStore, prefix: str) -> int:
     """Return the newest record's number, 0 if there is none; one listing, no reading."""
-    return max((number for item in store.list_objects(prefix) if (number := number_of(item.key))), default=0)
+    keys = (item.key for item in store.list_objects(prefix))
+    return max((number_of(key) or 0 for key in keys if is_record(prefix, key)), default=0)
+
+
+def fetched_record(store: ObjectStore, key: str, kind: type[Record]) -> Record:
+    """Return a record; bytes that cannot be read are fetched again once, as a bit may have flipped on its way.
+
+    Raises:
+        ArtifactNotFoundError: there is no such key.
+        pydantic.ValidationError: the stored record is damaged.
+    """
+    try:
+        return kind.model_validate_json(store.get_bytes(key))
+    except ValidationError:
+        return kind.model_validate_json(store.get_bytes(key))
 
 
 def put_record(store: ObjectStore, key: str, data: bytes) -> bool:

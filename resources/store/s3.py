@@ -150,6 +150,18 @@ class S3Store(ObjectStore):
         with as_storage_error(self.uri(key)):
             self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
+    def remove_unfinished(self, *, before: float) -> list[str]:
+        """Abort the uploads in parts of killed writers."""
+        pages, removed = self._client.get_paginator("list_multipart_uploads"), []
+        with as_storage_error(self.uri("")):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
+                for item in page.get("Uploads", []):
+                    if item["Initiated"].timestamp() < before:
+                        key, upload = item["Key"], item["UploadId"]
+                        self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+                        removed.append(key.removeprefix(self._prefix))
+        return removed
+
     def uri(self, key: str) -> str:
         """Return the object's `s3://` address."""
         return f"s3://{self._bucket}/{self._prefix}{key}"

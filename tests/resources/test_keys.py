@@ -17,7 +17,7 @@ from resources.store.commit_record import (
 from resources.store.interface import decoded, encoded
 from resources.store.numbered_records import number_of
 
-NAMES = st.text(max_size=30) | st.sampled_from(
+NAMES = st.text(max_size=20) | st.sampled_from(
     ["", "%", "%%", "a", "A", "%61", "..", ".", "a/b", "@whole", "data", "é"]
 )
 ASSETS = st.lists(NAMES, min_size=1, max_size=3).map(tuple)

@@ -1,0 +1,75 @@
+"""Temporary folders: a full disk is a typed error, and what a killed process left is removed later."""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assay.errors import StorageError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL_TEXT = os.strerror(errno.ENOSPC)
+_PREFIX, _LOCK, _FILES = "assay-", ".lock", "files"
+
+
+@contextmanager
+def scratch_folder(purpose: str) -> Iterator[str]:
+    """Give a temporary folder below TMPDIR.
+
+    A lock in it is held as long as the process lives, so that `remove_abandoned` knows the folders of killed ones.
+
+    Args:
+        purpose: part of its name.
+
+    Raises:
+        StorageError: the disk of TMPDIR is full.
+    """
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{purpose}-") as name,
+            Path(name, _LOCK).open("w", encoding="utf-8") as lock,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            files = Path(name, _FILES)
+            files.mkdir()
+            yield str(files)
+    except OSError as error:
+        if error.errno not in _FULL and _FULL_TEXT not in str(error):
+            raise
+        raise StorageError(
+            "the disk of temporary files is full",
+            where=tempfile.gettempdir(),
+            found=str(error),
+            expected="room for a copy of what is read or published",
+            remedy="free disk space, or set TMPDIR to a folder on a larger disk",
+        ) from error
+
+
+def remove_abandoned(*, older_than_seconds: float = 3600.0) -> list[str]:
+    """Remove temporary folders whose process was killed; returns their paths.
+
+    Args:
+        older_than_seconds: younger ones stay: their process may be about to lock them.
+    """
+    limit, removed = time.time() - older_than_seconds, []
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        lock = folder / _LOCK
+        if not lock.is_file() or lock.is_symlink() or folder.stat().st_mtime > limit or _is_locked(lock):
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        removed.append(str(folder))
+    return removed
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("r", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True  # held, or another user's
+    return False

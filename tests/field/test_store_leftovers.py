@@ -1,0 +1,163 @@
+"""Foreign objects, long names, wrong clocks, flipped bits and remains of killed processes in the store."""
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema
+from assay.errors import DigestMismatchError, StorageError
+from assay.scratch import remove_abandoned, scratch_folder
+from assay.specs.dataset import ColumnRole
+from resources.artifacts.store import ArtifactStore, Attempt
+from resources.store.interface import decoded, encoded
+from resources.store.janitor import collect_garbage
+from resources.store.local import LocalStore
+from resources.store.numbered_records import newest_number
+
+JAPANESE = "\u6771" * 54
+
+
+def dataset():
+    table = pa.table({"x": [1, 2, 3]})
+    column = ColumnSchema(name="x", dtype="int64", role=ColumnRole.NUMERIC)
+    return Dataset(
+        table=table, schema=TableSchema(version=1, columns=(column,)), fingerprint=fingerprint(table), notes={}
+    )
+
+
+def aged(path, hours=72):
+    os.utime(path, (time.time() - hours * 3600,) * 2)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return LocalStore(tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    "foreign", [".DS_Store", "._00000002.json", "00000002.json/copy", "old/00000099.json", "notes"]
+)
+def test_a_foreign_file_below_records_is_passed_over(foreign, store, tmp_path):
+    """One below `commits/` stopped the janitor, one below a champion's records every promotion."""
+    artifacts = ArtifactStore(store)
+    artifacts.publish(("a",), None, dataset(), Attempt("r", "r-1"))
+    for folder in ("a/@whole/commits/", "@champion_journals/m/"):
+        store.put_if_absent(folder + foreign, b"")
+    left = "a/@whole/data/r-2/left"
+    store.put_if_absent(left, b"")
+    aged(tmp_path / "store" / left)
+    assert newest_number(store, "@champion_journals/m/") == 0
+    assert artifacts.log.newest_number(("a",), None) == 1
+    assert collect_garbage(store, older_than_seconds=48 * 3600) == [left]
+
+
+def test_a_damaged_record_protects_its_own_series_alone(store, tmp_path):
+    artifacts = ArtifactStore(store)
+    for asset in ("a", "b"):
+        artifacts.publish((asset,), None, dataset(), Attempt("r", "r-1"))
+        store.put_if_absent(f"{asset}/@whole/data/r-2/left", b"")
+        aged(tmp_path / "store" / asset / "@whole/data/r-2/left")
+    (tmp_path / "store/a/@whole/commits/00000001.json").write_text("{}")
+    with pytest.raises(StorageError, match="damaged"):
+        collect_garbage(store, older_than_seconds=48 * 3600)
+    assert store.stat("a/@whole/data/r-2/left") is not None
+    assert store.stat("b/@whole/data/r-2/left") is None
+
+
+@pytest.mark.parametrize("name", [JAPANESE, "\u0434" * 43, "\U0001f600" * 22, "a" * 256])
+def test_a_long_name_in_any_script_is_stored_and_read(name, store):
+    """54 Japanese characters exceeded 255 bytes, and the error said to check permissions."""
+    artifacts = ArtifactStore(store)
+    artifacts.publish(("p", name), name, dataset(), Attempt("r", "r-1"))
+    commit = artifacts.newest(("p", name), name)
+    assert (commit.asset, commit.partition) == (("p", name), name)
+    assert artifacts.load(("p", name), name, Dataset).table.num_rows == 3
+    assert len(encoded(name)) <= 255
+    assert encoded(name) != encoded(name + "x")
+    assert encoded(name[:-1] + "x").split("%_")[0][:100] == encoded(name)[:100]
+
+
+def test_a_name_that_fits_keeps_its_component():
+    name = "\u6771" * 28
+    assert encoded(name) == "%e6%9d%b1" * 28
+    assert decoded(encoded(name)) == name
+
+
+def test_a_janitor_whose_clock_is_ahead_removes_nothing_that_is_new(store, monkeypatch):
+    """A clock two days ahead removed the objects of a commit on its way, and the newest version was unreadable."""
+    store.put_if_absent("a/@whole/data/r-1/on-its-way", b"")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * 86400 + 60)
+    assert collect_garbage(store, older_than_seconds=48 * 3600) == []
+    assert [item.key for item in store.list_objects("")] == ["a/@whole/data/r-1/on-its-way"]
+
+
+def test_temporary_files_of_killed_writers_are_removed(store, tmp_path):
+    folder = tmp_path / "store" / "a"
+    folder.mkdir(parents=True)
+    for name in (".assay-old", ".assay-new"):
+        (folder / name).write_bytes(b"half")
+    aged(folder / ".assay-old")
+    assert collect_garbage(store, older_than_seconds=48 * 3600) == ["a/.assay-old"]
+    assert [path.name for path in folder.iterdir()] == [".assay-new"]
+
+
+class Flipping(LocalStore):
+    """Flips a bit of the first bodies that it gives."""
+
+    def __init__(self, root, times):
+        super().__init__(root)
+        self.times = times
+
+    def get_bytes(self, key):
+        data = super().get_bytes(key)
+        if self.times and "/data/" in key:
+            self.times -= 1
+            return bytes([data[0] ^ 1]) + data[1:]
+        return data
+
+
+def test_a_bit_that_flipped_on_its_way_is_fetched_again_once(store, tmp_path):
+    ArtifactStore(store).publish(("a",), None, dataset(), Attempt("r", "r-1"))
+    assert ArtifactStore(Flipping(tmp_path / "store", 1)).load(("a",), None, Dataset).table.num_rows == 3
+    with pytest.raises(DigestMismatchError):
+        ArtifactStore(Flipping(tmp_path / "store", 99)).load(("a",), None, Dataset)
+
+
+def test_a_full_disk_of_temporary_files_is_a_typed_error(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    with pytest.raises(StorageError, match="temporary files is full") as refused:
+        ArtifactStore(store).publish(("a",), None, dataset(), Attempt("r", "r-1"))
+    assert refused.value.where == str(tmp_path)
+    assert "TMPDIR" in refused.value.remedy
+
+
+def test_temporary_folders_of_killed_processes_are_removed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    killed = (
+        "import os\nfrom assay.scratch import scratch_folder\nwith scratch_folder('x'):\n    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", killed], check=False, cwd=Path(__file__).parents[2])
+    (left,) = tmp_path.glob("assay-x-*")
+    (tmp_path / "assay-of-somebody-else").mkdir()
+    with scratch_folder("y") as used:
+        assert remove_abandoned() == []
+        assert remove_abandoned(older_than_seconds=-60) == [str(left)]
+        assert Path(used).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["assay-of-somebody-else"]
