@@ -6,7 +6,6 @@ time. What it may contain is the matter of `assay.gate.expression_language`.
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from assay.gate.outcome import (
 )
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
 from assay.reading.sandbox_messages import Confinement
+from assay.scratch import scratch_folder
 from assay.specs.dataset import ReadLimits
 from assay.specs.pipeline import PipelineSpec
 
@@ -102,7 +102,7 @@ def _evaluated(table: CheckedTable, propositions: Sequence[_Proposition], limits
     """Evaluate propositions in one child; one that exceeds a limit leaves the others checked."""
     if not propositions:
         return []
-    with tempfile.TemporaryDirectory(prefix="assay-rules-") as name:
+    with scratch_folder("rules") as name:
         folder = Path(name)
         confinement = _write_rows(table, propositions, folder / ROWS, limits)
         end = _run(propositions, folder, confinement)

@@ -17,6 +17,7 @@ from typing import Any
 from assay.errors import AssayError, SourceError, error_from_json
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
 from assay.reading.sandbox_messages import MIB, Confinement
+from assay.scratch import scratch_folder
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import Access, FetchedFile, Source, SourceObject
 from resources.sources.query import Query, past_deadline
@@ -83,7 +84,7 @@ class ConfinedQuery(Source):
 
     def objects(self) -> list[SourceObject]:
         """Return the one result; its version is empty without a watermark."""
-        with tempfile.TemporaryDirectory(prefix="assay-query-") as folder:
+        with scratch_folder("query") as folder:
             answer = self._answer("objects", Path(folder))
         return [SourceObject(self._request.address, str(answer["version"]))]
 
