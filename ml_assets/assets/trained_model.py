@@ -42,8 +42,11 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
-        with experiment_tracker.run(run_identity(context, run_spec), run_tags(run_spec, split)) as tracked:
-            champion = model_registry.current_champion(run_spec.registered_name) if incremental else None
+        champion = model_registry.current_champion(run_spec.registered_name) if incremental else None
+        identity = run_identity(
+            context, run_spec, split, best_hyperparameters, champion.entry.digest if champion else ""
+        )
+        with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
             model = train(split, best_hyperparameters, run_spec, champion.model if champion else None).annotated(
                 mlflow_run_id=tracked.run_id
             )

@@ -10,17 +10,31 @@ from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
+from ml_assets.dagster_internals import code_version_of
 from ml_assets.pipeline.run_context import partition_of
 from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
 
 
-def run_identity(context: dg.AssetExecutionContext, spec: PipelineSpec) -> RunIdentity:
-    """Return the identity of this training, so that retries log to one MLflow run."""
+def run_identity(
+    context: dg.AssetExecutionContext, spec: PipelineSpec, split: Split, best: BestHyperparameters, base: str
+) -> RunIdentity:
+    """Return the identity of this training by its content, so that every try of it logs to one MLflow run.
+
+    Args:
+        context: of the asset.
+        spec: with the run's parameters and seed.
+        split: its rows.
+        best: what the search found.
+        base: digest of the champion that an incremental training continues from; empty for a full fit.
+    """
+    found = (best.family, best.parameters, best.value)
+    code = code_version_of(context) or ""
     return RunIdentity(
         pipeline=spec.name,
         dagster_run_id=context.run.run_id,
         asset_key=context.asset_key.to_user_string(),
         partition=partition_of(context),
+        content=digest_of(spec, split.data_digests, split.holdout_digest, found, base, code),
     )
 
 

@@ -155,11 +155,13 @@ class RunIdentity:
     dagster_run_id: str
     asset_key: str
     partition: str | None
+    content: str = ""
+    """Digest of all that determines the result; then a new Dagster run adopts the MLflow run that a killed one left."""
 
     @property
     def tags(self) -> dict[str, str]:
         """The identity, in parts and as one searchable value."""
-        whole = digest_of(self.dagster_run_id, self.asset_key, self.partition)
+        whole = digest_of(self.content or self.dagster_run_id, self.asset_key, self.partition)
         return {
             IDENTITY_TAG: whole,
             "dagster_run_id": self.dagster_run_id,
@@ -217,6 +219,7 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         if known:
             run_id = known[0].info.run_id
             client.update_run(run_id, status="RUNNING")
+            client.set_tag(run_id, "dagster_run_id", identity.dagster_run_id)
         else:
             run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id
             known = client.search_runs([experiment], query)
