@@ -168,6 +168,7 @@ def test_a_member_of_two_folders_is_not_guessed(unpack):
 @pytest.mark.parametrize(
     ("content", "name"),
     [(zipped([("x.zip", zipped([("x.csv", CSV)]))]), "a.zip"), (gzip.compress(gzip.compress(CSV)), "a.csv.gz.gz")],
+    ids=["zip in zip", "gzip in gzip"],
 )
 def test_what_is_compressed_twice_is_not_supported(unpack, content, name):
     with pytest.raises(UnsupportedFormatError, match="compressed again"):
