@@ -150,8 +150,7 @@ def _dedented(text: str) -> str:
 
 
 def error_class(code: str) -> type[AssayError] | None:
-    """Return the class that a code stands for; None where the code is no typed error's."""
-    # a subclass without a code of its own inherits one: the code stands for the class that declares it
+    """Return the class that declares a code; None where the code is no typed error's."""
     return next((kind for kind in _classes(AssayError) if vars(kind).get("code") == code), None)
 
 
@@ -370,12 +369,9 @@ class TargetExistsError(StorageError):
     @classmethod
     def at(cls, uri: str) -> Self:
         """Return the error for an address."""
-        return cls(
-            "there is a model at this address already, and versions are immutable",
-            where=uri,
-            expected="an address without a model",
-            remedy="give another --model-version, or --overwrite to replace the model",
-        )
+        what = "there is a model at this address already, and versions are immutable"
+        remedy = "give another --model-version, or --overwrite to replace the model"
+        return cls(what, where=uri, expected="an address without a model", remedy=remedy)
 
 
 class ArtifactNotFoundError(StorageError):

@@ -20,7 +20,9 @@ MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02")
 def spec(make_spec):
     monthly = {"by": "month", "column": "t", "start": "2020-10"}
     dataset = {"source": "rows.csv", "target": "y", "partitions": monthly}
-    return make_spec("regression", dataset=dataset, split={"by": "time", "train_partitions": 1})
+    split = {"by": "time", "train_partitions": 1}
+    # a model that learned from noise is worse than the baseline, and becomes champion here
+    return make_spec("regression", dataset=dataset, split=split, evaluation={"must_beat_baseline": False})
 
 
 @pytest.fixture

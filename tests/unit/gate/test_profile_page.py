@@ -318,7 +318,10 @@ numbers = st.lists(st.one_of(st.none(), st.floats(), st.sampled_from([1e308, -1e
 def test_no_numbers_break_the_page_and_all_finite_ones_are_drawn(page_of, values):
     html = page_of({"x": pa.array(values, pa.float64())})
     Parsed(html)
-    assert not re.search(r"\b(nan|inf)\b", html.split("</style>")[1])
+    drawings = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+    assert drawings
+    assert not re.search(r"\b(nan|inf)\b", drawings)
+    assert not re.search(r"\bnan\b", html.split("</style>")[1])
 
 
 @pytest.fixture(scope="module")
