@@ -1,7 +1,4 @@
-"""Keeping users, passwords, signatures and values of variables out of what people read.
-
-Does not belong here: which settings are secret (`resources.settings`).
-"""
+"""Keeping users, passwords, signatures and values of variables out of what people read."""
 
 import re
 from typing import Any

@@ -1,7 +1,4 @@
-"""MLflow for the shell's `assay train`, under the entry points `assay.tracking`; logs what the assets log.
-
-Does not belong here: which facts are logged (`tracking`), the connection (`resources.mlflow.tracker`).
-"""
+"""MLflow for the shell's `assay train`, under the entry points `assay.tracking`; logs what the assets log."""
 
 import uuid
 from collections.abc import Iterator, Mapping

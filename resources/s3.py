@@ -52,8 +52,8 @@ def shared_client(
 ) -> "S3Client":
     """Return this process's client for a configuration; it is thread-safe, and no request is sent yet.
 
-    The client has a session of its own: boto3's default session is process-wide and keeps the credentials of whoever
-    used it first. The AWS_* variables are part of the configuration.
+    The client has a session of its own: boto3's default session is process-wide and keeps the
+    credentials of its first caller. The AWS_* variables are part of the configuration.
 
     Args:
         endpoint_url: of an S3-compatible store; AWS itself unless given.

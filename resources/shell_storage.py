@@ -1,7 +1,4 @@
-"""Sources and stores of the platform for the shell's commands, under the entry points `assay.storage`.
-
-Does not belong here: local files, which the commands reach by themselves.
-"""
+"""Sources and stores of the platform for the shell's commands, under the entry points `assay.storage`."""
 
 from collections.abc import Sequence
 from pathlib import Path

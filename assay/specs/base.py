@@ -1,7 +1,4 @@
-"""What all specs share: frozen, closed to unknown keys, strict about types, digestible.
-
-Does not belong here: any field of any spec.
-"""
+"""What all specs share: frozen, closed to unknown keys, strict about types, digestible."""
 
 import hashlib
 import json

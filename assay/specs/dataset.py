@@ -1,7 +1,4 @@
-"""Where a pipeline's rows come from and what each column is.
-
-Does not belong here: the rules that rows must keep (`validation`) and how they are read (`assay.reading`).
-"""
+"""Where a pipeline's rows come from and what each column is."""
 
 import datetime as dt
 import re

@@ -1,7 +1,4 @@
-"""The JSON Schema of pipeline files, so that editors complete and check them.
-
-Does not belong here: validation; the specs do that.
-"""
+"""The JSON Schema of pipeline files, so that editors complete and check them."""
 
 import json
 import sys

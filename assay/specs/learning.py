@@ -1,7 +1,4 @@
-"""How a pipeline splits, prepares, searches, fits and judges.
-
-Does not belong here: the algorithms that these fields steer.
-"""
+"""How a pipeline splits, prepares, searches, fits and judges."""
 
 import math
 from typing import Any, Literal, Self, TypeAlias

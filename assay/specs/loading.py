@@ -1,7 +1,4 @@
-"""Pipeline files read strictly: YAML 1.2, every complaint with its line and a hint.
-
-Does not belong here: the meaning of fields.
-"""
+"""Pipeline files read strictly: YAML 1.2, every complaint with its line and a hint."""
 
 import json
 import re

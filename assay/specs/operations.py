@@ -1,7 +1,4 @@
-"""What happens to a model around learning: promotion, tracking, automation.
-
-Does not belong here: how a model is fitted and judged (`learning`).
-"""
+"""What happens to a model around learning: promotion, tracking, automation."""
 
 from typing import Annotated, Literal, Self, TypeAlias
 

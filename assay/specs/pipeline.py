@@ -1,7 +1,4 @@
-"""One pipeline file as a whole, and what must hold between its parts.
-
-Does not belong here: fields of the parts; reading of files (`loading`).
-"""
+"""One pipeline file as a whole, and what must hold between its parts."""
 
 import re
 from collections.abc import Iterator
