@@ -83,12 +83,6 @@ def query_of(spec: DatasetSpec, partition_key: str | None) -> Query | None:
         SourceError: several statements, or parameters that do not match the names in them.
     """
     if spec.query is None:
-        if spec.parameters or spec.watermark:
-            raise SourceError(
-                "dataset.parameters and dataset.watermark need a query",
-                where="dataset.query",
-                remedy="add dataset.query, or remove the other two",
-            )
         return None
     query = Query(spec.query, spec.parameters, spec.watermark)
     if partition_key is None:

@@ -64,6 +64,7 @@ def test_the_rules_that_a_pipeline_configures_are_checks_that_block_or_warn_as_t
         "rows_not_repeated",
         "groups_not_split",
         "features_vary",
+        "features_finite",
         "classes_large_enough",
         "categories_few_enough",
     }

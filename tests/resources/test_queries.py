@@ -1,6 +1,7 @@
 """What may stand in a query, and how its values come in."""
 
 import pytest
+from pydantic import ValidationError
 
 from assay.errors import SourceError
 from assay.specs.dataset import DatasetSpec
@@ -24,11 +25,11 @@ def test_the_partition_comes_in_as_a_value_and_other_values_as_they_are():
     assert query_of(asked, None).parameters["start"] == "{partition}-01"
 
 
-def test_no_query_is_none_and_parameters_alone_are_refused():
-    assert query_of(spec(), "2024-01") is None
+def test_a_file_has_no_query_and_parameters_alone_are_refused():
+    assert query_of(DatasetSpec(source="rows.csv", target="y"), "2024-01") is None
     for alone in ({"parameters": {"a": 1}}, {"watermark": "select 1"}):
-        with pytest.raises(SourceError, match="need a query"):
-            query_of(spec(**alone), None)
+        with pytest.raises(ValidationError, match="belong to a query"):
+            spec(**alone)
 
 
 @pytest.mark.parametrize(

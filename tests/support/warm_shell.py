@@ -114,7 +114,7 @@ class WarmShell:
     def close(self) -> None:
         """End the server; commands that still run go on."""
         self._server.terminate()
-        self._server.wait(timeout=30)
+        self._server.wait(timeout=300)
 
 
 def serve(path: str) -> None:

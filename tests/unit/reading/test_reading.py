@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,7 +54,11 @@ def test_a_file_without_permission_to_read_is_refused(read, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.open", refuse)
+    open_path = Path.open
+    monkeypatch.setattr(
+        "pathlib.Path.open",
+        lambda path, *how, **more: open_path(path, *how, **more) if path.name == ".lock" else refuse(),
+    )
     monkeypatch.setattr("pathlib.Path.write_bytes", lambda path, data: None)
     monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)
     monkeypatch.setattr("pathlib.Path.stat", lambda path: type("Stat", (), {"st_size": 1}))
