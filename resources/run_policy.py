@@ -57,7 +57,7 @@ class RunPolicy:
             )
 
     def require(self, overrides: RunOverrides, spec: PipelineSpec, *, where: str) -> None:
-        """Refuse parameters that name code, variables, or places outside the roots.
+        """Refuse parameters that name code, variables, or locations outside the roots.
 
         Args:
             overrides: the run's parameters.
@@ -86,12 +86,12 @@ class RunPolicy:
                 remedy="correct the value",
             )
         if overrides.data_source is not None and overrides.data_source != spec.dataset.source:
-            self._require_place(overrides.data_source, _places_of(spec), f"{where}, data_source")
+            self._require_location(overrides.data_source, _locations_of(spec), f"{where}, data_source")
         target = overrides.target_output_path
         if target is not None and target != spec.training.target_output_path:
-            self._require_place(target, _places_of(spec), f"{where}, target_output_path")
+            self._require_location(target, _locations_of(spec), f"{where}, target_output_path")
 
-    def _require_place(self, address: str, own: tuple[str, ...], where: str) -> None:
+    def _require_location(self, address: str, own: tuple[str, ...], where: str) -> None:
         roots = (*self.roots, *own)
         scheme, separator, rest = address.partition("://")
         if scheme == "demo" and separator:
@@ -142,12 +142,12 @@ def _texts(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield from _texts(value, f"{name}.{key}" if name else str(key))
 
 
-def _places_of(spec: PipelineSpec) -> tuple[str, ...]:
+def _locations_of(spec: PipelineSpec) -> tuple[str, ...]:
     """Return where the file itself reads and writes: its bucket, host or database, and its folder on disk."""
     named = [spec.dataset.source, *([spec.scoring.source] if spec.scoring and spec.scoring.source else [])]
-    places = [_around(address) for address in named if "${" not in address]
+    locations = [_around(address) for address in named if "${" not in address]
     target = spec.training.target_output_path
-    return tuple(place for place in (*places, target or "") if place)
+    return tuple(location for location in (*locations, target or "") if location)
 
 
 def _around(address: str) -> str:
@@ -189,10 +189,10 @@ def _host(rest: str) -> str:
 
 def _outside(address: str, roots: tuple[str, ...], where: str) -> SpecError:
     return SpecError(
-        "a run may not name this place",
+        "a run may not name this location",
         where=where,
         found=without_secrets(address),
-        expected=f"a place below {', '.join(map(without_secrets, roots))}, "
+        expected=f"a location below {', '.join(map(without_secrets, roots))}, "
         "in no hidden folder and no store of the platform",
-        remedy=f"use a place below one of them, name it in the pipeline file, or {_SETTING}",
+        remedy=f"use a location below one of them, name it in the pipeline file, or {_SETTING}",
     )

@@ -120,7 +120,7 @@ def test_a_run_reads_nothing_outside_its_roots(project, tmp_path, outside, addre
 
 def test_a_run_does_not_bring_files_of_the_machine_into_the_store(bank, tmp_path):
     """`data_source: /etc/passwd` came to lie in the store."""
-    assert "a run may not name this place" in refusal_of(bank, {"data_source": "/etc/passwd", "data_format": "csv"})
+    assert "a run may not name this location" in refusal_of(bank, {"data_source": "/etc/passwd", "data_format": "csv"})
     assert not list((tmp_path / "home").rglob("*.parquet"))
 
 

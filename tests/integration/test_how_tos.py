@@ -22,6 +22,7 @@ WITHOUT_SERVERS = (
     "retrain-on-new-data.md",
     "read-from-sql.md",
     "limit-and-recover-runs.md",
+    "restrict-what-a-run-may-do.md",
     "watch-for-drift.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
