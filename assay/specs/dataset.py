@@ -275,14 +275,21 @@ class DatasetSpec(Spec):
         if self.query is None and (self.parameters or self.watermark is not None):
             msg = "parameters and watermark belong to a query: add dataset.query, or remove them"
             raise ValueError(msg)
-        scheme, separator, _ = self.source.partition(":")
-        if "${" in (scheme if separator else self.source):  # known at run time
-            return self
+        problem = self.source_problem(self.source)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def source_problem(self, source: str) -> str:
+        """Return why an address does not go with `query`, or without one; empty where it does, or is known at run time.
+
+        Args:
+            source: an address of rows that are read like these.
+        """
+        scheme, separator, _ = source.partition(":")
+        if "${" in (scheme if separator else source):
+            return ""
         is_database = bool(separator) and scheme.lower() in QUERIED_SCHEMES
         if self.query is not None and not is_database:
-            msg = f"a query needs a database, {', '.join(f'{name}:' for name in QUERIED_SCHEMES)}, not {self.source!r}"
-            raise ValueError(msg)
-        if self.query is None and is_database:
-            msg = f"a source {scheme}: needs dataset.query"
-            raise ValueError(msg)
-        return self
+            return f"a query needs a database, {', '.join(f'{name}:' for name in QUERIED_SCHEMES)}, not {source!r}"
+        return f"a source {scheme}: needs dataset.query" if is_database and self.query is None else ""

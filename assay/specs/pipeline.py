@@ -94,6 +94,14 @@ class PipelineSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _scored_rows_are_read_like_the_others(self) -> Self:
+        source = self.scoring.source if self.scoring is not None else None
+        problem = self.dataset.source_problem(source) if source is not None else ""
+        if problem:
+            raise invalid(f"{problem}; scoring.source is read like dataset.source", "scoring", "source", value=source)
+        return self
+
+    @model_validator(mode="after")
     def _base_values_are_in_the_search_space(self) -> Self:
         space = self.tuning.search_space
         if not self.tuning.enabled or space == "auto":

@@ -86,3 +86,20 @@ def test_keys_that_begin_with_x_hold_shared_anchors():
     assert parse_pipeline(text, where="x") == parse_pipeline(TEXT, where="x")
     with pytest.raises(SpecError, match="unknown key 'xranges'"):
         parse_pipeline(text.replace("x-ranges", "xranges"), where="x")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "scored", "message"),
+    [
+        ("sqlite:///rows.db\n  query: select * from t", "new.csv", "a query needs a database"),
+        ("a.csv", "sqlite:///rows.db", "needs dataset.query"),
+    ],
+)
+def test_scored_rows_that_cannot_be_read_like_the_others_are_refused_at_load(dataset, scored, message):
+    text = BANK.format(source=dataset) + f"scoring:\n  source: {scored}\n"
+    error = refused(text)
+    assert message in error.expected
+    assert error.where.endswith(" (scoring.source)")
+    assert error.where.startswith(f"bank.yaml:{len(text.splitlines())} ")
+    for usable in ("${SCORED}", "sqlite:///new.db" if "query" in dataset else "s3://b/new.csv"):
+        parse_pipeline(text.replace(f"  source: {scored}", f"  source: {usable}"), where="x")

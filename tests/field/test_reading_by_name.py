@@ -6,7 +6,7 @@ import lzma
 import pytest
 from pydantic import ValidationError
 
-from assay.errors import UnsupportedFormatError
+from assay.errors import MalformedDataError, UnsupportedFormatError
 from assay.reading.batches import ReadOptions
 from assay.reading.files import read_table
 from assay.reading.registry import detected_format
@@ -21,6 +21,31 @@ def test_a_file_of_one_column_is_detected(tmp_path):
     file.write_text("a\n1\n2\n")
 
     assert read_table(file, DETECT).to_pydict() == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["hello, world", "good day", "one, two, three; four"],
+        ["a | b", "plain", "x\ty"],
+        ["plain", "first, second"],
+    ],
+)
+def test_a_file_of_one_column_may_hold_delimiters_in_its_values(tmp_path, values):
+    file = tmp_path / "one.csv"
+    file.write_text("\n".join(["text", *values, ""]))
+
+    assert read_table(file, DETECT).to_pydict() == {"text": values}
+
+
+def test_one_column_or_a_title_above_rows_is_not_guessed_and_the_remedy_helps(tmp_path):
+    file = tmp_path / "one.csv"
+    file.write_text("name\nDoe, John\nRoe, Jane\n")
+    with pytest.raises(MalformedDataError) as refused:
+        read_table(file, DETECT)
+    assert "set it to ';', which occurs in no row" in refused.value.remedy
+    advised = ReadOptions(DataFormat.AUTO, dialect=CsvDialect(detect=True, delimiter=";"))
+    assert read_table(file, advised).to_pydict() == {"name": ["Doe, John", "Roe, Jane"]}
 
 
 @pytest.mark.parametrize(("ending", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])

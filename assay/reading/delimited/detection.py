@@ -81,30 +81,43 @@ def _sample(path: Path, encoding: str) -> list[str]:
 
 
 def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: str) -> str:
-    widths = {mark: _width(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
-    fitting = [mark for mark, width in widths.items() if width > 1]
+    widths = {mark: _widths(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
+    fitting = [mark for mark, rows in widths.items() if len(set(rows)) == 1 and rows[0] > 1]
     if len(fitting) == 1:
         return fitting[0]
-    if widths[default] == 1 and not fitting:  # one column, in which no delimiter occurs
-        return default
-    several = ", ".join(f"{widths[mark]} fields in every row by {mark!r}" for mark in fitting)
+    absent = [mark for mark, rows in widths.items() if set(rows) == {1}]
+    if absent and not fitting and (absent[0] == default or all(map(_is_one_column, widths.values()))):
+        return absent[0]
+    several = ", ".join(f"{widths[mark][0]} fields in every row by {mark!r}" for mark in fitting)
+    one_column = f"; for a file of one column set it to {absent[0]!r}, which occurs in no row" if absent else ""
     raise defect_error(
         Defect.WRONG_DELIMITER,
         "the delimiter is ambiguous",
         name,
         found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
-        remedy="set dataset.dialect.delimiter" + ("" if several else ", and correct rows of other lengths"),
+        remedy=f"set dataset.dialect.delimiter{one_column}" + ("" if several else ", or correct rows of other lengths"),
     )
 
 
-def _width(lines: Sequence[str], delimiter: str, quote: str) -> int:
-    """Return the number of fields of every row; 0 where rows differ."""
+def _widths(lines: Sequence[str], delimiter: str, quote: str) -> list[int]:
+    """Return the number of fields of each row; none where quotes are wrong."""
     try:
-        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True) if row}
+        return [len(row) for row in csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True) if row]
     except csv.Error:
-        return 0
-    return widths.pop() if len(widths) == 1 else 0
+        return []
+
+
+def _is_one_column(widths: Sequence[int]) -> bool:
+    """Whether a mark that divides some rows may be part of their values.
+
+    It is not in the first row, and most rows do not agree on a number of fields, as they do below a title.
+    """
+    return (
+        bool(widths)
+        and widths[0] == 1
+        and all(2 * widths.count(width) <= len(widths) - 1 for width in set(widths) - {1})
+    )
 
 
 def _values(column: Iterable[str]) -> list[str]:
