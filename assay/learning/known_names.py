@@ -1,4 +1,4 @@
-"""Names in a pipeline that its file alone shows to be wrong: families, metrics and preprocessing steps.
+"""What a pipeline file alone shows to be wrong: names of families, metrics and steps, bounds, and expressions.
 
 Nothing heavy is imported: names are declared beside the things, their libraries are imported where they are used.
 """
@@ -6,7 +6,7 @@ Nothing heavy is imported: names are declared beside the things, their libraries
 from collections.abc import Iterator
 
 import assay.learning.estimators  # noqa: F401 - registers the families
-from assay.errors import AssayError, SpecError, UnknownMetricError, UnknownModelError, did_you_mean
+from assay.errors import AssayError, DataContractError, SpecError, UnknownMetricError, UnknownModelError, did_you_mean
 from assay.importing import is_import_path
 from assay.learning.estimators.family import FAMILIES
 from assay.learning.evaluation.metrics import METRICS
@@ -51,6 +51,8 @@ def name_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
         if prefix and prefix not in FAMILIES and prefix not in spec.model.candidates:
             yield ("tuning", "search_space", key), _unknown_family(prefix, spec)
     yield from _metric_errors(spec)
+    yield from _bound_errors(spec)
+    yield from _expression_errors(spec)
     for number, step in enumerate(spec.preparation.steps):
         if not is_import_path(step.step) and step.step not in STEP_NAMES:
             yield (
@@ -94,3 +96,39 @@ def _metric_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
                     remedy="correct the name",
                 ),
             )
+
+
+def _bound_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+    """Yield each bound that no model can reach: every metric of ours is 1 at its best, or 0 where less is better."""
+    for name, bound in spec.evaluation.minimum.items():
+        known = METRICS[spec.task].get(name)
+        if known and not known.reaches(float(known.greater_is_better), bound):
+            yield (
+                ("evaluation", "minimum", name),
+                SpecError(
+                    f"no model reaches this bound of '{name}'",
+                    found=f"{bound:g}",
+                    expected="at most 1" if known.greater_is_better else "at least 0",
+                    remedy="correct the bound",
+                ),
+            )
+
+
+def _expression_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+    """Yield each SQL expression that DuckDB cannot parse, or that uses more than the values of a row."""
+    rules = spec.validation
+    texts: list[tuple[Location, str]] = [
+        (("validation", "expressions", name), sql) for name, sql in rules.expressions.items()
+    ]
+    for number, rule in enumerate(rules.conditional):
+        texts += [(("validation", "conditional", number, part), getattr(rule, part)) for part in ("when", "then")]
+    if not texts:
+        return
+    from assay.gate.expression_language import locked_connection, parsed
+
+    with locked_connection() as connection:
+        for location, sql in texts:
+            try:
+                parsed(connection, sql)
+            except DataContractError as error:
+                yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)

@@ -260,7 +260,7 @@ def _written_location(problem: ErrorDetails, document: Any) -> tuple[str | int, 
 
 def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str, str, str, str]:
     """Turn one of pydantic's complaints about a spec into what, found, expected and remedy."""
-    name = str(problem["loc"][-1]) if problem["loc"] else ""
+    name = _named(problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = fields_at(problem["loc"][:-1], root)
         return (
@@ -277,6 +277,11 @@ def explain(problem: ErrorDetails, root: type[Spec] = PipelineSpec) -> tuple[str
     message = problem["msg"].removeprefix("Value error, ")
     found = "" if isinstance(problem["input"], dict) else repr(problem["input"])
     return f"'{name}' is not acceptable" if name else "the parts do not agree", found, message, ""
+
+
+def _named(location: Sequence[str | int]) -> str:
+    """Return the last part of a location; an item of a list is named after the list."""
+    return str(next((part for part in reversed(location) if isinstance(part, str)), ""))
 
 
 def fields_at(location: Sequence[str | int], root: type[Spec] = PipelineSpec) -> list[str]:

@@ -39,6 +39,30 @@ def test_unknown_names_are_refused_at_load_with_their_line(added, name, hint):
 
 
 @pytest.mark.parametrize(
+    ("added", "line", "what"),
+    [
+        ("evaluation:\n  minimum:\n    roc_auc: 7\n", 3, "no model reaches this bound of 'roc_auc'"),
+        ("evaluation:\n  minimum: {log_loss: -0.1}\n", 2, "no model reaches this bound of 'log_loss'"),
+        ("validation:\n  expressions:\n    adult: 'age >'\n", 3, "not a SQL expression"),
+        ("validation:\n  expressions: {past: 'now() > made'}\n", 2, "not a SQL expression"),
+        ("validation:\n  conditional:\n  - {when: 'a = 1', then: '(select 1)'}\n", 3, "not a SQL expression"),
+        ("validation:\n  warn:\n  - vals_allowed\n", 3, "'warn' is not acceptable"),
+    ],
+)
+def test_what_cannot_hold_or_be_evaluated_is_refused_at_load(added, line, what):
+    """A bound beyond the best value and an expression without an operand were found after the search, by the gate."""
+    text = "\n".join(line for line in TEXT.splitlines() if not line.startswith("validation")) + "\n"
+    error = refused(text + added)
+    assert what in error.what
+    assert error.where.startswith(f"bank.yaml:{len(text.splitlines()) + line} ")
+
+
+@pytest.mark.parametrize("bounds", ["{roc_auc: 1, log_loss: 0}", "{expected_calibration_error: 0.05}"])
+def test_a_bound_that_the_best_model_reaches_is_accepted(bounds):
+    parse_pipeline(TEXT + f"evaluation: {{minimum: {bounds}}}\n", where="bank.yaml", names=name_errors)
+
+
+@pytest.mark.parametrize(
     ("name", "family"),
     [
         ("xgboost_classifier", "xgboost"),
