@@ -191,8 +191,9 @@ def _rebuilt(kind: type[AssayError], fields: Mapping[str, Any]) -> AssayError:
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest option, or an empty string."""
-    nearest = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
-    return f"; did you mean '{nearest[0]}'?" if nearest else ""
+    plain = {option.strip().casefold(): option for option in options}
+    nearest = difflib.get_close_matches(name.strip().casefold(), plain, n=1, cutoff=0.6)
+    return f"; did you mean '{plain[nearest[0]]}'?" if nearest else ""
 
 
 class SpecError(AssayError):

@@ -118,7 +118,7 @@ def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
             f"the table has no column '{name}'{did_you_mean(name, table.column_names)}",
             where=name,
             found=", ".join(table.column_names),
-            remedy="bring the column back, or train a model without it",
+            remedy="add the column under this name, or train a model without it",
         )
     return table.column(name)
 

@@ -117,10 +117,8 @@ class SourceRows:
             return conform(table, frozen, where=where)
         known = [name for name in frozen.names if name in table.column_names and name != self.spec.target]
         conformed = conform(table.select(known), frozen.project(tuple(known)), where=where)
-        for name in table.column_names:
-            if name not in known:
-                conformed = conformed.append_column(name, table.column(name))
-        return conformed
+        others = [name for name in table.column_names if name not in known]
+        return pa.table({name: (conformed if name in known else table).column(name) for name in (*known, *others)})
 
     def _selected(self, key: str | None, where: str) -> tuple[pa.Table, dict[str, str]]:
         """Return the partition's rows, and a note on rows that belong to no partition."""

@@ -102,3 +102,4 @@ def test_every_error_has_a_code_of_its_own():
 def test_the_nearest_name_is_offered_only_when_near():
     assert did_you_mean("n_trails", ["n_trials", "timeout"]) == "; did you mean 'n_trials'?"
     assert did_you_mean("zebra", ["n_trials", "timeout"]) == ""
+    assert did_you_mean(" Weight ", ["WEIGHT", "height"]) == "; did you mean 'WEIGHT'?"

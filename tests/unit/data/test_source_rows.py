@@ -240,6 +240,12 @@ def test_rows_without_labels_keep_the_frozen_dtypes_and_may_lack_columns_and_hav
         under(frozen, {"size": [1.0], "code": [7.0]}, labelled=False).partition(None, where="")
 
 
+def test_rows_without_labels_may_have_none_of_the_frozen_columns():
+    """Names in upper case ended in an error of Arrow; the model says which column it lacks."""
+    rows = under(frozen_of(size="double", y="int64"), {"SIZE": [1, 2]}, labelled=False)
+    assert rows.partition(None, where="").table.to_pydict() == {"SIZE": [1, 2]}
+
+
 def test_rows_without_labels_freeze_nothing():
     version = Version()
     source_rows(pa.table({"a": [1]}), spec_of(), version, labelled=False).partition(None, where="")
