@@ -371,7 +371,7 @@ class TargetExistsError(StorageError):
     def at(cls, uri: str) -> Self:
         """Return the error for an address."""
         what = "there is a model at this address already, and versions are immutable"
-        remedy = "give another --model-version, or --overwrite to replace the model"
+        remedy = "give another model version, or replace the model: --overwrite, or ASSAY_TARGET_OVERWRITE=on"
         return cls(what, where=uri, expected="an address without a model", remedy=remedy)
 
 

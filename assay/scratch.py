@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,8 @@ from assay.errors import StorageError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FULL_TEXT = os.strerror(errno.ENOSPC)
 _PREFIX, _LOCK, _FILES = "assay-", ".lock", "files"
+_BESIDE = re.compile(r"\.assay-[a-z0-9_]{8}")
+_HOUR, _DAY = 3600.0, 86400.0
 
 
 @contextmanager
@@ -30,13 +33,7 @@ def scratch_folder(purpose: str) -> Iterator[str]:
         StorageError: the disk of TMPDIR is full.
     """
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{purpose}-") as name,
-            Path(name, _LOCK).open("w", encoding="utf-8") as lock,
-        ):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            files = Path(name, _FILES)
-            files.mkdir()
+        with _locked_folder(f"{_PREFIX}{purpose}-", None) as files:
             yield str(files)
     except OSError as error:
         if error.errno not in _FULL and _FULL_TEXT not in str(error):
@@ -50,7 +47,47 @@ def scratch_folder(purpose: str) -> Iterator[str]:
         ) from error
 
 
-def remove_abandoned(*, older_than_seconds: float = 3600.0) -> list[str]:
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """Give a temporary folder in a target's folder, from which the target can be moved into place.
+
+    The target's folder is created if missing. What killed processes left in it is removed.
+
+    Raises:
+        OSError: the target's folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    now = time.time()
+    for path in target.parent.iterdir():
+        if _BESIDE.fullmatch(path.name) and _is_abandoned(path, now):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    with _locked_folder(f".{_PREFIX}", target.parent) as files:
+        yield files
+
+
+@contextmanager
+def _locked_folder(prefix: str, parent: Path | None) -> Iterator[Path]:
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name,
+        Path(name, _LOCK).open("w", encoding="utf-8") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        files = Path(name, _FILES)
+        files.mkdir()
+        yield files
+
+
+def _is_abandoned(path: Path, now: float) -> bool:
+    """Whether what is beside a target belongs to a killed process; files without a lock are of earlier versions."""
+    lock = path / _LOCK
+    try:
+        age = now - path.lstat().st_mtime
+    except FileNotFoundError:
+        return False  # its process has removed it
+    return age > _HOUR and not _is_locked(lock) if lock.is_file() else age > _DAY
+
+
+def remove_abandoned(*, older_than_seconds: float = _HOUR) -> list[str]:
     """Remove temporary folders whose process was killed; returns their paths.
 
     Args:

@@ -65,7 +65,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "experiment_tracker": tracker,
         "mlflow": MlflowAssetRuns(tracker=tracker),
         "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, object_store=object_store),
-        "model_exporter": ModelExporter(object_store=object_store),
+        "model_exporter": ModelExporter(object_store=object_store, overwrite=settings.target_overwrite == "on"),
         "run_parameters": RunParameters(),
         # a plain value, so that no run config can change it
         "run_policy": run_policy_of(settings),

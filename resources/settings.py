@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """How the steps of a run are executed; the daemon is best served by `forkserver`."""
     max_concurrent: int = Field(default=2, ge=1)
     """Steps at once, for executors with several processes."""
+    target_overwrite: Literal["on", "off"] = "on"
+    """Whether a model replaces one of the same version in `target_output_path`; `off` refuses it."""
     supervision: Literal["on", "off"] = "on"
     """Whether abandoned runs and the processes of their steps are ended, and steps whose time limit cannot interrupt
     them; `off` leaves all processes alone."""

@@ -58,10 +58,10 @@ class PlatformStorage:
         store, key = self._store_of(uri)
         return store.stat(key) is not None
 
-    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
-        """Put the files, `last` at the end; a former `last` is removed first, so that no two bundles are mixed."""
+    def put_bundle(self, folder: Path, uri: str, *, overwrite: bool = False) -> None:
+        """Put the files, and then the manifest that names them."""
         store, prefix = self._store_of(uri)
-        put_bundle(store, prefix, folder, last=last, overwrite=overwrite)
+        put_bundle(store, prefix.rstrip("/"), folder, overwrite=overwrite)
 
     def _store_of(self, uri: str) -> tuple[ObjectStore, str]:
         refuse_credentials(uri)

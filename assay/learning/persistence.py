@@ -1,7 +1,7 @@
 """Models to files and back, without pickle.
 
 A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
-The manifest holds the SHA-256 of the other two, which loading verifies.
+The manifest holds the SHA-256 of the other two, which loading verifies, and may name the folder where they are.
 Skops stores LightGBM's boosters as the library's model text and XGBoost's as the library's buffer of model and
 configuration, so that both predict the same bits after loading; the buffer is for the library version in the manifest.
 The same fit gives the same bytes; a loaded model may give others when it is saved again.
@@ -19,6 +19,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from pydantic import ValidationError
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
 from assay.learning.estimators.family import FAMILIES
 from assay.moved_modules import current_name
+from assay.results.bundle import FOLDER, MANIFEST_FILE, folder_of
 from assay.results.trained_model import ModelManifest, TrainedModel
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ _TYPES_OF_EVERY_MODEL = frozenset(
 )
 
 MODEL_FILE = "model.skops"
-MANIFEST_FILE = "manifest.json"
 EXAMPLE_FILE = "input_example.parquet"
 
 _FILES = "files"
@@ -62,12 +63,13 @@ def allowed_types() -> frozenset[str]:
     return _TYPES_OF_EVERY_MODEL.union(*(card.stored_types for card in FAMILIES.values()))
 
 
-def save_model(model: TrainedModel, folder: Path) -> None:
+def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | None = None) -> None:
     """Write a model into a folder, which is created if missing.
 
     Args:
         model: a fitted model.
         folder: where the three files go.
+        beside: texts of further files by name; the manifest has their digests too.
 
     Raises:
         UntrustedModelError: the model holds a type that `load_model` would refuse.
@@ -76,7 +78,10 @@ def save_model(model: TrainedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(data)
     pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (MODEL_FILE, EXAMPLE_FILE)}
+    for name, text in (beside or {}).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    names = (MODEL_FILE, EXAMPLE_FILE, *(beside or {}))
+    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
     manifest = model.manifest.model_dump(mode="json") | {_FILES: digests}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -92,7 +97,7 @@ def load_model(folder: Path) -> TrainedModel:
     """Read a model that `save_model` wrote.
 
     Args:
-        folder: the folder with the three files.
+        folder: the folder with the manifest.
 
     Returns:
         A model that predicts the same bits as the saved one.
@@ -105,10 +110,11 @@ def load_model(folder: Path) -> TrainedModel:
     """
     import skops.io
 
-    manifest = _manifest(folder)
-    data = _bytes_of(folder / MODEL_FILE)
-    trusted = _require_trusted(data, manifest.own_classes, where=str(folder / MODEL_FILE))
-    _require_named_files(folder)
+    manifest, digests = _manifest_and_digests(folder)
+    files = _files_of(folder)
+    data = _bytes_of(files / MODEL_FILE)
+    trusted = _require_trusted(data, manifest.own_classes, where=str(files / MODEL_FILE))
+    _require_digests(files, digests)
     try:
         estimator = skops.io.loads(data, trusted=trusted)
     except ImportError as error:
@@ -119,7 +125,7 @@ def load_model(folder: Path) -> TrainedModel:
             expected=", ".join(f"{name} {version}" for name, version in manifest.library_versions.items()),
             remedy=f"install the extra of the family '{manifest.family}'",
         ) from error
-    return TrainedModel(estimator, manifest, _example(folder / EXAMPLE_FILE))
+    return TrainedModel(estimator, manifest, _example(files / EXAMPLE_FILE))
 
 
 def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> list[str]:
@@ -134,7 +140,8 @@ def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> lis
     """
     if isinstance(saved, bytes):
         return _require_trusted(saved, own_classes, where="the given bytes")
-    return _require_trusted(_bytes_of(saved / MODEL_FILE), _manifest(saved).own_classes, where=str(saved / MODEL_FILE))
+    file, manifest = _files_of(saved) / MODEL_FILE, _manifest_and_digests(saved)[0]
+    return _require_trusted(_bytes_of(file), manifest.own_classes, where=str(file))
 
 
 def estimator_bytes(estimator: Any) -> bytes:
@@ -224,29 +231,31 @@ def _full_name(path: str) -> str:
     return f"{kind.__module__}.{kind.__name__}"
 
 
-def _manifest(folder: Path) -> ModelManifest:
-    return _manifest_and_digests(folder)[0]
+def _files_of(folder: Path) -> Path:
+    """Return where the files are that a folder's manifest describes."""
+    return folder / folder_of(_bytes_of(folder / MANIFEST_FILE))
 
 
 def _manifest_and_digests(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
     try:
         facts = json.loads(_bytes_of(folder / MANIFEST_FILE))
         digests = facts.pop(_FILES, {})  # version 0.1 wrote none
+        facts.pop(FOLDER, None)
         return ModelManifest.model_validate_json(json.dumps(facts)), dict(digests)
     except (ValidationError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(str(folder / MANIFEST_FILE), error) from error
 
 
-def _require_named_files(folder: Path) -> None:
-    """Compare the model's files with the digests in its manifest."""
-    for name, digest in _manifest_and_digests(folder)[1].items():
-        found = hashlib.sha256(_bytes_of(folder / Path(name).name)).hexdigest()
-        if found != digest:
+def _require_digests(folder: Path, digests: Mapping[str, str]) -> None:
+    """Compare the model's own files with the digests in its manifest; texts for people beside them may change."""
+    for name in (MODEL_FILE, EXAMPLE_FILE):
+        found, digest = hashlib.sha256(_bytes_of(folder / name)).hexdigest(), digests.get(name)
+        if digest not in {None, found}:
             raise DigestMismatchError(
                 "a file of the model is not the one that its manifest names",
                 where=str(folder / name),
                 found=f"SHA-256 {found[:16]}",
-                expected=f"SHA-256 {digest[:16]}",
+                expected=f"SHA-256 {str(digest)[:16]}",
                 remedy="fetch the model again, or train it again",
             )
 

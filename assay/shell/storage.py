@@ -6,7 +6,6 @@ import glob
 import importlib.metadata
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any, Protocol
 
 from assay.errors import AssayError, SourceError, SourceNotFoundError, StorageError, TargetExistsError
 from assay.reading.source_files import LocalFile
-from assay.scratch import scratch_folder
+from assay.results.bundle import MANIFEST_FILE, folder_of, new_folder, placed, same_bundle
+from assay.scratch import scratch_beside, scratch_folder
 from assay.specs.dataset import DataFormat
 
 
@@ -89,11 +89,13 @@ class Storage(Protocol):
             StorageError: the store does not answer.
         """
 
-    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
-        """Copy the files of a folder to an address; with the file `last` there, all are there, and of one kind.
+    def put_bundle(self, folder: Path, uri: str, *, overwrite: bool = False) -> None:
+        """Copy a model's bundle to an address; at every moment the manifest there names files of one bundle.
+
+        Of two first writers exactly one succeeds.
 
         Raises:
-            TargetExistsError: the address has one already, and it may not be overwritten.
+            TargetExistsError: the address has a bundle already, and it may not be overwritten.
             StorageError: they cannot be written.
         """
 
@@ -133,41 +135,39 @@ class LocalStorage:
     def put(self, path: Path, uri: str) -> None:
         """Copy to a temporary file beside the target, flush it, and move it into place."""
         target = _local(uri)
-        with _storage_errors(uri):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".assay-", dir=target.parent)
-            try:
-                with os.fdopen(handle, "wb") as written, path.open("rb") as source:
-                    shutil.copyfileobj(source, written, 1 << 20)
-                    written.flush()
-                    os.fsync(written.fileno())
-                # a copy of a refused file is no more readable than the file
-                Path(name).chmod(0o644 & path.stat().st_mode | 0o600)
-                Path(name).replace(target)
-            finally:
-                Path(name).unlink(missing_ok=True)
+        with _storage_errors(uri), scratch_beside(target) as scratch:
+            new = scratch / "new"
+            new.touch(0o600)
+            with new.open("wb") as written, path.open("rb") as source:
+                shutil.copyfileobj(source, written, 1 << 20)
+                written.flush()
+                os.fsync(written.fileno())
+            # a copy of a refused file is no more readable than the file
+            new.chmod(0o644 & path.stat().st_mode | 0o600)
+            new.replace(target)
 
     def has_file(self, uri: str) -> bool:
         """Ask the file system."""
         with _storage_errors(uri):
             return _local(uri).exists()
 
-    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:  # noqa: ARG002 - a folder appears at once
+    def put_bundle(self, folder: Path, uri: str, *, overwrite: bool = False) -> None:
         """Copy to a temporary folder beside the target, and move it into place or exchange it with a former one."""
         target = _local(uri)
-        with _storage_errors(uri):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".assay-", dir=target.parent) as scratch:
-                new = Path(scratch, "new")
-                shutil.copytree(folder, new)
-                try:
-                    new.rename(target)  # refused by the system where there is a folder with files
-                except OSError as error:
-                    if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                        raise
-                    if not overwrite:
-                        raise TargetExistsError.at(uri) from error
-                    _exchange(new, target)
+        with _storage_errors(uri), scratch_beside(target) as scratch:
+            new = scratch / "new"
+            shutil.copytree(folder, new)
+            try:
+                new.rename(target)  # refused by the system where there is a folder with files
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
+                if not overwrite:
+                    if _has_same(target, folder):
+                        return
+                    raise TargetExistsError.at(uri) from error
+                if not _exchanged(new, target):
+                    _replace_manifest(new, target)
 
 
 class AnyStorage:
@@ -189,9 +189,9 @@ class AnyStorage:
         """Ask by the address's scheme."""
         return self._of(uri, StorageError).has_file(uri)
 
-    def put_folder(self, folder: Path, uri: str, *, last: str, overwrite: bool = False) -> None:
+    def put_bundle(self, folder: Path, uri: str, *, overwrite: bool = False) -> None:
         """Put by the address's scheme."""
-        self._of(uri, StorageError).put_folder(folder, uri, last=last, overwrite=overwrite)
+        self._of(uri, StorageError).put_bundle(folder, uri, overwrite=overwrite)
 
     def _of(self, uri: str, error: type[SourceError | StorageError]) -> Storage:
         scheme = VARIABLES if "${" in uri else uri.partition("://")[0] if "://" in uri else "file"
@@ -208,14 +208,33 @@ _EXCHANGE = 2  # RENAME_EXCHANGE of Linux
 _WORKING_FOLDER = -100  # AT_FDCWD
 
 
-def _exchange(new: Path, target: Path) -> None:
-    """Swap two folders in one step; where the system cannot, move the former one away first."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    swap = getattr(libc, "renameat2", None)
-    if swap and swap(_WORKING_FOLDER, os.fsencode(new), _WORKING_FOLDER, os.fsencode(target), _EXCHANGE) == 0:
-        return
-    target.rename(new.with_name("former"))
-    new.rename(target)
+def _exchanged(new: Path, target: Path) -> bool:
+    """Swap two folders in one step; return whether the system could."""
+    swap = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    return (
+        swap is not None
+        and swap(_WORKING_FOLDER, os.fsencode(new), _WORKING_FOLDER, os.fsencode(target), _EXCHANGE) == 0
+    )
+
+
+def _has_same(target: Path, folder: Path) -> bool:
+    there, here = target / MANIFEST_FILE, folder / MANIFEST_FILE
+    return there.is_file() and same_bundle(there.read_bytes(), here.read_bytes())
+
+
+def _replace_manifest(new: Path, target: Path) -> None:
+    """Put the files into a folder of their own in the target, replace its manifest, and remove the former files."""
+    folder, there = new_folder(), target / MANIFEST_FILE
+    former = folder_of(there.read_bytes()) if there.exists() else ""
+    manifest = new.with_name(MANIFEST_FILE)
+    (new / MANIFEST_FILE).rename(manifest)
+    manifest.write_bytes(placed(manifest.read_bytes(), folder))
+    new.rename(target / folder)
+    manifest.replace(there)
+    if former:
+        shutil.rmtree(target / former, ignore_errors=True)
+    for path in (target / folder).iterdir():
+        (target / path.name).unlink(missing_ok=True)
 
 
 def put_text(storage: Storage, text: str, uri: str) -> None:

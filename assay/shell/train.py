@@ -9,14 +9,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from assay.errors import SpecError, TargetExistsError, TrackingError
+from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError, TargetExistsError, TrackingError
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
-from assay.learning.persistence import EXAMPLE_FILE, MANIFEST_FILE, MODEL_FILE, load_model, save_model
+from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, save_model
 from assay.learning.splitting import Split, split_window
 from assay.learning.training import train
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.promotion.model_card import render
+from assay.results.bundle import MANIFEST_FILE, folder_of
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
@@ -30,6 +31,7 @@ from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger("assay.shell")
 _PATH_PART = re.compile(r"\w[\w.+-]*")
+_FETCHES = 3
 
 
 def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> TrainedModel | None:
@@ -57,12 +59,24 @@ def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> Trained
     if uri is None:
         _LOG.warning("no --base-model-uri is given, so the incremental training is a full fit")
         return None
+    for _ in range(_FETCHES - 1):
+        with contextlib.suppress(SourceNotFoundError, DigestMismatchError):  # replaced meanwhile, or a bit flipped
+            return _fetched_model(uri, storage)
+    return _fetched_model(uri, storage)
+
+
+def _fetched_model(uri: str, storage: Storage) -> TrainedModel:
+    """Return the model whose manifest is at an address now."""
     with scratch_folder("base") as name:
         fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
         fetched.mkdir()
         bundle.mkdir()
-        for file in (MODEL_FILE, MANIFEST_FILE, EXAMPLE_FILE):
-            shutil.copyfile(storage.fetch(joined(uri, file), fetched)[0].path, bundle / file)
+        shutil.copyfile(storage.fetch(joined(uri, MANIFEST_FILE), fetched)[0].path, bundle / MANIFEST_FILE)
+        folder = folder_of((bundle / MANIFEST_FILE).read_bytes())
+        (bundle / folder).mkdir(exist_ok=True)
+        for file in (MODEL_FILE, EXAMPLE_FILE):
+            address = joined(uri, folder, file) if folder else joined(uri, file)
+            shutil.copyfile(storage.fetch(address, fetched)[0].path, bundle / folder / file)
         return load_model(bundle)
 
 
@@ -182,12 +196,10 @@ def _publish(
 ) -> None:
     with scratch_folder("bundle") as name:
         folder = Path(name)
-        save_model(model, folder)
         texts = {
             "metrics.json": report.model_dump_json(indent=2) + "\n",
             "model_card.md": render(model, report, None, data.spec),
             "validation_report.json": data.last.report.model_dump_json(indent=2) + "\n",
         }
-        for file, text in texts.items():
-            (folder / file).write_text(text, encoding="utf-8")
-        storage.put_folder(folder, target, last=MANIFEST_FILE, overwrite=overwrite)
+        save_model(model, folder, beside=texts)
+        storage.put_bundle(folder, target, overwrite=overwrite)

@@ -54,6 +54,14 @@ class ObjectStore(ABC):
         """
 
     @abstractmethod
+    def replace(self, key: str, data: bytes, former: bytes) -> bool:
+        """Store bytes in place of the former ones; return False where others are stored now, or none.
+
+        Raises:
+            StorageError: the store did not answer; the bytes may or may not be there.
+        """
+
+    @abstractmethod
     def get_bytes(self, key: str) -> bytes:
         """Return an object's bytes.
 

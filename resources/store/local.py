@@ -1,6 +1,7 @@
 """A folder as an object store, and digests of files."""
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -49,6 +50,19 @@ class LocalStore(ObjectStore):
                 return False
             finally:
                 temporary.unlink()
+        return True
+
+    def replace(self, key: str, data: bytes, former: bytes) -> bool:
+        """Compare and move a temporary file into place, under a lock of the folder."""
+        target = self._path(key)
+        with (
+            _as_storage_error(target),
+            _written(target, lambda file: file.write(data)) as temporary,
+            _locked(target.parent),
+        ):
+            if not target.is_file() or target.read_bytes() != former:
+                return False
+            temporary.replace(target)
         return True
 
     def get_bytes(self, key: str) -> bytes:
@@ -149,6 +163,16 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _refused(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):  # a folder that is not there holds nothing
         raise error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _flush_folder(folder: Path) -> None:

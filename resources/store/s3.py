@@ -94,13 +94,28 @@ class S3Store(ObjectStore):
             self._client.upload_fileobj(file, self._bucket, self._prefix + key)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Put on the condition `If-None-Match: *`; put again when S3 says that it could not decide."""
+        """Put on the condition `If-None-Match: *`."""
+        return self._put_if(key, data, IfNoneMatch="*")
+
+    def replace(self, key: str, data: bytes, former: bytes) -> bool:
+        """Put on the condition that the object is still the version that held the former bytes."""
+        try:
+            with as_storage_error(self.uri(key)):
+                found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                if found["Body"].read() != former:
+                    return False
+            return self._put_if(key, data, IfMatch=found["ETag"])
+        except ArtifactNotFoundError:
+            return False
+
+    def _put_if(self, key: str, data: bytes, **condition: str) -> bool:
+        """Put on a condition; put again when S3 says that it could not decide."""
         from botocore.exceptions import ClientError
 
         with as_storage_error(self.uri(key)):
             for _ in range(_UNDECIDED_PUTS):
                 try:
-                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, IfNoneMatch="*")
+                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, **condition)  # type: ignore[arg-type]
                 except ClientError as error:
                     if is_taken(error):
                         return False

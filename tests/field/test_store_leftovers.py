@@ -15,7 +15,8 @@ from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DigestMismatchError, StorageError
-from assay.scratch import remove_abandoned, scratch_folder
+from assay.scratch import remove_abandoned, scratch_beside, scratch_folder
+from assay.shell.storage import LocalStorage, put_text
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.store.interface import decoded, encoded
@@ -161,3 +162,24 @@ def test_temporary_folders_of_killed_processes_are_removed_and_no_others(tmp_pat
         assert remove_abandoned(older_than_seconds=-60) == [str(left)]
         assert Path(used).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["assay-of-somebody-else"]
+
+
+def test_what_killed_writers_left_beside_a_local_target_is_removed(tmp_path):
+    """57 `.assay-*` files lay beside the targets of the shell, and nothing ever removed them."""
+    killed = (
+        "import os, sys\nfrom pathlib import Path\nfrom assay.scratch import scratch_beside\n"
+        f"with scratch_beside(Path({str(tmp_path)!r}, 'x')) as folder:\n"
+        "    (folder / 'new').write_text('half')\n    os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", killed], check=False, cwd=Path(__file__).parents[2])
+    [left] = tmp_path.iterdir()
+    for name in (".assay-young000", ".assay-0l_d0000", ".assay-of-somebody"):
+        (tmp_path / name).write_text("half")
+    aged(tmp_path / ".assay-0l_d0000")
+    aged(tmp_path / ".assay-of-somebody")
+    with scratch_beside(tmp_path / "used") as used:
+        aged(used.parent)
+        aged(left)
+        put_text(LocalStorage(), "text", str(tmp_path / "report.json"))
+        assert used.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".assay-of-somebody", ".assay-young000", "report.json"]

@@ -261,7 +261,9 @@ def test_every_command_works_on_s3(assay, s3_server):
     listed = s3_server.client.list_objects_v2(Bucket="bucket", Prefix="output/")["Contents"]
     bundle = "output/bank_marketing/logistic_regression/2"
     names = ("input_example.parquet", "manifest.json", "metrics.json", "model.skops", "model_card.md")
-    assert {item["Key"] for item in listed} >= {"output/report.json", *(f"{bundle}/{name}" for name in names)}
+    found = {item["Key"] for item in listed}
+    assert found >= {"output/report.json", f"{bundle}/manifest.json"}
+    assert {key.rpartition("/")[2] for key in found if key.startswith(bundle)} == {*names, "validation_report.json"}
     missing = assay(
         *("validate", "--dataset-path", "s3://bucket/data/none.csv", "--target-column", "y", "--report-uri", "r.json"),
         **keys,

@@ -118,6 +118,9 @@ class Wrapped(ObjectStore):
     def put_if_absent(self, key, data):
         return self.inner.put_if_absent(key, data)
 
+    def replace(self, key, data, former):
+        return self.inner.replace(key, data, former)
+
     def get_bytes(self, key):
         return self.inner.get_bytes(key)
 

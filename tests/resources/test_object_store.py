@@ -45,6 +45,49 @@ def test_a_put_replaces_what_was_there(store, file):
     assert store.get_bytes("k") == b"second, longer"
 
 
+def test_bytes_are_replaced_where_the_former_ones_are_still_there(store):
+    assert not store.replace("a/k", b"new", b"")
+    store.put_if_absent("a/k", b"first")
+    assert not store.replace("a/k", b"new", b"other")
+    assert store.replace("a/k", b"second", b"first")
+    assert not store.replace("a/k", b"third", b"first")
+    assert store.get_bytes("a/k") == b"second"
+
+
+def test_of_racing_replacements_one_succeeds(store, in_threads):
+    store.put_if_absent("k", b"first")
+    results = in_threads(6, lambda number: store.replace("k", b"new %d" % number, b"first"))
+    assert sorted(results) == [False] * 5 + [True]
+    assert store.get_bytes("k") == b"new %d" % results.index(True)
+
+
+def test_an_object_that_is_replaced_between_reading_and_putting_is_kept(aws, monkeypatch):
+    store = S3Store(aws, "bucket", "")
+    store.put_if_absent("k", b"first")
+    put = aws.put_object
+
+    def late(**arguments):
+        put(Bucket="bucket", Key="k", Body=b"by another")
+        return put(**arguments)
+
+    monkeypatch.setattr(aws, "put_object", late)
+    assert not store.replace("k", b"mine", b"first")
+    assert store.get_bytes("k") == b"by another"
+
+
+def test_uploads_in_parts_of_killed_writers_are_aborted_and_no_others(aws):
+    """Their parts are paid for, and no listing of objects shows them."""
+    store = S3Store(aws, "bucket", "some/prefix")
+    for key in ("some/prefix/a/big", "elsewhere/big"):
+        upload = aws.create_multipart_upload(Bucket="bucket", Key=key)["UploadId"]
+        aws.upload_part(Bucket="bucket", Key=key, UploadId=upload, PartNumber=1, Body=b"half")
+    [started] = {item["Initiated"].timestamp() for item in aws.list_multipart_uploads(Bucket="bucket")["Uploads"]}
+    assert store.remove_unfinished(before=started) == []
+    assert store.remove_unfinished(before=started + 1) == ["a/big"]
+    left = aws.list_multipart_uploads(Bucket="bucket")["Uploads"]
+    assert [item["Key"] for item in left] == ["elsewhere/big"]
+
+
 def test_a_reader_seeks_from_start_position_and_end(store, file):
     data = bytes(range(256)) * 4096
     store.put_file("big", file(data))
