@@ -48,7 +48,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         assets=[broken_pipeline_asset(each) for each in broken.values()],
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
-        jobs=[*maintenance_jobs({spec.name for spec in specs if spec.scoring}), arrivals_redrive_job],
+        jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
         schedules=[janitor_schedule(running=settings.bounds_quarantine)],
         sensors=[
             notification_sensor(notifier_of(settings)),

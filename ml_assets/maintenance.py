@@ -1,13 +1,15 @@
 """Maintenance jobs: the janitor, and the restore of an earlier version or champion."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from pydantic import Field
 
+from assay.errors import SpecError, did_you_mean
 from assay.promotion.champion import ChampionChange
 from assay.scratch import remove_abandoned
-from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata, newest_record
+from assay.specs import PipelineSpec
+from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata
 from ml_assets.pipeline.automation import rollbacks_key
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.registry import MlflowModelRegistry
@@ -38,20 +40,26 @@ class RestoreConfig(dg.Config):
 class RollbackConfig(dg.Config):
     """The champion to restore."""
 
-    pipeline: str = Field(description="The pipeline whose champion is replaced.")
+    pipeline: str = Field(description="The pipeline whose champion is replaced, or its registered model.")
     version: str | None = Field(
         default=None, description="A version of its registered model; the previous champion unless given."
+    )
+    withdraw: bool = Field(
+        default=False,
+        description="No champion afterwards: the next model is promoted without a comparison. Works where the "
+        "champion's version or files are gone, and where the alias is on a version of somebody else.",
     )
     reason: str = Field(default="", description="For notifications and the history of champion_model.")
 
 
-def maintenance_jobs(scored: Collection[str]) -> list[dg.JobDefinition]:
-    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job`.
-
-    Args:
-        scored: names of the pipelines whose predictions follow a roll-back.
-    """
-    return [artifact_janitor_job, artifact_restore_job, _rollback_job(scored)]
+def maintenance_jobs(specs: Sequence[PipelineSpec]) -> list[dg.JobDefinition]:
+    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job` for some pipelines."""
+    by_model = {spec.registered_name: spec for spec in specs}
+    return [
+        artifact_janitor_job,
+        artifact_restore_job,
+        _rollback_job(by_model | {spec.name: spec for spec in specs}),
+    ]
 
 
 @dg.op(description="Remove data objects of attempts without a commit; history stays.")
@@ -123,34 +131,24 @@ def artifact_restore_job() -> None:
     restore_version()
 
 
-def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
-    @dg.op(description="Make an earlier version champion again, after its files were verified.")
+def _rollback_job(specs: Mapping[str, PipelineSpec]) -> dg.JobDefinition:
+    @dg.op(description="Make an earlier version champion again, after its files were verified; or none.")
     def roll_back_champion(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
         model_registry: MlflowModelRegistry,
-        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
         run_policy: dg.ResourceParam[RunPolicy],
     ) -> str:
-        """Make an earlier version the champion again; returns its version."""
+        """Replace the champion; returns the version that is champion now, empty for none."""
         run_policy.require_config(context.run.run_config, where=context.job_name)
-        record = newest_record(context.instance, artifact_io_manager.artifacts(), config.pipeline)
-        entry = model_registry.roll_back(
-            record.registered_name, config.version, run_id=context.run.run_id, reason=config.reason
-        )
-        change = ChampionChange(
-            registered_name=entry.registered_name,
-            outcome="rolled_back",
-            version=entry.version,
-            previous_version=entry.replaced,
-            reason=entry.reason,
-        )
+        spec = _named(config, specs)
+        change = _changed_champion(config, spec, model_registry, context.run.run_id)
         # an observation: the asset keeps the record of its last decision, and its page shows both
-        key = dg.AssetKey([config.pipeline, CHAMPION_ASSET])
+        key = dg.AssetKey([spec.name, CHAMPION_ASSET])
         context.log_event(dg.AssetObservation(key, metadata=change_metadata(change)))
-        if config.pipeline in scored:
-            context.log_event(dg.AssetMaterialization(rollbacks_key(config.pipeline), metadata=change_metadata(change)))
-        return entry.version
+        if spec.scoring and change.version:
+            context.log_event(dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change)))
+        return change.version or ""
 
     @dg.job(description="Restore an earlier champion.")
     def champion_rollback_job() -> None:
@@ -158,3 +156,44 @@ def _rollback_job(scored: Collection[str]) -> dg.JobDefinition:
         roll_back_champion()
 
     return champion_rollback_job
+
+
+def _named(config: RollbackConfig, specs: Mapping[str, PipelineSpec]) -> PipelineSpec:
+    """Return the pipeline that the config names.
+
+    Raises:
+        SpecError: there is none of that name, or the config names a version and withdraws.
+    """
+    where = "champion_rollback_job, ops.roll_back_champion.config"
+    if config.pipeline not in specs:
+        raise SpecError(
+            "no pipeline or registered model has this name",
+            where=where,
+            found=repr(config.pipeline) + did_you_mean(config.pipeline, specs),
+            expected=", ".join(sorted(specs)),
+        )
+    if config.withdraw and config.version:
+        raise SpecError(
+            "version and withdraw exclude each other",
+            where=where,
+            found=f"version: {config.version}, withdraw: true",
+            remedy="leave one of them out",
+        )
+    return specs[config.pipeline]
+
+
+def _changed_champion(
+    config: RollbackConfig, spec: PipelineSpec, registry: MlflowModelRegistry, run_id: str
+) -> ChampionChange:
+    name = spec.registered_name
+    if config.withdraw:
+        entry = registry.withdraw(name, run_id=run_id, reason=config.reason, pipeline=spec.name)
+    else:
+        entry = registry.roll_back(name, config.version, run_id=run_id, reason=config.reason)
+    return ChampionChange(
+        registered_name=name,
+        outcome="withdrawn" if config.withdraw else "rolled_back",
+        version=None if config.withdraw else entry.version,
+        previous_version=entry.replaced,
+        reason=entry.reason,
+    )

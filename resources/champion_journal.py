@@ -26,7 +26,7 @@ class ChampionJournal:
         """Where people find the journal."""
         return self._store.uri(self._prefix)
 
-    def current(self) -> ChampionEntry | None:
+    def newest(self) -> ChampionEntry | None:
         """Return the newest entry; None before the first.
 
         Raises:
@@ -35,12 +35,17 @@ class ChampionJournal:
         number = newest_number(self._store, self._prefix)
         return self._read(number) if number else None
 
+    def current(self) -> ChampionEntry | None:
+        """Return the newest entry if it names a champion; None before the first, and after a withdrawal."""
+        newest = self.newest()
+        return newest if newest and newest.names_champion else None
+
     def append(self, entry: ChampionEntry, *, expected: ChampionEntry | None) -> ChampionEntry:
         """Append an entry if the newest one is the expected one: compare-and-set.
 
         Args:
             entry: its number is assigned here.
-            expected: the current champion on which the entry was decided; None for an empty journal.
+            expected: the newest entry on which this one was decided; None if there was no champion.
 
         Returns:
             The entry as stored.
@@ -49,7 +54,8 @@ class ChampionJournal:
             ChampionChangedError: another entry was appended meanwhile; nothing was stored.
             StorageError: the store failed; the entry is not there, or the store cannot tell.
         """
-        number = expected.number + 1 if expected else 1
+        before = expected or self._withdrawal()
+        number = before.number + 1 if before else 1
         entry = entry.model_copy(update={"number": number})
         key = record_key(self._prefix, number)
         if not put_record(self._store, key, entry.model_dump_json(indent=1).encode()):
@@ -70,6 +76,10 @@ class ChampionJournal:
         """Return all entries, oldest first."""
         newest = newest_number(self._store, self._prefix)
         return [self._read(number) for number in range(1, newest + 1)]
+
+    def _withdrawal(self) -> ChampionEntry | None:
+        newest = self.newest()
+        return None if newest is None or newest.names_champion else newest
 
     def _changed(self, expected: ChampionEntry | None, current: ChampionEntry | None) -> ChampionChangedError:
         return ChampionChangedError(

@@ -112,6 +112,12 @@ def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: s
     return _notification(NotificationKind.ROLLBACK, run, title, lines, page)
 
 
+def withdrawn(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:  # noqa: ARG001 - as `rolled_back`
+    """Report that there is no champion any more; the arguments are those of `rolled_back`."""
+    lines = (f"champion before: {previous}", f"reason: {reason}" if reason else "")
+    return _notification(NotificationKind.ROLLBACK, run, f"{run.subject}: the champion was withdrawn", lines, page)
+
+
 _ALARMS = {
     NotificationKind.DRIFT: "features have drifted",
     NotificationKind.PERFORMANCE: "the champion has lost performance",

@@ -17,7 +17,9 @@ class ChampionChange(Spec):
     """What a promotion decision or a roll-back did to the champion."""
 
     registered_name: str
-    outcome: Literal["promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "rolled_back"]
+    outcome: Literal[
+        "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "rolled_back", "withdrawn"
+    ]
     version: str | None
     """The champion's version afterwards; missing while there is no champion."""
     previous_version: str | None
@@ -54,11 +56,11 @@ class ChampionEntry(Spec):
     format_version: Literal[1] = 1
     number: int = Field(ge=1)
     """Position in the journal: 1, 2, 3 ... without gaps."""
-    event: Literal["promoted", "rolled_back", "adopted"]
-    """`adopted`: the registry had a champion before the journal began."""
+    event: Literal["promoted", "rolled_back", "adopted", "withdrawn"]
+    """`adopted`: the registry had a champion before the journal began; `withdrawn`: there is no champion any more."""
     registered_name: str
     version: str
-    """The champion's version in the registry."""
+    """The champion's version in the registry; of a withdrawal, the version that was champion."""
     digest: str
     """Of the files of the version's bundle."""
     files_digest: str = ""
@@ -76,6 +78,11 @@ class ChampionEntry(Spec):
     run_id: str = ""
     """The Dagster run that appended the entry."""
     created_at: dt.datetime
+
+    @property
+    def names_champion(self) -> bool:
+        """Whether the version is champion by this entry."""
+        return self.event != "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

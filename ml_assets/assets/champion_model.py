@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.errors import ChampionChangedError, TrackingError
+from assay.errors import ChampionChangedError
 from assay.learning.splitting import Split
 from assay.markdown import escaped
 from assay.promotion.champion import ChampionChange, ChampionRecord, promoted_by
@@ -22,7 +22,6 @@ from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.artifacts.store import ArtifactStore
 from resources.mlflow.models import PublishedModel
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 
@@ -131,22 +130,6 @@ def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> Cha
     """Return the change that an event of `champion_model` records; None where it records none."""
     entry = event.metadata.get(_CHANGE)
     return None if entry is None else ChampionChange.model_validate(entry.value)
-
-
-def newest_record(instance: dg.DagsterInstance, artifacts: ArtifactStore, pipeline: str) -> ChampionRecord:
-    """Return the record of a pipeline's newest promotion decision.
-
-    Raises:
-        TrackingError: there was no decision yet.
-    """
-    key = dg.AssetKey([pipeline, CHAMPION_ASSET])
-    event = instance.get_latest_materialization_event(key)
-    made = event.asset_materialization if event else None
-    if made is None:
-        raise TrackingError(
-            "no champion was ever decided on", where=key.to_user_string(), remedy="check the pipeline's name"
-        )
-    return artifacts.load((pipeline, CHAMPION_ASSET), made.partition, ChampionRecord)
 
 
 def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:

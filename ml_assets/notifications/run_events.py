@@ -21,6 +21,7 @@ from assay.notifications.wording import (
     promoted,
     rolled_back,
     run_failed,
+    withdrawn,
 )
 from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
 from ml_assets.assets.validated_dataset import GateFailure, gate_failure
@@ -48,7 +49,11 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 GATED = "validated_dataset"
 # these checks fail when an alarm starts: a continuing alarm is no new event
 ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()}
-_CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {"promoted": promoted, "rolled_back": rolled_back}
+_CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {
+    "promoted": promoted,
+    "rolled_back": rolled_back,
+    "withdrawn": withdrawn,
+}
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
 

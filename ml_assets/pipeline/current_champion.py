@@ -16,7 +16,7 @@ from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
-from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.registry import MlflowModelRegistry, other_champion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +34,12 @@ def current_champion(
         first promotion are no failure.
 
     Raises:
-        TrackingError: there is none yet.
+        TrackingError: there is none yet, or it predicts something else than the pipeline.
         DigestMismatchError: its files are not those that were registered.
     """
     found = registry.current_champion(spec.registered_name)
     if found is not None:
+        _require_same_target(found, spec)
         return found
     if run_tags_of(context.run).by_condition:
         context.log.info("%s: %s, so nothing is computed", spec.registered_name, NO_CHAMPION)
@@ -49,6 +50,19 @@ def current_champion(
         expected="a promoted model",
         remedy=f"materialise {spec.name}/champion_model first",
     )
+
+
+def _require_same_target(champion: CurrentChampion, spec: PipelineSpec) -> None:
+    facts = champion.model.manifest
+    if (facts.task, facts.target) != (spec.task, spec.dataset.target):
+        raise TrackingError(
+            "the champion predicts something else than this pipeline",
+            where=f"registered model {spec.registered_name}, version {champion.version}",
+            found=f"{facts.task} of '{facts.target}', by pipeline {facts.pipeline}",
+            expected=f"{spec.task} of '{spec.dataset.target}'",
+            remedy=f"materialise {spec.name}/champion_model, which promotes a model of this pipeline; or "
+            f"{other_champion(spec.name)}",
+        )
 
 
 def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> "pd.DataFrame":

@@ -205,6 +205,9 @@ def registered(
     """
     experiment_id = require_active_run(client, run_id).info.experiment_id
     model = logged_model(client, experiment_id, run_id, published, records)
+    if model is not None and not _has_files(client, model):
+        client.delete_logged_model(model.model_id)  # its files were deleted; the artifact store has the model
+        model = None
     if model is None:
         log_trained_model(client, experiment_id, run_id, published, records)
         model = logged_model(client, experiment_id, run_id, published, records)
@@ -219,6 +222,13 @@ def registered(
     version = known[0] if known else _created(client, name, model, run_id, published)
     client.update_model_version(name, version.version, description=card)
     return version, records.read(model.model_id)
+
+
+def _has_files(client: "MlflowClient", model: "LoggedModel") -> bool:
+    from mlflow.artifacts import list_artifacts
+
+    # by its address: the client remembers where it found a model's files before
+    return bool(list_artifacts(artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri))
 
 
 def require_active_run(client: "MlflowClient", run_id: str) -> "Run":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
-from assay.errors import ChampionChangedError, DigestMismatchError, TrackingError
+from assay.errors import ChampionChangedError, DigestMismatchError, TrackerUnavailableError, TrackingError
 from assay.promotion.champion import ChampionEntry, ChampionRecord, CurrentChampion
 from assay.promotion.decision import PromotionDecision
 from assay.results.trained_model import TrainedModel
@@ -80,15 +80,16 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return ChampionJournal(self.object_store.open(), name)
 
     def champion(self, name: str) -> ChampionEntry | None:
-        """Return the current champion; None before the first.
+        """Return the current champion; None before the first, and after a withdrawal.
 
         A champion that the registry had before its journal began becomes the journal's first entry.
 
         Raises:
             StorageError: the artifact store failed.
-            TrackingError: MLflow failed.
+            TrackingError: before the first entry the alias is on a version that Assay did not log, or MLflow failed.
         """
-        return self.journal(name).current() or self._adopted(name)
+        newest = self.journal(name).newest() or self._adopted(name)
+        return newest if newest and newest.names_champion else None
 
     def current_champion(self, name: str) -> CurrentChampion | None:
         """Load the current champion; None before the first. Its alias is repaired if it differs.
@@ -96,7 +97,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         Raises:
             DigestMismatchError: its files are not those that were registered.
             StorageError: the artifact store failed.
-            TrackingError: its version is not in the registry any more, or MLflow failed.
+            TrackingError: its version or its files are not in MLflow any more, or MLflow failed.
         """
         entry = self.champion(name)
         if entry is None:
@@ -108,8 +109,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 where=f"registered model {name}",
                 found=f"no version {entry.version}",
                 expected=f"version {entry.version}, by entry {entry.number} of {self.journal(name).uri}",
-                remedy="restore the version in MLflow, or bring another one back with champion_rollback_job; to start "
-                "without a champion remove the journal",
+                remedy=f"restore the version in MLflow; or {other_champion(entry.pipeline or name)}",
             )
         if CHAMPION not in found.aliases:
             dg.get_dagster_logger().warning(
@@ -169,7 +169,8 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
             version, record = registered(client, name, run_id, card, published, self._records())
         expected = LoggedFiles(bundle=published.digest, files=record.files if record else "")
-        with self._verified(version, expected):
+        again = f"delete the logged model {version.tags.get(MODEL_TAG)} in MLflow and run again, which logs it anew"
+        with self._verified(version, expected, again):
             return RegisteredVersion(name, str(version.version), expected.bundle, expected.files)
 
     def roll_back(self, name: str, version: str | None = None, *, run_id: str, reason: str = "") -> ChampionEntry:
@@ -185,28 +186,66 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             The journal's new entry; the version that it replaced can be brought back in the same way.
 
         Raises:
-            TrackingError: there is no champion, no such version, or it is the champion already.
+            TrackingError: there never was a champion, no such version, or it is the champion already.
             ChampionChangedError: the champion changed meanwhile.
             DigestMismatchError: the version's files are not those that were registered.
         """
-        former = self.champion(name)
+        journal = self.journal(name)
+        former = journal.newest() or self._adopted(name)
         wanted = version or (former.replaced if former else None)
         found = self._version(name, wanted) if wanted else None
-        if former is None or found is None or str(found.version) == former.version:
+        champion = former.version if former and former.names_champion else None
+        if former is None or found is None or str(found.version) == champion:
             raise TrackingError(
                 "there is nothing to roll back to",
                 where=f"registered model {name}",
-                found=f"champion: version {former.version}" if former else "no champion",
+                found=f"champion: version {champion}" if champion else "no champion",
                 expected=f"version {wanted}" if wanted else "an earlier champion in the journal",
-                remedy="name a version of the registry that is not the champion",
+                remedy="name a version of the registry that is not the champion, or set withdraw: true to go on "
+                "without a champion",
             )
-        journal = self.journal(name)
         earlier = next((each for each in reversed(journal.history()) if each.version == str(found.version)), None)
         entry = _entry_of(found, "rolled_back").model_copy(
             update={"replaced": former.version, "reason": reason, "run_id": run_id, "pipeline": former.pipeline}
             | (_facts_of(earlier) if earlier else self._recorded(found))
         )
         self._loaded(found, entry)
+        entry = journal.append(entry, expected=former)
+        self._set_aliases(entry)
+        return entry
+
+    def withdraw(self, name: str, *, run_id: str, reason: str = "", pipeline: str = "") -> ChampionEntry:
+        """Go on without a champion: the next model is promoted without a comparison.
+
+        Neither the version nor its files are read, so that this works where they are gone or are not Assay's.
+
+        Raises:
+            TrackingError: there is no champion, or MLflow failed.
+            ChampionChangedError: the champion changed meanwhile.
+        """
+        journal = self.journal(name)
+        former = journal.newest()
+        alias = None if former else self._version_by_alias(name, CHAMPION)
+        version = former.version if former else str(alias.version) if alias else None
+        if version is None or (former and not former.names_champion):
+            raise TrackingError(
+                "there is no champion to withdraw",
+                where=f"registered model {name}",
+                remedy="materialise champion_model, which promotes the next model",
+            )
+        entry = ChampionEntry(
+            number=1,
+            event="withdrawn",
+            registered_name=name,
+            version=version,
+            digest=former.digest if former else "",
+            files_digest=former.files_digest if former else "",
+            replaced=version,
+            reason=reason,
+            pipeline=pipeline,
+            run_id=run_id,
+            created_at=dt.datetime.now(dt.UTC),
+        )
         entry = journal.append(entry, expected=former)
         self._set_aliases(entry)
         return entry
@@ -242,10 +281,22 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return entry
 
     def _adopted(self, name: str) -> ChampionEntry | None:
-        """Append the registry's champion to an empty journal; None if there is none."""
+        """Append the registry's champion to an empty journal; None if there is none.
+
+        Raises:
+            TrackingError: somebody else's version has the alias.
+        """
         found = self._version_by_alias(name, CHAMPION)
         if found is None:
             return None
+        if not found.tags.get(DIGEST_TAG):
+            raise TrackingError(
+                "the alias of the champion is on a version that Assay did not log",
+                where=f"registered model {name}",
+                found=f"alias {CHAMPION} on version {found.version}, {found.source}",
+                expected="a version that a promotion registered, or no alias",
+                remedy=f"remove the alias in MLflow; or {without_champion(name)}, which removes it",
+            )
         previous = self._version_by_alias(name, PREVIOUS)
         changes = {"replaced": str(previous.version) if previous else None, **self._recorded(found)}
         entry = _entry_of(found, "adopted").model_copy(update=changes)
@@ -260,10 +311,13 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         client, name, journal = connect(self.tracking_uri), entry.registered_name, self.journal(entry.registered_name)
         while True:
             with as_tracking_error(self.tracking_uri, f"the aliases of {name} cannot follow its champion journal"):
-                _repeat(client.set_registered_model_alias, name, CHAMPION, entry.version)
+                if entry.names_champion:
+                    _repeat(client.set_registered_model_alias, name, CHAMPION, entry.version)
+                elif self._version_by_alias(name, CHAMPION) is not None:
+                    client.delete_registered_model_alias(name, CHAMPION)
                 if entry.replaced is not None and self._version(name, entry.replaced) is not None:
                     _repeat(client.set_registered_model_alias, name, PREVIOUS, entry.replaced)
-            newest = journal.current() or entry
+            newest = journal.newest() or entry
             if newest.number == entry.number:
                 return
             entry = newest
@@ -277,24 +331,40 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def _loaded(self, version: "ModelVersion", entry: ChampionEntry) -> TrainedModel:
         from assay.learning.persistence import load_model
 
-        with self._verified(version, LoggedFiles(bundle=entry.digest, files=entry.files_digest)) as bundle:
+        expected = LoggedFiles(bundle=entry.digest, files=entry.files_digest)
+        with self._verified(version, expected, other_champion(entry.pipeline or version.name)) as bundle:
             return load_model(bundle)
 
     @contextmanager
-    def _verified(self, version: "ModelVersion", expected: LoggedFiles) -> Iterator[Path]:
+    def _verified(self, version: "ModelVersion", expected: LoggedFiles, otherwise: str) -> Iterator[Path]:
         """Give the folder of a version's bundle, after all its files were verified.
 
         Args:
             version: of the registry.
             expected: its digests; without one of all files, the bundle alone is verified.
+            otherwise: what else to do than to restore the files, where they are gone or changed.
         """
+        remedy = f"restore the files of {version.source} from a backup; or {otherwise}"
         with scratch_folder("champion") as folder:
-            with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
-                whole = Path(_download(self.tracking_uri, version, folder, whole=bool(expected.files)))
+            whole = self._downloaded(version, folder, remedy, whole=bool(expected.files))
             found = LoggedFiles.of(whole)
             if found.bundle != expected.bundle or (expected.files and found.files != expected.files):
-                raise _mismatch(version, found, expected)
+                raise _mismatch(version, found, expected, remedy)
             yield whole / BUNDLE
+
+    def _downloaded(self, version: "ModelVersion", folder: str, remedy: str, *, whole: bool) -> Path:
+        """Fetch a version's files; those that are gone are an error that no retry helps."""
+        what, where = "the files of a registered version are gone", f"{version.name} version {version.version}"
+        try:
+            with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
+                files = Path(_download(self.tracking_uri, version, folder, whole=whole))
+        except TrackerUnavailableError:
+            raise
+        except TrackingError as error:
+            raise TrackingError(what, where=where, found=error.found, remedy=remedy) from error
+        if not (files / BUNDLE).is_dir():
+            raise TrackingError(what, where=where, found=f"nothing at {version.source}/{BUNDLE}", remedy=remedy)
+        return files
 
     def _recorded(self, version: "ModelVersion") -> dict[str, str]:
         """Return what the artifact store recorded of a version that was never champion."""
@@ -357,14 +427,32 @@ def _facts_of(earlier: ChampionEntry) -> dict[str, Any]:
     return earlier.model_dump(include={"digest", "files_digest", "value_at_promotion"})
 
 
-def _mismatch(version: "ModelVersion", found: LoggedFiles, expected: LoggedFiles) -> DigestMismatchError:
+def other_champion(pipeline: str) -> str:
+    """Return how to go on with another champion, or with none."""
+    return (
+        "make an earlier version champion: start champion_rollback_job with "
+        f"{_rollback_config(pipeline, 'version: <number>')}; or {without_champion(pipeline)}"
+    )
+
+
+def without_champion(pipeline: str) -> str:
+    """Return how to go on without a champion."""
+    config = _rollback_config(pipeline, "withdraw: true")
+    return f"go on without a champion: start champion_rollback_job with {config}, then materialise champion_model"
+
+
+def _rollback_config(pipeline: str, choice: str) -> str:
+    return f"ops: {{roll_back_champion: {{config: {{pipeline: {pipeline}, {choice}}}}}}}"
+
+
+def _mismatch(version: "ModelVersion", found: LoggedFiles, expected: LoggedFiles, remedy: str) -> DigestMismatchError:
     part = "bundle" if found.bundle != expected.bundle else "files"
     return DigestMismatchError(
         "the registered model's files are not those that were registered",
         where=f"{version.name} version {version.version}, {version.source}",
         found=f"{part} with digest {getattr(found, part)[:16]}",
         expected=f"digest {getattr(expected, part)[:16] or 'none'}, by the artifact store",
-        remedy="restore the registry's artifacts, or promote another version",
+        remedy=remedy,
     )
 
 

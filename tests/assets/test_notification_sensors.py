@@ -343,7 +343,7 @@ def test_promotion_and_roll_back_are_reported_and_the_former_champion_is_current
     damage_version_1(registry)
     assert "[digest_mismatch]" in failure(roll_back(notifying, pipeline="bank", version="1"))
     assert registry.champion("bank").version == "2"
-    assert "no champion was ever decided on" in failure(roll_back(notifying, pipeline="banc"))
+    assert "did you mean 'bank'?" in failure(roll_back(notifying, pipeline="banc"))
 
 
 def damage_version_1(registry):

@@ -187,6 +187,7 @@ def test_a_champion_of_before_the_journal_is_its_first_entry(client, registry):
 
 def test_processes_that_adopt_at_once_agree(client, registry, in_threads):
     client.set_registered_model_alias("demo", CHAMPION, "4")
+    client.set_model_version_tag("demo", "4", "assay.bundle_digest", "d" * 64)
     found = in_threads(RACERS, lambda _: registry.champion("demo"))
     assert {entry.version for entry in found} == {"4"}
     assert versions(registry) == ["4"]
