@@ -64,7 +64,7 @@ def allowed_types() -> frozenset[str]:
 
 
 def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | None = None) -> None:
-    """Write a model into a folder, which is created if missing.
+    """Write a model into a folder, which is created if missing; one that is stored already is copied.
 
     Args:
         model: a fitted model.
@@ -74,6 +74,9 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
     Raises:
         UntrustedModelError: the model holds a type that `load_model` would refuse.
     """
+    if model.files is not None and not beside:
+        model.files(folder)
+        return
     data = _model_file(model)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(data)

@@ -1,6 +1,8 @@
 """A fitted model with all that is needed to use, explain and rebuild it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import JsonValue
@@ -51,13 +53,15 @@ class TrainedModel:
         estimator: fitted `sklearn.pipeline.Pipeline` of preprocessing and model; takes the feature frame.
         manifest: its facts.
         input_example: up to five rows of the feature frame, as handed to `estimator`.
+        files: writes the files that hold it already into a folder; saving it again would give other bytes.
     """
 
     estimator: Any
     manifest: ModelManifest
     input_example: "pd.DataFrame"
+    files: Callable[[Path], object] | None = None
 
     def annotated(self, **annotations: str) -> Self:
         """Return the same model with more links in its manifest."""
         merged = self.manifest.annotations | annotations
-        return replace(self, manifest=self.manifest.model_copy(update={"annotations": merged}))
+        return replace(self, manifest=self.manifest.model_copy(update={"annotations": merged}), files=None)

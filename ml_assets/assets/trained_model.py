@@ -1,6 +1,8 @@
 """`trained_model`: the final fit, tracked in MLflow."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,9 +14,12 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
+from ml_assets.pipeline.run_context import partition_of
 from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
+from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.model_export import ModelExporter
+from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, TrackedRun
 
@@ -31,7 +36,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             "best_hyperparameters": own_input(spec, "best_hyperparameters"),
         },
     )
-    def trained_model(
+    def trained_model(  # noqa: PLR0913, PLR0917 - inputs and resources of the asset
         context: dg.AssetExecutionContext,
         validated_dataset: dict[str, ValidatedDataset],
         best_hyperparameters: BestHyperparameters,
@@ -39,6 +44,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         experiment_tracker: MlflowTracker,
         model_registry: MlflowModelRegistry,
         model_exporter: ModelExporter,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
@@ -47,16 +53,39 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             context, run_spec, split, best_hyperparameters, champion.entry.digest if champion else ""
         )
         with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
-            model = train(split, best_hyperparameters, run_spec, champion.model if champion else None).annotated(
-                mlflow_run_id=tracked.run_id
-            )
+            model = _published_before(context, tracked, artifact_io_manager.artifacts()) or train(
+                split, best_hyperparameters, run_spec, champion.model if champion else None
+            ).annotated(mlflow_run_id=tracked.run_id)
             exported = model_exporter.export(model, run_spec)
-            # published before it is tracked: an outage of the tracker must not cost a finished fit
+            # published before it is tracked: after an outage of the tracker the next try takes it from the store
             yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))
             log_training(tracked, model, best_hyperparameters, run_spec)
             model_registry.log_model(tracked, model)
 
     return trained_model
+
+
+def _published_before(
+    context: dg.AssetExecutionContext, tracked: TrackedRun, artifacts: ArtifactStore
+) -> TrainedModel | None:
+    """Return the model that an earlier try of this training published; None where there is none to continue with.
+
+    The MLflow run that it names was found by the training's content. Code of the user's own is no part of that, so
+    that a model with such classes counts for retries of the same Dagster run alone.
+    """
+    if not tracked.continues:
+        return None
+    commit = artifacts.log.newest(tuple(context.asset_key.path), partition_of(context))
+    if commit is None:
+        return None
+    model = artifacts.read(commit, TrainedModel)
+    is_same_run = commit.run_id == context.run.run_id
+    if model.manifest.annotations.get("mlflow_run_id") != tracked.run_id or (
+        model.manifest.own_classes and not is_same_run
+    ):
+        return None
+    context.log.info("version %d was fitted by run %s, whose tracking did not finish", commit.number, commit.run_id)
+    return replace(model, files=partial(artifacts.write_files, commit))
 
 
 def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedRun) -> dict[str, Any]:

@@ -1,21 +1,37 @@
-"""Records of what Assay logged to MLflow, in the artifact store: one for each logged model, with digests of its files.
+"""Records of what Assay logged to MLflow, in the artifact store, and the verification of a version's files by them.
+
+One record for each logged model holds digests of its files.
 
 MLflow's files and tags can be changed by everybody who may write to MLflow. A record is in the artifact store and is
 never changed: what a version holds is verified against it, not against a tag beside the files.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from assay.errors import ArtifactNotFoundError, StorageError
+from assay.errors import (
+    ArtifactNotFoundError,
+    DigestMismatchError,
+    StorageError,
+    TrackerUnavailableError,
+    TrackingError,
+)
+from assay.scratch import scratch_folder
 from assay.specs.base import Spec
+from resources.mlflow.connection import as_tracking_error
 from resources.store.interface import ObjectStore, encoded
 from resources.store.local import bundle_digest
 
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
 _ROOT = "@logged_models"
 BUNDLE = "bundle"
+_GONE = "the files of a registered version are gone"
 
 
 class LoggedFiles(Spec):
@@ -76,3 +92,56 @@ class LoggedModelRecords:
 
 def _key(model_id: str) -> str:
     return f"{_ROOT}/{encoded(model_id)}.json"
+
+
+@contextmanager
+def verified_bundle(
+    tracking_uri: str, version: "ModelVersion", expected: LoggedFiles, otherwise: str
+) -> Iterator[Path]:
+    """Give the folder of a registered version's bundle, after all its files were verified.
+
+    Args:
+        tracking_uri: MLflow's.
+        version: of the registry.
+        expected: its digests; without one of all files, the bundle alone is fetched and verified.
+        otherwise: what else to do than to restore the files, where they are gone or changed.
+
+    Raises:
+        DigestMismatchError: the files are not those that were registered.
+        TrackingError: they are gone.
+    """
+    where, remedy = (
+        f"{version.name} version {version.version}",
+        f"restore the files of {version.source}; or {otherwise}",
+    )
+    with scratch_folder("champion") as folder:
+        try:
+            with as_tracking_error(tracking_uri, f"the files of {where} cannot be fetched"):
+                files = _downloaded(tracking_uri, str(version.source), folder, whole=bool(expected.files))
+        except TrackerUnavailableError:
+            raise
+        except TrackingError as error:
+            raise TrackingError(_GONE, where=where, found=error.found, remedy=remedy) from error
+        if not (files / BUNDLE).is_dir():
+            raise TrackingError(_GONE, where=where, found=f"no {BUNDLE} at {version.source}", remedy=remedy)
+        found = LoggedFiles.of(files)
+        for part in ("bundle", "files"):
+            digest, wanted = getattr(found, part), getattr(expected, part)
+            if digest != wanted and (wanted or part == "bundle"):
+                raise DigestMismatchError(
+                    "the registered model's files are not those that were registered",
+                    where=where,
+                    found=f"{part} with digest {digest[:16]}",
+                    expected=f"digest {wanted[:16] or 'none'}, by the artifact store",
+                    remedy=remedy,
+                )
+        yield files / BUNDLE
+
+
+def _downloaded(tracking_uri: str, source: str, folder: str, *, whole: bool) -> Path:
+    """Fetch all files, or the bundle alone, from the source; a `models:/` address would use MLflow's globals."""
+    from mlflow.artifacts import download_artifacts
+
+    address = source.rstrip("/") if whole else f"{source.rstrip('/')}/{BUNDLE}"
+    fetched: str = download_artifacts(artifact_uri=address, dst_path=folder, tracking_uri=tracking_uri)
+    return Path(fetched if whole else folder)

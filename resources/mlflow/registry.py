@@ -5,23 +5,20 @@ compare-and-set: they follow the journal, for MLflow's own users, and are repair
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
-from assay.errors import ChampionChangedError, DigestMismatchError, TrackerUnavailableError, TrackingError
+from assay.errors import ChampionChangedError, TrackingError
 from assay.promotion.champion import ChampionEntry, ChampionRecord, CurrentChampion
 from assay.promotion.decision import PromotionDecision
 from assay.results.trained_model import TrainedModel
-from assay.scratch import scratch_folder
 from assay.specs import PipelineSpec
 from resources.champion_journal import ChampionJournal
 from resources.mlflow.connection import as_tracking_error, connect
-from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
+from resources.mlflow.logged_models import LoggedFiles, LoggedModelRecords, verified_bundle
 from resources.mlflow.models import (
     DIGEST_TAG,
     MODEL_TAG,
@@ -170,7 +167,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             version, record = registered(client, name, run_id, card, published, self._records())
         expected = LoggedFiles(bundle=published.digest, files=record.files if record else "")
         again = f"delete the logged model {version.tags.get(MODEL_TAG)} in MLflow and run again, which logs it anew"
-        with self._verified(version, expected, again):
+        with verified_bundle(self.tracking_uri, version, expected, again):
             return RegisteredVersion(name, str(version.version), expected.bundle, expected.files)
 
     def roll_back(self, name: str, version: str | None = None, *, run_id: str, reason: str = "") -> ChampionEntry:
@@ -332,39 +329,9 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         from assay.learning.persistence import load_model
 
         expected = LoggedFiles(bundle=entry.digest, files=entry.files_digest)
-        with self._verified(version, expected, other_champion(entry.pipeline or version.name)) as bundle:
+        otherwise = other_champion(entry.pipeline or version.name)
+        with verified_bundle(self.tracking_uri, version, expected, otherwise) as bundle:
             return load_model(bundle)
-
-    @contextmanager
-    def _verified(self, version: "ModelVersion", expected: LoggedFiles, otherwise: str) -> Iterator[Path]:
-        """Give the folder of a version's bundle, after all its files were verified.
-
-        Args:
-            version: of the registry.
-            expected: its digests; without one of all files, the bundle alone is verified.
-            otherwise: what else to do than to restore the files, where they are gone or changed.
-        """
-        remedy = f"restore the files of {version.source} from a backup; or {otherwise}"
-        with scratch_folder("champion") as folder:
-            whole = self._downloaded(version, folder, remedy, whole=bool(expected.files))
-            found = LoggedFiles.of(whole)
-            if found.bundle != expected.bundle or (expected.files and found.files != expected.files):
-                raise _mismatch(version, found, expected, remedy)
-            yield whole / BUNDLE
-
-    def _downloaded(self, version: "ModelVersion", folder: str, remedy: str, *, whole: bool) -> Path:
-        """Fetch a version's files; those that are gone are an error that no retry helps."""
-        what, where = "the files of a registered version are gone", f"{version.name} version {version.version}"
-        try:
-            with as_tracking_error(self.tracking_uri, f"version {version.version} of {version.name} cannot be fetched"):
-                files = Path(_download(self.tracking_uri, version, folder, whole=whole))
-        except TrackerUnavailableError:
-            raise
-        except TrackingError as error:
-            raise TrackingError(what, where=where, found=error.found, remedy=remedy) from error
-        if not (files / BUNDLE).is_dir():
-            raise TrackingError(what, where=where, found=f"nothing at {version.source}/{BUNDLE}", remedy=remedy)
-        return files
 
     def _recorded(self, version: "ModelVersion") -> dict[str, str]:
         """Return what the artifact store recorded of a version that was never champion."""
@@ -443,29 +410,3 @@ def without_champion(pipeline: str) -> str:
 
 def _rollback_config(pipeline: str, choice: str) -> str:
     return f"ops: {{roll_back_champion: {{config: {{pipeline: {pipeline}, {choice}}}}}}}"
-
-
-def _mismatch(version: "ModelVersion", found: LoggedFiles, expected: LoggedFiles, remedy: str) -> DigestMismatchError:
-    part = "bundle" if found.bundle != expected.bundle else "files"
-    return DigestMismatchError(
-        "the registered model's files are not those that were registered",
-        where=f"{version.name} version {version.version}, {version.source}",
-        found=f"{part} with digest {getattr(found, part)[:16]}",
-        expected=f"digest {getattr(expected, part)[:16] or 'none'}, by the artifact store",
-        remedy=remedy,
-    )
-
-
-def _download(tracking_uri: str, version: "ModelVersion", folder: str, *, whole: bool) -> str:
-    """Fetch a version's files, or its bundle alone, from its source; return the folder of all files.
-
-    A `models:/` address would use MLflow's global tracking URI.
-    """
-    from mlflow.artifacts import download_artifacts
-
-    source = str(version.source).rstrip("/")
-    if whole:
-        path: str = download_artifacts(artifact_uri=source, dst_path=folder, tracking_uri=tracking_uri)
-        return path
-    download_artifacts(artifact_uri=f"{source}/{BUNDLE}", dst_path=folder, tracking_uri=tracking_uri)
-    return folder

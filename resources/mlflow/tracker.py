@@ -42,6 +42,8 @@ class TrackedRun:
     tracking_uri: str
     experiment_id: str
     run_id: str
+    continues: bool = False
+    """Whether an earlier try of the same training, or of the same Dagster run, opened it and did not finish."""
 
     @property
     def url(self) -> str:
@@ -216,8 +218,10 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         experiment = self._experiment(client, identity.pipeline)
         query = f"tags.`{IDENTITY_TAG}` = '{identity.tags[IDENTITY_TAG]}'"
         known = client.search_runs([experiment], query)
+        continues = False
         if known:
-            run_id = known[0].info.run_id
+            run_id, tags = known[0].info.run_id, known[0].data.tags
+            continues = known[0].info.status != "FINISHED" or tags.get("dagster_run_id") == identity.dagster_run_id
             client.update_run(run_id, status="RUNNING")
             client.set_tag(run_id, "dagster_run_id", identity.dagster_run_id)
         else:
@@ -227,7 +231,7 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         for duplicate in known:
             if duplicate.info.run_id != run_id:
                 client.delete_run(duplicate.info.run_id)
-        return TrackedRun(client, self.tracking_uri, experiment, run_id)
+        return TrackedRun(client, self.tracking_uri, experiment, run_id, continues)
 
     def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
         from mlflow.exceptions import MlflowException

@@ -3,8 +3,10 @@
 import pytest
 from small_platform import BANK, bank_rows, failure, write_csv
 
-from assay.errors import TrackingError
+from assay.errors import TrackerUnavailableError, TrackingError
+from ml_assets.assets import trained_model
 from resources.mlflow.connection import initialise_local_stores
+from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
 
 
@@ -51,3 +53,95 @@ def test_the_run_that_a_killed_training_left_is_adopted_by_the_next_one(platform
     assert run.data.tags["dagster_run_id"] == again.run_id
     (logged,) = client.search_logged_models([experiment])
     assert str(logged.status) == "READY"
+
+
+UP_TO_TRAINING = [
+    f"bank/{name}" for name in ("raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model")
+]
+FAST = {"tuning": {"enabled": False}}
+
+
+@pytest.fixture
+def bank(platform, tmp_path):
+    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
+    return platform
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The fits that were made."""
+    made, train = [], trained_model.train
+
+    def counted(*given):
+        made.append(given)
+        return train(*given)
+
+    monkeypatch.setattr(trained_model, "train", counted)
+    return made
+
+
+@pytest.fixture
+def outage(monkeypatch):
+    """Return a function that makes MLflow silent for some times right after a fit was published."""
+    log_model, silent = MlflowModelRegistry.log_model, []
+
+    def answers(registry, run, model):
+        if silent:
+            raise silent.pop()
+        return log_model(registry, run, model)
+
+    monkeypatch.setattr(MlflowModelRegistry, "log_model", answers)
+    return lambda times, error=TrackerUnavailableError: silent.extend(error("no answer") for _ in range(times))
+
+
+def client_of(platform):
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{platform.settings.home}/mlflow/mlflow.db")
+
+
+def runs(platform):
+    client = client_of(platform)
+    return client.search_runs([client.get_experiment_by_name("assay/bank").experiment_id])
+
+
+def with_retries(platform, number):
+    path = platform.settings.pipelines_dir / "bank.yaml"
+    path.write_text(path.read_text() + f"execution: {{max_retries: {number}, backoff_seconds: 0}}\n")
+
+
+def test_an_outage_of_the_tracker_costs_no_second_fit_in_the_retry(bank, fits, outage):
+    """ARCHITECTURE promised it, and the fit was repeated."""
+    with_retries(bank, 1)
+    outage(1)
+    result = bank.materialize(*UP_TO_TRAINING, parameters=FAST)
+    assert result.success, failure(result)
+    assert len(fits) == 1
+    (run,) = runs(bank)
+    assert run.info.status == "FINISHED"
+    first, second = bank.artifacts.log.history(("bank", "trained_model"), None)
+    assert first.data_version == second.data_version
+
+
+@pytest.mark.parametrize("error", [TrackerUnavailableError, RuntimeError])
+def test_a_later_run_adopts_the_fit_of_a_run_that_ended_before_it_was_tracked(bank, fits, outage, error):
+    with_retries(bank, 0)
+    outage(1, error)
+    assert not bank.materialize(*UP_TO_TRAINING, parameters=FAST).success
+    result = bank.materialize("bank/trained_model", parameters=FAST)
+    assert result.success, failure(result)
+    assert len(fits) == 1
+    (run,) = runs(bank)
+    assert (run.info.status, run.data.tags["dagster_run_id"]) == ("FINISHED", result.run_id)
+    (logged,) = client_of(bank).search_logged_models([run.info.experiment_id])
+    assert str(logged.status) == "READY"
+
+
+def test_other_content_and_a_training_that_was_tracked_whole_are_fitted(bank, fits, outage):
+    with_retries(bank, 0)
+    outage(1)
+    assert not bank.materialize(*UP_TO_TRAINING, parameters=FAST).success
+    assert bank.materialize("bank/trained_model", parameters=FAST | {"hyperparameters": {"C": 0.1}}).success
+    assert len(fits) == 2
+    assert bank.materialize("bank/trained_model", parameters=FAST | {"hyperparameters": {"C": 0.1}}).success
+    assert len(fits) == 3
