@@ -29,8 +29,8 @@ from assay.gate.outcome import (
     missing_column,
     outcome,
 )
+from assay.reading.confined import Confinement
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
-from assay.reading.sandbox_messages import Confinement
 from assay.scratch import scratch_folder
 from assay.specs.dataset import ReadLimits
 from assay.specs.pipeline import PipelineSpec

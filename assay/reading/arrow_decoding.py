@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.reading.batches import require_utf8
 from assay.reading.defects import MAX_FIELD_BYTES, DecodedSize, Defect, defect_error, parser_error
 
 BATCH_ROWS = 1 << 16
@@ -19,12 +20,8 @@ BATCH_BYTES = 64 << 20
 
 
 @contextmanager
-def arrow_errors(name: str, format_name: str) -> Iterator[None]:
+def arrow_errors(format_name: str) -> Iterator[None]:
     """Turn what Arrow's readers raise into the error for the file.
-
-    Args:
-        name: how the file is called in messages.
-        format_name: what it should have been.
 
     Raises:
         MalformedDataError: in place of an error of Arrow's; errors of memory and disk pass through.
@@ -33,17 +30,11 @@ def arrow_errors(name: str, format_name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what, remedy = f"the file is not readable as {format_name}", "fetch it again, or correct dataset.format"
-        raise parser_error(error, what, name, format_name=format_name, remedy=remedy) from error
+        raise parser_error(error, what, format_name=format_name, remedy=remedy) from error
 
 
-def checked(batch: pa.RecordBatch, name: str, count: DecodedSize, *, row: int) -> Iterator[pa.RecordBatch]:
-    """Validate a batch, count its decoded size, and cut it into pieces of a bounded decoded size.
-
-    Args:
-        batch: rows as decoded, in any layout.
-        name: how the file is called in messages.
-        count: decoded size of the file so far.
-        row: number of the batch's first row.
+def checked(batch: pa.RecordBatch, count: DecodedSize, *, row: int) -> Iterator[pa.RecordBatch]:
+    """Validate a batch from its first row on, count its decoded size, and cut it into pieces of a bounded decoded size.
 
     Raises:
         MalformedDataError: texts that are not UTF-8, fields over 1 MiB, or more than a file may hold.
@@ -54,10 +45,10 @@ def checked(batch: pa.RecordBatch, name: str, count: DecodedSize, *, row: int) -
         part = batch.slice(start, BATCH_ROWS)
         sizes = np.full(part.num_rows, sum(fixed_bytes(dtype) for dtype in part.schema.types), dtype=np.int64)
         for field, values in zip(part.schema, part.columns, strict=True):
-            _validate(values, field.name, name)
+            require_utf8(values, field.name)
             lengths = value_lengths(values)
             if lengths is not None:
-                _require_short(lengths, row + start, field.name, name)
+                _require_short(lengths, row + start, field.name)
                 sizes += lengths
         count.add(part.num_rows, part.num_columns, int(sizes.sum()))
         yield from _pieces(part, sizes)
@@ -76,7 +67,7 @@ def value_lengths(values: pa.Array) -> npt.NDArray[np.int64] | None:
     if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
         views = np.frombuffer(values.buffers()[1] or b"", dtype="<i4").reshape(-1, 4)
         lengths = views[values.offset : values.offset + len(values), 0].astype(np.int64)
-        return np.where(_is_valid(values), lengths, 0)
+        return np.where(values.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
     if is_text(values.type):
         return np.asarray(pc.fill_null(pc.binary_length(values), 0)).astype(np.int64)
     return None
@@ -87,10 +78,6 @@ def _taken(lengths: npt.NDArray[np.int64] | None, positions: pa.Array) -> npt.ND
         return None
     found = np.append(lengths, 0)  # one more, for missing values
     return np.take(found, np.asarray(pc.fill_null(positions.cast(pa.int64()), len(lengths))))
-
-
-def _is_valid(values: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(values.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def is_text(dtype: pa.DataType) -> bool:
@@ -107,34 +94,12 @@ def fixed_bytes(dtype: pa.DataType) -> int:
         return 8
 
 
-def _validate(values: pa.Array, column: str, name: str) -> None:
-    try:
-        values.validate(full=True)
-    except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error):
-            raise
-        raise defect_error(
-            Defect.WRONG_ENCODING,
-            "a text is not UTF-8",
-            name,
-            column=column,
-            expected="texts in UTF-8",
-            remedy="correct what wrote the file, or declare the column as binary there",
-        ) from error
-
-
-def _require_short(lengths: npt.NDArray[np.int64], first: int, column: str, name: str) -> None:
+def _require_short(lengths: npt.NDArray[np.int64], first: int, column: str) -> None:
     longest = int(lengths.argmax()) if len(lengths) else 0
     if len(lengths) and lengths[longest] > MAX_FIELD_BYTES:
-        raise defect_error(
-            Defect.FIELD_TOO_LONG,
-            "a field is too long",
-            name,
-            row=first + longest,
-            column=column,
-            found=f"{lengths[longest]:,} bytes",
-            expected=f"at most {MAX_FIELD_BYTES:,} bytes",
-        )
+        found, expected = f"{lengths[longest]:,} bytes", f"at most {MAX_FIELD_BYTES:,} bytes"
+        row, what = first + longest, "a field is too long"
+        raise defect_error(Defect.FIELD_TOO_LONG, what, row=row, column=column, found=found, expected=expected)
 
 
 def _pieces(batch: pa.RecordBatch, sizes: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:

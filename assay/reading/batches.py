@@ -3,7 +3,7 @@
 A stream keeps memory bounded whatever the file's size.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -25,18 +25,17 @@ class ReadOptions:
 
     Attributes:
         data_format: the format; `auto` takes the one that the file's name says.
-        dialect: how delimited text is written; not used by other formats.
+        dialect: how delimited text is written.
         member: the file inside an archive, where it holds several.
         sheet: the sheet of a workbook, where it has several.
-        frozen: dtypes of columns in the frozen schema; a text format reads as text what is frozen as text. Dtypes of
-            other columns are inferred.
+        texts: columns that text formats read as text; dtypes of other columns are inferred.
     """
 
     data_format: DataFormat = DataFormat.AUTO
     dialect: CsvDialect = field(default_factory=CsvDialect)
     member: str | None = None
     sheet: str | None = None
-    frozen: Mapping[str, pa.DataType] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
 
 
 class TypesTooNarrowError(Exception):
@@ -63,38 +62,34 @@ class BatchStream:
     again: "Callable[[TypesTooNarrowError], BatchStream] | None" = None
 
 
-Reader: TypeAlias = Callable[[Path, ReadOptions, str], BatchStream]
-"""From a local, unpacked file, options, and the name for messages. Opening reads only what the schema needs."""
+Reader: TypeAlias = Callable[[Path, ReadOptions], BatchStream]
+"""Opens a local, unpacked file, of which it reads only what the schema needs."""
 
 
-def with_plain_types(stream: BatchStream, name: str) -> BatchStream:
+def with_plain_types(stream: BatchStream) -> BatchStream:
     """Convert dtypes to the few that the rest of Assay knows, without loss.
 
     Times in seconds and milliseconds become microseconds; encoded values and variants of text become plain ones;
     extension types become their storage.
 
-    Args:
-        stream: rows as read.
-        name: the file, for messages.
-
     Raises:
         UnsupportedFormatError: a column holds spans of months.
         MalformedDataError: a column holds lists or records, a time is out of range, or a text is not UTF-8.
     """
-    schema = pa.schema([found.with_type(_plain(found, name)).with_nullable(True) for found in stream.schema])
+    schema = pa.schema([found.with_type(_plain(found)).with_nullable(True) for found in stream.schema])
     has_texts = any(pa.types.is_string(found.type) for found in schema)
     if schema.equals(stream.schema, check_metadata=True) and not has_texts:
         return stream
-    return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata(), name))
+    return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata()))
 
 
-def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema, name: str) -> Iterator[pa.RecordBatch]:
+def _cast(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        columns = [_converted(batch.column(number), wanted, name) for number, wanted in enumerate(schema)]
+        columns = [_converted(batch.column(number), wanted) for number, wanted in enumerate(schema)]
         yield pa.record_batch(columns, schema=schema)
 
 
-def _converted(values: pa.Array, wanted: pa.Field, name: str) -> pa.Array:
+def _converted(values: pa.Array, wanted: pa.Field) -> pa.Array:
     try:
         if isinstance(values, pa.ExtensionArray):
             values = values.storage
@@ -102,58 +97,48 @@ def _converted(values: pa.Array, wanted: pa.Field, name: str) -> pa.Array:
             values = pc.run_end_decode(values)
         converted = values.cast(wanted.type)
     except pa.ArrowInvalid as error:
-        raise defect_error(
-            Defect.VALUE_OUT_OF_RANGE,
-            "a value is out of range",
-            name,
-            column=wanted.name,
-            expected=f"a value that {wanted.type} can hold",
-        ) from error
+        what, expected = "a value is out of range", f"a value that {wanted.type} can hold"
+        raise defect_error(Defect.VALUE_OUT_OF_RANGE, what, column=wanted.name, expected=expected) from error
     if pa.types.is_string(wanted.type):
-        _require_utf8(converted, wanted.name, name)
+        require_utf8(converted, wanted.name)
     return converted
 
 
-def _require_utf8(texts: pa.Array, column: str, name: str) -> None:
-    # a file may call any bytes a text, and Arrow believes it
+def require_utf8(values: pa.Array, column: str) -> None:
+    """Validate values in full: a file may call any bytes a text, and Arrow believes it.
+
+    Raises:
+        MalformedDataError: a text is not UTF-8.
+        pyarrow.ArrowInvalid: the values are invalid in another way.
+    """
     try:
-        texts.validate(full=True)
+        values.validate(full=True)
     except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
         raise defect_error(
             Defect.WRONG_ENCODING,
             "a text is not UTF-8",
-            name,
             column=column,
             expected="texts in UTF-8",
             remedy="decode the texts where the file is written, or write them as bytes and leave the column out",
         ) from error
 
 
-def _plain(found: pa.Field, name: str) -> pa.DataType:
+def _plain(found: pa.Field) -> pa.DataType:
     dtype = found.type
     while isinstance(dtype, pa.BaseExtensionType):
         dtype = dtype.storage_type
     if pa.types.is_run_end_encoded(dtype) or pa.types.is_dictionary(dtype):
         dtype = dtype.value_type
     expected, remedy = "numbers, texts, booleans, dates or times", "flatten the column, or leave it out of the file"
+    shown = f"dtype {dtype}"
     if pa.types.is_nested(dtype):
-        raise defect_error(
-            Defect.NESTED_VALUES,
-            "a column holds nested values",
-            name,
-            column=found.name,
-            found=f"dtype {dtype}",
-            expected=expected,
-            remedy=remedy,
-        )
+        what, column = "a column holds nested values", found.name
+        raise defect_error(Defect.NESTED_VALUES, what, column=column, found=shown, expected=expected, remedy=remedy)
     if pa.types.is_interval(dtype):
-        raise UnsupportedFormatError(
-            "a column holds spans of months",
-            where=f"{name}, column '{found.name}'",
-            found=f"dtype {dtype}",
-            expected=expected,
-            remedy=remedy,
-        )
+        what, where = "a column holds spans of months", f"column '{found.name}'"
+        raise UnsupportedFormatError(what, where=where, found=shown, expected=expected, remedy=remedy)
     if pa.types.is_timestamp(dtype) and dtype.unit in {"s", "ms"}:
         return pa.timestamp("us", dtype.tz)
     equivalent = {

@@ -7,9 +7,10 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import IO, TypeAlias, cast
+from typing import IO, Any, TypeAlias
 
 import pyarrow as pa
 
@@ -23,16 +24,14 @@ _STEP = 1 << 20
 
 Copy: TypeAlias = Callable[[bytes], None]
 """Takes one more block of unpacked bytes; raises when there are too many."""
-Unpacker: TypeAlias = Callable[[Path, str, str | None, Copy], str]
-"""From a file, its name, the wanted member and a `Copy` to the name of what was inside."""
 
 
 def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> tuple[Path, str]:
-    """Unpack a compressed file (`COMPRESSED`); any other file, and a folder, is returned unchanged.
+    """Unpack a compressed file (`COMPRESSED`) into a folder; any other file, and a folder, is returned unchanged.
 
     Args:
         path: the file.
-        name: how it is called in messages; its ending says the compression.
+        name: its name, whose ending says the compression.
         folder: where the unpacked file is put.
         member: the file inside a zip archive, by its whole name or the last part of it.
 
@@ -44,20 +43,20 @@ def unpacked(path: Path, name: str, folder: Path, member: str | None = None) -> 
             larger than 8 GiB or 200 times its packed size (and 16 MiB).
         UnsupportedFormatError: what is inside is compressed again.
     """
-    unpack = _UNPACKERS.get(Path(name.lower()).suffix)
-    if unpack is None or not path.is_file():
+    kind = Path(name.lower()).suffix
+    if kind not in COMPRESSED or not path.is_file():
         return path, name
     target = folder / "unpacked"
-    with target.open("wb") as plain:
-        inner = _unpacked_to(plain, path, name, unpack, member)
+    try:
+        with target.open("wb") as plain:
+            copy = _bounded_copy(plain, path.stat().st_size)
+            inner = _unzip(path, member, copy) if kind == ".zip" else _unpack_stream(path, name, kind, copy)
+    except _PARSER_ERRORS as error:
+        what = "the file cannot be unpacked"
+        raise parser_error(error, what, format_name=Path(name).suffix, remedy="fetch it again") from error
     if inner.lower().endswith(COMPRESSED):
-        raise UnsupportedFormatError(
-            "what is inside the file is compressed again",
-            where=name,
-            found=inner,
-            expected="data that is compressed once",
-            remedy="unpack it before",
-        )
+        what, expected = "what is inside the file is compressed again", "data that is compressed once"
+        raise UnsupportedFormatError(what, found=inner, expected=expected, remedy="unpack it before")
     return target, inner
 
 
@@ -68,7 +67,7 @@ def without_compression(name: str) -> str:
     return name
 
 
-def require_nothing_appended(path: Path, name: str) -> None:
+def require_nothing_appended(path: Path) -> None:
     """Refuse bytes after an archive's end, which unpackers would treat differently.
 
     Raises:
@@ -85,7 +84,6 @@ def require_nothing_appended(path: Path, name: str) -> None:
         raise defect_error(
             Defect.UNREADABLE,
             "the file cannot be unpacked",
-            name,
             byte=size - appended,
             found=f"{appended:,} bytes after the end of the archive",
             expected="an archive and nothing else",
@@ -93,52 +91,28 @@ def require_nothing_appended(path: Path, name: str) -> None:
         )
 
 
-def _unpacked_to(plain: IO[bytes], path: Path, name: str, unpack: Unpacker, member: str | None) -> str:
-    limit = min(MAX_UNPACKED_BYTES, max(_LEAST_LIMIT, path.stat().st_size * MAX_RATIO))
+def _bounded_copy(plain: IO[bytes], packed: int) -> Copy:
+    limit = min(MAX_UNPACKED_BYTES, max(_LEAST_LIMIT, packed * MAX_RATIO))
 
     def copy(block: bytes) -> None:
         if plain.tell() + len(block) > limit:
             raise defect_error(
                 Defect.TOO_LARGE,
                 "the file unpacks to more than is allowed",
-                name,
                 found=f"over {limit:,} bytes",
                 expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
                 remedy="use smaller partitions, or store the data as Parquet",
             )
         plain.write(block)
 
-    try:
-        return unpack(path, name, member, copy)
-    except _PARSER_ERRORS as error:
-        what, kind = "the file cannot be unpacked", Path(name).suffix
-        raise parser_error(error, what, name, format_name=kind, remedy="fetch it again") from error
+    return copy
 
 
-def _stream_of(opened: Callable[[Path], IO[bytes]], path: Path, name: str, copy: Copy) -> str:
-    with opened(path) as packed:
+def _unpack_stream(path: Path, name: str, kind: str, copy: Copy) -> str:
+    with _STREAMS[kind](path) as packed:
         while block := packed.read(_STEP):
             copy(block)
-    return name[: name.rindex(".")]
-
-
-def _gunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
-    return _stream_of(lambda file: cast("IO[bytes]", gzip.open(file)), path, name, copy)
-
-
-def _bunzip(path: Path, name: str, _: str | None, copy: Copy) -> str:
-    return _stream_of(lambda file: cast("IO[bytes]", bz2.open(file)), path, name, copy)
-
-
-def _unxz(path: Path, name: str, _: str | None, copy: Copy) -> str:
-    return _stream_of(lambda file: cast("IO[bytes]", lzma.open(file)), path, name, copy)
-
-
-def _unzstd(path: Path, name: str, _: str | None, copy: Copy) -> str:
-    with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as packed:
-        while block := packed.read(_STEP):
-            copy(block)
-    return name[: -len(".zst")]
+    return name[: -len(kind)]
 
 
 _END_RECORD_BYTES = 22
@@ -151,15 +125,15 @@ _LISTED = 20
 _REMEDY = "set dataset.member to one of them"
 
 
-def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
+def _unzip(path: Path, member: str | None, copy: Copy) -> str:
     """Unpack the one file of an archive that holds the data, without trust in the sizes that are declared."""
-    require_nothing_appended(path, name)
+    require_nothing_appended(path)
     with zipfile.ZipFile(path) as archive:
-        chosen = _chosen(archive, name, member)
+        chosen = _chosen(archive, member)
         if chosen.flag_bits & _ENCRYPTED_FLAG:
-            raise encrypted(name, chosen.filename)
+            raise encrypted(chosen.filename)
         if stat.S_ISLNK(chosen.external_attr >> _MODE_BITS):
-            raise _link(name, chosen.filename)
+            raise _link(chosen.filename)
         declared, chosen.file_size = chosen.file_size, 1 << 62  # else bytes beyond the declared size are cut off
         size = 0
         with archive.open(chosen) as packed:
@@ -172,32 +146,31 @@ def _unzip(path: Path, name: str, member: str | None, copy: Copy) -> str:
     return chosen.filename
 
 
-def _link(name: str, found: str) -> MalformedDataError:
+def _link(found: str) -> MalformedDataError:
     return defect_error(
         Defect.UNREADABLE,
         "the file inside the archive is a link",
-        name,
         found=found,
         expected="a file that holds the rows itself",
         remedy="pack the file that the link points to",
     )
 
 
-def _chosen(archive: zipfile.ZipFile, name: str, member: str | None) -> zipfile.ZipInfo:
+def _chosen(archive: zipfile.ZipFile, member: str | None) -> zipfile.ZipInfo:
     files = [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith("__MACOSX/")]
     if member is None:
         if len(files) == 1:
             return files[0]
-        raise _ambiguous("the archive does not hold exactly one file", name, _listed(files), _REMEDY if files else "")
+        raise _ambiguous("the archive does not hold exactly one file", _listed(files), _REMEDY if files else "")
     fitting = [each for each in files if each.filename == member]
     fitting = fitting or [each for each in files if PurePosixPath(each.filename).name == member]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
         what = f"the archive holds '{member}' more than once"
-        raise _ambiguous(what, name, _listed(fitting), "name it with its folder, and write every file once")
+        raise _ambiguous(what, _listed(fitting), "name it with its folder, and write every file once")
     nearest = did_you_mean(member, [each.filename for each in files])
-    raise _ambiguous(f"the archive does not hold '{member}'{nearest}", name, _listed(files), _REMEDY)
+    raise _ambiguous(f"the archive does not hold '{member}'{nearest}", _listed(files), _REMEDY)
 
 
 def _listed(files: list[zipfile.ZipInfo]) -> str:
@@ -205,10 +178,9 @@ def _listed(files: list[zipfile.ZipInfo]) -> str:
     return f"{names} and {len(files) - _LISTED:,} more" if len(files) > _LISTED else names or "nothing"
 
 
-def _ambiguous(what: str, name: str, found: str, remedy: str) -> MalformedDataError:
-    return defect_error(
-        Defect.ARCHIVE_AMBIGUOUS, what, name, found=found, expected="one file, or the name of one", remedy=remedy
-    )
+def _ambiguous(what: str, found: str, remedy: str) -> MalformedDataError:
+    expected = "one file, or the name of one"
+    return defect_error(Defect.ARCHIVE_AMBIGUOUS, what, found=found, expected=expected, remedy=remedy)
 
 
 # `zipfile` raises several of these for names that are empty or not text, and for methods that it does not know
@@ -222,9 +194,14 @@ _PARSER_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_UNPACKERS: Mapping[str, Unpacker] = MappingProxyType(
-    {".gz": _gunzip, ".bz2": _bunzip, ".xz": _unxz, ".zst": _unzstd, ".zip": _unzip}
+_STREAMS: Mapping[str, Callable[[Path], AbstractContextManager[Any]]] = MappingProxyType(
+    {
+        ".gz": gzip.open,
+        ".bz2": bz2.open,
+        ".xz": lzma.open,
+        ".zst": lambda path: pa.CompressedInputStream(str(path), "zstd"),
+    }
 )
-COMPRESSED = tuple(_UNPACKERS)
+COMPRESSED = (*_STREAMS, ".zip")
 UNSUPPORTED = (".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar", ".lz4", ".br", ".z", ".lzma", ".sz", ".snappy", ".lzo")
 """Endings of archives and compressions that are not unpacked."""

@@ -14,37 +14,70 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from assay.errors import AssayError, error_to_json
-from assay.reading.sandbox_messages import Confinement
+from assay.specs.dataset import ReadLimits
 
+MIB = 1 << 20
+_BYTES_PER_SECOND = MIB
+_LEAST_WRITTEN = 1024 * MIB
+_WRITTEN_PER_READ = 64
 _PR_SET_PDEATHSIG = 1
 _ARROW_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """Limits of the child process.
+
+    Attributes:
+        memory_bytes: of data: heap, stacks and private mappings.
+        cpu_seconds: processor time over all threads.
+        file_bytes: size of any file that it writes.
+    """
+
+    memory_bytes: int
+    cpu_seconds: int
+    file_bytes: int
+
+    @classmethod
+    def of(cls, limits: ReadLimits, size: int) -> Self:
+        """Return the limits for a file of so many bytes on disk."""
+        return cls(
+            memory_bytes=limits.memory_mb * MIB,
+            cpu_seconds=math.ceil(limits.seconds + size / _BYTES_PER_SECOND),
+            file_bytes=max(_LEAST_WRITTEN, _WRITTEN_PER_READ * size),
+        )
+
+    @property
+    def wall_seconds(self) -> float:
+        """How long the parent waits: a busy machine slows the child, and waiting uses no processor time."""
+        return 3.0 * self.cpu_seconds + 30.0
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the limits as JSON values."""
+        return asdict(self)
 
 
 def serve(work: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Take one request from standard input, confine this process, and answer on standard output, both as JSON.
 
-    Args:
-        work: from the request to the answer; what it raises becomes the answer. The request's `parent` and
-            `confinement` are obeyed before.
+    The request's `parent` and `confinement` are obeyed before `work`; what `work` raises becomes the answer.
     """
     answers = _answer_handle()
     request = json.load(sys.stdin)
     end_with_parent(request["parent"])
     sys.stdin.close()
     confine_this_process(Confinement(**request["confinement"]))
-    with os.fdopen(answers, "w", encoding="ascii") as out:
-        json.dump(_answer(work, request), out)
-
-
-def _answer(work: Callable[[dict[str, Any]], dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
     try:
-        return work(request)
+        answer = work(request)
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        return _failure(error)
+        answer = _failure(error)
+    with os.fdopen(answers, "w", encoding="ascii") as out:
+        json.dump(answer, out)
 
 
 def _answer_handle() -> int:
@@ -98,11 +131,7 @@ def confine_this_process(confinement: Confinement) -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, on Linux.
-
-    Args:
-        parent: process id of the parent; if it has ended already, this process ends now.
-    """
+    """Have the kernel end this process when its parent ends, on Linux; now if it has ended already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -111,8 +140,8 @@ def end_with_parent(parent: int) -> None:
 
 def _limit(kind: int, soft: int, hard: int | None = None) -> None:
     _, most = resource.getrlimit(kind)
-    wanted = soft if hard is None else hard
-    hard = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    hard = soft if hard is None else hard
+    hard = hard if most == resource.RLIM_INFINITY else min(hard, most)
     resource.setrlimit(kind, (min(soft, hard), hard))
 
 

@@ -4,10 +4,13 @@ Programs decide by the names, and each has cases in the corpus of hostile files.
 """
 
 import errno
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from assay.errors import Location, MalformedDataError
+from assay.errors import AssayError, Location, MalformedDataError
 
 
 class Defect(StrEnum):
@@ -68,8 +71,8 @@ SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.SHEET_AMBIGUOUS})
 def defect_error(  # noqa: PLR0913 - the parts of the error
     defect: Defect,
     what: str,
-    name: str,
     *,
+    name: str = "",
     row: int | None = None,
     column: str = "",
     byte: int | None = None,
@@ -77,50 +80,59 @@ def defect_error(  # noqa: PLR0913 - the parts of the error
     expected: str = "",
     remedy: str = "",
 ) -> MalformedDataError:
-    """Return the error for a file with a defect.
-
-    Args:
-        defect: what is wrong.
-        what: the sentence for people.
-        name: how the file is called in messages.
-        row: 1-based line or row, the header counted.
-        column: name of the column.
-        byte: 0-based offset into the unpacked file.
-        found: the offending value, shortened.
-        expected: what would have been accepted.
-        remedy: what to do.
-    """
+    """Return the error for a defect at a `Location`. Readers leave out the file's name, which `named` adds."""
     location = Location(row=row, column=column, byte=byte)
-    where = f"{name}, {location}" if str(location) else name
     return MalformedDataError(
-        what, defect=defect, location=location, where=where, found=found, expected=expected, remedy=remedy
+        what,
+        defect=defect,
+        location=location,
+        where=", ".join(part for part in (name, str(location)) if part),
+        found=found,
+        expected=expected,
+        remedy=remedy,
     )
 
 
-def encrypted(name: str, found: str) -> MalformedDataError:
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put a file's name before what an error says of the location in it; `/part` is a file below a folder."""
+    try:
+        yield
+    except AssayError as error:
+        is_below = error.where.startswith("/")
+        error.where = name.rstrip("/") + error.where if is_below else f"{name}, {error.where}".removesuffix(", ")
+        raise
+
+
+def encrypted(found: str) -> MalformedDataError:
     """Return the error for bytes that need a password."""
     return defect_error(
         Defect.ENCRYPTED,
         "the file is encrypted",
-        name,
         found=found,
         expected="a file without a password",
         remedy="remove the password before the file reaches the source",
     )
 
 
+def unnamed_column(row: int, number: int, remedy: str) -> MalformedDataError:
+    """Return the error for a value in a column, counted from 1, that has no name."""
+    return defect_error(
+        Defect.UNNAMED_COLUMN,
+        "a column with values has no name",
+        row=row,
+        column=str(number),
+        found=f"a value in column {number}",
+        expected="a name for every column in the first row",
+        remedy=remedy,
+    )
+
+
 _CHECKSUM_WORDS = ("crc", "checksum", "incorrect length", "corruption detected")
 
 
-def parser_error(error: Exception, what: str, name: str, *, format_name: str, remedy: str) -> MalformedDataError:
+def parser_error(error: Exception, what: str, *, format_name: str, remedy: str) -> MalformedDataError:
     """Return the error for a file that its parser failed on.
-
-    Args:
-        error: what the parser raised.
-        what: the sentence for people.
-        name: how the file is called in messages.
-        format_name: what the file should have been.
-        remedy: what to do.
 
     Raises:
         Exception: `error` itself where the machine failed and not the file: a disk, memory.
@@ -132,11 +144,30 @@ def parser_error(error: Exception, what: str, name: str, *, format_name: str, re
     return defect_error(
         Defect.CHECKSUM_MISMATCH if changed else Defect.UNREADABLE,
         what,
-        name,
         found=(str(error).splitlines() or [type(error).__name__])[0][:300],
         expected=f"an undamaged {format_name} file",
         remedy=remedy,
     )
+
+
+def require_unique(names: Sequence[str], *, name: str = "", row: int | None = None, remedy: str = "") -> None:
+    """Refuse two columns of the same name.
+
+    Raises:
+        MalformedDataError: names the first of them.
+    """
+    repeated = [column for column, times in Counter(names).items() if times > 1]
+    if repeated:
+        raise defect_error(
+            Defect.REPEATED_COLUMN,
+            "column names are repeated",
+            name=name,
+            row=row,
+            column=repeated[0],
+            found=", ".join(repeated),
+            expected="unique names",
+            remedy=remedy,
+        )
 
 
 MAX_COLUMNS = 5_000
@@ -155,13 +186,11 @@ class DecodedSize:
     """The decoded size of one file, counted while it is read and limited.
 
     Attributes:
-        name: the file, for messages.
         size: its bytes on disk; None where only values are counted.
         rows: counted so far.
         decoded: bytes in memory counted so far.
     """
 
-    name: str
     size: int | None = None
     rows: int = 0
     decoded: int = 0
@@ -173,41 +202,28 @@ class DecodedSize:
             MalformedDataError: more than 10^9 values, 5,000 columns, 16 GiB, or 2,000 times the file's size and
                 256 MiB.
         """
-        require_few_columns(columns, self.name)
+        require_few_columns(columns)
         self.rows += rows
         self.decoded += decoded
         if self.rows * columns > MAX_VALUES:
-            self._refuse(f"{self.rows:,} rows x {columns:,} columns", f"at most {MAX_VALUES:,} values")
-        if self.size is not None and self.decoded > self.most_bytes:
-            self._refuse(f"over {self.most_bytes:,} bytes", f"at most {MAX_DECODED_RATIO:,} times the file's size")
-
-    @property
-    def most_bytes(self) -> int:
-        """The most bytes that the file's values may take in memory."""
-        return min(MAX_DECODED_BYTES, MAX_DECODED_RATIO * (self.size or 0) + _LEAST_DECODED_BYTES)
-
-    def _refuse(self, found: str, expected: str) -> None:
-        raise defect_error(
-            Defect.TOO_LARGE,
-            "the file holds more than is allowed",
-            self.name,
-            found=found,
-            expected=expected,
-            remedy="use smaller partitions",
-        )
+            raise _too_large(f"{self.rows:,} rows x {columns:,} columns", f"at most {MAX_VALUES:,} values")
+        most = min(MAX_DECODED_BYTES, MAX_DECODED_RATIO * (self.size or 0) + _LEAST_DECODED_BYTES)
+        if self.size is not None and self.decoded > most:
+            raise _too_large(f"over {most:,} bytes", f"at most {MAX_DECODED_RATIO:,} times the file's size")
 
 
-def require_few_columns(columns: int, name: str) -> None:
+def _too_large(found: str, expected: str) -> MalformedDataError:
+    what, remedy = "the file holds more than is allowed", "use smaller partitions"
+    return defect_error(Defect.TOO_LARGE, what, found=found, expected=expected, remedy=remedy)
+
+
+def require_few_columns(columns: int, *, row: int | None = None, remedy: str = "") -> None:
     """Refuse more columns than a table for learning has.
 
     Raises:
         MalformedDataError: more than 5,000 columns.
     """
     if columns > MAX_COLUMNS:
-        raise defect_error(
-            Defect.TOO_MANY_COLUMNS,
-            "there are too many columns",
-            name,
-            found=f"{columns:,}",
-            expected=f"at most {MAX_COLUMNS:,}",
-        )
+        found, expected = f"{columns:,}", f"at most {MAX_COLUMNS:,}"
+        what = "there are too many columns"
+        raise defect_error(Defect.TOO_MANY_COLUMNS, what, row=row, found=found, expected=expected, remedy=remedy)

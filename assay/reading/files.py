@@ -1,8 +1,7 @@
 """One file of any format, transcribed to an Arrow or Parquet file of plain dtypes in bounded memory."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -14,9 +13,9 @@ import pyarrow.parquet as pq
 from assay.errors import EmptyDataError, SourceError, SourceNotFoundError
 from assay.reading.batches import BatchStream, Layout, ReadOptions, TypesTooNarrowError, with_plain_types
 from assay.reading.compression import unpacked
-from assay.reading.defects import Defect, defect_error, require_few_columns
+from assay.reading.defects import Defect, defect_error, named, require_few_columns, require_unique
 from assay.reading.delimited.detection import detect_dialect
-from assay.reading.registry import Format, chosen_format, is_known
+from assay.reading.registry import chosen_format, is_known
 from assay.scratch import scratch_folder
 from assay.specs.dataset import CsvDialect
 
@@ -37,38 +36,26 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
         SourceError: missing file, unknown format, a defect of the bytes, unnamed, repeated or nested columns.
         EmptyDataError: no row.
     """
-    if not path.exists():
-        raise SourceNotFoundError("the file does not exist", where=name, remedy="correct dataset.source")
     try:
-        with scratch_folder("files") as folder:
+        with scratch_folder("files") as folder, named(name):
+            if not path.exists():
+                raise SourceNotFoundError("the file does not exist", remedy="correct dataset.source")
             plain, inner = unpacked(path, name, Path(folder), options.member)
             # an archive's own name says the format where its member's does not
-            chosen = chosen_format(options.data_format, inner if is_known(inner) else name, plain, where=name)
+            chosen = chosen_format(inner if is_known(inner) else name, plain, options.data_format)
             if plain.is_file() and plain.stat().st_size == 0:
-                raise EmptyDataError("the file is empty", where=name, found="0 bytes", expected="a header and rows")
-            detected = _detected_dialect(plain, options, name, chosen)
-            notes = {} if detected is None else {_DIALECT: detected.model_dump_json()}
-            options = options if detected is None else replace(options, dialect=detected)
-            _write(chosen.reader(plain, options, name), target, name, layout, notes)
+                raise EmptyDataError("the file is empty", found="0 bytes", expected="a header and rows")
+            notes = {}
+            if options.dialect.detect and chosen.delimiter:
+                detected = detect_dialect(plain, options.dialect, delimiter=chosen.delimiter)
+                options, notes = replace(options, dialect=detected), {_DIALECT: detected.model_dump_json()}
+            _write(chosen.reader(plain, options), target, layout, notes)
     except OSError as error:
         raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
 
 
 def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
-    """Read one local file in this process, without a limit of memory or time.
-
-    Args:
-        path: the file.
-        options: how to read it.
-        name: how the file is called in messages; the path unless given.
-
-    Returns:
-        At least one row and one column, names unique.
-
-    Raises:
-        SourceError: as `transcribe`.
-        EmptyDataError: no row.
-    """
+    """Return what `transcribe` reads in a local file, in this process, without a limit of memory or time."""
     with scratch_folder("files") as folder:
         target = Path(folder) / "table.arrow"
         transcribe(path, options, target, name=name or str(path), layout="arrow")
@@ -87,60 +74,36 @@ def dialect_in(table: pa.Table) -> CsvDialect | None:
     return CsvDialect.model_validate_json(recorded) if recorded else None
 
 
-def _detected_dialect(path: Path, options: ReadOptions, name: str, chosen: Format) -> CsvDialect | None:
-    if not options.dialect.detect or not chosen.delimiter:
-        return None
-    return detect_dialect(path, options.dialect, name, delimiter=chosen.delimiter)
-
-
-def _write(stream: BatchStream, target: Path, name: str, layout: Layout, notes: Mapping[str, str]) -> None:
+def _write(stream: BatchStream, target: Path, layout: Layout, notes: dict[str, str]) -> None:
     while True:
-        plain = with_plain_types(stream, name)
-        _require_usable_names(plain.schema, name)
+        plain = with_plain_types(stream)
+        _require_usable_names(plain.schema.names)
         try:
-            with table_sink(target, plain.schema.with_metadata(dict(notes)), layout) as sink:
+            with table_sink(target, plain.schema.with_metadata(notes), layout) as sink:
                 for batch in plain.batches:
                     sink.write(batch)
                 if sink.rows == 0:
-                    raise _no_rows(plain.schema, name)
+                    raise EmptyDataError(
+                        "there are no rows",
+                        found=f"a header of {len(plain.schema)} columns",
+                        expected="at least one row",
+                        remedy="check what wrote the file",
+                    )
+                return
         except TypesTooNarrowError as narrow:
             if stream.again is None:
                 raise
             stream = stream.again(narrow)
-        else:
-            return
 
 
-def _require_usable_names(schema: pa.Schema, name: str) -> None:
-    names = schema.names
-    require_few_columns(len(names), name)
+def _require_usable_names(names: list[str]) -> None:
+    require_few_columns(len(names))
     if not names:
-        raise EmptyDataError("there are no columns", where=name, expected="at least one column")
+        raise EmptyDataError("there are no columns", expected="at least one column")
     if "" in names:
-        number = str(names.index("") + 1)
-        raise defect_error(
-            Defect.UNNAMED_COLUMN, "a column has no name", name, column=number, remedy="name every column"
-        )
-    repeated = [column for column, times in Counter(names).items() if times > 1]
-    if repeated:
-        raise defect_error(
-            Defect.REPEATED_COLUMN,
-            "column names are repeated",
-            name,
-            column=repeated[0],
-            found=", ".join(repeated),
-            expected="unique names",
-        )
-
-
-def _no_rows(schema: pa.Schema, name: str) -> EmptyDataError:
-    return EmptyDataError(
-        "there are no rows",
-        where=name,
-        found=f"a header of {len(schema.names)} columns",
-        expected="at least one row",
-        remedy="check what wrote the file",
-    )
+        number, what = str(names.index("") + 1), "a column has no name"
+        raise defect_error(Defect.UNNAMED_COLUMN, what, column=number, remedy="name every column")
+    require_unique(names)
 
 
 _GROUP_BYTES = 32 << 20
@@ -197,12 +160,9 @@ class TableSink:
 
 @contextmanager
 def table_sink(target: Path, schema: pa.Schema, layout: Layout) -> Iterator[TableSink]:
-    """Open a file for batches; it appears at `target` when the `with` ends without an exception.
+    """Open a file for batches; it appears at `target`, or replaces it, when the `with` ends without an exception.
 
-    Args:
-        target: the file; an existing one is replaced.
-        schema: of all batches.
-        layout: `arrow` (uncompressed, to be mapped into memory) or `parquet` (zstd, page checksums).
+    The layout `arrow` is uncompressed, to be mapped into memory; `parquet` has zstd and page checksums.
     """
     partial = target.with_name(f"{target.name}.partial")
     try:
@@ -222,11 +182,8 @@ def table_sink(target: Path, schema: pa.Schema, layout: Layout) -> Iterator[Tabl
 def _writer(path: Path, schema: pa.Schema, layout: Layout) -> pq.ParquetWriter | pa.RecordBatchFileWriter:
     if layout == "arrow":
         return pa.ipc.new_file(str(path), schema)
-    return pq.ParquetWriter(
-        path, schema, compression="zstd", compression_level=1, write_page_checksum=True, use_dictionary=_texts(schema)
-    )
-
-
-def _texts(schema: pa.Schema) -> list[str]:
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
     # a dictionary of mostly different numbers saves nothing
-    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+    return pq.ParquetWriter(
+        path, schema, compression="zstd", compression_level=1, write_page_checksum=True, use_dictionary=texts
+    )

@@ -5,7 +5,6 @@ To add a format, add a module there with `FORMATS`, and the format's name to `as
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,56 +42,38 @@ def known_formats() -> tuple[Format, ...]:
     return tuple(entry for name in names for entry in importlib.import_module(name).FORMATS)
 
 
-def chosen_format(wanted: DataFormat, name: str, path: Path, *, where: str) -> Format:
-    """Return the format of a file: the one that is set, else the one of its name.
+def chosen_format(name: str, path: Path | None = None, wanted: DataFormat = DataFormat.AUTO) -> Format:
+    """Return the format of a file: the one that is set, else the one that its name or the files of the folder say.
 
     Args:
+        name: file name or URI; endings of compressions are skipped.
+        path: the unpacked file, or a folder.
         wanted: as the spec sets it.
-        name: file name or URI, without the ending of a compression.
-        path: the unpacked file; a folder of Parquet files is Parquet whatever its name.
-        where: how the source is called in messages.
 
     Raises:
-        UnsupportedFormatError: `auto`, and the ending is unknown.
+        UnsupportedFormatError: `auto`, and the ending is unknown; or packed in a way that is not unpacked.
     """
-    _refuse_unknown_packing(name, path, where)
-    if wanted is DataFormat.AUTO:
-        return detected_format(name, path, where=where)
-    return next(entry for entry in known_formats() if entry.name == wanted)
-
-
-def detected_format(name: str, path: Path | None = None, *, where: str = "") -> Format:
-    """Return the format that a file's name says; endings of compressions are skipped.
-
-    Args:
-        name: file name or URI.
-        path: the file or folder.
-        where: how the source is called in messages; the name unless given.
-
-    Raises:
-        UnsupportedFormatError: the ending is unknown.
-    """
+    _refuse_unknown_packing(name, path)
+    if wanted is not DataFormat.AUTO:
+        return next(entry for entry in known_formats() if entry.name == wanted)
     found = _by_ending(name) or (_of_folder(path) if path is not None and path.is_dir() else None)
     if found is not None:
         return found
-    _refuse_unknown_packing(name, path, where or name)
     endings = [ending for entry in known_formats() for ending in entry.endings]
     raise UnsupportedFormatError(
         "the name does not say the format",
-        where=where or name,
         expected=f"a name ending in {', '.join(endings)}, or one of these with {', '.join(COMPRESSED)}",
         remedy="set dataset.format (or the run parameter data_format)",
     )
 
 
-def _refuse_unknown_packing(name: str, path: Path | None, where: str) -> None:
+def _refuse_unknown_packing(name: str, path: Path | None) -> None:
     """Refuse an archive or compression that is not unpacked: no `dataset.format` would help."""
     plain = without_compression(name.lower().rstrip("/"))
     ending = next((ending for ending in UNSUPPORTED if plain.endswith(ending)), None)
     if ending is not None and not (path is not None and path.is_dir()):
         raise UnsupportedFormatError(
             f"files that are packed as {ending} are not unpacked",
-            where=where,
             found=name.rpartition("/")[2],
             expected=f"plain files, or files with {', '.join(COMPRESSED)}",
             remedy="unpack the file, and if it shall stay compressed, compress it by gzip or zstd",
@@ -110,5 +91,5 @@ def _by_ending(name: str) -> Format | None:
 
 
 def _of_folder(folder: Path) -> Format | None:
-    parts: Iterable[Format | None] = (_by_ending(part.name) for part in folder.rglob("*") if part.is_file())
-    return next((entry for entry in parts if entry is not None and entry.folders), None)
+    found = (_by_ending(part.name) for part in folder.rglob("*") if part.is_file())
+    return next((entry for entry in found if entry is not None and entry.folders), None)

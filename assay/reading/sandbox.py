@@ -2,7 +2,8 @@
 
 The child is a fresh interpreter, since a fork of a process with Arrow's threads may hang. It gets no environment but
 its module path, so that a parser can reach no secret, and a temporary folder of its own. Any of its ends becomes a
-typed error here.
+typed error here. Request and answer are JSON, and nothing that the child says is executed: an error comes back as the
+code of its class and as texts.
 """
 
 import json
@@ -17,12 +18,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay.errors import AssayError, MalformedDataError, SourceError, error_from_json
 from assay.reading.batches import Layout, ReadOptions
+from assay.reading.confined import MIB, Confinement
 from assay.reading.defects import Defect, defect_error
-from assay.reading.sandbox_messages import MIB, Confinement, Request
+from assay.reading.sandbox_child import Request
 from assay.specs.dataset import ReadLimits
 
 _CHILD = "assay.reading.sandbox_child"
@@ -90,6 +92,24 @@ class ChildEnd:
     timed_out: bool
     answer: Mapping[str, Any]
     tail: str
+
+    @property
+    def error(self) -> AssayError | None:
+        """The typed error that the child answered; an answer that is not an error counts as none."""
+        if self.code == 0 and "error" in self.answer:
+            with suppress(KeyError, TypeError):
+                return error_from_json(self.answer["error"])
+        return None
+
+    @property
+    def cause(self) -> str:
+        """What is known of an end that no limit explains."""
+        return str(self.answer.get("crash") or self.tail or f"exit code {self.code}")
+
+    @property
+    def memory(self) -> str:
+        """The peak, for messages."""
+        return f"{self.peak_bytes // MIB} MiB in use" if self.peak_bytes else "memory in use unknown"
 
 
 def run_child(module: str, request: str, scratch: Path, *, wall_seconds: float) -> ChildEnd:
@@ -187,16 +207,7 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def _failure(end: ChildEnd, confinement: Confinement, name: str) -> AssayError:
-    if end.code == 0 and "error" in end.answer:
-        with suppress(KeyError, TypeError):  # an answer that is not an error counts as none
-            return error_from_json(end.answer["error"])
-    exceeded = exceeded_limit(end, confinement)
-    return _limit_error(exceeded, name) if exceeded else _death(end, name)
-
-
-@dataclass(frozen=True, slots=True)
-class ExceededLimit:
+class ExceededLimit(NamedTuple):
     """The limit that ended a child: what it ran out of, what it used, what was allowed, and the setting to raise."""
 
     resource: str
@@ -216,17 +227,22 @@ def exceeded_limit(end: ChildEnd, confinement: Confinement) -> ExceededLimit | N
         return ExceededLimit("processor time", seconds, limit, "dataset.limits.seconds")
     if end.answer.get("limit") == "memory" or (end.code and any(sign in end.tail for sign in _OUT_OF_MEMORY)):
         limit = f"at most {confinement.memory_bytes // MIB} MiB"
-        return ExceededLimit("memory", f"{_memory(end)}; more was requested", limit, "dataset.limits.memory_mb")
+        return ExceededLimit("memory", f"{end.memory}; more was requested", limit, "dataset.limits.memory_mb")
     if end.answer.get("limit") == "file" or end.code == -signal.SIGXFSZ:
         return ExceededLimit("disk space", "", f"files of at most {confinement.file_bytes // MIB} MiB", "")
     return None
 
 
-def _limit_error(exceeded: ExceededLimit, name: str) -> MalformedDataError:
-    setting = exceeded.setting
+def _failure(end: ChildEnd, confinement: Confinement, name: str) -> AssayError:
+    if error := end.error:
+        return error
+    exceeded = exceeded_limit(end, confinement)
+    if exceeded is None:
+        return _death(end, name)
+    resource, found, expected, setting = exceeded
     remedy = f"if the file is intact, raise {setting}; else correct the source" if setting else "correct the source"
-    what = f"reading the file takes more {exceeded.resource} than it may"
-    return defect_error(Defect.PARSER_LIMIT, what, name, found=exceeded.found, expected=exceeded.limit, remedy=remedy)
+    what = f"reading the file takes more {resource} than it may"
+    return defect_error(Defect.PARSER_LIMIT, what, name=name, found=found, expected=expected, remedy=remedy)
 
 
 def _death(end: ChildEnd, name: str) -> MalformedDataError:
@@ -237,16 +253,5 @@ def _death(end: ChildEnd, name: str) -> MalformedDataError:
             remedy = f"give the machine more memory, or lower dataset.limits.memory_mb; or {remedy}"
     else:
         what = "the parser failed" if "crash" in end.answer else "the parser ended without an answer"
-    cause = end.answer.get("crash") or end.tail or f"exit code {end.code}"
-    return defect_error(
-        Defect.PARSER_LIMIT,
-        what,
-        name,
-        found=f"{cause}; {_memory(end)}",
-        expected="a file that its format's parser survives",
-        remedy=remedy,
-    )
-
-
-def _memory(end: ChildEnd) -> str:
-    return f"{end.peak_bytes // MIB} MiB in use" if end.peak_bytes else "memory in use unknown"
+    found, expected = f"{end.cause}; {end.memory}", "a file that its format's parser survives"
+    return defect_error(Defect.PARSER_LIMIT, what, name=name, found=found, expected=expected, remedy=remedy)

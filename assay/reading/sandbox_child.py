@@ -1,18 +1,63 @@
-"""The child that reads one file, and may die of it: `python -m assay.reading.sandbox_child`.
+"""The child that reads one file and may die of it (`python -m assay.reading.sandbox_child`), and what it is asked.
 
 It imports little, since every file pays for its start.
 """
 
-from typing import Any
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
 
-from assay.reading.confined import serve
+from assay.reading.batches import Layout, ReadOptions
+from assay.reading.confined import Confinement, serve
 from assay.reading.files import transcribe
-from assay.reading.sandbox_messages import Request
+from assay.specs.dataset import CsvDialect, DataFormat
 
 
-def main() -> None:
-    """Read the file that the request names, and answer with the outcome."""
-    serve(_transcribed)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the child is asked to do: read one file.
+
+    Attributes:
+        path: the file, absolute.
+        target: the file to write, absolute.
+        name: how the file is called in messages.
+        layout: of the target.
+        options: how to read.
+        confinement: what the child may use.
+        parent: process id of the parent.
+    """
+
+    path: Path
+    target: Path
+    name: str
+    layout: Layout
+    options: ReadOptions
+    confinement: Confinement
+    parent: int
+
+    def to_json(self) -> str:
+        """Return the request in ASCII, whatever bytes a path or a column's name holds."""
+        options = {"texts": sorted(self.options.texts), "dialect": self.options.dialect.model_dump(mode="json")}
+        values = asdict(self)
+        return json.dumps({**values, "options": {**values["options"], **options}}, default=str)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Self:
+        """Return the request of the values that `to_json` wrote."""
+        options = values["options"]
+        parsed: dict[str, Any] = {
+            "data_format": DataFormat(options["data_format"]),
+            "dialect": CsvDialect.model_validate_json(json.dumps(options["dialect"])),
+            "texts": frozenset(options["texts"]),
+        }
+        own: dict[str, Any] = {
+            "path": Path(values["path"]),
+            "target": Path(values["target"]),
+            "options": ReadOptions(**{**options, **parsed}),
+            "confinement": Confinement(**values["confinement"]),
+        }
+        return cls(**{**values, **own})
 
 
 def _transcribed(values: dict[str, Any]) -> dict[str, Any]:
@@ -22,4 +67,4 @@ def _transcribed(values: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_transcribed)

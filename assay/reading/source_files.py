@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from assay.data.contract import OTHER_FILES, arrow_type, common_column, conform
+from assay.data.contract import OTHER_FILES, common_column, conform
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import TableSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
@@ -76,14 +76,13 @@ def read_rows(
     if not files:
         raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
     frozen = version.frozen() if version is not None else None
-    table, detected = _read_files(
-        files, _options(spec, frozen), transcriber or partial(transcribe_in_child, limits=spec.limits)
-    )
+    read = transcriber or partial(transcribe_in_child, limits=spec.limits)
+    table, detected = _read_files(files, _options(spec, frozen), set(frozen.dtypes) if frozen else set(), read)
     return source_rows(table, spec, version, frozen=frozen, detected=detected, labelled=labelled)
 
 
 def _read_files(
-    files: Sequence[LocalFile], options: ReadOptions, transcriber: Transcriber
+    files: Sequence[LocalFile], options: ReadOptions, frozen: set[str], transcriber: Transcriber
 ) -> tuple[pa.Table, CsvDialect | None]:
     """Return all rows, and the dialect that was detected in the first file."""
     with scratch_folder("rows") as folder:
@@ -96,9 +95,9 @@ def _read_files(
 
         first = table_of(0, options)
         # what is text in one file, as 00123, is text in the next, whose codes may all be without zeros
-        texts = {field.name: field.type for field in first.schema if pa.types.is_string(field.type)}
+        texts = {field.name for field in first.schema if pa.types.is_string(field.type)} - frozen
         detected = dialect_in(first)
-        later = replace(options, dialect=detected or options.dialect, frozen={**texts, **options.frozen})
+        later = replace(options, dialect=detected or options.dialect, texts=options.texts | texts)
         with ThreadPoolExecutor(_READERS) as pool:
             tables = [first, *pool.map(lambda number: table_of(number, later), range(1, len(files)))]
     return _stacked([table.replace_schema_metadata() for table in tables], files), detected
@@ -108,23 +107,15 @@ def _read_files(
 def unchanged(path: Path, *, name: str) -> Iterator[None]:
     """Require that a file or folder is the same before and after it is read in the body of a `with`.
 
-    Args:
-        path: what is read.
-        name: of the source's object.
-
     Raises:
         SourceChangedError: it was written to; also in place of the body's error, whose cause may be half a file.
     """
     before = _states(path)
+    failure: Exception | None = None
     try:
         yield
-    except Exception:
-        _require_same(before, path, name)
-        raise
-    _require_same(before, path, name)
-
-
-def _require_same(before: dict[str, tuple[int, int, int]], path: Path, name: str) -> None:
+    except Exception as error:  # noqa: BLE001 - raised again below
+        failure = error
     after = _states(path)
     if after != before:
         raise SourceChangedError(
@@ -133,7 +124,9 @@ def _require_same(before: dict[str, tuple[int, int, int]], path: Path, name: str
             found=f"{_size(before):,} bytes before, {_size(after):,} bytes after",
             expected="a file that is complete",
             remedy="run again when the writer has finished; writers should rename a file once it is complete",
-        ) from None
+        )
+    if failure is not None:
+        raise failure
 
 
 def _states(path: Path) -> dict[str, tuple[int, int, int]]:
@@ -158,13 +151,13 @@ def is_same_for_all_partitions(spec: DatasetSpec) -> bool:
 
 
 def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
-    dtypes = {name: arrow_type(dtype) for name, dtype in (frozen.dtypes if frozen else {}).items()}
+    dtypes = frozen.dtypes if frozen else {}
     return ReadOptions(
         data_format=spec.format,
         dialect=(frozen.dialect if frozen else None) or spec.dialect,
         member=spec.member,
         sheet=spec.sheet,
-        frozen={name: dtype for name, dtype in dtypes.items() if dtype is not None},
+        texts=frozenset(name for name, dtype in dtypes.items() if dtype == "string"),
     )
 
 

@@ -53,12 +53,8 @@ class TypedBlock:
 PythonTypes: TypeAlias = dict[str, type]
 
 
-def typed_stream(opened: Callable[[], Iterator[TypedBlock]], name: str) -> BatchStream:
-    """Give the columns of all blocks one type each.
-
-    Args:
-        opened: iterates over the file from its beginning.
-        name: how the file is called in messages.
+def typed_stream(opened: Callable[[], Iterator[TypedBlock]]) -> BatchStream:
+    """Give the columns of all blocks one type each; `opened` iterates over the file from its beginning.
 
     Raises:
         MalformedDataError: a column mixes types or holds lists and records, a number is out of its type's range, a
@@ -66,105 +62,97 @@ def typed_stream(opened: Callable[[], Iterator[TypedBlock]], name: str) -> Batch
     """
     found = opened()
     first = next(found, TypedBlock((), {}))
-    return _stream(opened, chain([first], found), _joined({}, first, name), name)
+    return _stream(opened, chain([first], found), _joined({}, first))
 
 
-def _stream(
-    opened: Callable[[], Iterator[TypedBlock]], found: Iterator[TypedBlock], kinds: PythonTypes, name: str
-) -> BatchStream:
+def _stream(opened: Callable[[], Iterator[TypedBlock]], found: Iterator[TypedBlock], kinds: PythonTypes) -> BatchStream:
     schema = pa.schema([(column, _DTYPES[kind]) for column, kind in kinds.items()])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        count = DecodedSize(name)
+        count = DecodedSize()
         for block in found:
             count.add(len(block.rows), len(kinds))
-            wider = _joined(kinds, block, name)
+            wider = _joined(kinds, block)
             narrow = [column for column in wider if wider[column] is not kinds.get(column)]
             if narrow:
                 raise TypesTooNarrowError(narrow)
-            yield _batch(block, schema, name)
+            yield _batch(block, schema)
 
     def again(_: TypesTooNarrowError) -> BatchStream:
         wide: PythonTypes = {}
         for block in opened():
-            wide = _joined(wide, block, name)
-        return _stream(opened, opened(), wide, name)
+            wide = _joined(wide, block)
+        return _stream(opened, opened(), wide)
 
     return BatchStream(schema, batches(), again)
 
 
-def _joined(kinds: PythonTypes, block: TypedBlock, name: str) -> PythonTypes:
+def _joined(kinds: PythonTypes, block: TypedBlock) -> PythonTypes:
     """Return types that hold earlier rows and these."""
     joined = dict(kinds)
     for column, values in block.columns.items():
         here = set(map(type, values)) | {kinds.get(column, NoneType)} - {NoneType}
         here.discard(NoneType)
         if len(here) > 1 and here != {int, float}:
-            _refuse_mixed(column, block, kinds.get(column, NoneType), name)
+            _refuse_mixed(column, block, kinds.get(column, NoneType))
         kind = float if len(here) > 1 else next(iter(here), NoneType)
         if kind in {list, dict}:
-            _refuse_nested(column, block, name)
+            _refuse_nested(column, block)
         joined[column] = kind
     return joined
 
 
-def _batch(block: TypedBlock, schema: pa.Schema, name: str) -> pa.RecordBatch:
+def _batch(block: TypedBlock, schema: pa.Schema) -> pa.RecordBatch:
     missing = [None] * len(block.rows)
-    arrays = [_array(block, field, block.columns.get(field.name, missing), name) for field in schema]
+    arrays = [_array(block, field, block.columns.get(field.name, missing)) for field in schema]
     if not arrays:  # rows of nothing still count
         return pa.RecordBatch.from_struct_array(pa.array([{}] * len(block.rows), pa.struct([])))
     return pa.record_batch(arrays, schema=schema)
 
 
-def _array(block: TypedBlock, field: pa.Field, values: list[Any], name: str) -> pa.Array:
+def _array(block: TypedBlock, field: pa.Field, values: list[Any]) -> pa.Array:
     if pa.types.is_floating(field.type):
-        _require_exact(block, field.name, values, name)
+        _require_exact(block, field.name, values)
     try:
         array = pa.array(values, field.type)
     except (ValueError, OverflowError) as error:  # Arrow's own errors derive from these
-        _refuse_first_bad(block, field.name, values, name, error)
+        _refuse_first_bad(block, field.name, values, error)
     if pa.types.is_floating(field.type) and pc.any(pc.is_inf(array)).as_py():
         row = block.rows[pc.index(pc.is_inf(array), True).as_py()]
-        raise _out_of_range(name, row, field.name, "a number too large for a float", "numbers below 1.8e308")
+        raise _out_of_range(row, field.name, "a number too large for a float", "numbers below 1.8e308")
     return array
 
 
-def _require_exact(block: TypedBlock, column: str, values: list[Any], name: str) -> None:
+def _require_exact(block: TypedBlock, column: str, values: list[Any]) -> None:
     for row, value in zip(block.rows, values, strict=True):
         if type(value) is int and abs(value) > _LARGEST_EXACT:
             expected = f"whole numbers up to {_LARGEST_EXACT:,} in a column that also has fractions"
-            raise _out_of_range(name, row, column, _shown(value), expected)
+            raise _out_of_range(row, column, _shown(value), expected)
 
 
-def _refuse_first_bad(block: TypedBlock, column: str, values: list[Any], name: str, error: Exception) -> NoReturn:
+def _refuse_first_bad(block: TypedBlock, column: str, values: list[Any], error: Exception) -> NoReturn:
     for row, value in zip(block.rows, values, strict=True):
         if type(value) is int and not -_LARGEST_WHOLE <= value < _LARGEST_WHOLE:
-            raise _out_of_range(name, row, column, _shown(value), "whole numbers within 64 bits") from error
+            raise _out_of_range(row, column, _shown(value), "whole numbers within 64 bits") from error
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            what, found, expected = "a text is not valid Unicode", "half of a surrogate pair", "texts of valid Unicode"
             raise defect_error(
-                Defect.WRONG_ENCODING,
-                "a text is not valid Unicode",
-                name,
-                row=row,
-                column=column,
-                found="half of a surrogate pair",
-                expected="texts of valid Unicode",
+                Defect.WRONG_ENCODING, what, row=row, column=column, found=found, expected=expected
             ) from error
-    raise _out_of_range(name, block.rows[0], column, str(error)[:100], "values that 64 bits hold") from error
+    raise _out_of_range(block.rows[0], column, str(error)[:100], "values that 64 bits hold") from error
 
 
-def _refuse_mixed(column: str, block: TypedBlock, earlier: type, name: str) -> NoReturn:
+def _refuse_mixed(column: str, block: TypedBlock, earlier: type) -> NoReturn:
     for row, value in zip(block.rows, block.columns[column], strict=True):
         kind = type(value)
         if kind is NoneType or kind is earlier or {kind, earlier} == {int, float}:
             continue
         if kind in {list, dict}:
-            _refuse_nested(column, block, name)
+            _refuse_nested(column, block)
         if earlier is not NoneType:
             raise defect_error(
                 Defect.MIXED_TYPES,
                 "a column mixes types",
-                name,
                 row=row,
                 column=column,
                 found=f"{_word(kind)} after {_word(earlier)}",
@@ -175,13 +163,12 @@ def _refuse_mixed(column: str, block: TypedBlock, earlier: type, name: str) -> N
     raise AssertionError(column)  # only called where types differ
 
 
-def _refuse_nested(column: str, block: TypedBlock, name: str) -> NoReturn:
+def _refuse_nested(column: str, block: TypedBlock) -> NoReturn:
     kinds = [type(value) for value in block.columns[column]]
     index = next(number for number, kind in enumerate(kinds) if kind in {list, dict})
     raise defect_error(
         Defect.NESTED_VALUES,
         "a column holds nested values",
-        name,
         row=block.rows[index],
         column=column,
         found=_word(kinds[index]),
@@ -190,9 +177,9 @@ def _refuse_nested(column: str, block: TypedBlock, name: str) -> NoReturn:
     )
 
 
-def _out_of_range(name: str, row: int, column: str, found: str, expected: str) -> Exception:
+def _out_of_range(row: int, column: str, found: str, expected: str) -> Exception:
     what = "a number is out of range"
-    return defect_error(Defect.VALUE_OUT_OF_RANGE, what, name, row=row, column=column, found=found, expected=expected)
+    return defect_error(Defect.VALUE_OUT_OF_RANGE, what, row=row, column=column, found=found, expected=expected)
 
 
 def _word(kind: type) -> str:

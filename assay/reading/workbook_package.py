@@ -46,13 +46,9 @@ def text_in(holder: Element) -> str:
 
 
 def shared_texts(source: IO[bytes]) -> list[str]:
-    """Read the table of shared strings.
-
-    Args:
-        source: the archive's member; it must hold no entities.
-    """
+    """Read the table of shared strings from an archive's member, which must hold no entities."""
     texts = []
-    for _, element in iterparse(source):  # noqa: S314 - as the argument says
+    for _, element in iterparse(source):  # noqa: S314 - as the summary says
         if element.tag == _ITEM:
             texts.append(text_in(element))
             element.clear()
@@ -94,7 +90,7 @@ class Workbook:
 
 
 @contextmanager
-def workbook_errors(name: str) -> Iterator[None]:
+def workbook_errors() -> Iterator[None]:
     """Turn what openpyxl and its parsers raise into the error for the file.
 
     Raises:
@@ -115,15 +111,11 @@ def workbook_errors(name: str) -> Iterator[None]:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
-        raise parser_error(error, _WHAT, name, format_name="xlsx", remedy=_REMEDY) from error
+        raise parser_error(error, _WHAT, format_name="xlsx", remedy=_REMEDY) from error
 
 
-def opened_workbook(path: Path, name: str) -> Workbook:
+def opened_workbook(path: Path) -> Workbook:
     """Return what a workbook holds beside its sheets; macros and links to other files are not read.
-
-    Args:
-        path: the file.
-        name: how it is called in messages.
 
     Raises:
         MalformedDataError: not xlsx, encrypted, damaged, with XML entities, or unpacking to over 1 GiB or 500 times
@@ -132,11 +124,11 @@ def opened_workbook(path: Path, name: str) -> Workbook:
     from openpyxl.reader.excel import ExcelReader  # type: ignore[import-untyped]  # it publishes no types
     from openpyxl.styles.stylesheet import apply_stylesheet  # type: ignore[import-untyped]  # as above
 
-    _require_new_container(path, name)
-    require_nothing_appended(path, name)
-    with workbook_errors(name), path.open("rb") as file, warnings.catch_warnings():
+    _require_new_container(path)
+    require_nothing_appended(path)
+    with workbook_errors(), path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions, which are not read
-        _require_harmless(path, name)
+        _require_harmless(path)
         reader = ExcelReader(file, read_only=True, data_only=True, keep_links=False)
         # `read` would iterate over every sheet that does not declare its size
         reader.read_manifest()
@@ -144,7 +136,7 @@ def opened_workbook(path: Path, name: str) -> Workbook:
         apply_stylesheet(reader.archive, reader.wb)
         book = reader.wb
         return Workbook(
-            sheets=_sheets(reader, name),
+            sheets=_sheets(reader),
             texts=_texts(reader),
             epoch=book.epoch,
             dates=frozenset(book._date_formats),  # noqa: SLF001 - openpyxl has no public name for it
@@ -162,30 +154,29 @@ def _texts(reader: Any) -> list[str]:
         return shared_texts(source)
 
 
-def _sheets(reader: Any, name: str) -> dict[str, str]:
+def _sheets(reader: Any) -> dict[str, str]:
     listed = [(sheet.name, to.target) for sheet, to in reader.parser.find_sheets() if to.Type.endswith(_SHEET)]
     sheets = dict(listed)
     if len(sheets) != len(listed):
-        raise _unreadable(name, "two sheets of one name")
+        raise _unreadable("two sheets of one name")
     missing = next((sheet for sheet, part in listed if part not in reader.valid_files), None)
     if missing is not None:
-        raise _unreadable(name, f"sheet '{missing}' without a part of its own")
+        raise _unreadable(f"sheet '{missing}' without a part of its own")
     return sheets
 
 
-def _require_new_container(path: Path, name: str) -> None:
+def _require_new_container(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_OLD_CONTAINER)) != _OLD_CONTAINER:
             return
         tail = b""
         while block := file.read(_STEP):
             if _ENCRYPTED_STREAM in tail + block:
-                raise encrypted(name, "an encrypted workbook")
+                raise encrypted("an encrypted workbook")
             tail = block[-len(_ENCRYPTED_STREAM) :]
     raise defect_error(
         Defect.UNREADABLE,
         _WHAT,
-        name,
         byte=0,
         found="a workbook of the format before 2007 (xls)",
         expected="an xlsx file",
@@ -193,55 +184,40 @@ def _require_new_container(path: Path, name: str) -> None:
     )
 
 
-def _require_harmless(path: Path, name: str) -> None:
+def _require_harmless(path: Path) -> None:
     """Unpack every member once, in blocks, before anything unpacks it into memory."""
     limit = min(MAX_UNPACKED_BYTES, max(_LEAST_LIMIT, path.stat().st_size * MAX_RATIO))
     size = 0
     with zipfile.ZipFile(path) as archive:
-        _require_single_members(archive, name)
+        _require_single_members(archive)
         for member in archive.infolist():
             if member.flag_bits & _ENCRYPTED_FLAG:
-                raise encrypted(name, member.filename)
+                raise encrypted(member.filename)
             with archive.open(member) as packed:
                 tail = b""
                 while block := packed.read(_STEP):
                     size += len(block)
                     if size > limit:
-                        raise _too_large(name, limit)
-                    _require_no_declarations(tail + block, member.filename, name)
+                        raise defect_error(
+                            Defect.TOO_LARGE,
+                            "the workbook unpacks to more than is allowed",
+                            found=f"over {limit:,} bytes",
+                            expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
+                            remedy="store the data as Parquet or CSV",
+                        )
+                    if any(declaration in tail + block for declaration in _DECLARATIONS):
+                        found = "a document type declaration, whose entities may expand without end, in "
+                        raise _unreadable(found + member.filename)
                     tail = block[-_LONGEST:]
 
 
-def _require_single_members(archive: zipfile.ZipFile, name: str) -> None:
+def _require_single_members(archive: zipfile.ZipFile) -> None:
     members = archive.namelist()
     if len(set(members)) != len(members):
         twice = next(member for member in members if members.count(member) > 1)
-        raise _unreadable(name, f"{twice} twice in the archive")
+        raise _unreadable(f"{twice} twice in the archive")
 
 
-def _require_no_declarations(data: bytes, member: str, name: str) -> None:
-    for declaration in _DECLARATIONS:
-        if declaration in data:
-            raise _unreadable(name, f"a document type declaration, whose entities may expand without end, in {member}")
-
-
-def _unreadable(name: str, found: str) -> MalformedDataError:
-    return defect_error(
-        Defect.UNREADABLE,
-        _WHAT,
-        name,
-        found=found,
-        expected="an xlsx file as a spreadsheet program writes it",
-        remedy=_REMEDY,
-    )
-
-
-def _too_large(name: str, limit: int) -> MalformedDataError:
-    return defect_error(
-        Defect.TOO_LARGE,
-        "the workbook unpacks to more than is allowed",
-        name,
-        found=f"over {limit:,} bytes",
-        expected=f"at most {MAX_RATIO} times its packed size and {MAX_UNPACKED_BYTES:,} bytes",
-        remedy="store the data as Parquet or CSV",
-    )
+def _unreadable(found: str) -> MalformedDataError:
+    expected = "an xlsx file as a spreadsheet program writes it"
+    return defect_error(Defect.UNREADABLE, _WHAT, found=found, expected=expected, remedy=_REMEDY)

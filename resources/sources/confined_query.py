@@ -9,14 +9,13 @@ import math
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.errors import AssayError, SourceError, error_from_json
+from assay.errors import AssayError, SourceError
+from assay.reading.confined import MIB, Confinement
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
-from assay.reading.sandbox_messages import MIB, Confinement
 from assay.scratch import scratch_folder
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import Access, FetchedFile, Source, SourceObject
@@ -106,13 +105,11 @@ class ConfinedQuery(Source):
         raise self._failure(end)
 
     def _failure(self, end: ChildEnd) -> AssayError:
-        if end.code == 0 and "error" in end.answer:
-            with suppress(KeyError, TypeError):  # an answer that is not an error counts as none
-                return error_from_json(end.answer["error"])
+        if error := end.error:
+            return error
         exceeded = exceeded_limit(end, self._request.confinement)
         if exceeded is None:
-            cause = end.answer.get("crash") or end.tail or f"exit code {end.code}"
-            return SourceError("the database engine failed", where=self._request.address, found=cause)
+            return SourceError("the database engine failed", where=self._request.address, found=end.cause)
         if "time" in exceeded.resource:
             return past_deadline(self._request.address)
         return SourceError(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
-from assay.reading.defects import Defect, defect_error
+from assay.reading.defects import Defect, defect_error, require_unique
 from assay.specs.dataset import DataFormat
 from resources.sources.confined_query import ROWS_FILE, confined
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import Query, past_deadline, trimmed, with_dollars
-from resources.sources.row_spool import ROWS_PER_BATCH, require_unique, write_arrow
+from resources.sources.query import NAME_IN_QUERY, Query, past_deadline, trimmed, with_dollars
+from resources.sources.row_spool import ROWS_PER_BATCH, write_arrow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -51,7 +51,7 @@ class DuckdbSource(Source):
         with self._connected() as connection:
             version = self._version(connection)
             reader = self._run(connection, self._query.text).to_arrow_reader(ROWS_PER_BATCH)
-            require_unique(reader.schema.names, self._address)
+            require_unique(reader.schema.names, name=self._address, remedy=NAME_IN_QUERY)
             _require_no_bytes(reader.schema, self._address)
             write_arrow(path, reader.schema, reader)
         return FetchedFile(path=path, uri=item.uri, version=version, data_format=DataFormat.FEATHER)
@@ -154,7 +154,7 @@ def _require_no_bytes(schema: pa.Schema, where: str) -> None:
             raise defect_error(
                 Defect.UNREADABLE,
                 "a column holds values of an unsupported type",
-                where,
+                name=where,
                 column=field.name,
                 found=f"dtype {field.type}",
                 expected="numbers, texts, booleans, dates or times",

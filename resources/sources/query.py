@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from assay.errors import SourceError, did_you_mean
 from assay.specs.dataset import DatasetSpec, Scalar
 
+NAME_IN_QUERY = "name the columns in the query: select a.id as a_id, b.id as b_id"
+"""Remedy for two columns of the same name."""
 _PLACEHOLDER = "{partition}"
 _NAME = re.compile(r"(?<![:\w\\]):(\w+)(?![:\w])")  # as sqlalchemy.text reads it
 _ESCAPED = re.compile(r"\\(:\w*)(?![:\w])")

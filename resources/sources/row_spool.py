@@ -1,13 +1,11 @@
 """Rows of a query in one Arrow file, written in batches."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from assay.reading.defects import Defect, defect_error
 from resources.sources.row_typing import TypedColumn
 
 ROWS_PER_BATCH = 50_000
@@ -91,25 +89,6 @@ def write_arrow(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
     with pa.ipc.new_file(str(path), schema) as sink:
         for batch in batches:
             sink.write_batch(batch)
-
-
-def require_unique(names: Sequence[str], where: str) -> None:
-    """Refuse a result with two columns of the same name.
-
-    Raises:
-        MalformedDataError: names the column.
-    """
-    repeated = [name for name, times in Counter(names).items() if times > 1]
-    if repeated:
-        raise defect_error(
-            Defect.REPEATED_COLUMN,
-            "column names are repeated",
-            where,
-            column=repeated[0],
-            found=", ".join(repeated),
-            expected="unique names",
-            remedy="name the columns in the query: select a.id as a_id, b.id as b_id",
-        )
 
 
 def _cast(values: pa.Array, dtype: pa.DataType) -> pa.Array:

@@ -168,7 +168,7 @@ class TypedColumn:
         return defect_error(
             Defect.MIXED_TYPES,
             "a column holds values of different types",
-            self.where,
+            name=self.where,
             row=first_row + row,
             column=self.name,
             found=f"a {kind}",
@@ -181,7 +181,7 @@ class TypedColumn:
         return defect_error(
             Defect.NESTED_VALUES if isinstance(values[row], dict | list | tuple) else Defect.UNREADABLE,
             "a column holds values of an unsupported type",
-            self.where,
+            name=self.where,
             row=first_row + row,
             column=self.name,
             found=f"type {type(values[row]).__name__}",
@@ -193,7 +193,7 @@ class TypedColumn:
         return defect_error(
             Defect.VALUE_OUT_OF_RANGE,
             "a value is out of range",
-            self.where,
+            name=self.where,
             row=first_row + _first(values, lambda value: not self._is_held(value)),
             column=self.name,
             expected=f"a {self.kind} that {self.dtype} holds exactly, with the rows before",

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
+from assay.reading.defects import require_unique
 from assay.specs.dataset import DataFormat
 from resources.sources.confined_query import ROWS_FILE, confined
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import Query, past_deadline, trimmed
-from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
+from resources.sources.query import NAME_IN_QUERY, Query, past_deadline, trimmed
+from resources.sources.row_spool import RowSpool, rows_per_batch
 from resources.sources.sql_engines import (
     connection_name,
     engine_for,
@@ -118,7 +119,7 @@ class SqlSource(Source):
     def _written(self, connection: "Connection", path: Path, deadline: float) -> Path:
         result = self._run(connection.execution_options(stream_results=True), self._query.text)
         names = list(result.keys())
-        require_unique(names, self._address)
+        require_unique(names, name=self._address, remedy=NAME_IN_QUERY)
         spool = RowSpool(names, self._address, path)
         for rows in result.partitions(rows_per_batch(len(names))):
             spool.append(rows)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from assay.errors import MalformedDataError, UnsupportedFormatError
 from assay.reading.batches import ReadOptions
 from assay.reading.files import read_table
-from assay.reading.registry import detected_format
+from assay.reading.registry import chosen_format
 from assay.specs.dataset import QUERIED_SCHEMES, CsvDialect, DataFormat, DatasetSpec
 from resources.sources.opening import SOURCES
 
@@ -61,7 +61,7 @@ def test_a_packing_that_is_not_unpacked_says_to_unpack(tmp_path, name):
     file = tmp_path / name
     file.write_bytes(b"x")
     with pytest.raises(UnsupportedFormatError) as refused:
-        detected_format(name, file)
+        chosen_format(name, file)
     assert refused.value.remedy.startswith("unpack the file")
 
 

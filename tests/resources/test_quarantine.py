@@ -126,7 +126,7 @@ def test_every_refusal_of_bytes_is_kept(kept, fetched, kind):
         KeyError("bug"),
         StorageError("full"),
         UnsupportedFormatError("a setting says the format"),
-        defect_error(Defect.SHEET_AMBIGUOUS, "a setting says the sheet", "s3://source/a.xlsx"),
+        defect_error(Defect.SHEET_AMBIGUOUS, "a setting says the sheet", name="s3://source/a.xlsx"),
     ],
 )
 def test_what_is_no_refusal_of_bytes_passes_untouched(kept, fetched, error):

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import MalformedDataError
+from assay.reading.defects import require_unique
 from assay.reading.files import mapped_table
-from resources.sources.row_spool import RowSpool, require_unique, rows_per_batch
+from resources.sources.row_spool import RowSpool, rows_per_batch
 
 UTC = dt.UTC
 
@@ -97,9 +98,9 @@ def test_one_file_is_left(tmp_path):
 
 
 def test_names_count_once():
-    require_unique(["a", "A"], "sql://shop")
+    require_unique(["a", "A"], name="sql://shop")
     with pytest.raises(MalformedDataError) as caught:
-        require_unique(["a", "b", "a"], "sql://shop")
+        require_unique(["a", "b", "a"], name="sql://shop")
     assert caught.value.location.column == "a"
 
 

@@ -38,31 +38,26 @@ class TextBlock:
         return self.line + _line_ends(self.data, position)
 
 
-def blocks(path: Path, dialect: CsvDialect, name: str) -> Iterator[TextBlock]:
+def blocks(path: Path, dialect: CsvDialect) -> Iterator[TextBlock]:
     """Cut a file at ends of rows; line ends inside quoted fields are not such.
-
-    Args:
-        path: the file.
-        dialect: its encoding and quote.
-        name: how it is called in messages.
 
     Raises:
         MalformedDataError: bytes that are not in the encoding, or a row of more than 64 MiB.
     """
     rest, line, offset = b"", 1, len(UTF8_MARK) if _begins_with_mark(path, dialect) else 0
     newline, quote = b"", dialect.quote.encode()
-    for data, last in _with_last(_utf8(path, dialect, name)):
+    for data, last in _with_last(_utf8(path, dialect)):
         rest += data
         newline = newline or (b"\r" if b"\n" not in rest and b"\r" in rest else b"\n")
         end = len(rest) if last else _end_of_rows(rest, newline, quote)
         if end == 0 and len(rest) > MAX_ROW_BYTES:
-            raise _endless_row(rest, quote, line, name)
+            raise _endless_row(rest, quote, line)
         if end or last:
             yield TextBlock(rest[:end], line, offset, last)
             line, offset, rest = line + _line_ends(rest, end), offset + end, rest[end:]
 
 
-def require_known_encoding(dialect: CsvDialect, name: str) -> None:
+def require_known_encoding(dialect: CsvDialect) -> None:
     """Refuse an unknown encoding.
 
     Raises:
@@ -74,27 +69,26 @@ def require_known_encoding(dialect: CsvDialect, name: str) -> None:
         raise defect_error(
             Defect.WRONG_ENCODING,
             "the encoding is unknown",
-            name,
             found=dialect.encoding,
             expected="a Python codec name, such as utf-8, cp1252 or latin-1",
             remedy="correct dataset.dialect.encoding",
         ) from error
 
 
-def _utf8(path: Path, dialect: CsvDialect, name: str) -> Iterator[bytes]:
+def _utf8(path: Path, dialect: CsvDialect) -> Iterator[bytes]:
     with path.open("rb") as file:
         first = file.read(BLOCK_BYTES)
         if not is_utf8(dialect):
-            yield from _transcoded(first, lambda: file.read(BLOCK_BYTES), dialect, name)
+            yield from _transcoded(first, lambda: file.read(BLOCK_BYTES), dialect)
             return
         if first.startswith(_UTF16_MARKS):
-            raise wrong_encoding(dialect, name, row=1, byte=0)
+            raise wrong_encoding(dialect, row=1, byte=0)
         yield first.removeprefix(UTF8_MARK)
         while data := file.read(BLOCK_BYTES):
             yield data
 
 
-def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect, name: str) -> Iterator[bytes]:
+def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect) -> Iterator[bytes]:
     decoder, data, byte = codecs.getincrementaldecoder(dialect.encoding)("strict"), first, 0
     mark = "\ufeff"
     while True:
@@ -102,9 +96,9 @@ def _transcoded(first: bytes, more: Callable[[], bytes], dialect: CsvDialect, na
         try:
             text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            raise wrong_encoding(dialect, name, byte=byte - pending + error.start) from error
+            raise wrong_encoding(dialect, byte=byte - pending + error.start) from error
         except UnicodeError as error:  # UTF-16 without a mark
-            raise wrong_encoding(dialect, name, row=1, byte=0) from error
+            raise wrong_encoding(dialect, row=1, byte=0) from error
         yield text.removeprefix(mark).encode("utf-8", "surrogatepass")
         if not data:
             return
@@ -139,36 +133,35 @@ def _line_ends(data: bytes, end: int) -> int:
     return feeds + returns - (data.count(b"\r\n", 0, end) if feeds and returns else 0)
 
 
-def _endless_row(data: bytes, quote: bytes, line: int, name: str) -> MalformedDataError:
+def _endless_row(data: bytes, quote: bytes, line: int) -> MalformedDataError:
     if data.count(quote) % 2:
-        return defect_error(
-            Defect.STRAY_QUOTE,
-            "a quote is never closed",
-            name,
-            row=line + _line_ends(data, data.rfind(quote)),
-            found=quote.decode(),
-            expected="quotes around whole fields, and doubled inside them",
-            remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
-        )
+        row = line + _line_ends(data, data.rfind(quote))
+        return stray_quote("a quote is never closed", quote.decode(), row)
+    what, found, expected = "a row is too long", f"over {MAX_ROW_BYTES:,} bytes", "rows of text"
+    remedy = "check dataset.format"
+    return defect_error(Defect.FIELD_TOO_LONG, what, row=line, found=found, expected=expected, remedy=remedy)
+
+
+def stray_quote(what: str, quote: str, row: int, byte: int | None = None) -> MalformedDataError:
+    """Return the error for a quote that stands where none may."""
     return defect_error(
-        Defect.FIELD_TOO_LONG,
-        "a row is too long",
-        name,
-        row=line,
-        found=f"over {MAX_ROW_BYTES:,} bytes",
-        expected="rows of text",
-        remedy="check dataset.format",
+        Defect.STRAY_QUOTE,
+        what,
+        row=row,
+        byte=byte,
+        found=quote,
+        expected="quotes around whole fields, and doubled inside them",
+        remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
     )
 
 
 def wrong_encoding(
-    dialect: CsvDialect, name: str, *, row: int | None = None, column: str = "", byte: int | None = None
+    dialect: CsvDialect, *, row: int | None = None, column: str = "", byte: int | None = None
 ) -> MalformedDataError:
     """Return the error for bytes that are not text in the encoding."""
     return defect_error(
         Defect.WRONG_ENCODING,
         "a text is not in the file's encoding",
-        name,
         row=row,
         column=column,
         byte=byte,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,8 +11,8 @@ from assay.errors import MalformedDataError
 from assay.reading.batches import TypesTooNarrowError
 from assay.reading.defects import MAX_FIELD_BYTES, Defect, defect_error
 from assay.reading.delimited.blocks import UTF8_MARK, TextBlock, wrong_encoding
-from assay.reading.delimited.fields import Fields, columns_with_leading_zeros, fields_of, require_sound_text
-from assay.specs.dataset import CsvDialect
+from assay.reading.delimited.fields import columns_with_leading_zeros, require_sound_text
+from assay.reading.delimited.header import Rows
 
 EXACT_UP_TO = 2**53
 """All whole numbers up to this are exact as floats."""
@@ -26,42 +25,14 @@ _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _TOO_NARROW = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """How the rows of one file are written.
-
-    Attributes:
-        names: the columns, unnamed ones under placeholders.
-        header: the header row's bytes, empty without one.
-        dialect: as in the spec.
-        separator: between fields.
-        name: the file, for messages.
-    """
-
-    names: tuple[str, ...]
-    header: bytes
-    dialect: CsvDialect
-    separator: str
-    name: str
-
-    def fields_in(self, data: bytes) -> Fields:
-        """Find the fields of some rows."""
-        return fields_of(data, self.separator, self.dialect.quote)
-
-
 def converted(block: TextBlock, rows: Rows, types: Mapping[str, pa.DataType]) -> pa.Table:
     """Convert a block; columns without a type get the one that all of the block's values fit.
-
-    Args:
-        block: whole rows.
-        rows: how they are written.
-        types: dtypes by column.
 
     Raises:
         TypesTooNarrowError: a column does not fit its type.
         MalformedDataError: the rows cannot be read.
     """
-    require_sound_text(block, rows.dialect, rows.separator, rows.header if len(rows.names) > 1 else b"", rows.name)
+    require_sound_text(block, rows.dialect, rows.separator, rows.header if len(rows.names) > 1 else b"")
     _require_short_fields(block, rows)
     try:
         table = _parsed(block, rows, types)
@@ -78,11 +49,6 @@ def columns_that_lose(table: pa.Table, block: TextBlock, rows: Rows) -> tuple[st
     """Return the number columns of a converted block that lose something of their texts.
 
     A leading zero (`00123`, `0x1F`), digits beyond 64 bits, or a size beyond a float's, huge or tiny.
-
-    Args:
-        table: the block as converted.
-        block: the rows.
-        rows: how they are written.
     """
     numbers = [field.name for field in table.schema if is_number(field.type)]
     tiny = any(exponent in block.data for exponent in _TINY)
@@ -182,7 +148,6 @@ def _parse_error(block: TextBlock, rows: Rows, message: str) -> MalformedDataErr
     return defect_error(
         Defect.UNREADABLE,
         "the file is not readable as delimited text",
-        rows.name,
         row=block.line,
         found=re.sub(r"'.*'", "a value", message.splitlines()[0])[:200],
         expected=f"fields separated by {rows.separator!r}",
@@ -195,7 +160,6 @@ def _ragged(block: TextBlock, rows: Rows) -> MalformedDataError:
     return defect_error(
         Defect.RAGGED_ROW,
         "a row has another number of fields than the header",
-        rows.name,
         row=block.line_at(max(start, 0)),
         found=f"{found} fields",
         expected=f"{len(rows.names)} fields separated by {rows.separator!r}",
@@ -207,15 +171,10 @@ def _undecodable(block: TextBlock, rows: Rows) -> MalformedDataError:
     try:
         block.data.decode()
     except UnicodeDecodeError as error:
-        column = int(rows.fields_in(block.data[: error.start + 1]).columns[-1])
-        return wrong_encoding(
-            rows.dialect,
-            rows.name,
-            row=block.line_at(error.start),
-            column=rows.names[column] if column < len(rows.names) else "",
-            byte=block.offset + error.start,
-        )
-    return wrong_encoding(rows.dialect, rows.name, row=block.line)
+        column = rows.name_of(int(rows.fields_in(block.data[: error.start + 1]).columns[-1]))
+        row, byte = block.line_at(error.start), block.offset + error.start
+        return wrong_encoding(rows.dialect, row=row, column=column, byte=byte)
+    return wrong_encoding(rows.dialect, row=block.line)
 
 
 def _require_short_fields(block: TextBlock, rows: Rows) -> None:
@@ -241,9 +200,8 @@ def _too_long(block: TextBlock, rows: Rows, start: int, column: int) -> Malforme
     return defect_error(
         Defect.FIELD_TOO_LONG,
         "a field is too long",
-        rows.name,
         row=block.line_at(start),
-        column=rows.names[column] if column < len(rows.names) else "",
+        column=rows.name_of(column),
         byte=block.offset + start,
         expected=f"at most {MAX_FIELD_BYTES:,} bytes",
         remedy="check for a quote that is never closed",

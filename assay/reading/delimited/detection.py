@@ -26,25 +26,20 @@ _DATES_OF_TWO_DIGITS = ("%d-%m-%y",)
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 
 
-def detect_dialect(path: Path, dialect: CsvDialect, name: str, *, delimiter: str) -> CsvDialect:
+def detect_dialect(path: Path, dialect: CsvDialect, *, delimiter: str) -> CsvDialect:
     """Return the dialect with its default values replaced by what the file shows.
 
     Detected are encoding (UTF-8, UTF-16 by its mark, else cp1252), delimiter, decimal mark, thousands mark, words for
-    missing numbers, and the one format that all dates of a column follow.
-
-    Args:
-        path: the unpacked file.
-        dialect: the pipeline's; settings other than the defaults are kept.
-        name: how the file is called in messages.
-        delimiter: the format's own separator, tried first.
+    missing numbers, and the one format that all dates of a column follow. Settings other than the defaults are kept;
+    `delimiter` is the format's own separator, tried first.
 
     Raises:
         MalformedDataError: no delimiter gives rows of one length, or several do, or the encoding is unknown.
     """
-    require_known_encoding(dialect, name)
+    require_known_encoding(dialect)
     encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
     lines = _sample(path, encoding)
-    separator = dialect.delimiter or _delimiter(lines, dialect, name, delimiter)
+    separator = dialect.delimiter or _delimiter(lines, dialect, delimiter)
     rows = [row for row in csv.reader(lines, delimiter=separator, quotechar=dialect.quote) if row]
     columns = [_values(column) for column in zip(*rows[1 if dialect.header else 0 :], strict=False)]
     decimal = "," if dialect.decimal == "," or _has_decimal_commas(columns, separator) else "."
@@ -80,7 +75,7 @@ def _sample(path: Path, encoding: str) -> list[str]:
     return lines[:-1] if cut and len(lines) > 1 else lines
 
 
-def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: str) -> str:
+def _delimiter(lines: Sequence[str], dialect: CsvDialect, default: str) -> str:
     widths = {mark: _widths(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
     fitting = [mark for mark, rows in widths.items() if len(set(rows)) == 1 and rows[0] > 1]
     if len(fitting) == 1:
@@ -93,7 +88,6 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, name: str, default: st
     raise defect_error(
         Defect.WRONG_DELIMITER,
         "the delimiter is ambiguous",
-        name,
         found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
         remedy=f"set dataset.dialect.delimiter{one_column}" + ("" if several else ", or correct rows of other lengths"),

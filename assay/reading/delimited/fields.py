@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.reading.defects import Defect, defect_error
-from assay.reading.delimited.blocks import TextBlock
+from assay.reading.delimited.blocks import TextBlock, stray_quote
 from assay.specs.dataset import CsvDialect
 
 # pieces of this size stay in the processor's cache
@@ -16,65 +16,35 @@ _BEFORE_A_NUMBER = np.frombuffer(b" \t+-", np.uint8)
 _AFTER_A_ZERO = np.frombuffer(b"0123456789xX", np.uint8)
 
 
-def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, header: bytes, name: str) -> None:
+def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, header: bytes) -> None:
     """Refuse NUL bytes, stray quotes and a repeated header.
 
     A quote may stand at the edges of a field or doubled inside a quoted one, as in RFC 4180. With a stray quote, a
-    parser silently reads the rows up to the next quote as one field.
-
-    Args:
-        block: whole rows.
-        dialect: how they are written.
-        separator: between fields.
-        header: the header row's bytes; empty where the file has none, or only one column.
-        name: how the file is called in messages.
+    parser silently reads the rows up to the next quote as one field. `header` is empty where the file has none, or
+    only one column.
 
     Raises:
         MalformedDataError: with line and byte.
     """
-    nul = block.data.find(b"\0")
-    if nul >= 0:
-        raise defect_error(
-            Defect.NUL_BYTE,
-            "the file holds a NUL byte",
-            name,
-            row=block.line_at(nul),
-            byte=block.offset + nul,
-            expected="text",
-            remedy="check dataset.format and dataset.dialect.encoding",
-        )
-    stray = _stray_quote(block.data, dialect.quote.encode(), separator.encode())
-    if stray is not None:
-        raise defect_error(
-            Defect.STRAY_QUOTE,
-            "a quote stands in the middle of a field, or is never closed",
-            name,
-            row=block.line_at(stray),
-            byte=block.offset + stray,
-            found=dialect.quote,
-            expected="quotes around whole fields, and doubled inside them",
-            remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
-        )
-    again = _row_like(block.data, header) if header else -1
-    if again >= 0:
-        raise defect_error(
-            Defect.REPEATED_HEADER,
-            "the header stands among the rows",
-            name,
-            row=block.line_at(again),
-            byte=block.offset + again,
-            expected="one header, in the first row",
-            remedy="the file is a concatenation: remove the repeated headers",
-        )
+    found = block.data.find(b"\0")
+    if found >= 0:
+        what, remedy = "the file holds a NUL byte", "check dataset.format and dataset.dialect.encoding"
+        row, byte = block.line_at(found), block.offset + found
+        raise defect_error(Defect.NUL_BYTE, what, row=row, byte=byte, expected="text", remedy=remedy)
+    found = _stray_quote(block.data, dialect.quote.encode(), separator.encode())
+    if found >= 0:
+        what = "a quote stands in the middle of a field, or is never closed"
+        raise stray_quote(what, dialect.quote, block.line_at(found), block.offset + found)
+    found = _row_like(block.data, header) if header else -1
+    if found >= 0:
+        what, expected = "the header stands among the rows", "one header, in the first row"
+        row, byte = block.line_at(found), block.offset + found
+        remedy = "the file is a concatenation: remove the repeated headers"
+        raise defect_error(Defect.REPEATED_HEADER, what, row=row, byte=byte, expected=expected, remedy=remedy)
 
 
 def columns_with_leading_zeros(data: bytes, separator: str) -> npt.NDArray[np.int64]:
-    """Return the 0-based columns with a field that begins with a zero and another digit, as `00123` or `-07`.
-
-    Args:
-        data: whole rows without quotes.
-        separator: between fields.
-    """
+    """Return the 0-based columns of rows without quotes in which a field begins as `00123` or `-07`."""
     codes = np.frombuffer(data, np.uint8)
     pieces = [_leading_zeros(codes, start, ord(separator)) for start in range(0, codes.size, _PIECE)]
     found = np.sort(np.concatenate(pieces)) if pieces else np.empty(0, np.int64)
@@ -104,9 +74,10 @@ def _leading_zeros(codes: npt.NDArray[np.uint8], start: int, separator: int) -> 
     return positions[np.isin(codes[positions + 1], _AFTER_A_ZERO)]
 
 
-def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int | None:
+def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int:
+    """Return the position of the first stray quote; -1 if there is none."""
     if quote not in data:
-        return None
+        return -1
     codes = np.frombuffer(b"\n" + data + b"\n", np.uint8)
     positions = np.flatnonzero(codes == quote[0])
     edges = np.frombuffer(separator + b"\r\n" + quote, np.uint8)
@@ -114,7 +85,7 @@ def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int | None:
     stray = positions[~np.isin(np.where(opens, codes[positions - 1], codes[positions + 1]), edges)]
     if stray.size:
         return int(stray[0]) - 1
-    return int(positions[-1]) - 1 if positions.size % 2 else None
+    return int(positions[-1]) - 1 if positions.size % 2 else -1
 
 
 def _row_like(data: bytes, header: bytes) -> int:
@@ -161,12 +132,9 @@ class Fields:
 
 
 def fields_of(data: bytes, separator: str, quote: str) -> Fields:
-    """Find the fields of whole rows.
+    """Find the fields of whole rows, of which the last may be cut off.
 
-    Args:
-        data: the rows; the last may be cut off.
-        separator: between fields.
-        quote: around fields; separators and line ends between two quotes belong to the field.
+    Separators and line ends between two quotes belong to the field.
     """
     codes = np.frombuffer(data, np.uint8)
     ends = (codes == _NEWLINE) | (codes == _RETURN) | (codes == ord(separator))

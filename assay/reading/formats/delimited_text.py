@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from assay.errors import MalformedDataError
 from assay.reading.batches import BatchStream, ReadOptions, TypesTooNarrowError
-from assay.reading.defects import Defect, defect_error
+from assay.reading.defects import unnamed_column
 from assay.reading.delimited.blocks import TextBlock, blocks, require_known_encoding
-from assay.reading.delimited.conversion import EXACT_UP_TO, Rows, columns_that_lose, converted
-from assay.reading.delimited.header import is_unnamed, split_header
+from assay.reading.delimited.conversion import EXACT_UP_TO, columns_that_lose, converted
+from assay.reading.delimited.header import Rows, is_unnamed, split_header
 from assay.reading.registry import Format
 
 ColumnTypes: TypeAlias = Mapping[str, pa.DataType]
@@ -92,33 +92,25 @@ Result = TypeVar("Result")
 _WORKERS = 2
 
 
-def delimited_stream(path: Path, options: ReadOptions, name: str, *, delimiter: str) -> BatchStream:
+def delimited_stream(path: Path, options: ReadOptions, *, delimiter: str) -> BatchStream:
     """Read delimited text; every row must have as many fields as the header.
 
     A column of numbers stays text when a number would lose something of any value: a leading zero (`00123`, `0x1F`),
     digits beyond 64 bits, or a size beyond a float's. Quoted fields may hold delimiters and line breaks, and are never
     missing. An unnamed column is left out if it is empty. Column types are those of the first block; where later rows
-    do not fit them, `again` gives a stream whose types were inferred from all rows.
-
-    Args:
-        path: the file.
-        options: its dialect, and columns frozen as text, which are read as text.
-        name: how it is called in messages.
-        delimiter: the format's own separator, where the dialect sets none.
+    do not fit them, `again` gives a stream whose types were inferred from all rows. `delimiter` is the format's own
+    separator, where the dialect sets none.
 
     Raises:
         MalformedDataError: the rows do not follow the dialect; with the line.
         EmptyDataError: there is no header.
     """
-    require_known_encoding(options.dialect, name)
+    require_known_encoding(options.dialect)
     separator = options.dialect.delimiter or delimiter
-    header, first = split_header(next(blocks(path, options.dialect, name)), options.dialect, separator, name)
-    texts = {column for column, dtype in options.frozen.items() if pa.types.is_string(dtype)}
-    fixed = {column: pa.null() if is_unnamed(column) else pa.string() for column in header.names}
+    rows, first = split_header(next(blocks(path, options.dialect)), options.dialect, separator)
+    fixed = {column: pa.null() if is_unnamed(column) else pa.string() for column in rows.names}
     file = _File(
-        path,
-        Rows(header.names, header.written, options.dialect, separator, name),
-        {column: dtype for column, dtype in fixed.items() if is_unnamed(column) or column in texts},
+        path, rows, {name: dtype for name, dtype in fixed.items() if is_unnamed(name) or name in options.texts}
     )
     return file.stream(file.inferred(first), complete=False)
 
@@ -147,8 +139,8 @@ class _File:
 
     def blocks(self) -> Iterator[TextBlock]:
         """Return all rows after the header."""
-        found = blocks(self.path, self.rows.dialect, self.rows.name)
-        _, first = split_header(next(found), self.rows.dialect, self.rows.separator, self.rows.name)
+        found = blocks(self.path, self.rows.dialect)
+        _, first = split_header(next(found), self.rows.dialect, self.rows.separator)
         return chain([first], found)
 
     def inferred(self, block: TextBlock) -> ColumnTypes:
@@ -173,17 +165,8 @@ class _File:
         column = narrow.columns[0]
         texts = converted(block, self.rows, dict.fromkeys(self.rows.names, pa.string()))[column]
         number = pc.index(texts.is_valid(), True).as_py()
-        number_of_column = str(self.rows.names.index(column) + 1)
-        return defect_error(
-            Defect.UNNAMED_COLUMN,
-            "a column with values has no name",
-            self.rows.name,
-            row=block.line_at(self.rows.fields_in(block.data).start_of_row(number)),
-            column=number_of_column,
-            found=f"a value in column {number_of_column}",
-            expected="a name for every column in the first row",
-            remedy="name every column",
-        )
+        row = block.line_at(self.rows.fields_in(block.data).start_of_row(number))
+        return unnamed_column(row, self.rows.names.index(column) + 1, "name every column")
 
 
 def in_order(function: Callable[[TextBlock], Result], items: Iterable[TextBlock]) -> Iterator[Result]:

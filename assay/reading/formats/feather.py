@@ -30,13 +30,8 @@ _BATCH_BUFFERS, _BATCH_COMPRESSION = 2, 3
 _PLAIN = -1
 
 
-def require_bounded_buffers(path: Path, name: str, count: DecodedSize) -> None:
+def require_bounded_buffers(path: Path, count: DecodedSize) -> None:
     """Refuse a file with a dictionary or batch that declares a larger decoded size than the whole file may have.
-
-    Args:
-        path: the file.
-        name: how it is called in messages.
-        count: decoded size of the file so far.
 
     Raises:
         MalformedDataError: such a size, or positions outside of the file.
@@ -48,12 +43,11 @@ def require_bounded_buffers(path: Path, name: str, count: DecodedSize) -> None:
             raise defect_error(
                 Defect.UNREADABLE,
                 "the file is not readable as Feather",
-                name,
                 found="metadata that point outside of the file",
                 expected="an undamaged Feather file",
                 remedy="fetch it again, or correct dataset.format",
             ) from error
-    DecodedSize(name, count.size).add(0, 0, declared)
+    DecodedSize(count.size).add(0, 0, declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,38 +122,34 @@ _VERSION_1 = b"FEA1"
 _STREAM = b"\xff\xff\xff\xff"
 
 
-def feather_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
-    """Read a Feather (version 2) or Arrow IPC file, compressed or not.
-
-    Args:
-        path: the file.
-        name: how it is called in messages; rows are counted from 1.
+def feather_stream(path: Path, _: ReadOptions) -> BatchStream:
+    """Read a Feather (version 2) or Arrow IPC file, compressed or not; rows are counted from 1.
 
     Raises:
         MalformedDataError: another format, truncated, contents that differ from its metadata, or too much inside.
     """
-    _require_file_layout(path, name)
-    count = DecodedSize(name, path.stat().st_size)
-    with arrow_errors(name, _FORMAT), pa.memory_map(str(path)) as source:
+    _require_file_layout(path)
+    count = DecodedSize(path.stat().st_size)
+    with arrow_errors(_FORMAT), pa.memory_map(str(path)) as source:
         schema = pa.ipc.open_file(source).schema
-        require_few_columns(len(schema), name)
-        require_bounded_buffers(path, name, count)
+        require_few_columns(len(schema))
+        require_bounded_buffers(path, count)
         for column in schema.names:  # names that are not UTF-8 fail here, and not later
             column.encode()
-        return BatchStream(schema, _batches(path, name, count))
+        return BatchStream(schema, _batches(path, count))
 
 
-def _batches(path: Path, name: str, count: DecodedSize) -> Iterator[pa.RecordBatch]:
-    with arrow_errors(name, _FORMAT), pa.memory_map(str(path)) as source:
+def _batches(path: Path, count: DecodedSize) -> Iterator[pa.RecordBatch]:
+    with arrow_errors(_FORMAT), pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_file(source)
         row = 1
         for number in range(reader.num_record_batches):
             batch = reader.get_batch(number)
-            yield from checked(batch, name, count, row=row)
+            yield from checked(batch, count, row=row)
             row += batch.num_rows
 
 
-def _require_file_layout(path: Path, name: str) -> None:
+def _require_file_layout(path: Path) -> None:
     with path.open("rb") as file:
         start = file.read(4)
     others = {_VERSION_1: "Feather version 1", _STREAM: "an Arrow stream, which does not say whether it is complete"}
@@ -167,7 +157,6 @@ def _require_file_layout(path: Path, name: str) -> None:
         raise defect_error(
             Defect.UNREADABLE,
             "the file is not readable as Feather",
-            name,
             byte=0,
             found=others[start],
             expected="Feather version 2 (an Arrow IPC file)",

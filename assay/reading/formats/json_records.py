@@ -27,19 +27,16 @@ class FaultyRecord(dict[str, Any]):
     column = ""
     found = ""
 
-    def error(self, name: str, row: int | None) -> MalformedDataError:
+    def error(self, row: int | None) -> MalformedDataError:
         """Return the error for the record."""
         expected = "unique keys, and numbers, texts, true, false or null"
-        return defect_error(
-            Defect.INVALID_JSON, WHAT, name, row=row, column=self.column, found=self.found, expected=expected
-        )
+        return defect_error(Defect.INVALID_JSON, WHAT, row=row, column=self.column, found=self.found, expected=expected)
 
 
 class StrictParser:
     """Parser of strict JSON: other than Python's it refuses NaN, infinities and repeated keys."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self) -> None:
         self._words: list[str] = []
         hooks: dict[str, Any] = {"parse_constant": self._constant, "object_pairs_hook": self._paired}
         self._decoder = json.JSONDecoder(**hooks)
@@ -56,7 +53,7 @@ class StrictParser:
             byte = offset + mark + error.start
             found, expected = f"byte {byte} is not UTF-8", "UTF-8 text"
             raise defect_error(
-                Defect.WRONG_ENCODING, WHAT, self._name, row=row, byte=byte, found=found, expected=expected
+                Defect.WRONG_ENCODING, WHAT, row=row, byte=byte, found=found, expected=expected
             ) from error
         except json.JSONDecodeError as error:
             byte = offset + mark + len(text[: error.pos].encode())
@@ -64,18 +61,14 @@ class StrictParser:
         except RecursionError as error:
             raise self._invalid("values nested too deeply", row, offset) from error
         except ValueError as error:  # Python's limit of digits of a whole number, or `_float`
-            what, expected = "a number is out of range", "numbers that 64 bits hold"
-            raise defect_error(
-                Defect.VALUE_OUT_OF_RANGE, what, self._name, row=row, found=str(error)[:60], expected=expected
-            ) from error
+            what, found, expected = "a number is out of range", str(error)[:60], "numbers that 64 bits hold"
+            raise defect_error(Defect.VALUE_OUT_OF_RANGE, what, row=row, found=found, expected=expected) from error
         if self._words:
             raise self._invalid(self._words[0], row, None)
         return value
 
     def _invalid(self, found: str, row: int | None, byte: int | None) -> MalformedDataError:
-        return defect_error(
-            Defect.INVALID_JSON, WHAT, self._name, row=row, byte=byte, found=found, expected="strict JSON"
-        )
+        return defect_error(Defect.INVALID_JSON, WHAT, row=row, byte=byte, found=found, expected="strict JSON")
 
     def _constant(self, word: str) -> float:
         self._words.append(word)
@@ -116,43 +109,36 @@ MAX_LINE_BYTES = 16 << 20
 _BLOCK_VALUES = 500_000
 _BLOCK_BYTES = 8 << 20
 _BLANK = b" \t\r\n"
+_SURROGATE = "half of a surrogate pair"
 _KINDS: Mapping[type, str] = MappingProxyType(
     {list: "array", dict: "object", str: "text", bool: "boolean", type(None): "null"}
 )
 
 
-def json_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
-    """Read an array of objects; the whole file is pending in memory.
-
-    Args:
-        path: the file.
-        name: how it is called in messages; rows are the array's elements, from 1.
+def json_stream(path: Path, _: ReadOptions) -> BatchStream:
+    """Read an array of objects; the whole file is held in memory, and rows are the array's elements, from 1.
 
     Raises:
         MalformedDataError: not strict JSON (NaN and repeated keys are refused), not an array of flat objects, columns
             that mix types.
     """
-    document = StrictParser(name).parse(path.read_bytes(), row=None, offset=0)
+    document = StrictParser().parse(path.read_bytes(), row=None, offset=0)
     if not isinstance(document, list):
-        raise defect_error(Defect.NOT_RECORDS, WHAT, name, found=_kind(document), expected="an array of objects")
-    records = [(row, 0, _record(value, row, name)) for row, value in enumerate(document, 1)]
-    return typed_stream(lambda: _blocks(records, name), name)
+        raise defect_error(Defect.NOT_RECORDS, WHAT, found=_kind(document), expected="an array of objects")
+    records = [(row, 0, _record(value, row)) for row, value in enumerate(document, 1)]
+    return typed_stream(lambda: _blocks(records))
 
 
-def jsonl_stream(path: Path, _: ReadOptions, name: str) -> BatchStream:
-    """Read one object from each line; blank lines are skipped.
-
-    Args:
-        path: the file.
-        name: how it is called in messages; rows are lines.
+def jsonl_stream(path: Path, _: ReadOptions) -> BatchStream:
+    """Read one object from each line; blank lines are skipped, and rows are lines.
 
     Raises:
         MalformedDataError: a line is not a strict JSON object or over 16 MiB, or columns mix types; with the row.
     """
-    return typed_stream(lambda: _blocks(_lines(path, name), name), name)
+    return typed_stream(lambda: _blocks(_lines(path)))
 
 
-def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> Iterator[TypedBlock]:
+def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]]) -> Iterator[TypedBlock]:
     """Group records, each with its row number and its bytes, into blocks that fit in memory."""
     names: dict[str, None] = {}
     rows: list[int] = []
@@ -161,8 +147,8 @@ def _blocks(records: Iterable[tuple[int, int, dict[str, Any]]], name: str) -> It
     for row, length, record in records:
         if not record.keys() <= names.keys():
             names.update(dict.fromkeys(record))
-            require_few_columns(len(names), name)
-            _require_unicode(record, row, name)
+            require_few_columns(len(names))
+            _require_unicode(record, row)
         rows.append(row)
         pending.append(record)
         size += length
@@ -177,8 +163,8 @@ def _block(rows: list[int], pending: list[dict[str, Any]], names: Iterable[str])
     return TypedBlock(rows, {column: [record.get(column) for record in pending] for column in names})
 
 
-def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
-    parser = StrictParser(name)
+def _lines(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    parser = StrictParser()
     offset = 0
     with path.open("rb") as file:
         for row in count(1):
@@ -186,36 +172,28 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
             if not line:
                 return
             if len(line) > MAX_LINE_BYTES:
-                expected = f"at most {MAX_LINE_BYTES:,} bytes"
-                raise defect_error(
-                    Defect.FIELD_TOO_LONG, "a line is too long", name, row=row, byte=offset, expected=expected
-                )
+                what, expected = "a line is too long", f"at most {MAX_LINE_BYTES:,} bytes"
+                raise defect_error(Defect.FIELD_TOO_LONG, what, row=row, byte=offset, expected=expected)
             if line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").strip(_BLANK):
-                yield row, len(line), _record(parser.parse(line, row, offset), row, name)
+                yield row, len(line), _record(parser.parse(line, row, offset), row)
             offset += len(line)
 
 
-def _record(value: Any, row: int, name: str) -> dict[str, Any]:
+def _record(value: Any, row: int) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise defect_error(Defect.NOT_RECORDS, WHAT, name, row=row, found=_kind(value), expected="an object")
+        raise defect_error(Defect.NOT_RECORDS, WHAT, row=row, found=_kind(value), expected="an object")
     if isinstance(value, FaultyRecord):
-        raise value.error(name, row)
+        expected, column = "unique keys, and numbers, texts, true, false or null", value.column
+        raise defect_error(Defect.INVALID_JSON, WHAT, row=row, column=column, found=value.found, expected=expected)
     return value
 
 
-def _require_unicode(keys: Iterable[str], row: int, name: str) -> None:
+def _require_unicode(keys: Iterable[str], row: int) -> None:
     for key in keys:
         shown = as_unicode(key)
         if shown != key:
-            raise defect_error(
-                Defect.WRONG_ENCODING,
-                "a column's name is not valid Unicode",
-                name,
-                row=row,
-                column=shown,
-                found="half of a surrogate pair",
-                expected="names of valid Unicode",
-            )
+            what, found, expected = "a column's name is not valid Unicode", _SURROGATE, "names of valid Unicode"
+            raise defect_error(Defect.WRONG_ENCODING, what, row=row, column=shown, found=found, expected=expected)
 
 
 def _kind(value: Any) -> str:

@@ -7,15 +7,16 @@ never calculated.
 import datetime as dt
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, iterparse
 
 from assay.errors import MalformedDataError, did_you_mean
 from assay.reading.batches import BatchStream, ReadOptions
-from assay.reading.defects import Defect, defect_error, require_few_columns
+from assay.reading.defects import Defect, defect_error, require_few_columns, require_unique, unnamed_column
 from assay.reading.registry import Format
 from assay.reading.typed_rows import TypedBlock, typed_stream
 from assay.reading.workbook_package import MAIN, Workbook, opened_workbook, text_in, unescaped, workbook_errors
@@ -40,20 +41,18 @@ class SheetRows:
         path: the workbook's file.
         workbook: what cells refer to.
         part: the archive's member that holds the sheet.
-        name: how the file is called in messages.
         names: names of columns by number, for messages; set when the header was read.
     """
 
     path: Path
     workbook: Workbook
     part: str
-    name: str
     names: Mapping[int, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[int, dict[int, Any]]]:
         """Yield every row with values: its number, and the values by column number, from 1."""
         last, complete = 0, False
-        with workbook_errors(self.name), zipfile.ZipFile(self.path) as archive, archive.open(self.part) as source:
+        with workbook_errors(), zipfile.ZipFile(self.path) as archive, archive.open(self.part) as source:
             for _, element in iterparse(source):  # noqa: S314 - entities were refused when the workbook was opened
                 complete = complete or element.tag == _DATA
                 if element.tag == _ROW:
@@ -130,15 +129,12 @@ class SheetRows:
         )
 
         if self.workbook.epoch == WINDOWS_EPOCH and int(number) == _NO_DAY and style not in self.workbook.durations:
-            raise self._error(
-                Defect.VALUE_OUT_OF_RANGE, "a date does not exist", row, column, "29 February 1900", "an existing day"
-            )
+            raise self._out_of_range("a date does not exist", "29 February 1900", "an existing day", row, column)
         try:
             return from_excel(number, self.workbook.epoch, timedelta=style in self.workbook.durations)
         except (OverflowError, ValueError) as error:
-            raise self._error(
-                Defect.VALUE_OUT_OF_RANGE, "a date is out of range", row, column, text[:40], "dates up to the year 9999"
-            ) from error
+            what, expected = "a date is out of range", "dates up to the year 9999"
+            raise self._out_of_range(what, text[:40], expected, row, column) from error
 
     def _moment(self, text: str, row: int, column: int) -> dt.datetime | dt.date | dt.time:
         plain = text.removesuffix("Z")
@@ -152,127 +148,101 @@ class SheetRows:
         return moment
 
     def _uncalculated(self, found: str, row: int, column: int) -> MalformedDataError:
-        return self._error(
-            Defect.UNCALCULATED_FORMULA, "a formula has no value", row, column, found, "a value in every cell"
-        )
+        what, expected = "a formula has no value", "a value in every cell"
+        return self._error(Defect.UNCALCULATED_FORMULA, what, row, column, found, expected)
 
     def _unreadable(self, found: str, row: int | None, column: int) -> MalformedDataError:
         what = "the file is not readable as an xlsx workbook"
         return self._error(Defect.UNREADABLE, what, row, column, found, "an xlsx file as a spreadsheet writes it")
 
+    def _out_of_range(self, what: str, found: str, expected: str, row: int, column: int) -> MalformedDataError:
+        return self._error(Defect.VALUE_OUT_OF_RANGE, what, row, column, found, expected)
+
     def _error(
         self, defect: Defect, what: str, row: int | None, column: int, found: str, expected: str
     ) -> MalformedDataError:
-        return defect_error(
-            defect,
-            what,
-            self.name,
-            row=row,
-            column=self.names.get(column, str(column)) if column else "",
-            found=found,
-            expected=expected,
-            remedy="open it in a spreadsheet program, correct the cell, and save it again",
-        )
+        shown = self.names.get(column, str(column)) if column else ""
+        remedy = "open it in a spreadsheet program, correct the cell, and save it again"
+        return defect_error(defect, what, row=row, column=shown, found=found, expected=expected, remedy=remedy)
 
 
 _BLOCK_ROWS = 10_000
 _BLOCK_VALUES = 500_000
 
 
-def workbook_stream(path: Path, options: ReadOptions, name: str) -> BatchStream:
+def workbook_stream(path: Path, options: ReadOptions) -> BatchStream:
     """Read one sheet; the first row that holds anything names the columns.
 
     Empty cells and empty texts are missing. Numbers are dates and times where the cell's style says so. Empty rows at
-    the end and empty columns without a name are left out. Formulas give their stored values.
-
-    Args:
-        path: the file.
-        options: the sheet, where there are several.
-        name: how the file is called in messages; rows are numbered as in the sheet.
+    the end and empty columns without a name are left out. Formulas give their stored values. Rows are numbered as in
+    the sheet.
 
     Raises:
         MalformedDataError: not an xlsx file or a harmful one, no such sheet, several sheets and none named, formulas
             without values, columns without names or of mixed types.
     """
-    workbook = opened_workbook(path, name)
-    part = workbook.sheets[_sheet(workbook, options.sheet, name)]
-    return typed_stream(lambda: _blocks(SheetRows(path, workbook, part, name)), name)
+    workbook = opened_workbook(path)
+    part = workbook.sheets[_sheet(workbook, options.sheet)]
+    return typed_stream(lambda: _blocks(SheetRows(path, workbook, part)))
 
 
-def _sheet(workbook: Workbook, wanted: str | None, name: str) -> str:
+def _sheet(workbook: Workbook, wanted: str | None) -> str:
     sheets = list(workbook.sheets)
     if wanted is not None:
         if wanted in workbook.sheets:
             return wanted
-        raise _ambiguous(f"the workbook has no sheet '{wanted}'{did_you_mean(wanted, sheets)}", name, sheets)
+        raise _ambiguous(f"the workbook has no sheet '{wanted}'{did_you_mean(wanted, sheets)}", sheets)
     if len(sheets) != 1:
-        raise _ambiguous("the workbook does not have exactly one sheet", name, sheets)
+        raise _ambiguous("the workbook does not have exactly one sheet", sheets)
     return sheets[0]
 
 
-def _ambiguous(what: str, name: str, sheets: list[str]) -> MalformedDataError:
-    return defect_error(
-        Defect.SHEET_AMBIGUOUS,
-        what,
-        name,
-        found=", ".join(sheets) or "none",
-        expected="one sheet, or the name of one",
-        remedy="set dataset.sheet to one of them",
+def _ambiguous(what: str, sheets: list[str]) -> MalformedDataError:
+    found, expected, remedy = (
+        ", ".join(sheets) or "none",
+        "one sheet, or the name of one",
+        "set dataset.sheet to one of them",
     )
+    return defect_error(Defect.SHEET_AMBIGUOUS, what, found=found, expected=expected, remedy=remedy)
 
 
 def _blocks(sheet: SheetRows) -> Iterator[TypedBlock]:
     rows = iter(sheet)
     header, first = next(rows, (0, {}))
-    sheet.names = names = _names(first, header, sheet.name)
+    sheet.names = names = _names(first, header)
     most = max(1, min(_BLOCK_ROWS, _BLOCK_VALUES // max(1, len(names))))
-    pending: list[dict[int, Any]] = []
     start = header + 1
+    every = _every_row(rows, start, names)
+    while block := list(islice(every, most)):
+        yield _block(start, block, names)
+        start += len(block)
+    if start == header + 1:
+        yield _block(start, (), names)
+
+
+def _every_row(
+    rows: Iterator[tuple[int, dict[int, Any]]], start: int, names: dict[int, str]
+) -> Iterator[dict[int, Any]]:
+    """Yield the values of each row after the header, of which empty ones may not be written at all."""
     for number, values in rows:
-        _require_named(values, number, sheet)
-        while start + len(pending) < number:  # rows that are empty, or not written at all
-            pending.append({})
-            if len(pending) == most:
-                yield _block(start, pending, names)
-                start, pending = start + most, []
-        pending.append(values)
-        if len(pending) == most:
-            yield _block(start, pending, names)
-            start, pending = start + most, []
-    if pending or start == header + 1:
-        yield _block(start, pending, names)
+        unnamed = next((column for column in values if column not in names), None)
+        if unnamed is not None:
+            raise unnamed_column(number, unnamed, "name every column, and remove notes from the sheet")
+        yield from repeat({}, number - start)
+        yield values
+        start = number + 1
 
 
-def _block(start: int, pending: list[dict[int, Any]], names: dict[int, str]) -> TypedBlock:
-    columns = {column: [values.get(number) for values in pending] for number, column in names.items()}
-    return TypedBlock(range(start, start + len(pending)), columns)
+def _block(start: int, rows: Sequence[dict[int, Any]], names: dict[int, str]) -> TypedBlock:
+    columns = {column: [values.get(number) for values in rows] for number, column in names.items()}
+    return TypedBlock(range(start, start + len(rows)), columns)
 
 
-def _names(first: dict[int, Any], row: int, name: str) -> dict[int, str]:
+def _names(first: dict[int, Any], row: int) -> dict[int, str]:
     names = {number: str(value) for number, value in first.items() if str(value).strip()}
-    require_few_columns(len(names), name)
-    seen: set[str] = set()
-    for column in names.values():
-        if column in seen:
-            what = "column names are repeated"
-            raise defect_error(Defect.REPEATED_COLUMN, what, name, row=row, column=column, expected="unique names")
-        seen.add(column)
+    require_few_columns(len(names))
+    require_unique(list(names.values()), row=row)
     return names
-
-
-def _require_named(values: dict[int, Any], row: int, sheet: SheetRows) -> None:
-    unnamed = next((number for number in values if number not in sheet.names), None)
-    if unnamed is not None:
-        raise defect_error(
-            Defect.UNNAMED_COLUMN,
-            "a column with values has no name",
-            sheet.name,
-            row=row,
-            column=str(unnamed),
-            found=f"a value in column {unnamed}",
-            expected="a name for every column in the first row",
-            remedy="name every column, and remove notes from the sheet",
-        )
 
 
 # the reader says what to do with a file of the format before 2007

@@ -12,7 +12,7 @@ import pytest
 from assay.errors import MalformedDataError, UnsupportedFormatError
 from assay.reading import compression
 from assay.reading.compression import unpacked
-from assay.reading.defects import Defect
+from assay.reading.defects import Defect, named
 
 CSV = b"a,b\n1,2\n" * 50
 
@@ -38,7 +38,8 @@ def unpack(tmp_path):
         path, folder = tmp_path / "packed", tmp_path / "scratch"
         path.write_bytes(content)
         folder.mkdir(exist_ok=True)
-        plain, inner = unpacked(path, name, folder, member)
+        with named(name):
+            plain, inner = unpacked(path, name, folder, member)
         return plain.read_bytes(), inner
 
     return of

@@ -16,7 +16,7 @@ def find(tmp_path):
     def found(content, dialect=OPEN, delimiter=","):
         path = tmp_path / "rows.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return detect_dialect(path, dialect, "rows.csv", delimiter=delimiter)
+        return detect_dialect(path, dialect, delimiter=delimiter)
 
     return found
 

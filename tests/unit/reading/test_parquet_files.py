@@ -11,7 +11,7 @@ from assay.errors import EmptyDataError, MalformedDataError, SchemaDriftError, U
 from assay.reading import arrow_decoding as decoding
 from assay.reading import defects
 from assay.reading.batches import ReadOptions
-from assay.reading.defects import Defect
+from assay.reading.defects import Defect, named
 from assay.reading.formats.parquet import parquet_stream
 
 
@@ -22,8 +22,9 @@ def parquet_bytes(columns, **options):
 
 
 def table_of(path, name="a.parquet", **options):
-    stream = parquet_stream(path, ReadOptions(**options), name)
-    return pa.Table.from_batches(stream.batches, stream.schema)
+    with named(name):
+        stream = parquet_stream(path, ReadOptions(**options))
+        return pa.Table.from_batches(stream.batches, stream.schema)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_batches_stay_small_where_texts_are_long(tmp_path, monkeypatch):
     monkeypatch.setattr("assay.reading.formats.parquet.BATCH_BYTES", 1 << 20)
     path = tmp_path / "a"
     path.write_bytes(parquet_bytes({"s": swollen(1000, 1 << 14)}, store_schema=False))
-    sizes = [batch.nbytes for batch in parquet_stream(path, ReadOptions(), "a").batches]
+    sizes = [batch.nbytes for batch in parquet_stream(path, ReadOptions()).batches]
     assert sum(sizes) > 16_000_000
     assert max(sizes) < 2 << 20
 
@@ -171,7 +172,7 @@ def test_a_key_that_would_lose_a_zero_stays_text(folder):
 
 
 def test_a_key_frozen_as_text_stays_text(folder):
-    assert folder({"y=2020/p": {"a": [1]}}, frozen={"y": pa.string()})["y"].to_pylist() == ["2020"]
+    assert folder({"y=2020/p": {"a": [1]}}, texts=frozenset({"y"}))["y"].to_pylist() == ["2020"]
 
 
 def test_whole_numbers_widen_where_a_later_part_has_fractions(folder):

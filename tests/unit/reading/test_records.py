@@ -31,7 +31,7 @@ def read(tmp_path):
     def of(content, name="rows.jsonl"):
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return table_of((json_stream if name.endswith(".json") else jsonl_stream)(path, ReadOptions(), name))
+        return table_of((json_stream if name.endswith(".json") else jsonl_stream)(path, ReadOptions()))
 
     return of
 
@@ -40,7 +40,7 @@ def read(tmp_path):
 def test_lines_are_read_back_exactly(tmp_path_factory, rows, ascii_only):
     path = tmp_path_factory.mktemp("jsonl") / "rows.jsonl"
     path.write_bytes("\n".join(json.dumps(row, ensure_ascii=ascii_only) for row in rows).encode(errors="replace"))
-    table = table_of(jsonl_stream(path, ReadOptions(), "rows.jsonl"))
+    table = table_of(jsonl_stream(path, ReadOptions()))
     assert table.to_pylist() == [json.loads(json.dumps(row).encode()) for row in rows]
 
 
@@ -53,7 +53,7 @@ def test_types_are_those_of_all_values_however_they_are_cut(tmp_path_factory, va
     path.write_text("".join(json.dumps({"a": value}) + "\n" for value in values))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "_BLOCK_VALUES", block)
-        table = table_of(jsonl_stream(path, ReadOptions(), "rows.jsonl"))
+        table = table_of(jsonl_stream(path, ReadOptions()))
     assert table["a"].type == pa.array(values).type
     assert table["a"].to_pylist() == values
 
@@ -81,7 +81,7 @@ def test_memory_holds_a_block_and_not_the_file(read, monkeypatch, tmp_path):
     monkeypatch.setattr(records, "_BLOCK_VALUES", 10)
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1}\n' * 100)
-    assert [batch.num_rows for batch in jsonl_stream(path, ReadOptions(), "rows.jsonl").batches] == [10] * 10
+    assert [batch.num_rows for batch in jsonl_stream(path, ReadOptions()).batches] == [10] * 10
 
 
 ARRAY, LINES = "rows.json", "rows.jsonl"

@@ -11,7 +11,7 @@ from assay.errors import UnsupportedFormatError
 from assay.reading import registry
 from assay.reading.batches import BatchStream, ReadOptions
 from assay.reading.files import read_table
-from assay.reading.registry import Format, detected_format, known_formats
+from assay.reading.registry import Format, chosen_format, known_formats
 from assay.specs.dataset import DataFormat
 
 
@@ -32,24 +32,23 @@ from assay.specs.dataset import DataFormat
     ],
 )
 def test_a_files_name_says_its_format(name, expected):
-    assert detected_format(name).name == expected
+    assert chosen_format(name).name == expected
 
 
 @pytest.mark.parametrize("name", ["a.ods", "a", "csv", "a.zip"])
 def test_an_unknown_ending_lists_what_is_known(name):
     with pytest.raises(UnsupportedFormatError) as caught:
-        detected_format(name, where="s3://b/rows.zip")
-    assert caught.value.where == "s3://b/rows.zip"
+        chosen_format(name)
     assert ".parquet" in caught.value.expected
     assert "dataset.format" in caught.value.remedy
 
 
 def test_a_folder_of_parquet_files_is_parquet(tmp_path):
     with pytest.raises(UnsupportedFormatError):
-        detected_format("rows", tmp_path)
+        chosen_format("rows", tmp_path)
     (tmp_path / "k=1").mkdir()
     (tmp_path / "k=1" / "part-0.parquet").touch()
-    assert detected_format("rows", tmp_path).name == "parquet"
+    assert chosen_format("rows", tmp_path).name == "parquet"
 
 
 def test_an_archives_own_name_says_the_format_where_its_members_does_not(tmp_path):
@@ -70,7 +69,7 @@ def test_no_two_formats_have_an_ending_in_common():
     assert len(set(endings)) == len(endings)
 
 
-def toy_stream(path, options, name):
+def toy_stream(path, options):
     """Read one number from each line."""
     numbers = pa.record_batch({"n": [int(line) for line in path.read_text().split()]})
     return BatchStream(numbers.schema, iter([numbers]))

@@ -9,14 +9,14 @@ import textwrap
 import time
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from assay.errors import MalformedDataError, SourceError, SourceNotFoundError, error_to_json
 from assay.reading.batches import ReadOptions
+from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table, transcribe
-from assay.reading.sandbox import ChildEnd, Request, _failure, transcribe_in_child
-from assay.reading.sandbox_messages import Confinement
+from assay.reading.sandbox import ChildEnd, _failure, transcribe_in_child
+from assay.reading.sandbox_child import Request
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
 CSV = "id,name\n1,ann\n2,bob\n"
@@ -90,7 +90,7 @@ def test_a_child_writes_what_the_reader_writes_here(ask, source, target, tmp_pat
 
 def test_options_reach_the_child(ask, source, target):
     source.write_text("id;x\n007;1,5\n")
-    options = ReadOptions(DataFormat.CSV, CsvDialect(delimiter=";", decimal=","), frozen={"id": pa.string()})
+    options = ReadOptions(DataFormat.CSV, CsvDialect(delimiter=";", decimal=","), texts=frozenset({"id"}))
     ask(options=options, name="rows.dat")
     assert mapped_table(target).to_pylist() == [{"id": "007", "x": 1.5}]
 
@@ -213,7 +213,7 @@ def test_an_unforeseen_error_gives_type_and_position_in_the_code_but_no_value(re
 
 
 def test_a_file_larger_than_allowed_is_not_written(refused, monkeypatch):
-    monkeypatch.setattr("assay.reading.sandbox_messages._LEAST_WRITTEN", 1 << 20)
+    monkeypatch.setattr("assay.reading.confined._LEAST_WRITTEN", 1 << 20)
     error = refused("Path(target).write_bytes(b'x' * (3 << 20))")
     assert "disk space" in error.what
 
@@ -298,7 +298,7 @@ def test_a_request_survives_the_pipe():
         CsvDialect(delimiter="\t", null_values=("", "NA"), detect=True),
         member="a/b.csv",
         sheet="Blatt 1",
-        frozen={"a\ud800": pa.string(), "b": pa.timestamp("us", "UTC"), "c": pa.decimal128(9, 2), "d": pa.float64()},
+        texts=frozenset({"a\ud800", "b"}),
     )
     path = Path(os.fsdecode(b"/data/\xff.xlsx"))
     request = Request(path, Path("/out/x"), "name", "parquet", options, Confinement(1, 2, 3), 4)

@@ -79,7 +79,7 @@ def read(tmp_path):
     def of(content, sheet=None):
         path = tmp_path / "unpacked"
         path.write_bytes(content)
-        return table_of(workbook_stream(path, ReadOptions(sheet=sheet), "a.xlsx"))
+        return table_of(workbook_stream(path, ReadOptions(sheet=sheet)))
 
     return of
 
@@ -125,7 +125,7 @@ def test_numbers_come_back_however_rows_are_cut(tmp_path_factory, values, block)
     path.write_bytes(content)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workbook, "_BLOCK_ROWS", block)
-        table = table_of(workbook_stream(path, ReadOptions(), "a.xlsx"))
+        table = table_of(workbook_stream(path, ReadOptions()))
     assert table["a"].to_pylist() == [*values, 7]
 
 
