@@ -12,7 +12,9 @@ from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata
 from ml_assets.pipeline.automation import rollbacks_key
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.mlflow.leftovers import Leftovers, OwnerState
 from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
 from resources.run_policy import RunPolicy
 from resources.store.janitor import collect_garbage, restore
@@ -25,7 +27,7 @@ class JanitorConfig(dg.Config):
     """What may be removed."""
 
     older_than_hours: float = Field(
-        default=48.0, ge=1.0, description="Younger objects stay, since their commit may follow."
+        default=48.0, ge=1.0, description="Younger ones stay, since their commit or promotion may follow."
     )
 
 
@@ -90,6 +92,34 @@ def expire_quarantine(
     return len(removed)
 
 
+@dg.op(description="Close what killed runs left in MLflow, and mark versions that nobody promoted.")
+def close_tracking_leftovers(
+    context: dg.OpExecutionContext,
+    config: JanitorConfig,
+    experiment_tracker: MlflowTracker,
+    model_registry: MlflowModelRegistry,
+    run_policy: dg.ResourceParam[RunPolicy],
+) -> int:
+    """Close runs and logged models of ended Dagster runs, mark unpromoted versions; returns their number."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
+    leftovers = Leftovers(
+        tracking_uri=experiment_tracker.tracking_uri,
+        experiment_prefix=experiment_tracker.experiment_prefix,
+        owner=lambda run_id: _state_of(context.instance, run_id),
+        older_than_seconds=config.older_than_hours * _HOUR,
+    )
+    closed = leftovers.close_runs() + leftovers.mark_versions(model_registry.object_store.open())
+    context.log.info("closed %d leftovers in MLflow%s", len(closed), "".join(f"\n{one}" for one in closed))
+    return len(closed)
+
+
+def _state_of(instance: dg.DagsterInstance, run_id: str) -> OwnerState:
+    run = instance.get_run_by_id(run_id)
+    if run is None:
+        return "unknown"
+    return "ended" if run.is_finished else "alive"
+
+
 @dg.op(description="Make an earlier version of an asset the newest, by a new commit that names its objects.")
 def restore_version(
     context: dg.OpExecutionContext,
@@ -106,11 +136,12 @@ def restore_version(
     return commit.number
 
 
-@dg.job(description="Remove data objects that no commit names, and old copies of refused files.")
+@dg.job(description="Remove what no commit names, old copies of refused files, and what killed runs left in MLflow.")
 def artifact_janitor_job() -> None:
-    """Two steps: `remove_leftovers` and `expire_quarantine`."""
+    """Three steps: `remove_leftovers`, `expire_quarantine` and `close_tracking_leftovers`."""
     remove_leftovers()
     expire_quarantine()
+    close_tracking_leftovers()
 
 
 def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:

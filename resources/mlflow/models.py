@@ -27,6 +27,7 @@ MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
 MODEL_TAG = "assay.logged_model"
 VALUE_TAG = "assay.holdout_value"
+UNPROMOTED_TAG = "assay.unpromoted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ def registered(
     known = _versions_of(client, name, run_id, model)
     version = known[0] if known else _created(client, name, model, run_id, published)
     client.update_model_version(name, version.version, description=card)
+    if UNPROMOTED_TAG in version.tags:
+        client.delete_model_version_tag(name, version.version, UNPROMOTED_TAG)
     return version, records.read(model.model_id)
 
 

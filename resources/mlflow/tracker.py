@@ -27,6 +27,8 @@ from resources.mlflow.models import PublishedModel, log_trained_model, require_a
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+IDENTITY_TAG = "assay.identity"
+TRIAL_TAG = "assay.trial"
 _LONGEST_PARAM = 6000
 _LONGEST_NAME = 250
 _BATCH = 100
@@ -100,9 +102,9 @@ class TrackedRun:
             self.client.set_terminated(self.run_id, status)
 
     def _log_nested(self, trial: TrialRecord, metric: str) -> None:
-        tags = {"mlflow.parentRunId": self.run_id, "assay.trial": str(trial.number)}
+        tags = {"mlflow.parentRunId": self.run_id, TRIAL_TAG: str(trial.number)}
         with as_tracking_error(self.tracking_uri, "a trial cannot be logged"):
-            query = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`assay.trial` = '{trial.number}'"
+            query = f"tags.`mlflow.parentRunId` = '{self.run_id}' and tags.`{TRIAL_TAG}` = '{trial.number}'"
             known = self.client.search_runs([self.experiment_id], query, max_results=1)
             if known and known[0].info.status != "RUNNING":
                 return
@@ -144,9 +146,6 @@ def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
             yield from _flattened(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", "***" if _SECRET.search(name) else without_credentials(str(value))
-
-
-IDENTITY_TAG = "assay.identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +221,8 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         if known:
             run_id, tags = known[0].info.run_id, known[0].data.tags
             continues = known[0].info.status != "FINISHED" or tags.get("dagster_run_id") == identity.dagster_run_id
+            client.set_tag(run_id, "dagster_run_id", identity.dagster_run_id)  # first: an ended owner's run is closed
             client.update_run(run_id, status="RUNNING")
-            client.set_tag(run_id, "dagster_run_id", identity.dagster_run_id)
         else:
             run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id
             known = client.search_runs([experiment], query)

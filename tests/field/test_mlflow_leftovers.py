@@ -5,6 +5,8 @@ from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.errors import TrackerUnavailableError, TrackingError
 from ml_assets.assets import trained_model
+from resources.champion_journal import ChampionJournal
+from resources.mlflow import leftovers
 from resources.mlflow.connection import initialise_local_stores
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
@@ -145,3 +147,83 @@ def test_other_content_and_a_training_that_was_tracked_whole_are_fitted(bank, fi
     assert len(fits) == 2
     assert bank.materialize("bank/trained_model", parameters=FAST | {"hyperparameters": {"C": 0.1}}).success
     assert len(fits) == 3
+
+
+def janitor(platform):
+    job = platform.definitions.resolve_job_def("artifact_janitor_job")
+    result = job.execute_in_process(
+        instance=platform.instance,
+        run_config={
+            "ops": {"close_tracking_leftovers": {"config": {"older_than_hours": 1}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+    )
+    return result.output_for_node("close_tracking_leftovers")
+
+
+@pytest.fixture
+def hours_later(monkeypatch):
+    """Return a function that lets the janitor see the time after some hours."""
+    now = leftovers.time.time
+
+    def later(hours):
+        monkeypatch.setattr(leftovers.time, "time", lambda: now() + hours * 3600)
+
+    return later
+
+
+def test_the_janitor_closes_what_ended_runs_left_and_nothing_of_living_ones(platform, hours_later):
+    """Runs stayed RUNNING and models PENDING for ever."""
+    job = platform.definitions.resolve_job_def("artifact_janitor_job")
+    ended, living = (platform.instance.create_run_for_job(job) for _ in range(2))
+    platform.instance.report_run_failed(ended)
+    client = client_of(platform)
+    experiment = client.create_experiment("assay/bank")
+    left = {
+        name: client.create_run(experiment, tags={"assay.identity": name, "dagster_run_id": run_id})
+        for name, run_id in (("ended", ended.run_id), ("living", living.run_id), ("shell", "unknown"))
+    }
+    left["trial"] = client.create_run(
+        experiment, tags={"mlflow.parentRunId": left["ended"].info.run_id, "assay.trial": "0"}
+    )
+    left["somebody's"] = client.create_run(experiment)
+    for name in ("ended", "living"):
+        client.create_logged_model(experiment, name="model", source_run_id=left[name].info.run_id)
+
+    def states():
+        found = {run.info.run_id: run.info.status for run in client.search_runs([experiment])}
+        return {name: found[run.info.run_id] for name, run in left.items()}
+
+    assert janitor(platform) == 3
+    killed = {"ended": "KILLED", "trial": "KILLED"}
+    assert states() == dict.fromkeys(left, "RUNNING") | killed
+    (model,) = client.search_logged_models([experiment])
+    assert model.source_run_id == left["living"].info.run_id
+    hours_later(2)
+    assert janitor(platform) == 1
+    assert states() == dict.fromkeys(left, "RUNNING") | killed | {"shell": "KILLED"}
+
+
+def test_a_version_whose_promotion_was_killed_is_marked_and_promoted_by_the_next_run(bank, monkeypatch, hours_later):
+    """Version 1 was orphaned, and version 2 of the same content became champion."""
+    with_retries(bank, 0)
+    append = ChampionJournal.append
+
+    def killed(*_, **__):
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(ChampionJournal, "append", killed)
+    assert not bank.materialize("bank/*", parameters=FAST).success
+    monkeypatch.setattr(ChampionJournal, "append", append)
+    client = client_of(bank)
+    assert janitor(bank) == 0  # its promotion may still follow
+    hours_later(2)
+    assert janitor(bank) == 1
+    (version,) = client.search_model_versions("name = 'bank'")
+    assert version.tags["assay.unpromoted"] == "true"
+    assert janitor(bank) == 0
+    assert bank.materialize("bank/champion_model", parameters=FAST).success
+    (version,) = client.search_model_versions("name = 'bank'")
+    assert "assay.unpromoted" not in version.tags
+    assert bank.definitions.resources["model_registry"].champion("bank").version == "1"
+    assert janitor(bank) == 0
