@@ -18,6 +18,7 @@ from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
 from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.supervision.stalled_runs import stalled_run_sensor
+from resources.data_sources import mask_variables
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings
 
@@ -38,6 +39,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
     files = read_pipelines(settings.pipelines_dir, name_errors)
+    mask_variables(files.pipelines.values())
     usable, refused = usable_definitions(files.pipelines)
     specs = [spec for spec in files.pipelines.values() if spec.name in usable]
     broken = {each.name: each for each in (*files.broken, *refused)}

@@ -370,9 +370,8 @@ class TargetExistsError(StorageError):
     @classmethod
     def at(cls, uri: str) -> Self:
         """Return the error for an address."""
-        what = "there is a model at this address already, and versions are immutable"
         remedy = "give another model version, or replace the model: --overwrite, or ASSAY_TARGET_OVERWRITE=on"
-        return cls(what, where=uri, expected="an address without a model", remedy=remedy)
+        return cls("there is a model at this address already, and versions are immutable", where=uri, remedy=remedy)
 
 
 class ArtifactNotFoundError(StorageError):

@@ -1,14 +1,16 @@
 """The sources of pipelines as a Dagster resource: objects listed, or copied to local files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
 from assay.arrivals.names import listing_pattern
+from assay.credentials import mask
 from assay.errors import SourceError, SourceNotFoundError
 from assay.scratch import scratch_folder
+from assay.specs import PipelineSpec
 from assay.specs.dataset import DatasetSpec
 from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
@@ -85,6 +87,18 @@ class DataSources(dg.ConfigurableResource[None]):
             query_memory_mb=self.query_memory_mb,
         )
         return open_source(address, access, query_of(spec, partition_key))
+
+
+def mask_variables(specs: Iterable[PipelineSpec]) -> None:
+    """Show the variables of the pipelines' sources in place of their values, in this process.
+
+    Every process that loads the code location masks them, as a step in another process may show what this one read.
+    """
+    environment = source_environment()
+    for spec in specs:
+        for template in (spec.dataset.source, (spec.scoring and spec.scoring.source) or ""):
+            for name in variables_of(template):
+                mask(environment.get(name, ""), "${" + name + "}")
 
 
 def _objects_named(source: Source, key: str) -> list[SourceObject]:

@@ -5,10 +5,13 @@ deployment's settings alone.
 """
 
 import datetime as dt
+import functools
 import json
+import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 
@@ -22,6 +25,7 @@ from assay.errors import (
     error_to_json,
 )
 from assay.reading.defects import SETTINGS
+from assay.scratch import scratch_folder
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
@@ -150,7 +154,9 @@ class Quarantine(dg.ConfigurableResource[None]):
         reason = {**error_to_json(error), "refused_at": dt.datetime.now(dt.UTC).isoformat(), "asset": where}
         try:
             store = self.object_store.open()
-            copies = [_quarantined(store, file, spec, reason) for file in files]
+            # the reason may quote any of them
+            mode = functools.reduce(operator.and_, (file.path.stat().st_mode for file in files), 0o644)
+            copies = [_quarantined(store, file, spec, reason, mode) for file in files]
         except (AssayError, OSError) as failed:
             why = failed.what if isinstance(failed, AssayError) else str(failed.strerror or failed)
             return f"the refused bytes could not be kept in {without_secrets(self.object_store.uri)}: {why}"
@@ -165,7 +171,9 @@ def _concerned(files: Sequence[FetchedFile], error: AssayError) -> Sequence[Fetc
     return whole or files
 
 
-def _quarantined(store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reason: dict[str, object]) -> str:
+def _quarantined(
+    store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reason: dict[str, object], mode: int
+) -> str:
     """Copy one file unless its bytes are there; the reason is written last: with a reason, the bytes are complete."""
     sha256 = file_sha256(file.path)
     folder = f"{encoded(spec.name)}/{QUARANTINE}/{sha256}"
@@ -176,5 +184,9 @@ def _quarantined(store: ObjectStore, file: FetchedFile, spec: PipelineSpec, reas
             store.delete(data)
             raise StorageError("the file changes while it is copied", where=file.uri, remedy="run again")
         record = {"uri": redacted(file.uri), "version": file.version, "sha256": sha256, **redacted(reason)}
-        store.put_if_absent(refusal, json.dumps(record, indent=1).encode())
+        with scratch_folder("refusal") as scratch:
+            written = Path(scratch, REFUSAL)
+            written.write_text(json.dumps(record, indent=1), encoding="utf-8")
+            written.chmod(mode | 0o400)
+            store.put_copy(refusal, written)
     return store.uri(data)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from assay.credentials import redacted
 from assay.errors import SpecError
 from assay.importing import is_import_path
 from assay.specs.overrides import RunOverrides
@@ -21,6 +22,13 @@ from resources.sources.local import LocalSource
 _CODE_RULES = ("custom", "pandera_schema")
 _ON_DISK = re.compile(r"(?:file|sqlite|duckdb)://")
 _VERSION = re.compile(r"[A-Za-z0-9._+-]+")
+_VARIABLE_FIELD = re.compile(r"(resources|ops)\.[^.]+\.config\.[^.]+\.env")
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|credential|api_?key|(^|[-_.])(sig|signature|key|key-pair-id|pw|pwd|sas|auth|jwt)($|[-_.])",
+    re.IGNORECASE,
+)
+_LONGEST_PLAIN = 40
+"""Longer values in a query string are taken for signatures."""
 _SETTING = "have the deployment add it to ASSAY_RUN_ROOTS"
 
 
@@ -41,10 +49,10 @@ class RunPolicy:
     code: bool = False
 
     def require_config(self, run_config: Mapping[str, Any], *, where: str) -> None:
-        """Refuse run config that changes the deployment's resources.
+        """Refuse run config that changes the deployment's resources, or reads variables of its environment.
 
         Raises:
-            SpecError: it sets another resource than `run_parameters`.
+            SpecError: it sets another resource than `run_parameters`, or names a variable.
         """
         changed = sorted(set(run_config.get("resources") or {}) - {"run_parameters"})
         if changed and not self.code:
@@ -55,9 +63,18 @@ class RunPolicy:
                 expected="run_parameters alone",
                 remedy="set them by ASSAY_* settings, or have the deployment set ASSAY_RUN_CODE=on",
             )
+        # Dagster puts the variable's value in place of `{env: NAME}` before the step starts
+        asked = next((name for name, _ in _nodes(run_config) if _VARIABLE_FIELD.fullmatch(name)), None)
+        if asked is not None and not self.code:
+            raise SpecError(
+                "the run config reads a variable of the environment",
+                where=f"{where}, {asked.rpartition('.')[0]}",
+                expected="the value itself",
+                remedy="write the value; variables belong into the pipeline file",
+            )
 
     def require(self, overrides: RunOverrides, spec: PipelineSpec, *, where: str) -> None:
-        """Refuse parameters that name code, variables, or locations outside the roots.
+        """Refuse parameters that name code, variables, credentials, or locations outside the roots.
 
         Args:
             overrides: the run's parameters.
@@ -67,14 +84,9 @@ class RunPolicy:
         Raises:
             SpecError: names the parameter.
         """
-        for name, text in _texts(overrides.given):
-            if "${" in text:
-                raise SpecError(
-                    "${...} is not filled in for a run",
-                    where=f"{where}, {name}",
-                    found=text,
-                    remedy="write the value itself; variables belong into the pipeline file",
-                )
+        for name, text in _nodes(overrides.given):
+            if isinstance(text, str):
+                _refuse_secrets(text, f"{where}, {name}")
         if not self.code:
             _refuse_code(overrides, spec, where)
         if overrides.model_version is not None and not _VERSION.fullmatch(overrides.model_version):
@@ -134,12 +146,44 @@ def _refuse_code(overrides: RunOverrides, spec: PipelineSpec, where: str) -> Non
         )
 
 
-def _texts(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, str):
-        yield name, node
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+def _refuse_secrets(text: str, where: str) -> None:
+    if "${" in text:
+        raise SpecError(
+            "${...} is not filled in for a run",
+            where=where,
+            found=redacted(text),
+            remedy="write the value itself; variables belong into the pipeline file",
+        )
+    if _holds_secret(text):
+        raise SpecError(
+            "an address of a run holds credentials or a signature, and Dagster stores and shows run config",
+            where=where,
+            found=redacted(text),
+            expected="an address without user, password and signature",
+            remedy="revoke them; set the address as a variable ASSAY_SOURCE_NAME of the deployment, and name it in the "
+            "pipeline file: ${ASSAY_SOURCE_NAME}",
+        )
+
+
+def _holds_secret(text: str) -> bool:
+    if "://" not in text:
+        return False
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "@" in text
+    given = [pair for each in (parts.query, parts.fragment) for pair in parse_qsl(each, keep_blank_values=True)]
+    return "@" in parts.netloc or any(
+        _SECRET_NAME.search(name) or len(value) >= _LONGEST_PLAIN for name, value in given
+    )
+
+
+def _nodes(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of run config with its path."""
+    yield name, node
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else ()
     for key, value in items:
-        yield from _texts(value, f"{name}.{key}" if name else str(key))
+        yield from _nodes(value, f"{name}.{key}" if name else str(key))
 
 
 def _locations_of(spec: PipelineSpec) -> tuple[str, ...]:

@@ -108,6 +108,7 @@ _PLAIN = re.compile(r"[a-z0-9_=-]")
 _LONGEST, _READABLE = 255, 180
 _CUT = re.compile(r"%[0-9a-f]?$")
 _ESCAPED = re.compile(r"%([0-9a-f]{2})")
+_WHOLE = re.compile(r"(?:[a-z0-9_=-]|%[0-9a-f]{2})+")
 
 
 def encoded(name: str) -> str:
@@ -124,9 +125,25 @@ def encoded(name: str) -> str:
         return "%"
     raw = name.encode("utf-8", "surrogatepass")
     whole = "".join(_encoded_byte(byte) for byte in raw)
-    if len(whole) <= _LONGEST:
-        return whole
+    return whole if len(whole) <= _LONGEST else _shortened(whole, raw)
+
+
+def hashed(key: str) -> str:
+    """Return a key whose long components are as `encoded` gives them; version 0.1 stored them whole, on S3."""
+    if len(key) <= _LONGEST:
+        return key
+    return "/".join(
+        _shortened(part, _bytes_of(part)) if len(part) > _LONGEST and _WHOLE.fullmatch(part) else part
+        for part in key.split("/")
+    )
+
+
+def _shortened(whole: str, raw: bytes) -> str:
     return f"{_CUT.sub('', whole[:_READABLE])}%_{hashlib.sha256(raw).hexdigest()}"
+
+
+def _bytes_of(component: str) -> bytes:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), component).encode("latin-1")
 
 
 def decoded(component: str) -> str:
@@ -138,8 +155,7 @@ def decoded(component: str) -> str:
     if component == "%":
         return ""
     try:
-        raw = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), component).encode("latin-1")
-        name = raw.decode("utf-8", "surrogatepass")
+        name = _bytes_of(component).decode("utf-8", "surrogatepass")
     except (UnicodeEncodeError, UnicodeDecodeError) as error:
         raise StorageError("a stored name cannot be read", where=component, found=str(error)) from error
     if encoded(name) != component:

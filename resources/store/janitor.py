@@ -8,7 +8,7 @@ from itertools import groupby
 from assay.errors import StorageError, StoreUnavailableError
 from resources.store.commit_log import CommitLog, read_record
 from resources.store.commit_record import Commit, is_data, records_prefix_of
-from resources.store.interface import ObjectStore
+from resources.store.interface import ObjectStore, hashed
 from resources.store.numbered_records import is_record
 
 
@@ -63,7 +63,7 @@ def store_time(store: ObjectStore) -> float:
 
 def _named_by_records(store: ObjectStore, prefix: str) -> set[str]:
     keys = [item.key for item in store.list_objects(prefix)]
-    return {item.key for key in keys if is_record(prefix, key) for item in read_record(store, key).objects}
+    return {hashed(item.key) for key in keys if is_record(prefix, key) for item in read_record(store, key).objects}
 
 
 def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, number: int, *, attempt_id: str) -> Commit:

@@ -1,13 +1,14 @@
 """A bucket of S3, or of a store with S3's protocol, as an object store."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, StoreUnavailableError
 from resources.s3 import as_storage_error, is_taken, is_undecided
-from resources.store.interface import ObjectStat, ObjectStore
+from resources.store.interface import ObjectStat, ObjectStore, hashed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -77,6 +78,7 @@ class RangedReader(io.RawIOBase):
 
 
 _READ_AHEAD = 1 << 18
+_HASHED = re.compile(r"%_[0-9a-f]{64}(?=/|$)")
 _UNDECIDED_PUTS = 10
 
 
@@ -87,11 +89,12 @@ class S3Store(ObjectStore):
         self._client = client
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._whole_names: dict[str, str] = {}
 
     def put_file(self, key: str, path: Path) -> None:
         """Upload the file; a large one in parts that become visible together."""
         with as_storage_error(self.uri(key)), path.open("rb") as file:
-            self._client.upload_fileobj(file, self._bucket, self._prefix + key)
+            self._client.upload_fileobj(file, self._bucket, self._stored(key))
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         """Put on the condition `If-None-Match: *`."""
@@ -101,7 +104,7 @@ class S3Store(ObjectStore):
         """Put on the condition that the object is still the version that held the former bytes."""
         try:
             with as_storage_error(self.uri(key)):
-                found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)
+                found = self._client.get_object(Bucket=self._bucket, Key=self._stored(key))
                 if found["Body"].read() != former:
                     return False
             return self._put_if(key, data, IfMatch=found["ETag"])
@@ -115,7 +118,7 @@ class S3Store(ObjectStore):
         with as_storage_error(self.uri(key)):
             for _ in range(_UNDECIDED_PUTS):
                 try:
-                    self._client.put_object(Bucket=self._bucket, Key=self._prefix + key, Body=data, **condition)  # type: ignore[arg-type]
+                    self._client.put_object(Bucket=self._bucket, Key=self._stored(key), Body=data, **condition)  # type: ignore[arg-type]
                 except ClientError as error:
                     if is_taken(error):
                         return False
@@ -133,20 +136,20 @@ class S3Store(ObjectStore):
     def get_bytes(self, key: str) -> bytes:
         """Get the whole object."""
         with as_storage_error(self.uri(key)):
-            return self._client.get_object(Bucket=self._bucket, Key=self._prefix + key)["Body"].read()
+            return self._client.get_object(Bucket=self._bucket, Key=self._stored(key))["Body"].read()
 
     def open(self, key: str) -> IO[bytes]:
         """Read by ranges, of the version that is stored now."""
         with as_storage_error(self.uri(key)):
-            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
-        raw = RangedReader(self._client, self._bucket, self._prefix + key, head["ContentLength"], head["ETag"])
+            head = self._client.head_object(Bucket=self._bucket, Key=self._stored(key))
+        raw = RangedReader(self._client, self._bucket, self._stored(key), head["ContentLength"], head["ETag"])
         return io.BufferedReader(raw, _READ_AHEAD)
 
     def stat(self, key: str) -> ObjectStat | None:
         """Ask for the object's head."""
         try:
             with as_storage_error(self.uri(key)):
-                head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + key)
+                head = self._client.head_object(Bucket=self._bucket, Key=self._stored(key))
         except ArtifactNotFoundError:
             return None
         return ObjectStat(key=key, size=head["ContentLength"], modified=head["LastModified"].timestamp())
@@ -155,15 +158,15 @@ class S3Store(ObjectStore):
         """List page by page; S3 lists by key."""
         pages = self._client.get_paginator("list_objects_v2")
         with as_storage_error(self.uri(prefix)):
-            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._stored(prefix)):
                 for item in page.get("Contents", []):
-                    key = item["Key"].removeprefix(self._prefix)
+                    key = hashed(item["Key"].removeprefix(self._prefix))
                     yield ObjectStat(key=key, size=item["Size"], modified=item["LastModified"].timestamp())
 
     def delete(self, key: str) -> None:
         """Delete the object."""
         with as_storage_error(self.uri(key)):
-            self._client.delete_object(Bucket=self._bucket, Key=self._prefix + key)
+            self._client.delete_object(Bucket=self._bucket, Key=self._stored(key))
 
     def remove_unfinished(self, *, before: float) -> list[str]:
         """Abort the uploads in parts of killed writers."""
@@ -180,3 +183,25 @@ class S3Store(ObjectStore):
     def uri(self, key: str) -> str:
         """Return the object's `s3://` address."""
         return f"s3://{self._bucket}/{self._prefix}{key}"
+
+    def _stored(self, key: str) -> str:
+        """Return a key of the bucket; below a long name that version 0.1 stored whole, the key has the whole name."""
+        if not _HASHED.search(key):
+            return self._prefix + key
+        stored = self._prefix
+        for position, component in enumerate(key.split("/")):
+            stored += "/" if position else ""
+            stored += self._whole_name(stored, component) if _HASHED.search(component) else component
+        return stored
+
+    def _whole_name(self, parent: str, component: str) -> str:
+        """Return the whole name below a prefix of the bucket that a hashed component stands for, if it is there."""
+        asked = parent + component
+        if asked not in self._whole_names:
+            pages = self._client.get_paginator("list_objects_v2")
+            listed = pages.paginate(Bucket=self._bucket, Prefix=parent + _HASHED.sub("", component), Delimiter="/")
+            folders = (folder["Prefix"] for page in listed for folder in page.get("CommonPrefixes", []))
+            names = (folder.removeprefix(parent).rstrip("/") for folder in folders)
+            whole = next((name for name in names if name != component and hashed(name) == component), component)
+            self._whole_names[asked] = whole
+        return self._whole_names[asked]

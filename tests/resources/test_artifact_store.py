@@ -3,6 +3,7 @@ import datetime as dt
 import decimal
 import io
 import shlex
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,12 @@ from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
 from resources.artifacts.store import ArtifactStore, Attempt
+from resources.champion_journal import ChampionJournal
+from resources.store.commit_record import attempt_prefix, series_prefix
+from resources.store.interface import encoded
+from resources.store.janitor import collect_garbage, restore
 from resources.store.local import LocalStore
+from resources.store.s3 import S3Store
 
 ASSET = ("demo", "artifact")
 ROOT = Path(__file__).parents[2]
@@ -528,3 +534,80 @@ def test_no_module_imports_an_unsafe_format():
     modules = [path for part in ("assay", "resources") for path in (ROOT / part).rglob("*.py")]
     assert len(modules) > 50
     assert [(path.name, name) for path in modules for name in _imports(path) if name.split(".")[0] in UNSAFE] == []
+
+
+LONG = "\u6771" * 54
+
+
+def test_objects_that_version_0_1_stored_under_long_names_are_found_on_s3(aws, make_dataset, monkeypatch):
+    """Names of more than 255 bytes were keys of S3 as they were; they are hashed now, as no file may be called so."""
+    asset, again = ("p", LONG), S3Store(aws, "bucket", "lake")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("resources.store.interface._LONGEST", 10_000)
+        old = S3Store(aws, "bucket", "lake")
+        ArtifactStore(old).publish(asset, LONG, make_dataset(), _attempt("r-1"))
+        old.put_if_absent(f"{attempt_prefix(asset, LONG, 'r-9')}left", b"")
+    artifacts = ArtifactStore(again)
+    assert artifacts.load(asset, LONG, Dataset).table.num_rows == 3
+    assert artifacts.publish(asset, LONG, make_dataset(x=[1]), _attempt("r-2")).number == 2
+    assert ArtifactStore(S3Store(aws, "bucket", "lake")).load(asset, LONG, Dataset).table.num_rows == 1
+    assert [commit.number for commit in artifacts.log.history(asset, LONG)] == [1, 2]
+    restore(artifacts.log, asset, LONG, 1, attempt_id="r-3")
+    monkeypatch.setattr("resources.store.janitor.store_time", lambda store: time.time() + 86400)
+    removed = collect_garbage(S3Store(aws, "bucket", "lake"), older_than_seconds=0)
+    assert [key.rpartition("/")[2] for key in removed] == ["left"]
+    assert artifacts.load(asset, LONG, Dataset).table.num_rows == 3
+    assert len(list(again.list_objects(f"{encoded('p')}/"))) == 3 + 4
+
+
+def test_new_long_names_are_hashed_on_s3_too(aws, make_dataset):
+    for name in (LONG, LONG + "x"):
+        ArtifactStore(S3Store(aws, "bucket", "")).publish((name,), None, make_dataset(), _attempt())
+    keys = [item["Key"] for item in aws.list_objects_v2(Bucket="bucket")["Contents"]]
+    assert max(len(part) for key in keys for part in key.split("/")) <= 255
+    assert len({key.split("/")[0] for key in keys}) == 2
+
+
+@pytest.mark.parametrize("kind", ["table", "spec"])
+def test_a_bit_that_flips_in_a_body_of_s3_is_fetched_again(aws, make_dataset, kind):
+    artifacts = ArtifactStore(S3Store(aws, "bucket", ""))
+    value = make_dataset() if kind == "table" else make_dataset().schema
+    artifacts.publish(ASSET, None, value, _attempt())
+    flipped = []
+
+    def flip(parsed, **_):
+        body = parsed.get("Body")
+        if body is not None and len(flipped) < 1 and "/data/" in wanted[-1]:
+            data = bytearray(body.read())
+            data[len(data) // 2] ^= 1
+            parsed["Body"] = io.BytesIO(bytes(data))
+            flipped.append(wanted[-1])
+
+    wanted = []
+    aws.meta.events.register("provide-client-params.s3.GetObject", lambda params, **_: wanted.append(params["Key"]))
+    aws.meta.events.register("after-call.s3.GetObject", flip)
+    assert artifacts.load(ASSET, None, type(value)) == value
+    assert len(flipped) == 1
+
+
+def test_markers_of_s3_consoles_stop_neither_readers_nor_the_janitor(aws, make_dataset, monkeypatch):
+    """A console makes `folder/` objects; one below `commits/` stopped the janitor for the whole store."""
+    store = S3Store(aws, "bucket", "lake")
+    artifacts = ArtifactStore(store)
+    artifacts.publish(ASSET, None, make_dataset(), _attempt("r-1"))
+    for key in ("", "commits/", "commits/.DS_Store", "commits/old/", "data/", "data/r-1/", "data/r-9/left"):
+        aws.put_object(Bucket="bucket", Key=f"lake/{series_prefix(ASSET, None)}{key}", Body=b"")
+    aws.put_object(Bucket="bucket", Key="lake/@champion_journals/m/", Body=b"")
+    assert ChampionJournal(store, "m").current() is None
+    monkeypatch.setattr("resources.store.janitor.store_time", lambda store: time.time() + 86400)
+    removed = collect_garbage(store, older_than_seconds=0)
+    assert f"{series_prefix(ASSET, None)}data/r-9/left" in removed
+    assert artifacts.load(ASSET, None, Dataset).table.num_rows == 3
+    assert artifacts.publish(ASSET, None, make_dataset(), _attempt("r-2")).number == 2
+
+
+def test_the_janitor_goes_by_the_clock_of_the_store(store, make_dataset, monkeypatch):
+    store.put_if_absent(f"{attempt_prefix(ASSET, None, 'r-1')}on-its-way", b"")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * 86400 + 60)
+    assert collect_garbage(store, older_than_seconds=48 * 3600) == []
