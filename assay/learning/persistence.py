@@ -29,6 +29,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
+from assay.importing import import_users_object
 from assay.learning.estimators.family import FAMILIES
 from assay.moved_modules import current_name
 from assay.results.bundle import FOLDER, MANIFEST_FILE, folder_of
@@ -83,8 +84,7 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
     pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
     for name, text in (beside or {}).items():
         (folder / name).write_text(text, encoding="utf-8")
-    names = (MODEL_FILE, EXAMPLE_FILE, *(beside or {}))
-    digests = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    digests = {name: _sha256(folder / name) for name in (MODEL_FILE, EXAMPLE_FILE, *(beside or {}))}
     manifest = model.manifest.model_dump(mode="json") | {_FILES: digests}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -97,13 +97,7 @@ def _model_file(model: TrainedModel) -> bytes:
 
 
 def load_model(folder: Path) -> TrainedModel:
-    """Read a model that `save_model` wrote.
-
-    Args:
-        folder: the folder with the manifest.
-
-    Returns:
-        A model that predicts the same bits as the saved one.
+    """Read a model that `save_model` wrote; it predicts the same bits as the saved one.
 
     Raises:
         ArtifactNotFoundError: a file is missing.
@@ -113,7 +107,7 @@ def load_model(folder: Path) -> TrainedModel:
     """
     import skops.io
 
-    manifest, digests = _manifest_and_digests(folder)
+    manifest, digests = _manifest(folder)
     files = _files_of(folder)
     data = _bytes_of(files / MODEL_FILE)
     trusted = _require_trusted(data, manifest.own_classes, where=str(files / MODEL_FILE))
@@ -143,7 +137,7 @@ def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> lis
     """
     if isinstance(saved, bytes):
         return _require_trusted(saved, own_classes, where="the given bytes")
-    file, manifest = _files_of(saved) / MODEL_FILE, _manifest_and_digests(saved)[0]
+    file, manifest = _files_of(saved) / MODEL_FILE, _manifest(saved)[0]
     return _require_trusted(_bytes_of(file), manifest.own_classes, where=str(file))
 
 
@@ -155,14 +149,18 @@ def estimator_bytes(estimator: Any) -> bytes:
     """
     import skops.io
 
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as written:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as written,
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as canonical,
+    ):
         numbering = _Numbering(frozenset(written.namelist()))
         schema = numbering.applied_to(json.loads(written.read(_SCHEMA)))
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as canonical:
-            for old, new in numbering.files.items():
-                _add(canonical, new, written.read(old))
-            _add(canonical, _SCHEMA, json.dumps(schema, separators=(",", ":")).encode())
+        parts = {new: written.read(old) for old, new in numbering.files.items()}
+        parts[_SCHEMA] = json.dumps(schema, separators=(",", ":")).encode()
+        for name, data in parts.items():
+            # an entry of this kind has a fixed time stamp
+            canonical.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
@@ -191,11 +189,6 @@ class _Numbering:
         return self.applied_to(value)
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    # an entry of this kind has a fixed time stamp
-    archive.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
-
-
 def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> list[str]:
     import skops.io
 
@@ -220,8 +213,6 @@ def _require_trusted(data: bytes, own_classes: tuple[str, ...], where: str) -> l
 
 def _full_name(path: str) -> str:
     """Return the name that skops gives a user's class, verified to be an estimator or transformer."""
-    from assay.importing import import_users_object
-
     kind = import_users_object(path, where="the model's manifest", error=UntrustedModelError)
     if not isinstance(kind, type) or not all(hasattr(kind, name) for name in ("fit", "get_params", "set_params")):
         raise UntrustedModelError(
@@ -239,7 +230,7 @@ def _files_of(folder: Path) -> Path:
     return folder / folder_of(_bytes_of(folder / MANIFEST_FILE))
 
 
-def _manifest_and_digests(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
+def _manifest(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
     try:
         facts = json.loads(_bytes_of(folder / MANIFEST_FILE))
         digests = facts.pop(_FILES, {})  # version 0.1 wrote none
@@ -252,7 +243,7 @@ def _manifest_and_digests(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
 def _require_digests(folder: Path, digests: Mapping[str, str]) -> None:
     """Compare the model's own files with the digests in its manifest; texts for people beside them may change."""
     for name in (MODEL_FILE, EXAMPLE_FILE):
-        found, digest = hashlib.sha256(_bytes_of(folder / name)).hexdigest(), digests.get(name)
+        found, digest = _sha256(folder / name), digests.get(name)
         if digest not in {None, found}:
             raise DigestMismatchError(
                 "a file of the model is not the one that its manifest names",
@@ -261,6 +252,10 @@ def _require_digests(folder: Path, digests: Mapping[str, str]) -> None:
                 expected=f"SHA-256 {str(digest)[:16]}",
                 remedy="fetch the model again, or train it again",
             )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(_bytes_of(path)).hexdigest()
 
 
 def _example(path: Path) -> "pd.DataFrame":

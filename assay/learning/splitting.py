@@ -61,14 +61,11 @@ class Split:
 
 
 def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> Split:
-    """Split the validated rows of a window of partitions.
+    """Split the validated rows of a window; the same window and spec always give the same split.
 
     Args:
         window: validated rows by partition key; the only key is "" when the data has no partitions.
-        spec: the pipeline; the same window and spec always give the same split.
-
-    Returns:
-        Training and holdout rows. For `time` the newest partition is the holdout and all earlier ones train.
+        spec: the pipeline. For split by `time` the newest partition is the holdout and all earlier ones train.
 
     Raises:
         DataContractError: too few partitions, rows, groups or columns, or a missing target.
@@ -81,7 +78,8 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
     features, unused = select_features(schema, spec)
     table = _concatenated({key: window[key].table for key in keys}, schema.names)
     partition_of_row = np.repeat(np.array(keys, dtype=object), [window[key].table.num_rows for key in keys])
-    train_index, holdout_index = _indices(table, partition_of_row, spec)
+    groups = _groups(table, partition_of_row, spec)
+    train_index, holdout_index = _indices(table, groups, spec)
     holdout_table = table.take(holdout_index)
     train_table = table.select([*features.names, spec.dataset.target]).take(train_index)
     train = labelled_rows(train_table, features, spec)
@@ -91,7 +89,7 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
         holdout=holdout,
         features=features,
         unused_columns=unused,
-        train_groups=_row_groups(table, partition_of_row, spec, train_index),
+        train_groups=None if groups is None else groups[train_index],
         data_digests={key: window[key].fingerprint.digest for key in keys},
         holdout_digest=fingerprint(holdout_table).digest,
         classes=_classes(train.target, holdout.target, spec),
@@ -124,9 +122,9 @@ def _concatenated(tables: Mapping[str, pa.Table], names: tuple[str, ...]) -> pa.
             )
     projected = [table.select(list(names)) for table in tables.values()]
     for name in names:
-        kinds = [pa.table({name: table.column(name).slice(0, 0)}) for table in projected]
+        kinds = [pa.schema([table.schema.field(name)]) for table in projected]
         try:
-            pa.concat_tables(kinds, promote_options="permissive")
+            pa.unify_schemas(kinds, promote_options="permissive")
         except pa.ArrowTypeError as error:
             raise SchemaDriftError(
                 f"column '{name}' has incompatible types in different partitions",
@@ -137,12 +135,24 @@ def _concatenated(tables: Mapping[str, pa.Table], names: tuple[str, ...]) -> pa.
     return pa.concat_tables(projected, promote_options="permissive")
 
 
-def _indices(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
+def _groups(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) -> np.ndarray | None:
     if spec.split.by == "time":
-        newest = partition_of_row == max(partition_of_row, default="")
+        return partition_of_row
+    if spec.split.by != "group":
+        return None
+    name = str(spec.split.group)
+    if name not in table.column_names:
+        raise DataContractError(f"the group column '{name}' is not in the table", where="split.group")
+    # rows without a group form one group, since they may be related
+    return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
+
+
+def _indices(table: pa.Table, groups: np.ndarray | None, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
+    if groups is not None and spec.split.by == "time":
+        newest = groups == max(groups, default="")
         train, holdout = np.flatnonzero(~newest), np.flatnonzero(newest)
     else:
-        train, holdout = _drawn(table, spec)
+        train, holdout = _drawn(table, groups, spec)
     if not (len(train) and len(holdout)):
         raise EmptyDataError(
             "a side of the split is empty",
@@ -153,20 +163,17 @@ def _indices(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) 
     return np.sort(train), np.sort(holdout)
 
 
-def _drawn(table: pa.Table, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
+def _drawn(table: pa.Table, groups: np.ndarray | None, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
-    rows = np.zeros((table.num_rows, 1))
-    options = {"n_splits": 1, "test_size": spec.split.test_size, "random_state": spec.split.seed}
-    strata = groups = None
+    strata = None
     if spec.split.by == "stratified":
         strata = target_series(table, spec.dataset.target, spec.task)
         _require_members(strata, spec)
-    if spec.split.by == "group":
-        groups = _group_labels(table, spec)
     kinds = {"random": ShuffleSplit, "stratified": StratifiedShuffleSplit, "group": GroupShuffleSplit}
+    splitter = kinds[spec.split.by](n_splits=1, test_size=spec.split.test_size, random_state=spec.split.seed)
     try:
-        train, holdout = next(kinds[spec.split.by](**options).split(rows, strata, groups))
+        train, holdout = next(splitter.split(np.zeros((table.num_rows, 1)), strata, groups))
     except ValueError as error:
         raise DataContractError(
             "the rows cannot be split",
@@ -189,30 +196,8 @@ def _require_members(labels: "pd.Series", spec: PipelineSpec) -> None:
         )
 
 
-def _group_labels(table: pa.Table, spec: PipelineSpec) -> np.ndarray:
-    name = str(spec.split.group)
-    if name not in table.column_names:
-        raise DataContractError(f"the group column '{name}' is not in the table", where="split.group")
-    # rows without a group form one group, since they may be related
-    return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
-
-
-def _row_groups(
-    table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec, train_index: np.ndarray
-) -> np.ndarray | None:
-    if spec.split.by == "time":
-        return np.asarray(partition_of_row[train_index])
-    return _group_labels(table, spec)[train_index] if spec.split.by == "group" else None
-
-
 def labelled_rows(table: pa.Table, features: TableSchema, spec: PipelineSpec) -> LabelledRows:
-    """Return rows as input of training and evaluation.
-
-    Args:
-        table: validated rows.
-        features: names and roles of the feature columns, in the model's order.
-        spec: the pipeline.
-    """
+    """Return validated rows as input of training and evaluation, the features in the model's order."""
     return LabelledRows(feature_frame(table, features), target_series(table, spec.dataset.target, spec.task))
 
 

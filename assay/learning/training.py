@@ -2,12 +2,14 @@
 
 import math
 import platform
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
-from assay.learning.estimators.family import Family
+from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads
+from assay.learning.estimators.family import FAMILIES, Family, family
 from assay.learning.splitting import Split
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
@@ -31,27 +33,20 @@ def training_digest(spec: PipelineSpec) -> str:
     return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training)
 
 
-def library_versions(family: str) -> dict[str, str]:
+def library_versions(name: str) -> dict[str, str]:
     """Return the versions of Python, of this package and of the libraries that a family's fitted state depends on.
 
-    Args:
-        family: a family's name, or an import path, whose first package then counts.
+    Of a model of the user's own, named by import path, the first package counts.
     """
     from assay import __version__
-    from assay.learning.estimators.family import FAMILIES
 
-    known = FAMILIES.get(family)
-    own = known.distributions if known else (family.split(":", 1)[0].split(".", 1)[0],)
-    found = {name: _version(name) for name in (*_ALWAYS, *own)}
-    installed = {name: text for name, text in found.items() if text is not None}
-    return {"python": platform.python_version(), "assay": __version__} | installed
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
+    known = FAMILIES.get(name)
+    own = known.distributions if known else (name.split(":", 1)[0].split(".", 1)[0],)
+    versions = {"python": platform.python_version(), "assay": __version__}
+    for distribution in (*_ALWAYS, *own):
+        with suppress(PackageNotFoundError):
+            versions[distribution] = version(distribution)
+    return versions
 
 
 def train(
@@ -74,22 +69,18 @@ def train(
         UnknownModelError: the family is not known.
         UnknownHyperparameterError: the family does not take a hyperparameter.
     """
-    from assay.learning.estimators.assembly import limited_threads
-    from assay.learning.estimators.registry import family
-
     # the family's library must be loaded before its threads can be limited
     chosen = family(best.family, spec.task)
     with limited_threads(spec.training.threads):
         if spec.training.scenario == "incremental" and champion is not None:
-            estimator, scenario = _continued(chosen, split, best, spec, champion), "incremental"
+            _require_same(split, best, spec, champion.manifest)
+            _require_no_later(split, spec, champion.manifest)
+            estimator = continue_fit(champion.estimator, chosen, best.parameters, split.train, spec)
+            scenario = "incremental"
         else:
             estimator = _fitted_in_full(chosen, split, best, spec)
             scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
-    return TrainedModel(
-        estimator=estimator,
-        manifest=_manifest(split, best, spec, scenario),
-        input_example=_example(split),
-    )
+    return TrainedModel(estimator, _manifest(split, best, spec, scenario), _example(split))
 
 
 def _example(split: Split) -> "pd.DataFrame":
@@ -106,8 +97,6 @@ def _example(split: Split) -> "pd.DataFrame":
 
 
 def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
-    from assay.learning.estimators.assembly import build_pipeline
-
     pipeline = build_pipeline(family, best.parameters, split.features, spec)
     try:
         return pipeline.fit(split.train.features, split.train.target)
@@ -118,16 +107,6 @@ def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spe
             found=f"{type(error).__name__}: {error}",
             remedy="change what the reason names, or choose another model family",
         ) from error
-
-
-def _continued(
-    family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel
-) -> Any:
-    from assay.learning.estimators.assembly import continue_fit
-
-    _require_same(split, best, spec, champion.manifest)
-    _require_no_later(split, spec, champion.manifest)
-    return continue_fit(champion.estimator, family, best.parameters, split.train, spec)
 
 
 def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: ModelManifest) -> None:
@@ -160,10 +139,10 @@ def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest)
 
 
 def _roles(features: TableSchema) -> set[str]:
-    texts = {ColumnRole.CATEGORICAL, ColumnRole.TEXT}
+    typed = {ColumnRole.CATEGORICAL, ColumnRole.TEXT}
     return {
-        f"{column.name} ({column.role}{f' of {column.dtype}' if column.role in texts else ''})"
-        for column in features.columns
+        f"{each.name} ({each.role} of {each.dtype})" if each.role in typed else f"{each.name} ({each.role})"
+        for each in features.columns
     }
 
 
@@ -193,7 +172,7 @@ def _manifest(split: Split, best: BestHyperparameters, spec: PipelineSpec, scena
     )
 
 
-def own_classes(family: str, spec: PipelineSpec) -> tuple[str, ...]:
-    """Return the import paths of the user's classes that a model of this family holds."""
-    steps = [each.step for each in spec.preparation.steps]
-    return tuple(dict.fromkeys(name for name in (family, *steps) if ":" in name))
+def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the import paths of the user's classes that a model of the named family holds."""
+    names = (name, *(each.step for each in spec.preparation.steps))
+    return tuple(dict.fromkeys(each for each in names if ":" in each))

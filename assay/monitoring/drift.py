@@ -5,6 +5,7 @@ its difference is significant under a bound on false discoveries over all featur
 alarm needs the same feature to drift in several of the latest windows.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,7 +91,7 @@ def evaluate_drift(
         reference: feature frame of the champion's training rows.
         champion: the current champion.
         earlier: reports of the windows before this one, oldest first.
-        spec: the pipeline; `monitoring.drift` is set.
+        spec: the pipeline.
         partition: the window's key; empty without partitions.
         trained_on: whether the champion was trained on these rows.
     """
@@ -112,13 +113,9 @@ def evaluate_drift(
 def compare_features(
     reference: "pd.DataFrame", window: "pd.DataFrame", features: TableSchema, rule: DriftSpec
 ) -> tuple[FeatureDrift, ...]:
-    """Compare the watched features of a window with those of the training rows.
+    """Compare the watched features of a window's feature frame with those of the training rows.
 
-    Args:
-        reference: feature frame of the training rows, shape (n, features).
-        window: feature frame of the window, shape (m, features).
-        features: roles; text and datetime features are not watched. No value of a feature is shown.
-        rule: which features, and the smallest difference that counts.
+    Text and datetime features are not watched. No value of a feature is shown.
 
     Returns:
         One result for each watched feature, the largest effect first.
@@ -126,7 +123,7 @@ def compare_features(
     Raises:
         DataContractError: the rule names a column that is no feature of the champion.
     """
-    names = watched_features(features, rule)
+    names = _watched_features(features, rule)
     found = {name: _difference(reference[name], window[name], features[name].role) for name in names}
     significant = discoveries([difference.p_value for difference in found.values()], rule.false_discovery_rate)
     results = [
@@ -144,12 +141,7 @@ def compare_features(
     return tuple(sorted(results, key=lambda result: -result.effect))
 
 
-def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
-    """Return the features that are watched.
-
-    Raises:
-        DataContractError: the rule names a column that cannot be watched.
-    """
+def _watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
     known = features.with_role(*_WATCHED)
     if rule.columns == "auto":
         return known
@@ -167,19 +159,11 @@ def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
 def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftSpec) -> DriftReport:
     """Return the report with its alarm: the same feature drifted in `alarm_windows` of the `of_windows` latest windows.
 
-    Windows that were compared with another champion do not count.
-
-    Args:
-        report: of the newest window.
-        earlier: reports of the windows before it, oldest first.
-        rule: how many windows of how many.
+    Windows that were compared with another champion do not count; `earlier` is oldest first.
     """
     comparable = [one for one in earlier if one.champion_version == report.champion_version and one.status == "judged"]
     window = [*comparable[max(0, len(comparable) - rule.of_windows + 1) :], report]
-    counts: dict[str, int] = {}
-    for one in window:
-        for name in one.drifted:
-            counts[name] = counts.get(name, 0) + 1
+    counts = Counter(name for one in window for name in one.drifted)
     alarming = tuple(name for name in report.drifted if counts[name] >= rule.alarm_windows)
     before = bool(comparable and comparable[-1].alarm_features)
     return report.model_copy(

@@ -53,7 +53,7 @@ def evaluate_performance(
         champion: the current champion.
         rows: labelled rows.
         earlier: reports of the windows before this one, oldest first.
-        spec: the pipeline; `monitoring.performance` is set.
+        spec: the pipeline.
         partition: the window's key; empty without partitions.
         trained_on: whether the champion was trained on these rows; then there is no verdict.
     """
@@ -74,20 +74,14 @@ def evaluate_performance(
     )
     if trained_on or rule is None or now.value is None or value_at_promotion is None:
         return report
-    sign = 1.0 if metric.greater_is_better else -1.0
     drawn = resamples(len(truth), spec.training.seed)
     values = [measure(metric, truth[chosen], predictions.take(chosen)).value for chosen in drawn]
     # a resample without a value is no evidence of a loss
-    worse = [value is not None and sign * (value_at_promotion - value) > rule.max_loss for value in values]
+    worse = [value is not None and metric.gain(value, value_at_promotion) > rule.max_loss for value in values]
     share = sum(worse) / len(worse)
-    evaluated = report.model_copy(
-        update={
-            "loss": sign * (value_at_promotion - now.value),
-            "share_worse": share,
-            "degraded": share >= rule.confidence,
-        }
-    )
-    return with_alarm(evaluated, earlier, rule)
+    loss = metric.gain(now.value, value_at_promotion)
+    found = {"loss": loss, "share_worse": share, "degraded": share >= rule.confidence}
+    return with_alarm(report.model_copy(update=found), earlier, rule)
 
 
 def with_alarm(

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from assay.errors import SpecError
-from assay.learning.estimators.registry import family_names
+from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_errors
 from assay.shell.flags import Flags
 from assay.specs.loading import explain, load_pipeline

@@ -5,8 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from assay.backtesting.report import CHAMPION, RETRAINED, STALE, BacktestReport, walk_forward_plot
-from assay.backtesting.walk_forward import PastModel, newest_row, replay
+from assay.backtesting.walk_forward import (
+    CHAMPION,
+    RETRAINED,
+    STALE,
+    BacktestReport,
+    PastModel,
+    newest_row,
+    replay,
+    walk_forward_plot,
+)
 from assay.data.dataset import ValidatedDataset
 from assay.markdown import escaped
 from assay.results.evaluation_report import EvaluationReport

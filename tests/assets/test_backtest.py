@@ -4,7 +4,7 @@ import dagster as dg
 import mlflow
 from small_platform import failure
 
-from assay.backtesting.report import BacktestReport
+from assay.backtesting.walk_forward import BacktestReport
 
 
 def test_a_range_run_ends_with_the_backtest_and_leaves_the_registry_to_the_champion(monthly):

@@ -6,7 +6,8 @@ import pytest
 from small_platform import BANK
 
 from assay.errors import AssayError, SpecError
-from assay.learning.known_names import meant_family, name_errors
+from assay.learning.estimators.family import meant_family
+from assay.learning.known_names import name_errors
 from assay.specs.loading import parse_pipeline, read_pipelines
 
 TEXT = BANK.format(source="a.csv")

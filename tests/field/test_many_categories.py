@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.estimators.assembly import build_pipeline, category_encodings
-from assay.learning.estimators.registry import family
+from assay.learning.estimators.family import family
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task

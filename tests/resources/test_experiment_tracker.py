@@ -19,7 +19,7 @@ from object_stores import object_store_at
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DigestMismatchError, TrackerUnavailableError, TrackingError
-from assay.learning.estimators.registry import family_names
+from assay.learning.estimators.family import family_names
 from assay.learning.splitting import LabelledRows, Split
 from assay.learning.training import train
 from assay.promotion.decision import PromotionDecision

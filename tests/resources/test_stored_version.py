@@ -17,7 +17,7 @@ import pytest
 from small_platform import Platform, failure
 from web_receiver import web_receiver
 
-from assay.backtesting.report import BacktestReport
+from assay.backtesting.walk_forward import BacktestReport
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import DigestMismatchError

@@ -1,8 +1,7 @@
 """Preprocessing and model as one scikit-learn pipeline: built unfitted, or continued from a champion."""
 
 import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.data.schema import TableSchema
@@ -15,6 +14,7 @@ from assay.specs.pipeline import PipelineSpec, Task
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
+    from threadpoolctl import threadpool_limits
 
 PREPROCESSING = "preprocessing"
 MODEL = "model"
@@ -30,7 +30,7 @@ def preprocessor_for(family: Family, features: TableSchema, spec: PipelineSpec) 
     return build_preprocessor(
         features,
         spec.preparation,
-        family.encoding,
+        family.card.encoding,
         seed=spec.training.seed,
         dense=family.card.dense,
         target_type=_TARGET_TYPES[spec.task],
@@ -40,16 +40,7 @@ def preprocessor_for(family: Family, features: TableSchema, spec: PipelineSpec) 
 def build_pipeline(
     family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
 ) -> "Pipeline":
-    """Build an unfitted pipeline.
-
-    Args:
-        family: the model family.
-        parameters: its hyperparameters.
-        features: the columns of the feature frame that the pipeline will take.
-        spec: the pipeline; gives preprocessing, seed and threads.
-
-    Returns:
-        Unfitted `sklearn.pipeline.Pipeline` with the steps `preprocessing` and `model`.
+    """Build an unfitted pipeline of the steps `preprocessing` and `model` for a frame of the given features.
 
     Raises:
         LearningError: the family refuses a hyperparameter.
@@ -57,23 +48,12 @@ def build_pipeline(
     """
     from sklearn.pipeline import Pipeline
 
-    return Pipeline(
-        [
-            (PREPROCESSING, preprocessor_for(family, features, spec)),
-            (MODEL, family.build(parameters, spec.training.seed, spec.training.threads)),
-        ]
-    )
+    model = family.build(parameters, spec.training.seed, spec.training.threads)
+    return Pipeline([(PREPROCESSING, preprocessor_for(family, features, spec)), (MODEL, model)])
 
 
 def category_encodings(fitted: "Pipeline") -> dict[str, str]:
-    """Return how categories are encoded where not each by itself: by the target's means, or rare ones in a pool.
-
-    Args:
-        fitted: pipeline of the steps `preprocessing` and `model`.
-
-    Returns:
-        What to say of each such column, by name.
-    """
+    """Return, by column, how categories are encoded where not each by itself: by the target's means, or in a pool."""
     found: dict[str, str] = {}
     for _, transformer, columns in fitted.named_steps[PREPROCESSING].transformers_:
         means = getattr(transformer, "many_columns_", [])
@@ -137,13 +117,11 @@ def _require_same_classes(fitted: Any, rows: LabelledRows, spec: PipelineSpec) -
         )
 
 
-@contextmanager
-def limited_threads(n: int) -> Iterator[None]:
-    """Limit BLAS and OpenMP to `n` threads inside the block.
+def limited_threads(n: int) -> "threadpool_limits":
+    """Return a context that limits BLAS and OpenMP to `n` threads.
 
     Only libraries that are already loaded are limited, so resolve the families first.
     """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=n):
-        yield
+    return threadpool_limits(limits=n)

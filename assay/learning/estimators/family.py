@@ -1,27 +1,26 @@
-"""Model families: how one is declared, and how it becomes an estimator.
+"""Model families: how one is declared, found by name or import path, and becomes an estimator.
 
-A family is declared once, by `register(FamilyCard(...))` in its own module: name, estimators, search space,
-capabilities, the extra that installs it, and what its fitted models store. Everything else derives from the card.
+A family is declared once, by `register(FamilyCard(...))` in `families`: name, estimators, search space, capabilities,
+the extra that installs it, and what its fitted models store. Everything else derives from the card.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from assay.errors import LearningError
+from assay.errors import LearningError, UnknownModelError, did_you_mean
+from assay.importing import import_object, import_users_object, is_import_path
 from assay.specs.learning import SearchParameter
-from assay.specs.pipeline import Task
+from assay.specs.pipeline import PipelineSpec, Task
 
 Encoding: TypeAlias = Literal["one_hot", "ordinal"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any], Any]
 """Takes a fitted estimator (not changed), an unfitted one, rows and target; returns the continued estimator."""
-# trees, or rounds of boosting, that one continuation adds: a fixed number, so that models grow evenly
-ADDED_TREES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyCard:
-    """A family as its module declares it, without importing its library.
+    """A family as it is declared, without importing its library.
 
     Attributes:
         name: the name used in pipeline files.
@@ -62,24 +61,16 @@ FAMILIES: dict[str, FamilyCard] = {}
 """Every registered family by name."""
 
 
-def register(card: FamilyCard) -> FamilyCard:
-    """Add a family, and return its card."""
+def register(card: FamilyCard) -> None:
+    """Add a family."""
     FAMILIES[card.name] = card
-    return card
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A family for one task, its library imported.
-
-    Attributes:
-        card: its description.
-        task: what it predicts.
-        estimator: the estimator class.
-    """
+    """A family for one task, its library imported: the estimator class, and what its card says."""
 
     card: FamilyCard
-    task: Task
     estimator: Any
 
     @property
@@ -87,27 +78,9 @@ class Family:
         """The name used in pipeline files."""
         return self.card.name
 
-    @property
-    def encoding(self) -> Encoding:
-        """The preprocessing that suits it."""
-        return self.card.encoding
-
-    @property
-    def incremental(self) -> bool:
-        """Whether it can continue from a fitted state."""
-        return self.card.continuation is not None
-
-    def default_search_space(self) -> dict[str, SearchParameter]:
-        """Return the ranges searched unless the pipeline names its own."""
-        return dict(self.card.search_space)
-
-    def parameter_names(self) -> tuple[str, ...]:
-        """Return the names of all hyperparameters, sorted."""
-        return tuple(sorted({*self._constructed({}).get_params(), *self.card.defaults, *self.card.further_parameters}))
-
-    def accepts(self, parameter: str) -> bool:
-        """Return whether there is a hyperparameter of that name."""
-        return parameter in self.parameter_names()
+    def parameter_names(self) -> frozenset[str]:
+        """Return the names of all hyperparameters."""
+        return frozenset(self._constructed({}).get_params()) | self.card.defaults.keys() | self.card.further_parameters
 
     def build(self, parameters: Mapping[str, Any], seed: int, threads: int) -> Any:
         """Build an unfitted estimator.
@@ -117,16 +90,12 @@ class Family:
             seed: for `random_state`, if the family has it.
             threads: for `threads_parameter`, if the family has it.
 
-        Returns:
-            An object with fit, predict, get_params and set_params.
-
         Raises:
             LearningError: the estimator refuses a value.
         """
         settings = {"random_state": seed, self.card.threads_parameter: threads}
         names = self.parameter_names()
-        taken = {name: value for name, value in settings.items() if name in names}
-        return self._constructed({**taken, **parameters})
+        return self._constructed({name: value for name, value in settings.items() if name in names} | {**parameters})
 
     def _constructed(self, parameters: Mapping[str, Any]) -> Any:
         try:
@@ -141,3 +110,113 @@ class Family:
                 remedy="correct the value in model.hyperparameters or tuning.search_space",
             ) from error
         return estimator
+
+
+def family_names(task: Task | None = None) -> tuple[str, ...]:
+    """Return the names of all families, or of those for one task; custom models are not included."""
+    return tuple(name for name, card in FAMILIES.items() if task is None or card.path(task))
+
+
+def card_of(name: str, task: Task) -> FamilyCard:
+    """Return the card of a family, or of a model of the user's own by import path; nothing is imported.
+
+    Raises:
+        UnknownModelError: there is none of that name, or it does not do the task.
+    """
+    if is_import_path(name):
+        # scaled, imputed, dense columns suit almost all models
+        return FamilyCard(name=name, encoding="one_hot", classifier=name, regressor=name, dense=True)
+    card = FAMILIES.get(name)
+    if card is None or card.path(task) is None:
+        raise unknown_family(name, task)
+    return card
+
+
+def family(name: str, task: Task) -> Family:
+    """Return a family, its library imported.
+
+    Args:
+        name: a known name, or ``package.module:Class``.
+        task: what is predicted.
+
+    Raises:
+        UnknownModelError: as of `card_of`; or its library is not installed, or the class is no estimator.
+    """
+    card = card_of(name, task)
+    if is_import_path(name):
+        return Family(card, _users_estimator(name))
+    try:
+        estimator = import_object(str(card.path(task)), where="model.candidates", error=UnknownModelError)
+    except UnknownModelError as error:
+        if card.extra is None:
+            raise
+        raise UnknownModelError(
+            f"the model family '{name}' is not installed",
+            where="model.candidates",
+            found=error.found,
+            remedy=f"install assay[{card.extra}]",
+        ) from error
+    return Family(card, estimator)
+
+
+def candidate_families(spec: PipelineSpec) -> tuple[Family, ...]:
+    """Return the candidates of a pipeline in its order, their libraries imported.
+
+    Raises:
+        UnknownModelError: a candidate cannot be used.
+    """
+    return tuple(family(name, spec.task) for name in spec.model.candidates)
+
+
+_REQUIRED_METHODS = ("fit", "predict", "get_params", "set_params")
+
+
+def _users_estimator(path: str) -> Any:
+    estimator = import_users_object(path, where="model.candidates", error=UnknownModelError)
+    missing = [name for name in _REQUIRED_METHODS if not callable(getattr(estimator, name, None))]
+    if missing or not isinstance(estimator, type):
+        raise UnknownModelError(
+            f"'{path}' is no estimator",
+            where="model.candidates",
+            found=f"missing: {', '.join(missing)}" if missing else f"{type(estimator).__name__}, not a class",
+            expected=f"a class with {', '.join(_REQUIRED_METHODS)}",
+            remedy="derive it from sklearn.base.BaseEstimator, or wrap it in a class that is",
+        )
+    return estimator
+
+
+ALIASES = {
+    "xgb": "xgboost",
+    "lgbm": "lightgbm",
+    "gbm": "hist_gradient_boosting",
+    "gradient_boosting": "hist_gradient_boosting",
+    "histgradientboosting": "hist_gradient_boosting",
+    "rf": "random_forest",
+    "randomforest": "random_forest",
+    "logreg": "logistic_regression",
+    "logisticregression": "logistic_regression",
+    "linearregression": "linear_regression",
+    "ols": "linear_regression",
+}
+"""What other libraries and registries call a family; the endings `classifier` and `regressor` are left out."""
+
+
+def meant_family(name: str) -> str:
+    """Return the family that a name of another registry means, `xgboost` for `XGBClassifier`; empty if unknown."""
+    plain = name.rpartition(".")[2].lower().replace("-", "_").replace(" ", "_")
+    plain = plain.removesuffix("classifier").removesuffix("regressor").rstrip("_")
+    plain = ALIASES.get(plain, plain)
+    return plain if plain in FAMILIES else ""
+
+
+def unknown_family(name: str, task: Task) -> UnknownModelError:
+    """Return the error of a family that there is not, or not for the task, with the nearest one by meaning."""
+    known, meant = family_names(task), meant_family(name)
+    hint = f"; did you mean '{meant}'?" if meant in known and meant != name else did_you_mean(name, known)
+    what = f"'{name}' does not do {task}" if name in FAMILIES else f"there is no model family '{name}'"
+    return UnknownModelError(
+        f"{what}{hint}",
+        where="model.candidates",
+        expected=f"one of {', '.join(known)}, or package.module:Class",
+        remedy="correct the name, or change task",
+    )

@@ -39,9 +39,7 @@ def compare(
     confidence: float,
     seed: int,
 ) -> PairedComparison:
-    """Compare two models by the paired bootstrap: both are evaluated on the same resampled rows.
-
-    Above 50,000 rows a seeded subset of that size is resampled, which only widens the interval.
+    """Compare the predictions of two models by the paired bootstrap: both are evaluated on the same resampled rows.
 
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapters 13 and 16.
 
@@ -66,12 +64,7 @@ def compare(
 
 
 def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield the row numbers of each bootstrap resample, of a seeded subset of 50,000 where there are more rows.
-
-    Args:
-        rows: how many there are.
-        seed: seed of the resampling.
-    """
+    """Yield the row numbers of each resample, above 50,000 rows of a seeded subset, which widens intervals."""
     random = np.random.default_rng(seed)
     pool = random.choice(rows, MOST_ROWS, replace=False) if rows > MOST_ROWS else np.arange(rows)
     for _ in range(RESAMPLES):
@@ -80,6 +73,4 @@ def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
 
 def _effect(metric: Metric, truth: np.ndarray, old: Predictions, new: Predictions) -> float | None:
     before, after = measure(metric, truth, old).value, measure(metric, truth, new).value
-    if before is None or after is None:
-        return None
-    return after - before if metric.greater_is_better else before - after
+    return None if before is None or after is None else metric.gain(before, after)

@@ -1,21 +1,21 @@
 """The evaluation of a model on the holdout, compared with a baseline that ignores the features and with bounds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError, did_you_mean
+from assay.learning.evaluation.metric_functions import codes
 from assay.learning.evaluation.metrics import (
     Metric,
     Predictions,
-    default_metrics,
     measure,
     metric,
+    metrics_of,
     predict,
     primary_metric,
 )
-from assay.learning.evaluation.metrics.classification import codes
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
 from assay.results.trained_model import TrainedModel
@@ -24,14 +24,11 @@ from assay.specs.pipeline import PipelineSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_SLICES_PER_COLUMN = 20
+
 
 def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], rows: int) -> Predictions:
     """Predict from the training target alone, as scikit-learn's dummies with `prior` and `mean` do.
-
-    Args:
-        train_target: shape (n,), values as in the table.
-        classes: the class labels; empty for regression.
-        rows: how many rows to predict.
 
     Returns:
         The training rows' class shares and commonest class, or their mean, for every row.
@@ -42,9 +39,6 @@ def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], row
     label = np.empty(1, dtype=object)
     label[0] = classes[int(counts.argmax())]
     return Predictions(np.repeat(label, rows), np.tile(counts / counts.sum(), (rows, 1)), classes)
-
-
-MOST_SLICES_PER_COLUMN = 20
 
 
 def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: str | None = None) -> EvaluationReport:
@@ -68,16 +62,15 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     """
     from assay.learning.estimators.assembly import limited_threads
 
-    _require_rows(split, spec)
+    _require_rows_and_columns(spec, split.holdout.features)
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
-    _require_columns(spec, split.holdout.features)
     truth = truth_of(split.holdout)
     with limited_threads(spec.training.threads):
         predictions = predict(model.estimator, split.holdout.features, manifest.classes, spec.task)
     values, missing = _measured(metrics, truth, predictions)
-    baseline = baseline_predictions(truth_of(split.train), manifest.classes, len(truth))
     if primary.name in missing:
-        raise _unavailable(primary, missing[primary.name], spec)
+        raise _unavailable(primary.name, missing[primary.name], spec)
+    baseline = baseline_predictions(truth_of(split.train), manifest.classes, len(truth))
     return EvaluationReport(
         pipeline=spec.name,
         task=spec.task,
@@ -96,17 +89,6 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     )
 
 
-def metrics_of(spec: PipelineSpec) -> tuple[Metric, ...]:
-    """Return every metric that a pipeline's report shows, the primary one first.
-
-    Raises:
-        UnknownMetricError: a name is not known.
-    """
-    wanted = spec.evaluation
-    names = (primary_metric(spec).name, *default_metrics(spec.task), *wanted.metrics, *wanted.minimum)
-    return tuple(metric(name, spec.task) for name in dict.fromkeys(names))
-
-
 def truth_of(rows: LabelledRows) -> np.ndarray:
     """Return the target, shape (n,), values as in the table."""
     return np.asarray(rows.target.to_numpy())
@@ -115,20 +97,15 @@ def truth_of(rows: LabelledRows) -> np.ndarray:
 def _measured(
     metrics: Iterable[Metric], truth: np.ndarray, predictions: Predictions
 ) -> tuple[dict[str, float], dict[str, str]]:
-    values: dict[str, float] = {}
-    missing: dict[str, str] = {}
-    for each in metrics:
-        found = measure(each, truth, predictions)
-        if found.value is None:
-            missing[each.name] = found.reason
-        else:
-            values[each.name] = found.value
-    return values, missing
+    """Return the values, and the reasons of the metrics without one."""
+    found = {each.name: measure(each, truth, predictions) for each in metrics}
+    values = {name: each.value for name, each in found.items() if each.value is not None}
+    return values, {name: each.reason for name, each in found.items() if each.value is None}
 
 
 def _slices(
     wanted: tuple[str, ...], split: Split, metrics: tuple[Metric, ...], truth: np.ndarray, predictions: Predictions
-) -> Iterable[SliceReport]:
+) -> Iterator[SliceReport]:
     for name in wanted:
         column = split.holdout.features[name]
         values = column.astype(object).where(column.notna(), "(missing)").astype(str)
@@ -139,17 +116,14 @@ def _slices(
             yield SliceReport(column=name, value=shown, rows=int(rows), metrics=numbers)
 
 
-def _require_rows(split: Split, spec: PipelineSpec) -> None:
-    if len(split.holdout.features) == 0:
+def _require_rows_and_columns(spec: PipelineSpec, features: "pd.DataFrame") -> None:
+    if len(features) == 0:
         raise EmptyDataError(
             "the holdout has no row, so the model cannot be evaluated",
             where=f"pipeline {spec.name}, split",
             expected="at least one row",
             remedy="raise split.test_size, or check the newest partition",
         )
-
-
-def _require_columns(spec: PipelineSpec, features: "pd.DataFrame") -> None:
     for column in spec.evaluation.slices:
         if column not in features.columns:
             known = [str(name) for name in features.columns]
@@ -162,9 +136,9 @@ def _require_columns(spec: PipelineSpec, features: "pd.DataFrame") -> None:
             )
 
 
-def _unavailable(primary: Metric, reason: str, spec: PipelineSpec) -> MetricUnavailableError:
+def _unavailable(primary: str, reason: str, spec: PipelineSpec) -> MetricUnavailableError:
     return MetricUnavailableError(
-        f"the primary metric '{primary.name}' cannot be computed: {reason}",
+        f"the primary metric '{primary}' cannot be computed: {reason}",
         where=f"pipeline {spec.name}, evaluation.primary_metric",
         found=reason,
         expected="a finite number",

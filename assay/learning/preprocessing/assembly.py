@@ -28,92 +28,89 @@ _CLASSES = {
     "calendar": "assay.learning.preprocessing.transformers:CalendarFeatures",
     "tfidf": "assay.learning.preprocessing.transformers:TextFeatures",
 }
+_AUTOMATIC = {
+    "raw_numbers": "assay.learning.preprocessing.transformers:RawNumbers",
+    "categories": "assay.learning.preprocessing.transformers:Categories",
+}
 _WITHOUT_FIT = ("passthrough", "drop")
 STEP_NAMES = (*_CLASSES, *_WITHOUT_FIT)
 """Names of all steps."""
 _SCALERS = ("standard_scaler", "min_max_scaler", "robust_scaler", "quantile_transformer")
 
 
+_Block: TypeAlias = tuple[str, Any, list[str]]
+"""Name, unfitted transformer and columns, as a `ColumnTransformer` takes them."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What all steps of one preprocessor share.
-
-    Attributes:
-        encoding: `one_hot` for models that need complete, scaled columns, `ordinal` for trees.
-        max_categories: bound on the categories of one column.
-        vocabulary: bound on the words of one text column.
-        seed: seed of steps that draw.
-        target_type: of the target by whose means many categories are encoded; None pools them.
-    """
+    """What all steps of one preprocessor share; the attributes are arguments of `build_preprocessor`."""
 
     encoding: Literal["one_hot", "ordinal"]
-    max_categories: int
-    vocabulary: int
+    preparation: PreprocessingSpec
     seed: int
     target_type: TargetType | None = None
 
-    def imputer(self, strategy: str, *, add_indicator: bool = True) -> Any:
-        """Fill missing values and add an indicator; a column without any value is filled with 0."""
+    def numbers(self, strategy: str) -> Any:
+        """Take numbers as they are for trees, else fill and scale them."""
+        if self.encoding == "ordinal":
+            return _imported("raw_numbers")()
+        return self.imputed(strategy, _imported("standard_scaler")())
+
+    def imputed(self, strategy: str, scaler: Any) -> Any:
+        """Fill missing values and add an indicator, then scale; a column without any value is filled with 0."""
         from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
 
-        return SimpleImputer(strategy=strategy, add_indicator=add_indicator, keep_empty_features=True)
+        return make_pipeline(SimpleImputer(strategy=strategy, add_indicator=True, keep_empty_features=True), scaler)
 
-    def category_encoder(self) -> Any:
+    def moments(self) -> Any:
+        """Take the calendar parts of moments; trees get no clock that grows without end."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+
+        if self.encoding == "ordinal":
+            return _imported("calendar")(clock=False)
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+        return make_pipeline(_imported("calendar")(), imputer, _imported("standard_scaler")())
+
+    def categories(self) -> Any:
         """Encode categories: few by themselves, more than `max_categories` by the target's out-of-fold means."""
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        from assay.learning.preprocessing.transformers import Categories
-
-        name = "one_hot_encoder" if self.encoding == "one_hot" else "ordinal_encoder"
-        few = _imported(name)(**self.defaults(name))
+        few = self.known("one_hot_encoder" if self.encoding == "one_hot" else "ordinal_encoder")
         if self.target_type is None:
             return few
-        means = _imported("target_encoder")(**self.defaults("target_encoder"), target_type=self.target_type)
-        many = make_pipeline(means, StandardScaler()) if self.encoding == "one_hot" else means
-        return Categories(few, many, self.max_categories)
+        means = self.known("target_encoder", target_type=self.target_type)
+        many = make_pipeline(means, _imported("standard_scaler")()) if self.encoding == "one_hot" else means
+        return _imported("categories")(few, many, self.preparation.max_categories)
 
-    def text_features(self) -> Any:
-        """Encode one text column; condensed for trees, which handle sparse columns badly."""
-        return _imported("tfidf")(**self.defaults("tfidf"))
+    def known(self, name: str, **arguments: Any) -> Any:
+        """Build a known step with its defaults."""
+        return _imported(name)(**self.defaults(name), **arguments)
 
     def defaults(self, name: str) -> dict[str, Any]:
         """Return the constructor arguments of a known step before the user's."""
+        most = {"max_categories": self.preparation.max_categories}
         if name == "one_hot_encoder":
-            return {"handle_unknown": "infrequent_if_exist", "max_categories": self.max_categories}
+            return {"handle_unknown": "infrequent_if_exist"} | most
         if name == "ordinal_encoder":
-            unknown = {"handle_unknown": "use_encoded_value", "unknown_value": -1}
-            return unknown | {"max_categories": self.max_categories}
+            return {"handle_unknown": "use_encoded_value", "unknown_value": -1} | most
         if name == "target_encoder":
             from sklearn.model_selection import KFold
 
             return {"cv": KFold(5, shuffle=True, random_state=self.seed)}
         if name == "tfidf":
+            # condensed for trees, which handle sparse columns badly
             components = _TOPICS if self.encoding == "ordinal" else None
-            return {"max_features": self.vocabulary, "components": components, "seed": self.seed}
+            return {"max_features": self.preparation.text_features, "components": components, "seed": self.seed}
         return {}
 
 
-def explicit_steps(
-    steps: tuple[PreprocessingStep, ...], features: TableSchema, context: StepContext
-) -> list[tuple[str, Any, list[str]]]:
-    """Build the named steps.
-
-    Args:
-        steps: as the pipeline names them.
-        features: the columns there are.
-        context: encoding, bounds and seed.
-
-    Returns:
-        Name, unfitted transformer and columns of each, as a `ColumnTransformer` takes them.
-
-    Raises:
-        SpecError: a step is unknown, refuses its parameters, or shares a column with another.
-        MissingColumnError: a step names a column that is no feature.
-    """
-    built: list[tuple[str, Any, list[str]]] = []
+def _explicit(features: TableSchema, context: StepContext) -> list[_Block]:
+    built: list[_Block] = []
     taken: dict[str, int] = {}
-    for number, step in enumerate(steps):
+    for number, step in enumerate(context.preparation.steps):
         where = f"preprocessing.steps[{number}] ({step.step})"
         for column in step.columns:
             _require_free(column, features, taken, where)
@@ -152,23 +149,29 @@ def _build(step: PreprocessingStep, context: StepContext, where: str) -> Any:
     cls = _transformer_class(step.step, where)
     arguments = context.defaults(step.step) | _seed_argument(cls, context.seed) | step.parameters
     transformer = _constructed(cls, arguments, where)
-    if step.step in _SCALERS and context.encoding == "one_hot":
-        from sklearn.pipeline import make_pipeline
+    impute = step.step in _SCALERS and context.encoding == "one_hot"
+    return context.imputed("median", transformer) if impute else transformer
 
-        return make_pipeline(context.imputer("median"), transformer)
-    return transformer
+
+def require_step(name: str, where: str = "") -> None:
+    """Refuse a name that is no step.
+
+    Raises:
+        SpecError: it is none.
+    """
+    if name not in STEP_NAMES:
+        raise SpecError(
+            f"there is no preprocessing step '{name}'{did_you_mean(name, STEP_NAMES)}",
+            where=where,
+            expected=f"one of {', '.join(STEP_NAMES)}, or package.module:Class",
+            remedy="correct the name",
+        )
 
 
 def _transformer_class(name: str, where: str) -> Any:
-    if name in _CLASSES:
-        return _imported(name)
     if not is_import_path(name):
-        known = [*_CLASSES, *_WITHOUT_FIT]
-        raise SpecError(
-            f"there is no preprocessing step '{name}'{did_you_mean(name, known)}",
-            where=where,
-            expected=f"one of {', '.join(known)}, or package.module:Class",
-        )
+        require_step(name, where)
+        return _imported(name)
     cls = import_users_object(name, where=where)
     missing = [method for method in ("fit", "transform", "get_params") if not callable(getattr(cls, method, None))]
     if missing:
@@ -177,7 +180,7 @@ def _transformer_class(name: str, where: str) -> Any:
 
 
 def _imported(name: str) -> Any:
-    return import_object(_CLASSES[name], where="preprocessing")
+    return import_object((_CLASSES | _AUTOMATIC)[name], where="preprocessing")
 
 
 def _seed_argument(cls: Any, seed: int) -> dict[str, int]:
@@ -202,9 +205,6 @@ def _constructed(cls: Any, arguments: Mapping[str, Any], where: str) -> Any:
             expected=f"parameters among {', '.join(known)}" if strays else "",
         ) from error
     return transformer
-
-
-_Block: TypeAlias = tuple[str, Any, list[str]]
 
 
 def build_preprocessor(
@@ -240,8 +240,8 @@ def build_preprocessor(
     """
     from sklearn.compose import ColumnTransformer
 
-    context = StepContext(encoding, preparation.max_categories, preparation.text_features, seed, target_type)
-    steps = explicit_steps(preparation.steps, features, context)
+    context = StepContext(encoding, preparation, seed, target_type)
+    steps = _explicit(features, context)
     taken = {column for _, _, columns in steps for column in columns}
     free = features.project(tuple(name for name in features.names if name not in taken))
     return ColumnTransformer([*_automatic(free, context), *steps], sparse_threshold=0.0 if dense else 0.3)
@@ -249,32 +249,10 @@ def build_preprocessor(
 
 def _automatic(features: TableSchema, context: StepContext) -> list[_Block]:
     blocks = [
-        ("numeric", _numeric(context, "median"), features.with_role(ColumnRole.NUMERIC)),
-        ("boolean", _numeric(context, "most_frequent"), features.with_role(ColumnRole.BOOLEAN)),
-        ("datetime", _datetime(context), features.with_role(ColumnRole.DATETIME)),
-        ("categorical", context.category_encoder(), features.with_role(ColumnRole.CATEGORICAL)),
-        *((f"text_{name}", context.text_features(), (name,)) for name in features.with_role(ColumnRole.TEXT)),
+        ("numeric", context.numbers("median"), features.with_role(ColumnRole.NUMERIC)),
+        ("boolean", context.numbers("most_frequent"), features.with_role(ColumnRole.BOOLEAN)),
+        ("datetime", context.moments(), features.with_role(ColumnRole.DATETIME)),
+        ("categorical", context.categories(), features.with_role(ColumnRole.CATEGORICAL)),
+        *((f"text_{name}", context.known("tfidf"), (name,)) for name in features.with_role(ColumnRole.TEXT)),
     ]
     return [(name, transformer, list(columns)) for name, transformer, columns in blocks if columns]
-
-
-def _numeric(context: StepContext, strategy: str) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from assay.learning.preprocessing.transformers import RawNumbers
-
-    if context.encoding == "ordinal":
-        return RawNumbers()
-    return make_pipeline(context.imputer(strategy), StandardScaler())
-
-
-def _datetime(context: StepContext) -> Any:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from assay.learning.preprocessing.transformers import CalendarFeatures
-
-    if context.encoding == "ordinal":
-        return CalendarFeatures(clock=False)
-    return make_pipeline(CalendarFeatures(), context.imputer("median", add_indicator=False), StandardScaler())

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 _CYCLES = {"hour": 24.0, "weekday": 7.0, "month": 12.0}
 _CLOCK = ("year", "elapsed_days")
 _PARTS = ("year", "month", "day", "weekday", "hour")
+_ALL_PARTS = (*_PARTS, *(f"{cycle}_{wave}" for cycle in _CYCLES for wave in ("sin", "cos")), "elapsed_days", "missing")
 _FEWEST_ROWS_FOR_MEANS = 10
 _SECONDS_PER_DAY = 86_400.0
+
+
+def _remember_columns(transformer: Any, X: "pd.DataFrame") -> None:  # noqa: N803 - scikit-learn's name
+    transformer.feature_names_in_ = np.asarray(X.columns, dtype=object)
+    transformer.n_features_in_ = X.shape[1]
 
 
 class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
@@ -33,14 +39,8 @@ class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
     """
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
-        """Remember the columns without any value.
-
-        Args:
-            X: shape (rows, columns), float64 with NaN.
-            y: not used.
-        """
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
+        """Remember the columns without any value; `X` is float64 with NaN."""
+        _remember_columns(self, X)
         self.empty_ = X.isna().to_numpy().all(axis=0)
         return self
 
@@ -74,37 +74,32 @@ class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no p
         self.most = most
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
-        """Fit both encoders.
-
-        Args:
-            X: shape (rows, columns), object of str with None.
-            y: the target.
-        """
+        """Fit both encoders; `X` is object of str with None."""
         self.fit_transform(X, y)
         return self
 
     def fit_transform(self, X: "pd.DataFrame", y: Any = None) -> Any:  # noqa: N803 - scikit-learn's name
         """Fit both encoders, and return the columns with out-of-fold means."""
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
+        _remember_columns(self, X)
         means = self.many is not None and y is not None and len(X) >= _FEWEST_ROWS_FOR_MEANS
         self.many_columns_ = [name for name in X.columns if means and X[name].nunique(dropna=False) > self.most]
         self.few_columns_ = [name for name in X.columns if name not in self.many_columns_]
         self.few_ = clone(self.few) if self.few_columns_ else None
         self.many_ = clone(self.many) if self.many_columns_ else None
-        blocks = [] if self.few_ is None else [self.few_.fit_transform(X[self.few_columns_])]
-        return _beside(blocks if self.many_ is None else [*blocks, self.many_.fit_transform(X[self.many_columns_], y)])
+        return _beside([encoder.fit_transform(X[columns], y) for encoder, columns in self._fitted()])
 
     def transform(self, X: "pd.DataFrame") -> Any:  # noqa: N803 - scikit-learn's name
         """Return the encoded columns, those of `few` first; an unknown category has the mean of all rows."""
         check_is_fitted(self, "many_columns_")
-        blocks = [] if self.few_ is None else [self.few_.transform(X[self.few_columns_])]
-        return _beside(blocks if self.many_ is None else [*blocks, self.many_.transform(X[self.many_columns_])])
+        return _beside([encoder.transform(X[columns]) for encoder, columns in self._fitted()])
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - scikit-learn's signature
         """Return the encoders' own names."""
-        fitted = [each for each in (self.few_, self.many_) if each is not None]
-        return np.concatenate([each.get_feature_names_out() for each in fitted])
+        return np.concatenate([encoder.get_feature_names_out() for encoder, _ in self._fitted()])
+
+    def _fitted(self) -> list[tuple[Any, list[str]]]:
+        both = ((self.few_, self.few_columns_), (self.many_, self.many_columns_))
+        return [(encoder, columns) for encoder, columns in both if encoder is not None]
 
 
 def _beside(blocks: list[Any]) -> Any:
@@ -135,14 +130,8 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         self.clock = clock
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
-        """Remember the earliest moment of each column.
-
-        Args:
-            X: shape (rows, columns), datetime64.
-            y: not used.
-        """
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
+        """Remember the earliest moment of each column; `X` is datetime64."""
+        _remember_columns(self, X)
         self.origins_ = np.array([_seconds(X[name]).min() for name in X.columns], dtype=np.float64)
         return self
 
@@ -150,25 +139,20 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
         """Return float64 of shape (rows, columns * parts)."""
         check_is_fitted(self)
         blocks = [
-            np.zeros((len(X), len(_part_names()))) if np.isnan(origin) else _parts(X[name], origin)
+            np.zeros((len(X), len(_ALL_PARTS))) if np.isnan(origin) else _parts(X[name], origin)
             for name, origin in zip(X.columns, self.origins_, strict=True)
         ]
-        kept = [part in self._kept() for part in _part_names()]
+        kept = [part in self._kept() for part in _ALL_PARTS]
         return np.hstack([block[:, kept] for block in blocks])
 
     def _kept(self) -> list[str]:
-        return [part for part in _part_names() if self.clock or part not in _CLOCK]
+        return [part for part in _ALL_PARTS if self.clock or part not in _CLOCK]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002 - scikit-learn's signature
         """Return ``<column>_<part>`` for each part."""
         return np.array(
             [f"{column}_{part}" for column in self.feature_names_in_ for part in self._kept()], dtype=object
         )
-
-
-def _part_names() -> list[str]:
-    waves = [f"{cycle}_{wave}" for cycle in _CYCLES for wave in ("sin", "cos")]
-    return [*_PARTS, *waves, "elapsed_days", "missing"]
 
 
 def _seconds(moments: "pd.Series") -> "pd.Series":
@@ -207,14 +191,8 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
         self.seed = seed
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
-        """Learn the vocabulary.
-
-        Args:
-            X: shape (rows, 1), object of str, "" where missing.
-            y: not used.
-        """
-        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
-        self.n_features_in_ = X.shape[1]
+        """Learn the vocabulary; `X` has one column, object of str, "" where missing."""
+        _remember_columns(self, X)
         texts = X.iloc[:, 0]
         vectorizer = TfidfVectorizer(max_features=self.max_features, sublinear_tf=True, strip_accents="unicode")
         tokenise = vectorizer.build_analyzer()

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from assay.backtesting.report import CHAMPION, RETRAINED, STALE, walk_forward_plot
-from assay.backtesting.walk_forward import PastModel, newest_row, replay
+from assay.backtesting.walk_forward import CHAMPION, RETRAINED, STALE, PastModel, newest_row, replay, walk_forward_plot
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.training import train

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UntrustedModelError
-from assay.learning.estimators.registry import family_names
+from assay.learning.estimators.family import family_names
 from assay.learning.persistence import (
     MANIFEST_FILE,
     MODEL_FILE,

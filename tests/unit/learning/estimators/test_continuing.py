@@ -4,8 +4,8 @@ import skops.io
 
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit
-from assay.learning.estimators.family import ADDED_TREES
-from assay.learning.estimators.registry import family
+from assay.learning.estimators.families import ADDED_TREES
+from assay.learning.estimators.family import family
 from assay.specs.pipeline import Task
 
 FOREST_AND_BOOSTERS = ["random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"]
@@ -26,7 +26,7 @@ def fit(make_spec, make_rows, features):
     def fit(name, labels=("no", "yes"), **parameters):
         task = Task.BINARY if labels else Task.REGRESSION
         chosen, spec = family(name, task), make_spec(task)
-        small = {key: value for key, value in SMALL.items() if chosen.accepts(key)} | parameters
+        small = {key: value for key, value in SMALL.items() if key in chosen.parameter_names()} | parameters
         rows = make_rows(labels)
         champion = build_pipeline(chosen, small, features, spec).fit(rows.features, rows.target)
         return champion, chosen, small, spec

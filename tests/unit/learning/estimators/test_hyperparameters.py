@@ -1,7 +1,8 @@
 import pytest
 
 from assay.errors import LearningError, UnknownHyperparameterError
-from assay.learning.estimators.registry import base_hyperparameters, candidate_families
+from assay.learning.estimators.family import candidate_families
+from assay.learning.tuning.candidates import base_hyperparameters
 
 
 def dealt(spec):

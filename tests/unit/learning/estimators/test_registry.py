@@ -5,11 +5,10 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from assay.errors import UnknownModelError
-from assay.learning.estimators.family import FAMILIES, FamilyCard, register
-from assay.learning.estimators.registry import candidate_families, family, family_names
+from assay.learning.estimators.family import FAMILIES, FamilyCard, candidate_families, family, family_names, register
 from assay.learning.persistence import allowed_types
 from assay.learning.training import library_versions
-from assay.learning.tuning.search_space import search_space
+from assay.learning.tuning.candidates import search_space
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
 
@@ -50,8 +49,8 @@ def test_the_tasks_offer_the_families_that_do_them():
 def test_a_family_searches_only_parameters_that_it_accepts(name, task):
     chosen = family(name, task)
     assert chosen.name == name
-    assert all(chosen.accepts(parameter) for parameter in chosen.default_search_space())
-    assert not chosen.accepts("no_such_parameter")
+    assert chosen.card.search_space.keys() <= chosen.parameter_names()
+    assert "no_such_parameter" not in chosen.parameter_names()
 
 
 @pytest.mark.parametrize(("name", "task"), BY_TASK)
@@ -64,8 +63,8 @@ def test_seed_and_threads_are_explicit_where_a_family_has_them(name, task):
 
 def test_which_families_can_go_on_from_a_fitted_state():
     assert {name for name in family_names() for task in Task if name in family_names(task)} == set(family_names())
-    assert not family("linear_regression", Task.REGRESSION).incremental
-    assert all(family(name, Task.BINARY).incremental for name in family_names(Task.BINARY))
+    assert family("linear_regression", Task.REGRESSION).card.continuation is None
+    assert all(family(name, Task.BINARY).card.continuation for name in family_names(Task.BINARY))
 
 
 @pytest.mark.parametrize(
@@ -93,8 +92,8 @@ def test_what_an_own_model_lacks_is_listed(own_models):
 def test_an_own_model_with_the_four_methods_is_a_family(own_models):
     chosen = family("own_models:Constant", Task.REGRESSION)
     assert isinstance(chosen.build({}, seed=1, threads=1), Constant)
-    assert chosen.encoding == "one_hot"
-    assert not chosen.incremental
+    assert chosen.card.encoding == "one_hot"
+    assert chosen.card.continuation is None
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
@@ -130,7 +129,7 @@ def test_a_family_is_added_by_one_registration(monkeypatch, own_models, make_spe
     assert "toy" not in family_names(Task.REGRESSION)
     spec = make_spec(model={"candidates": ["toy"]}, tuning={"search_space": "auto"})
     [toy] = candidate_families(spec)
-    assert toy.incremental
+    assert toy.card.continuation
     assert search_space(spec, [toy]) == {"toy": {"level": level}}
     assert isinstance(toy.build({"level": 2}, seed=1, threads=1), _Toy)
     assert "own_models.Toy" in allowed_types()

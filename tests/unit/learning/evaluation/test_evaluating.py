@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError
 from assay.learning.evaluation.evaluating import evaluate, failed_minimum
-from assay.learning.evaluation.metrics import default_metrics
+from assay.learning.evaluation.metrics import METRICS
 from assay.learning.training import train
 from assay.specs import Task
 
@@ -25,7 +25,7 @@ def judged(make_spec, make_split, make_best):
 @pytest.mark.parametrize("task", list(Task))
 def test_every_default_metric_has_a_value_or_a_reason(task, judged):
     report, _, _ = judged(str(task))
-    assert set(report.metrics) | set(report.missing_metrics) == set(default_metrics(task))
+    assert set(report.metrics) | set(report.missing_metrics) == set(METRICS[task])
     assert all(report.missing_metrics.values())
     assert report.primary_metric in report.metrics
 

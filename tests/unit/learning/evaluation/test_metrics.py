@@ -13,7 +13,6 @@ from assay.learning.evaluation.metrics import (
     METRICS,
     Metric,
     Predictions,
-    default_metrics,
     measure,
     metric,
     predict,
@@ -63,12 +62,12 @@ def test_binary_metrics_agree_with_scikit_learn_and_take_the_last_class_as_posit
 @pytest.mark.parametrize("classes", [("no", "yes"), (False, True), (0, 1), (3, 7)])
 def test_the_kind_of_label_does_not_change_a_metric(classes):
     truth = np.array([classes[int(label == "yes")] for label in TRUTH], dtype=object)
-    for name in default_metrics(Task.BINARY):
+    for name in METRICS[Task.BINARY]:
         reported = value_of(name, Task.BINARY, truth, binary(SHARES, classes))
         assert reported == value_of(name, Task.BINARY, TRUTH, binary(SHARES)), name
 
 
-@pytest.mark.parametrize("name", default_metrics(Task.REGRESSION))
+@pytest.mark.parametrize("name", METRICS[Task.REGRESSION])
 def test_regression_metrics_have_the_textbook_values(name):
     truth, predicted = np.array([1.0, 2.0, 4.0]), Predictions(np.array([2.0, 2.0, 2.0]), None, ())
     textbook = {
@@ -148,7 +147,7 @@ def test_whatever_a_metric_does_measure_gives_a_reason_and_not_an_exception(comp
 def test_no_rows_make_a_metric_raise_or_return_a_value_that_is_not_finite(rows):
     truth = np.array([label for label, _ in rows], dtype=object)
     said = binary([share for _, share in rows], ("a", "b"))
-    for name in default_metrics(Task.BINARY):
+    for name in METRICS[Task.BINARY]:
         found = measure(metric(name, Task.BINARY), truth, said)
         assert (found.value is None) == bool(found.reason)
         assert found.value is None or math.isfinite(found.value)
@@ -219,7 +218,7 @@ def test_a_metric_is_added_by_one_registration(monkeypatch, make_spec):
         """Toy metric."""
         return float(len(truth))
 
-    assert "rows_scored" in default_metrics(Task.BINARY)
-    assert "rows_scored" not in default_metrics(Task.REGRESSION)
+    assert "rows_scored" in METRICS[Task.BINARY]
+    assert "rows_scored" not in METRICS[Task.REGRESSION]
     assert metric("rows_scored", Task.BINARY).compute is rows_scored
     assert primary_metric(make_spec(evaluation={"primary_metric": "rows_scored"})).name == "rows_scored"

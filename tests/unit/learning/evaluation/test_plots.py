@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 
 from assay.learning.evaluation.metrics import metric, predict
-from assay.learning.evaluation.plots import plots_for, tuning_history_plot
-from assay.learning.evaluation.plots.selection import permutation_importance, rows_for
+from assay.learning.evaluation.plots import permutation_importance, plots_for, rows_for, tuning_history_plot
 from assay.learning.training import train
 from assay.results.search_result import TrialRecord
 from assay.specs import Task

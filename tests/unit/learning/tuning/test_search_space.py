@@ -1,8 +1,8 @@
 import pytest
 
 from assay.errors import UnknownHyperparameterError
-from assay.learning.estimators.registry import candidate_families
-from assay.learning.tuning.search_space import search_space
+from assay.learning.estimators.family import candidate_families
+from assay.learning.tuning.candidates import search_space
 from assay.specs.learning import SearchParameter
 
 CANDIDATES = ["logistic_regression", "hist_gradient_boosting", "lightgbm"]

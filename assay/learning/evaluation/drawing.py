@@ -1,17 +1,82 @@
-"""Plots of predictions against the truth.
+"""Pictures of predictions and truth as PNG bytes of 640x480 pixels, without matplotlib's global state.
 
 Classifiers: calibration, distribution of probabilities, confusion matrix, ROC and precision-recall. Regression:
 predicted against actual values, and residuals.
 """
 
+import io
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.learning.evaluation.plots.canvas import BLUE, GREY, PALETTE, VERMILLION, draw, grid, sample, shortened
+# Okabe and Ito's colours are distinguishable with every common colour blindness
+BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GREY = "#666666"
+MOST_POINTS = 5_000
 
 _BINS = 10
 _HISTOGRAM_BINS = 40
+_MOST_CLASSES = 10
+_FEW_CLASSES = 4
+_DARK = 0.6
+
+
+_MARGINS = {"left": 0.15, "right": 0.98, "bottom": 0.115, "top": 0.85}
+
+
+def draw(
+    title: str, x_label: str, y_label: str, paint: Callable[[Any], None], *, grid: bool = True, names: bool = False
+) -> bytes:
+    """Return a PNG of one pair of axes.
+
+    Args:
+        title: first line in bold; further lines below it.
+        x_label: with the unit, if there is one.
+        y_label: likewise.
+        paint: draws on the axes; a legend is added for what it labels.
+        grid: whether there is a grid behind the data.
+        names: whether ticks are names, whose width decides on the margins; measuring it is half of the time.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), dpi=100, layout="constrained" if names else None)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    if not names:
+        figure.subplots_adjust(**_MARGINS)
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    headline, _, detail = title.partition("\n")
+    # the empty second line keeps room for the detail, which may be wider than the axes
+    figure.suptitle(f"{headline}\n ", fontsize=12, fontweight="bold", x=0.02, ha="left")
+    figure.text(0.02, 0.925, detail, fontsize=9, color=GREY, va="top")
+    paint(axes)
+    if grid:
+        axes.grid(visible=True, color="#DDDDDD", linewidth=0.7)
+    if axes.get_legend_handles_labels()[1] and axes.get_legend() is None:
+        axes.legend(fontsize=9, framealpha=0.9)
+    buffer = io.BytesIO()
+    # `savefig` draws twice; the library's version in the file would make equal pictures differ
+    canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def shortened(text: object, longest: int = 24) -> str:
+    """Return a label that fits; `$` is taken literally."""
+    label = str(text) if len(str(text)) <= longest else f"{str(text)[: longest - 1]}…"
+    return label.replace("$", r"\$")
+
+
+def sample(rows: int, seed: int, most: int = MOST_POINTS) -> np.ndarray:
+    """Return row positions, ascending: all, or a seeded sample of `most`."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 class Forecasts(NamedTuple):
@@ -37,38 +102,24 @@ def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
 
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
-
-    def paint(axes: Any) -> None:
-        means, shares, below, above = _by_bin(stated)
-        axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
-        axes.errorbar(
-            means,
-            shares,
-            yerr=[below, above],
-            color=BLUE,
-            marker="o",
-            linewidth=1.5,
-            capsize=3,
-            label="observed, with 95 % interval",
-        )
-        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        grid(axes)
-        axes.legend(loc="upper left", fontsize=9)
-
-    title = f"Calibration\n{subtitle}; {_BINS} bins of equally many rows"
-    return draw(title, f"Forecasts probability of {stated.event}", "Observed share", paint)
-
-
-def _by_bin(stated: Forecasts) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     order = np.argsort(stated.probability, kind="stable")
     bins = [rows for rows in np.array_split(order, _BINS) if len(rows)]
     means = np.array([stated.probability[rows].mean() for rows in bins])
     shares = np.array([stated.came_true[rows].mean() for rows in bins])
-    sizes = np.array([len(rows) for rows in bins])
-    z = 1.96
+    sizes, z = np.array([len(rows) for rows in bins]), 1.96
     centre = (shares + z**2 / (2 * sizes)) / (1 + z**2 / sizes)
     half = z * np.sqrt(shares * (1 - shares) / sizes + z**2 / (4 * sizes**2)) / (1 + z**2 / sizes)
-    return means, shares, np.maximum(shares - (centre - half), 0), np.maximum(centre + half - shares, 0)
+    errors = [np.maximum(shares - (centre - half), 0), np.maximum(centre + half - shares, 0)]
+
+    def paint(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
+        style = {"color": BLUE, "marker": "o", "linewidth": 1.5, "capsize": 3}
+        axes.errorbar(means, shares, yerr=errors, label="observed, with 95 % interval", **style)
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        axes.legend(loc="upper left", fontsize=9)
+
+    title = f"Calibration\n{subtitle}; {_BINS} bins of equally many rows"
+    return draw(title, f"Stated probability of {stated.event}", "Observed share", paint)
 
 
 def score_distribution_plot(stated: Forecasts, subtitle: str) -> bytes:
@@ -78,20 +129,14 @@ def score_distribution_plot(stated: Forecasts, subtitle: str) -> bytes:
         edges = np.linspace(0, 1, _HISTOGRAM_BINS + 1)
         groups = ((~stated.came_true, VERMILLION, stated.if_false), (stated.came_true, BLUE, stated.if_true))
         for rows, colour, name in groups:
-            counted = f"{name} ({int(rows.sum()):,} rows)"
             if rows.any():
-                weights = np.full(int(rows.sum()), 100 / rows.sum())
-                axes.hist(stated.probability[rows], edges, weights=weights, color=colour, alpha=0.55, label=counted)
+                shares = np.histogram(stated.probability[rows], edges)[0] * 100 / rows.sum()
+                label = f"{name} ({int(rows.sum()):,} rows)"
+                axes.stairs(shares, edges, fill=True, color=colour, alpha=0.55, label=label)
         axes.set(xlim=(-0.01, 1.01))
-        grid(axes)
 
     title = f"Distribution of stated probabilities\n{subtitle}"
-    return draw(title, f"Forecasts probability of {stated.event}", "Rows of the group, in %", paint)
-
-
-_MOST_CLASSES = 10
-_FEW_CLASSES = 4
-_DARK = 0.6
+    return draw(title, f"Stated probability of {stated.event}", "Rows of the group, in %", paint)
 
 
 def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], subtitle: str) -> bytes:
@@ -114,17 +159,14 @@ def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], su
         ticks, labels = range(len(names)), [shortened(name, 16) for name in names]
         axes.set_xticks(ticks, labels, rotation=0 if few else 40, ha="center" if few else "right")
         axes.set_yticks(ticks, labels)
-        size = 11 if few else 7
         for row, column in np.ndindex(*counts.shape):
             share, count = shares[row, column], counts[row, column]
-            colour = "white" if share > _DARK else "black"
-            text = f"{share:.0%}\n{count:,}"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
+            style = {"color": "white" if share > _DARK else "black", "fontsize": 11 if few else 7}
+            axes.text(column, row, f"{share:.0%}\n{count:,}", ha="center", va="center", **style)
         axes.figure.colorbar(image, ax=axes, label="Share of the true class", format="{x:.0%}")
 
-    return draw(
-        f"Confusion matrix\n{subtitle}; each with its share of the true class", "Predicted class", "True class", paint
-    )
+    title = f"Confusion matrix\n{subtitle}; each with its share of the true class"
+    return draw(title, "Predicted class", "True class", paint, grid=False, names=True)
 
 
 def _pooled(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -143,58 +185,46 @@ class Curve(NamedTuple):
     positive: np.ndarray
     score: np.ndarray
 
+    def label(self, measured: str) -> str:
+        """Return the legend: the name, if there is one, and what was measured."""
+        return f"{shortened(self.name)}: {measured}" if self.name else measured
+
 
 def roc_plot(curves: list[Curve], subtitle: str) -> bytes:
     """Draw the ROC curve of each class."""
+    from sklearn.metrics import roc_auc_score, roc_curve
 
     def paint(axes: Any) -> None:
-        from sklearn.metrics import roc_auc_score, roc_curve
-
         for curve, colour in zip(curves, PALETTE, strict=False):
             false_share, true_share, _ = roc_curve(curve.positive, curve.score)
-            area = roc_auc_score(curve.positive, curve.score)
-            axes.plot(false_share, true_share, color=colour, linewidth=2, label=f"{_named(curve)}AUC {area:.3f}")
+            label = curve.label(f"AUC {roc_auc_score(curve.positive, curve.score):.3f}")
+            axes.plot(false_share, true_share, color=colour, linewidth=2, label=label)
         axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="chance, AUC 0.500")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        grid(axes)
         axes.legend(loc="lower right", fontsize=9)
 
-    return draw(
-        f"ROC curve\n{subtitle}",
-        "False positive rate (share of negatives flagged)",
-        "True positive rate (share of positives found)",
-        paint,
-    )
+    x_label = "False positive rate (share of negatives flagged)"
+    return draw(f"ROC curve\n{subtitle}", x_label, "True positive rate (share of positives found)", paint)
 
 
 def precision_recall_plot(curves: list[Curve], subtitle: str) -> bytes:
     """Draw the precision-recall curve of each class; the dashed line is what flagging at random gives."""
+    from sklearn.metrics import average_precision_score, precision_recall_curve
 
     def paint(axes: Any) -> None:
-        from sklearn.metrics import average_precision_score, precision_recall_curve
-
+        one = len(curves) == 1
         for curve, colour in zip(curves, PALETTE, strict=False):
             precision, recall, _ = precision_recall_curve(curve.positive, curve.score)
-            area = average_precision_score(curve.positive, curve.score)
-            label = f"{_named(curve)}average precision {area:.3f}"
+            label = curve.label(f"average precision {average_precision_score(curve.positive, curve.score):.3f}")
             axes.step(recall, precision, where="post", color=colour, linewidth=2, label=label)
             share = float(np.mean(curve.positive))
-            axes.axhline(share, color=colour if len(curves) > 1 else GREY, linestyle="--", linewidth=1)
-        label = f"flagging at random, {share:.3f}" if len(curves) == 1 else "dashed: flagging at random"
+            axes.axhline(share, color=GREY if one else colour, linestyle="--", linewidth=1)
+        label = f"flagging at random, {share:.3f}" if one else "dashed: flagging at random"
         axes.plot([], [], color=GREY, linestyle="--", linewidth=1, label=label)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
-        grid(axes)
 
-    return draw(
-        f"Precision-recall curve\n{subtitle}",
-        "Recall (share of positives found)",
-        "Precision (share of flagged that are positive)",
-        paint,
-    )
-
-
-def _named(curve: Curve) -> str:
-    return f"{shortened(curve.name)}: " if curve.name else ""
+    x_label, y_label = "Recall (share of positives found)", "Precision (share of flagged that are positive)"
+    return draw(f"Precision-recall curve\n{subtitle}", x_label, y_label, paint)
 
 
 def predicted_vs_actual_plot(true: np.ndarray, predicted: np.ndarray, target: str, subtitle: str, seed: int) -> bytes:
@@ -202,14 +232,13 @@ def predicted_vs_actual_plot(true: np.ndarray, predicted: np.ndarray, target: st
     shown = sample(len(true), seed)
 
     def paint(axes: Any) -> None:
-        axes.scatter(true[shown], predicted[shown], s=10, color=BLUE, alpha=_alpha(len(shown)), linewidths=0)
+        _scatter(axes, true[shown], predicted[shown])
         ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
         axes.plot(ends, ends, color=VERMILLION, linestyle="--", linewidth=1.5, label="predicted = actual")
         axes.axhline(float(true.mean()), color=GREY, linestyle=":", linewidth=1.2, label="mean of the holdout")
-        grid(axes)
 
     title = f"Predicted against actual\n{subtitle}{_shown(shown, true)}"
-    return draw(title, f"Actual {_unit(target)}", f"Predicted {_unit(target)}", paint)
+    return draw(title, f"Actual '{shortened(target)}'", f"Predicted '{shortened(target)}'", paint)
 
 
 def residuals_plot(true: np.ndarray, predicted: np.ndarray, target: str, subtitle: str, seed: int) -> bytes:
@@ -218,27 +247,22 @@ def residuals_plot(true: np.ndarray, predicted: np.ndarray, target: str, subtitl
     errors = predicted - true
 
     def paint(axes: Any) -> None:
-        axes.scatter(predicted[shown], errors[shown], s=10, color=BLUE, alpha=_alpha(len(shown)), linewidths=0)
+        _scatter(axes, predicted[shown], errors[shown])
         axes.axhline(0, color=GREY, linestyle="--", linewidth=1, label="no error")
-        order = np.argsort(predicted, kind="stable")
-        parts = [rows for rows in np.array_split(order, 10) if len(rows)]
+        parts = [rows for rows in np.array_split(np.argsort(predicted, kind="stable"), 10) if len(rows)]
         centres = [float(np.median(predicted[rows])) for rows in parts]
-        low, middle, high = (np.array([np.quantile(errors[rows], q) for rows in parts]) for q in (0.1, 0.5, 0.9))
+        low, middle, high = np.array([np.quantile(errors[rows], (0.1, 0.5, 0.9)) for rows in parts]).T
         axes.plot(centres, middle, color=VERMILLION, marker="o", markersize=4, linewidth=1.5, label="median error")
         axes.fill_between(centres, low, high, color=VERMILLION, alpha=0.18, label="middle 80 %")
-        grid(axes)
 
+    unit = f"'{shortened(target)}'"
     title = f"Residuals\n{subtitle}{_shown(shown, true)}"
-    return draw(title, f"Predicted {_unit(target)}", f"Residual: predicted minus actual {_unit(target)}", paint)
+    return draw(title, f"Predicted {unit}", f"Residual: predicted minus actual {unit}", paint)
 
 
-def _unit(target: str) -> str:
-    return f"'{shortened(target)}'"
+def _scatter(axes: Any, x: np.ndarray, y: np.ndarray) -> None:
+    axes.scatter(x, y, s=10, color=BLUE, alpha=float(np.clip(400 / max(len(x), 1), 0.15, 0.8)), linewidths=0)
 
 
 def _shown(shown: np.ndarray, true: np.ndarray) -> str:
     return f"; {len(shown):,} of them shown" if len(shown) < len(true) else ""
-
-
-def _alpha(points: int) -> float:
-    return float(np.clip(400 / max(points, 1), 0.15, 0.8))

@@ -1,6 +1,6 @@
-"""Metrics: how one is declared and computed, and the predictions that it evaluates.
+"""Metrics: how one is declared, found by name and computed, and the predictions that it evaluates.
 
-A metric is declared once, by `register` on the function that computes it.
+A metric is declared once, by `register` on the function that computes it, in `metric_functions`.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from assay.errors import UnknownMetricError, did_you_mean
+from assay.importing import import_users_object
 from assay.specs.pipeline import PipelineSpec, Task
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Predictions:
     classes: tuple[Any, ...]
     scores: np.ndarray | None = None
 
-    def take(self, rows: np.ndarray) -> "Predictions":
-        """Return the predictions of some rows, given by position or mask."""
+    def take(self, rows: np.ndarray | slice) -> "Predictions":
+        """Return the predictions of some rows, given by position, mask or slice."""
         return Predictions(
             labels=self.labels[rows],
             probabilities=None if self.probabilities is None else self.probabilities[rows],
@@ -45,42 +46,31 @@ class Predictions:
 
 
 def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], task: Task) -> Predictions:
-    """Predict with a fitted estimator.
+    """Predict with a fitted estimator; probability columns follow `classes`, whatever order the estimator has."""
+    from sklearn.pipeline import Pipeline
 
-    Args:
-        estimator: fitted, takes the feature frame.
-        features: n rows of the feature frame.
-        classes: the class labels in order; empty for regression.
-        task: what is predicted.
-
-    Returns:
-        Predictions whose probability columns follow `classes`, whatever order the estimator has.
-    """
     if not task.is_classification:
         return Predictions(np.asarray(estimator.predict(features), dtype=np.float64), None, ())
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:  # the rows are transformed once for both predictions
+        features, estimator = estimator[:-1].transform(features), estimator[-1]
     labels = np.asarray(estimator.predict(features))
+    known = list(getattr(estimator, "classes_", classes))
     if hasattr(estimator, "predict_proba"):
         raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
-        return Predictions(labels, _columns_by_class(raw, estimator, classes), classes)
-    return Predictions(labels, None, classes, _positive_scores(estimator, features, classes))
-
-
-def _columns_by_class(raw: np.ndarray, estimator: Any, classes: tuple[Any, ...]) -> np.ndarray:
-    known = list(getattr(estimator, "classes_", classes))
-    ordered = np.zeros((len(raw), len(classes)))
-    for position, label in enumerate(classes):
-        # a class without training rows keeps probability 0
-        if label in known:
-            ordered[:, position] = raw[:, known.index(label)]
-    return ordered
-
-
-def _positive_scores(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...]) -> np.ndarray | None:
+        ordered = np.zeros((len(raw), len(classes)))
+        for position, label in enumerate(classes):
+            if label in known:  # a class without training rows keeps probability 0
+                ordered[:, position] = raw[:, known.index(label)]
+        return Predictions(labels, ordered, classes)
     if len(classes) != 2 or not hasattr(estimator, "decision_function"):  # noqa: PLR2004 - binary
-        return None
+        return Predictions(labels, None, classes)
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
     # scikit-learn's scores are for the estimator's own last class
-    return scores if list(getattr(estimator, "classes_", classes))[-1] == classes[-1] else -scores
+    return Predictions(labels, None, classes, scores if known[-1] == classes[-1] else -scores)
+
+
+Compute: TypeAlias = Callable[[np.ndarray, Predictions], Any]
+"""Takes the truth, shape (n,), values as in the table, and the predictions of the same rows; returns a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +80,13 @@ class Metric:
     Attributes:
         name: the metric's name, or its import path.
         greater_is_better: the direction; for an undirected metric the size counts, and less is better.
-        compute: takes the truth, shape (n,), and the predictions of the same rows.
+        compute: computes it; a ValueError says why there is no value.
         directed: False if the sign is the direction of an error, not better or worse.
     """
 
     name: str
     greater_is_better: bool
-    compute: "Compute"
+    compute: Compute
     directed: bool = True
 
     def reaches(self, value: float, bound: float) -> bool:
@@ -105,47 +95,33 @@ class Metric:
             return abs(value) <= bound
         return value >= bound if self.greater_is_better else value <= bound
 
+    def gain(self, old: float, new: float) -> float:
+        """Return by how much the new value is better, in the metric's unit."""
+        return new - old if self.greater_is_better else old - new
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A metric's value, or why there is none.
-
-    Attributes:
-        value: a finite number, or None.
-        reason: why there is no value; empty if there is one.
-    """
+    """A metric's finite value, or the reason why there is none."""
 
     value: float | None
     reason: str = ""
 
 
 def measure(metric: Metric, truth: np.ndarray, predictions: Predictions) -> Measured:
-    """Compute a metric; any failure becomes the reason of a missing value.
-
-    Args:
-        metric: what to compute.
-        truth: shape (n,), values as in the table.
-        predictions: of the same n rows.
-
-    Returns:
-        A finite value, or None with the reason. Nothing is raised.
-    """
+    """Compute a metric; nothing is raised, any failure becomes the reason of a missing value."""
     if len(truth) == 0:
         return Measured(None, "there is no row to evaluate")
     try:
-        number = _as_number(metric.compute(truth, predictions))
+        value: object = metric.compute(truth, predictions)
+        number = None if isinstance(value, bool) or not isinstance(value, Real) else float(value)
     except Exception as error:  # noqa: BLE001 - a metric may be the user's code; the reason is recorded
         return Measured(None, str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+    if number is None:
+        return Measured(None, f"the metric returned {type(value).__name__}, not a number")
     return Measured(number) if math.isfinite(number) else Measured(None, f"the value is {number}")
 
 
-def _as_number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError(f"the metric returned {type(value).__name__}, not a number")  # noqa: TRY004 - `measure` reports it
-    return float(value)
-
-
-Compute: TypeAlias = Callable[[np.ndarray, Predictions], float]
 METRICS: dict[Task, dict[str, Metric]] = {task: {} for task in Task}
 """The metrics of each task by name, the default primary metric first."""
 
@@ -153,36 +129,24 @@ METRICS: dict[Task, dict[str, Metric]] = {task: {} for task in Task}
 def register(
     *tasks: Task, greater_is_better: bool, directed: bool = True, primary: bool = False
 ) -> Callable[[Compute], Compute]:
-    """Return the decorator that makes a function the metric of its name.
-
-    Args:
-        tasks: the tasks that it applies to.
-        greater_is_better: its direction.
-        directed: see `Metric`.
-        primary: whether it is the default primary metric of these tasks.
-    """
+    """Return the decorator that makes a function the metric of its name; `primary` makes it the tasks' default."""
 
     def decorate(compute: Compute) -> Compute:
-        added = Metric(compute.__name__, greater_is_better, compute, directed)
+        added = {compute.__name__: Metric(compute.__name__, greater_is_better, compute, directed)}
         for task in tasks:
-            METRICS[task] = {added.name: added} | METRICS[task] if primary else METRICS[task] | {added.name: added}
+            METRICS[task] = added | METRICS[task] if primary else METRICS[task] | added
         return compute
 
     return decorate
-
-
-def default_metrics(task: Task) -> tuple[str, ...]:
-    """Return the names of a task's metrics, its default primary metric first."""
-    return tuple(METRICS[task])
 
 
 def metric(name: str, task: Task) -> Metric:
     """Return a metric by name, or the user's own by import path.
 
     Args:
-        name: one of `default_metrics(task)`, or `package.module:function`. The function takes `(y_true, y_pred)`,
-            both of shape (n,), labels or values as in the table, and returns a number. Greater is
-            better unless the function has an attribute `greater_is_better` that is False.
+        name: of `METRICS[task]`, or `package.module:function`. The function takes `(y_true, y_pred)`, both of shape
+            (n,), labels or values as in the table, and returns a number. Greater is better unless the function has an
+            attribute `greater_is_better` that is False.
         task: what is predicted.
 
     Raises:
@@ -208,7 +172,7 @@ def primary_metric(spec: PipelineSpec) -> Metric:
     Raises:
         UnknownMetricError: the name is unknown, or the metric has no better and worse.
     """
-    chosen = metric(spec.evaluation.primary_metric or default_metrics(spec.task)[0], spec.task)
+    chosen = metric(spec.evaluation.primary_metric or next(iter(METRICS[spec.task])), spec.task)
     if not chosen.directed:
         raise UnknownMetricError(
             f"'{chosen.name}' shows a direction and cannot be optimised",
@@ -220,9 +184,18 @@ def primary_metric(spec: PipelineSpec) -> Metric:
     return chosen
 
 
-def _own_metric(path: str) -> Metric:
-    from assay.importing import import_users_object
+def metrics_of(spec: PipelineSpec) -> tuple[Metric, ...]:
+    """Return every metric that a pipeline's report shows, the primary one first.
 
+    Raises:
+        UnknownMetricError: a name is not known.
+    """
+    wanted = spec.evaluation
+    names = (primary_metric(spec).name, *METRICS[spec.task], *wanted.metrics, *wanted.minimum)
+    return tuple(metric(name, spec.task) for name in dict.fromkeys(names))
+
+
+def _own_metric(path: str) -> Metric:
     function = import_users_object(path, where="evaluation", error=UnknownMetricError)
     if not callable(function):
         raise UnknownMetricError(
@@ -232,8 +205,8 @@ def _own_metric(path: str) -> Metric:
             expected="a function of (y_true, y_pred) that returns a number",
             remedy="name such a function",
         )
-    return Metric(path, bool(getattr(function, "greater_is_better", True)), _computed_by(function))
 
+    def compute(truth: np.ndarray, predictions: Predictions) -> Any:
+        return function(truth, predictions.labels)
 
-def _computed_by(function: Callable[[np.ndarray, np.ndarray], Any]) -> Callable[[np.ndarray, Predictions], Any]:
-    return lambda truth, predictions: function(truth, predictions.labels)
+    return Metric(path, bool(getattr(function, "greater_is_better", True)), compute)

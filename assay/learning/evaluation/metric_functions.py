@@ -1,11 +1,16 @@
-"""Metrics of binary and multiclass tasks, on class labels as integer codes."""
+"""The metrics of each task. Those of classes work on integer codes; errors of regression are in the target's unit.
 
-from typing import Any
+A metric raises ValueError where it has no value; the message is the reason that the report shows.
+"""
+
+from typing import Any, Literal
 
 import numpy as np
 
-from assay.learning.evaluation.metrics.metric import Predictions, register
+from assay.learning.evaluation.metrics import Predictions, register
 from assay.specs.pipeline import Task
+
+_CALIBRATION_BINS = 10
 
 
 def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
@@ -29,11 +34,7 @@ def label_codes(truth: np.ndarray, predictions: Predictions) -> tuple[np.ndarray
 
 
 def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
-    """Return the truth as codes.
-
-    Raises:
-        ValueError: the truth has a class that the model does not know.
-    """
+    """Return values as codes; a class that the model does not know has no value."""
     coded = codes(truth, classes)
     unknown = sorted({str(value) for value in truth[coded >= len(classes)].tolist()})
     if unknown:
@@ -42,11 +43,7 @@ def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
 
 
 def probabilities(predictions: Predictions) -> np.ndarray:
-    """Return the probabilities, shape (n, k).
-
-    Raises:
-        ValueError: the estimator gives none, or they are not finite.
-    """
+    """Return the probabilities, shape (n, k); all are finite."""
     if predictions.probabilities is None:
         raise ValueError("the estimator has no predict_proba")
     if not np.isfinite(predictions.probabilities).all():
@@ -55,41 +52,26 @@ def probabilities(predictions: Predictions) -> np.ndarray:
 
 
 def is_positive(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
-    """Return 1 where the truth is the positive class (the last), else 0, for a binary task.
-
-    Raises:
-        ValueError: there are not two classes, or the truth holds others.
-    """
+    """Return 1 where the truth is the positive class (the last of two), else 0."""
     if len(predictions.classes) != 2:  # noqa: PLR2004 - binary
         raise ValueError(f"the metric is for two classes, and there are {len(predictions.classes)}")
     return known_codes(truth, predictions.classes)
 
 
 def both_present(positive: np.ndarray) -> np.ndarray:
-    """Return the argument.
-
-    Raises:
-        ValueError: only one class is present, so that nothing can be ranked.
-    """
+    """Return the argument, whose rows hold two classes or more: one alone cannot be ranked."""
     if positive.min() == positive.max():
         raise ValueError("the rows hold one class only")
     return positive
 
 
 def positive_scores(predictions: Predictions) -> np.ndarray:
-    """Return the ranking score: the positive class's probability, else the decision function's score.
-
-    Raises:
-        ValueError: the estimator gives neither.
-    """
-    if predictions.probabilities is None and predictions.scores is not None:
-        return predictions.scores
-    if predictions.probabilities is None:
+    """Return the ranking score: the positive class's probability, else the decision function's score."""
+    if predictions.probabilities is not None:
+        return probabilities(predictions)[:, -1]
+    if predictions.scores is None:
         raise ValueError("the estimator has neither predict_proba nor a binary decision_function")
-    return probabilities(predictions)[:, -1]
-
-
-_CALIBRATION_BINS = 10
+    return predictions.scores
 
 
 @register(Task.BINARY, greater_is_better=True, primary=True)
@@ -162,33 +144,32 @@ def balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> float:
 def precision(truth: np.ndarray, predictions: Predictions) -> float:
     """Share of true positives among the predicted positives."""
     hits, predicted, _ = _counts_of_positives(truth, predictions)
-    if predicted == 0:
-        raise ValueError("no row was predicted positive")
-    return hits / predicted
+    return _ratio(hits, predicted, "no row was predicted positive")
 
 
 @register(Task.BINARY, greater_is_better=True)
 def recall(truth: np.ndarray, predictions: Predictions) -> float:
     """Share of the positives that were found."""
     hits, _, actual = _counts_of_positives(truth, predictions)
-    if actual == 0:
-        raise ValueError("no row is positive")
-    return hits / actual
+    return _ratio(hits, actual, "no row is positive")
 
 
 @register(Task.BINARY, greater_is_better=True)
 def f1(truth: np.ndarray, predictions: Predictions) -> float:
     """Harmonic mean of precision and recall of the positive class."""
     hits, predicted, actual = _counts_of_positives(truth, predictions)
-    if predicted + actual == 0:
-        raise ValueError("no row is positive or predicted so")
-    return 2 * hits / (predicted + actual)
+    return _ratio(2 * hits, predicted + actual, "no row is positive or predicted so")
+
+
+def _ratio(part: int, whole: int, reason: str) -> float:
+    if whole == 0:
+        raise ValueError(reason)
+    return part / whole
 
 
 def _counts_of_positives(truth: np.ndarray, predictions: Predictions) -> tuple[int, int, int]:
     positive = is_positive(truth, predictions) == 1
-    _, predicted = label_codes(truth, predictions)
-    flagged = predicted == 1
+    flagged = label_codes(truth, predictions)[1] == 1
     return int((positive & flagged).sum()), int(flagged.sum()), int(positive.sum())
 
 
@@ -197,47 +178,46 @@ def matthews_corrcoef(truth: np.ndarray, predictions: Predictions) -> float:
     """Correlation of truth and prediction as 0/1 variables (Matthews 1975); needs both values on both sides."""
     from sklearn.metrics import matthews_corrcoef as correlation
 
-    true, predicted = label_codes(both_present(is_positive(truth, predictions)), _as_codes(predictions))
+    true, predicted = both_present(is_positive(truth, predictions)), is_positive(predictions.labels, predictions)
     if predicted.min() == predicted.max():
         raise ValueError("every row got the same label")
     return float(correlation(true, predicted))
 
 
-def _as_codes(predictions: Predictions) -> Predictions:
-    coded = known_codes(predictions.labels, predictions.classes)
-    return Predictions(coded, None, tuple(range(len(predictions.classes))))
-
-
 @register(Task.MULTICLASS, greater_is_better=True, primary=True)
 def f1_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean F1 over the classes that occur in truth or prediction; a class never hit counts 0."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+    return _averaged("f1", "macro", truth, predictions)
 
 
 @register(Task.MULTICLASS, greater_is_better=True)
 def f1_weighted(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean F1, weighted by the classes' rows."""
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(*label_codes(truth, predictions), average="weighted", zero_division=0))
+    return _averaged("f1", "weighted", truth, predictions)
 
 
 @register(Task.MULTICLASS, greater_is_better=True)
 def precision_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean precision over the classes that occur in truth or prediction; a class never predicted counts 0."""
-    from sklearn.metrics import precision_score
-
-    return float(precision_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+    return _averaged("precision", "macro", truth, predictions)
 
 
 @register(Task.MULTICLASS, greater_is_better=True)
 def recall_macro(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean recall over the classes that occur in truth or prediction; a class that is only predicted counts 0."""
-    from sklearn.metrics import recall_score
+    return _averaged("recall", "macro", truth, predictions)
 
-    return float(recall_score(*label_codes(truth, predictions), average="macro", zero_division=0))
+
+def _averaged(
+    score: Literal["precision", "recall", "f1"],
+    average: Literal["macro", "weighted"],
+    truth: np.ndarray,
+    predictions: Predictions,
+) -> float:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    values = precision_recall_fscore_support(*label_codes(truth, predictions), average=average, zero_division=0)
+    return float(dict(zip(("precision", "recall", "f1"), values, strict=False))[score])
 
 
 @register(Task.MULTICLASS, greater_is_better=True)
@@ -245,3 +225,56 @@ def roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> float:
     """Mean area under the ROC curve of each class against the rest, over the classes that the rows hold."""
     known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)
     return float(np.mean([_area(known == code, shares[:, code]) for code in np.unique(known)]))
+
+
+def _errors(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
+    return predictions.labels - truth.astype(np.float64)
+
+
+@register(Task.REGRESSION, greater_is_better=False, primary=True)
+def rmse(truth: np.ndarray, predictions: Predictions) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(np.mean(_errors(truth, predictions) ** 2)))
+
+
+@register(Task.REGRESSION, greater_is_better=False)
+def mae(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean absolute error."""
+    return float(np.mean(np.abs(_errors(truth, predictions))))
+
+
+@register(Task.REGRESSION, greater_is_better=False)
+def median_ae(truth: np.ndarray, predictions: Predictions) -> float:
+    """Median absolute error."""
+    return float(np.median(np.abs(_errors(truth, predictions))))
+
+
+@register(Task.REGRESSION, greater_is_better=True)
+def r2(truth: np.ndarray, predictions: Predictions) -> float:
+    """Share of the truth's variance that is explained; has no unit, may be negative."""
+    values = truth.astype(np.float64)
+    spread = float(np.sum((values - values.mean()) ** 2))
+    if spread == 0:
+        raise ValueError("the truth is constant")
+    return 1 - float(np.sum(_errors(truth, predictions) ** 2)) / spread
+
+
+@register(Task.REGRESSION, greater_is_better=False)
+def mape(truth: np.ndarray, predictions: Predictions) -> float:
+    """Mean absolute error relative to the truth, as a share: 0.1 is 10 %."""
+    values = truth.astype(np.float64)
+    if (values == 0).any():
+        raise ValueError("the truth holds zeros, so that relative errors are infinite")
+    return float(np.mean(np.abs(_errors(truth, predictions) / values)))
+
+
+@register(Task.REGRESSION, greater_is_better=False)
+def max_error(truth: np.ndarray, predictions: Predictions) -> float:
+    """Largest absolute error."""
+    return float(np.max(np.abs(_errors(truth, predictions))))
+
+
+@register(Task.REGRESSION, greater_is_better=False, directed=False)
+def mean_error(truth: np.ndarray, predictions: Predictions) -> float:
+    """Bias: mean of predicted minus true; positive where the model predicts too much."""
+    return float(np.mean(_errors(truth, predictions)))

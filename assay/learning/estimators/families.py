@@ -1,0 +1,210 @@
+"""The families: scikit-learn's linear models, forests and histogram boosting, LightGBM, and XGBoost on the CPU."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from assay.errors import LearningError
+from assay.learning.estimators.family import FamilyCard, register
+from assay.specs.learning import SearchParameter
+
+# trees, or rounds of boosting, that one continuation adds: a fixed number, so that models grow evenly
+ADDED_TREES = 50
+
+
+def _range(low: float, high: float, *, step: float | None = None, log: bool = False) -> SearchParameter:
+    """Return a range of whole numbers if both ends are such."""
+    whole = isinstance(low, int) and isinstance(high, int)
+    return SearchParameter(type="int" if whole else "float", low=low, high=high, step=step, log=log)
+
+
+def _warm(fitted: Any, unfitted: Any, **settings: Any) -> Any:
+    model = copy.deepcopy(fitted)
+    return model.set_params(**{**unfitted.get_params(), **settings, "warm_start": True})
+
+
+def _continue_logistic(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803 - scikit-learn's name
+    if unfitted.solver == "liblinear":
+        raise LearningError(
+            "the solver 'liblinear' cannot start from given coefficients",
+            where="model.hyperparameters.solver",
+            expected="lbfgs, newton-cg, sag or saga",
+            remedy="use another solver, or scenario: full",
+        )
+    return _warm(fitted, unfitted).fit(X, y).set_params(warm_start=False)
+
+
+def _continue_forest(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+    model = _warm(fitted, unfitted, n_estimators=len(fitted.estimators_) + ADDED_TREES)
+    return model.fit(X, y).set_params(warm_start=False)
+
+
+def _continue_boosting(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+    model = _warm(fitted, unfitted, max_iter=fitted.n_iter_ + ADDED_TREES)
+    # scores on the champion's rows are no criterion for stopping on the new ones
+    model.train_score_, model.validation_score_ = np.empty(0), np.empty(0)
+    # `fit` would compute new bins, but the old trees refer to the champion's bins: gradients would start from wrong
+    # predictions, so those bins are kept
+    bins = model._bin_mapper  # noqa: SLF001 - scikit-learn has no public way to keep the bins
+
+    def binned(X: Any, sample_weight: Any, is_training_data: bool) -> Any:  # noqa: ARG001, FBT001, N803
+        model._bin_mapper = bins  # noqa: SLF001
+        rows = bins.transform(X)
+        return rows if is_training_data else np.ascontiguousarray(rows)
+
+    model._bin_data = binned  # noqa: SLF001
+    try:
+        model.fit(X, y)
+    finally:
+        del model._bin_data  # noqa: SLF001
+    return model.set_params(warm_start=False)
+
+
+def _continue_lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+    from lightgbm import Booster
+
+    model = unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, init_model=fitted)
+    # the fitted booster keeps a reference to the champion, which is not needed (its trees are copied) and not stored
+    model._Booster = Booster(model_str=model.booster_.model_to_string())  # noqa: SLF001 - no public setter
+    return model
+
+
+def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+    return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster())
+
+
+_ROUNDS = {"n_estimators": _range(50, 500, log=True), "learning_rate": _range(0.02, 0.3, log=True)}
+_SHARES = {
+    "subsample": _range(0.5, 1.0),
+    "colsample_bytree": _range(0.4, 1.0),
+    "reg_lambda": _range(1e-3, 100.0, log=True),
+}
+
+register(
+    FamilyCard(
+        name="lightgbm",
+        encoding="ordinal",
+        classifier="lightgbm:LGBMClassifier",
+        regressor="lightgbm:LGBMRegressor",
+        continuation=_continue_lightgbm,
+        extra="lightgbm",
+        distributions=("lightgbm",),
+        stored_types=frozenset(
+            {
+                "collections.OrderedDict",
+                "lightgbm.basic.Booster",
+                "lightgbm.sklearn.LGBMClassifier",
+                "lightgbm.sklearn.LGBMRegressor",
+            }
+        ),
+        # without force_row_wise the histogram layout is chosen by a timing, and the sums differ between runs
+        defaults={"deterministic": True, "force_row_wise": True, "verbose": -1, "subsample_freq": 1},
+        further_parameters=frozenset(
+            {
+                "extra_trees",
+                "is_unbalance",
+                "linear_tree",
+                "max_bin",
+                "max_delta_step",
+                "path_smooth",
+                "scale_pos_weight",
+            }
+        ),
+        search_space={
+            **_ROUNDS,
+            "num_leaves": _range(7, 127, log=True),
+            "min_child_samples": _range(5, 200, log=True),
+            **_SHARES,
+        },
+    )
+)
+register(
+    FamilyCard(
+        name="logistic_regression",
+        encoding="one_hot",
+        classifier="sklearn.linear_model:LogisticRegression",
+        continuation=_continue_logistic,
+        threads_parameter=None,  # scikit-learn deprecates its n_jobs, which does nothing
+        # scaled columns converge well below this; the library's 100 is too few for correlated one-hot columns
+        defaults={"max_iter": 1000},
+        search_space={"C": _range(1e-3, 1e2, log=True)},
+    )
+)
+# ordinary least squares: nothing to search
+register(FamilyCard(name="linear_regression", encoding="one_hot", regressor="sklearn.linear_model:LinearRegression"))
+register(
+    FamilyCard(
+        name="ridge",
+        encoding="one_hot",
+        regressor="sklearn.linear_model:Ridge",
+        search_space={"alpha": _range(1e-3, 1e3, log=True)},
+    )
+)
+
+_FOREST = FamilyCard(
+    name="random_forest",
+    encoding="ordinal",
+    classifier="sklearn.ensemble:RandomForestClassifier",
+    regressor="sklearn.ensemble:RandomForestRegressor",
+    continuation=_continue_forest,
+    stored_types=frozenset({"sklearn.tree._tree.Tree"}),
+    # leaves of one row make models of hundreds of megabytes and poor probabilities
+    defaults={"n_estimators": 200, "min_samples_leaf": 2},
+    search_space={
+        "n_estimators": _range(50, 400, step=50),
+        "max_depth": _range(4, 24),
+        "min_samples_leaf": _range(1, 50, log=True),
+        "max_features": _range(0.1, 1.0),
+    },
+)
+register(_FOREST)
+register(replace(_FOREST, name="random_forest_classifier", regressor=None))
+register(replace(_FOREST, name="random_forest_regressor", classifier=None))
+
+register(
+    FamilyCard(
+        name="hist_gradient_boosting",
+        encoding="ordinal",
+        classifier="sklearn.ensemble:HistGradientBoostingClassifier",
+        regressor="sklearn.ensemble:HistGradientBoostingRegressor",
+        continuation=_continue_boosting,
+        stored_types=frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"}),
+        dense=True,
+        defaults={"early_stopping": True, "max_iter": 300},
+        search_space={
+            "learning_rate": _range(0.02, 0.3, log=True),
+            "max_leaf_nodes": _range(7, 127, log=True),
+            "min_samples_leaf": _range(5, 200, log=True),
+            "l2_regularization": _range(1e-3, 100.0, log=True),
+            "max_features": _range(0.3, 1.0),
+        },
+    )
+)
+register(
+    FamilyCard(
+        name="xgboost",
+        encoding="ordinal",
+        classifier="assay.learning.estimators.xgboost_labels:LabelledXGBClassifier",
+        regressor="xgboost:XGBRegressor",
+        continuation=_continue_xgboost,
+        extra="xgboost",
+        distributions=("xgboost-cpu", "xgboost"),  # two wheels of one library
+        stored_types=frozenset(
+            {
+                "assay.learning.estimators.xgboost_labels.LabelledXGBClassifier",
+                "xgboost.core.Booster",
+                "xgboost.sklearn.XGBRegressor",
+            }
+        ),
+        # the library's learning rate of 0.3 is coarse beside the other boosters' 0.1
+        defaults={"tree_method": "hist", "device": "cpu", "verbosity": 0, "n_estimators": 100, "learning_rate": 0.1},
+        search_space={
+            **_ROUNDS,
+            "max_depth": _range(3, 10),
+            "min_child_weight": _range(0.5, 50.0, log=True),
+            **_SHARES,
+        },
+    )
+)

@@ -1,0 +1,218 @@
+"""The plots of a model, by its task and its estimator's methods, of its permutation importance, and of a search."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.learning.evaluation.drawing import (
+    BLUE,
+    GREY,
+    MARKERS,
+    PALETTE,
+    Curve,
+    Forecasts,
+    calibration_plot,
+    confusion_plot,
+    draw,
+    precision_recall_plot,
+    predicted_vs_actual_plot,
+    residuals_plot,
+    roc_plot,
+    sample,
+    score_distribution_plot,
+    shortened,
+)
+from assay.learning.evaluation.evaluating import truth_of
+from assay.learning.evaluation.metric_functions import codes, label_codes
+from assay.learning.evaluation.metrics import Metric, Predictions, measure, predict, primary_metric
+from assay.learning.splitting import Split
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_COLUMNS = 300
+_MOST_ROWS = 2_000
+_FEWEST_ROWS = 500
+_MOST_REPEATS = 5
+_BUDGET = 250
+_SHOWN = 15
+_BINARY = 2
+
+
+def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str, bytes]:
+    """Draw a model's plots on the holdout.
+
+    Returns:
+        PNG bytes by name. A plot without meaning is left out: curves with one class in the holdout, probabilities
+        that the estimator does not give, importance of more than 300 columns.
+    """
+    from assay.learning.estimators.assembly import limited_threads
+
+    def predicted(frame: "pd.DataFrame") -> Predictions:
+        return predict(model.estimator, frame, model.manifest.classes, spec.task)
+
+    with limited_threads(1):
+        truth, predictions = truth_of(split.holdout), predicted(split.holdout.features)
+        subtitle = f"{shortened(spec.name, 30)}, {shortened(model.manifest.family)}, {len(truth):,} holdout rows"
+        if spec.task.is_classification:
+            plots = _classification_plots(truth, predictions, subtitle)
+        else:
+            given = (truth.astype(np.float64), predictions.labels, spec.dataset.target, subtitle, spec.training.seed)
+            plots = {"predicted_vs_actual": predicted_vs_actual_plot(*given), "residuals": residuals_plot(*given)}
+        return plots | _importance(predicted, split, truth, spec)
+
+
+def _classification_plots(truth: np.ndarray, predictions: Predictions, subtitle: str) -> dict[str, bytes]:
+    true, said = label_codes(truth, predictions)
+    unknown = max(int(true.max()), int(said.max())) + 1 - len(predictions.classes)
+    names = [*map(str, predictions.classes), *(["(unknown class)"] * unknown)]
+    plots = {"confusion_matrix": confusion_plot(true, said, names, subtitle)}
+    curves = _curves(codes(truth, predictions.classes), predictions)
+    if curves:
+        plots["roc_curve"] = roc_plot(curves, subtitle)
+        plots["precision_recall_curve"] = precision_recall_plot(curves, subtitle)
+    if predictions.probabilities is not None:
+        stated = _forecasts(true, said, predictions.probabilities, predictions.classes)
+        plots["calibration"] = calibration_plot(stated, subtitle)
+        plots["score_distribution"] = score_distribution_plot(stated, subtitle)
+    return plots
+
+
+def _curves(true: np.ndarray, predictions: Predictions) -> list[Curve]:
+    """Return the positive class's curve, or those of the commonest classes against the rest."""
+    classes, shares = predictions.classes, predictions.probabilities
+    one = len(classes) == _BINARY
+    if shares is None:
+        scores = {} if predictions.scores is None else {len(classes) - 1: predictions.scores}
+    elif one:
+        scores = {1: shares[:, 1]}
+    else:
+        counts = np.bincount(true, minlength=len(classes))[: len(classes)]
+        commonest = np.argsort(-counts, kind="stable")[: len(PALETTE)]
+        scores = {int(code): shares[:, code] for code in commonest}
+    found = [Curve("" if one else str(classes[code]), true == code, score) for code, score in scores.items()]
+    return [curve for curve in found if curve.positive.any() and not curve.positive.all()]
+
+
+def _forecasts(true: np.ndarray, said: np.ndarray, shares: np.ndarray, classes: tuple[Any, ...]) -> Forecasts:
+    if len(classes) == _BINARY:
+        negative, positive = (f"'{shortened(label, 16)}'" for label in classes)
+        return Forecasts(shares[:, 1], true == 1, positive, f"truly {positive}", f"truly {negative}")
+    return Forecasts(shares.max(axis=1), true == said, "the predicted class", "rightly predicted", "wrongly predicted")
+
+
+def _importance(
+    predicted: "Callable[[pd.DataFrame], Predictions]", split: Split, truth: np.ndarray, spec: PipelineSpec
+) -> dict[str, bytes]:
+    features, metric = split.holdout.features, primary_metric(spec)
+    if features.shape[1] > MOST_COLUMNS:
+        return {}
+    most_rows = rows_for(len(split.classes))
+    losses = permutation_importance(predicted, features, truth, metric, spec.training.seed, most_rows)
+    subtitle = f"{shortened(spec.name)}, {min(len(truth), most_rows):,} holdout rows"
+    return {"permutation_importance": importance_plot(losses, metric, subtitle)} if losses else {}
+
+
+def rows_for(classes: int) -> int:
+    """Return how many rows are enough: 2,000, fewer with many classes, each of which costs a boosted tree per round."""
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, 2 * _MOST_ROWS // max(classes, 1)))
+
+
+def permutation_importance(
+    predict_rows: "Callable[[pd.DataFrame], Predictions]",
+    features: "pd.DataFrame",
+    truth: np.ndarray,
+    metric: Metric,
+    seed: int,
+    most_rows: int,
+) -> dict[str, list[float]]:
+    """Return, by column, the metric's loss in each shuffle; positive means that the column helps.
+
+    Source: Breiman (2001), "Random Forests"; Fisher, Rudin and Dominici (2019), "All models are wrong, but many are
+    useful".
+
+    Args:
+        predict_rows: predicts rows of the feature frame.
+        features: rows of the feature frame.
+        truth: shape (n,).
+        metric: what is lost.
+        seed: of the choice of rows and of the shuffles.
+        most_rows: how many rows are used, see `rows_for`.
+
+    Returns:
+        One to five losses of each column, fewer the more columns there are; empty where the metric has no value.
+    """
+    import pandas as pd
+
+    chosen = sample(len(truth), seed, most_rows)
+    rows, true = features.iloc[chosen].reset_index(drop=True), truth[chosen]
+    intact = measure(metric, true, predict_rows(rows)).value
+    if intact is None:
+        return {}
+    random = np.random.default_rng(seed)
+    repeats = int(np.clip(_BUDGET // max(rows.shape[1], 1), 1, _MOST_REPEATS))
+    # all shuffles of a column are predicted at once: most of the time of a call does not depend on the rows
+    copies = pd.concat([rows] * repeats, ignore_index=True)
+    losses: dict[str, list[float]] = {}
+    for name in rows.columns:
+        values, shuffled = rows[name].to_numpy(), copies.copy(deep=False)
+        shuffled[name] = np.concatenate([values[random.permutation(len(rows))] for _ in range(repeats)])
+        predictions = predict_rows(shuffled)
+        for start in range(0, len(copies), len(rows)):
+            without = measure(metric, true, predictions.take(slice(start, start + len(rows)))).value
+            if without is not None:
+                losses.setdefault(str(name), []).append(metric.gain(without, intact))
+    return losses
+
+
+def importance_plot(losses: dict[str, list[float]], metric: Metric, subtitle: str) -> bytes:
+    """Draw the 15 columns whose shuffling costs most, with the range over the shuffles."""
+    ranked = sorted(losses, key=lambda name: float(np.mean(losses[name])), reverse=True)[:_SHOWN][::-1]
+    means = np.array([np.mean(losses[name]) for name in ranked])
+    spread = np.array([[np.mean(losses[n]) - min(losses[n]), max(losses[n]) - np.mean(losses[n])] for n in ranked])
+
+    def paint(axes: Any) -> None:
+        axes.barh(range(len(ranked)), means, xerr=spread.T, color=BLUE, ecolor="black", capsize=2, height=0.7)
+        axes.set_yticks(range(len(ranked)), [shortened(name) for name in ranked], fontsize=9)
+        axes.axvline(0, color=GREY, linewidth=1)
+
+    shown = f"the {_SHOWN} of {len(losses)} columns that matter most" if len(losses) > _SHOWN else "all columns"
+    change = "Drop in" if metric.greater_is_better else "Rise of"
+    x_label = f"{change} {shortened(metric.name, 40)} when the column is shuffled"
+    title = f"Permutation importance\n{subtitle}; {shown}; black: range over shuffles"
+    return draw(title, x_label, "", paint, names=True)
+
+
+_ENDED = {"n_trials": "ended by n_trials", "timeout": "ended by the timeout", "disabled": "search disabled"}
+
+
+def tuning_history_plot(best: BestHyperparameters) -> bytes:
+    """Draw every trial by family, the best value so far, and the trials without a value; PNG bytes."""
+
+    def paint(axes: Any) -> None:
+        valued = [trial for trial in best.trials if trial.value is not None]
+        if not valued:
+            axes.text(0.5, 0.5, "no trial has a value", transform=axes.transAxes, ha="center", color=GREY)
+        for place, family in enumerate(dict.fromkeys(trial.family for trial in best.trials)):
+            points = [(trial.number, trial.value) for trial in valued if trial.family == family]
+            style = {"color": PALETTE[place % len(PALETTE)], "marker": MARKERS[place % len(MARKERS)], "alpha": 0.8}
+            axes.scatter(*np.array(points).reshape(-1, 2).T, s=28, label=shortened(family, 30), **style)
+        complete = sorted((trial.number, trial.value) for trial in valued if trial.state == "complete")
+        if complete:
+            numbers, values = np.array(complete).T
+            pick = np.maximum if best.direction == "maximize" else np.minimum
+            axes.step(numbers, pick.accumulate(values), where="post", color="black", linewidth=1.5, label="best so far")
+        lost = [trial.number for trial in best.trials if trial.value is None]
+        if lost:
+            style = {"color": GREY, "transform": axes.get_xaxis_transform()}
+            axes.plot(lost, [0.02] * len(lost), "x", label="failed or pruned, no value", **style)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+
+    better = "more is better" if best.direction == "maximize" else "less is better"
+    how = _ENDED.get(best.stopped_by, "nothing to search")
+    title = f"Tuning history\n{len(best.trials)} trials, {how}; seed {best.seed}"
+    return draw(title, "Trial", f"{shortened(best.metric, 40)}, mean over folds ({better})", paint)

@@ -1,0 +1,163 @@
+"""What a search chooses from: the families, their base hyperparameters and ranges; and the point of each trial."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from assay.errors import UnknownHyperparameterError, did_you_mean
+from assay.learning.estimators.family import Family, candidate_families, family, family_names
+from assay.specs.learning import SearchParameter
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """What the search chooses from; the same for all trials.
+
+    Attributes:
+        spec: the pipeline.
+        families: the candidates by name, in the pipeline's order.
+        base: the base hyperparameters of each.
+        space: the ranges of each.
+    """
+
+    spec: PipelineSpec
+    families: dict[str, Family]
+    base: dict[str, dict[str, Any]]
+    space: SearchSpace
+
+    @classmethod
+    def of(cls, spec: PipelineSpec) -> "Candidates":
+        """Return the candidates of a pipeline.
+
+        Raises:
+            UnknownModelError: a candidate cannot be used.
+            LearningError: a hyperparameter or search range is not acceptable.
+        """
+        families = {each.name: each for each in candidate_families(spec)}
+        base = {name: base_hyperparameters(spec, each) for name, each in families.items()}
+        for name, each in families.items():
+            # a refused base value is the user's mistake, not a failed trial
+            each.build(base[name], spec.training.seed, spec.training.threads)
+        return cls(spec, families, base, search_space(spec, tuple(families.values())))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no parameter is varied."""
+        return not any(self.space.values())
+
+
+def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:
+    """Return the hyperparameters that the pipeline gives to one candidate, without the family's own defaults.
+
+    A bare name applies to each candidate that takes it; a name under a family applies to that family and overrides the
+    bare one. Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
+
+    Raises:
+        UnknownHyperparameterError: no candidate, or not the named one, takes a name.
+    """
+    names, given = {*family_names(), *spec.model.candidates}, spec.model.hyperparameters
+    nested = {name: value for name, value in given.items() if name in names and isinstance(value, dict)}
+    bare = {name: value for name, value in given.items() if name not in nested}
+    for name, values in nested.items():
+        if name in spec.model.candidates:
+            require_accepted(values, (family(name, spec.task),), where=f"model.hyperparameters.{name}")
+    require_accepted(bare, candidate_families(spec), where="model.hyperparameters")
+    accepted = chosen.parameter_names()
+    return {name: value for name, value in bare.items() if name in accepted} | nested.get(chosen.name, {})
+
+
+def require_accepted(names: Iterable[str], families: Sequence[Family], *, where: str) -> None:
+    """Refuse a name that none of the families takes.
+
+    Raises:
+        UnknownHyperparameterError: there is one.
+    """
+    known = sorted({parameter for each in families for parameter in each.parameter_names()})
+    for name in names:
+        if name not in known:
+            raise UnknownHyperparameterError(
+                f"no candidate takes a hyperparameter '{name}'{did_you_mean(name, known)}",
+                where=where,
+                found=f"candidates {', '.join(each.name for each in families)}",
+                expected=f"one of {', '.join(known)}",
+                remedy="correct or remove it",
+            )
+
+
+def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
+    """Return the ranges of each candidate, by family name and parameter name.
+
+    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`.
+    Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
+
+    Raises:
+        UnknownHyperparameterError: no candidate takes a name.
+    """
+    asked = spec.tuning.search_space
+    if asked == "auto":
+        return {each.name: dict(each.card.search_space) for each in families}
+    by_name = {each.name: each for each in families}
+    space: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
+    own: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
+    for key, parameter in asked.items():
+        prefix, _, name = key.rpartition(".")
+        if prefix in by_name:
+            require_accepted([name], [by_name[prefix]], where=f"tuning.search_space.{key}")
+            own[prefix][name] = parameter
+        elif prefix not in family_names():
+            require_accepted([key], families, where="tuning.search_space")
+            for each in families:
+                if key in each.parameter_names():
+                    space[each.name][key] = parameter
+    return {name: space[name] | own[name] for name in by_name}
+
+
+def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple["Trial", str, dict[str, Any]]:
+    """Ask a study for a trial.
+
+    Args:
+        candidates: what to choose from.
+        study: proposes the values.
+        start: name of a family to start from its base values; None lets the study choose.
+
+    Returns:
+        The trial, the family's name, and its hyperparameters, base values and proposed ones together.
+    """
+    inside: dict[str, Any] = {}
+    if start is not None:
+        inside = _base_values_inside(candidates, start)
+        study.enqueue_trial({"family": start} | {f"{start}.{key}": value for key, value in inside.items()})
+    trial = study.ask()
+    name = str(trial.suggest_categorical("family", list(candidates.families)))
+    ranges = candidates.space[name]
+    if start is not None and candidates.spec.tuning.search_space == "auto":
+        # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
+        ranges = {key: ranges[key] for key in inside}
+    drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}
+    return trial, name, candidates.base[name] | drawn
+
+
+def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
+    """Draw a value of one parameter from a trial, under the given name in the study."""
+    low, high = parameter.low or 0.0, parameter.high or 0.0
+    if parameter.type == "categorical":
+        return trial.suggest_categorical(name, parameter.choices or ())
+    if parameter.type == "int":
+        return trial.suggest_int(name, int(low), int(high), step=int(parameter.step or 1), log=parameter.log)
+    return trial.suggest_float(name, low, high, step=parameter.step, log=parameter.log)
+
+
+def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
+    """Return the base values of a family, its defaults included, that are in their ranges."""
+    training = candidates.spec.training
+    known = candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
+    return {
+        key: known[key] for key, ranged in candidates.space[name].items() if key in known and ranged.holds(known[key])
+    }

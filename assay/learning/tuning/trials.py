@@ -1,0 +1,217 @@
+"""The measurement of a trial: folds inside the training rows, their preprocessed matrices, and the metric's mean.
+
+Preprocessing depends only on the fold and the family's encoding, not on the searched hyperparameters, so it is fitted
+once for each pair and reused by all trials. Nothing is fitted on validation rows.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from assay.data.schema import TableSchema
+from assay.errors import DataContractError, SingleClassError
+from assay.learning.estimators.assembly import preprocessor_for
+from assay.learning.estimators.family import Family
+from assay.learning.evaluation.metrics import Metric, measure, predict
+from assay.learning.splitting import LabelledRows
+from assay.specs.base import digest_of
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from optuna.trial import Trial
+
+_LEAST = 2
+_KEPT_BYTES = 1 << 30
+
+
+class Fold(NamedTuple):
+    """Positions of the rows to fit on and of the rows to measure on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+def make_folds(target: "pd.Series", spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
+    """Cut the training rows into folds.
+
+    Classification gets stratified folds, at most as many as the smallest class has rows. Split by group keeps groups
+    whole. Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its
+    last rows, a share of `split.test_size`.
+
+    Args:
+        target: the target of each training row, shape (n,).
+        spec: the pipeline; gives kind, number and seed.
+        groups: group or partition key of each row, shape (n,), for split by group or time.
+
+    Returns:
+        At least one fold.
+
+    Raises:
+        SingleClassError: a class has a single row.
+        DataContractError: too few rows or groups.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    if groups is not None and spec.split.by == "time":
+        return (_newest(groups, spec),)
+    splitter: type[GroupKFold | KFold | StratifiedKFold]
+    if groups is not None:
+        splitter, members, unit = GroupKFold, len(np.unique(groups)), "group"
+    elif spec.task.is_classification:
+        splitter, members, unit = StratifiedKFold, _smallest_class(target, spec), "row"
+    else:
+        splitter, members, unit = KFold, len(target), "row"
+    if members < _LEAST:
+        raise _too_few(f"{members} {unit}", spec)
+    folds = splitter(n_splits=min(spec.tuning.folds, members), shuffle=True, random_state=spec.training.seed)
+    return tuple(Fold(*parts) for parts in folds.split(np.zeros(len(target)), target, groups))
+
+
+def _newest(partitions: np.ndarray, spec: PipelineSpec) -> Fold:
+    newest = partitions == max(partitions)
+    if newest.all():
+        newest = np.arange(len(partitions)) >= int(len(partitions) * (1 - spec.split.test_size))
+    fold = Fold(np.flatnonzero(~newest), np.flatnonzero(newest))
+    if not (len(fold.train) and len(fold.validation)):
+        raise _too_few(f"{len(partitions)} rows", spec)
+    return fold
+
+
+def _smallest_class(target: "pd.Series", spec: PipelineSpec) -> int:
+    counts = target.value_counts()
+    if counts.min() < _LEAST:
+        raise SingleClassError(
+            "a class has a single training row, so it cannot be fitted on and measured",
+            where=f"{spec.name}, {spec.dataset.target}",
+            found=f"class {counts.idxmin()!r}: 1 row",
+            expected="at least 2 training rows in each class",
+            remedy="merge or drop the class, add rows, or disable tuning",
+        )
+    return int(counts.min())
+
+
+def _too_few(found: str, spec: PipelineSpec) -> DataContractError:
+    return DataContractError(
+        "the training rows cannot be cut into folds",
+        where=f"{spec.name}, tuning.folds",
+        found=found,
+        expected="at least 2 rows, and at least 2 groups for split by group",
+        remedy="add data, or disable tuning",
+    )
+
+
+class FoldMatrices(NamedTuple):
+    """One fold as input of models: float64 matrices of shape (rows, outputs), dense or sparse, and their targets."""
+
+    train: Any
+    train_target: np.ndarray
+    validation: Any
+    validation_target: np.ndarray
+
+
+class FoldCache:
+    """Preprocessed folds, cached up to a gigabyte and recomputed beyond it."""
+
+    def __init__(self, rows: LabelledRows, features: TableSchema, folds: Sequence[Fold], spec: PipelineSpec) -> None:
+        self._rows = rows
+        self._features = features
+        self._folds = folds
+        self._spec = spec
+        self._kept: dict[tuple[int, str, bool], FoldMatrices] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._folds)
+
+    def fold(self, number: int, family: Family) -> FoldMatrices:
+        """Return a fold in the encoding of a family."""
+        key = (number, family.card.encoding, family.card.dense)
+        if key in self._kept:
+            return self._kept[key]
+        matrices = self._computed(self._folds[number], family)
+        size = _size(matrices.train) + _size(matrices.validation)
+        if self._bytes + size <= _KEPT_BYTES:
+            self._kept[key] = matrices
+            self._bytes += size
+        return matrices
+
+    def _computed(self, fold: Fold, family: Family) -> FoldMatrices:
+        features, target = self._rows.features, self._rows.target.to_numpy()
+        preprocessor = preprocessor_for(family, self._features, self._spec)
+        train = preprocessor.fit_transform(features.iloc[fold.train], target[fold.train])
+        validation = preprocessor.transform(features.iloc[fold.validation])
+        return FoldMatrices(train, target[fold.train], validation, target[fold.validation])
+
+
+def _size(matrix: Any) -> int:
+    # a sparse matrix has its values, their columns and its row pointers
+    return int(matrix.nbytes) if isinstance(matrix, np.ndarray) else int(matrix.data.nbytes + matrix.indices.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The outcome of a trial: the mean of the metric over the folds, or the reason why there is none."""
+
+    state: Literal["complete", "pruned", "failed"]
+    value: float | None = None
+    reason: str = ""
+
+
+class _FoldError(Exception):
+    """The metric has no value on a fold."""
+
+
+class TrialRunner:
+    """Measures points by the mean of the primary metric over the folds; a known point is not fitted again."""
+
+    def __init__(self, cache: FoldCache, metric: Metric, classes: tuple[Any, ...], spec: PipelineSpec) -> None:
+        self._cache = cache
+        self._metric = metric
+        self._classes = classes
+        self._spec = spec
+        self._known: dict[str, Measurement] = {}
+
+    def measure(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
+        """Fit and measure on each fold in turn; an exception of the model becomes a reason.
+
+        The trial receives the mean after each fold, and may be pruned.
+        """
+        key = digest_of(family.name, dict(parameters))
+        if key not in self._known:
+            try:
+                self._known[key] = self._over_folds(family, parameters, trial)
+            except Exception as error:  # noqa: BLE001 - a model may raise anything, and the search goes on
+                self._known[key] = Measurement("failed", reason=_reason(error))
+        return self._known[key]
+
+    def _over_folds(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
+        values: list[float] = []
+        for number in range(len(self._cache)):
+            values.append(self._on_fold(number, family, parameters))
+            trial.report(float(np.mean(values)), step=number)
+            if number + 1 < len(self._cache) and trial.should_prune():
+                return Measurement("pruned", reason=f"below the median after fold {number + 1} of {len(self._cache)}")
+        return Measurement("complete", value=float(np.mean(values)))
+
+    def _on_fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> float:
+        matrices = self._cache.fold(number, family)
+        model = family.build(parameters, self._spec.training.seed, self._spec.training.threads)
+        with warnings.catch_warnings():
+            # a model that has not converged is measured like any other
+            warnings.simplefilter("ignore")
+            model.fit(matrices.train, matrices.train_target)
+            predictions = predict(model, matrices.validation, self._classes, self._spec.task)
+        measured = measure(self._metric, matrices.validation_target, predictions)
+        if measured.value is None:
+            raise _FoldError(f"{self._metric.name} on fold {number + 1}: {measured.reason}")
+        return measured.value
+
+
+def _reason(error: Exception) -> str:
+    found = getattr(error, "found", "")
+    text = f"{error.args[0] if error.args else error}" + (f": {found}" if found else "")
+    return text if isinstance(error, _FoldError) else f"{type(error).__name__}: {text}"
