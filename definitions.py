@@ -4,12 +4,13 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assay.importing import confine_imports, make_importable
-from assay.learning.known_names import name_errors
+from assay.learning.known_names import name_check
 from assay.specs import read_pipelines
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
@@ -38,7 +39,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     """
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
-    files = read_pipelines(settings.pipelines_dir, name_errors)
+    files = read_pipelines(settings.pipelines_dir, name_check(Path(settings.reviewed_schemas)))
     mask_variables(files.pipelines.values())
     usable, refused = usable_definitions(files.pipelines)
     specs = [spec for spec in files.pipelines.values() if spec.name in usable]

@@ -1,5 +1,6 @@
 """Settings turned into the resources that assets ask for by name, and the executor of their steps."""
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -85,6 +86,7 @@ def run_policy_of(settings: Settings) -> RunPolicy:
         reserved=settings.reserved_places,
         web_hosts=settings.web_hosts,
         code=settings.run_code == "on",
+        schemas=Path(settings.reviewed_schemas),
     )
 
 

@@ -41,12 +41,14 @@ class RunPolicy:
         reserved: folders and addresses that it may not name although a root holds them.
         web_hosts: hosts of `https://` sources that the deployment lists.
         code: whether its parameters may name code, and its run config may change resources.
+        schemas: folder of reviewed schema files, with which the columns that it names are compared.
     """
 
     roots: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
     web_hosts: tuple[str, ...] = ()
     code: bool = False
+    schemas: Path | None = None
 
     def require_config(self, run_config: Mapping[str, Any], *, where: str) -> None:
         """Refuse run config that changes the deployment's resources, or reads variables of its environment.

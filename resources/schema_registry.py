@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assay.data.frozen_schema import FrozenSchema, from_yaml, to_yaml
+from assay.data.frozen_schema import FrozenSchema, from_yaml, reviewed_file, reviewed_schema, to_yaml
 from assay.errors import StorageError
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
@@ -35,8 +35,10 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
             StorageError: the store cannot be used.
         """
         reviewed = self._reviewed_file(spec)
-        if reviewed is not None and reviewed.is_file():
-            return from_yaml(reviewed.read_text(encoding="utf-8"), where=str(reviewed))
+        if reviewed is not None:
+            schema = reviewed_schema(reviewed.parent, spec.name, spec.dataset.schema_version)
+            if schema is not None:
+                return schema
         store, key = self._store(), _key(spec)
         if store.stat(key) is None:
             return None
@@ -71,8 +73,8 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
             log.info("schema version %d was frozen: review %s", spec.dataset.schema_version, path)
 
     def _reviewed_file(self, spec: PipelineSpec) -> Path | None:
-        name = f"{spec.name}.v{spec.dataset.schema_version}.yaml"
-        return Path(self.schemas_dir) / name if self.schemas_dir else None
+        folder = Path(self.schemas_dir)
+        return reviewed_file(folder, spec.name, spec.dataset.schema_version) if self.schemas_dir else None
 
     def _store(self) -> ObjectStore:
         return self.object_store.open()

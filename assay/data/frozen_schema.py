@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -156,6 +157,31 @@ def _sequence_on_one_line(values: Sequence[ClassLabel]) -> Any:
     line = CommentedSeq([DoubleQuotedScalarString(value) if isinstance(value, str) else value for value in values])
     line.fa.set_flow_style()
     return line
+
+
+SCHEMAS = "schemas"
+"""The folder of reviewed files beside the pipeline files, unless the deployment sets another."""
+
+
+def reviewed_file(folder: Path, pipeline: str, version: int) -> Path:
+    """Return the path of a version's reviewed file."""
+    return folder / f"{pipeline}.v{version}.yaml"
+
+
+def reviewed_schema(folder: Path, pipeline: str, version: int) -> FrozenSchema | None:
+    """Return a version's schema as its reviewed file has it; None where there is no file.
+
+    Raises:
+        SpecError: the file is not acceptable.
+    """
+    path = reviewed_file(folder, pipeline, version)
+    if not path.is_file():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError("the frozen schema cannot be read", where=str(path), found=str(error)) from error
+    return from_yaml(text, where=str(path))
 
 
 @lru_cache(maxsize=64)  # all partitions of a range share one text

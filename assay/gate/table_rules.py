@@ -25,9 +25,7 @@ from assay.gate.outcome import (
     outcome,
 )
 from assay.gate.report import MAX_EXAMPLES, FailureRow, shown
-from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec, Task
-from assay.specs.rules import RULES
 from assay.specs.validation import FreshnessRule
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ def row_count_in_range(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 
 @checks("columns_present")
 def columns_present(table: CheckedTable, spec: PipelineSpec) -> Outcome:
-    """Check that every column exists that the data's part of the pipeline file names."""
+    """Check that every column exists that the pipeline file names."""
     needed = required_columns(spec)
     absent = [name for name in needed if name not in table]
     findings = [
@@ -113,12 +111,8 @@ def columns_present(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 
 
 def required_columns(spec: PipelineSpec) -> tuple[str, ...]:
-    """Return the columns that must exist; only fields that `rules_digest` covers may name one."""
-    validation = spec.validation
-    declared = [name for name, column in spec.dataset.columns.items() if column.role is not ColumnRole.IGNORED]
-    dropped = validation.drop_null_rows if isinstance(validation.drop_null_rows, tuple) else ()
-    named = [name for rule in RULES.values() for name in rule.columns(validation)]
-    return tuple(dict.fromkeys([spec.dataset.target, *declared, *spec.dataset.derive, *dropped, *named]))
+    """Return the columns that must exist: all that the pipeline names."""
+    return tuple(dict.fromkeys(name for _, name in spec.named_columns))
 
 
 @checks("missing_share_below_maximum")

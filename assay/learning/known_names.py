@@ -1,72 +1,146 @@
-"""What a pipeline file alone shows to be wrong: names of families, metrics and steps, bounds, and expressions.
+"""What is wrong in a pipeline whatever the data: unknown names, bounds out of reach, and expressions that do not parse.
 
 Nothing heavy is imported: names are declared beside the things, their libraries are imported where they are used.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from assay.errors import AssayError, DataContractError, SpecError
+from assay.data.feature_selection import unused_columns
+from assay.data.frozen_schema import FrozenSchema, reviewed_schema
+from assay.data.schema import ColumnSchema, TableSchema
+from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
 from assay.importing import is_import_path
-from assay.learning.estimators.family import FAMILIES, card_of, unknown_family
-from assay.learning.evaluation.metrics import METRICS, metric
-from assay.learning.preprocessing.assembly import require_step
-from assay.specs.loading import Location
-from assay.specs.pipeline import PipelineSpec
-
-_Check: TypeAlias = tuple[Location, Callable[[], object]]
-"""A part of the file, and what raises where it is wrong."""
-
-
-def name_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
-    """Yield what cannot be right, with its location in the pipeline file."""
-    for location, check in (*_names(spec), *_bounds(spec)):
-        try:
-            check()
-        except AssayError as error:
-            yield location, error
-    yield from _expression_errors(spec)
+from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
+from assay.learning.evaluation.metrics import METRICS, unknown_metric
+from assay.learning.preprocessing.assembly import KNOWN_STEPS, require_step, used_twice
+from assay.learning.tuning.candidates import unknown_hyperparameter
+from assay.specs.base import Location
+from assay.specs.learning import PreprocessingStep
+from assay.specs.loading import NameCheck
+from assay.specs.overrides import parameter_name
+from assay.specs.pipeline import PipelineSpec, Task
 
 
-def _names(spec: PipelineSpec) -> Iterator[_Check]:
-    evaluation = spec.evaluation
+def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameCheck:
+    """Return what yields each name in a pipeline that cannot be right, with its location.
+
+    Args:
+        schemas: folder of reviewed schema files; where it has the pipeline's, columns are compared with it.
+        tasks: those that the pipeline may have; its own unless given. A name that is right for one of them passes.
+    """
+
+    def check(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+        yield from _learning_errors(spec, tasks or (spec.task,))
+        yield from _bound_errors(spec, tasks or (spec.task,))
+        yield from _expression_errors(spec)
+        yield from _step_errors(spec.preparation.steps)
+        frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
+        yield from _column_errors(spec, frozen)
+
+    return check
+
+
+def require_known_names(spec: PipelineSpec, *, where: str, schemas: Path | None = None) -> None:
+    """Refuse a pipeline of one run in which a name cannot be right.
+
+    Args:
+        spec: with the run's parameters.
+        where: how to name the run config.
+        schemas: folder of reviewed schema files.
+
+    Raises:
+        AssayError: names the run parameter.
+    """
+    for location, error in name_check(schemas)(spec):
+        error.where = f"{where}, {parameter_name(location)}"
+        raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name at a location, what is known for a task, and the error by name and the tasks that do not know it."""
+
+    location: Location
+    name: str
+    known: Callable[[Task], Collection[str]]
+    error: Callable[..., AssayError]
+
+
+def _learning_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[Location, AssayError]]:
+    """Yield the names that no task knows; each known one narrows the tasks for those that follow."""
+    for each in (*_families(spec), *_hyperparameters(spec), *_metrics(spec)):
+        fitting = [task for task in tasks if each.name in each.known(task)]
+        if fitting:
+            tasks = fitting
+        else:
+            yield each.location, each.error(each.name, *tasks)
+
+
+def _families(spec: PipelineSpec) -> Iterator[_Name]:
     for number, name in enumerate(spec.model.candidates):
-        yield ("model", "candidates", number), partial(card_of, name, spec.task)
-    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
-        yield ("tuning", "search_space", key), partial(_require_family, key.rpartition(".")[0], spec)
-    metrics: dict[Location, str] = {("evaluation", "minimum", name): name for name in evaluation.minimum}
-    metrics |= {("evaluation", "metrics", number): name for number, name in enumerate(evaluation.metrics)}
-    if evaluation.primary_metric is not None:
-        metrics["evaluation", "primary_metric"] = evaluation.primary_metric
-    for location, name in metrics.items():
         if not is_import_path(name):
-            yield location, partial(metric, name, spec.task)
-    for number, step in enumerate(spec.preparation.steps):
-        if not is_import_path(step.step):
-            yield ("preprocessing", "steps", number, "step"), partial(require_step, step.step)
+            yield _Name(("model", "candidates", number), name, family_names, unknown_family)
 
 
-def _require_family(name: str, spec: PipelineSpec) -> None:
-    if name and name not in FAMILIES and name not in spec.model.candidates:
-        raise unknown_family(name, spec.task)
+def _hyperparameters(spec: PipelineSpec) -> Iterator[_Name]:
+    """Yield the names of base values and of the search space.
+
+    A name under a family is of that family, any other of any candidate. Of models by import path nothing is known.
+    """
+    candidates = spec.model.candidates
+    given: list[tuple[Location, str, str]] = []
+    for key, value in spec.model.hyperparameters.items():
+        location: Location = ("model", "hyperparameters", key)
+        if isinstance(value, dict) and (key in FAMILIES or key in candidates):
+            given += [((*location, name), key, name) for name in value]
+        else:
+            given.append((location, "", key))
+    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
+        family, _, name = key.rpartition(".")
+        given.append((("tuning", "search_space", key), family, name))
+    for location, family, name in given:
+        if family and family not in FAMILIES and family not in candidates:
+            yield _Name(location, family, family_names, unknown_family)
+        elif all(each in FAMILIES for each in ((family,) if family else candidates)):
+            yield _hyperparameter(location, name, (family,) if family else candidates)
 
 
-def _bounds(spec: PipelineSpec) -> Iterator[_Check]:
+def _hyperparameter(location: Location, name: str, families: Sequence[str]) -> _Name:
+    def known(task: Task) -> frozenset[str]:
+        return frozenset().union(*(FAMILIES[family].parameter_names(task) for family in families))
+
+    def error(name: str, *tasks: Task) -> AssayError:
+        return unknown_hyperparameter(name, sorted(frozenset().union(*map(known, tasks))), families)
+
+    return _Name(location, name, known, error)
+
+
+def _metrics(spec: PipelineSpec) -> Iterator[_Name]:
+    evaluation = spec.evaluation
+    named: list[tuple[Location, str]] = [(("metrics", number), name) for number, name in enumerate(evaluation.metrics)]
+    named += [(("minimum", name), name) for name in evaluation.minimum]
+    named += [(("primary_metric",), evaluation.primary_metric)] if evaluation.primary_metric is not None else []
+    for location, name in named:
+        if not is_import_path(name):
+            yield _Name(("evaluation", *location), name, METRICS.__getitem__, unknown_metric)
+
+
+def _bound_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[Location, AssayError]]:
+    """Yield each bound that no model can reach: every metric of ours is 1 at its best, or 0 where less is better."""
     for name, bound in spec.evaluation.minimum.items():
-        yield ("evaluation", "minimum", name), partial(_require_reachable, name, bound, spec)
-
-
-def _require_reachable(name: str, bound: float, spec: PipelineSpec) -> None:
-    """Refuse a bound that no model can reach: every metric of ours is 1 at its best, or 0 where less is better."""
-    known = METRICS[spec.task].get(name)
-    if known and not known.reaches(float(known.greater_is_better), bound):
-        raise SpecError(
-            f"no model reaches this bound of '{name}'",
-            found=f"{bound:g}",
-            expected="at most 1" if known.greater_is_better else "at least 0",
-            remedy="correct the bound",
-        )
+        known = next((METRICS[task][name] for task in tasks if name in METRICS[task]), None)
+        if known and not known.reaches(float(known.greater_is_better), bound):
+            yield (
+                ("evaluation", "minimum", name),
+                SpecError(
+                    f"no model reaches this bound of '{name}'",
+                    found=f"{bound:g}",
+                    expected="at most 1" if known.greater_is_better else "at least 0",
+                    remedy="correct the bound",
+                ),
+            )
 
 
 def _expression_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
@@ -85,3 +159,68 @@ def _expression_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayErro
                 parsed(connection, sql)
             except DataContractError as error:
                 yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
+
+
+def _step_errors(steps: Sequence[PreprocessingStep]) -> Iterator[tuple[Location, AssayError]]:
+    taken: dict[str, int] = {}
+    for number, step in enumerate(steps):
+        location: Location = ("preprocessing", "steps", number)
+        if not is_import_path(step.step):
+            try:
+                require_step(step.step)
+            except SpecError as error:
+                yield (*location, "step"), error
+                continue
+            known = KNOWN_STEPS[step.step].parameters if step.step in KNOWN_STEPS else ()
+            for name in step.parameters:
+                if name not in known:
+                    yield (*location, "parameters", name), _unknown_argument(step.step, name, known)
+        for place, column in enumerate(step.columns):
+            if column in taken:
+                yield (*location, "columns", place), used_twice(column, taken[column])
+            taken[column] = number
+
+
+def _unknown_argument(step: str, name: str, known: Sequence[str]) -> AssayError:
+    return SpecError(
+        f"the step '{step}' takes no parameter '{name}'{did_you_mean(name, known)}",
+        expected=f"one of {', '.join(known)}" if known else "no parameters",
+        remedy="correct or remove it",
+    )
+
+
+_NEEDS_FEATURE = (("preprocessing", "steps"), ("evaluation", "slices"), ("monitoring", "drift"))
+"""Locations of columns that must be features."""
+
+
+def _column_errors(spec: PipelineSpec, frozen: FrozenSchema | None) -> Iterator[tuple[Location, AssayError]]:
+    """Yield columns that the reviewed schema lacks, and those that must be features and are none."""
+    roles = {name: each.role for name, each in spec.dataset.columns.items() if each.role is not None}
+    declared = [ColumnSchema(name=name, dtype="null", role=role) for name, role in roles.items()]
+    schema = (
+        TableSchema(version=spec.dataset.schema_version, columns=tuple(declared))
+        if frozen is None
+        else frozen.table_schema(spec.dataset.columns)
+    )
+    no_features = unused_columns(schema, spec) | {spec.dataset.target: "it is the target"}
+    for location, name in spec.named_columns:
+        if frozen is not None and name not in schema.names:
+            yield location, _not_frozen(name, schema)
+        elif location[:2] in _NEEDS_FEATURE and name in no_features:
+            yield (
+                location,
+                SpecError(
+                    f"'{name}' is no feature",
+                    found=no_features[name],
+                    expected="a feature",
+                    remedy="name another column, or give this one a role that makes it a feature",
+                ),
+            )
+
+
+def _not_frozen(name: str, schema: TableSchema) -> AssayError:
+    return SpecError(
+        f"the frozen schema has no column '{name}'{did_you_mean(name, schema.names)}",
+        expected=f"one of {', '.join(schema.names)}, as of schema version {schema.version}",
+        remedy="correct the name; for data with other columns raise dataset.schema_version",
+    )

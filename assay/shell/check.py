@@ -4,8 +4,9 @@ import logging
 from pathlib import Path
 
 from assay.arrivals.names import listing_pattern
+from assay.data.frozen_schema import SCHEMAS
 from assay.errors import AssayError, SpecError
-from assay.learning.known_names import name_errors
+from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage
 from assay.specs.loading import load_pipeline, read_pipelines
@@ -24,7 +25,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:  # noqa: ARG001 - e
     errors: dict[Path, AssayError] = {}
     for path in map(Path, flags.pipeline):
         if path.is_dir():
-            files = read_pipelines(path, name_errors)
+            files = read_pipelines(path, name_check(path / SCHEMAS))
             pipelines |= files.pipelines
             errors |= {broken.path: broken.error for broken in files.broken}
         else:
@@ -43,7 +44,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:  # noqa: ARG001 - e
 
 def _collect(path: Path, pipelines: dict[Path, PipelineSpec], errors: dict[Path, AssayError]) -> None:
     try:
-        pipelines[path] = load_pipeline(path, name_errors)
+        pipelines[path] = load_pipeline(path, name_check(path.parent / SCHEMAS))
     except AssayError as error:
         errors[path] = error
 

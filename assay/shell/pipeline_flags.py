@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
+from assay.data.frozen_schema import SCHEMAS
 from assay.errors import SpecError
 from assay.learning.estimators.family import family_names
-from assay.learning.known_names import name_errors
+from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
 from assay.specs.loading import explain, load_pipeline
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
@@ -45,14 +46,18 @@ def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
         spec = PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _as_flag_error(error, flags) from error
-    if task is not None or has_task(flags):
-        _require_known_names(spec)
+    _require_known_names(spec, flags, () if task is not None or has_task(flags) else tuple(Task))
     return spec
 
 
-def _require_known_names(spec: PipelineSpec) -> None:
-    for location, unknown in name_errors(spec):
-        unknown.where = ".".join(map(str, location))
+def _require_known_names(spec: PipelineSpec, flags: Flags, tasks: Sequence[Task]) -> None:
+    """Refuse a name that no task knows; names the flag, or the line of the pipeline file."""
+    schemas = Path(flags.pipeline).parent / SCHEMAS if flags.pipeline is not None else None
+    for location, unknown in name_check(schemas, tasks)(spec):
+        flag, rest = _flag_at(location, flags)
+        if flags.pipeline is not None:
+            load_pipeline(Path(flags.pipeline), name_check(schemas))
+        unknown.where = ", ".join(filter(None, (flag, rest)))
         raise unknown
 
 

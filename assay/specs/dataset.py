@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
-from assay.specs.base import Spec, invalid
+from assay.specs.base import ColumnName, Spec, invalid
 
 Scalar: TypeAlias = str | bool | int | float
 _FIRST_SUNDAY = dt.datetime(2013, 1, 6)  # noqa: DTZ001 - partition keys have no zone
@@ -123,7 +123,7 @@ class ColumnSpec(Spec):
 class DerivedColumn(Spec):
     """A column computed from one other by one comparison; missing stays missing."""
 
-    column: str
+    column: ColumnName
     """The column that is compared."""
     greater_than: float | None = None
     at_least: float | None = None
@@ -145,7 +145,7 @@ class PartitionsSpec(Spec):
 
     by: Literal["none", "hour", "day", "week", "month", "year", "object"] = "none"
     """A time cadence, one partition per new object of the source, or none."""
-    column: str | None = None
+    column: ColumnName | None = None
     """The datetime column that places a row; without it the source's `{partition}` placeholder does."""
     start: str | None = None
     """First partition's key for a time cadence, e.g. `2013-01` for months."""
@@ -261,11 +261,11 @@ class DatasetSpec(Spec):
     """The frozen schema that data must keep; raise it when the columns change on purpose."""
     partitions: PartitionsSpec = PartitionsSpec()
     """How rows are cut into partitions."""
-    target: str = Field(min_length=1)
+    target: ColumnName = Field(min_length=1)
     """The column to predict."""
-    columns: dict[str, ColumnSpec] = {}
+    columns: dict[ColumnName, ColumnSpec] = {}
     """What is known of columns; the rest is inferred."""
-    derive: dict[str, DerivedColumn] = {}
+    derive: dict[ColumnName, DerivedColumn] = {}
     """Columns computed when data is read."""
     max_rows: int | None = Field(default=None, ge=1)
     """Refuse more rows than this in one partition."""

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from assay.specs.base import Spec
+from assay.specs.base import ColumnName, Spec
 
 DEFAULT_SEED = 42
 Hyperparameters: TypeAlias = dict[str, JsonValue]
@@ -20,7 +20,7 @@ class SplitSpec(Spec):
     """Share of rows (or groups) in the holdout; not used by `time`."""
     seed: int = Field(default=DEFAULT_SEED, ge=0)
     """Seed of the shuffle."""
-    group: str | None = None
+    group: ColumnName | None = None
     """Column whose values never stand on both sides; for `group`."""
     train_partitions: int | None = Field(default=None, ge=1)
     """For `time`: how many partitions before the holdout are trained on."""
@@ -41,7 +41,7 @@ class PreprocessingStep(Spec):
 
     step: str
     """A known transformer's name, or `package.module:Class`."""
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
     """The columns handed to it, in order."""
     parameters: dict[str, JsonValue] = {}
     """Constructor arguments."""
@@ -170,7 +170,7 @@ class EvaluationSpec(Spec):
     """Metric that tuning optimises and promotion compares; the task's default unless set."""
     metrics: tuple[str, ...] = ()
     """Further metrics by name or `package.module:function`, beside the task's defaults."""
-    slices: tuple[str, ...] = ()
+    slices: tuple[ColumnName, ...] = ()
     """Columns by whose values the metrics are also shown."""
     minimum: dict[str, float] = {}
     """Metrics that a promoted model must reach (or, for errors, stay under)."""

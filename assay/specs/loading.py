@@ -12,13 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from assay.errors import AssayError, SpecError, did_you_mean
-from assay.specs.base import Spec
+from assay.specs.base import Location, Spec
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
 
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
-Location: TypeAlias = tuple[str | int, ...]
 NameCheck: TypeAlias = Callable[[PipelineSpec], Iterable[tuple[Location, AssayError]]]
 """Yields each name in a pipeline that is not known, with its location in the file."""
 _SUFFIXES = (".yaml", ".yml")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from assay.errors import did_you_mean
-from assay.specs.base import Spec
+from assay.specs.base import ColumnName, Spec
 from assay.specs.cron import cron_problem
 
 ASSET_NAMES = (
@@ -127,14 +127,14 @@ class ScoringSpec(Spec):
 
     source: str | None = None
     """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set."""
-    columns: tuple[str, ...] = ()
+    columns: tuple[ColumnName, ...] = ()
     """Columns kept beside the prediction, e.g. the row's key; identifiers unless set."""
 
 
 class DriftSpec(Spec):
     """When the features of a partition count as drifted from what the champion was trained on."""
 
-    columns: Literal["auto"] | tuple[str, ...] = "auto"
+    columns: Literal["auto"] | tuple[ColumnName, ...] = "auto"
     """The features that are watched; all unless set."""
     min_effect: float = Field(default=0.1, gt=0, le=1)
     """Smallest effect that matters: Kolmogorov-Smirnov distance, or total variation distance of categories."""

@@ -229,10 +229,15 @@ def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | No
     return next(iter(found), None)
 
 
+def parameter_name(location: Sequence[str | int]) -> str:
+    """Return the name of a field of a pipeline as a run's parameters have it, or its own where none replaces it."""
+    found = parameter_at(location)
+    return ".".join(filter(None, (found[0].name, found[1]))) if found else ".".join(map(str, location))
+
+
 def _refused(problem: ErrorDetails, where: str, root: type[Spec]) -> SpecError:
     what, found, expected, remedy = explain(problem, root)
-    named = parameter_at(problem["loc"]) if root is PipelineSpec else None
-    name = ".".join(filter(None, (named[0].name, named[1]))) if named else ".".join(map(str, problem["loc"]))
+    name = parameter_name(problem["loc"]) if root is PipelineSpec else ".".join(map(str, problem["loc"]))
     return SpecError(
         f"a run parameter is not acceptable: {what}",
         where=f"{where}, {name}",

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from assay.specs.base import Spec, digest_of, invalid
+from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
 from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
 from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
@@ -141,7 +141,26 @@ class PipelineSpec(Spec):
         return self.model.name or self.name
 
     @property
+    def named_columns(self) -> tuple[tuple[Location, str], ...]:
+        """Every column that the validated rows must have, with its location, once for each time it is named."""
+        return tuple((location, name) for location, name in columns_of(self) if self._is_of_validated_rows(location))
+
+    def _is_of_validated_rows(self, location: Location) -> bool:
+        if location[:2] == ("scoring", "columns"):
+            return self.scored_dataset is None
+        declared = self.dataset.columns.get(str(location[2])) if location[:2] == ("dataset", "columns") else None
+        return declared is None or declared.role is not ColumnRole.IGNORED
+
+    @property
     def rules_digest(self) -> str:
-        """Digest of all that decides whether data passes the gate."""
+        """Digest of all that decides whether data passes the gate.
+
+        Columns that only other parts of the file name count where there are some: the gate requires them too.
+        """
         contract = self.dataset.model_dump(mode="json", include={"target", "columns", "derive", "schema_version"})
-        return digest_of(str(self.task), contract, self.validation)
+        inside: set[str] = set()
+        outside: set[str] = set()
+        for location, name in self.named_columns:
+            (inside if location[0] in {"dataset", "validation"} else outside).add(name)
+        further = sorted(outside - inside)
+        return digest_of(str(self.task), contract, self.validation, *([further] if further else []))

@@ -4,7 +4,7 @@ The functions that check rows stand in `assay.gate`, registered under these name
 `validation.block`, asset checks, reports and both JSON Schemas derive from this table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -21,10 +21,6 @@ def _always(_: "PipelineSpec") -> bool:
     return True
 
 
-def _no_columns(_: "ValidationSpec") -> Iterable[str]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule of the gate.
@@ -33,7 +29,6 @@ class Rule:
         name: stable name, also of the asset check.
         text: the proposition that holds when the rule passes.
         configured: whether a pipeline asks for the rule, and the rule applies to its task and split.
-        columns: the columns that the rule's settings name; they must exist.
         severity: `ERROR` blocks publishing, `WARN` is only shown; a pipeline's `warn` and `block` override it.
         required: whether training relies on the rule, so that it can never merely warn.
     """
@@ -41,7 +36,6 @@ class Rule:
     name: str
     text: str
     configured: "Callable[[PipelineSpec], bool]" = _always
-    columns: "Callable[[ValidationSpec], Iterable[str]]" = _no_columns
     severity: Severity = "ERROR"
     required: bool = False
 
@@ -50,11 +44,6 @@ class Rule:
         if self.name in validation.block:
             return "ERROR"
         return "WARN" if self.name in validation.warn else self.severity
-
-
-def _by_column(setting: Any) -> Iterable[str]:
-    """Return the column names of a setting that is one value for all columns, or goes by column."""
-    return setting if isinstance(setting, dict | tuple) else ()
 
 
 def _sentinel(spec: "PipelineSpec") -> bool:
@@ -74,45 +63,38 @@ _RULES = (
     Rule(
         "columns_present",
         "Every column that the pipeline names exists.",
-        columns=lambda rules: rules.columns_present,
         required=True,
     ),
     Rule(
         "dtypes_as_declared",
         "Every column has its declared type.",
         configured=lambda spec: bool(spec.validation.dtypes),
-        columns=lambda rules: rules.dtypes,
     ),
     Rule(
         "missing_share_below_maximum",
         "No column has a larger share of missing values than allowed.",
         configured=lambda spec: spec.validation.max_missing not in (1.0, {}),
-        columns=lambda rules: _by_column(rules.max_missing),
     ),
     Rule("no_missing_target", "Every row has a target.", required=True),
     Rule(
         "columns_not_null",
         "Columns declared not null have no missing value.",
         configured=lambda spec: bool(spec.validation.not_null),
-        columns=lambda rules: rules.not_null,
     ),
     Rule(
         "rows_unique_by_key",
         "No two rows share a key; a missing part of a key equals a missing part.",
         configured=lambda spec: bool(spec.validation.unique),
-        columns=lambda rules: (name for key in rules.unique for name in key),
     ),
     Rule(
         "values_in_range",
         "Every value lies inside its column's bounds and is finite.",
         configured=lambda spec: bool(spec.validation.ranges),
-        columns=lambda rules: rules.ranges,
     ),
     Rule(
         "values_allowed",
         "Every value is one of its column's allowed values.",
         configured=lambda spec: bool(spec.validation.allowed),
-        columns=lambda rules: rules.allowed,
     ),
     Rule(
         "custom_rules_hold",
@@ -128,13 +110,11 @@ _RULES = (
         "values_match_pattern",
         "Every text matches its column's regular expression.",
         configured=lambda spec: bool(spec.validation.matches),
-        columns=lambda rules: rules.matches,
     ),
     Rule(
         "values_finite",
         "No number is infinite, or NaN stored as a value.",
         configured=lambda spec: bool(spec.validation.finite),
-        columns=lambda rules: _by_column(rules.finite),
     ),
     Rule(
         "expressions_hold",
@@ -150,7 +130,6 @@ _RULES = (
         "data_is_fresh",
         "The newest row is young enough, and none lies in the future.",
         configured=lambda spec: spec.validation.freshness is not None,
-        columns=lambda rules: [rules.freshness.column] if rules.freshness is not None else [],
     ),
     Rule(
         "pandera_schema_holds",

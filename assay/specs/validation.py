@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field, model_validator
 
-from assay.specs.base import Spec
+from assay.specs.base import ColumnName, Spec
 from assay.specs.dataset import Scalar
 from assay.specs.rules import RULES, RuleNames, known_rule
 
@@ -82,7 +82,7 @@ class FreshnessRule(Spec):
     A timestamp without a time zone is of the partitions' zone.
     """
 
-    column: str = Field(min_length=1)
+    column: ColumnName = Field(min_length=1)
     """A column of timestamps or dates."""
     max_age_hours: float = Field(gt=0)
     """The newest value lies at most this long before the as-of moment."""
@@ -95,7 +95,7 @@ class DistributionRule(Spec):
 
     reference: str = "previous"
     """`previous`: the partition before, or without partitions the data that passed last; or a partition's key."""
-    columns: Literal["auto"] | tuple[str, ...] = "auto"
+    columns: Literal["auto"] | tuple[ColumnName, ...] = "auto"
     """`auto`: every numeric, boolean and categorical column."""
     max_effect: float = Field(default=0.1, gt=0, lt=1)
     """Distance from which a difference counts: the Kolmogorov-Smirnov statistic of a number, the total variation
@@ -109,7 +109,7 @@ class SentinelSpec(Spec):
 
     enabled: bool = True
     """Whether the sentinel's rules run."""
-    trusted: tuple[str, ...] = ()
+    trusted: tuple[ColumnName, ...] = ()
     """Columns that were reviewed and may predict the target as well as they do."""
     max_single_feature_score: float = Field(default=0.99, gt=0.5, le=1)
     """AUC, or R2 of ranks for numbers, from which a single feature predicts the target too well."""
@@ -136,24 +136,24 @@ class ValidationSpec(Spec):
     """Fewest rows of a partition."""
     max_rows: int | None = Field(default=None, ge=1)
     """Most rows of a partition."""
-    columns_present: tuple[str, ...] = ()
+    columns_present: tuple[ColumnName, ...] = ()
     """Columns that must exist, beside those named anywhere else in the file."""
-    dtypes: dict[str, DtypeName] = {}
+    dtypes: dict[ColumnName, DtypeName] = {}
     """Type that a column must have."""
-    max_missing: float | dict[str, float] = Field(default=1.0)
+    max_missing: float | dict[ColumnName, float] = Field(default=1.0)
     """Largest share of missing values: of every column, or by column."""
-    not_null: tuple[str, ...] = ()
+    not_null: tuple[ColumnName, ...] = ()
     """Columns without any missing value; the target is always one."""
-    unique: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    unique: tuple[Annotated[tuple[ColumnName, ...], Field(min_length=1)], ...] = ()
     """Keys: the combination of these columns occurs once."""
-    ranges: dict[str, RangeRule] = {}
+    ranges: dict[ColumnName, RangeRule] = {}
     """Bounds by column."""
-    allowed: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = {}
+    allowed: dict[ColumnName, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = {}
     """Allowed values by column; missing values pass."""
-    matches: dict[str, Pattern] = {}
+    matches: dict[ColumnName, Pattern] = {}
     """Regular expression by text column, which every whole value matches; missing values pass. The
     syntax is RE2: as Perl's, but without look-around and back-references, in time linear in the text."""
-    finite: bool | tuple[str, ...] = False
+    finite: bool | tuple[ColumnName, ...] = False
     """Every float column, or these: no infinity, and no NaN stored as a value; missing values pass."""
     expressions: dict[str, str] = {}
     """Name to a SQL expression over the columns, such as `arr_time >= dep_time`, which no row breaks. The dialect is
@@ -177,7 +177,7 @@ class ValidationSpec(Spec):
     """Names of rules that only warn by default, and shall block."""
     show_values: bool = True
     """Whether failure tables quote values; those of pii columns never are."""
-    drop_null_rows: bool | tuple[str, ...] = False
+    drop_null_rows: bool | tuple[ColumnName, ...] = False
     """Before the rules: drop rows with a missing value in any column, or in these; the number is reported."""
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from assay.errors import SpecError
+from assay.learning.known_names import require_known_names
 from assay.specs import PipelineSpec, apply_overrides
 from assay.specs.overrides import RUN_PARAMETERS, parse_overrides
 from ml_assets.dagster_internals import assets_of_run
@@ -41,7 +42,7 @@ class RunParameters(_Declared):
             The pipeline with this run's parameters.
 
         Raises:
-            SpecError: a parameter is not acceptable, or the run spans several pipelines.
+            AssayError: a parameter is not acceptable, a name in it is unknown, or the run spans several pipelines.
         """
         where = f"run config of pipeline {spec.name}"
         policy.require_config(context.run.run_config, where=where)
@@ -51,7 +52,9 @@ class RunParameters(_Declared):
             return spec
         policy.require(overrides, spec, where=where)
         _require_one_pipeline(context)
-        return apply_overrides(spec, overrides)
+        applied = apply_overrides(spec, overrides)
+        require_known_names(applied, where=where, schemas=policy.schemas)
+        return applied
 
 
 def _require_one_pipeline(context: dg.AssetExecutionContext) -> None:

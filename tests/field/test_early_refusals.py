@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from small_platform import BANK
+from small_platform import BANK, failure
 
-from assay.errors import AssayError, SpecError
+from assay.errors import AssayError, SerialisedError, SpecError
 from assay.learning.estimators.family import meant_family
-from assay.learning.known_names import name_errors
+from assay.learning.known_names import name_check
+from assay.shell.main import Exit, main
 from assay.specs.loading import parse_pipeline, read_pipelines
 
 TEXT = BANK.format(source="a.csv")
@@ -15,7 +16,7 @@ TEXT = BANK.format(source="a.csv")
 
 def refused(text):
     with pytest.raises(AssayError) as caught:
-        parse_pipeline(text, where="bank.yaml", names=name_errors)
+        parse_pipeline(text, where="bank.yaml", names=name_check())
     return caught.value
 
 
@@ -30,12 +31,25 @@ def refused(text):
             "standard_scalar",
             "standard_scaler",
         ),
+        (
+            "preprocessing:\n  steps:\n  - step: standard_scaler\n    columns: [age]\n    parameters:\n      with_maen: no\n",
+            "with_maen",
+            "with_mean",
+        ),
+        ("preprocessing:\n  steps:\n    - {step: drop, columns: [age], parameters: {hard: 1}}\n", "hard", ""),
+        (
+            "preprocessing:\n  steps:\n  - {step: drop, columns: [age]}\n  - {step: drop, columns: [since, age]}\n",
+            "since, age",
+            "two steps",
+        ),
+        ("preprocessing:\n  steps:\n    - {step: drop, columns: [y]}\n", "y]", "no feature"),
+        ("evaluation:\n  slices: [id]\n", "slices: [id]", "no feature"),
     ],
 )
 def test_unknown_names_are_refused_at_load_with_their_line(added, name, hint):
     """They were found only after search and fit."""
     error = refused(TEXT + added)
-    assert f"'{name}'" in error.what
+    assert f"'{name}'" in error.what or hint in {"two steps", "no feature"}
     assert hint in error.what
     line = next(number for number, each in enumerate((TEXT + added).splitlines(), 1) if name in each)
     assert error.where.startswith(f"bank.yaml:{line} ")
@@ -62,7 +76,7 @@ def test_what_cannot_hold_or_be_evaluated_is_refused_at_load(added, line, what):
 
 @pytest.mark.parametrize("bounds", ["{roc_auc: 1, log_loss: 0}", "{expected_calibration_error: 0.05}"])
 def test_a_bound_that_the_best_model_reaches_is_accepted(bounds):
-    parse_pipeline(TEXT + f"evaluation: {{minimum: {bounds}}}\n", where="bank.yaml", names=name_errors)
+    parse_pipeline(TEXT + f"evaluation: {{minimum: {bounds}}}\n", where="bank.yaml", names=name_check())
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,8 @@ def test_a_bound_that_the_best_model_reaches_is_accepted(bounds):
         ("LGBMRegressor", "lightgbm"),
         ("LogisticRegression", "logistic_regression"),
         ("HistGradientBoostingClassifier", "hist_gradient_boosting"),
+        ("xgboost_clasifier", "xgboost"),
+        ("xgbost_classifier", "xgboost"),
     ],
 )
 def test_a_family_is_found_by_meaning(name, family):
@@ -130,3 +146,134 @@ def test_scored_rows_that_cannot_be_read_like_the_others_are_refused_at_load(dat
     assert error.where.startswith(f"bank.yaml:{len(text.splitlines())} ")
     for usable in ("${SCORED}", "sqlite:///new.db" if "query" in dataset else "s3://b/new.csv"):
         parse_pipeline(text.replace(f"  source: {scored}", f"  source: {usable}"), where="x")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name", "hint"),
+    [
+        ("[logistic_regression]}", "[lightgbm], hyperparameters: {n_estimater: 3}}", "n_estimater", "n_estimators"),
+        (
+            "[logistic_regression]}",
+            "[lightgbm], hyperparameters: {xgboost: {max_dept: 3}}}",
+            "max_dept",
+            "max_depth",
+        ),
+        ("[logistic_regression]}", "[lightgbm], hyperparameters: {xgbost: {max_depth: 3}}}", "xgbost", "xgboost"),
+        ("[logistic_regression]}", "[hist_gradient_boosting], hyperparameters: {quantile: 0.5}}", "quantile", ""),
+        ("folds: 2}", "folds: 2, search_space: {c: {type: float, low: 1, high: 2}}}", "c", ""),
+        (
+            "folds: 2}",
+            "folds: 2, search_space: {logistic_regression.max_itr: {type: int, low: 1, high: 2}}}",
+            "max_itr",
+            "max_iter",
+        ),
+    ],
+)
+def test_unknown_hyperparameters_are_refused_at_load(before, after, name, hint):
+    """They were found by the search, after the data was read."""
+    text = TEXT.replace(before, after)
+    error = refused(text)
+    assert error.code == "hyperparameter_unknown"
+    assert (f"'{name}'; did you mean '{hint}'?" if hint else f"'{name}'") in error.what
+    [line] = [number for number, each in enumerate(text.splitlines(), 1) if f"{name}:" in each]
+    assert error.where.startswith(f"bank.yaml:{line} ")
+
+
+def test_of_models_by_import_path_no_hyperparameter_is_refused_at_load():
+    text = TEXT.replace("[logistic_regression]}", "['own:Model'], hyperparameters: {anything: 3}}")
+    parse_pipeline(text, where="x", names=name_check())
+
+
+FROZEN = """\
+version: 1
+columns:
+  - {name: id, dtype: string, role: identifier}
+  - {name: age, dtype: int64, role: numeric}
+  - {name: job, dtype: string, role: categorical}
+  - {name: note, dtype: string, role: text}
+  - {name: secret, dtype: string, role: categorical}
+  - {name: y, dtype: string, role: categorical}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name", "hint"),
+    [
+        ("target: y", "target: yy", "yy", "y"),
+        ("unique: [[id]]", "unique: [[id, jobb]]", "jobb", "job"),
+        ("test_size: 0.25}", "test_size: 0.25}\nevaluation: {slices: [agee]}", "agee", "age"),
+        ("test_size: 0.25}", "test_size: 0.25}\nscoring: {columns: [idd]}", "idd", "id"),
+        ("by: stratified,", "by: group, group: jobs,", "jobs", "job"),
+        ("    note:", "    notes:", "notes", "note"),
+    ],
+)
+def test_columns_that_the_reviewed_schema_lacks_are_refused_at_load(tmp_path, before, after, name, hint):
+    text = TEXT.replace(before, after)
+    (tmp_path / "bank.v1.yaml").write_text(FROZEN)
+    check = name_check(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        parse_pipeline(text, where="bank.yaml", names=check)
+    assert f"'{name}'; did you mean '{hint}'?" in caught.value.what
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if name in each)
+    assert caught.value.where.startswith(f"bank.yaml:{line} ")
+    parse_pipeline(TEXT, where="x", names=check)
+    raised = text.replace("  target:", "  schema_version: 2\n  target:")
+    parse_pipeline(raised, where="x", names=check)  # a version without a file knows no columns
+
+
+@pytest.mark.parametrize(
+    ("parameters", "parameter", "text"),
+    [
+        ({"model_name": "xgboost_clasifier"}, "model_name.0", "did you mean 'xgboost'?"),
+        ({"hyperparameters": {"D": 1.0}}, "hyperparameters.D", "no candidate takes a hyperparameter 'D'"),
+        ({"tuning": {"search_space": {"D": {"type": "int", "low": 1, "high": 2}}}}, "tuning.search_space.D", "'D'"),
+        ({"target_column": "yy"}, "target_column", "has no column 'yy'; did you mean 'y'?"),
+        ({"data_validation": {"not_null": ["jobb"]}}, "data_validation.not_null.0", "did you mean 'job'?"),
+    ],
+)
+def test_names_in_run_parameters_are_refused_before_data_is_read(platform, parameters, parameter, text):
+    platform.pipeline(BANK, "absent.csv")
+    (platform.settings.pipelines_dir / "schemas").mkdir()
+    (platform.settings.pipelines_dir / "schemas" / "bank.v1.yaml").write_text(FROZEN)
+    result = platform.materialize("bank/raw_dataset", parameters=parameters)
+    error = SerialisedError.from_text(failure(result))
+    assert text in error.what
+    assert error.where == f"run config of pipeline bank, {parameter}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "flag", "text"),
+    [
+        (["--model-name", "XGBClasifier"], "--model-name, 0", "there is no model family 'XGBClasifier'"),
+        (["--model-name", "ridge", "--hyperparameters", '{"alfa": 1}'], "--hyperparameters, alfa", "'alpha'"),
+        # no regression has `C`, and nothing else is done by ridge
+        (["--model-name", "ridge", "--hyperparameters", '{"C": 1}'], "--hyperparameters, C", "'C'"),
+    ],
+)
+def test_the_shell_refuses_names_before_data_is_read_without_a_task(capsys, flags, flag, text):
+    code = main(
+        ["train", "--train-data-path", "absent.csv", "--target-column", "y", "--target-output-path", "m", *flags]
+    )
+    printed = capsys.readouterr().err
+    assert code == Exit.REFUSED
+    assert text in printed
+    assert f"where: {flag}\n" in printed
+
+
+def test_the_shell_takes_a_name_that_is_right_for_some_task(capsys):
+    main(
+        [
+            "train",
+            "--train-data-path",
+            "absent.csv",
+            "--target-column",
+            "y",
+            "--target-output-path",
+            "m",
+            "--model-name",
+            "random_forest",
+            "--hyperparameters",
+            '{"class_weight": "balanced"}',
+        ]
+    )
+    assert "source_not_found" in capsys.readouterr().err

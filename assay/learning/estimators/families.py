@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import LearningError
-from assay.learning.estimators.family import FamilyCard, register
+from assay.learning.estimators.family import FamilyCard, names, register
 from assay.specs.learning import SearchParameter
 
 # trees, or rounds of boosting, that one continuation adds: a fixed number, so that models grow evenly
@@ -101,16 +101,13 @@ register(
         ),
         # without force_row_wise the histogram layout is chosen by a timing, and the sums differ between runs
         defaults={"deterministic": True, "force_row_wise": True, "verbose": -1, "subsample_freq": 1},
-        further_parameters=frozenset(
-            {
-                "extra_trees",
-                "is_unbalance",
-                "linear_tree",
-                "max_bin",
-                "max_delta_step",
-                "path_smooth",
-                "scale_pos_weight",
-            }
+        parameters=names(
+            "boosting_type class_weight colsample_bytree deterministic force_row_wise importance_type learning_rate "
+            "max_depth min_child_samples min_child_weight min_split_gain n_estimators n_jobs num_leaves objective "
+            "random_state reg_alpha reg_lambda subsample subsample_for_bin subsample_freq verbose"
+        ),
+        further_parameters=names(
+            "extra_trees is_unbalance linear_tree max_bin max_delta_step path_smooth scale_pos_weight"
         ),
         search_space={
             **_ROUNDS,
@@ -129,16 +126,28 @@ register(
         threads_parameter=None,  # scikit-learn deprecates its n_jobs, which does nothing
         # scaled columns converge well below this; the library's 100 is too few for correlated one-hot columns
         defaults={"max_iter": 1000},
+        parameters=names(
+            "C class_weight dual fit_intercept intercept_scaling l1_ratio max_iter n_jobs penalty random_state solver "
+            "tol verbose warm_start"
+        ),
         search_space={"C": _range(1e-3, 1e2, log=True)},
     )
 )
 # ordinary least squares: nothing to search
-register(FamilyCard(name="linear_regression", encoding="one_hot", regressor="sklearn.linear_model:LinearRegression"))
+register(
+    FamilyCard(
+        name="linear_regression",
+        encoding="one_hot",
+        regressor="sklearn.linear_model:LinearRegression",
+        parameters=names("copy_X fit_intercept n_jobs positive tol"),
+    )
+)
 register(
     FamilyCard(
         name="ridge",
         encoding="one_hot",
         regressor="sklearn.linear_model:Ridge",
+        parameters=names("alpha copy_X fit_intercept max_iter positive random_state solver tol"),
         search_space={"alpha": _range(1e-3, 1e3, log=True)},
     )
 )
@@ -152,6 +161,12 @@ _FOREST = FamilyCard(
     stored_types=frozenset({"sklearn.tree._tree.Tree"}),
     # leaves of one row make models of hundreds of megabytes and poor probabilities
     defaults={"n_estimators": 200, "min_samples_leaf": 2},
+    parameters=names(
+        "bootstrap ccp_alpha criterion max_depth max_features max_leaf_nodes max_samples min_impurity_decrease "
+        "min_samples_leaf min_samples_split min_weight_fraction_leaf monotonic_cst n_estimators n_jobs oob_score "
+        "random_state verbose warm_start"
+    ),
+    classifier_parameters=names("class_weight"),
     search_space={
         "n_estimators": _range(50, 400, step=50),
         "max_depth": _range(4, 24),
@@ -173,6 +188,13 @@ register(
         stored_types=frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"}),
         dense=True,
         defaults={"early_stopping": True, "max_iter": 300},
+        parameters=names(
+            "categorical_features early_stopping interaction_cst l2_regularization learning_rate loss max_bins "
+            "max_depth max_features max_iter max_leaf_nodes min_samples_leaf monotonic_cst n_iter_no_change "
+            "random_state scoring tol validation_fraction verbose warm_start"
+        ),
+        classifier_parameters=names("class_weight"),
+        regressor_parameters=names("quantile"),
         search_space={
             "learning_rate": _range(0.02, 0.3, log=True),
             "max_leaf_nodes": _range(7, 127, log=True),
@@ -200,6 +222,14 @@ register(
         ),
         # the library's learning rate of 0.3 is coarse beside the other boosters' 0.1
         defaults={"tree_method": "hist", "device": "cpu", "verbosity": 0, "n_estimators": 100, "learning_rate": 0.1},
+        parameters=names(
+            "base_score booster callbacks colsample_bylevel colsample_bynode colsample_bytree device "
+            "early_stopping_rounds enable_categorical eval_metric feature_types feature_weights gamma grow_policy "
+            "importance_type interaction_constraints learning_rate max_bin max_cat_threshold max_cat_to_onehot "
+            "max_delta_step max_depth max_leaves min_child_weight missing monotone_constraints multi_strategy "
+            "n_estimators n_jobs num_parallel_tree objective random_state reg_alpha reg_lambda sampling_method "
+            "scale_pos_weight subsample tree_method validate_parameters verbosity"
+        ),
         search_space={
             **_ROUNDS,
             "max_depth": _range(3, 10),

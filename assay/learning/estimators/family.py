@@ -4,6 +4,7 @@ A family is declared once, by `register(FamilyCard(...))` in `families`: name, e
 the extra that installs it, and what its fitted models store. Everything else derives from the card.
 """
 
+import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -16,6 +17,11 @@ from assay.specs.pipeline import PipelineSpec, Task
 Encoding: TypeAlias = Literal["one_hot", "ordinal"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any], Any]
 """Takes a fitted estimator (not changed), an unfitted one, rows and target; returns the continued estimator."""
+
+
+def names(text: str) -> frozenset[str]:
+    """Return the names in a text."""
+    return frozenset(text.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,9 @@ class FamilyCard:
         distributions: packages beside scikit-learn on which its fitted state depends; those installed are recorded.
         stored_types: full names of the classes in a stored model, beside those that skops or every model needs.
         defaults: constructor arguments that differ from the library's own defaults.
+        parameters: names of the constructor's parameters, so that a pipeline file is checked without the library.
+        classifier_parameters: those of the classifier alone.
+        regressor_parameters: those of the regressor alone.
         further_parameters: parameters that the constructor takes without naming them.
         search_space: range of each parameter that is worth searching.
     """
@@ -49,12 +58,20 @@ class FamilyCard:
     distributions: tuple[str, ...] = ()
     stored_types: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    parameters: frozenset[str] = frozenset()
+    classifier_parameters: frozenset[str] = frozenset()
+    regressor_parameters: frozenset[str] = frozenset()
     further_parameters: frozenset[str] = frozenset()
     search_space: Mapping[str, SearchParameter] = field(default_factory=dict)
 
     def path(self, task: Task) -> str | None:
         """Return the import path of the estimator for a task."""
         return self.classifier if task.is_classification else self.regressor
+
+    def parameter_names(self, task: Task) -> frozenset[str]:
+        """Return the names of all hyperparameters for a task, as declared."""
+        own = self.classifier_parameters if task.is_classification else self.regressor_parameters
+        return self.parameters | own | self.further_parameters
 
 
 FAMILIES: dict[str, FamilyCard] = {}
@@ -206,14 +223,17 @@ def meant_family(name: str) -> str:
     plain = name.rpartition(".")[2].lower().replace("-", "_").replace(" ", "_")
     plain = plain.removesuffix("classifier").removesuffix("regressor").rstrip("_")
     plain = ALIASES.get(plain, plain)
-    return plain if plain in FAMILIES else ""
+    begun = sorted((family for family in FAMILIES if plain.startswith(family)), key=len)
+    nearest = difflib.get_close_matches(plain, FAMILIES, n=1, cutoff=0.8)
+    return next(iter((*begun[-1:], *nearest)), "")
 
 
-def unknown_family(name: str, task: Task) -> UnknownModelError:
-    """Return the error of a family that there is not, or not for the task, with the nearest one by meaning."""
-    known, meant = family_names(task), meant_family(name)
+def unknown_family(name: str, *tasks: Task) -> UnknownModelError:
+    """Return the error of a family that there is not, or not for these tasks, with the nearest one by meaning."""
+    known = list(dict.fromkeys(each for task in tasks for each in family_names(task)))
+    meant = meant_family(name)
     hint = f"; did you mean '{meant}'?" if meant in known and meant != name else did_you_mean(name, known)
-    what = f"'{name}' does not do {task}" if name in FAMILIES else f"there is no model family '{name}'"
+    what = f"'{name}' does not do {' or '.join(tasks)}" if name in FAMILIES else f"there is no model family '{name}'"
     return UnknownModelError(
         f"{what}{hint}",
         where="model.candidates",

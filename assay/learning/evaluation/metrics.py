@@ -156,13 +156,7 @@ def metric(name: str, task: Task) -> Metric:
         return _own_metric(name)
     known = METRICS[task]
     if name not in known:
-        raise UnknownMetricError(
-            f"there is no metric '{name}' for {task}{did_you_mean(name, known)}",
-            where="evaluation",
-            found=name,
-            expected=f"one of {', '.join(known)}, or package.module:function",
-            remedy="correct the name in the pipeline file",
-        )
+        raise unknown_metric(name, task)
     return known[name]
 
 
@@ -182,6 +176,18 @@ def primary_metric(spec: PipelineSpec) -> Metric:
             remedy="choose another primary metric; this one can stand under evaluation.metrics",
         )
     return chosen
+
+
+def unknown_metric(name: str, *tasks: Task) -> UnknownMetricError:
+    """Return the error of a metric that none of the tasks has."""
+    known = dict.fromkeys(each for task in tasks for each in METRICS[task])
+    return UnknownMetricError(
+        f"there is no metric '{name}' for {' or '.join(tasks)}{did_you_mean(name, known)}",
+        where="evaluation",
+        found=name,
+        expected=f"one of {', '.join(known)}, or package.module:function",
+        remedy="correct the name in the pipeline file",
+    )
 
 
 def metrics_of(spec: PipelineSpec) -> tuple[Metric, ...]:

@@ -17,23 +17,50 @@ if TYPE_CHECKING:
 TargetType: TypeAlias = Literal["binary", "multiclass", "continuous"]
 _TOPICS = 32
 
-_CLASSES = {
-    "standard_scaler": "sklearn.preprocessing:StandardScaler",
-    "min_max_scaler": "sklearn.preprocessing:MinMaxScaler",
-    "robust_scaler": "sklearn.preprocessing:RobustScaler",
-    "quantile_transformer": "sklearn.preprocessing:QuantileTransformer",
-    "one_hot_encoder": "sklearn.preprocessing:OneHotEncoder",
-    "ordinal_encoder": "sklearn.preprocessing:OrdinalEncoder",
-    "target_encoder": "sklearn.preprocessing:TargetEncoder",
-    "calendar": "assay.learning.preprocessing.transformers:CalendarFeatures",
-    "tfidf": "assay.learning.preprocessing.transformers:TextFeatures",
-}
+
+@dataclass(frozen=True, slots=True)
+class KnownStep:
+    """A step that has a name: the import path of its class, and what its constructor takes."""
+
+    path: str
+    parameters: tuple[str, ...]
+
+
+_TRANSFORMERS = "assay.learning.preprocessing.transformers"
+KNOWN_STEPS = {
+    "standard_scaler": KnownStep("sklearn.preprocessing:StandardScaler", ("copy", "with_mean", "with_std")),
+    "min_max_scaler": KnownStep("sklearn.preprocessing:MinMaxScaler", ("feature_range", "copy", "clip")),
+    "robust_scaler": KnownStep(
+        "sklearn.preprocessing:RobustScaler",
+        ("with_centering", "with_scaling", "quantile_range", "copy", "unit_variance"),
+    ),
+    "quantile_transformer": KnownStep(
+        "sklearn.preprocessing:QuantileTransformer",
+        ("n_quantiles", "output_distribution", "ignore_implicit_zeros", "subsample", "random_state", "copy"),
+    ),
+    "one_hot_encoder": KnownStep(
+        "sklearn.preprocessing:OneHotEncoder",
+        ("categories", "drop", "sparse_output", "dtype", "handle_unknown", "min_frequency", "max_categories",
+         "feature_name_combiner"),
+    ),
+    "ordinal_encoder": KnownStep(
+        "sklearn.preprocessing:OrdinalEncoder",
+        ("categories", "dtype", "handle_unknown", "unknown_value", "encoded_missing_value", "min_frequency",
+         "max_categories"),
+    ),
+    "target_encoder": KnownStep(
+        "sklearn.preprocessing:TargetEncoder",
+        ("categories", "target_type", "smooth", "cv", "shuffle", "random_state"),
+    ),
+    "calendar": KnownStep(f"{_TRANSFORMERS}:CalendarFeatures", ("clock",)),
+    "tfidf": KnownStep(f"{_TRANSFORMERS}:TextFeatures", ("max_features", "components", "seed")),
+}  # fmt: skip
 _AUTOMATIC = {
-    "raw_numbers": "assay.learning.preprocessing.transformers:RawNumbers",
-    "categories": "assay.learning.preprocessing.transformers:Categories",
+    "raw_numbers": f"{_TRANSFORMERS}:RawNumbers",
+    "categories": f"{_TRANSFORMERS}:Categories",
 }
 _WITHOUT_FIT = ("passthrough", "drop")
-STEP_NAMES = (*_CLASSES, *_WITHOUT_FIT)
+STEP_NAMES = (*KNOWN_STEPS, *_WITHOUT_FIT)
 """Names of all steps."""
 _SCALERS = ("standard_scaler", "min_max_scaler", "robust_scaler", "quantile_transformer")
 
@@ -133,12 +160,23 @@ def _require_free(column: str, features: TableSchema, taken: Mapping[str, int], 
             remedy="correct the name, or give the column a role that makes it a feature",
         )
     if column in taken:
-        raise SpecError(
-            f"column '{column}' is used by two steps",
-            where=where,
-            found=f"also used by preprocessing.steps[{taken[column]}]",
-            remedy="name it in one step only; chain transformers in a class of your own",
-        )
+        raise used_twice(column, taken[column], where=where)
+
+
+def used_twice(column: str, first: int, *, where: str = "") -> SpecError:
+    """Return the error of a column that two steps take.
+
+    Args:
+        column: its name.
+        first: number of the step that took it.
+        where: the other step.
+    """
+    return SpecError(
+        f"column '{column}' is used by two steps",
+        where=where,
+        found=f"also used by preprocessing.steps[{first}]",
+        remedy="name it in one step only; chain transformers in a class of your own",
+    )
 
 
 def _build(step: PreprocessingStep, context: StepContext, where: str) -> Any:
@@ -180,7 +218,8 @@ def _transformer_class(name: str, where: str) -> Any:
 
 
 def _imported(name: str) -> Any:
-    return import_object((_CLASSES | _AUTOMATIC)[name], where="preprocessing")
+    path = KNOWN_STEPS[name].path if name in KNOWN_STEPS else _AUTOMATIC[name]
+    return import_object(path, where="preprocessing")
 
 
 def _seed_argument(cls: Any, seed: int) -> dict[str, int]:

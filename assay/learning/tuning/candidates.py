@@ -82,13 +82,20 @@ def require_accepted(names: Iterable[str], families: Sequence[Family], *, where:
     known = sorted({parameter for each in families for parameter in each.parameter_names()})
     for name in names:
         if name not in known:
-            raise UnknownHyperparameterError(
-                f"no candidate takes a hyperparameter '{name}'{did_you_mean(name, known)}",
-                where=where,
-                found=f"candidates {', '.join(each.name for each in families)}",
-                expected=f"one of {', '.join(known)}",
-                remedy="correct or remove it",
-            )
+            raise unknown_hyperparameter(name, known, [each.name for each in families], where=where)
+
+
+def unknown_hyperparameter(
+    name: str, known: Sequence[str], candidates: Sequence[str], *, where: str = ""
+) -> UnknownHyperparameterError:
+    """Return the error of a name that is no hyperparameter of any candidate."""
+    return UnknownHyperparameterError(
+        f"no candidate takes a hyperparameter '{name}'{did_you_mean(name, [*known, *family_names()])}",
+        where=where,
+        found=f"candidates {', '.join(candidates)}",
+        expected=f"one of {', '.join(known)}",
+        remedy="correct or remove it",
+    )
 
 
 def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:

@@ -51,6 +51,45 @@ def test_a_missing_column_named_in_any_rule_fails(rule, naming):
     assert result.failures[0].found.startswith("does not exist")
 
 
+@pytest.mark.parametrize(
+    ("part", "digest_changes"),
+    [
+        ({"split": {"by": "group", "group": "xx"}}, True),
+        ({"evaluation": {"slices": ["x", "xx"]}}, True),
+        ({"preprocessing": {"steps": [{"step": "drop", "columns": ["xx"]}]}}, True),
+        ({"scoring": {"columns": ["xx"]}}, True),
+        ({"monitoring": {"drift": {"columns": ["xx"]}}}, True),
+        ({"evaluation": {"slices": ["x"]}, "validation": {"min_rows": 1, "not_null": ["x"]}}, False),
+        ({"scoring": {"columns": ["xx"], "source": "new.csv"}}, False),
+    ],
+)
+def test_a_missing_column_named_in_any_part_fails_and_only_such_parts_change_the_digest(
+    make_spec, make_dataset, part, digest_changes
+):
+    """Columns of the rows in `scoring.source` are no columns of the validated rows."""
+    plain = make_spec().model_dump(mode="json") | ({"validation": part["validation"]} if "validation" in part else {})
+    spec, without = (PipelineSpec.model_validate_json(json.dumps(plain | each)) for each in (part, {}))
+    table = pa.table({**FOUR, "y": [0, 1, 0, 1]})
+    failed = run_gate(make_dataset(table), spec, where="here").report.failed_rules
+
+    assert ("columns_present" in failed) is digest_changes
+    assert (spec.rules_digest != without.rules_digest) is digest_changes
+
+
+@pytest.mark.parametrize(
+    "naming",
+    [
+        {"sentinel": {"trusted": ["xx"]}},
+        {"distributions": {"columns": ["xx"]}},
+        {"freshness": {"column": "xx", "max_age_hours": 1}},
+        {"matches": {"xx": "a"}},
+        {"finite": ["xx"]},
+    ],
+)
+def test_a_missing_column_of_a_rule_with_settings_fails(rule, naming):
+    assert rule("columns_present", FOUR, **naming).failures[0].column == "xx"
+
+
 def test_the_nearest_name_is_offered(rule):
     assert "did you mean 'price'?" in rule("columns_present", {"price": [1, 2]}, columns_present=["prise"]).observed
 
@@ -70,7 +109,7 @@ def test_declared_and_derived_columns_are_required_and_ignored_ones_are_not():
     }
     document = {"name": "flights", "task": "binary_classification", "dataset": dataset}
 
-    assert required_columns(PipelineSpec.model_validate_json(json.dumps(document))) == ("late", "carrier")
+    assert required_columns(PipelineSpec.model_validate_json(json.dumps(document))) == ("late", "carrier", "delay")
 
 
 @pytest.mark.parametrize(

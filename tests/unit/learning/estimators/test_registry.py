@@ -46,6 +46,12 @@ def test_the_tasks_offer_the_families_that_do_them():
 
 
 @pytest.mark.parametrize(("name", "task"), BY_TASK)
+def test_the_declared_hyperparameters_are_those_of_the_library(name, task):
+    """A pipeline file is checked by the declared names; a new version of a library may add some."""
+    assert FAMILIES[name].parameter_names(task) == set(family(name, task).parameter_names())
+
+
+@pytest.mark.parametrize(("name", "task"), BY_TASK)
 def test_a_family_searches_only_parameters_that_it_accepts(name, task):
     chosen = family(name, task)
     assert chosen.name == name
