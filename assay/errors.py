@@ -6,7 +6,7 @@ text in an orchestrator's log, JSON between processes and in the quarantine. Pro
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -40,6 +40,9 @@ UNKNOWN_LOCATION = Location()
 _DETAILS = ("where", "found", "expected", "remedy")
 
 
+_KINDS: dict[str, type["AssayError"]] = {}
+
+
 class AssayError(Exception):
     """A failure with all that its reader needs to correct it.
 
@@ -55,6 +58,12 @@ class AssayError(Exception):
 
     code: ClassVar[str] = "assay_error"
     transient: ClassVar[bool] = False
+
+    def __init_subclass__(cls, *, code: str = "", transient: bool = False) -> None:
+        """Declare a kind of failure; without a code it is of its parent's kind."""
+        if code:
+            cls.code, cls.transient = code, transient
+            _KINDS[code] = cls
 
     def __init__(
         self,
@@ -78,6 +87,9 @@ class AssayError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Keep every field when the error crosses processes."""
         return (_rebuilt, (type(self), error_to_json(self)))
+
+
+_KINDS[AssayError.code] = AssayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +163,7 @@ def _dedented(text: str) -> str:
 
 def error_class(code: str) -> type[AssayError] | None:
     """Return the class that declares a code; None where the code is no typed error's."""
-    return next((kind for kind in _classes(AssayError) if vars(kind).get("code") == code), None)
-
-
-def _classes(kind: type[AssayError]) -> Iterator[type[AssayError]]:
-    yield kind
-    for derived in kind.__subclasses__():
-        yield from _classes(derived)
+    return _KINDS.get(code)
 
 
 def error_to_json(error: AssayError) -> dict[str, Any]:
@@ -196,59 +202,41 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     return f"; did you mean '{plain[nearest[0]]}'?" if nearest else ""
 
 
-class SpecError(AssayError):
+class SpecError(AssayError, code="spec_invalid"):
     """A pipeline's YAML, or an override of it, is not acceptable."""
 
-    code = "spec_invalid"
 
-
-class SettingError(AssayError):
+class SettingError(AssayError, code="setting_invalid"):
     """A setting of the deployment is not acceptable."""
 
-    code = "setting_invalid"
 
-
-class SourceError(AssayError):
+class SourceError(AssayError, code="source_error"):
     """A data source cannot be read."""
 
-    code = "source_error"
 
-
-class SourceNotFoundError(SourceError):
+class SourceNotFoundError(SourceError, code="source_not_found"):
     """The source names nothing that exists."""
 
-    code = "source_not_found"
 
-
-class SourceChangedError(SourceError):
+class SourceChangedError(SourceError, code="source_changed", transient=True):
     """A file changed while it was read."""
 
-    code = "source_changed"
-    transient = True
 
-
-class SourceUnreachableError(SourceError):
+class SourceUnreachableError(SourceError, code="source_unreachable", transient=True):
     """The source's host does not answer, or refuses."""
 
-    code = "source_unreachable"
-    transient = True
 
-
-class MissingCredentialsError(SourceError):
+class MissingCredentialsError(SourceError, code="credentials_missing"):
     """The source needs credentials that were not found."""
 
-    code = "credentials_missing"
 
-
-class MalformedDataError(SourceError):
+class MalformedDataError(SourceError, code="data_malformed"):
     """The bytes are not what the format says.
 
     Attributes:
         defect: stable name of what is wrong with the bytes, one of `assay.reading.defects.Defect`.
         location: where in the file.
     """
-
-    code = "data_malformed"
 
     def __init__(
         self,
@@ -266,106 +254,72 @@ class MalformedDataError(SourceError):
         self.location = location
 
 
-class UnsupportedFormatError(SourceError):
+class UnsupportedFormatError(SourceError, code="format_unsupported"):
     """No reader is known for the format."""
 
-    code = "format_unsupported"
 
-
-class DataContractError(AssayError):
+class DataContractError(AssayError, code="data_contract_broken"):
     """A table does not have what the spec needs: a column, a type, rows."""
 
-    code = "data_contract_broken"
 
-
-class EmptyDataError(DataContractError):
+class EmptyDataError(DataContractError, code="data_empty"):
     """There is no row to work on."""
 
-    code = "data_empty"
 
-
-class MissingColumnError(DataContractError):
+class MissingColumnError(DataContractError, code="column_missing"):
     """A column that the spec names is not in the table."""
 
-    code = "column_missing"
 
-
-class SingleClassError(DataContractError):
+class SingleClassError(DataContractError, code="target_single_class"):
     """A classification target has fewer than two classes, or a class too small to learn from."""
 
-    code = "target_single_class"
 
-
-class SchemaDriftError(DataContractError):
+class SchemaDriftError(DataContractError, code="schema_drift"):
     """A table's columns differ from the schema frozen for its version."""
 
-    code = "schema_drift"
 
-
-class GateError(AssayError):
+class GateError(AssayError, code="gate_error"):
     """Data did not pass, or cannot be shown to have passed, the data-quality gate."""
 
-    code = "gate_error"
 
-
-class GateRejectedError(GateError):
+class GateRejectedError(GateError, code="gate_rejected"):
     """The newest data of a partition was rejected by the gate."""
 
-    code = "gate_rejected"
 
-
-class ReceiptMismatchError(GateError):
+class ReceiptMismatchError(GateError, code="receipt_mismatch"):
     """Data and its gate receipt do not match."""
 
-    code = "receipt_mismatch"
 
-
-class LearningError(AssayError):
+class LearningError(AssayError, code="learning_error"):
     """Tuning, training or evaluation cannot continue."""
 
-    code = "learning_error"
 
-
-class UnknownModelError(LearningError):
+class UnknownModelError(LearningError, code="model_unknown"):
     """No model family of that name, or the import path cannot be used."""
 
-    code = "model_unknown"
 
-
-class UnknownHyperparameterError(LearningError):
+class UnknownHyperparameterError(LearningError, code="hyperparameter_unknown"):
     """No candidate model takes a hyperparameter of that name."""
 
-    code = "hyperparameter_unknown"
 
-
-class UnknownMetricError(LearningError):
+class UnknownMetricError(LearningError, code="metric_unknown"):
     """No metric of that name for the task."""
 
-    code = "metric_unknown"
 
-
-class MetricUnavailableError(LearningError):
+class MetricUnavailableError(LearningError, code="primary_metric_unavailable"):
     """The primary metric cannot be computed, so the model cannot be judged."""
 
-    code = "primary_metric_unavailable"
 
-
-class UntrustedModelError(AssayError):
+class UntrustedModelError(AssayError, code="model_untrusted"):
     """A stored model holds a type that is not on the allow-list."""
 
-    code = "model_untrusted"
 
-
-class StorageError(AssayError):
+class StorageError(AssayError, code="storage_error"):
     """The artifact store cannot do what was asked."""
 
-    code = "storage_error"
 
-
-class TargetExistsError(StorageError):
+class TargetExistsError(StorageError, code="target_exists"):
     """A version is there already, and versions are immutable."""
-
-    code = "target_exists"
 
     @classmethod
     def at(cls, uri: str) -> Self:
@@ -374,77 +328,49 @@ class TargetExistsError(StorageError):
         return cls("there is a model at this address already, and versions are immutable", where=uri, remedy=remedy)
 
 
-class ArtifactNotFoundError(StorageError):
+class ArtifactNotFoundError(StorageError, code="artifact_not_found"):
     """Nothing is published for that asset and partition."""
 
-    code = "artifact_not_found"
 
-
-class DigestMismatchError(StorageError):
+class DigestMismatchError(StorageError, code="digest_mismatch"):
     """Stored bytes or rows differ from what was published."""
 
-    code = "digest_mismatch"
 
-
-class CommitConflictError(StorageError):
+class CommitConflictError(StorageError, code="commit_conflict", transient=True):
     """Another writer published first."""
 
-    code = "commit_conflict"
-    transient = True
 
-
-class StoreUnavailableError(StorageError):
+class StoreUnavailableError(StorageError, code="store_unavailable", transient=True):
     """The store does not answer, or refuses."""
 
-    code = "store_unavailable"
-    transient = True
 
-
-class TrackingError(AssayError):
+class TrackingError(AssayError, code="tracking_error"):
     """The experiment tracker or model registry cannot do what was asked."""
 
-    code = "tracking_error"
 
-
-class TrackerUnavailableError(TrackingError):
+class TrackerUnavailableError(TrackingError, code="tracker_unavailable", transient=True):
     """The tracking server does not answer within its deadline."""
 
-    code = "tracker_unavailable"
-    transient = True
 
-
-class ChampionChangedError(TrackingError):
+class ChampionChangedError(TrackingError, code="champion_changed", transient=True):
     """The champion of a decision is not the current one any more."""
 
-    code = "champion_changed"
-    transient = True
 
-
-class PartitionsFailedError(AssayError):
+class PartitionsFailedError(AssayError, code="partitions_failed"):
     """Some partitions of a range failed; the others were made."""
 
-    code = "partitions_failed"
 
-
-class StepTimeoutError(AssayError):
+class StepTimeoutError(AssayError, code="step_timeout"):
     """A step took longer than the pipeline allows."""
 
-    code = "step_timeout"
 
-
-class RunAbandonedError(AssayError):
+class RunAbandonedError(AssayError, code="run_abandoned"):
     """A step tries to publish for a run that was ended, or declared dead, in the meantime."""
 
-    code = "run_abandoned"
 
-
-class DeliveryError(AssayError):
+class DeliveryError(AssayError, code="notice_undelivered"):
     """A channel did not accept a notification, and may accept it later."""
 
-    code = "notice_undelivered"
 
-
-class DeliveryRefusedError(DeliveryError):
+class DeliveryRefusedError(DeliveryError, code="notice_refused"):
     """A channel rejects the notification for good: an address or a credential is wrong."""
-
-    code = "notice_refused"
