@@ -6,7 +6,7 @@ Files are read in this process, but in tests that are marked `confined`: a child
 from pathlib import Path
 
 import pytest
-from platform_fixtures import fresh, platform, templates  # noqa: F401 - fixtures
+from platform_fixtures import blank_plots, fresh, platform, templates, unsynced_databases  # noqa: F401 - fixtures
 from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, opened, write_csv
 
 from assay.reading.files import transcribe

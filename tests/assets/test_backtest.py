@@ -2,11 +2,13 @@
 
 import dagster as dg
 import mlflow
+import pytest
 from small_platform import failure
 
 from assay.backtesting.walk_forward import BacktestReport
 
 
+@pytest.mark.drawn
 def test_a_range_run_ends_with_the_backtest_and_leaves_the_registry_to_the_champion(monthly):
     result = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
     assert result.success, failure(result)

@@ -106,9 +106,10 @@ def test_an_unset_variable_of_the_source(bank):
     assert "e.g. ASSAY_SOURCE_TEST_UNSET=" in text
 
 
-def test_unreachable_s3(bank, monkeypatch):
+def test_unreachable_s3(bank, monkeypatch, tmp_path):
     from resources.settings import Settings
 
+    bank.pipeline(BANK + "execution: {{max_retries: 0}}\n", tmp_path / "data" / "bank.csv")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     update = {"s3_endpoint_url": "http://127.0.0.1:9", "s3_region": "us-east-1", "run_roots": "s3://bucket"}

@@ -127,3 +127,7 @@ def test_a_run_that_was_declared_dead_publishes_nothing(bank, monkeypatch, asset
 def commits(platform, asset):
     names = (asset, "validation_report")
     return [len(platform.artifacts.log.history(("bank", name), None)) for name in names]
+
+
+def test_the_sensor_is_evaluated_every_ten_seconds():
+    assert stalled_run_sensor.minimum_interval_seconds == 10

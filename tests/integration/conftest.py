@@ -12,20 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dockerfile import stages_of
 from servers import free_port, stopped, wait_for
 from warm_shell import WarmShell
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = (
-    "assay",
-    "resources",
-    "ml_assets",
-    "definitions.py",
-    "workspace.yaml",
-    "dagster.yaml",
-    "deploy",
-    "uv.lock",
-)
+# what the image holds is enough to run; the instance on PostgreSQL is described beside it
+SHIPPED = [name for name in stages_of(ROOT / "Dockerfile")[-1].copied if name != "pipelines"] + ["deploy"]
 BIN = Path(sys.executable).parent
 
 

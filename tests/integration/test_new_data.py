@@ -3,12 +3,10 @@
 import os
 import signal
 import sqlite3
-import subprocess
 import time
-from contextlib import contextmanager
 
 import pytest
-from servers import stopped
+from servers import daemon_in
 from small_platform import BANK, bank_rows, write_csv
 
 PIPELINE = BANK.replace("  target: y\n", "  partitions: {{by: object}}\n  target: y\n").replace(
@@ -49,22 +47,6 @@ defs = dg.Definitions(
 """
 
 
-@contextmanager
-def running(checkout):
-    """Give the daemon as a process; it is the leader of a session with its code server."""
-    with (checkout.root / "daemon.log").open("a") as log:
-        process = subprocess.Popen(
-            ["dagster-daemon", "run", "-w", "workspace.yaml"],
-            cwd=checkout.root,
-            env=checkout.environment(DAGSTER_HOME=str(checkout.root)),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        with stopped(process):
-            yield process
-
-
 @pytest.fixture
 def automated(checkout):
     automation = "automation: {{retrain_on: [new_data], interval_seconds: 5}}\n"
@@ -74,7 +56,7 @@ def automated(checkout):
 
 @pytest.fixture
 def daemon(automated):
-    with running(automated):
+    with daemon_in(automated):
         yield automated
 
 
@@ -93,7 +75,7 @@ def runs_of(checkout) -> list[tuple[str, str]]:
 def wait_until(checkout, expected, seconds=900):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and runs_of(checkout) != expected:
-        time.sleep(0.5)
+        time.sleep(0.1)
     assert runs_of(checkout) == expected, (checkout.root / "daemon.log").read_text()[-4000:]
 
 
@@ -155,7 +137,7 @@ def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_kille
 
     folder.mkdir()
     for kill, wait in enumerate((2.0, 0.0, 0.3)):
-        with running(automated) as process:
+        with daemon_in(automated) as process:
             for number in range(10):
                 arrive(f"{'mzab'[kill]}{number}", "x")  # the second kind sorts last, the third first
             deadline = time.monotonic() + 900
@@ -167,9 +149,9 @@ def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_kille
             os.killpg(process.pid, signal.SIGKILL)
     for number in range(5):
         arrive(f"m{number}", "rewritten")
-    with running(automated):
+    with daemon_in(automated):
         deadline = time.monotonic() + 900
         while time.monotonic() < deadline and set(requested(automated)) != expected:
-            time.sleep(0.5)
+            time.sleep(0.1)
         wait_for_evaluations(automated, 2)
     assert requested(automated) == sorted(expected), (automated.root / "daemon.log").read_text()[-4000:]

@@ -6,11 +6,11 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from forked import in_processes
 from object_stores import object_store_at
 
 from assay.errors import TrackerUnavailableError, TrackingError
@@ -148,20 +148,15 @@ def test_waits_that_the_deployment_sets_are_kept(opened, monkeypatch):
 def test_four_processes_initialise_one_empty_store_at_once(tmp_path):
     uri = f"sqlite:///{tmp_path}/stores/mlflow.db"
     code = f"""
-from resources.mlflow.tracker import MlflowTracker, RunIdentity
-import sys
-tracker = MlflowTracker(tracking_uri={uri!r}, artifact_root={str(tmp_path / "a")!r})
-with tracker.run(RunIdentity("demo", sys.argv[1], "demo/trained_model", None), {{}}) as run:
-    run.log_metrics({{"m": 1.0}})
-"""
+        import mlflow.store.tracking.sqlalchemy_store
+        from resources.mlflow.tracker import MlflowTracker, RunIdentity
 
-    def start(number):
-        command = [sys.executable, "-c", code, str(number)]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
-
-    with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(start, range(4)))
-    assert [process.returncode for process in done] == [0] * 4, done[0].stderr[-2000:]
+        def act(number):
+            tracker = MlflowTracker(tracking_uri={uri!r}, artifact_root={str(tmp_path / "a")!r})
+            with tracker.run(RunIdentity("demo", str(number), "demo/trained_model", None), {{}}) as run:
+                run.log_metrics({{"m": 1.0}})
+    """
+    in_processes(code, 4)
     with sqlite3.connect(tmp_path / "stores" / "mlflow.db") as database:
         ((runs,),) = database.execute("select count(*) from runs where status = 'FINISHED'")
         ((experiments,),) = database.execute("select count(*) from experiments where name = 'assay/demo'")
@@ -177,22 +172,25 @@ def test_an_initialised_store_is_not_opened_again(tmp_path):
 
 
 def test_a_deleted_database_is_initialised_again(tmp_path):
-    code = "import sys; from resources.mlflow.connection import initialise_local_stores as i; i(sys.argv[1])"
-    for _ in range(2):
-        command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/mlflow.db"]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=120)
-        with sqlite3.connect(tmp_path / "mlflow.db") as database:
-            assert database.execute("select count(*) from experiments").fetchone() == (1,)
-        database.close()
-        (tmp_path / "mlflow.db").unlink()
+    code = f"""
+        import sqlite3
+        from pathlib import Path
+        import mlflow.store.tracking.sqlalchemy_store
+        from resources.mlflow.connection import initialise_local_stores
+
+        def act(_):
+            initialise_local_stores("sqlite:///{tmp_path}/mlflow.db")
+            with sqlite3.connect("{tmp_path}/mlflow.db") as database:
+                print(*database.execute("select count(*) from experiments").fetchone())
+            Path("{tmp_path}/mlflow.db").unlink()
+    """
+    assert in_processes(code, 2, one_by_one=True) == ["1", "1"]
 
 
-@pytest.mark.parametrize("module", ["tracker", "registry", "connection", "asset_runs"])
-def test_importing_a_resource_does_not_import_mlflow(module):
-    code = (
-        f"import sys, resources.mlflow.{module}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, check=False)
+def test_importing_a_resource_does_not_import_mlflow():
+    modules = ", ".join(f"resources.mlflow.{name}" for name in ("tracker", "registry", "connection", "asset_runs"))
+    code = f"import sys, {modules}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=900, check=False)
     assert done.returncode == 0
 
 

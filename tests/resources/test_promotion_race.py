@@ -1,14 +1,11 @@
 """A decision against an outdated champion changes nothing: real processes, real stores."""
 
-import os
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from forked import in_processes
 from mlflow import MlflowClient
 from object_stores import object_store_at
 from pydantic import PrivateAttr
@@ -22,22 +19,23 @@ from resources.store.local import LocalStore
 
 ROOT = Path(__file__).parents[2]
 RACERS = 8
-PROCESSES = 3
+PROCESSES = 5
 RACER = """
-import sys, time
+import time
 from pathlib import Path
-from test_promotion_race import registry_of, comparison_with, SPEC
-folder, number = sys.argv[1:]
-registry = registry_of(folder)
-registry.champion("demo")
-Path(folder, f"ready-{number}").touch()
-while not Path(folder, "go").exists():
-    time.sleep(0.001)
 from assay.errors import ChampionChangedError
-try:
-    print("promoted", registry.apply(comparison_with(number, None), SPEC).version)
-except ChampionChangedError:
-    print("too late")
+from test_promotion_race import registry_of, comparison_with, SPEC
+
+def act(number):
+    registry = registry_of({folder!r})
+    registry.champion("demo")
+    Path({folder!r}, f"ready-{{number}}").touch()
+    while len(list(Path({folder!r}).glob("ready-*"))) < {processes}:
+        time.sleep(0.001)
+    try:
+        print("promoted", registry.apply(comparison_with(number + 1, None), SPEC).version)
+    except ChampionChangedError:
+        print("too late")
 """
 
 
@@ -108,19 +106,7 @@ def versions(registry):
 
 
 def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client, tmp_path):
-    path = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support:{Path(__file__).parent}"}
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(tmp_path), str(number)],
-            cwd=ROOT, env={**os.environ, **path}, stdout=subprocess.PIPE, text=True,
-        )
-        for number in range(1, PROCESSES + 1)
-    ]  # fmt: skip
-    while len(list(tmp_path.glob("ready-*"))) < PROCESSES and all(racer.poll() is None for racer in racers):
-        time.sleep(0.01)
-    (tmp_path / "go").touch()
-    printed = [racer.communicate(timeout=200)[0].strip() for racer in racers]
-    assert [racer.returncode for racer in racers] == [0] * PROCESSES
+    printed = in_processes(RACER.format(folder=str(tmp_path), processes=PROCESSES), PROCESSES)
     (winner,) = [line for line in printed if line.startswith("promoted")]
     assert printed.count("too late") == PROCESSES - 1
     assert alias(client, CHAMPION) == winner.split()[1]

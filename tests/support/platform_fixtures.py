@@ -2,8 +2,40 @@
 
 import pytest
 from small_platform import Templates, opened
+from sqlalchemy import Engine, event
 
 from resources.mlflow.connection import initialise_local_stores
+
+DRAWING = (
+    "assay.backtesting.report",
+    "assay.learning.evaluation.plots.predictions",
+    "assay.learning.evaluation.plots.selection",
+    "assay.learning.evaluation.plots.tuning_history",
+)
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(autouse=True)
+def blank_plots(request, monkeypatch):
+    """Leave plots blank where they are not the matter: drawing them is a third of a run."""
+    if request.node.get_closest_marker("drawn"):
+        return
+    for module in DRAWING:
+        monkeypatch.setattr(f"{module}.draw", lambda *_: PNG)
+    monkeypatch.setattr("assay.learning.evaluation.plots.selection._MOST_REPEATS", 1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynced_databases():
+    """Let SQLite leave writes to the operating system: no test loses power."""
+
+    def leave(connection, _record):
+        if type(connection).__module__ == "sqlite3":
+            connection.execute("pragma synchronous = off")
+
+    event.listen(Engine, "connect", leave)
+    yield
+    event.remove(Engine, "connect", leave)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,10 @@
-"""Servers for tests: a free port, waiting for an answer, and an end whatever happens."""
+"""Servers for tests: a free port, waiting for an answer, Dagster's daemon, and an end whatever happens."""
 
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+QUICK_DAEMON = Path(__file__).with_name("quick_daemon.py")
 
 
 def free_port() -> int:
@@ -36,13 +39,25 @@ def wait_for(url: str, process: subprocess.Popen, log: Path, seconds: float = 90
 
 @contextmanager
 def stopped(process: subprocess.Popen) -> Iterator[None]:
-    """End a process and its children at the end; they must share a session of their own."""
+    """Kill a process and its children at the end; they must share a session of their own."""
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=20)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(timeout=300)
+
+
+@contextmanager
+def daemon_in(checkout, **environment: str) -> Iterator[subprocess.Popen]:
+    """Give Dagster's daemon on a checkout; it is the leader of a session with its code server and runs."""
+    with (checkout.root / "daemon.log").open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(QUICK_DAEMON), "run", "-w", "workspace.yaml"],
+            cwd=checkout.root,
+            env=checkout.environment(DAGSTER_HOME=str(checkout.root), **environment),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    with stopped(process):
+        yield process

@@ -1,49 +1,122 @@
-"""What can be told of the image without building it."""
+"""What the image does, without Docker: its commands run against programs that record how they are called."""
 
+import json
 import re
+import subprocess
+import sys
+import threading
+from fnmatch import fnmatch
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from dockerfile import stages_of
+from servers import free_port
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "Dockerfile").read_text()
-COPIED = [
-    source
-    for line in TEXT.splitlines()
-    if line.startswith("COPY") and "--from=" not in line
-    for source in line.split()[1:-1]
-    if not source.startswith("--")
-]
+BUILD, FINAL = stages_of(ROOT / "Dockerfile")
+# what the image's commands call; none of them may really run here
+PROGRAMS = ("apt-get", "chown", "cp", "dagster-webserver", "mkdir", "pip", "rm", "useradd", "uv")
 
 
-@pytest.mark.parametrize("source", sorted(set(COPIED)))
+@pytest.fixture
+def calls(tmp_path):
+    """Return a function that runs a shell command and gives the calls of programs that it makes."""
+    folder, log = tmp_path / "bin", tmp_path / "calls"
+    folder.mkdir()
+    for program in PROGRAMS:
+        script = folder / program
+        script.write_text(f'#!/bin/sh\necho "{program} $*" >> "{log}"\n')
+        script.chmod(0o755)
+
+    def run(command, **environment):
+        log.write_text("")
+        words = command if isinstance(command, list) else ["/bin/sh", "-c", command]
+        shell = ["/bin/sh", *words[1:]] if words[0] == "sh" else words
+        subprocess.run(shell, env={**environment, "PATH": str(folder)}, check=True, cwd=tmp_path)
+        return [line.split() for line in log.read_text().splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def built(calls):
+    """Every call of a program while the image is built."""
+    return [call for stage in (BUILD, FINAL) for each in stage.all("RUN") for call in calls(each.rest)]
+
+
+@pytest.mark.parametrize("source", sorted({*BUILD.copied, *FINAL.copied}))
 def test_what_is_copied_exists_and_is_not_ignored(source):
     assert (ROOT / source).exists()
-    assert source not in (ROOT / ".dockerignore").read_text().splitlines()
+    assert not [line for line in (ROOT / ".dockerignore").read_text().splitlines() if fnmatch(source, line)]
 
 
-def test_everything_that_runs_is_copied():
-    needed = {
-        "assay",
-        "resources",
-        "ml_assets",
-        "pipelines",
-        "definitions.py",
-        "workspace.yaml",
-        "dagster.yaml",
-        "uv.lock",
-    }
-    assert needed <= set(COPIED)
+def test_the_install_is_locked_and_leaves_out_the_tools_of_developers(built):
+    installs = [call for call in built if call[0] == "uv"]
+    assert len(installs) == 2
+    assert all({"sync", "--locked", "--no-dev", "platform", "--all-extras"} <= set(call) for call in installs)
+    assert "--no-editable" in installs[-1], "the environment is copied without the sources that it was made from"
 
 
-def test_the_install_is_locked_and_the_user_is_not_root():
-    assert len(re.findall(r"uv sync --locked --no-dev", TEXT)) == 2
-    assert re.search(r"^USER (?!root)", TEXT, re.MULTILINE)
-    assert "HEALTHCHECK" in TEXT
-    assert "ARG GIT_SHA" in TEXT
-    assert '-w workspace.yaml"]' in TEXT
+def test_the_tools_have_the_versions_of_the_makefile(built):
+    made = dict(re.findall(r"^(\w+) [:?]= (\S+)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert [call[-1] for call in built if call[0] == "pip"] == [f"uv=={made['UV_VERSION']}"]
+    images = {stage.last("FROM").rest.partition("-")[0] for stage in (BUILD, FINAL)}
+    assert images == {made["PYTHON"].replace("python", "python:")}
 
 
-def test_the_tool_versions_agree():
-    [makefile] = re.findall(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
-    assert f"uv=={makefile}" in TEXT
+def test_the_user_exists_is_not_root_and_owns_what_the_platform_writes(built):
+    user = FINAL.last("USER").rest
+    assert [call[-1] for call in built if call[0] == "useradd"] == [user]
+    assert user != "root"
+    [owned] = [call[3:] for call in built if call[:3] == ["chown", "-R", f"{user}:{user}"]]
+    environment = FINAL.environment()
+    for written in (environment["DAGSTER_HOME"], FINAL.last("VOLUME").rest):
+        assert any(written == folder or written.startswith(f"{folder}/") for folder in owned)
+    assert all(each.flags["chown"] == f"{user}:{user}" for each in FINAL.all("COPY"))
+
+
+def test_the_revision_is_an_argument_of_the_build():
+    assert FINAL.environment()["ASSAY_GIT_SHA"] == "unknown"
+    assert FINAL.environment(GIT_SHA="abc123")["ASSAY_GIT_SHA"] == "abc123"
+
+
+@pytest.mark.parametrize("host", [None, "0.0.0.0"])
+def test_the_webserver_binds_loopback_unless_a_setting_says_otherwise(calls, host):
+    environment = FINAL.environment() | ({"ASSAY_UI_HOST": host} if host else {})
+    [(program, *options)] = calls(FINAL.last("CMD").words, **environment)
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert program == "dagster-webserver"
+    assert given == {"-h": host or "127.0.0.1", "-p": FINAL.last("EXPOSE").rest, "-w": "workspace.yaml"}
+    assert given["-w"] in FINAL.copied
+
+
+def test_the_image_is_healthy_while_the_webserver_answers():
+    asked = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200 if self.path == "/server_info" else 404)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    assert healthy(server.server_port)
+    assert asked == ["/server_info"]
+    server.shutdown()
+    server.server_close()
+    assert not healthy(free_port())
+
+
+def healthy(port):
+    """Return whether the health check passes where the webserver has another port."""
+    python, *arguments = json.loads(FINAL.last("HEALTHCHECK").rest.removeprefix("CMD "))
+    assert python == "python"
+    shipped = f":{FINAL.last('EXPOSE').rest}/"
+    assert shipped in arguments[-1]
+    arguments[-1] = arguments[-1].replace(shipped, f":{port}/")
+    return subprocess.run([sys.executable, *arguments], stderr=subprocess.DEVNULL, check=False).returncode == 0
