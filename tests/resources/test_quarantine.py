@@ -258,7 +258,7 @@ def test_a_copy_that_is_removed_by_half_has_no_reason_and_goes_the_next_time(age
     assert expire(store, days=2.5, megabytes=None, now=100 * DAY) == [old]
 
 
-@pytest.mark.parametrize("broken", ["put_file", "put_if_absent", "stat"])
+@pytest.mark.parametrize("broken", ["put_file", "stat"])
 def test_a_failing_store_does_not_hide_the_refusal(kept, fetched, monkeypatch, broken):
     quarantine, store = kept
 
