@@ -18,7 +18,7 @@ from ml_assets.notifications.sensor import notification_sensor
 from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
 from ml_assets.resource_wiring import executor_for, resources_for
-from ml_assets.supervision.stalled_runs import stalled_run_sensor
+from ml_assets.supervision.run_liveness import stalled_run_sensor
 from resources.data_sources import mask_variables
 from resources.notifications.notifier import notifier_of
 from resources.settings import Settings

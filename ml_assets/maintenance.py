@@ -17,7 +17,7 @@ from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
 from resources.run_policy import RunPolicy
-from resources.store.janitor import collect_garbage, restore
+from resources.store.commit_log import collect_garbage, restore
 
 _HOUR = 3600.0
 _NIGHTLY = "17 3 * * *"

@@ -15,7 +15,6 @@ from assay.arrivals.names import parse_run_key
 from assay.errors import ArtifactNotFoundError, StorageError
 from resources.object_store import ObjectStoreResource
 from resources.store.interface import ObjectStore, encoded
-from resources.store.janitor import store_time
 
 _ORDER = ".order"
 _LETTER = ".letter"
@@ -71,7 +70,7 @@ class ArrivalsFolder:
             kept: names of the texts of the stored state.
             older_than_seconds: younger texts stay, because the state that refers to them may not be stored yet.
         """
-        limit = store_time(self._store) - older_than_seconds
+        limit = self._store.clock() - older_than_seconds
         old = [item.key for item in self._store.list_objects(self._key("")) if item.modified < limit]
         left = [key for key in old if key.rsplit("/", 1)[-1] not in kept]
         for key in left:

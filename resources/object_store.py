@@ -7,7 +7,7 @@ from pydantic import Field
 
 from resources.s3 import shared_client
 from resources.store.interface import ObjectStore
-from resources.store.opening import open_store
+from resources.store.s3 import open_store
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

@@ -31,7 +31,6 @@ from resources.object_store import ObjectStoreResource
 from resources.sources.address import without_secrets
 from resources.sources.interface import FetchedFile
 from resources.store.interface import ObjectStore, encoded
-from resources.store.janitor import store_time
 from resources.store.local import file_sha256
 
 QUARANTINE = "@quarantine"
@@ -120,7 +119,7 @@ class Quarantine(dg.ConfigurableResource[None]):
         if self.days is None and self.megabytes is None:
             return []
         store = self.object_store.open()
-        return expire(store, days=self.days, megabytes=self.megabytes, now=store_time(store))
+        return expire(store, days=self.days, megabytes=self.megabytes, now=store.clock())
 
     @contextmanager
     def refusals(self, files: Sequence[FetchedFile], spec: PipelineSpec, *, where: str) -> Iterator[None]:

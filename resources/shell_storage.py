@@ -13,7 +13,7 @@ from resources.sources.opening import expand_source, open_source
 from resources.sources.web_connection import WebPolicy
 from resources.store.bundles import put_bundle
 from resources.store.interface import ObjectStore
-from resources.store.opening import open_store
+from resources.store.s3 import open_store
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

@@ -1,6 +1,6 @@
 """A notification of one event, and its forms: text, Slack message and JSON."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -56,11 +56,6 @@ class Notification:
         object.__setattr__(self, "lines", (*lines[:_MAX_LINES], *more))
 
 
-def subject_of(notification: Notification) -> str:
-    """Return the subject of a mail."""
-    return f"[assay] {notification.title}"
-
-
 def details_of(notification: Notification) -> str:
     """Return the lines and the link, one per line."""
     lines = [f"  {line}" for line in notification.lines]
@@ -91,15 +86,7 @@ def json_of(notification: Notification) -> dict[str, Any]:
 
 def fields_of(notification: Notification) -> dict[str, Any]:
     """Return the fields as JSON-able values."""
-    return {
-        "kind": str(notification.kind),
-        "event": notification.event,
-        "pipeline": notification.pipeline,
-        "partition": notification.partition,
-        "title": notification.title,
-        "lines": list(notification.lines),
-        "link": notification.link,
-    }
+    return {**asdict(notification), "kind": str(notification.kind), "lines": list(notification.lines)}
 
 
 def notification_from(fields: dict[str, Any]) -> Notification:

@@ -95,9 +95,10 @@ class Outbox:
 
 def outbox_from(stored: Sequence[dict[str, Any]]) -> Outbox:
     """Return the outbox of `to_json`."""
-    return Outbox(tuple(_delivery(item) for item in stored))
-
-
-def _delivery(stored: dict[str, Any]) -> Delivery:
     # "notice" is the stored name since the first version
-    return Delivery(notification_from(stored["notice"]), stored["channel"], stored["attempts"], stored["due"])
+    return Outbox(
+        tuple(
+            Delivery(notification_from(each["notice"]), each["channel"], each["attempts"], each["due"])
+            for each in stored
+        )
+    )

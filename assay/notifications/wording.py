@@ -51,14 +51,7 @@ class FailedRule:
 
 
 def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: str) -> Notification:
-    """Report that the gate refused data.
-
-    Args:
-        run: whose data it was.
-        rules: that failed and block.
-        report: address of the report's JSON; empty if unknown.
-        page: of a failed check.
-    """
+    """Report that the gate refused data; `report` is the address of its JSON, empty if unknown."""
     failed = [f"{rule.name}: {_rows(rule.rows)}" for rule in rules]
     addresses = [f"report: {report}"] if report else []
     lines = (*failed[:_MAX_RULES], *addresses, "nothing was published, and nothing learns from this data")
@@ -84,36 +77,20 @@ def run_failed(run: EndedRun, step: str, error: SerialisedError | None, *, again
 
 
 def promoted(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:
-    """Report a new champion.
-
-    Args:
-        run: that trained it.
-        version: in the registry.
-        previous: version of the champion before.
-        reason: of the decision.
-        page: of the asset.
-    """
+    """Report a new champion; versions are those of the registry."""
     title = f"{run.subject}: version {version} is the champion now"
     return _notification(NotificationKind.PROMOTION, run, title, (reason, f"champion before: {previous}"), page)
 
 
 def rolled_back(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:
-    """Report that an earlier champion is the current one again.
-
-    Args:
-        run: that rolled back.
-        version: in the registry.
-        previous: version that it replaced.
-        reason: as the user gave it.
-        page: of the asset.
-    """
+    """Report that an earlier champion is the current one again."""
     lines = (f"it replaced version {previous}", f"reason: {reason}" if reason else "")
     title = f"{run.subject}: rolled back to version {version}"
     return _notification(NotificationKind.ROLLBACK, run, title, lines, page)
 
 
 def withdrawn(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:  # noqa: ARG001 - as `rolled_back`
-    """Report that there is no champion any more; the arguments are those of `rolled_back`."""
+    """Report that there is no champion any more."""
     lines = (f"champion before: {previous}", f"reason: {reason}" if reason else "")
     return _notification(NotificationKind.ROLLBACK, run, f"{run.subject}: the champion was withdrawn", lines, page)
 
@@ -125,24 +102,12 @@ _ALARMS = {
 
 
 def alarmed(run: EndedRun, kind: NotificationKind, finding: str, page: str) -> Notification:
-    """Report the start of a monitoring alarm.
-
-    Args:
-        run: that monitored.
-        kind: `drift` or `performance`.
-        finding: the check's sentence.
-        page: of the asset.
-    """
+    """Report the start of a monitoring alarm; `kind` is `drift` or `performance`, `finding` the check's sentence."""
     return _notification(kind, run, f"{run.subject}: {_ALARMS[kind]}", (finding,), page)
 
 
 def channel_test(page: str, moment: str) -> Notification:
-    """Return a notification that tests the settings.
-
-    Args:
-        page: the user interface.
-        moment: of the test, so that two tests are two events.
-    """
+    """Return a notification that tests the settings; by their `moment` two tests are two events."""
     title, lines = "Notifications of Assay arrive here", ("a test of the notification settings; nothing happened",)
     return Notification(NotificationKind.TEST, f"test:{moment}", "", "", title, lines, page)
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +19,7 @@ from assay.errors import DigestMismatchError, MissingColumnError, StorageError, 
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.specs.base import Spec, digest_of
-from resources.store.commit_record import Commit
+from resources.store.commit_log import CommitReader
 from resources.store.local import bundle_digest
 
 
@@ -42,24 +42,6 @@ class Encoded:
     properties: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
-class ArtifactReader(Protocol):
-    """Access to the objects of one commit."""
-
-    @property
-    def commit(self) -> Commit:
-        """The commit."""
-
-    def verified_bytes(self, name: str) -> bytes:
-        """Return an object whose SHA-256 was checked."""
-
-    def open(self, name: str) -> IO[bytes]:
-        """Return a seekable reader that fetches only what is read; unverified."""
-
-    @property
-    def where(self) -> str:
-        """Asset, partition and version, for messages."""
-
-
 class Codec(ABC):
     """Writes values of one kind to files, and reads them back."""
 
@@ -74,7 +56,7 @@ class Codec(ABC):
         """Write a value to files below a folder."""
 
     @abstractmethod
-    def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> Any:
+    def decode(self, reader: CommitReader, kind: type[Any], columns: Sequence[str] | None) -> Any:
         """Read a value back, verified.
 
         Args:
@@ -109,7 +91,7 @@ class ModelCodec(Codec):
             properties={"family": facts.family, "train_rows": facts.train_rows},
         )
 
-    def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> TrainedModel:  # noqa: ARG002 - no columns here
+    def decode(self, reader: CommitReader, kind: type[Any], columns: Sequence[str] | None) -> TrainedModel:  # noqa: ARG002 - no columns here
         """Verify every file, then load the bundle."""
         from assay.learning.persistence import load_model
 
@@ -137,7 +119,7 @@ class SpecCodec(Codec):
         path.write_text(value.model_dump_json(indent=2), encoding="utf-8")
         return Encoded(files={_FILE: path}, data_version=digest_of(value.identity()))
 
-    def decode(self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None) -> Spec:  # noqa: ARG002 - no columns here
+    def decode(self, reader: CommitReader, kind: type[Any], columns: Sequence[str] | None) -> Spec:  # noqa: ARG002 - no columns here
         """Read and validate."""
         data = reader.verified_bytes(_FILE)
         try:
@@ -182,7 +164,7 @@ class TableCodec(Codec):
         )
 
     def decode(
-        self, reader: ArtifactReader, kind: type[Any], columns: Sequence[str] | None
+        self, reader: CommitReader, kind: type[Any], columns: Sequence[str] | None
     ) -> Dataset | ValidatedDataset:
         """Read all columns or some; each is verified by its published digest.
 

@@ -56,11 +56,12 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             return
         attempt = Attempt(
             run_id=context.run_id,
-            attempt_id=_attempt_id(context),
-            code_version=_code_version(context),
+            attempt_id=f"{context.run_id}-{context.step_key}-{context.step_context.previous_attempt_count}",
+            code_version=context.asset_spec.code_version if context.has_asset_key else None,
             inputs=self.inputs_of(context.run_id, context.step_key),  # every output of a step has them all
         )
-        context.add_output_metadata(self.published(context.asset_key, _partition_of(context), obj, attempt))
+        partition = context.asset_partition_key if context.has_asset_partitions else None
+        context.add_output_metadata(self.published(context.asset_key, partition, obj, attempt))
 
     def published(self, key: dg.AssetKey, partition: str | None, value: Any, attempt: Attempt) -> dict[str, Any]:
         """Publish a value; return metadata that says where and what it is.
@@ -99,7 +100,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
             )
         commits = self.artifacts().newest_of(asset, keys)
-        values = {key or "": self._load_once(context, commit, kind) for key, commit in commits.items()}
+        values = {key or "": self._load(context, commit, kind, kept=True) for key, commit in commits.items()}
         return values if many else values[keys[0] or ""]
 
     def _partitioned(self, context: dg.InputContext, kind: type[Any], *, many: bool) -> PartitionedInput:
@@ -132,22 +133,21 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                     del outcome[_FAILED][key]
         return RangeOutcome(failed=outcome.get(_FAILED, {}), skipped=outcome.get(_SKIPPED, {}))
 
-    def _load_once(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
-        if (context.definition_metadata or {}).get("columns"):
-            return self._load(context, commit, kind)
-        value = self._values.once(_run_id(context), commit, kind, lambda: self.artifacts().read(commit, kind))
-        self._note(context, commit)
-        return value
-
-    def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any]) -> Any:
+    def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any], *, kept: bool = False) -> Any:
+        """Read a value; it is kept for later steps of the run where that is asked for and no columns are."""
         columns = (context.definition_metadata or {}).get("columns")
-        value = self.artifacts().read(commit, kind, columns)
+
+        def read() -> Any:
+            return self.artifacts().read(commit, kind, columns)
+
+        run_id = context.step_context.run_id
+        value = self._values.once(run_id, commit, kind, read) if kept and not columns else read()
         self._note(context, commit)
         return value
 
     def _note(self, context: dg.InputContext, commit: Commit) -> None:
         name = _name_of(commit.asset, commit.partition)
-        read = self._read.setdefault((_run_id(context), context.step_context.step.key), {})
+        read = self._read.setdefault((context.step_context.run_id, context.step_context.step.key), {})
         read[name] = f"{commit.number}:{commit.data_version}"
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
@@ -199,20 +199,3 @@ def _outcome_events(context: dg.InputContext) -> list[dg.EventLogEntry]:
             return found
         run = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
     return []
-
-
-def _partition_of(context: dg.OutputContext) -> str | None:
-    return context.asset_partition_key if context.has_asset_partitions else None
-
-
-def _attempt_id(context: dg.OutputContext) -> str:
-    return f"{context.run_id}-{context.step_key}-{context.step_context.previous_attempt_count}"
-
-
-def _code_version(context: dg.OutputContext) -> str | None:
-    spec = context.asset_spec if context.has_asset_key else None
-    return spec.code_version if spec else None
-
-
-def _run_id(context: dg.InputContext) -> str:
-    return context.step_context.run_id

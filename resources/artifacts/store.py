@@ -3,9 +3,9 @@
 import datetime as dt
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from assay.data.dataset import GateReceipt
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, GateRejectedError, StorageError
@@ -36,7 +36,7 @@ class Attempt:
     run_id: str
     attempt_id: str
     code_version: str | None = None
-    inputs: Mapping[str, str] | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class ArtifactStore:
@@ -51,7 +51,7 @@ class ArtifactStore:
     def __init__(self, store: ObjectStore) -> None:
         self.store = store
         self.log = CommitLog(store)
-        self.before_publishing: Callable[[Attempt], None] = _nothing
+        self.before_publishing: Callable[[Attempt], None] = lambda _: None
 
     def publish(
         self, asset: tuple[str, ...], partition: str | None, value: Any, attempt: Attempt, pages: Pages | None = None
@@ -165,10 +165,9 @@ class ArtifactStore:
         Raises:
             DigestMismatchError: a stored file differs from the published one.
         """
-        reader = CommitReader(self.store, commit)
         folder.mkdir(parents=True, exist_ok=True)
         for item in commit.objects:
-            (folder / item.name).write_bytes(reader.verified_bytes(item.name))
+            (folder / item.name).write_bytes(CommitReader(self.store, commit).verified_bytes(item.name))
 
     def uri(self, commit: Commit, name: str | None = None) -> str:
         """Return where people find an object of a commit; the first unless it is named.
@@ -191,7 +190,7 @@ class ArtifactStore:
         value: Any,
         attempt: Attempt,
         *,
-        status: str,
+        status: Literal["published", "rejected"],
         receipt: GateReceipt | None = None,
         pages: Pages | None = None,
     ) -> Commit:
@@ -201,24 +200,22 @@ class ArtifactStore:
             encoded = codec.encode(value, Path(folder))
             files = {**encoded.files, **_written(pages or {}, Path(folder), taken=encoded.files)}
             objects = self._upload(asset, partition, attempt, files)
-        template = Commit.model_validate(
-            {
-                "asset": asset,
-                "partition": partition,
-                "number": 0,
-                "status": status,
-                "attempt_id": attempt.attempt_id,
-                "run_id": attempt.run_id,
-                "created_at": dt.datetime.now(dt.UTC),
-                "codec": codec.name,
-                "objects": objects,
-                "data_version": encoded.data_version,
-                "code_version": attempt.code_version,
-                "inputs": dict(attempt.inputs or {}),
-                "fingerprint": encoded.fingerprint,
-                "receipt": receipt or encoded.receipt,
-                "properties": dict(encoded.properties),
-            }
+        template = Commit(
+            asset=asset,
+            partition=partition,
+            number=0,
+            status=status,
+            attempt_id=attempt.attempt_id,
+            run_id=attempt.run_id,
+            created_at=dt.datetime.now(dt.UTC),
+            codec=codec.name,
+            objects=tuple(objects),
+            data_version=encoded.data_version,
+            code_version=attempt.code_version,
+            inputs=dict(attempt.inputs),
+            fingerprint=encoded.fingerprint,
+            receipt=receipt or encoded.receipt,
+            properties=dict(encoded.properties),
         )
 
         def draft(number: int) -> Commit:
@@ -247,10 +244,6 @@ class ArtifactStore:
             expected="a passed gate",
             remedy="correct the data or the rules, then materialise it again",
         )
-
-
-def _nothing(_attempt: Attempt) -> None:
-    """Let every attempt publish."""
 
 
 def _written(pages: Pages, folder: Path, *, taken: Mapping[str, Path]) -> dict[str, Path]:

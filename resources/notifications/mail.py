@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from assay.errors import DeliveryError, DeliveryRefusedError
-from assay.notifications.notification import Notification, subject_of, text_of
+from assay.notifications.notification import Notification, text_of
 from resources.notifications.channels import (
     DEADLINE_SECONDS,
     Channel,
@@ -81,7 +81,7 @@ class MailChannel(Channel):
 
     def _message(self, notification: Notification) -> EmailMessage:
         message = EmailMessage()
-        message["Subject"] = subject_of(notification)
+        message["Subject"] = f"[assay] {notification.title}"
         message["From"] = self._sender
         message["To"] = ", ".join(self._recipients)
         message["Date"] = formatdate()

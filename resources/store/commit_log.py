@@ -1,19 +1,29 @@
-"""The commit log of each asset and partition, and reading the objects that a commit names.
+"""The commit log of each asset and partition, the objects that a commit names, and removal of those that none names.
 
 Publishing is one conditional put of a small record: before it nothing is visible, after it everything is. A writer that
 loses the race for a number takes the next one.
 """
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import IO
 
 from pydantic import ValidationError
 
-from assay.errors import CommitConflictError, DigestMismatchError, StorageError
-from resources.store.commit_record import Commit, CommittedObject, commit_key, commits_prefix, described
-from resources.store.interface import ObjectStore
-from resources.store.numbered_records import fetched_record, newest_number, put_record
+from assay.errors import CommitConflictError, DigestMismatchError, StorageError, StoreUnavailableError
+from resources.store.commit_record import (
+    Commit,
+    CommittedObject,
+    commit_key,
+    commits_prefix,
+    described,
+    is_data,
+    records_prefix_of,
+)
+from resources.store.interface import ObjectStore, hashed
+from resources.store.numbered_records import fetched_record, is_record, newest_number, put_record
 
 _ATTEMPTS = 50
 _FETCHES = 2
@@ -163,3 +173,63 @@ class CommitReader:
             if item.name == name:
                 return item
         raise StorageError("an object is missing in the commit", where=self.where, expected=name)
+
+
+def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, number: int, *, attempt_id: str) -> Commit:
+    """Make an earlier version the newest, by a new commit that names its objects.
+
+    Args:
+        log: the commit log.
+        asset: asset key's components.
+        partition: partition key.
+        number: the version to restore.
+        attempt_id: names this restoration, so that repeating it changes nothing.
+    """
+    earlier = log.read(asset, partition, number)
+    changes = {
+        "attempt_id": attempt_id,
+        "created_at": dt.datetime.now(dt.UTC),
+        "properties": earlier.properties | {"restored_from": number},
+    }
+    restored = earlier.model_copy(update=changes)
+    return log.append(lambda new: restored.model_copy(update={"number": new}), asset, partition)
+
+
+def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: str = "") -> list[str]:
+    """Delete data objects left behind by attempts that never committed, and what interrupted writes left.
+
+    Args:
+        store: the artifact store's objects.
+        older_than_seconds: younger objects stay: their commit may be on its way. Their age is by the store's clock.
+        prefix: of the keys to scan; all unless given.
+
+    Returns:
+        The deleted keys.
+
+    Raises:
+        StorageError: a commit record is damaged; then nothing of its asset and partition is deleted.
+    """
+    limit = store.clock() - older_than_seconds
+    old = [item.key for item in store.list_objects(prefix) if is_data(item.key) and item.modified < limit]
+    deleted = [] if prefix else store.remove_unfinished(before=limit)
+    damaged: list[StorageError] = []
+    for start, keys in groupby(sorted(old, key=records_prefix_of), key=records_prefix_of):
+        try:
+            # records are read after the objects were listed, so that a commit made meanwhile counts
+            named = _named_by_records(store, start)
+        except StoreUnavailableError:
+            raise
+        except StorageError as error:
+            damaged.append(error)
+            continue
+        for key in [key for key in keys if key not in named]:
+            store.delete(key)
+            deleted.append(key)
+    if damaged:
+        raise damaged[0]
+    return sorted(deleted)
+
+
+def _named_by_records(store: ObjectStore, prefix: str) -> set[str]:
+    keys = [item.key for item in store.list_objects(prefix)]
+    return {hashed(item.key) for key in keys if is_record(prefix, key) for item in read_record(store, key).objects}

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +100,19 @@ class ObjectStore(ABC):
             before: seconds since the epoch; younger remains stay, as their write may go on.
         """
         return []
+
+    def clock(self) -> float:
+        """Return the time by the clock that dates the objects, or this machine's where it is earlier.
+
+        Of a machine whose clock is ahead, every object of the store would be old.
+        """
+        key = f"@clock/{uuid.uuid4().hex}"
+        self.put_if_absent(key, b"")
+        try:
+            found = self.stat(key)
+        finally:
+            self.delete(key)
+        return min(time.time(), found.modified) if found else time.time()
 
     @abstractmethod
     def uri(self, key: str) -> str:

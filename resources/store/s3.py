@@ -1,14 +1,15 @@
-"""A bucket of S3, or of a store with S3's protocol, as an object store."""
+"""A bucket of S3, or of a store with S3's protocol, as an object store; and the store of any URI."""
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from assay.errors import ArtifactNotFoundError, DigestMismatchError, StoreUnavailableError
+from assay.errors import ArtifactNotFoundError, DigestMismatchError, StorageError, StoreUnavailableError
 from resources.s3 import as_storage_error, is_taken, is_undecided
 from resources.store.interface import ObjectStat, ObjectStore, hashed
+from resources.store.local import LocalStore
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -205,3 +206,29 @@ class S3Store(ObjectStore):
             whole = next((name for name in names if name != component and hashed(name) == component), component)
             self._whole_names[asked] = whole
         return self._whole_names[asked]
+
+
+def open_store(uri: str, s3_client: "Callable[[], S3Client]") -> ObjectStore:
+    """Return the store at a URI; nothing is asked of it yet.
+
+    Args:
+        uri: a folder, `file://...` or `s3://bucket/prefix`.
+        s3_client: makes the client, called for `s3://` alone.
+
+    Raises:
+        StorageError: the scheme is unknown, or the bucket is missing.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return LocalStore(Path(uri))
+    if scheme == "file":
+        return LocalStore(Path(rest))
+    bucket, _, prefix = rest.partition("/")
+    if scheme == "s3" and bucket:
+        return S3Store(s3_client(), bucket, prefix)
+    raise StorageError(
+        "there is no store behind this URI",
+        where=uri,
+        expected="a folder, or s3://bucket/prefix",
+        remedy="correct ASSAY_STORAGE_URI or target_output_path",
+    )

@@ -8,8 +8,15 @@ import pytest
 from small_platform import failure
 
 from assay.errors import RunAbandonedError
-from ml_assets.supervision.run_liveness import born, own_heartbeat, record_heartbeat, require_wanted
-from ml_assets.supervision.stalled_runs import HeartbeatsSeen, end_stalled_runs, stalled_run_sensor
+from ml_assets.supervision.run_liveness import (
+    HeartbeatsSeen,
+    born,
+    end_stalled_runs,
+    own_heartbeat,
+    record_heartbeat,
+    require_wanted,
+    stalled_run_sensor,
+)
 from resources.artifacts.store import ArtifactStore
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE

@@ -19,8 +19,8 @@ from assay.scratch import remove_abandoned, scratch_beside, scratch_folder
 from assay.shell.storage import LocalStorage, put_text
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore, Attempt
+from resources.store.commit_log import collect_garbage
 from resources.store.interface import decoded, encoded
-from resources.store.janitor import collect_garbage
 from resources.store.local import LocalStore
 from resources.store.numbered_records import newest_number
 

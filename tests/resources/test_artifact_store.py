@@ -31,9 +31,9 @@ from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.champion_journal import ChampionJournal
+from resources.store.commit_log import collect_garbage, restore
 from resources.store.commit_record import attempt_prefix, series_prefix
 from resources.store.interface import encoded
-from resources.store.janitor import collect_garbage, restore
 from resources.store.local import LocalStore
 from resources.store.s3 import S3Store
 
@@ -553,7 +553,7 @@ def test_objects_that_version_0_1_stored_under_long_names_are_found_on_s3(aws, m
     assert ArtifactStore(S3Store(aws, "bucket", "lake")).load(asset, LONG, Dataset).table.num_rows == 1
     assert [commit.number for commit in artifacts.log.history(asset, LONG)] == [1, 2]
     restore(artifacts.log, asset, LONG, 1, attempt_id="r-3")
-    monkeypatch.setattr("resources.store.janitor.store_time", lambda store: time.time() + 86400)
+    monkeypatch.setattr(S3Store, "clock", lambda store: time.time() + 86400)
     removed = collect_garbage(S3Store(aws, "bucket", "lake"), older_than_seconds=0)
     assert [key.rpartition("/")[2] for key in removed] == ["left"]
     assert artifacts.load(asset, LONG, Dataset).table.num_rows == 3
@@ -599,7 +599,7 @@ def test_markers_of_s3_consoles_stop_neither_readers_nor_the_janitor(aws, make_d
         aws.put_object(Bucket="bucket", Key=f"lake/{series_prefix(ASSET, None)}{key}", Body=b"")
     aws.put_object(Bucket="bucket", Key="lake/@champion_journals/m/", Body=b"")
     assert ChampionJournal(store, "m").current() is None
-    monkeypatch.setattr("resources.store.janitor.store_time", lambda store: time.time() + 86400)
+    monkeypatch.setattr(S3Store, "clock", lambda store: time.time() + 86400)
     removed = collect_garbage(store, older_than_seconds=0)
     assert f"{series_prefix(ASSET, None)}data/r-9/left" in removed
     assert artifacts.load(ASSET, None, Dataset).table.num_rows == 3

@@ -3,9 +3,8 @@ import datetime as dt
 import pytest
 
 from assay.errors import ArtifactNotFoundError, CommitConflictError, StorageError, StoreUnavailableError
-from resources.store.commit_log import CommitLog
+from resources.store.commit_log import CommitLog, collect_garbage, restore
 from resources.store.commit_record import Commit, CommittedObject, commit_key, object_key
-from resources.store.janitor import collect_garbage, restore
 from resources.store.local import LocalStore
 
 ASSET = ("demo", "trained_model")

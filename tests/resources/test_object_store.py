@@ -12,8 +12,7 @@ from assay.errors import (
     StoreUnavailableError,
 )
 from resources.store.local import LocalStore
-from resources.store.opening import open_store
-from resources.store.s3 import S3Store
+from resources.store.s3 import S3Store, open_store
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from assay.specs import PipelineSpec
 from resources import quarantine as quarantine_module
 from resources.quarantine import Quarantine, expire
 from resources.sources.interface import FetchedFile
-from resources.store.janitor import collect_garbage
-from resources.store.opening import open_store
+from resources.store.commit_log import collect_garbage
+from resources.store.s3 import open_store
 
 SPEC = PipelineSpec.model_validate_json(
     json.dumps({"name": "demo", "task": "regression", "dataset": {"source": "x.csv", "target": "y"}})

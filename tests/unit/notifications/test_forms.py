@@ -9,7 +9,6 @@ from assay.notifications.notification import (
     json_of,
     notification_from,
     slack_of,
-    subject_of,
     text_of,
 )
 
@@ -30,7 +29,6 @@ def test_the_text_has_title_lines_and_link():
         "  ranges <age> & more: 3 rows",
         "http://ui/assets/bank/validated_dataset",
     ]
-    assert subject_of(REFUSED) == "[assay] The gate refused the data of bank a.csv"
 
 
 def test_slack_markup_in_names_is_escaped():
