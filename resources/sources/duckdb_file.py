@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
+from assay.errors import SourceError, SourceUnreachableError
 from assay.reading.defects import Defect, defect_error, require_unique
 from assay.specs.dataset import DataFormat
-from resources.sources.confined_query import ROWS_FILE, confined
+from resources.sources.confined_query import ROWS_FILE, ConfinedQuery
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import NAME_IN_QUERY, Query, past_deadline, trimmed, with_dollars
+from resources.sources.query import (
+    NAME_IN_QUERY,
+    Query,
+    past_deadline,
+    require_file,
+    require_rows,
+    trimmed,
+    with_dollars,
+)
 from resources.sources.row_spool import ROWS_PER_BATCH, write_arrow
 
 if TYPE_CHECKING:
@@ -67,10 +75,7 @@ class DuckdbSource(Source):
 
         statement = with_dollars(trimmed(text))
         (parsed,) = connection.extract_statements(statement)
-        if parsed.type != StatementType.SELECT:
-            raise SourceError(
-                "the query returns no rows", where=self._address, expected="one SELECT", remedy="correct dataset.query"
-            )
+        require_rows(self._address, returned=parsed.type == StatementType.SELECT)
         return connection.sql(statement, params=self._query.values_of(text))
 
     @contextmanager
@@ -129,20 +134,9 @@ def path_of(address: str) -> Path:
     return Path(address.removeprefix("duckdb://").removeprefix("/")).expanduser()
 
 
-def _require_file(address: str) -> None:
-    path = path_of(address)
-    if not path.is_file():
-        raise SourceNotFoundError(
-            "the source does not exist",
-            where=address,
-            found=f"no file {path.absolute()}",
-            remedy="correct the address; an absolute path has four slashes, duckdb:////data/rows.duckdb",
-        )
-
-
 def _query(address: str, access: Access, query: Query) -> Source:
-    _require_file(address)
-    return confined("duckdb", address, access, query)
+    require_file(path_of(address), address)
+    return ConfinedQuery("duckdb", address, access, query)
 
 
 KIND = SourceKind(("duckdb",), "duckdb:///path", query=_query)

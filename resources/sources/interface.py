@@ -89,11 +89,9 @@ class Source(ABC):
         return [item for item in self.objects() if wanted(item.uri)]
 
     def page(self, after: str | None, limit: int) -> ListingPage:
-        """List one page of `objects`, at a cost that does not grow with the rest.
+        """List the page of `objects` after a URI, at a cost that does not grow with the rest.
 
-        Args:
-            after: the page starts after this URI; None for the first page.
-            limit: names to read; a source that reads names slowly may return a shorter page.
+        `limit` names are read; a source that reads names slowly may return a shorter page.
 
         Raises:
             SourceError: the address cannot be listed.

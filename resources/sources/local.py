@@ -38,9 +38,6 @@ def is_dataset_name(name: str) -> bool:
 def names_matching(pattern: str) -> list[str]:
     """Return the matching files and folders that are one object, in order; hidden names do not match.
 
-    Args:
-        pattern: a path; `*` stays inside one folder, `**` spans any number of them.
-
     Raises:
         OSError: a folder cannot be read; a missing one is empty.
     """
@@ -132,8 +129,14 @@ class LocalSource(Source):
             names = self._listed = self._listed or self._encodable_names()
         first = bisect_right(names, after) if after is not None else 0
         page = names[first : first + limit]
-        set_aside = dict(self._set_aside)
-        items = [item for name in page if (item := _described_if_there(name, set_aside))]
+        items, set_aside = [], dict(self._set_aside)
+        for name in page:
+            try:
+                items.append(_described(name))
+            except FileNotFoundError:
+                continue  # deleted after its name was listed
+            except OSError as error:
+                set_aside[name] = f"the file cannot be read: {error.strerror}"
         return ListingPage(items, page[-1] if len(names) > first + limit else None, set_aside)
 
     def name_of(self, uri: str) -> str:
@@ -199,26 +202,11 @@ def _shown(name: str) -> str:
 
 
 def _encodable(name: str, address: str) -> str:
-    """Return the name.
-
-    Raises:
-        SourceError: it is not UTF-8, so that no record can name the file.
-    """
+    """Return the name; one that is not UTF-8 is refused, since no record can name the file."""
     if not _is_encodable(name):
-        raise SourceError(
-            "the name of a file is not UTF-8", where=address, found=_shown(name), remedy="rename the file, or remove it"
-        )
+        what, remedy = "the name of a file is not UTF-8", "rename the file, or remove it"
+        raise SourceError(what, where=address, found=_shown(name), remedy=remedy)
     return name
-
-
-def _described_if_there(name: str, set_aside: dict[str, str]) -> SourceObject | None:
-    try:
-        return _described(name)
-    except FileNotFoundError:
-        return None  # deleted after its name was listed
-    except OSError as error:
-        set_aside[name] = f"the file cannot be read: {error.strerror}"
-        return None
 
 
 def _described(name: str) -> SourceObject:

@@ -26,11 +26,6 @@ _SETTINGS, _FOR_SOURCES = "ASSAY_", "ASSAY_SOURCE_"
 def open_source(address: str, access: Access, query: Query | None = None) -> Source:
     """Return the source of an address.
 
-    Args:
-        address: a path, or an address of a scheme of `SOURCES`, without variables.
-        access: what the deployment gives.
-        query: for a database.
-
     Raises:
         SourceError: the scheme is unknown, the address holds credentials, or a query is missing or not allowed.
     """
@@ -76,11 +71,6 @@ def variables_of(template: str) -> tuple[str, ...]:
 
 def expand_source(template: str, environment: Mapping[str, str], partition_key: str | None) -> str:
     """Fill in a source's variables and partition.
-
-    Args:
-        template: the source as the pipeline has it.
-        environment: values of variables.
-        partition_key: replaces `{partition}`.
 
     Raises:
         SourceNotFoundError: a variable without default is not set.

@@ -5,8 +5,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from assay.errors import SourceError, did_you_mean
+from assay.errors import SourceError, SourceNotFoundError, did_you_mean
 from assay.specs.dataset import DatasetSpec, Scalar
 
 NAME_IN_QUERY = "name the columns in the query: select a.id as a_id, b.id as b_id"
@@ -45,10 +46,6 @@ class Query:
     def version(self, marks: Sequence[Sequence[object]], *, where: str) -> str:
         """Return a digest of the query and the watermark's value.
 
-        Args:
-            marks: the rows that the watermark returned.
-            where: the source.
-
         Raises:
             SourceError: they are not one row of one column.
         """
@@ -75,11 +72,7 @@ class Query:
 
 
 def query_of(spec: DatasetSpec, partition_key: str | None) -> Query | None:
-    """Return a dataset's query; None without one.
-
-    Args:
-        spec: the dataset.
-        partition_key: replaces `{partition}` in text values.
+    """Return a dataset's query, with the partition in place of `{partition}` in text values; None without one.
 
     Raises:
         SourceError: several statements, or parameters that do not match the names in them.
@@ -117,6 +110,34 @@ def past_deadline(where: str) -> SourceError:
         "the query takes longer than allowed",
         where=where,
         remedy="narrow the query, add an index, or raise ASSAY_QUERY_SECONDS",
+    )
+
+
+def require_rows(where: str, *, returned: bool) -> None:
+    """Refuse a statement that is no SELECT.
+
+    Raises:
+        SourceError: says so.
+    """
+    if not returned:
+        what = "the query returns no rows"
+        raise SourceError(what, where=where, expected="one SELECT", remedy="correct dataset.query")
+
+
+def require_file(path: Path, address: str) -> Path:
+    """Return the absolute path of a database file.
+
+    Raises:
+        SourceNotFoundError: there is none.
+    """
+    if path.is_file():
+        return path.absolute()
+    scheme = address.partition(":")[0]
+    raise SourceNotFoundError(
+        "the source does not exist",
+        where=address,
+        found=f"no file {path.absolute()}",
+        remedy=f"correct the address; an absolute path has four slashes, {scheme}:////data/rows.db",
     )
 
 

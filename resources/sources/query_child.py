@@ -11,12 +11,8 @@ from resources.sources.query import Query
 from resources.sources.sql import SqlSource
 
 
-def main() -> None:
-    """Run the request's query, and answer with the version of its rows."""
-    serve(_answer)
-
-
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Run the request's query, and answer with the version of its rows."""
     os.chdir(request["working_folder"])  # a relative address counts from the parent's
     source = _source(request)
     if request["action"] == "fetch":
@@ -34,4 +30,4 @@ def _source(request: dict[str, Any]) -> SqlSource | DuckdbSource:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_answer)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import MissingCredentialsError, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.reading.defects import require_unique
 from assay.specs.dataset import DataFormat
-from resources.sources.confined_query import ROWS_FILE, confined
+from resources.sources.confined_query import ROWS_FILE, ConfinedQuery
 from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
-from resources.sources.query import NAME_IN_QUERY, Query, past_deadline, trimmed
+from resources.sources.query import NAME_IN_QUERY, Query, past_deadline, require_rows, trimmed
 from resources.sources.row_spool import RowSpool, rows_per_batch
 from resources.sources.sql_engines import (
     connection_name,
     engine_for,
+    file_of,
     only_select,
-    require_file,
     require_no_question_mark,
     url_of,
 )
@@ -38,13 +38,7 @@ _UNAVAILABLE = ("08", "53", "57")
 
 @contextmanager
 def as_source_error(where: str, shown: Callable[[str], str], *, connecting: bool = False) -> Iterator[None]:
-    """Raise a database's failures as source errors, without their causes, which may show values.
-
-    Args:
-        where: the source.
-        shown: removes secrets and values from a message.
-        connecting: whether no query has run yet, so that a failure without a code is one of the connection.
-    """
+    """Raise a database's failures as source errors, without their causes, which may show values."""
     from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 
     try:
@@ -141,10 +135,7 @@ class SqlSource(Source):
         if values and connection.dialect.driver == "pg8000":
             require_no_question_mark(text, self._address)
         result: CursorResult[tuple[object, ...]] = connection.execute(statement(trimmed(text)), values)
-        if not result.returns_rows:
-            raise SourceError(
-                "the query returns no rows", where=self._address, expected="one SELECT", remedy="correct dataset.query"
-            )
+        require_rows(self._address, returned=result.returns_rows)
         return result
 
     @contextmanager
@@ -199,9 +190,9 @@ _READ_ONLY: Mapping[str, Callable[["Connection", float], None]] = {
 def _query(address: str, access: Access, query: Query) -> Source:
     url = url_of(address, access.connections)
     if url.get_backend_name() == "sqlite":
-        require_file(url, address)
+        file_of(url, address)
         own = {} if address.startswith("sqlite:") else {connection_name(address): str(url)}
-        return confined("sqlite", address, access, query, own)
+        return ConfinedQuery("sqlite", address, access, query, own)
     return SqlSource(address, query, access.connections, access.query_seconds)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError, did_you_mean
+from resources.sources.query import require_file
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
@@ -47,11 +48,6 @@ _PACKAGES = {
 
 def postgresql_connection(url: "URL", where: str, seconds: float) -> Any:
     """Return a DBAPI connection with `$1` parameters.
-
-    Args:
-        url: of the database; with an `sslmode` that requires encryption, the certificate is verified.
-        where: the source, for messages.
-        seconds: how long the server may take to answer.
 
     Raises:
         SourceError: an option of the URL is unknown.
@@ -134,10 +130,6 @@ def _ssl_context(url: "URL", where: str) -> ssl.SSLContext | bool:
 def url_of(address: str, connections: Mapping[str, str]) -> "URL":
     """Return the database URL of `sql://name` or `sqlite:///path`.
 
-    Args:
-        address: the source.
-        connections: URLs by name.
-
     Raises:
         SourceNotFoundError: no connection of that name, or no file.
         SourceError: the URL cannot be parsed.
@@ -164,11 +156,6 @@ def connection_name(address: str) -> str:
 
 def engine_for(url: "URL", where: str, seconds: float) -> "Engine":
     """Return an engine that pools no connection and logs no values.
-
-    Args:
-        url: of the database.
-        where: the source, for messages.
-        seconds: how long a query may take.
 
     Raises:
         SourceError: the package for the database is not installed.
@@ -211,26 +198,18 @@ def _parsed(url: str, where: str, variable: str) -> "URL":
         ) from None
 
 
-def require_file(url: "URL", where: str) -> Path:
+def file_of(url: "URL", where: str) -> Path:
     """Return the path of a SQLite file.
 
     Raises:
         SourceNotFoundError: there is none.
     """
-    path = Path(url.database or "").expanduser()
-    if path.is_file():
-        return path.absolute()
-    raise SourceNotFoundError(
-        "the source does not exist",
-        where=where,
-        found=f"no file {path.absolute()}",
-        remedy="correct the address; an absolute path has four slashes, sqlite:////data/rows.db",
-    )
+    return require_file(Path(url.database or "").expanduser(), where)
 
 
 def _read_only_file(url: "URL", where: str, seconds: float) -> sqlite3.Connection:
     """Open a SQLite file read-only, by its URI's mode, which does not hold for files that a statement attaches."""
-    uri = f"file:{quote(str(require_file(url, where)))}?mode=ro"
+    uri = f"file:{quote(str(file_of(url, where)))}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, timeout=min(seconds, CONNECT_SECONDS), check_same_thread=False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("pragma query_only = on")

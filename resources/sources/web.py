@@ -237,7 +237,7 @@ class WebFolderSource(Source):
             if fetched.path.stat().st_size > _MAX_LISTING_BYTES:
                 raise self._unreadable(f"a listing of more than {_MAX_LISTING_BYTES:,} bytes")
             text = fetched.path.read_text(encoding="utf-8", errors="replace")
-        names = self._names_of_json(text) if text.lstrip()[:1] in {"[", "{"} else _names_of_html(text)
+        names = self._names_of_json(text) if text.lstrip()[:1] in {"[", "{"} else _Links(text).found
         return sorted({address for name in names if (address := self._matching_address(name))})
 
     def _matching_address(self, name: str) -> str | None:
@@ -273,19 +273,14 @@ class WebFolderSource(Source):
         )
 
 
-def _names_of_html(text: str) -> list[str]:
-    links = _Links()
-    links.feed(text)
-    links.close()
-    return links.found
-
-
 class _Links(html.parser.HTMLParser):
     """Collects the targets of a page's links."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.feed(text)
+        self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect a link's target."""

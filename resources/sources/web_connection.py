@@ -12,9 +12,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -34,31 +34,27 @@ _NEVER_QUOTED = "%/:?#[]@!$&'()*+,;=~"
 _HEADERS = {"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "assay"}
 _PORTS = {"https": 443, "http": 80}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_EMBEDDING = tuple(
-    map(
-        ipaddress.IPv6Network,
-        ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"),
-    )
+_Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(*texts: str) -> tuple[_Network, ...]:
+    return tuple(map(ipaddress.ip_network, texts))
+
+
+_EMBEDDING = _networks(
+    "::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"
 )
 """Networks whose addresses stand for an IPv4 address: mapped, translated, compatible, NAT64, 6to4, Teredo."""
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 """What IANA has allocated for global unicast; nothing else of IPv6 is public."""
-_SPECIAL = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            # of the IANA special-purpose registries, what `is_global` calls global in some version of Python
-            "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
-            "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fec0::/10",
-        ),
-    )
+_SPECIAL = _networks(
+    # of the IANA special-purpose registries, what `is_global` calls global in some version of Python
+    "192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24",
+    "2001::/23", "2001:db8::/32", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fec0::/10",
 )  # fmt: skip
 """Networks for special purposes that `ipaddress` does not refuse."""
-_CLOUD = tuple(
-    map(
-        ipaddress.ip_network,
-        ("169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128"),
-    )
+_CLOUD = _networks(
+    "169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128"
 )
 """Services of clouds for their own machines, such as credentials; no private network is a reason to request them."""
 
@@ -117,10 +113,6 @@ class WebPolicy:
     def check(self, address: str, *, before: CheckedAddress | None = None) -> CheckedAddress:
         """Check an address and resolve its host.
 
-        Args:
-            address: an `https://` address, or `http://` of this machine.
-            before: the address that redirected to it; None for the source's own.
-
         Raises:
             SourceError: scheme, host or IP address is not allowed, or the address holds credentials.
             SourceUnreachableError: the host cannot be resolved.
@@ -173,21 +165,25 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
     parsed = ipaddress.ip_address(ip.partition("%")[0])  # without a scope such as %eth0
     if loopback:
         return "" if parsed.is_loopback else "not this machine"
-    reasons = {"multicast": parsed.is_multicast, "unspecified": parsed.is_unspecified}
-    reasons |= {"a service of the cloud for its machines": _within(parsed, _CLOUD)}
-    if private:
-        return next((reason for reason, applies in reasons.items() if applies), "")
-    reasons |= {"loopback": parsed.is_loopback, "IPv4 inside IPv6": _within(parsed, _EMBEDDING)}
-    reasons |= {"link-local": parsed.is_link_local, "reserved": parsed.is_reserved}
-    reasons |= {"special-purpose": _within(parsed, _SPECIAL)}
-    reasons |= {"private": not parsed.is_global, "not allocated": parsed.version == 6 and parsed not in _PUBLIC_V6}  # noqa: PLR2004
+    reasons = {
+        "multicast": parsed.is_multicast,
+        "unspecified": parsed.is_unspecified,
+        "a service of the cloud for its machines": _within(parsed, _CLOUD),
+    }
+    if not private:
+        reasons |= {
+            "loopback": parsed.is_loopback,
+            "IPv4 inside IPv6": _within(parsed, _EMBEDDING),
+            "link-local": parsed.is_link_local,
+            "reserved": parsed.is_reserved,
+            "special-purpose": _within(parsed, _SPECIAL),
+            "private": not parsed.is_global,
+            "not allocated": parsed.version == 6 and parsed not in _PUBLIC_V6,  # noqa: PLR2004
+        }
     return next((reason for reason, applies in reasons.items() if applies), "")
 
 
-def _within(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
-    networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network],
-) -> bool:
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[_Network]) -> bool:
     return any(address in network for network in networks if network.version == address.version)
 
 
@@ -198,7 +194,7 @@ class Deadline:
     moment: float
 
     @classmethod
-    def after(cls, seconds: float) -> "Deadline":
+    def after(cls, seconds: float) -> Self:
         """Return the deadline so many seconds from now."""
         return cls(time.monotonic() + seconds)
 
@@ -225,12 +221,6 @@ def exchange(method: str, address: str, policy: WebPolicy, deadline: Deadline) -
     """Request a file and follow redirections, for the length of a `with`.
 
     Neither credentials nor cookies are sent, so none can reach another host.
-
-    Args:
-        method: GET or HEAD.
-        address: of the file.
-        policy: which hosts may be requested.
-        deadline: for the whole exchange; a slow server is cut off.
 
     Raises:
         SourceError: an address is not allowed, or there are too many redirections.
@@ -286,10 +276,8 @@ def _connection(checked: CheckedAddress, ip: str, seconds: float) -> HTTPConnect
 
 
 def _shut(connected: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # the server closed it first
         connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # the server closed it first
 
 
 def _quoted(address: str) -> str:
