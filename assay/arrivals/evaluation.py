@@ -66,16 +66,7 @@ def evaluate(
     max_retries: int,
     now: float,
 ) -> SensorEvaluation:
-    """Scan the source, and handle failed runs and ordered redrives.
-
-    Args:
-        state: as the last evaluation returned it.
-        listing: the source.
-        kept: ledger and dead letters.
-        failed: runs that failed since the last evaluation, oldest first; handled ones may be among them.
-        options: of the scan.
-        max_retries: of one arrival.
-        now: seconds since the epoch.
+    """Scan the source, and handle failed runs, oldest first, and ordered redrives; `now` is in seconds since the epoch.
 
     Raises:
         SourceError: the source cannot be listed.
@@ -83,7 +74,8 @@ def evaluate(
     """
     _tidy(state, kept, options)
     if not state.failures.until:  # runs that failed before the first evaluation are not this sensor's
-        state, failed = _with_failures(state, until=now), []
+        seen, failed = state.failures.model_copy(update={"until": now}), []
+        state = state.model_copy(update={"failures": seen})
     failures, letters = after_failures(state.failures, failed, max_retries=max_retries, scans=state.scans)
     for letter in letters:
         kept.keep_dead_letter(letter)
@@ -153,7 +145,3 @@ def _versions(
         return {}
     ledger = Ledger(kept, state.index, page_keys=options.limits.ledger_page)
     return {uri: ledger.version_of(uri) for uri in uris}
-
-
-def _with_failures(state: SensorState, *, until: float) -> SensorState:
-    return state.model_copy(update={"failures": state.failures.model_copy(update={"until": until})})

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from assay.arrivals.names import parse_run_key
-from assay.arrivals.state import FailuresSeen, PendingRetry
+from assay.arrivals.state import FailuresSeen, PendingRetry, RequestedRun
 from assay.errors import GateRejectedError, error_class
-from assay.specs.base import Spec
 
 LATE_SECONDS = 300.0
 """How much later than a run's end its record may appear."""
@@ -27,11 +26,7 @@ class FailureKind(StrEnum):
 
 
 def kind_of(codes: Iterable[str]) -> FailureKind:
-    """Classify a failure by the codes in its chain of errors.
-
-    Args:
-        codes: of serialised errors; none when the process left no error.
-    """
+    """Classify a failure by the codes in its chain of errors, of which a killed process leaves none."""
     found = set(codes)
     if found & _REFUSALS:
         return FailureKind.REFUSED
@@ -64,15 +59,10 @@ class FailedRun:
     reason: str
 
 
-class DeadLetter(Spec):
-    """An arrival that is not retried automatically."""
+class DeadLetter(RequestedRun):
+    """An arrival that is not retried automatically; `run_key` is that of its last run."""
 
-    run_key: str
-    """Of the last run."""
     run_id: str
-    uri: str | None
-    version: str | None
-    partition_key: str | None
     reason: str
     attempts: int
     """Runs since the arrival was seen or last redriven."""
@@ -98,13 +88,7 @@ def after_failures(
 ) -> tuple[FailuresSeen, list[DeadLetter]]:
     """Add retries for new failures, and return the dead letters.
 
-    The wait before a retry is 2, 4, 8, ... scans.
-
-    Args:
-        seen: failures handled so far.
-        failed: runs that failed since then, oldest first; handled ones may be among them.
-        max_retries: of one arrival.
-        scans: number of the current scan.
+    The wait before a retry is 2, 4, 8, ... scans. `failed` is sorted by time, and may hold runs handled before.
     """
     late = seen.until - LATE_SECONDS
     unseen = [run for run in failed if run.run_id not in seen.handled and run.moment >= late]
@@ -126,11 +110,7 @@ def due_retries(
 ) -> tuple[FailuresSeen, list[PendingRetry]]:
     """Remove the retries that are due from the waiting ones, and return them.
 
-    Args:
-        seen: holds the waiting ones.
-        scans: number of the current scan.
-        at_most: most retries to return.
-        current: versions by URI of the waiting objects; an object that was rewritten or deleted is not retried.
+    An object whose current version is another one, since it was rewritten or deleted, is not retried.
     """
     due = [retry for retry in seen.waiting if retry.due <= scans][:at_most]
     valid = [retry for retry in due if retry.uri is None or current.get(retry.uri) == retry.version]
@@ -140,8 +120,7 @@ def due_retries(
 
 def redriven(letter: DeadLetter) -> PendingRetry:
     """Return the run that redrives a dead letter."""
-    key = str(parse_run_key(letter.run_key).redriven)
-    return PendingRetry(run_key=key, uri=letter.uri, version=letter.version, partition_key=letter.partition_key, due=0)
+    return PendingRetry(run_key=str(parse_run_key(letter.run_key).redriven), due=0, **_arrival(letter))
 
 
 def _is_retried(run: FailedRun, max_retries: int) -> bool:
@@ -150,18 +129,16 @@ def _is_retried(run: FailedRun, max_retries: int) -> bool:
 
 def _pending_retry(run: FailedRun, scans: int) -> PendingRetry:
     key = parse_run_key(run.run_key).retried
-    due = scans + 2**key.retry
-    return PendingRetry(run_key=str(key), uri=run.uri, version=run.version, partition_key=run.partition_key, due=due)
+    return PendingRetry(run_key=str(key), due=scans + 2**key.retry, **_arrival(run))
 
 
 def _dead_letter(run: FailedRun) -> DeadLetter:
+    attempts = parse_run_key(run.run_key).retry + 1
+    run_id, reason, failed_at = run.run_id, run.reason, run.moment
     return DeadLetter(
-        run_key=run.run_key,
-        run_id=run.run_id,
-        uri=run.uri,
-        version=run.version,
-        partition_key=run.partition_key,
-        reason=run.reason,
-        attempts=parse_run_key(run.run_key).retry + 1,
-        failed_at=run.moment,
+        run_key=run.run_key, run_id=run_id, reason=reason, attempts=attempts, failed_at=failed_at, **_arrival(run)
     )
+
+
+def _arrival(run: FailedRun | DeadLetter) -> dict[str, str | None]:
+    return {"uri": run.uri, "version": run.version, "partition_key": run.partition_key}

@@ -72,20 +72,15 @@ class Ledger:
 
     Attributes:
         damaged: names of the texts that could not be read; their objects count as unseen.
+        written: names of texts written since the ledger was opened; some may belong to no state.
     """
 
     def __init__(self, texts: StoredTexts, index: str | None, *, page_keys: int) -> None:
-        """Open a state of the ledger.
-
-        Args:
-            texts: storage of pages.
-            index: what `stored` returned; None for an empty ledger.
-            page_keys: most keys of a page.
-        """
+        """Open the state that `stored` named, None for an empty ledger, with at most so many keys in a page."""
         self._texts, self._index, self._page_keys = texts, index, page_keys
         self.damaged: list[str] = []
         self._refs = self._read_refs()
-        self._before, self._written = self._refs, set[str]()
+        self._before, self.written = self._refs, set[str]()
 
     def __len__(self) -> int:
         return sum(ref.count for ref in self._refs)
@@ -138,11 +133,6 @@ class Ledger:
         """Return the names of all texts of this state, once stored."""
         return {ref.name for ref in self._refs} | ({self._index} if self._index else set())
 
-    @property
-    def written(self) -> set[str]:
-        """Names of texts written since the ledger was opened; some may belong to no state."""
-        return self._written
-
     def _changed(
         self, ref: PageRef, mine: Sequence[ListedObject], accept: Accept, inside: Callable[[str], bool]
     ) -> list[PageRef]:
@@ -157,18 +147,18 @@ class Ledger:
         return self._pages(entries, -(-len(entries) // max(pieces, 1)))
 
     def _append(self, entries: dict[str, SeenVersion]) -> None:
-        if entries:
-            *full, last = self._refs or (None,)
-            room = last is not None and last.count < self._page_keys
-            before = self._entries(last) if last is not None and room else {}
-            if last is not None and not before:  # full, or damaged: it is read again when one of its objects changes
-                full.append(last)
-            entries = before | entries
-            self._refs = (*(ref for ref in full if ref), *self._pages(entries, self._page_keys))
+        if not entries:
+            return
+        kept = self._refs
+        last = kept[-1] if kept and kept[-1].count < self._page_keys else None
+        # a damaged page is kept: it is read again when one of its objects changes
+        if last is not None and (before := self._entries(last)):
+            kept, entries = kept[:-1], before | entries
+        self._refs = (*kept, *self._pages(entries, self._page_keys))
 
     def _pages(self, entries: Mapping[str, SeenVersion], size: int) -> list[PageRef]:
         keys = sorted(entries)
-        parts = [keys[first : first + size] for first in range(0, len(keys), size)] if keys else []
+        parts = [keys[first : first + size] for first in range(0, len(keys), max(size, 1))]
         return [self._page({key: entries[key] for key in part}) for part in parts]
 
     def _page(self, entries: Mapping[str, SeenVersion]) -> PageRef:
@@ -192,9 +182,8 @@ class Ledger:
         """Return a page; nothing where it is damaged, so that its objects are new again."""
         try:
             stored = _ENTRIES.validate_json(self._read(ref.name))
-            found = {
-                key: SeenVersion(*((each, each) if isinstance(each, str) else each)) for key, each in stored.items()
-            }
+            pairs = {key: (each, each) if isinstance(each, str) else each for key, each in stored.items()}
+            found = {key: SeenVersion(*each) for key, each in pairs.items()}
             return _require(found, is_whole=_digest(_listed(found)) == ref.digest)
         except ValueError:
             if ref.name not in self.damaged:
@@ -216,7 +205,7 @@ class Ledger:
 
     def _write(self, text: str) -> str:
         name = self._texts.write(text)
-        self._written.add(name)
+        self.written.add(name)
         return name
 
 
@@ -225,10 +214,6 @@ def _require(found: Found, *, is_whole: bool = True) -> Found:
         msg = "not what was stored"
         raise ValueError(msg)
     return found
-
-
-def _seen(stored: str | tuple[str, str, str]) -> SeenVersion:
-    return SeenVersion(stored, stored) if isinstance(stored, str) else SeenVersion(*stored)
 
 
 def _listed(entries: Mapping[str, SeenVersion]) -> str:

@@ -16,10 +16,8 @@ _GLOB_PARTS = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "**": "[^/]*", "?": "[^/]"}
 def partition_key_of(uri: str, spec: DatasetSpec, name: str | None = None) -> str:
     """Return the partition that an object makes.
 
-    Args:
-        uri: the object's full name.
-        spec: the dataset: by object the object's name is the key; by time the source's `{partition}` marks it.
-        name: of the object below the source's folder; the last part of `uri` unless given.
+    Partitions by object are named by the object's name below the source's folder (`name`; the last part of `uri` unless
+    given), partitions by time by what stands for the source's `{partition}`.
 
     Raises:
         SourceError: the name does not match the source's pattern, or cannot be a key.
@@ -69,13 +67,8 @@ def listing_pattern(spec: DatasetSpec) -> str:
 def _usable_key(key: str, uri: str) -> str:
     found = next((part for part in _NO_KEY if part in key), None)
     if found is not None:
-        raise SourceError(
-            "an object's name cannot be a partition",
-            where=uri,
-            found=repr(found),
-            expected="a name without three dots and control characters",
-            remedy="rename the object",
-        )
+        what, expected = "an object's name cannot be a partition", "a name without three dots and control characters"
+        raise SourceError(what, where=uri, found=repr(found), expected=expected, remedy="rename the object")
     return key
 
 

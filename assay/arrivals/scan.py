@@ -156,12 +156,6 @@ class ScanResult:
 def scan_source(state: SensorState, listing: Listing, texts: StoredTexts, options: ScanOptions) -> ScanResult:
     """Find new and rewritten objects.
 
-    Args:
-        state: as the last scan returned it.
-        listing: the source.
-        texts: storage of the ledger.
-        options: what to scan, and how.
-
     Raises:
         SourceError: the source cannot be listed, or reports no versions.
         StorageError: the ledger cannot be read or written.
@@ -179,15 +173,13 @@ def scan_source(state: SensorState, listing: Listing, texts: StoredTexts, option
         gathered = ""
     changes: dict[str, Any] = {
         "index": ledger.stored(),
-        "replaced": tuple(sorted((before | ledger.written) - ledger.names())),
+        "replaced": (*sorted((before | ledger.written) - ledger.names()), *filter(None, [state.unsettled])),
         "position": position,
         "scanned": state.scanned or ended,
         "gathered": gathered,
         "scans": state.scans + 1,
         "unsettled": texts.write(json.dumps(recorder.unsettled)) if recorder.unsettled else None,
     }
-    if state.unsettled:
-        changes["replaced"] = (*changes["replaced"], state.unsettled)
     lost = dict.fromkeys(ledger.damaged, "a text of the ledger cannot be read; its objects count as new")
     return ScanResult(
         state.model_copy(update=changes),
@@ -208,7 +200,7 @@ def _unsettled_before(state: SensorState, texts: StoredTexts) -> dict[str, _Unse
     except (StorageError, ValueError) as error:
         if isinstance(error, StorageError) and error.transient:
             raise
-        return {}  # the objects wait one scan more
+        return {}  # the objects wait one more scan
 
 
 @dataclass(slots=True)
@@ -269,15 +261,12 @@ class _Recorder:
         content = self._content_of(item)
         if seen and content and seen.content == content:
             return seen._replace(listed=item.version)  # touched, or written again with the same bytes
-        self._request(item, partition_key)
-        return SeenVersion(item.version, item.version, content)
-
-    def _request(self, item: ListedObject, partition_key: str) -> None:
-        if not self.run_per_object:
+        if self.run_per_object:
+            key = RunKey(f"{item.uri}@{item.version}")
+            self.arrivals.append(Arrival(str(key), partition_key, item.uri, item.version))
+        else:
             self.gathered[item.uri] = item.version
-            return
-        key = RunKey(f"{item.uri}@{item.version}")
-        self.arrivals.append(Arrival(str(key), partition_key, item.uri, item.version))
+        return SeenVersion(item.version, item.version, content)
 
     def _partition_key(self, item: ListedObject) -> str | None:
         """Return an object's partition; None where it has none, or none yet."""
@@ -286,13 +275,12 @@ class _Recorder:
         except SourceError as error:
             self.set_aside[item.uri] = error.what
             return None
-        reason = self.options.rejection_of(key)
-        if reason:
+        if reason := self.options.rejection_of(key):
             self.set_aside[item.uri] = reason
-        elif not self.options.has_partition(key):
-            self.waiting.append(item.uri)
-        else:
+        elif self.options.has_partition(key):
             return key
+        else:
+            self.waiting.append(item.uri)
         return None
 
     def _is_settled(self, item: ListedObject) -> bool:

@@ -10,14 +10,19 @@ from pydantic import ConfigDict, Field, ValidationError
 from assay.specs.base import Spec
 
 
-class PendingRetry(Spec):
-    """A run that is to be requested again after a wait."""
+class RequestedRun(Spec):
+    """A run of an arrival."""
 
     run_key: str
     uri: str | None
     """The object; None where the run reads the whole source."""
     version: str | None
     partition_key: str | None
+
+
+class PendingRetry(RequestedRun):
+    """A run that is to be requested again after a wait."""
+
     due: int
     """Number of the scan that requests it."""
 
@@ -59,12 +64,9 @@ class SensorState(Spec):
 
 
 def parse_state(cursor: str | None, source: str) -> SensorState:
-    """Return the state in a cursor.
+    """Return the state in a cursor, as the last evaluation stored it for the listing `source`.
 
-    Args:
-        cursor: as the last evaluation stored it; None at the first. A damaged cursor, or one of another layout, starts
-            over; the run keys keep Dagster from repeating what was requested before.
-        source: the listing as it is now.
+    A damaged cursor, or one of another layout, starts over; run keys keep Dagster from repeating earlier requests.
     """
     if not cursor or cursor_damage(cursor):
         return SensorState(source=source)
@@ -75,11 +77,7 @@ def parse_state(cursor: str | None, source: str) -> SensorState:
 
 
 def cursor_damage(cursor: str | None) -> str:
-    """Return why a cursor cannot be used; empty where it can, or is none.
-
-    Args:
-        cursor: as it was stored; anyone may edit it in the user interface.
-    """
+    """Return why a cursor, which anyone may edit in the user interface, cannot be used; empty where it can."""
     if not cursor:
         return ""
     try:

@@ -1,13 +1,13 @@
 """Lossless conversion of a table to the dtypes and the column order of a schema, or a refusal that names the column."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from assay.data.fingerprint import fingerprint
-from assay.data.schema import ColumnSchema, TableSchema, dtype_name, role_fits
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name, is_number, role_fits
 from assay.errors import SchemaDriftError, did_you_mean
 from assay.specs.dataset import ColumnRole
 
@@ -50,16 +50,13 @@ OTHER_FILES = SchemaOrigin(
 )
 
 
-def common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
-    """Return what several files' columns of one name have in common: whole numbers widen where one has fractions.
+def common_schema(dtypes: Mapping[str, Sequence[pa.DataType]]) -> TableSchema:
+    """Return the columns that several files have in common: whole numbers widen where a file has fractions.
 
     Args:
-        name: the column.
-        dtypes: of the files in order; null where a file's column holds nothing.
+        dtypes: of each column in the files in order; null where a file's column holds nothing.
     """
-    known = [dtype for dtype in dtypes if not pa.types.is_null(dtype)] or list(dtypes)
-    widened = pa.types.is_integer(known[0]) and pa.float64() in known
-    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
+    return TableSchema(version=1, columns=tuple(_common_column(name, found) for name, found in dtypes.items()))
 
 
 def conform(table: pa.Table, frozen: TableSchema, *, where: str, origin: SchemaOrigin = _FROZEN) -> pa.Table:
@@ -68,12 +65,6 @@ def conform(table: pa.Table, frozen: TableSchema, *, where: str, origin: SchemaO
     Integers become floats and whole floats integers when every value stays equal, times change their unit likewise,
     a column of nulls takes any dtype, and a new column of nulls is left out. A column that held nothing when the
     schema was frozen has no dtype yet: it takes any that fits its role.
-
-    Args:
-        table: later rows.
-        frozen: the schema to keep.
-        where: asset and partition, or file, for messages.
-        origin: where the schema comes from, for messages.
 
     Raises:
         SchemaDriftError: names the column, what is frozen and what was found.
@@ -135,8 +126,14 @@ def arrow_type(name: str) -> pa.DataType | None:
         return None
 
 
+def _common_column(name: str, dtypes: Sequence[pa.DataType]) -> ColumnSchema:
+    known = [dtype for dtype in dtypes if not pa.types.is_null(dtype)] or list(dtypes)
+    widened = pa.types.is_integer(known[0]) and pa.float64() in known
+    return ColumnSchema(name=name, dtype="double" if widened else dtype_name(known[0]), role=ColumnRole.IGNORED)
+
+
 def _digest(values: pa.ChunkedArray) -> str:
-    """Return an identity that, other than `==`, takes NaN as equal to NaN."""
+    """Return an identity in which, unlike `==`, NaN equals NaN."""
     return fingerprint(pa.table({"": values})).digest
 
 
@@ -145,16 +142,12 @@ def _is_vacant(values: pa.ChunkedArray) -> bool:
 
 
 def _are_alike(found: pa.DataType, target: pa.DataType) -> bool:
-    if _is_number(found) and _is_number(target):
+    if is_number(found) and is_number(target):
         return True
     if not (_is_moment(found) and _is_moment(target)):
         return False
     zones = [pa.types.is_timestamp(dtype) and dtype.tz is not None for dtype in (found, target)]
-    return zones[0] == zones[1]  # with and without a zone are different things, whatever the numbers
-
-
-def _is_number(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))
+    return zones[0] == zones[1]  # a time with a zone is not one without, whatever the numbers
 
 
 def _is_moment(dtype: pa.DataType) -> bool:

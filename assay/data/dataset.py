@@ -1,7 +1,4 @@
-"""A table together with what is known of it.
-
-The gate's receipt: which rows, under which rules, with which verdict.
-"""
+"""The rows of one partition with their identity, and the gate's receipt for them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -29,13 +26,7 @@ class GateReceipt(Spec):
 
 
 def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str, where: str) -> None:
-    """Refuse data that the receipt does not vouch for.
-
-    Args:
-        receipt: the receipt stored with the data.
-        data_digest: digest of the rows as they are now, computed again.
-        rules_digest: digest of the rules that hold for the caller.
-        where: asset and partition, for the message.
+    """Refuse data unless its receipt is passed, for the digest of these rows, computed again, and the caller's rules.
 
     Raises:
         GateRejectedError: the verdict was `failed`.
@@ -50,21 +41,18 @@ def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str,
             remedy="correct the data or the rules, then materialise validated_dataset again",
         )
     if receipt.data_digest != data_digest:
-        raise ReceiptMismatchError(
-            "the rows are not those that passed the gate",
-            where=where,
-            found=f"data digest {data_digest[:16]}",
-            expected=f"data digest {receipt.data_digest[:16]}",
-            remedy="the stored data was changed after the check: materialise validated_dataset again",
-        )
+        what = "the rows are not those that passed the gate"
+        remedy = "the stored data was changed after the check: materialise validated_dataset again"
+        raise _mismatch(what, where, "data", data_digest, receipt.data_digest, remedy)
     if receipt.rules_digest != rules_digest:
-        raise ReceiptMismatchError(
-            "the rows passed the gate under other rules than those of this run",
-            where=where,
-            found=f"rules digest {receipt.rules_digest[:16]}",
-            expected=f"rules digest {rules_digest[:16]}",
-            remedy="materialise validated_dataset again, with the same run parameters as this run",
-        )
+        what = "the rows passed the gate under other rules than those of this run"
+        remedy = "materialise validated_dataset again, with the same run parameters as this run"
+        raise _mismatch(what, where, "rules", rules_digest, receipt.rules_digest, remedy)
+
+
+def _mismatch(what: str, where: str, kind: str, found: str, expected: str, remedy: str) -> ReceiptMismatchError:
+    found, expected = f"{kind} digest {found[:16]}", f"{kind} digest {expected[:16]}"
+    return ReceiptMismatchError(what, where=where, found=found, expected=expected, remedy=remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +63,7 @@ class Dataset:
         table: the rows.
         schema: dtype and role of every column of `table`, in its order.
         fingerprint: identity of all rows, names and dtypes.
-        notes: facts for the reader, e.g. rows dropped and why.
+        notes: facts for users, e.g. rows dropped and why.
     """
 
     table: pa.Table

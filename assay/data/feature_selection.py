@@ -14,14 +14,10 @@ _NO_FEATURE = {
 def select_features(schema: TableSchema, spec: PipelineSpec) -> tuple[TableSchema, dict[str, str]]:
     """Separate the features from the rest.
 
-    Args:
-        schema: the columns of the training table.
-        spec: the pipeline.
-
     Returns:
-        The features in the table's order, and every other column but the target with the reason why it is none. A
-        column from which the target is computed, and whatever else is computed from that column, is never a feature:
-        it would give the target away.
+        The features in the table's order, and every other column but the target with the reason why it is no feature.
+        A column from which the target is computed, and whatever else is computed from that column, is never a
+        feature, since it would reveal the target.
 
     Raises:
         MissingColumnError: the table lacks the target.
@@ -74,7 +70,7 @@ def _leaking_columns(dataset: DatasetSpec) -> dict[str, str]:
         leaks[source] = f"the target is computed from it (dataset.derive.{name})"
         name = source
     while siblings := _computed_from({dataset.target, *leaks}, dataset):
-        leaks |= {column: f"computed from '{source}', which gives the target away" for column, source in siblings}
+        leaks |= {column: f"computed from '{source}', which reveals the target" for column, source in siblings}
     return leaks
 
 

@@ -58,11 +58,6 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
 def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -> TableFingerprint:
     """Check the columns of a projection against the fingerprint of the whole table.
 
-    Args:
-        table: all rows of some columns.
-        expected: the fingerprint that was published.
-        where: asset, partition and object, for the message.
-
     Returns:
         The fingerprint of these columns, computed again.
 

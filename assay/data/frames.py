@@ -1,4 +1,4 @@
-"""Tables as learning takes them: one dtype per role."""
+"""Tables in the dtypes that learning takes: one per role."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.contract import MODEL, arrow_type, converted
-from assay.data.schema import ColumnSchema, TableSchema
-from assay.errors import DataContractError, MissingColumnError, did_you_mean
+from assay.data.schema import ColumnSchema, TableSchema, require_column
+from assay.errors import DataContractError
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
 
@@ -62,11 +62,6 @@ def feature_frame(table: pa.Table, features: TableSchema) -> "pd.DataFrame":
 def target_series(table: pa.Table, name: str, task: Task) -> "pd.Series":
     """Convert the target column.
 
-    Args:
-        table: the rows.
-        name: the target.
-        task: what is predicted.
-
     Returns:
         Labels as they are (object of str, bool or int64) for classification, float64 for regression.
 
@@ -113,13 +108,7 @@ def _as_fitted(values: pa.ChunkedArray, column: ColumnSchema) -> pa.ChunkedArray
 
 
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
-    if name not in table.column_names:
-        raise MissingColumnError(
-            f"the table has no column '{name}'{did_you_mean(name, table.column_names)}",
-            where=name,
-            found=", ".join(table.column_names),
-            remedy="add the column under this name, or train a model without it",
-        )
+    require_column(table, name, where=name, remedy="bring the column back, or train a model without it")
     return table.column(name)
 
 
@@ -179,12 +168,8 @@ def _moments(values: pa.ChunkedArray) -> "pd.Series":
     return pd.Series(_decoded(values).cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]"))
 
 
-def _categories(values: pa.ChunkedArray) -> "pd.Series":
-    return _strings(values)
-
-
 def _texts(values: pa.ChunkedArray) -> "pd.Series":
-    return _strings(values.fill_null("") if pa.types.is_string(values.type) else pc.fill_null(_as_text(values), ""))
+    return _strings(pc.fill_null(_as_text(values), ""))
 
 
 def _strings(values: pa.ChunkedArray) -> "pd.Series":
@@ -209,6 +194,6 @@ _CONVERSIONS: "dict[ColumnRole, Callable[[pa.ChunkedArray], _Values]]" = {
     ColumnRole.NUMERIC: _floats,
     ColumnRole.BOOLEAN: _floats,
     ColumnRole.DATETIME: _moments,
-    ColumnRole.CATEGORICAL: _categories,
+    ColumnRole.CATEGORICAL: _strings,
     ColumnRole.TEXT: _texts,
 }

@@ -1,20 +1,23 @@
-"""The frozen schema of a version of a pipeline's data: one YAML file beside the pipeline, for review."""
+"""The frozen schema of a version of a pipeline's data: columns, dialect and classes, in one YAML file for review."""
 
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from assay.data.schema import ColumnSchema, TableSchema
-from assay.errors import SpecError
+from assay.errors import SchemaDriftError, SpecError, did_you_mean
 from assay.specs.base import Spec
-from assay.specs.dataset import ColumnRole, ColumnSpec, CsvDialect
+from assay.specs.dataset import ColumnRole, ColumnSpec, CsvDialect, DatasetSpec
 from assay.specs.loading import explain
 from assay.specs.yaml_text import read_yaml
 
@@ -96,23 +99,15 @@ def freeze(
     inferred: Mapping[str, ColumnRole] = MappingProxyType({}),
     classes: tuple[ClassLabel, ...] | None = None,
 ) -> FrozenSchema:
-    """Return the frozen schema of a version, from its first data.
+    """Return the frozen schema of a version, from the schema, the detected dialect and the classes of its first data.
 
-    Args:
-        schema: of the first data.
-        dialect: as detected; None where the pipeline gives it.
-        inferred: the role that the values suggest, of columns whose role is declared.
-        classes: the labels of the target; None where they are not known.
+    `inferred` is the role that the values suggest, of columns whose role is declared.
     """
-    columns = [
-        FrozenColumn(
-            name=item.name,
-            dtype=item.dtype,
-            role=inferred.get(item.name, item.role),
-            declared=item.role if inferred.get(item.name, item.role) is not item.role else None,
-        )
-        for item in schema.columns
-    ]
+    columns = []
+    for item in schema.columns:
+        role = inferred.get(item.name, item.role)
+        declared = item.role if role is not item.role else None
+        columns.append(FrozenColumn(name=item.name, dtype=item.dtype, role=role, declared=declared))
     return FrozenSchema(version=schema.version, dialect=dialect, classes=classes, columns=tuple(columns))
 
 
@@ -127,34 +122,27 @@ def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
     if frozen.dialect is not None:
         document["dialect"] = _on_one_line(values["dialect"])
     if frozen.classes is not None:
-        document["classes"] = _sequence_on_one_line(frozen.classes)
+        document["classes"] = _on_one_line(frozen.classes)
     document["columns"] = [_on_one_line(column) for column in values["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)
     return _HEAD.format(pipeline=pipeline, version=frozen.version) + text.getvalue()
 
 
-def _on_one_line(values: dict[str, Any]) -> Any:
-    """Return a mapping that is written on one line, with all texts quoted but words.
+def _on_one_line(values: dict[str, Any] | Sequence[ClassLabel]) -> Any:
+    """Return a mapping or sequence that is written on one line, with all texts quoted but words of a mapping.
 
     The writer leaves some texts plain that its own reader refuses, such as `?0`.
     """
-    from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
-    line = CommentedMap(
-        {key: value if not isinstance(value, str) or _WORD.fullmatch(value) else DoubleQuotedScalarString(value)
-         for key, value in values.items()}
-    )  # fmt: skip
-    line.fa.set_flow_style()
-    return line
-
-
-def _sequence_on_one_line(values: Sequence[ClassLabel]) -> Any:
-    from ruamel.yaml.comments import CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
-    line = CommentedSeq([DoubleQuotedScalarString(value) if isinstance(value, str) else value for value in values])
+    line: CommentedMap | CommentedSeq
+    if isinstance(values, dict):
+        is_plain = {key: not isinstance(value, str) or _WORD.fullmatch(value) for key, value in values.items()}
+        line = CommentedMap({key: value if is_plain[key] else Quoted(value) for key, value in values.items()})
+    else:
+        line = CommentedSeq([Quoted(value) if isinstance(value, str) else value for value in values])
     line.fa.set_flow_style()
     return line
 
@@ -188,10 +176,6 @@ def reviewed_schema(folder: Path, pipeline: str, version: int) -> FrozenSchema |
 def from_yaml(text: str, *, where: str) -> FrozenSchema:
     """Read a reviewed file.
 
-    Args:
-        text: its content.
-        where: its path, for messages.
-
     Raises:
         SpecError: the text is not a frozen schema.
     """
@@ -208,3 +192,54 @@ def from_yaml(text: str, *, where: str) -> FrozenSchema:
             expected=expected,
             remedy="correct the file, or delete it to have it written again",
         ) from error
+
+
+_FEWEST, _MOST = 2, 1000
+_SHOWN = 5
+
+
+def classes_of(column: pa.ChunkedArray) -> tuple[ClassLabel, ...] | None:
+    """Return the distinct labels of a target in order; None where there are too few or too many to be all classes."""
+    labels = sorted(_labels(column), key=lambda label: (str(type(label)), label))
+    return tuple(labels) if _FEWEST <= len(labels) <= _MOST else None
+
+
+def require_frozen_classes(table: pa.Table, classes: Sequence[ClassLabel], spec: DatasetSpec, *, where: str) -> None:
+    """Refuse labels that are not among the frozen classes; a class without rows is accepted.
+
+    Raises:
+        SchemaDriftError: names the labels and their rows, unless the target is marked `pii`.
+    """
+    found = _labels(table.column(spec.target))
+    other = [label for label in found if label not in classes]
+    if not other:
+        return
+    declared = spec.columns.get(spec.target)
+    hidden = declared is not None and declared.pii
+    listed = ", ".join(f"{label!r} in {found[label]:,} rows" for label in sorted(other, key=str)[:_SHOWN])
+    more = f", and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
+    nearest = "" if hidden else did_you_mean(str(other[0]), [str(label) for label in classes])
+    raise SchemaDriftError(
+        f"the target '{spec.target}' holds classes that are new since the schema was frozen{nearest}",
+        where=where,
+        found=f"{len(other)} other classes" if hidden else listed + more,
+        expected=f"the {len(classes)} frozen classes" if hidden else f"{', '.join(map(repr, classes))}, as frozen",
+        remedy="correct the labels; if the new classes are intended, raise dataset.schema_version (or the run "
+        "parameter input_schema_version), or add them to `classes` in the reviewed schema file",
+    )
+
+
+def _labels(column: pa.ChunkedArray) -> Counter[ClassLabel]:
+    """Return the rows of each label; whole numbers stay numbers, and what is neither number nor boolean is text."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_floating(kind):
+        column = column.filter(pc.is_finite(column))
+    elif not (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
+        try:
+            column = column.cast(pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # no labels: the gate refuses such a target
+            return Counter()
+    counted = pc.value_counts(column.drop_null()).to_pylist()
+    return Counter({pair["values"]: pair["counts"] for pair in counted})

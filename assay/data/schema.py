@@ -1,7 +1,4 @@
-"""Names, dtypes and roles of a table's columns.
-
-What each column means to a model, where the user does not say.
-"""
+"""Names, dtypes and roles of a table's columns, and the roles that values suggest where none is declared."""
 
 from typing import Literal, Self
 
@@ -88,45 +85,44 @@ def infer_schema(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True) -
     """Give every column a role: the declared one, or one inferred from type and values.
 
     Numbers are numeric, booleans boolean, dates and times datetime. Texts are categorical, unless long and mostly
-    distinct (text) or short and nearly all distinct (identifier). Nothing is left out.
-
-    Args:
-        table: the rows.
-        spec: the dataset; its declared columns must exist.
-        labelled: whether the rows have a target; those that are only predicted need not have every declared column.
+    distinct (text) or short and nearly all distinct (identifier). Nothing is left out. Rows that are not `labelled`
+    are only predicted, and need not have the target and every declared column.
 
     Raises:
         MissingColumnError: a declared column or the target is not in the table.
         DataContractError: a declared role does not fit the column's type.
     """
     for name in (spec.target, *spec.columns) if labelled else ():
-        require_column(table, name, where="dataset.target" if name == spec.target else "dataset.columns")
+        where = "dataset.target" if name == spec.target else "dataset.columns"
+        require_column(table, name, where=where)
     return TableSchema(
         version=spec.schema_version,
         columns=tuple(_column_schema(name, table.column(name), spec) for name in table.column_names),
     )
 
 
-def require_column(table: pa.Table, name: str, *, where: str) -> None:
+def require_column(table: pa.Table, name: str, *, where: str, remedy: str = "correct the name, or the data") -> None:
     """Refuse a table without a column.
 
     Raises:
         MissingColumnError: says which columns there are.
     """
-    if name not in table.column_names:
-        raise MissingColumnError(
-            f"there is no column '{name}'{did_you_mean(name, table.column_names)}",
-            where=where,
-            found=f"columns {', '.join(table.column_names)}",
-            remedy="correct the name, or the data",
-        )
+    names = table.column_names
+    if name not in names:
+        what, found = f"there is no column '{name}'{did_you_mean(name, names)}", f"columns {', '.join(names)}"
+        raise MissingColumnError(what, where=where, found=found, remedy=remedy)
 
 
 def _column_schema(name: str, column: pa.ChunkedArray, spec: DatasetSpec) -> ColumnSchema:
     declared = spec.columns.get(name)
     role = declared.role if declared else None
-    if role is not None:
-        _require_possible(name, role, column.type)
+    if role is not None and not role_fits(role, column.type):
+        raise DataContractError(
+            f"column '{name}' cannot have the role {role}",
+            where=f"dataset.columns.{name}.role",
+            found=f"dtype {column.type}",
+            remedy="declare another role, or correct the column's values",
+        )
     return ColumnSchema(
         name=name,
         dtype=dtype_name(column.type),
@@ -144,7 +140,7 @@ def inferred_role(column: pa.ChunkedArray) -> ColumnRole:
     if pa.types.is_timestamp(dtype) or pa.types.is_date(dtype):
         return ColumnRole.DATETIME
     if dtype_name(dtype) != "string":
-        return ColumnRole.NUMERIC if _is_number(dtype) or pa.types.is_null(dtype) else ColumnRole.CATEGORICAL
+        return ColumnRole.NUMERIC if is_number(dtype) or pa.types.is_null(dtype) else ColumnRole.CATEGORICAL
     return _role_of_texts(column)
 
 
@@ -166,7 +162,7 @@ def role_fits(role: ColumnRole, dtype: pa.DataType) -> bool:
     if pa.types.is_null(dtype):
         return True
     possible = {
-        ColumnRole.NUMERIC: _is_number(dtype) or pa.types.is_boolean(dtype),
+        ColumnRole.NUMERIC: is_number(dtype) or pa.types.is_boolean(dtype),
         ColumnRole.BOOLEAN: pa.types.is_boolean(dtype) or pa.types.is_integer(dtype),
         ColumnRole.DATETIME: pa.types.is_timestamp(dtype) or pa.types.is_date(dtype),
         ColumnRole.TEXT: dtype_name(dtype) == "string",
@@ -174,15 +170,6 @@ def role_fits(role: ColumnRole, dtype: pa.DataType) -> bool:
     return bool(possible.get(role, True))
 
 
-def _require_possible(name: str, role: ColumnRole, dtype: pa.DataType) -> None:
-    if not role_fits(role, dtype):
-        raise DataContractError(
-            f"column '{name}' cannot have the role {role}",
-            where=f"dataset.columns.{name}.role",
-            found=f"dtype {dtype}",
-            remedy="declare another role, or correct the column's values",
-        )
-
-
-def _is_number(dtype: pa.DataType) -> bool:
+def is_number(dtype: pa.DataType) -> bool:
+    """Whether values are whole numbers, floats or decimals."""
     return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))

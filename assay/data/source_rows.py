@@ -1,18 +1,18 @@
 """The rows of a source under the frozen schema, and the partitions that are cut from them."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.classes import classes_of, require_frozen_classes
 from assay.data.contract import conform
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
-from assay.data.frozen_schema import FrozenSchema, freeze
+from assay.data.frozen_schema import FrozenSchema, classes_of, declared_role, freeze, require_frozen_classes
 from assay.data.schema import (
     ColumnSchema,
     TableSchema,
@@ -58,14 +58,7 @@ class SourceRows:
     labelled: bool
 
     def partition(self, key: str | None, *, where: str) -> Dataset:
-        """Cut one partition: select its rows, add derived columns, and apply the frozen schema.
-
-        Args:
-            key: the partition; None without partitions.
-            where: asset and partition, for messages.
-
-        Returns:
-            The partition's rows. Its notes say how many rows were selected and what was derived.
+        """Cut one partition (None without partitions): select its rows, add derived columns, apply the frozen schema.
 
         Raises:
             MissingColumnError: a column that the spec names is absent.
@@ -139,18 +132,10 @@ def source_rows(
     detected: CsvDialect | None = None,
     labelled: bool = True,
 ) -> SourceRows:
-    """Convert the written values of a source's rows, once.
+    """Convert the written values of a source's rows, once; the arguments are those of `SourceRows`.
 
     Texts that are all dates or times, in ISO 8601 or the dialect's format, become times, unless they are the target,
     frozen as text, or another role is declared; digits in groups become numbers.
-
-    Args:
-        table: rows of all files.
-        spec: the dataset.
-        version: where the schema is frozen; None where no schema is kept.
-        frozen: the schema that `version` has now.
-        detected: the dialect that was detected in the files.
-        labelled: whether the rows have a target.
 
     Raises:
         DataContractError: a column declared as datetime holds other text.
@@ -177,11 +162,11 @@ def _with_frozen_roles(inferred: TableSchema, table: pa.Table, frozen: FrozenSch
     roles = {column.name: column.role for column in frozen.columns}
 
     def column_schema(name: str) -> ColumnSchema:
-        declared = spec.columns[name].role if name in spec.columns else None
-        role = declared or roles.get(name) or inferred[name].role
-        reason = inferred[name].reason if role is inferred[name].role else "frozen"
+        found = inferred[name]
+        role = declared_role(name, spec.columns) or roles.get(name) or found.role
+        reason = found.reason if role is found.role else "frozen"
         dtype = dtype_name(table.column(name).type)
-        return inferred[name].model_copy(update={"dtype": dtype, "role": role, "reason": reason})
+        return found.model_copy(update={"dtype": dtype, "role": role, "reason": reason})
 
     return TableSchema(version=frozen.version, columns=tuple(map(column_schema, table.column_names)))
 
@@ -198,7 +183,7 @@ def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, 
     column = _column(table, name)
     if not pa.types.is_timestamp(column.type) and not pa.types.is_date(column.type):
         raise DataContractError(
-            f"the partition column '{name}' is no date or time",
+            f"the partition column '{name}' is not a date or time",
             where=where,
             found=f"dtype {column.type}",
             expected="a date, a time, or ISO 8601 text such as 2013-01-31T18:00:00",
@@ -244,11 +229,8 @@ def partition_span(partitions: PartitionsSpec, key: str) -> tuple[dt.datetime, d
 def derive_columns(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True) -> pa.Table:
     """Append the derived columns: boolean, and missing where the compared value is.
 
-    Args:
-        table: the rows.
-        spec: the dataset.
-        labelled: whether the rows have a target. Rows that are only predicted get no derived target, and no column
-            derived from a column that they lack.
+    Rows that are not `labelled` are only predicted: they get no derived target, and no column derived from a column
+    that they lack.
 
     Raises:
         MissingColumnError: a column to compare is absent.
@@ -268,20 +250,23 @@ def derive_columns(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True)
     return table
 
 
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "greater_than": pc.greater,
-    "at_least": pc.greater_equal,
-    "less_than": pc.less,
-    "at_most": pc.less_equal,
-}
-_ONE_OF = ("one_of", lambda column, values: pc.is_in(column, pa.array(list(values))))
+_COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+    {
+        "greater_than": pc.greater,
+        "at_least": pc.greater_equal,
+        "less_than": pc.less,
+        "at_most": pc.less_equal,
+        "one_of": lambda column, values: pc.is_in(column, pa.array(list(values))),
+    }
+)
 
 
 def _compared(column: pa.ChunkedArray, derived: DerivedColumn, name: str) -> pa.ChunkedArray:
+    field = next(field for field in _COMPARISONS if field == "one_of" or getattr(derived, field) is not None)
     try:
         present = pc.invert(pc.is_null(column, nan_is_null=True))
-        field, compare = next((item for item in _COMPARISONS.items() if getattr(derived, item[0]) is not None), _ONE_OF)
-        return pc.if_else(present, compare(column, getattr(derived, field)), pa.scalar(None, pa.bool_()))
+        compared = _COMPARISONS[field](column, getattr(derived, field))
+        return pc.if_else(present, compared, pa.scalar(None, pa.bool_()))
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise DataContractError(
             f"the values of '{derived.column}' cannot be compared",

@@ -1,4 +1,4 @@
-"""Texts that write down a moment or a number in a way that files have and Arrow does not know."""
+"""Moments and grouped numbers written as text in ways that Arrow does not parse."""
 
 import datetime as dt
 import re
@@ -16,33 +16,28 @@ _EXACT_UP_TO = 2**53
 
 
 def with_values_read(table: pa.Table, spec: DatasetSpec, frozen: Mapping[str, str]) -> pa.Table:
-    """Convert columns of texts that all are moments or grouped numbers; declared datetimes must be such.
-
-    Args:
-        table: rows as read.
-        spec: the dataset.
-        frozen: recorded dtypes by column; what is frozen as text stays text.
+    """Convert text columns whose values are all moments or grouped numbers; what is frozen as text stays text.
 
     Raises:
         DataContractError: a column declared as datetime holds other text.
     """
-    for place, name in enumerate(table.column_names):
+    for number, name in enumerate(table.column_names):
         values = table.column(name)
         if dtype_name(values.type) != "string" or values.null_count == len(values):
             continue
         values = _without(values, spec.dialect.null_words)
         declared = spec.columns[name].role if name in spec.columns else None
         if declared is ColumnRole.DATETIME:
-            table = table.set_column(place, name, _required_moments(values, name, spec.dialect))
+            table = table.set_column(number, name, _required_moments(values, name, spec.dialect))
         elif declared is None and frozen.get(name) != "string":
             read = None if name == spec.target else _moments(values, spec.dialect)
             read = _numbers(values, spec.dialect) if read is None else read
-            table = table if read is None else table.set_column(place, name, read)
+            table = table if read is None else table.set_column(number, name, read)
     return table
 
 
 def parsed_moments(texts: Collection[str], form: str) -> dict[str, dt.datetime] | None:
-    """Return the moment that each text names in a `strptime` format; None where one names none."""
+    """Return the moment of each text in a `strptime` format; None where a text does not match."""
     try:
         return {text: dt.datetime.strptime(text.strip(), form) for text in texts}  # noqa: DTZ007 - as written
     except ValueError:
@@ -50,7 +45,7 @@ def parsed_moments(texts: Collection[str], form: str) -> dict[str, dt.datetime] 
 
 
 def _without(texts: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
-    """Return the texts with those words missing that mean so everywhere but among texts."""
+    """Return the texts without the words for missing values, unless no other text is left."""
     if not words:
         return texts
     shown = pc.if_else(pc.is_in(texts, pa.array(words, texts.type)), pa.scalar(None, texts.type), texts)
@@ -81,7 +76,7 @@ def _moments(texts: pa.ChunkedArray, dialect: CsvDialect) -> pa.ChunkedArray | N
 
 
 def _formatted(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
-    """Return what the texts name in a format. Arrow's own `strptime` takes 31 February for a day in March."""
+    """Return the moments of texts in a format. Arrow's own `strptime` reads 31 February as a day in March."""
     encoded = texts.combine_chunks().dictionary_encode()
     known = encoded.dictionary.to_pylist()
     moments = parsed_moments(known, form)
@@ -90,7 +85,7 @@ def _formatted(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray | None:
     zoned = {moment.tzinfo is not None for moment in moments.values()}
     if len(zoned) > 1:
         return None
-    if zoned == {True}:  # Arrow heeds a datetime's own zone only as long as pandas is not loaded
+    if zoned == {True}:  # Arrow ignores a datetime's own zone once pandas is loaded
         moments = {text: moment.astimezone(dt.UTC) for text, moment in moments.items()}
     dtype = pa.timestamp("us", "UTC" if zoned == {True} else None) if _CLOCK.search(form) else pa.date32()
     return pa.chunked_array([pa.array([moments[text] for text in known], dtype).take(encoded.indices)])

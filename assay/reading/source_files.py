@@ -10,9 +10,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from assay.data.contract import OTHER_FILES, common_column, conform
+from assay.data.contract import OTHER_FILES, common_schema, conform
 from assay.data.frozen_schema import FrozenSchema
-from assay.data.schema import TableSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
 from assay.errors import EmptyDataError, SourceChangedError
 from assay.reading.batches import Layout, ReadOptions
@@ -177,7 +176,7 @@ def _stacked(tables: Sequence[pa.Table], files: Sequence[LocalFile]) -> pa.Table
         name: [_dtype_of_values(table.column(name)) for table in tables if name in table.column_names]
         for name in tables[0].column_names
     }
-    common = TableSchema(version=1, columns=tuple(common_column(name, found) for name, found in dtypes.items()))
+    common = common_schema(dtypes)
     pairs = zip(tables, files, strict=True)
     conformed = [conform(table, common, where=file.uri, origin=OTHER_FILES) for table, file in pairs]
     return pa.concat_tables(conformed)

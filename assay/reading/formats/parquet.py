@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.data.contract import OTHER_FILES, common_column, conform
+from assay.data.contract import OTHER_FILES, common_schema, conform
 from assay.data.schema import TableSchema
 from assay.errors import EmptyDataError, MalformedDataError, SchemaDriftError, UnsupportedFormatError
 from assay.reading.arrow_decoding import (
@@ -132,7 +132,7 @@ def parquet_stream(path: Path, options: ReadOptions) -> BatchStream:
     keys = pa.schema([(key, _key_type(key, parts, options)) for key in parts[0].keys])
     schemas = [_opened_part(part, keys, DecodedSize(count.size)).schema for part in parts]
     dtypes = {name: [part.field(name).type for part in schemas if name in part.names] for name in schemas[0].names}
-    common = TableSchema(version=1, columns=tuple(common_column(column, dtypes[column]) for column in dtypes))
+    common = common_schema(dtypes)
     schema = conform(schemas[0].empty_table(), common, where="", origin=OTHER_FILES).schema
     return BatchStream(schema, _batches_of_parts(parts, keys, common, count))
 

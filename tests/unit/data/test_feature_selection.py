@@ -59,7 +59,7 @@ def test_what_is_computed_from_a_target_of_the_source_itself_leaks():
         schema(a="numeric", y="numeric", high="boolean"), spec(dataset={"derive": derive})
     )
     assert features.names == ("a",)
-    assert unused["high"] == "computed from 'y', which gives the target away"
+    assert unused["high"] == "computed from 'y', which reveals the target"
 
 
 def test_the_group_column_is_a_feature_only_if_its_role_is_declared():

@@ -139,7 +139,7 @@ def test_an_empty_partition_is_refused_with_its_bounds_and_the_columns_span():
 
 @pytest.mark.parametrize("values", [[1.5], ["1.12.2017"], ["10:00"]])
 def test_a_partition_column_must_hold_moments(values):
-    with pytest.raises(DataContractError, match="'t' is no date or time") as caught:
+    with pytest.raises(DataContractError, match="'t' is not a date or time") as caught:
         prepared(pa.table({"t": values, "y": [1]}), key="2024-01", partitions=BY_MONTH)
     assert "ISO 8601" in caught.value.expected
 
