@@ -168,7 +168,7 @@ class Ledger:
         )
 
     def _read_refs(self) -> tuple[PageRef, ...]:
-        """Return the pages of the state; none where its list is damaged, so that the ledger begins anew."""
+        """Return the pages of the state; none where its list is damaged, so that the ledger starts over."""
         if self._index is None:
             return ()
         try:

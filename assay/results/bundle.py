@@ -1,7 +1,7 @@
 """The manifest of a model's bundle: the one file that is replaced, and that says where the others are.
 
 The files are beside the manifest or, where a store cannot replace a folder in one step, in a folder of one attempt that
-the manifest names. Whoever reads the manifest first and follows it reads files of one bundle.
+the manifest names. A reader that follows the manifest reads files of one bundle.
 """
 
 import json

@@ -11,8 +11,7 @@ from assay.errors import MalformedDataError
 from assay.reading.batches import TypesTooNarrowError
 from assay.reading.defects import MAX_FIELD_BYTES, Defect, defect_error
 from assay.reading.delimited.blocks import UTF8_MARK, TextBlock, wrong_encoding
-from assay.reading.delimited.fields import columns_with_leading_zeros, require_sound_text
-from assay.reading.delimited.header import Rows
+from assay.reading.delimited.fields import Rows, columns_with_leading_zeros, require_sound_text
 
 EXACT_UP_TO = 2**53
 """All whole numbers up to this are exact as floats."""

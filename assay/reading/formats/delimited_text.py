@@ -20,7 +20,7 @@ from assay.reading.batches import BatchStream, ReadOptions, TypesTooNarrowError
 from assay.reading.defects import unnamed_column
 from assay.reading.delimited.blocks import TextBlock, blocks, require_known_encoding
 from assay.reading.delimited.conversion import EXACT_UP_TO, columns_that_lose, converted
-from assay.reading.delimited.header import Rows, is_unnamed, split_header
+from assay.reading.delimited.fields import Rows, is_unnamed, split_header
 from assay.reading.registry import Format
 
 ColumnTypes: TypeAlias = Mapping[str, pa.DataType]
