@@ -6,24 +6,18 @@ Files are read in this process, but in tests that are marked `confined`: a child
 from pathlib import Path
 
 import pytest
-from platform_fixtures import blank_plots, fresh, platform, templates, unsynced_databases  # noqa: F401 - fixtures
+from platform_fixtures import (  # noqa: F401 - fixtures
+    blank_plots,
+    fresh,
+    platform,
+    reading,
+    templates,
+    unsynced_databases,
+)
 from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, opened, write_csv
 
-from assay.reading.files import transcribe
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
-
-
-@pytest.fixture(autouse=True)
-def reading(request, monkeypatch):
-    """Read files in this process where reading is not the matter."""
-    if request.node.get_closest_marker("confined"):
-        return
-
-    def transcribe_here(path, options, target, *, name, layout, limits):
-        transcribe(path, options, target, name=name, layout=layout)
-
-    monkeypatch.setattr("assay.reading.source_files.transcribe_in_child", transcribe_here)
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """The training contract: dtypes, roles, derivations and classes of the rows that were learned from hold for all rows."""
 
 import random
+from pathlib import Path
 
 import pytest
-from small_platform import failure, write_csv
+from platform_fixtures import reading  # noqa: F401 - a fixture of every test here
+from small_platform import failure, opened, write_csv
 
 from assay.data.dataset import Dataset
 from assay.promotion.champion import ChampionRecord
@@ -15,14 +17,14 @@ SHOP = """\
 name: shop
 task: binary_classification
 dataset:
-  source: {source}
+  source: data/shop.csv
   target: late
-  derive: {{heavy: {{column: weight, at_least: 5}}}}
-{more}
-split: {{by: stratified, test_size: 0.25}}
-model: {{candidates: [random_forest]}}
-tuning: {{enabled: false}}
-{end}
+  derive: {heavy: {column: weight, at_least: 5}}
+  # more
+split: {by: stratified, test_size: 0.25}
+model: {candidates: [random_forest], hyperparameters: {n_estimators: 20}}
+tuning: {enabled: false}
+scoring: {source: data/new.csv}
 """
 MONTHLY_SHOP = """\
 name: shop
@@ -33,7 +35,7 @@ dataset:
   columns: {code: {role: categorical}, day: {role: ignored}}
   partitions: {by: month, start: "2024-01"}
 split: {by: time, train_partitions: 1}
-model: {candidates: [random_forest]}
+model: {candidates: [random_forest], hyperparameters: {n_estimators: 20}}
 tuning: {enabled: false}
 """
 ALL = tuple(f"shop/{name}" for name in (*names_in(Phase.INGESTION), *names_in(Phase.LEARNING)))
@@ -50,16 +52,35 @@ def shop_rows(number=160, codes=tuple(CODES), seed=1):
     return made
 
 
-def shop(platform, path, *, more="", end=""):
-    text = SHOP.replace("{more}\n", more).replace("{end}\n", end)
-    platform.pipeline(text, path)
+@pytest.fixture
+def shop(platform):
+    """A platform with the pipeline `shop` and its data."""
+    add_shop(platform)
     return platform
 
 
-def trained(platform, path, **parts):
-    shop(platform, path, **parts)
-    result = platform.materialize(*ALL)
-    assert result.success, failure(result)
+@pytest.fixture
+def trained(templates, fresh, tmp_path):
+    """A platform on which `shop` has a champion; it was trained once for all tests."""
+
+    def make(folder):
+        with fresh(folder) as prepared:
+            add_shop(prepared)
+            result = prepared.materialize(*ALL)
+            assert result.success, failure(result)
+
+    templates.copied("trained_shop", tmp_path, make)
+    with opened(tmp_path) as prepared:
+        yield prepared
+
+
+def add_shop(platform):
+    write_csv(Path("data/shop.csv"), shop_rows())
+    pipeline(platform)
+
+
+def pipeline(platform, more="", text=SHOP):
+    (platform.settings.pipelines_dir / "shop.yaml").write_text(text.replace("# more", more))
 
 
 def champion(platform):
@@ -72,77 +93,66 @@ def predictions(platform):
     return platform.artifacts.load(("shop", "batch_predictions"), None, Dataset).table
 
 
-def test_scored_rows_are_read_under_the_frozen_schema(platform, tmp_path):
+def test_scored_rows_are_read_under_the_frozen_schema(trained):
     """Codes such as 7.00 were text in training; a file of 7.00 and 8.00 alone was read as numbers: 48 of 50 wrong."""
-    new = tmp_path / "data" / "new.csv"
-    trained(platform, write_csv(tmp_path / "data" / "shop.csv", shop_rows()), end=f"scoring: {{{{source: {new}}}}}\n")
     scored = [{**row, "weight": int(row["weight"])} for row in shop_rows(20, codes=("7.00", "8.00"))]
-    write_csv(new, [{name: row[name] for name in ("key", "code", "weight")} for row in scored])
-    found = predictions(platform)
+    write_csv(Path("data/new.csv"), [{name: row[name] for name in ("key", "code", "weight")} for row in scored])
+    found = predictions(trained)
     assert found["prediction"].to_pylist() == [row["late"] for row in scored]
     # below 50 rows no text is inferred to be an identifier: the frozen role keeps the key
     assert found["key"].to_pylist() == [row["key"] for row in scored]
 
 
-def test_scored_rows_follow_the_champions_schema_version_after_it_is_raised(platform, tmp_path):
-    new = write_csv(tmp_path / "data" / "new.csv", shop_rows(20, codes=("7.00", "8.00")))
-    source = write_csv(tmp_path / "data" / "shop.csv", shop_rows())
-    trained(platform, source, end=f"scoring: {{{{source: {new}}}}}\n")
-    shop(platform, source, more="  schema_version: 2\n", end=f"scoring: {{{{source: {new}}}}}\n")
-    assert set(predictions(platform)["prediction"].to_pylist()) == {"no", "yes"}
+def test_scored_rows_follow_the_champions_schema_version_after_it_is_raised(trained):
+    write_csv(Path("data/new.csv"), shop_rows(20, codes=("7.00", "8.00")))
+    pipeline(trained, more="schema_version: 2")
+    assert set(predictions(trained)["prediction"].to_pylist()) == {"no", "yes"}
 
 
-def test_scored_rows_without_the_schema_of_the_champion_are_refused(platform, tmp_path):
-    new = write_csv(tmp_path / "data" / "new.csv", shop_rows(20))
-    trained(platform, write_csv(tmp_path / "data" / "shop.csv", shop_rows()), end=f"scoring: {{{{source: {new}}}}}\n")
-    for path in tmp_path.rglob("*"):
-        if path.is_file() and path.suffix == ".yaml" and "schemas" in str(path):
-            path.unlink()
-    result = platform.materialize("shop/batch_predictions")
+def test_scored_rows_without_the_schema_of_the_champion_are_refused(trained):
+    write_csv(Path("data/new.csv"), shop_rows(20))
+    for copy in [path for path in Path.cwd().rglob("*.yaml") if "schemas" in str(path)]:  # the reviewed, the store's
+        copy.unlink()
+    result = trained.materialize("shop/batch_predictions")
     assert not result.success
     assert "no frozen schema of version 1" in failure(result)
 
 
-def test_scored_rows_of_another_dtype_are_refused(platform, tmp_path):
-    new = tmp_path / "data" / "new.jsonl"
-    trained(
-        platform,
-        write_csv(tmp_path / "data" / "shop.csv", shop_rows()),
-        end=f"scoring: {{{{source: {new}}}}}\n",
-    )
-    new.write_text('{"key": "a", "code": 7.0, "weight": 1.5}\n')
-    result = platform.materialize("shop/batch_predictions")
+def test_scored_rows_of_another_dtype_are_refused(trained):
+    Path("data/new.jsonl").write_text('{"key": "a", "code": 7.0, "weight": 1.5}\n')
+    pipeline(trained, text=SHOP.replace("new.csv", "new.jsonl"))
+    result = trained.materialize("shop/batch_predictions")
     assert not result.success
     assert "'code' changed its dtype" in failure(result)
 
 
+def relabelled():
+    write_csv(Path("data/shop.csv"), [{**row, "late": row["late"] + "."} for row in shop_rows()])
+
+
 @pytest.mark.parametrize("version", [1, 2])
-def test_another_spelling_of_the_classes_is_refused_until_the_schema_version_is_raised(platform, tmp_path, version):
+def test_another_spelling_of_the_classes_is_refused_until_the_schema_version_is_raised(trained, version):
     """Labels with a trailing dot passed the gate, and the new model replaced the champion without a comparison."""
-    path = tmp_path / "data" / "shop.csv"
-    trained(platform, write_csv(path, shop_rows()))
-    before = champion(platform)
-    write_csv(path, [{**row, "late": row["late"] + "."} for row in shop_rows()])
-    shop(platform, path, more=f"  schema_version: {version}\n")
-    result = platform.materialize(*ALL)
+    before = champion(trained)
+    relabelled()
+    pipeline(trained, more=f"schema_version: {version}")
+    result = trained.materialize(*ALL)
     assert result.success == (version == 2)
     if version == 1:
         text = failure(result)
         assert "'no.' in 80 rows, 'yes.' in 80 rows" in text
         assert "'no', 'yes', as frozen" in text
         assert "raise dataset.schema_version" in text
-        assert champion(platform) == before
+        assert champion(trained) == before
 
 
-def test_other_classes_under_a_schema_file_without_classes_do_not_replace_the_champion(platform, tmp_path):
-    path = tmp_path / "data" / "shop.csv"
-    trained(platform, write_csv(path, shop_rows()))
-    schema = next(tmp_path.rglob("shop.v1.yaml"))
+def test_other_classes_under_a_schema_file_without_classes_do_not_replace_the_champion(trained):
+    (schema,) = Path.cwd().rglob("shop.v1.yaml")
     schema.write_text("".join(line for line in schema.read_text().splitlines(True) if not line.startswith("classes")))
-    write_csv(path, [{**row, "late": row["late"] + "."} for row in shop_rows()])
-    result = platform.materialize(*ALL)
+    relabelled()
+    result = trained.materialize(*ALL)
     assert result.success, failure(result)
-    decision = champion(platform).decision
+    decision = champion(trained).decision
     assert decision.verdict == "kept_champion"
     assert "no., yes. instead of its no, yes" in decision.reason
 
@@ -152,37 +162,25 @@ def roles(platform):
     return {column.name: (str(column.role), column.reason) for column in dataset.schema.columns}
 
 
-def test_a_column_that_is_no_longer_ignored_is_used(platform, tmp_path):
+def test_a_column_that_is_no_longer_ignored_is_used(shop):
     """`role: ignored` was frozen as if inferred: removed from the file, the column stayed ignored."""
-    path = write_csv(tmp_path / "data" / "shop.csv", shop_rows())
-    shop(platform, path, more="  columns: {{code: {{role: ignored}}, weight: {{role: categorical}}}}\n")
-    assert platform.materialize("shop/raw_dataset").success
-    assert (roles(platform)["code"], roles(platform)["weight"]) == (
-        ("ignored", "declared"),
-        ("categorical", "declared"),
-    )
-    shop(platform, path)
-    result = platform.materialize("shop/raw_dataset")
-    assert (roles(platform)["code"], roles(platform)["weight"]) == (
-        ("categorical", "inferred"),
-        ("numeric", "inferred"),
-    )
+    pipeline(shop, more="columns: {code: {role: ignored}, weight: {role: categorical}}")
+    assert shop.materialize("shop/raw_dataset").success
+    assert (roles(shop)["code"], roles(shop)["weight"]) == (("ignored", "declared"), ("categorical", "declared"))
+    pipeline(shop)
+    result = shop.materialize("shop/raw_dataset")
+    assert (roles(shop)["code"], roles(shop)["weight"]) == (("categorical", "inferred"), ("numeric", "inferred"))
     (made,) = result.asset_materializations_for_node("shop__raw_dataset")
     assert "code: categorical as inferred from the first data, no longer ignored" in made.metadata["note/roles"].value
 
 
-def test_a_role_that_only_the_schema_file_states_is_said(platform, tmp_path):
-    path = write_csv(tmp_path / "data" / "shop.csv", shop_rows())
-    shop(platform, path)
-    assert platform.materialize("shop/raw_dataset").success
-    schema = next(tmp_path.rglob("shop.v1.yaml"))
-    schema.write_text(
-        schema.read_text().replace(
-            "name: code, dtype: string, role: categorical", "name: code, dtype: string, role: ignored"
-        )
-    )
-    result = platform.materialize("shop/raw_dataset")
-    assert roles(platform)["code"] == ("ignored", "frozen")
+def test_a_role_that_only_the_schema_file_states_is_said(trained):
+    (schema,) = Path.cwd().rglob("shop.v1.yaml")
+    inferred = "name: code, dtype: string, role: categorical"
+    assert inferred in schema.read_text()
+    schema.write_text(schema.read_text().replace(inferred, "name: code, dtype: string, role: ignored"))
+    result = trained.materialize("shop/raw_dataset")
+    assert roles(trained)["code"] == ("ignored", "frozen")
     (made,) = result.asset_materializations_for_node("shop__raw_dataset")
     assert "code: ignored by the frozen schema alone" in made.metadata["note/roles"].value
 
