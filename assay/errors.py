@@ -6,7 +6,7 @@ text in an orchestrator's log, JSON between processes and in the quarantine. Pro
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -37,6 +37,29 @@ class Location:
 
 
 UNKNOWN_LOCATION = Location()
+
+
+class Remedy(str):  # noqa: SLOT000 - mypy reads slots of a str as no attributes
+    """What to do, as a text that names fields of the pipeline file.
+
+    `Remedy("set {} to one of them", "dataset.member")` reads "set dataset.member to one of them"; a program whose user
+    sets fields in another way renders it by `in_words_of`.
+    """
+
+    template: str
+    fields: tuple[str, ...]
+
+    def __new__(cls, template: str, *fields: str) -> Self:
+        """Fill the template."""
+        made = super().__new__(cls, template.format(*fields))
+        made.template, made.fields = template, fields
+        return made
+
+    def in_words_of(self, name_of: Callable[[str], str]) -> str:
+        """Return the text with other names of the fields."""
+        return self.template.format(*map(name_of, self.fields))
+
+
 _DETAILS = ("where", "found", "expected", "remedy")
 
 
@@ -170,6 +193,8 @@ def error_to_json(error: AssayError) -> dict[str, Any]:
     """Return a typed error as JSON-able values."""
     fields: dict[str, Any] = {"code": error.code, "what": error.what}
     fields |= {name: getattr(error, name) for name in _DETAILS}
+    if isinstance(error.remedy, Remedy):
+        fields["remedy_template"], fields["remedy_fields"] = error.remedy.template, list(error.remedy.fields)
     if isinstance(error, MalformedDataError):
         fields |= {"defect": error.defect, "place": asdict(error.location)}
     return fields
@@ -190,6 +215,8 @@ def error_from_json(fields: Mapping[str, Any]) -> AssayError:
 
 def _rebuilt(kind: type[AssayError], fields: Mapping[str, Any]) -> AssayError:
     details: dict[str, Any] = {name: fields[name] for name in _DETAILS}
+    if "remedy_template" in fields:
+        details["remedy"] = Remedy(fields["remedy_template"], *fields["remedy_fields"])
     if issubclass(kind, MalformedDataError):
         details |= {"defect": fields["defect"], "location": Location(**fields["place"])}
     return kind(fields["what"], **details)

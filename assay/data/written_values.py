@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import dtype_name
-from assay.errors import DataContractError
+from assay.errors import DataContractError, Remedy
 from assay.specs.dataset import ColumnRole, CsvDialect, DatasetSpec
 
 _CLOCK = re.compile(r"%[HIMSfpXcsT]")
@@ -62,7 +62,7 @@ def _required_moments(values: pa.ChunkedArray, name: str, dialect: CsvDialect) -
         where=f"dataset.columns.{name}",
         found=f"dtype {values.type}",
         expected=f"{iso}; or all in the format {dialect.date_format}" if dialect.date_format else iso,
-        remedy="correct the values, set dataset.dialect.date_format, or declare another role",
+        remedy=Remedy("correct the values, set {}, or declare another role", "dataset.dialect.date_format"),
     )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.errors import Remedy
 from assay.reading.batches import require_utf8
 from assay.reading.defects import MAX_FIELD_BYTES, DecodedSize, Defect, defect_error, parser_error
 
@@ -29,7 +30,8 @@ def arrow_errors(format_name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        what, remedy = f"the file is not readable as {format_name}", "fetch it again, or correct dataset.format"
+        what = f"the file is not readable as {format_name}"
+        remedy = Remedy("fetch it again, or correct {}", "dataset.format")
         raise parser_error(error, what, format_name=format_name, remedy=remedy) from error
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any, TypeAlias
 
 import pyarrow as pa
 
-from assay.errors import MalformedDataError, UnsupportedFormatError, did_you_mean
+from assay.errors import MalformedDataError, Remedy, UnsupportedFormatError, did_you_mean
 from assay.reading.defects import Defect, defect_error, encrypted, parser_error
 
 MAX_UNPACKED_BYTES = 8 * 1024**3
@@ -122,7 +122,7 @@ _ENCRYPTED_FLAG = 0x1
 _MODE_BITS = 16
 """The file's mode on Unix begins at this bit of a member's attributes."""
 _LISTED = 20
-_REMEDY = "set dataset.member to one of them"
+_REMEDY = Remedy("set {} to one of them", "dataset.member")
 
 
 def _unzip(path: Path, member: str | None, copy: Copy) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import EmptyDataError, SourceError, SourceNotFoundError
+from assay.errors import EmptyDataError, Remedy, SourceError, SourceNotFoundError
 from assay.reading.batches import BatchStream, Layout, ReadOptions, TypesTooNarrowError, with_plain_types
 from assay.reading.compression import unpacked
 from assay.reading.defects import Defect, defect_error, named, require_few_columns, require_unique
@@ -39,7 +39,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
     try:
         with scratch_folder("files") as folder, named(name):
             if not path.exists():
-                raise SourceNotFoundError("the file does not exist", remedy="correct dataset.source")
+                raise SourceNotFoundError("the file does not exist", remedy=Remedy("correct {}", "dataset.source"))
             plain, inner = unpacked(path, name, Path(folder), options.member)
             # an archive's own name says the format where its member's does not
             chosen = chosen_format(inner if is_known(inner) else name, plain, options.data_format)

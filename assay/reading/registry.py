@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from assay.errors import UnsupportedFormatError
+from assay.errors import Remedy, UnsupportedFormatError
 from assay.reading import formats
 from assay.reading.batches import Reader
 from assay.reading.compression import COMPRESSED, UNSUPPORTED, without_compression
@@ -63,7 +63,7 @@ def chosen_format(name: str, path: Path | None = None, wanted: DataFormat = Data
     raise UnsupportedFormatError(
         "the name does not say the format",
         expected=f"a name ending in {', '.join(endings)}, or one of these with {', '.join(COMPRESSED)}",
-        remedy="set dataset.format (or the run parameter data_format)",
+        remedy=Remedy("set {}", "dataset.format"),
     )
 
 

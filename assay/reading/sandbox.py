@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import AssayError, MalformedDataError, SourceError, error_from_json
+from assay.errors import AssayError, MalformedDataError, Remedy, SourceError, error_from_json
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.confined import MIB, Confinement
 from assay.reading.defects import Defect, defect_error
@@ -240,17 +240,18 @@ def _failure(end: ChildEnd, confinement: Confinement, name: str) -> AssayError:
     if exceeded is None:
         return _death(end, name)
     resource, found, expected, setting = exceeded
-    remedy = f"if the file is intact, raise {setting}; else correct the source" if setting else "correct the source"
+    raised = Remedy("if the file is intact, raise {}; else correct the source", setting)
+    remedy = raised if setting else "correct the source"
     what = f"reading the file takes more {resource} than it may"
     return defect_error(Defect.PARSER_LIMIT, what, name=name, found=found, expected=expected, remedy=remedy)
 
 
 def _death(end: ChildEnd, name: str) -> MalformedDataError:
-    remedy = "correct the file, or write it in another format"
+    rewrite = remedy = "correct the file, or write it in another format"
     if end.code < 0:
         what = f"the parser died with {signal.Signals(-end.code).name}"
         if end.code == -signal.SIGKILL:  # the system's, since only a timeout sends it here
-            remedy = f"give the machine more memory, or lower dataset.limits.memory_mb; or {remedy}"
+            remedy = Remedy(f"give the machine more memory, or lower {{}}; or {rewrite}", "dataset.limits.memory_mb")
     else:
         what = "the parser failed" if "crash" in end.answer else "the parser ended without an answer"
     found, expected = f"{end.cause}; {end.memory}", "a file that its format's parser survives"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay.data.contract import OTHER_FILES, common_schema, conform
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
-from assay.errors import EmptyDataError, SourceChangedError
+from assay.errors import EmptyDataError, Remedy, SourceChangedError
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.files import dialect_in, mapped_table
 from assay.reading.sandbox import transcribe_in_child
@@ -73,7 +73,7 @@ def read_rows(
         DataContractError: a column declared as datetime holds other text.
     """
     if not files:
-        raise EmptyDataError("the source has no files", where=where, remedy="check dataset.source")
+        raise EmptyDataError("the source has no files", where=where, remedy=Remedy("check {}", "dataset.source"))
     frozen = version.frozen() if version is not None else None
     read = transcriber or partial(transcribe_in_child, limits=spec.limits)
     table, detected = _read_files(files, _options(spec, frozen), set(frozen.dtypes) if frozen else set(), read)

@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import importlib.metadata
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.errors import AssayError, did_you_mean
+from assay.errors import AssayError, Remedy, did_you_mean
 from assay.importing import ImportPolicy, confined_imports
 
 if TYPE_CHECKING:
@@ -32,13 +31,6 @@ _SUMMARIES = {
     "tune": "Find the best hyperparameters of gated data.",
     "train": "Train and evaluate a model on gated data and write its bundle.",
 }
-_IN_FLAGS = (
-    (r" \(or the run parameter \w+\)", ""),
-    (r"dataset\.dialect\.(\w+)", r'--dialect {"\1": ...}'),
-    (r"dataset\.format", "--data-format"),
-    (r"dataset\.(dialect|member|sheet)", r"--\1"),
-    (r"dataset\.source", "the address"),
-)
 
 
 class Exit(IntEnum):
@@ -171,11 +163,10 @@ def in_flags(error: AssayError, flags: "Flags") -> AssayError:
         error: as raised; returned.
         flags: the command's.
     """
-    if flags.pipeline is None:
-        for setting, flag in _IN_FLAGS:
-            error.remedy = re.sub(setting, flag, error.remedy)
-        if "limits" in flags.spelled:
-            error.remedy = error.remedy.replace("dataset.limits", "--limits")
+    if flags.pipeline is None and isinstance(error.remedy, Remedy):
+        from assay.shell.pipeline_flags import flag_of
+
+        error.remedy = error.remedy.in_words_of(lambda field: flag_of(field, flags))
     return error
 
 

@@ -27,6 +27,7 @@ _OUTSIDE_PARAMETERS = {
     ("dataset", "dialect"): "dialect",
     ("dataset", "member"): "member",
     ("dataset", "sheet"): "sheet",
+    ("dataset", "limits"): "limits",
 }
 
 
@@ -108,6 +109,14 @@ def _as_flag_error(error: ValidationError, flags: Flags) -> SpecError:
     else:
         what, where = f"a flag is not acceptable: {what}", f"{flag}{f', {rest}' if rest else ''}"
     return SpecError(what, where=where, found=found, expected=expected, remedy=remedy)
+
+
+def flag_of(field: str, flags: Flags) -> str:
+    """Return the flag that sets a field of a pipeline, such as `dataset.member`; the field itself where none does."""
+    if field == "dataset.source":
+        return "the address"
+    flag, key = _flag_at(field.split("."), flags)
+    return field if flag is None else f'{flag} {{"{key}": ...}}' if key else flag
 
 
 def _flag_at(location: Sequence[str | int], flags: Flags) -> tuple[str | None, str]:

@@ -143,7 +143,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     if not flags.overwrite and storage.has_file(joined(target, MANIFEST_FILE)):
         raise TargetExistsError.at(target)
     base = base_model(flags.base_model_uri, described, storage)
-    data = gated(tuned, storage)
+    data = gated(tuned, storage, base.manifest if base is not None else None)
     if data.window is None:
         return False, ""
     split = split_window(data.window, data.spec)

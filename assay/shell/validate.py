@@ -3,21 +3,23 @@
 import datetime as dt
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from assay.data.contract import MODEL, conform
 from assay.data.dataset import Dataset, ValidatedDataset
-from assay.data.frozen_schema import FrozenSchema
-from assay.data.source_rows import SchemaVersion, partition_span
+from assay.data.frozen_schema import FrozenColumn, FrozenSchema
+from assay.data.source_rows import SourceRows, partition_span
 from assay.errors import SpecError
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.reading.source_files import read_rows
+from assay.results.trained_model import ModelManifest
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
-from assay.specs.dataset import DatasetSpec
+from assay.specs.dataset import ColumnRole, DatasetSpec
 from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger("assay.shell")
@@ -48,19 +50,20 @@ class GatedData:
         return window if len(window) == len(accepted) else None
 
 
-def gated(flags: Flags, storage: Storage) -> GatedData:
+def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> GatedData:
     """Read the data, run the gate and write the report; stop at the first refused partition.
 
     Args:
         flags: of validate, tune or train.
         storage: where the data is.
+        base: of the model that is continued: its columns keep their dtypes and roles.
 
     Raises:
         AssayError: a flag is not acceptable, the data cannot be read, or the report cannot be written.
     """
     spec = pipeline_of(flags)
     known = has_task(flags)
-    version = _OfOneCommand()
+    version = _OfOneCommand(base)
     verdicts: dict[str, GateVerdict] = {}
     for key in _partitions(flags, spec):
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
@@ -89,17 +92,49 @@ def gated(flags: Flags, storage: Storage) -> GatedData:
 class _OfOneCommand:
     """The schema of the first partition, which the later ones of one command keep; the shell stores none."""
 
+    base: ModelManifest | None = None
     current: FrozenSchema | None = None
     classifies: bool = False
 
     def frozen(self) -> FrozenSchema | None:
-        """Return the first partition's schema; None before it is read."""
-        return self.current if self.current is None or self.classifies else self.current.without_classes()
+        """Return the first partition's schema; before it is read the base model's columns, or None."""
+        if self.current is None:
+            return None if self.base is None else _schema_of(self.base)
+        return self.current if self.classifies else self.current.without_classes()
 
     def freeze(self, first: FrozenSchema) -> FrozenSchema:
-        """Keep the first partition's schema."""
-        self.current = first
-        return first
+        """Keep the first partition's schema, with the base model's roles."""
+        roles = {}
+        if self.base is not None:
+            roles = dict.fromkeys(self.base.unused_columns, ColumnRole.IGNORED)
+            roles |= {column.name: column.role for column in self.base.features.columns}
+        columns = [column.model_copy(update={"role": roles.get(column.name, column.role)}) for column in first.columns]
+        self.current = first.model_copy(update={"columns": tuple(columns)})
+        return self.current
+
+    def rows(self, rows: SourceRows, where: str) -> SourceRows:
+        """Return the first rows in the base model's dtypes, and others as they are.
+
+        Raises:
+            SchemaDriftError: a column of the model is missing, or no lossless conversion gives its dtype.
+        """
+        if self.base is None or self.current is not None:
+            return rows
+        features = self.base.features
+        names = tuple(name for name in features.names if name not in rows.spec.derive)
+        found = rows.table.select([name for name in names if name in rows.table.column_names])
+        conformed, table = conform(found, features.project(names), where=where, origin=MODEL), rows.table
+        for name in names:
+            table = table.set_column(table.column_names.index(name), name, conformed.column(name))
+        # the rows of the first partition make the schema, since the model knows its features alone
+        return replace(rows, table=table, frozen=None)
+
+
+def _schema_of(base: ModelManifest) -> FrozenSchema:
+    columns = [FrozenColumn(name=each.name, dtype=each.dtype, role=each.role) for each in base.features.columns]
+    if base.classes and all(isinstance(label, str) for label in base.classes):
+        columns.append(FrozenColumn(name=base.target, dtype="string", role=ColumnRole.CATEGORICAL))
+    return FrozenSchema(version=base.features.version, columns=tuple(columns))
 
 
 def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
@@ -119,11 +154,12 @@ def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
     return list(flags.partition) if flags.partition else [None]
 
 
-def _read(spec: DatasetSpec, version: SchemaVersion, key: str | None, storage: Storage, where: str) -> Dataset:
+def _read(spec: DatasetSpec, version: _OfOneCommand, key: str | None, storage: Storage, where: str) -> Dataset:
     source = spec.source.replace("{partition}", key) if key is not None else spec.source
     with scratch_folder("source") as folder:
         files = storage.fetch(source, Path(folder))
-        dataset = read_rows(files, spec, version, where=where).partition(key, where=where)
+        rows = version.rows(read_rows(files, spec, version, where=where), where)
+        dataset = rows.partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
     return dataset
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from assay.errors import SourceError
+from assay.errors import Remedy, SourceError
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -86,7 +86,7 @@ def without_secrets(address: str) -> str:
             "the address is malformed",
             where=f"{scheme}://...",
             expected=f"{scheme}://host/path",
-            remedy="correct dataset.source",
+            remedy=Remedy("correct {}", "dataset.source"),
         ) from error
     return f"{parts.scheme}://{parts.netloc.rsplit('@', 1)[-1]}{parts.path}"
 

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import SourceError, SourceNotFoundError
+from assay.errors import Remedy, SourceError, SourceNotFoundError
 from resources.sources.address import fixed_prefix, is_glob, is_part
 from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
 from resources.store.local import file_sha256
@@ -177,7 +177,7 @@ class LocalSource(Source):
                 "the source does not exist",
                 where=self._address,
                 found=f"no file {path.absolute()}",
-                remedy="correct dataset.source, or set the run parameter data_source",
+                remedy=Remedy("correct {}, or set the run parameter data_source", "dataset.source"),
             )
         return [name for name in names_matching(str(path)) if is_part(self.name_of(name), path.name)]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from assay.credentials import mask
-from assay.errors import SourceError, SourceNotFoundError, did_you_mean
+from assay.errors import Remedy, SourceError, SourceNotFoundError, did_you_mean
 from resources.sources import demo, duckdb_file, local, s3, sql, web
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import Access, Source, SourceKind
@@ -51,7 +51,7 @@ def _unknown_scheme(scheme: str, address: str, known: list[str]) -> SourceError:
         f"no source for '{scheme}://'{did_you_mean(scheme, known)}",
         where=without_secrets(address),
         expected=", ".join(kind.form for kind in SOURCES),
-        remedy=f"correct dataset.source{hint}",
+        remedy=Remedy(f"correct {{}}{hint}", "dataset.source"),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from assay.errors import SourceNotFoundError
+from assay.errors import Remedy, SourceNotFoundError
 from resources.s3 import as_source_error
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
 from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
@@ -35,7 +35,7 @@ class S3Source(Source):
                 "the address names no object",
                 where=address,
                 expected="s3://bucket/key, a folder s3://bucket/folder/, or a glob such as s3://bucket/folder/*.csv",
-                remedy="correct dataset.source",
+                remedy=Remedy("correct {}", "dataset.source"),
             )
 
     def objects(self) -> list[SourceObject]:

@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
-from assay.errors import SourceError, SourceNotFoundError, SourceUnreachableError
+from assay.errors import Remedy, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.scratch import scratch_folder
 from resources.sources.address import is_part, refuse_credentials, without_secrets
 from resources.sources.interface import Access, FetchedFile, ListingPage, Source, SourceKind, SourceObject
@@ -269,7 +269,7 @@ class WebFolderSource(Source):
             where=without_secrets(self._folder),
             found=found,
             expected="a page of links, or a JSON list of names or of objects with name and type",
-            remedy="correct dataset.source, or have the server list the folder",
+            remedy=Remedy("correct {}, or have the server list the folder", "dataset.source"),
         )
 
 

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse
 
-from assay.errors import SourceError, SourceUnreachableError
+from assay.errors import Remedy, SourceError, SourceUnreachableError
 from resources.sources.address import refuse_credentials, without_secrets
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
@@ -295,7 +295,7 @@ def _parts_of(address: str) -> tuple[SplitResult, int]:
             "the address is malformed",
             where=f"{address.partition('://')[0][:8]}://...",
             expected="https://host/path",
-            remedy="correct dataset.source",
+            remedy=Remedy("correct {}", "dataset.source"),
         )
     return parts, port or _PORTS.get(parts.scheme, 80)
 

@@ -13,6 +13,7 @@ from assay.errors import (
     Location,
     MalformedDataError,
     PartitionsFailedError,
+    Remedy,
     SerialisedError,
     SourceNotFoundError,
     SpecError,
@@ -57,6 +58,13 @@ def test_every_kind_of_error_round_trips_through_json(kind):
     back = error_from_json(json.loads(json.dumps(error_to_json(error))))
     assert type(back) is kind
     assert vars(back) == vars(error)
+
+
+def test_the_fields_that_a_remedy_names_round_trip_through_json():
+    error = SpecError("what", remedy=Remedy("set {} or {}", "dataset.member", "dataset.sheet"))
+    back = error_from_json(json.loads(json.dumps(error_to_json(error)))).remedy
+    assert back == "set dataset.member or dataset.sheet"
+    assert back.in_words_of(str.upper) == "set DATASET.MEMBER or DATASET.SHEET"
 
 
 def test_defect_and_location_round_trip_through_json():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assay.errors import MalformedDataError
+from assay.errors import MalformedDataError, Remedy
 from assay.reading.defects import Defect, defect_error
 from assay.specs.dataset import CsvDialect
 
@@ -71,7 +71,7 @@ def require_known_encoding(dialect: CsvDialect) -> None:
             "the encoding is unknown",
             found=dialect.encoding,
             expected="a Python codec name, such as utf-8, cp1252 or latin-1",
-            remedy="correct dataset.dialect.encoding",
+            remedy=Remedy("correct {}", "dataset.dialect.encoding"),
         ) from error
 
 
@@ -138,7 +138,7 @@ def _endless_row(data: bytes, quote: bytes, line: int) -> MalformedDataError:
         row = line + _line_ends(data, data.rfind(quote))
         return stray_quote("a quote is never closed", quote.decode(), row)
     what, found, expected = "a row is too long", f"over {MAX_ROW_BYTES:,} bytes", "rows of text"
-    remedy = "check dataset.format"
+    remedy = Remedy("check {}", "dataset.format")
     return defect_error(Defect.FIELD_TOO_LONG, what, row=line, found=found, expected=expected, remedy=remedy)
 
 
@@ -151,7 +151,9 @@ def stray_quote(what: str, quote: str, row: int, byte: int | None = None) -> Mal
         byte=byte,
         found=quote,
         expected="quotes around whole fields, and doubled inside them",
-        remedy="correct the row; if the file uses no quotes, set dataset.dialect.quote to a character it lacks",
+        remedy=Remedy(
+            "correct the row; if the file uses no quotes, set {} to a character it lacks", "dataset.dialect.quote"
+        ),
     )
 
 
@@ -166,7 +168,7 @@ def wrong_encoding(
         column=column,
         byte=byte,
         expected=f"text in {dialect.encoding}",
-        remedy="set dataset.dialect.encoding to what wrote the file, e.g. cp1252 or utf-16",
+        remedy=Remedy("set {} to what wrote the file, e.g. cp1252 or utf-16", "dataset.dialect.encoding"),
     )
 
 

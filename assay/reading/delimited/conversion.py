@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from assay.errors import MalformedDataError
+from assay.errors import MalformedDataError, Remedy
 from assay.reading.batches import TypesTooNarrowError
 from assay.reading.defects import MAX_FIELD_BYTES, Defect, defect_error
 from assay.reading.delimited.blocks import UTF8_MARK, TextBlock, wrong_encoding
@@ -150,7 +150,7 @@ def _parse_error(block: TextBlock, rows: Rows, message: str) -> MalformedDataErr
         row=block.line,
         found=re.sub(r"'.*'", "a value", message.splitlines()[0])[:200],
         expected=f"fields separated by {rows.separator!r}",
-        remedy="check dataset.format and dataset.dialect",
+        remedy=Remedy("check {} and {}", "dataset.format", "dataset.dialect"),
     )
 
 
@@ -162,7 +162,7 @@ def _ragged(block: TextBlock, rows: Rows) -> MalformedDataError:
         row=block.line_at(max(start, 0)),
         found=f"{found} fields",
         expected=f"{len(rows.names)} fields separated by {rows.separator!r}",
-        remedy="correct the row, or dataset.dialect",
+        remedy=Remedy("correct the row, or {}", "dataset.dialect"),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assay.data.written_values import parsed_moments
+from assay.errors import Remedy
 from assay.reading.defects import Defect, defect_error
 from assay.reading.delimited.blocks import require_known_encoding
 from assay.specs.dataset import CsvDialect
@@ -85,12 +86,13 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, default: str) -> str:
         return absent[0]
     several = ", ".join(f"{widths[mark][0]} fields in every row by {mark!r}" for mark in fitting)
     one_column = f"; for a file of one column set it to {absent[0]!r}, which occurs in no row" if absent else ""
+    others = "" if several else ", or correct rows of other lengths"
     raise defect_error(
         Defect.WRONG_DELIMITER,
         "the delimiter is ambiguous",
         found=several or "rows of different lengths whatever the delimiter",
         expected=f"one of {', '.join(repr(mark) for mark in _DELIMITERS)} between all fields",
-        remedy=f"set dataset.dialect.delimiter{one_column}" + ("" if several else ", or correct rows of other lengths"),
+        remedy=Remedy(f"set {{}}{one_column}{others}", "dataset.dialect.delimiter"),
     )
 
 

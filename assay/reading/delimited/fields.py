@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from assay.errors import EmptyDataError
+from assay.errors import EmptyDataError, Remedy
 from assay.reading.defects import MAX_FIELD_BYTES, Defect, defect_error, require_few_columns
 from assay.reading.delimited.blocks import TextBlock, stray_quote, wrong_encoding
 from assay.specs.dataset import CsvDialect
@@ -36,7 +36,8 @@ def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, he
     """
     found = block.data.find(b"\0")
     if found >= 0:
-        what, remedy = "the file holds a NUL byte", "check dataset.format and dataset.dialect.encoding"
+        what = "the file holds a NUL byte"
+        remedy = Remedy("check {} and {}", "dataset.format", "dataset.dialect.encoding")
         row, byte = block.line_at(found), block.offset + found
         raise defect_error(Defect.NUL_BYTE, what, row=row, byte=byte, expected="text", remedy=remedy)
     found = _stray_quote(block.data, dialect.quote.encode(), separator.encode())
@@ -47,8 +48,8 @@ def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, he
     if found >= 0:
         what, expected = "the header stands among the rows", "one header, in the first row"
         row, byte = block.line_at(found), block.offset + found
-        remedy = "the file is a concatenation: remove the repeated headers"
-        raise defect_error(Defect.REPEATED_HEADER, what, row=row, byte=byte, expected=expected, remedy=remedy)
+        removed = "the file is a concatenation: remove the repeated headers"
+        raise defect_error(Defect.REPEATED_HEADER, what, row=row, byte=byte, expected=expected, remedy=removed)
 
 
 def columns_with_leading_zeros(data: bytes, separator: str) -> npt.NDArray[np.int64]:
@@ -205,7 +206,7 @@ def split_header(block: TextBlock, dialect: CsvDialect, separator: str) -> tuple
     written = replace(block, data=block.data[:end])
     require_sound_text(written, dialect, separator, b"")
     _refuse_foreign_delimiter(fields, separator, block.line)
-    require_few_columns(len(fields), row=block.line, remedy="check dataset.dialect.delimiter")
+    require_few_columns(len(fields), row=block.line, remedy=Remedy("check {}", "dataset.dialect.delimiter"))
     _refuse_repeated(fields, block.line)
     names = tuple(field or f"{_UNNAMED}{number}" for number, field in enumerate(fields, 1))
     rest = replace(block, data=block.data[end:], line=written.line_at(end), offset=block.offset + end)
@@ -242,7 +243,7 @@ def _refuse_foreign_delimiter(fields: list[str], separator: str, line: int) -> N
     foreign = [other for other in _FOREIGN if other != separator and other in fields[0]]
     if len(fields) == 1 and foreign:
         what, found = "the whole header is one column", f"{fields[0][:80]!r} with delimiter {separator!r}"
-        remedy = f"set dataset.dialect.delimiter to {foreign[0]!r}"
+        remedy = Remedy(f"set {{}} to {foreign[0]!r}", "dataset.dialect.delimiter")
         raise defect_error(Defect.WRONG_DELIMITER, what, row=line, found=found, remedy=remedy)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from assay.errors import Remedy
 from assay.reading.arrow_decoding import arrow_errors, checked
 from assay.reading.batches import BatchStream, ReadOptions
 from assay.reading.defects import DecodedSize, Defect, defect_error, require_few_columns
@@ -45,7 +46,7 @@ def require_bounded_buffers(path: Path, count: DecodedSize) -> None:
                 "the file is not readable as Feather",
                 found="metadata that point outside of the file",
                 expected="an undamaged Feather file",
-                remedy="fetch it again, or correct dataset.format",
+                remedy=Remedy("fetch it again, or correct {}", "dataset.format"),
             ) from error
     DecodedSize(count.size).add(0, 0, declared)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, iterparse
 
-from assay.errors import MalformedDataError, did_you_mean
+from assay.errors import MalformedDataError, Remedy, did_you_mean
 from assay.reading.batches import BatchStream, ReadOptions
 from assay.reading.defects import Defect, defect_error, require_few_columns, require_unique, unnamed_column
 from assay.reading.registry import Format
@@ -201,7 +201,7 @@ def _ambiguous(what: str, sheets: list[str]) -> MalformedDataError:
     found, expected, remedy = (
         ", ".join(sheets) or "none",
         "one sheet, or the name of one",
-        "set dataset.sheet to one of them",
+        Remedy("set {} to one of them", "dataset.sheet"),
     )
     return defect_error(Defect.SHEET_AMBIGUOUS, what, found=found, expected=expected, remedy=remedy)
 

@@ -1,33 +1,42 @@
 import pytest
 
-from assay.errors import UnsupportedFormatError
-from assay.shell.flags import Flags
-from assay.shell.main import in_flags
+from assay.errors import Remedy, UnsupportedFormatError
+from assay.shell.main import in_flags, parse
+
+VALIDATE = ["validate", "--dataset-path", "a.csv", "--target-column", "y", "--report-uri", "r.json"]
+INGEST = ["ingest", "--source", "a.csv", "--output-uri", "b.parquet"]
 
 
-def reported(remedy, **flags):
-    return in_flags(UnsupportedFormatError("what", remedy=remedy), Flags(spelled=flags, **flags)).remedy
+def reported(remedy, arguments):
+    return in_flags(UnsupportedFormatError("what", remedy=remedy), parse(arguments)).remedy
 
 
+@pytest.mark.parametrize("command", [VALIDATE, INGEST])
 @pytest.mark.parametrize(
-    ("setting", "flag"),
+    ("field", "flag"),
     [
-        ("set dataset.member to one of them", "set --member to one of them"),
-        ("set dataset.sheet to one of them", "set --sheet to one of them"),
-        ("set dataset.format (or the run parameter data_format)", "set --data-format"),
-        ("correct the row, or dataset.dialect", "correct the row, or --dialect"),
-        ("set dataset.dialect.delimiter", 'set --dialect {"delimiter": ...}'),
-        ("correct dataset.source", "correct the address"),
+        ("dataset.member", "--member"),
+        ("dataset.sheet", "--sheet"),
+        ("dataset.format", "--data-format"),
+        ("dataset.dialect", "--dialect"),
+        ("dataset.dialect.delimiter", '--dialect {"delimiter": ...}'),
+        ("dataset.source", "the address"),
     ],
 )
-def test_a_remedy_names_the_flag(setting, flag):
-    assert reported(setting) == flag
+def test_a_remedy_names_the_flag(command, field, flag):
+    assert reported(Remedy("set {} and run again", field), command) == f"set {flag} and run again"
+    assert str(Remedy("set {} and run again", field)) == f"set {field} and run again"
 
 
 def test_limits_are_a_flag_of_some_commands():
-    assert reported("raise dataset.limits", limits=None) == "raise --limits"
-    assert reported("raise dataset.limits") == "raise dataset.limits"
+    remedy = Remedy("raise {}", "dataset.limits.seconds")
+    assert reported(remedy, INGEST) == 'raise --limits {"seconds": ...}'
+    assert reported(remedy, VALIDATE) == "raise dataset.limits.seconds"
 
 
 def test_with_a_pipeline_file_its_settings_are_named():
-    assert reported("set dataset.member", pipeline="bank.yaml") == "set dataset.member"
+    assert reported(Remedy("set {}", "dataset.member"), [*VALIDATE, "--pipeline", "b.yaml"]) == "set dataset.member"
+
+
+def test_other_texts_are_left_as_they_are():
+    assert reported("see dataset.member in the documentation", INGEST) == "see dataset.member in the documentation"
