@@ -25,7 +25,6 @@ class DataSources(dg.ConfigurableResource[None]):
     """Lists and fetches the sources of pipelines.
 
     Attributes:
-        s3: makes the client for `s3://`.
         https_allowed_hosts: patterns of hosts that may be requested; any public host when empty.
         https_allow_private: whether hosts of private networks may be requested.
         https_loopback_ports: ports of this machine that may be requested.

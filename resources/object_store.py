@@ -57,7 +57,6 @@ class ObjectStoreResource(dg.ConfigurableResource[None]):
 
     Attributes:
         uri: of the artifact store: a folder or `s3://bucket/prefix`.
-        s3: makes the client for `s3://`.
     """
 
     uri: str
@@ -65,9 +64,6 @@ class ObjectStoreResource(dg.ConfigurableResource[None]):
 
     def open(self, uri: str | None = None) -> ObjectStore:
         """Return a store; no request is sent yet.
-
-        Args:
-            uri: of the store; the artifact store unless given.
 
         Raises:
             StorageError: the URI names no store.

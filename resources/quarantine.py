@@ -41,12 +41,7 @@ _MEGABYTE = 1_000_000
 
 @dataclass(slots=True)
 class _Copy:
-    """A refused file and its reason.
-
-    Attributes:
-        modified: seconds since the epoch, of its newest object.
-        size: bytes of its objects.
-    """
+    """A refused file and its reason: time of its newest object in seconds since the epoch, bytes of all."""
 
     modified: float = 0.0
     size: int = 0
@@ -55,13 +50,7 @@ class _Copy:
 def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, now: float) -> list[str]:
     """Remove copies that are too old, and then the oldest ones until the rest is small enough.
 
-    A file that is refused again after that is copied again.
-
-    Args:
-        store: the artifact store's objects.
-        days: longest age of a copy; any unless given.
-        megabytes: largest total size of the copies, in 10^6 bytes; any unless given.
-        now: seconds since the epoch, by the clock that the store's objects are dated by.
+    A file that is refused again after that is copied again. A megabyte is 10^6 bytes; `now` is by the store's clock.
 
     Returns:
         The removed folders, oldest first.
@@ -69,8 +58,6 @@ def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, n
     Raises:
         StorageError: the store failed.
     """
-    if days is None and megabytes is None:
-        return []
     copies = _copies(store)
     total = sum(copy.size for copy in copies.values())
     removed = []
@@ -129,11 +116,6 @@ class Quarantine(dg.ConfigurableResource[None]):
 
         Without a file's name in the error every file is copied. A copy that fails is named in the error's remedy and
         changes nothing else.
-
-        Args:
-            files: what the body reads.
-            spec: the pipeline.
-            where: asset and partition.
 
         Raises:
             MalformedDataError: as the body raised it; so are the others.

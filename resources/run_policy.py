@@ -78,11 +78,6 @@ class RunPolicy:
     def require(self, overrides: RunOverrides, spec: PipelineSpec, *, where: str) -> None:
         """Refuse parameters that name code, variables, credentials, or locations outside the roots.
 
-        Args:
-            overrides: the run's parameters.
-            spec: the pipeline as its file says.
-            where: how to name the run config.
-
         Raises:
             SpecError: names the parameter.
         """

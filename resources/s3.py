@@ -55,14 +55,6 @@ def shared_client(
     The client has a session of its own: boto3's default session is process-wide and keeps the
     credentials of its first caller. The AWS_* variables are part of the configuration.
 
-    Args:
-        endpoint_url: of an S3-compatible store; AWS itself unless given.
-        region_name: of the store.
-        profile_name: of the AWS configuration files.
-        max_attempts: of one request.
-        unsigned: whether requests go without credentials.
-        options: of boto3's `Session.client`.
-
     Raises:
         MissingCredentialsError: the profile does not exist.
         StorageError: the endpoint is not a URL.

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     @property
     def web_hosts(self) -> tuple[str, ...]:
         """Patterns of hosts that `https://` sources may name; empty for any public host."""
-        return tuple(host.strip().lower() for host in self.https_allowed_hosts.split(",") if host.strip())
+        return _listed(self.https_allowed_hosts.lower())
 
     @property
     def loopback_ports(self) -> tuple[int, ...]:

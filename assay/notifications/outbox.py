@@ -20,9 +20,6 @@ class Delivery:
     """One notification for one channel.
 
     Attributes:
-        notification: to deliver.
-        channel: the channel's name.
-        attempts: failed ones.
         due: Unix time of the next attempt, seconds.
     """
 

@@ -18,8 +18,6 @@ class EndedRun:
     """The run of an event.
 
     Attributes:
-        run_id: identity.
-        job: name of its job.
         pipeline: whose assets it made; the job's name if it made none.
         partition: key or keys; empty without partitions.
         page: address of its page in the user interface.
@@ -42,7 +40,6 @@ class FailedRule:
     """A blocking rule of the gate that failed.
 
     Attributes:
-        name: of the rule.
         rows: failing rows; None for a rule on the whole table.
     """
 
@@ -61,11 +58,8 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
 def run_failed(run: EndedRun, step: str, error: SerialisedError | None, *, again: bool = False) -> Notification:
     """Report a failed run: code, sentence, location and remedy of the error, no trace.
 
-    Args:
-        run: the run.
-        step: the failed one; empty if none failed.
-        error: root cause; None where the run left none, for example because its process was killed.
-        again: whether Dagster retries the run.
+    The error is the root cause; None where the run left none, for example because its process was killed. The step is
+    empty if none failed.
     """
     lines: list[str] = []
     if error is not None:

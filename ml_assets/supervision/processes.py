@@ -29,11 +29,7 @@ _starting = threading.Lock()
 
 
 def supervised_executor(definition: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
-    """Return an executor of the same name and configuration whose run process records heartbeats.
-
-    Args:
-        definition: one of Dagster's executors.
-    """
+    """Return an executor of the same name and configuration whose run process records heartbeats."""
     return executor_within(definition, _run_process)
 
 
@@ -65,12 +61,7 @@ def _heartbeat(instance: dg.DagsterInstance, run_id: str, over: threading.Event)
 
 
 def end_with_the_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """End this step's process when its run's process dies or the run ends; starts one watch for each run.
-
-    Args:
-        instance: where the run is recorded.
-        run_id: the run.
-    """
+    """End this step's process when its run's process dies or the run ends; starts one watch for each run."""
     if multiprocessing.parent_process() is None or _hosts_runs.is_set():
         return
     with _starting:

@@ -167,10 +167,7 @@ def end_stalled_runs(
 
     A process of this host is looked up by its number; a run of another host is judged by its heartbeats alone.
 
-    Args:
-        instance: where runs and heartbeats are recorded.
-        seen: the state after the evaluation before.
-        now: seconds, by the clock of this process.
+    `seen` is the state after the evaluation before, `now` in seconds by the clock of this process.
 
     Returns:
         The new state, and the runs that were ended.

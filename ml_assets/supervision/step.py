@@ -62,10 +62,6 @@ def supervised_body(body: Body) -> Body:
 def supervised(step: Step, *, ends_processes: bool = True) -> Iterator[None]:
     """Run a part of a step within the step's time; a transient failure makes Dagster run the step again later.
 
-    Args:
-        step: the step, with the policy of its asset.
-        ends_processes: whether the step's process may be killed.
-
     Raises:
         dagster.RetryRequested: a transient failure, to be retried.
         StepTimeoutError: the step's time is up.

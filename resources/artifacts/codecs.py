@@ -59,11 +59,6 @@ class Codec(ABC):
     def decode(self, reader: CommitReader, kind: type[Any], columns: Sequence[str] | None) -> Any:
         """Read a value back, verified.
 
-        Args:
-            reader: the commit's objects.
-            kind: the requested type.
-            columns: of a table, the columns to read; all unless given.
-
         Raises:
             DigestMismatchError: the stored value differs from the published one.
         """

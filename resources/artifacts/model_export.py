@@ -17,7 +17,6 @@ class ModelExporter(dg.ConfigurableResource[None]):
     """Writes a model's bundle to `training.target_output_path`.
 
     Attributes:
-        object_store: opens the targets.
         overwrite: whether a retraining under the same model version replaces the bundle.
     """
 

@@ -31,11 +31,7 @@ class RangeOutcome:
 
 @dataclass(slots=True)
 class WindowCache:
-    """Partitions by key; what two windows share is read once, and one window is in memory.
-
-    Attributes:
-        read: reads partitions by key, verified.
-    """
+    """Partitions by key; what two windows share is read once, and one window is in memory."""
 
     read: Reader
     _held: dict[str, Any] = field(default_factory=dict)
@@ -98,14 +94,7 @@ class RunValues:
         self._bytes = 0
 
     def once(self, run_id: str, commit: Commit, kind: type[Any], read: Callable[[], Any]) -> Any:
-        """Return the value of a commit, read before in this run or now.
-
-        Args:
-            run_id: of the run that asks.
-            commit: the version.
-            kind: the type of the value.
-            read: reads and verifies it.
-        """
+        """Return the value of a commit, read before in this run or now."""
         if run_id != self._run_id:
             self._run_id, self._values, self._bytes = run_id, {}, 0
         key = (commit.asset, commit.partition, commit.number, kind)

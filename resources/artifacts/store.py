@@ -27,7 +27,6 @@ class Attempt:
     """One try of a step to publish.
 
     Attributes:
-        run_id: the run.
         attempt_id: run, step and retry; publishing twice under one attempt publishes once.
         code_version: of what computed the value.
         inputs: `asset[@partition]` -> `<number>:<data_version>` of everything read.
@@ -43,8 +42,6 @@ class ArtifactStore:
     """Publishes and loads artifacts over any object store.
 
     Attributes:
-        store: where bytes are.
-        log: the commits in it.
         before_publishing: called right before a value becomes visible; raises to keep it from that.
     """
 
@@ -58,12 +55,7 @@ class ArtifactStore:
     ) -> Commit:
         """Make a value the newest version of an asset's partition; on any failure nothing is visible.
 
-        Args:
-            asset: the asset key's components.
-            partition: the partition key.
-            value: the value.
-            attempt: who publishes.
-            pages: texts for people by file name; visible with the value, no part of its version.
+        Pages are texts for people by file name: visible with the value, no part of its version.
 
         Raises:
             StorageError: it could not be stored.
@@ -132,12 +124,7 @@ class ArtifactStore:
         return None
 
     def read(self, commit: Commit, kind: type[Value], columns: Sequence[str] | None = None) -> Value:
-        """Read the value of a commit, verified.
-
-        Args:
-            commit: the version.
-            kind: the type of the value.
-            columns: of a table, the columns to read; all unless given.
+        """Read the value of a commit, verified; of a table some columns, or all.
 
         Raises:
             StorageError: the value is not of that type.

@@ -4,7 +4,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from assay.errors import DeliveryError, DeliveryRefusedError, SettingError, did_you_mean
 from assay.notifications.notification import Notification, NotificationKind
@@ -32,7 +32,6 @@ class Notifier:
     Not a configurable resource: Dagster shows the fields of those, and these are secrets.
 
     Attributes:
-        kinds: that are delivered.
         ui_url: address of the user interface, without a final slash.
     """
 
@@ -51,16 +50,11 @@ class Notifier:
         """Try the deliveries that are due, and return those that still wait.
 
         A failure is logged, never raised: it fails no run and blocks no other channel.
-
-        Args:
-            outbox: waiting deliveries.
-            now: Unix time, seconds.
-            logger: for the notifications themselves and for failures.
         """
         until = time.monotonic() + _EVALUATION_SECONDS
         # a channel may have been removed from the settings
         outbox = outbox.without([item for item in outbox.waiting if item.channel not in self.names])
-        for channel in self._channels(logger).values():
+        for channel in self._channels(logger):
             outbox = _delivered(outbox, channel, now, until, logger)
         outbox, given_up = outbox.bounded()
         _log_given_up(given_up, logger)
@@ -68,10 +62,10 @@ class Notifier:
 
     def try_all(self, notification: Notification, logger: logging.Logger) -> dict[str, DeliveryError | None]:
         """Deliver one notification by every channel; return each one's failure, or None."""
-        return {name: _failure(channel, notification) for name, channel in self._channels(logger).items()}
+        return {channel.name: _failure(channel, notification) for channel in self._channels(logger)}
 
-    def _channels(self, logger: logging.Logger) -> Mapping[str, Channel]:
-        return {channel.name: channel for channel in (LogChannel(logger), *self._remote)}
+    def _channels(self, logger: logging.Logger) -> Sequence[Channel]:
+        return (LogChannel(logger), *self._remote)
 
 
 def notifier_of(settings: Settings) -> Notifier:
@@ -114,7 +108,9 @@ def _failure(channel: Channel, notification: Notification) -> DeliveryError | No
         except DeliveryError as error:
             answers.put(error)
         except Exception as error:  # noqa: BLE001 - one channel's bug must not stop another; its text may hold secrets
-            answers.put(_bug(channel, type(error).__name__))
+            found, remedy = type(error).__name__, "report this as a bug"
+            what = "a channel failed unexpectedly"
+            answers.put(DeliveryRefusedError(what, where=channel.name, found=found, remedy=remedy))
         else:
             answers.put(None)
 
@@ -123,12 +119,6 @@ def _failure(channel: Channel, notification: Notification) -> DeliveryError | No
         return answers.get(timeout=DEADLINE_SECONDS + 1.0)
     except queue.Empty:
         return DeliveryError("a channel takes too long", where=channel.name, expected=f"{DEADLINE_SECONDS:.0f} s")
-
-
-def _bug(channel: Channel, found: str) -> DeliveryError:
-    return DeliveryRefusedError(
-        "a channel failed unexpectedly", where=channel.name, found=found, remedy="report this as a bug"
-    )
 
 
 def _log_given_up(deliveries: Sequence[Delivery], logger: logging.Logger) -> None:

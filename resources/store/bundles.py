@@ -19,12 +19,6 @@ def put_bundle(store: ObjectStore, prefix: str, folder: Path, *, overwrite: bool
     Of two first writers exactly one succeeds. The former files are removed after the manifest is replaced; a reader of
     the former manifest reads it again. Where nothing may be replaced, the same bundle may be there already.
 
-    Args:
-        store: where.
-        prefix: of the keys, without a slash at its end.
-        folder: the files, the manifest among them.
-        overwrite: whether an earlier bundle may be replaced.
-
     Raises:
         TargetExistsError: there is an earlier bundle that may not be replaced.
         CommitConflictError: others replaced the bundle in every attempt.

@@ -40,12 +40,8 @@ class CommitLog:
     ) -> Commit:
         """Publish a commit under the next free number.
 
-        Args:
-            draft: makes the commit for a number; its `attempt_id` names the writer's attempt.
-            asset: asset key's components.
-            partition: partition key.
-            repeated: whether this attempt may have published before; then every record is read, not only the newest,
-                as others may have published since.
+        The draft makes the commit for a number; its `attempt_id` names the writer's attempt. Where the attempt may have
+        published before (`repeated`), every record is read, not only the newest: others may have published since.
 
         Returns:
             The published commit; the earlier one if this attempt has published already.
@@ -176,15 +172,7 @@ class CommitReader:
 
 
 def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, number: int, *, attempt_id: str) -> Commit:
-    """Make an earlier version the newest, by a new commit that names its objects.
-
-    Args:
-        log: the commit log.
-        asset: asset key's components.
-        partition: partition key.
-        number: the version to restore.
-        attempt_id: names this restoration, so that repeating it changes nothing.
-    """
+    """Make an earlier version the newest, by a new commit that names its objects; an attempt does so once."""
     earlier = log.read(asset, partition, number)
     changes = {
         "attempt_id": attempt_id,
@@ -198,10 +186,7 @@ def restore(log: CommitLog, asset: tuple[str, ...], partition: str | None, numbe
 def collect_garbage(store: ObjectStore, *, older_than_seconds: float, prefix: str = "") -> list[str]:
     """Delete data objects left behind by attempts that never committed, and what interrupted writes left.
 
-    Args:
-        store: the artifact store's objects.
-        older_than_seconds: younger objects stay: their commit may be on its way. Their age is by the store's clock.
-        prefix: of the keys to scan; all unless given.
+    Younger objects stay, by the store's clock, as their commit may be on its way.
 
     Returns:
         The deleted keys.

@@ -54,15 +54,7 @@ def attempt_prefix(asset: tuple[str, ...], partition: str | None, attempt_id: st
 
 
 def object_key(asset: tuple[str, ...], partition: str | None, attempt_id: str, sha256: str, name: str) -> str:
-    """Return the key of a data object; attempts never share one, unless the bytes are the same.
-
-    Args:
-        asset: asset key's components.
-        partition: partition key.
-        attempt_id: who writes.
-        sha256: of the object's bytes.
-        name: the object's own name, which a codec chose.
-    """
+    """Return the key of a data object; attempts never share one, unless the bytes are the same."""
     return f"{attempt_prefix(asset, partition, attempt_id)}{sha256[:16]}-{name}"
 
 

@@ -15,13 +15,7 @@ from assay.errors import StorageError
 
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
-    """What a store knows of an object.
-
-    Attributes:
-        key: its key.
-        size: bytes.
-        modified: seconds since the epoch.
-    """
+    """What a store knows of an object: its size in bytes, its time in seconds since the epoch."""
 
     key: str
     size: int
@@ -132,9 +126,6 @@ def encoded(name: str) -> str:
     Lower-case letters, digits, `_`, `=` and `-` stand for themselves; every other byte of the UTF-8 text
     becomes `%` and two hex digits. The empty name becomes `%`. Of a component beyond the 255 bytes of a file name only
     the beginning stays, followed by `%_` and the SHA-256 of the name; the records below it hold the whole name.
-
-    Args:
-        name: any text.
     """
     if not name:
         return "%"

@@ -57,11 +57,6 @@ def put_record(store: ObjectStore, key: str, data: bytes) -> bool:
     A lost acknowledgement and a request that the store's client repeated are recognised by the stored bytes, so that
     bytes of different writers must differ.
 
-    Args:
-        store: where.
-        key: of the record.
-        data: the record.
-
     Returns:
         Whether the stored record is this one.
 

@@ -13,7 +13,7 @@ from web_receiver import web_receiver
 
 from assay.errors import GateRejectedError
 from definitions import build_definitions
-from ml_assets.notifications.run_events import notifications_of
+from ml_assets.notifications.sensor import notifications_of
 from resources.mlflow.connection import connect
 from resources.settings import Settings
 
