@@ -1,7 +1,10 @@
 """What the code location holds."""
 
 import gc
+import importlib
 import json
+import tomllib
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,6 +24,12 @@ from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.stages import STAGES, alarm_checks
 from resources.run_policy import RunPolicy
 from resources.settings import Settings
+
+
+def test_dg_finds_the_definitions_where_pyproject_says():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["dg"]["project"]
+    assert importlib.import_module(project["code_location_target_module"]).defs is defs
+    assert importlib.import_module(project["root_module"]).__name__ == project["defs_module"]
 
 
 def test_the_assets_of_a_pipeline_in_order(bank):

@@ -93,6 +93,8 @@ def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_serv
         item["Key"] for item in s3_server.client.list_objects_v2(Bucket="assay-demo", Prefix="artifacts/")["Contents"]
     ]
     assert any(key.endswith(".parquet") for key in keys)
+    logs = s3_server.client.list_objects_v2(Bucket="assay-demo", Prefix="dagster-logs/")["Contents"]
+    assert any(item["Key"].endswith((".out", ".err")) for item in logs)
     assert not (checkout.root / ".assay" / "store").exists()
 
 
