@@ -29,7 +29,7 @@ def test_a_case_is_the_same_file_every_time():
     assert all(case.build() == case.build() for case in CASES if not case.confined)
 
 
-def test_most_refusals_name_the_place():
+def test_most_refusals_name_the_location():
     text = [case.expected for case in CASES if case.filename.endswith((".csv", ".json", ".jsonl"))]
     malformed = [expected for expected in text if isinstance(expected, Refused) and expected.defect]
     placed = [refused for refused in malformed if refused.row or refused.column or refused.byte is not None]

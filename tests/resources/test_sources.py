@@ -120,7 +120,7 @@ def statements(path, content):
     yield from (f"insert into {name} values ({', '.join(row)})" for row in rows)
 
 
-def postgres_place(request):
+def postgres_source(request):
     server, name = request.getfixturevalue("postgres"), f"t{uuid.uuid4().hex}"
     connections = {"shop": server.url, "gone": server.url.replace("/postgres", "/nowhere")}
 
@@ -134,7 +134,7 @@ def postgres_place(request):
     return Own("sql://shop", put, None, connections, "sql://gone")
 
 
-def sqlite_place(request):
+def sqlite_source(request):
     folder = request.getfixturevalue("tmp_path")
 
     def put(path, content):
@@ -145,7 +145,7 @@ def sqlite_place(request):
     return Database(f"sqlite:///{folder}/rows.db", put, None, {}, f"sqlite:///{folder}/absent.db")
 
 
-def duckdb_place(request):
+def duckdb_source(request):
     folder = request.getfixturevalue("tmp_path")
 
     def put(path, content):
@@ -156,19 +156,19 @@ def duckdb_place(request):
     return Database(f"duckdb:///{folder}/rows.duckdb", put, None, {}, f"duckdb:///{folder}/absent.duckdb")
 
 
-def web_place(request):
+def web_source(request):
     server = request.getfixturevalue("web")
     return Place(server.root, lambda path, content: server.files.__setitem__(f"/{path}", content))
 
 
-def s3_place(request):
+def s3_source(request):
     client = request.getfixturevalue("aws")
     return Place(
         "s3://bucket/in", lambda path, data: client.put_object(Bucket="bucket", Key=f"in/{path}", Body=data), client
     )
 
 
-def local_place(request):
+def local_source(request):
     folder = request.getfixturevalue("tmp_path") / "in"
 
     def put(path, content):
@@ -179,12 +179,12 @@ def local_place(request):
 
 
 PLACES = {
-    "local": local_place,
-    "s3": s3_place,
-    "web": web_place,
-    "sqlite": sqlite_place,
-    "postgres": postgres_place,
-    "duckdb": duckdb_place,
+    "local": local_source,
+    "s3": s3_source,
+    "web": web_source,
+    "sqlite": sqlite_source,
+    "postgres": postgres_source,
+    "duckdb": duckdb_source,
 }
 
 

@@ -259,7 +259,7 @@ def test_proxies_of_the_environment_are_not_used(web, tmp_path, monkeypatch):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for `localhost` that vouches for itself, and its key, in one file."""
+    """A self-signed certificate for `localhost`, and its key, in one file."""
     key, name = (
         ec.generate_private_key(ec.SECP256R1()),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),

@@ -48,7 +48,7 @@ def test_a_slice_equals_a_copy(records):
     assert fingerprint(table.slice(1)) == fingerprint(table_of(records))
 
 
-def told_apart(left, right) -> bool:
+def are_different(left, right) -> bool:
     if isinstance(left, float) and isinstance(right, float):
         both_nan = math.isnan(left) and math.isnan(right)
         return not both_nan and (left != right or math.copysign(1, left) != math.copysign(1, right))
@@ -63,7 +63,7 @@ def test_changing_any_cell_changes_it(records, data):
     changed = [dict(record) for record in records]
     changed[position][column] = other
     same = fingerprint(table_of(changed)) == fingerprint(table_of(records))
-    assert same == (not told_apart(records[position][column], other))
+    assert same == (not are_different(records[position][column], other))
 
 
 def test_order_names_and_dtypes_matter():

@@ -104,21 +104,21 @@ def stream_bytes():
     return buffer.getvalue()
 
 
-def with_claim(size, **columns):
+def with_declared(size, **columns):
     """Return a compressed file whose longest buffer declares this decoded size."""
     rows = 10_000
     content = feather_bytes(columns or {"a": np.arange(rows)}, compression="zstd")
-    claim = (rows * 8).to_bytes(8, "little")
-    assert claim in content
-    return content.replace(claim, size.to_bytes(8, "little", signed=True))
+    declared = (rows * 8).to_bytes(8, "little")
+    assert declared in content
+    return content.replace(declared, size.to_bytes(8, "little", signed=True))
 
 
 ENDLESS = pa.DictionaryArray.from_arrays(pa.array([0]), np.arange(10_000))
 REFUSED = {
-    "a claim without end": (with_claim(1 << 40), Defect.TOO_LARGE),
-    "a dictionary's claim without end": (with_claim(1 << 40, a=ENDLESS), Defect.TOO_LARGE),
-    "a claim that is not true": (with_claim(80_008), Defect.UNREADABLE),
-    "a claim of less than nothing": (with_claim(-9), Defect.UNREADABLE),
+    "an endless declared size": (with_declared(1 << 40), Defect.TOO_LARGE),
+    "a dictionary of endless declared size": (with_declared(1 << 40, a=ENDLESS), Defect.TOO_LARGE),
+    "a false declared size": (with_declared(80_008), Defect.UNREADABLE),
+    "a negative declared size": (with_declared(-9), Defect.UNREADABLE),
     "other bytes": (b"a,b\n1,2\n", Defect.UNREADABLE),
     "half a file": (feather_bytes(ROWS)[:-20], Defect.UNREADABLE),
     "bytes after it": (feather_bytes(ROWS) + b"x", Defect.UNREADABLE),

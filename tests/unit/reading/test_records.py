@@ -128,7 +128,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("block", [1, 500_000])
-def test_refused_with_the_place(read, monkeypatch, case, block):
+def test_refused_with_the_location(read, monkeypatch, case, block):
     monkeypatch.setattr(records, "_BLOCK_VALUES", block)
     name, content, defect, (row, column, byte) = REFUSED[case]
     with pytest.raises(MalformedDataError) as caught:

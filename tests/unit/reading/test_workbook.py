@@ -263,7 +263,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("block", [1, 10_000])
-def test_refused_with_the_place(read, monkeypatch, case, block):
+def test_refused_with_the_location(read, monkeypatch, case, block):
     monkeypatch.setattr(workbook, "_BLOCK_ROWS", block)
     content, defect, (row, column) = REFUSED[case]
     with pytest.raises(MalformedDataError) as caught:
