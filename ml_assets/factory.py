@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from assay.specs import BrokenPipeline, PipelineSpec
-from assay.specs.loading import as_typed, broken_pipeline
+from assay.specs.loading import broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_retraining
@@ -56,7 +56,7 @@ def usable_definitions(
         try:
             built[spec.name] = pipeline_definitions(spec)
         except Exception as error:  # noqa: BLE001 - shown as this pipeline's error, so that the others live
-            broken.append(broken_pipeline(path, as_typed(error, path)))
+            broken.append(broken_pipeline(path, error))
     return built, tuple(broken)
 
 

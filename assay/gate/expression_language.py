@@ -1,13 +1,15 @@
-"""The SQL expressions of the gate's rules: what they may contain, and their evaluation by DuckDB.
+"""The SQL expressions of the gate's rules: what they may contain, and their evaluation by DuckDB in a child process.
 
 An expression computes with the values of a row only: its syntax tree and its functions are compared with lists of what
 is allowed, so that an unforeseen construct, or a function of the clock, of chance or of the environment, is refused.
+DuckDB's own limits do not bound a function such as `repeat` or `range`; those of the child process do.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -248,3 +250,40 @@ def _refuse_twins(columns: tuple[str, ...]) -> None:
             found=", ".join(name for name in columns if name.lower() == twins[0]),
             expected="a rule of your own (`validation.custom`) for these columns",
         )
+
+
+ROWS = "rows"
+ANSWERS = "answers"
+
+
+def evaluated(request: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate the expressions of a request, write the answers beside the rows, and return the error of each."""
+    import duckdb
+
+    folder = Path(request["folder"])
+    truths: list[pa.ChunkedArray] = []
+    errors: list[dict[str, str] | None] = []
+    with pa.memory_map(str(folder / ROWS)) as source, locked_connection() as connection:
+        table = pa.ipc.open_file(source).read_all()
+        for sql in request["expressions"]:
+            truth, error = pa.chunked_array([pa.nulls(table.num_rows, pa.bool_())]), None
+            try:
+                truth = truth_of(connection, table, sql)
+            except DataContractError as refusal:
+                error = {"refused": f"{refusal.what} ({refusal.found})"}
+            except duckdb.OutOfMemoryException:
+                return {"limit": "memory"}
+            except duckdb.Error as failure:
+                error = {"broken": f"{type(failure).__name__}: {failure}"}
+            truths.append(truth)
+            errors.append(error)
+        answers = pa.table(truths, names=[str(number) for number in range(len(truths))])
+        with pa.ipc.new_file(folder / ANSWERS, answers.schema) as out:
+            out.write_table(answers)
+    return {"errors": errors}
+
+
+if __name__ == "__main__":
+    from assay.reading.confined import serve
+
+    serve(evaluated)

@@ -1,7 +1,7 @@
 """The rules that are SQL expressions: those that every row keeps, and those that rows of a kind keep.
 
-A confined process evaluates them (`assay.gate.expression_child`): an expression may ask for any amount of memory or
-time. What it may contain is the matter of `assay.gate.expression_language`.
+A confined process evaluates them (`assay.gate.expression_language`): an expression may ask for any amount of memory or
+time.
 """
 
 import json
@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 
 from assay.errors import DataContractError
 from assay.gate.checked_table import CheckedTable, missing_count
-from assay.gate.expression_child import ANSWERS, ROWS
-from assay.gate.expression_language import locked_connection, parsed
+from assay.gate.expression_language import ANSWERS, ROWS, locked_connection, parsed
 from assay.gate.outcome import (
     Finding,
     Outcome,
@@ -35,7 +34,7 @@ from assay.scratch import scratch_folder
 from assay.specs.dataset import ReadLimits
 from assay.specs.pipeline import PipelineSpec
 
-_CHILD = "assay.gate.expression_child"
+_CHILD = "assay.gate.expression_language"
 
 _Failing: TypeAlias = Callable[..., pa.ChunkedArray]
 

@@ -15,13 +15,12 @@ from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import SpecError
 from assay.gate import (  # noqa: F401 - they register the functions of the rules
+    column_rules,
     custom_rules,
     distribution_rules,
     expression_rules,
-    pandera_rules,
     sentinel,
     table_rules,
-    value_rules,
 )
 from assay.gate.checked_table import CheckedTable, decoded, missing_mask
 from assay.gate.outcome import CHECKS, Outcome, broken, outcome

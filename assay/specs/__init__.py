@@ -4,7 +4,7 @@ Belongs here: what a pipeline file may say, how it is read, overridden and publi
 Does not belong here: anything that acts on data.
 """
 
-from assay.specs.loading import BrokenPipeline, load_pipeline, load_pipelines, read_pipelines
+from assay.specs.loading import BrokenPipeline, load_pipeline, read_pipelines
 from assay.specs.overrides import RunOverrides, apply_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -15,6 +15,5 @@ __all__ = [
     "Task",
     "apply_overrides",
     "load_pipeline",
-    "load_pipelines",
     "read_pipelines",
 ]

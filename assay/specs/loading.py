@@ -54,24 +54,6 @@ class PipelineFiles:
     broken: tuple[BrokenPipeline, ...]
 
 
-def load_pipelines(folder: Path) -> tuple[PipelineSpec, ...]:
-    """Read the pipeline files of a folder, in the order of the file names.
-
-    Args:
-        folder: the folder of pipeline files.
-
-    Returns:
-        The pipelines.
-
-    Raises:
-        SpecError: the folder is missing, or a file is not acceptable.
-    """
-    files = read_pipelines(folder)
-    for broken in files.broken:
-        raise broken.error
-    return tuple(files.pipelines.values())
-
-
 def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFiles:
     """Read the pipeline files of a folder; a bad file does not affect the others. Hidden files are no pipelines.
 
@@ -90,24 +72,16 @@ def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFile
             remedy="create it, or point the setting ASSAY_PIPELINES_DIR to it",
         )
     pipelines: dict[Path, PipelineSpec] = {}
-    errors: dict[Path, AssayError] = {}
+    errors: dict[Path, Exception] = {}
     found = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     for path in sorted(path for path in found if not path.name.startswith((".", "~"))):
         try:
             pipelines[path] = load_pipeline(path, names)
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
-            errors[path] = as_typed(error, path)
+            errors[path] = error
     errors |= _name_conflicts(pipelines)
     usable = {path: spec for path, spec in pipelines.items() if path not in errors}
     return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
-
-
-def as_typed(error: Exception, path: Path) -> AssayError:
-    """Return the error of a pipeline file as a typed one."""
-    if isinstance(error, AssayError):
-        return error
-    found = f"{type(error).__name__}: {error}"
-    return SpecError("the pipeline cannot be made", where=str(path), found=found, remedy="correct the file")
 
 
 def _name_conflicts(pipelines: Mapping[Path, PipelineSpec]) -> dict[Path, AssayError]:
@@ -127,8 +101,11 @@ def _name_conflicts(pipelines: Mapping[Path, PipelineSpec]) -> dict[Path, AssayE
     }
 
 
-def broken_pipeline(path: Path, error: AssayError) -> BrokenPipeline:
-    """Return the broken pipeline of a file, named after it."""
+def broken_pipeline(path: Path, error: Exception) -> BrokenPipeline:
+    """Return the broken pipeline of a file, named after it; an error of another kind becomes a typed one."""
+    if not isinstance(error, AssayError):
+        found = f"{type(error).__name__}: {error}"
+        error = SpecError("the pipeline cannot be made", where=str(path), found=found, remedy="correct the file")
     return BrokenPipeline(re.sub("[^a-z0-9_]", "_", path.stem.lower())[:63], path, error)
 
 

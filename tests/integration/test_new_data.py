@@ -19,12 +19,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from assay.specs import load_pipelines
+from assay.specs import read_pipelines
 from definitions import build_definitions
 from ml_assets.pipeline.new_data import new_data_sensor
 from resources.settings import Settings
 
-[spec] = load_pipelines(Path("pipelines"))
+[spec] = read_pipelines(Path("pipelines")).pipelines.values()
 
 
 @dg.op

@@ -31,7 +31,7 @@ from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
-from assay.specs import load_pipelines
+from assay.specs import read_pipelines
 from resources.quarantine import expire
 from resources.settings import Settings
 from resources.store.commit_log import CommitReader
@@ -73,7 +73,9 @@ class Stored(Platform):
         return self.artifacts.log.newest(tuple(asset.split("/")), partition or None)
 
     def spec(self, pipeline):
-        return next(spec for spec in load_pipelines(self.settings.pipelines_dir) if spec.name == pipeline)
+        return next(
+            spec for spec in read_pipelines(self.settings.pipelines_dir).pipelines.values() if spec.name == pipeline
+        )
 
     def cursor(self, sensor):
         return EXPECTED["cursors"][sensor].replace("@root@", str(self.root))

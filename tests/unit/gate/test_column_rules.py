@@ -1,7 +1,10 @@
 import datetime as dt
 
+import numpy as np
 import pyarrow as pa
 import pytest
+
+from assay.gate.outcome import union_of
 
 NAN = float("nan")
 INF = float("inf")
@@ -189,3 +192,8 @@ def test_strings_are_strings_however_they_are_laid_out(rule, column):
 
     for name in ("values_allowed", "rows_unique_by_key", "dtypes_as_declared"):
         assert rule(name, {"x": column}, **given).passed
+
+
+@pytest.mark.parametrize(("parts", "expected"), [([], []), ([[]], []), ([[3, 1], [1]], [1, 3]), ([[], [0]], [0])])
+def test_the_union_of_rows_is_sorted_and_without_repeats(parts, expected):
+    assert union_of([np.array(part, dtype=np.int64) for part in parts]).tolist() == expected
