@@ -248,10 +248,6 @@ def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.Exe
     """Return an executor of the same name and configuration that executes every plan within a context manager.
 
     Relies on the interface of `dagster.Executor`, and on the parts of an executor's definition.
-
-    Args:
-        definition: one of Dagster's executors.
-        around: gives the context manager for the instance and the run's id.
     """
     create = cast("Callable[[dg.InitExecutorContext], dg.Executor]", definition.executor_creation_fn)
     return dg.ExecutorDefinition(

@@ -24,13 +24,7 @@ TRIGGERS = (
 def pipeline_definitions(
     spec: PipelineSpec, stages: Sequence[Stage] = STAGES, triggers: Sequence[Trigger] = TRIGGERS
 ) -> dg.Definitions:
-    """Return the assets of a pipeline, and jobs, sensors and schedules where the spec asks for automation.
-
-    Args:
-        spec: the pipeline.
-        stages: the assets that a pipeline can have.
-        triggers: what can start its jobs.
-    """
+    """Return the assets of a pipeline, and jobs, sensors and schedules where the spec asks for automation."""
     retrain, ingest = _jobs(spec, stages)
     started = {each.name: ingest if each.name in spec.automation.ingest_on else retrain for each in triggers}
     starters = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
@@ -45,11 +39,7 @@ def pipeline_definitions(
 def usable_definitions(
     pipelines: Mapping[Path, PipelineSpec],
 ) -> tuple[dict[str, dg.Definitions], tuple[BrokenPipeline, ...]]:
-    """Return the definitions of each pipeline by its name, and the pipelines that Dagster refuses.
-
-    Args:
-        pipelines: by file.
-    """
+    """Return the definitions of each pipeline by its name, and the pipelines that Dagster refuses."""
     built: dict[str, dg.Definitions] = {}
     broken: list[BrokenPipeline] = []
     for path, spec in pipelines.items():
@@ -61,11 +51,7 @@ def usable_definitions(
 
 
 def broken_pipeline_asset(broken: BrokenPipeline) -> dg.AssetsDefinition:
-    """Return the asset `<file's name>/broken_pipeline`: its description is the error, and making it raises the error.
-
-    Args:
-        broken: the pipeline.
-    """
+    """Return the asset `<file's name>/broken_pipeline`, which describes the error, and raises it when made."""
     text = str(broken.error).replace("```", "'''")  # a value of the file may not end the block
 
     @dg.asset(

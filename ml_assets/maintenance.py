@@ -145,11 +145,7 @@ def artifact_janitor_job() -> None:
 
 
 def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
-    """Return the nightly `artifact_janitor_schedule`.
-
-    Args:
-        running: whether it is on by default.
-    """
+    """Return the nightly `artifact_janitor_schedule`."""
     status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
     return dg.ScheduleDefinition(
         name="artifact_janitor_schedule", job=artifact_janitor_job, cron_schedule=_NIGHTLY, default_status=status

@@ -23,11 +23,7 @@ from resources.settings import Settings, tracking_variable
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
-    """Return the resources of the code location; nothing is connected before it is used.
-
-    Args:
-        settings: the deployment's settings.
-    """
+    """Return the resources of the code location; nothing is connected before it is used."""
     s3 = BoundedS3Resource(
         endpoint_url=settings.s3_endpoint_url,
         region_name=settings.s3_region,

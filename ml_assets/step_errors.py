@@ -7,11 +7,7 @@ from ml_assets.dagster_internals import StoredError
 
 
 def error_chain(info: StoredError | None) -> list[SerialisedError]:
-    """Return an error and its causes, the outermost first.
-
-    Args:
-        info: what Dagster keeps of the error; None for no error.
-    """
+    """Return an error and its causes, the outermost first."""
     return [_serialised(link) for link in _links(info)]
 
 

@@ -120,13 +120,7 @@ class CurrentChampion:
 
 
 def promoted_by(run_id: str, challenger: TrainedModel, champion: CurrentChampion) -> ChampionRecord | None:
-    """Return the record of a promotion that a run has carried out already; None if it has not.
-
-    Args:
-        run_id: the Dagster run.
-        challenger: the model that the run compares.
-        champion: the current one; the challenger itself, if both are of one training.
-    """
+    """Return the record of a promotion that a run has carried out already; None if it has not."""
     entry, training = champion.entry, "mlflow_run_id"
     is_challenger = champion.model.manifest.annotations.get(training) == challenger.manifest.annotations.get(training)
     if entry.event != "promoted" or entry.decision is None or entry.run_id != run_id or not is_challenger:

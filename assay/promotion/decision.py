@@ -65,13 +65,6 @@ def decide(
     predict the same holdout rows, and the challenger is promoted only if, in at least `promotion.confidence` of the
     paired bootstrap resamples, it improves the primary metric by more than `promotion.minimum_effect`.
 
-    Args:
-        challenger: the new model.
-        champion: the current champion.
-        split: the rows on which the challenger was evaluated.
-        report: the challenger's evaluation on them.
-        spec: the pipeline.
-
     Raises:
         LearningError: the report is about other holdout rows.
         MetricUnavailableError: the challenger's primary metric cannot be computed.

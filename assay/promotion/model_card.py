@@ -19,12 +19,6 @@ def render(
 ) -> str:
     """Return a model's card as markdown.
 
-    Args:
-        model: the fitted model.
-        report: its evaluation on the holdout.
-        decision: of the comparison with the champion; None where there was none.
-        spec: its pipeline.
-
     Returns:
         Markdown, ending in a newline; the same inputs give the same text.
     """

@@ -33,11 +33,6 @@ from resources.artifacts.store import ArtifactStore
 def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactStore) -> Iterator[PastModel]:
     """Yield every evaluated model, oldest first, with the rows of its window; one window is in memory.
 
-    Args:
-        context: of the step.
-        spec: the pipeline as this run sees it, split by time.
-        artifacts: where the models are.
-
     Raises:
         GateError: a partition of a window is not covered by a passing receipt.
         ArtifactNotFoundError: a window's rows or a model's evaluation are missing.

@@ -100,13 +100,7 @@ def check_specs(spec: PipelineSpec, asset: dg.AssetKey) -> list[dg.AssetCheckSpe
 def check_results(
     report: GateReport, addresses: VerdictAddresses, configured: dict[str, Rule]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield the results of `check_specs`, with a failure table and the page's address where one failed.
-
-    Args:
-        report: on the rules as the run sees them.
-        addresses: of report and page.
-        configured: the rules that have a check of their own.
-    """
+    """Yield the results of `check_specs`, with a failure table and the page's address where one failed."""
     for result in report.rules:
         if result.name in configured:
             yield _check_result(result.name, [result], addresses)

@@ -129,13 +129,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
 
 
 def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
-    """Return the function that Dagster calls: it takes run parameters where the body takes the spec of the run.
-
-    Args:
-        spec: the pipeline as its file says.
-        body: the asset's function, for its signature.
-        step: calls the body, with the same arguments.
-    """
+    """Return the function that Dagster calls: it takes run parameters where the body takes the spec of the run."""
 
     @wraps(body)
     def op(

@@ -62,14 +62,7 @@ def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
 def with_retraining(
     spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str], alarms: AlarmChecks
 ) -> list[dg.AssetsDefinition]:
-    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts.
-
-    Args:
-        spec: the pipeline.
-        assets: its assets.
-        learning: names of the assets that an alarm retrains, upstream first.
-        alarms: the alarms that exist.
-    """
+    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts."""
     checks = [alarms[name] for name in spec.automation.retrain_on if name in alarms]
     if not checks:
         return assets

@@ -100,12 +100,7 @@ def _accepted(artifacts: ArtifactStore, asset: tuple[str, ...], partition: str |
 
 @dataclass(frozen=True, slots=True)
 class VerdictAddresses:
-    """Where people find a verdict.
-
-    Attributes:
-        report: address of the report's JSON.
-        page: address of the HTML page beside it.
-    """
+    """Where people find a verdict."""
 
     report: str
     page: str
@@ -123,13 +118,6 @@ def publish_verdict(
 
     A passed verdict is published beside the data, as `<pipeline>/validation_report`. A refusal is a version of the
     data itself, without data, so that later runs see it, too.
-
-    Args:
-        context: of the step of `validated_dataset`.
-        artifacts: where to.
-        verdict: the gate's.
-        schema: of the checked rows.
-        show_values: whether the page may show values.
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
     attempt = _attempt(context, artifacts)

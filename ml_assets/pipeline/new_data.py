@@ -32,14 +32,7 @@ _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
 
 def failed_arrivals(instance: dg.DagsterInstance, job: str, sensor: str, seen: FailuresSeen) -> list[FailedRun]:
-    """Return the runs that failed since the sensor's last evaluation, oldest first; late records are returned again.
-
-    Args:
-        instance: holds the records.
-        job: the job that the sensor starts.
-        sensor: its name.
-        seen: failures it has handled.
-    """
+    """Return the runs that failed since the sensor's last evaluation, oldest first; late records are returned again."""
     records = instance.get_run_records(
         dg.RunsFilter(
             job_name=job,
@@ -104,10 +97,6 @@ def _reason(errors: list[SerialisedError]) -> str:
 
 def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
     """Return `<pipeline>_new_data_sensor`.
-
-    Args:
-        spec: the pipeline.
-        job: what is started: retraining, or reading and validating alone.
 
     Raises:
         SpecError: the names of the source's objects do not identify the partition that is new.

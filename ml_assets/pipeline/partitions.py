@@ -33,14 +33,7 @@ def _time_partitions(partitions: PartitionsSpec) -> dg.TimeWindowPartitionsDefin
 
 
 def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **options: Any) -> dg.AssetCheckSpec:
-    """Return a check with the asset's partitions, so that a later partition's success does not hide a failure.
-
-    Args:
-        spec: the pipeline.
-        name: of the check.
-        asset: the asset that is checked.
-        options: further options of `dagster.AssetCheckSpec`.
-    """
+    """Return a check with the asset's partitions, so that a later partition's success does not hide a failure."""
     return dg.AssetCheckSpec(name, asset=asset, partitions_def=partitions_of(spec), **options)
 
 

@@ -41,12 +41,7 @@ _COLLECT_EVERY = 10
 
 
 def each_partition(body: Body, ins: Inputs) -> Body:
-    """Return a body that makes every partition of a range run, one after the other.
-
-    Args:
-        body: makes one partition; returns or yields its output and check results.
-        ins: its inputs, of assets with the same partitions.
-    """
+    """Return a body that makes every partition of a range run, one after the other."""
 
     @wraps(body)
     def step(context: dg.AssetExecutionContext, **arguments: Any) -> Any:

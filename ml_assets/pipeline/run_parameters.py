@@ -33,14 +33,6 @@ class RunParameters(_Declared):
     def applied_to(self, spec: PipelineSpec, context: dg.AssetExecutionContext, policy: RunPolicy) -> PipelineSpec:
         """Return the pipeline as this run sees it.
 
-        Args:
-            spec: the pipeline as its file says.
-            context: the step's context, to see what else the run materialises.
-            policy: what the parameters may name.
-
-        Returns:
-            The pipeline with this run's parameters.
-
         Raises:
             AssayError: a parameter is not acceptable, a name in it is unknown, or the run spans several pipelines.
         """

@@ -53,14 +53,6 @@ def verified_split(
     The newest small split is kept in the process, so that the steps of one run split once; nothing that reads a split
     changes its frames.
 
-    Args:
-        window: validated rows by partition key, with the fingerprints computed while they were read.
-        spec: the pipeline with the run's parameters.
-        context: the step, for its log.
-
-    Returns:
-        Training and holdout rows.
-
     Raises:
         GateError: a partition is not covered by a passing receipt.
     """

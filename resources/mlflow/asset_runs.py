@@ -31,10 +31,6 @@ class MlflowAssetRuns(dg.ConfigurableResource[None]):
         The run is tagged with Dagster run, asset key and partition, and a retry of the step opens it again. Its
         experiment is `<prefix>/<first component of the asset key>`. One such block at a time in a process.
 
-        Args:
-            context: of the asset.
-            tags: further tags.
-
         Raises:
             TrackerUnavailableError: the server does not answer.
             TrackingError: a run of MLflow's fluent interface is active, or MLflow refused.

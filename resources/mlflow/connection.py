@@ -38,9 +38,6 @@ _STORE_REMEDY = "check that ASSAY_MLFLOW_TRACKING_URI and ASSAY_MLFLOW_ARTIFACT_
 def connect(tracking_uri: str) -> "MlflowClient":
     """Return a client, after a health check of a server or the initialisation of a local database.
 
-    Args:
-        tracking_uri: a server, or `sqlite:///` and a path.
-
     Raises:
         TrackerUnavailableError: the server does not answer within 5 s.
         TrackingError: the store cannot be opened.
@@ -58,11 +55,7 @@ def connect(tracking_uri: str) -> "MlflowClient":
 
 
 def initialise_local_stores(tracking_uri: str) -> None:
-    """Create the tables of a local database once, also when several processes start together.
-
-    Args:
-        tracking_uri: any URI; only `sqlite:///` and a path is initialised.
-    """
+    """Create the tables of a local database once, also when several processes start together."""
     if not tracking_uri.startswith(_SQLITE):
         return
     database = Path(tracking_uri.removeprefix(_SQLITE))

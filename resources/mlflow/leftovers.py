@@ -58,9 +58,6 @@ class Leftovers:
     def mark_versions(self, store: ObjectStore) -> list[str]:
         """Tag registered versions whose promotion did not finish; return them. A later promotion removes the tag.
 
-        Args:
-            store: has the champion journals.
-
         Raises:
             TrackingError: MLflow failed.
             StorageError: the store failed.

@@ -32,14 +32,7 @@ UNPROMOTED_TAG = "assay.unpromoted"
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """A version in the registry.
-
-    Attributes:
-        name: of the registered model.
-        version: its number.
-        digest: of the files of its bundle.
-        files_digest: of all its files; empty where the store has no record of them.
-    """
+    """A version in the registry; `files_digest` is empty where the store has no record of all its files."""
 
     name: str
     version: str
@@ -74,86 +67,84 @@ class PublishedModel:
         return cls(model, digest, lambda target: save_model(model, target), stored=False)
 
 
-def log_trained_model(
-    client: "MlflowClient",
-    experiment_id: str,
-    run_id: str,
-    published: PublishedModel,
-    records: LoggedModelRecords | None = None,
-) -> str:
-    """Log a model as an output of a run.
+@dataclass(frozen=True, slots=True)
+class ModelsOfRun:
+    """The logged models of one MLflow run.
 
-    Models of the run whose logging was cut off are removed.
-
-    Args:
+    Attributes:
         client: MLflow's.
         experiment_id: of the run.
-        run_id: MLflow's id of the run.
-        published: the model.
-        records: gets the digests of all files before the model is ready; nothing is recorded unless given.
-
-    Returns:
-        `models:/<id>`; of the earlier logged model if the run has one with the same content.
+        run_id: of the run.
+        records: digests of what was logged; nothing is recorded unless given.
     """
-    from mlflow.entities import LoggedModelOutput
-    from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    known = logged_model(client, experiment_id, run_id, published, records)
-    if known is not None:
-        return f"models:/{known.model_id}"
-    remove_unfinished(client, experiment_id, run_id)
-    with scratch_folder("mlflow") as name:
-        folder = Path(name)
-        bundle, flavour = folder / BUNDLE, folder / "flavour"
-        published.write(bundle)
-        _save_flavour(published.model, flavour, bundle)
-        bundle.rename(flavour / BUNDLE)
-        created = client.create_logged_model(
-            experiment_id,
-            name=MODEL_NAME,
-            source_run_id=run_id,
-            tags={DIGEST_TAG: published.digest},
-            model_type=str(published.model.manifest.task),
-        )
-        client.log_model_artifacts(created.model_id, str(flavour))
-        if records is not None:
-            records.write(created.model_id, LoggedFiles.of(flavour))
-        client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)
-        client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step=0)])
-    return f"models:/{created.model_id}"
+    client: "MlflowClient"
+    experiment_id: str
+    run_id: str
+    records: LoggedModelRecords | None = None
 
+    def log(self, published: PublishedModel) -> "LoggedModel":
+        """Return the run's logged model of that content; it is logged if there is none.
 
-def logged_model(
-    client: "MlflowClient",
-    experiment_id: str,
-    run_id: str,
-    published: PublishedModel,
-    records: LoggedModelRecords | None = None,
-) -> "LoggedModel | None":
-    """Return a run's finished model with that content; None if there is none.
+        Models of the run whose logging was cut off are removed. The record is written before the model is ready.
+        """
+        from mlflow.entities import LoggedModelOutput
+        from mlflow.entities.logged_model_status import LoggedModelStatus
 
-    The artifact store's record says what a model holds; a tag counts only for a model without a record, and only where
-    no commit vouches for the digest.
-    """
-    ready = [each for each in _of_run(client, experiment_id, run_id) if str(each.status) == "READY"]
-    for each in ready:
-        record = records.read(each.model_id) if records is not None else None
-        if record is not None and record.bundle == published.digest:
-            return each
-    if records is not None and published.stored:
-        return None
-    return next((each for each in ready if each.tags.get(DIGEST_TAG) == published.digest), None)
+        known = self._ready(published)
+        if known is not None:
+            return known
+        for each in self._all():
+            if str(each.status) == "PENDING":
+                self.client.delete_logged_model(each.model_id)
+        with scratch_folder("mlflow") as name:
+            bundle, flavour = Path(name) / BUNDLE, Path(name) / "flavour"
+            published.write(bundle)
+            _save_flavour(published.model, flavour, bundle)
+            bundle.rename(flavour / BUNDLE)
+            created = self.client.create_logged_model(
+                self.experiment_id,
+                name=MODEL_NAME,
+                source_run_id=self.run_id,
+                tags={DIGEST_TAG: published.digest},
+                model_type=str(published.model.manifest.task),
+            )
+            self.client.log_model_artifacts(created.model_id, str(flavour))
+            if self.records is not None:
+                self.records.write(created.model_id, LoggedFiles.of(flavour))
+        ready = self.client.finalize_logged_model(created.model_id, LoggedModelStatus.READY)
+        self.client.log_outputs(self.run_id, [LoggedModelOutput(created.model_id, step=0)])
+        return ready
 
+    def log_with_files(self, published: PublishedModel) -> "LoggedModel":
+        """Do the same; a model whose files were deleted is logged again, since the artifact store has it."""
+        from mlflow.artifacts import list_artifacts
 
-def remove_unfinished(client: "MlflowClient", experiment_id: str, run_id: str) -> None:
-    """Delete a run's logged models whose logging was cut off."""
-    for each in _of_run(client, experiment_id, run_id):
-        if str(each.status) == "PENDING":
-            client.delete_logged_model(each.model_id)
+        model = self.log(published)
+        # by its address: the client remembers where it found a model's files before
+        if list_artifacts(artifact_uri=model.artifact_location, tracking_uri=self.client.tracking_uri):
+            return model
+        self.client.delete_logged_model(model.model_id)
+        return self.log(published)
 
+    def _ready(self, published: PublishedModel) -> "LoggedModel | None":
+        """Return the finished model with that content.
 
-def _of_run(client: "MlflowClient", experiment_id: str, run_id: str) -> "list[LoggedModel]":
-    return list(client.search_logged_models([experiment_id], filter_string=f"source_run_id = '{run_id}'"))
+        The artifact store's record says what a model holds; a tag counts only for a model without a record, and only
+        where no commit vouches for the digest.
+        """
+        ready = [each for each in self._all() if str(each.status) == "READY"]
+        for each in ready:
+            record = self.records.read(each.model_id) if self.records is not None else None
+            if record is not None and record.bundle == published.digest:
+                return each
+        if self.records is not None and published.stored:
+            return None
+        return next((each for each in ready if each.tags.get(DIGEST_TAG) == published.digest), None)
+
+    def _all(self) -> "list[LoggedModel]":
+        query = f"source_run_id = '{self.run_id}'"
+        return list(self.client.search_logged_models([self.experiment_id], filter_string=query))
 
 
 def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
@@ -186,38 +177,20 @@ def requirements(model: TrainedModel) -> list[str]:
 
 
 def registered(
-    client: "MlflowClient", name: str, run_id: str, card: str, published: PublishedModel, records: LoggedModelRecords
+    client: "MlflowClient", name: str, card: str, published: PublishedModel, records: LoggedModelRecords
 ) -> tuple["ModelVersion", LoggedFiles | None]:
-    """Register the model that a run logged; it is logged first if MLflow does not hold it.
-
-    Args:
-        client: MLflow's.
-        name: of the registered model; created if there is none.
-        run_id: MLflow's id of the run.
-        card: markdown, the version's description.
-        published: the model.
-        records: what was logged.
+    """Register the model that a run logged as a version; it is logged first if MLflow does not hold it.
 
     Returns:
-        The version, and the record of its files; the same content gets no second version.
+        The version, with the card as its description, and the record of its files; the same content gets no second
+        version.
 
     Raises:
         TrackingError: the run was deleted.
     """
+    run_id = published.model.manifest.annotations["mlflow_run_id"]
     experiment_id = require_active_run(client, run_id).info.experiment_id
-    model = logged_model(client, experiment_id, run_id, published, records)
-    if model is not None and not _has_files(client, model):
-        client.delete_logged_model(model.model_id)  # its files were deleted; the artifact store has the model
-        model = None
-    if model is None:
-        log_trained_model(client, experiment_id, run_id, published, records)
-        model = logged_model(client, experiment_id, run_id, published, records)
-    if model is None:
-        raise TrackingError(
-            "MLflow does not show the model that was just logged",
-            where=f"run {run_id}",
-            remedy="run again when MLflow answers consistently",
-        )
+    model = ModelsOfRun(client, experiment_id, run_id, records).log_with_files(published)
     _create_name(client, name)
     known = _versions_of(client, name, run_id, model)
     version = known[0] if known else _created(client, name, model, run_id, published)
@@ -225,13 +198,6 @@ def registered(
     if UNPROMOTED_TAG in version.tags:
         client.delete_model_version_tag(name, version.version, UNPROMOTED_TAG)
     return version, records.read(model.model_id)
-
-
-def _has_files(client: "MlflowClient", model: "LoggedModel") -> bool:
-    from mlflow.artifacts import list_artifacts
-
-    # by its address: the client remembers where it found a model's files before
-    return bool(list_artifacts(artifact_uri=model.artifact_location, tracking_uri=client.tracking_uri))
 
 
 def require_active_run(client: "MlflowClient", run_id: str) -> "Run":

@@ -23,9 +23,9 @@ from resources.mlflow.models import (
     DIGEST_TAG,
     MODEL_TAG,
     VALUE_TAG,
+    ModelsOfRun,
     PublishedModel,
     RegisteredVersion,
-    log_trained_model,
     registered,
 )
 from resources.mlflow.tracker import TrackedRun
@@ -121,13 +121,6 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def apply(self, comparison: Comparison, spec: PipelineSpec) -> ChampionRecord:
         """Carry out a decision: register and promote the challenger, or keep the champion.
 
-        Args:
-            comparison: challenger, champion and the decision.
-            spec: the pipeline.
-
-        Returns:
-            The current champion's version after the decision.
-
         Raises:
             ChampionChangedError: the champion of the comparison is not the current one any more.
             TrackingError: the challenger was never logged, or MLflow refused.
@@ -153,7 +146,8 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         """
         with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):
             published = PublishedModel.of(model)
-            return log_trained_model(run.client, run.experiment_id, run.run_id, published, self._records())
+            logged = ModelsOfRun(run.client, run.experiment_id, run.run_id, self._records()).log(published)
+            return f"models:/{logged.model_id}"
 
     def register(self, name: str, published: PublishedModel, card: str) -> RegisteredVersion:
         """Register a model as a version, logged first if need be; the same content gets no second one.
@@ -162,22 +156,16 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             DigestMismatchError: MLflow's files are not those that were logged, or not those of the store's commit.
             TrackingError: the model's run was deleted, or MLflow failed.
         """
-        client, run_id = connect(self.tracking_uri), published.model.manifest.annotations["mlflow_run_id"]
+        client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"the model cannot be registered as {name}"):
-            version, record = registered(client, name, run_id, card, published, self._records())
+            version, record = registered(client, name, card, published, self._records())
         expected = LoggedFiles(bundle=published.digest, files=record.files if record else "")
         again = f"delete the logged model {version.tags.get(MODEL_TAG)} in MLflow and run again, which logs it anew"
         with verified_bundle(self.tracking_uri, version, expected, again):
             return RegisteredVersion(name, str(version.version), expected.bundle, expected.files)
 
     def roll_back(self, name: str, version: str | None = None, *, run_id: str, reason: str = "") -> ChampionEntry:
-        """Make an earlier version champion again, after its files were verified.
-
-        Args:
-            name: of the registered model.
-            version: which; the champion before the current one unless given.
-            run_id: the Dagster run that rolls back.
-            reason: one sentence for people.
+        """Make an earlier version, or else the champion before, champion again, after its files were verified.
 
         Returns:
             The journal's new entry; the version that it replaced can be brought back in the same way.

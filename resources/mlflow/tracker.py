@@ -22,7 +22,7 @@ from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
-from resources.mlflow.models import PublishedModel, log_trained_model, require_active_experiment, require_active_run
+from resources.mlflow.models import ModelsOfRun, PublishedModel, require_active_experiment, require_active_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,7 +94,8 @@ class TrackedRun:
     def log_model(self, model: TrainedModel) -> str:
         """Log a model once, however often the step is retried; returns its URI."""
         with as_tracking_error(self.tracking_uri, "the model cannot be logged; the trained model itself is kept"):
-            return log_trained_model(self.client, self.experiment_id, self.run_id, PublishedModel.of(model))
+            logged = ModelsOfRun(self.client, self.experiment_id, self.run_id).log(PublishedModel.of(model))
+            return f"models:/{logged.model_id}"
 
     def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
         """End the run."""
@@ -183,10 +184,6 @@ class MlflowTracker(dg.ConfigurableResource[None]):
     @contextmanager
     def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
         """Open the run of a training: FINISHED at the end, FAILED on any exception, which is raised again.
-
-        Args:
-            identity: an existing run with it is opened again.
-            tags: further tags.
 
         Raises:
             TrackerUnavailableError: the server does not answer.
