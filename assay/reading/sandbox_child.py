@@ -38,26 +38,26 @@ class Request:
 
     def to_json(self) -> str:
         """Return the request in ASCII, whatever bytes a path or a column's name holds."""
-        options = {"texts": sorted(self.options.texts), "dialect": self.options.dialect.model_dump(mode="json")}
         values = asdict(self)
-        return json.dumps({**values, "options": {**values["options"], **options}}, default=str)
+        values["options"]["texts"] = sorted(self.options.texts)
+        values["options"]["dialect"] = self.options.dialect.model_dump(mode="json")
+        return json.dumps(values, default=str)
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Self:
         """Return the request of the values that `to_json` wrote."""
-        options = values["options"]
-        parsed: dict[str, Any] = {
-            "data_format": DataFormat(options["data_format"]),
-            "dialect": CsvDialect.model_validate_json(json.dumps(options["dialect"])),
-            "texts": frozenset(options["texts"]),
-        }
-        own: dict[str, Any] = {
-            "path": Path(values["path"]),
-            "target": Path(values["target"]),
-            "options": ReadOptions(**{**options, **parsed}),
-            "confinement": Confinement(**values["confinement"]),
-        }
-        return cls(**{**values, **own})
+        read = values["options"]
+        data_format, texts = DataFormat(read["data_format"]), frozenset(read["texts"])
+        dialect = CsvDialect.model_validate_json(json.dumps(read["dialect"]))
+        return cls(
+            path=Path(values["path"]),
+            target=Path(values["target"]),
+            name=values["name"],
+            layout=values["layout"],
+            options=ReadOptions(data_format, dialect, read["member"], read["sheet"], texts),
+            confinement=Confinement(**values["confinement"]),
+            parent=values["parent"],
+        )
 
 
 def _transcribed(values: dict[str, Any]) -> dict[str, Any]:

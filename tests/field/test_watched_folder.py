@@ -203,7 +203,7 @@ def test_a_ledger_of_an_earlier_release_requests_nothing_again(tmp_path):
     assert watched.scan() == ["a.csv"]
 
 
-JUNK = pytest.mark.parametrize("junk", ["", "null", "[]", "{}", "{", '{"a": 1}', '[{"end": 1}]'])
+JUNK = pytest.mark.parametrize("junk", ["", "null", "[]", "{}", "{", '{"a": 1}', '{"a": "1"}', '[{"end": 1}]'])
 
 
 @JUNK
@@ -246,7 +246,7 @@ def evaluate(platform, cursor):
         return sensor(context)
 
 
-def test_the_sensor_waits_names_partitions_by_folder_and_begins_anew_from_a_bad_cursor(platform, tmp_path, capfd):
+def test_the_sensor_waits_names_partitions_by_folder_and_starts_over_from_a_bad_cursor(platform, tmp_path, capfd):
     platform.pipeline(WATCHED + "automation: {{ingest_on: [new_data]}}\n", tmp_path / "in" / "**" / "*.csv")
     write_csv(tmp_path / "in" / "x.csv", bank_rows())
     write_csv(tmp_path / "in" / "shop" / "x.csv", bank_rows(seed=8))

@@ -109,3 +109,14 @@ def test_a_page_of_a_bucket_is_one_request(aws):
     page = open_source("s3://bucket/in/*.csv", Access(lambda: client)).page("s3://bucket/in/029.csv", 20)
     assert [item.uri[-7:-4] for item in page.objects] == [f"{number:03d}" for number in range(30, 50)]
     assert asked == ["ListObjectsV2"]
+
+
+def test_large_files_have_no_digest_since_it_would_not_be_cheap(tmp_path, monkeypatch):
+    monkeypatch.setattr("resources.sources.local._MOST_DIGESTED", 3)
+    contents = {}
+    for name, text in {"a.csv": "abc", "b.csv": "abcd"}.items():
+        (tmp_path / name).write_text(text)
+        source = LocalSource(str(tmp_path / name))
+        contents[name] = source.content_of(source.objects()[0])
+    assert contents["a.csv"].startswith("sha256-")
+    assert contents["b.csv"] == ""

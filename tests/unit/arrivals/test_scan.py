@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from arrivals_world import KilledError, Source, Texts
@@ -193,6 +195,23 @@ def test_an_object_waits_until_its_partition_exists():
     assert seen.message.endswith("1 wait for their partition, e.g. in/2021-01.csv")
     months.add("2021-01")
     assert [arrival.partition_key for arrival in platform.scan().arrivals] == ["2021-01"]
+
+
+def test_an_object_that_may_still_be_written_is_read_again_in_the_next_scan():
+    platform = Platform(ScanOptions(BY_OBJECT, unchanged_scans=1, limits=SMALL))
+    put(platform, 30)
+    platform.settle()
+    platform.source.objects["in/000004.csv"] = "2"
+    assert any(platform.scan().unsettled for _ in range(20)), "a pass over the source has not found the object"
+    assert [arrival.uri for arrival in platform.scan().arrivals] == ["in/000004.csv"]
+
+
+def test_digests_that_take_long_leave_the_rest_to_the_next_scan(monkeypatch):
+    clock = SimpleNamespace(monotonic=map(float, count(step=15)).__next__)
+    monkeypatch.setattr("assay.arrivals.scan.time", clock)
+    platform = Platform()
+    put(platform, 5)
+    assert [len(platform.scan().arrivals) for _ in range(4)] == [2, 2, 1, 0]
 
 
 def test_an_object_that_is_deleted_is_forgotten():
