@@ -18,9 +18,9 @@ from assay.results.search_result import BestHyperparameters
 from definitions import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
+from ml_assets.resource_wiring import resources_for
 from ml_assets.stages import names_in
 from ml_assets.step_errors import error_text
-from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings
@@ -56,7 +56,7 @@ def main() -> int:
             if not run_round(definitions, instance, each):
                 say("The demo stopped: the lines above say why.")
                 return 1
-    artifacts = artifact_store(definitions)
+    artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
     for each in ROUNDS:
         print("\n".join(summary(artifacts, each)))  # noqa: T201 - the demo speaks to a terminal
     say(f"Done in {time.monotonic() - started:.0f} s. See it: `make dev` (http://localhost:3000), `make mlflow`.")
@@ -87,15 +87,6 @@ def materialize(
         raise_on_error=False,
     )
     return result.success
-
-
-def artifact_store(definitions: dg.Definitions) -> ArtifactStore:
-    """Return the store that the definitions write to."""
-    manager = (definitions.resources or {})["artifact_io_manager"]
-    if not isinstance(manager, ArtifactIOManager):
-        message = f"artifact_io_manager is {type(manager).__name__}"
-        raise TypeError(message)
-    return manager.artifacts()
 
 
 def summary(artifacts: ArtifactStore, each: Round) -> Iterator[str]:

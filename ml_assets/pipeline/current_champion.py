@@ -12,7 +12,7 @@ from assay.promotion.decision import NO_CHAMPION
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.dagster_internals import run_tags_of
-from ml_assets.pipeline.partitions import partitions_of
+from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
@@ -98,15 +98,16 @@ def newest_validated(
         ArtifactNotFoundError: no partition has passed yet.
         GateError: the newest version of that partition was refused, or its receipt does not match.
     """
-    key, partitions = asset_key(spec, "validated_dataset"), partitions_of(spec)
-    made = context.instance.get_materialized_partitions(key) if partitions is not None else set()
-    newest = next((each for each in reversed(_keys(context, partitions)) if each in made), None) if partitions else None
-    if partitions is not None and newest is None:
-        raise ArtifactNotFoundError(
-            "no partition has passed the gate yet",
-            where=key.to_user_string(),
-            remedy=f"materialise {key.to_user_string()} first",
-        )
+    key, partitions, newest = asset_key(spec, "validated_dataset"), partitions_of(spec), None
+    if partitions is not None:
+        made = context.instance.get_materialized_partitions(key)
+        newest = next((each for each in reversed(keys_of(context, partitions)) if each in made), None)
+        if newest is None:
+            raise ArtifactNotFoundError(
+                "no partition has passed the gate yet",
+                where=key.to_user_string(),
+                remedy=f"materialise {key.to_user_string()} first",
+            )
     dataset = artifacts.load(tuple(key.path), newest, ValidatedDataset)
     require_receipt(dataset, spec, newest)
     return dataset
@@ -124,13 +125,8 @@ def earlier_reports(
         newest = artifacts.log.newest_number(asset, None)
         commits = [artifacts.log.read(asset, None, number) for number in range(max(1, newest - most + 1), newest + 1)]
     else:
-        keys = _keys(context, context.assets_def.partitions_def)
+        keys = keys_of(context, context.assets_def.partitions_def)
         before = keys[: keys.index(own)] if own in keys else []
         found = [artifacts.log.newest(asset, key) for key in before[-most:]]
         commits = [commit for commit in found if commit is not None]
     return [artifacts.read(commit, kind) for commit in commits]
-
-
-def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str] | None) -> list[str]:
-    """Return all partition keys, by time or in the order in which objects were first seen."""
-    return list(partitions.get_partition_keys(dynamic_partitions_store=context.instance)) if partitions else []

@@ -12,10 +12,10 @@ from assay.errors import SpecError
 from assay.gate.gate import GateVerdict
 from assay.gate.profile_page.page import to_html
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.partitions import partitions_of
-from ml_assets.pipeline.run_context import partition_of
+from ml_assets.pipeline.partitions import keys_of, partitions_of
+from ml_assets.pipeline.run_context import attempt_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.artifacts.store import ArtifactStore, Attempt
+from resources.artifacts.store import ArtifactStore
 from resources.store.commit_record import Commit
 
 _PAGE = "profile.html"
@@ -65,7 +65,7 @@ def _reference_partition(context: dg.AssetExecutionContext, spec: PipelineSpec, 
     partitions = partitions_of(spec)
     if reference == "previous":
         return None if partitions is None else _partition_before(context, partitions)
-    if partitions is None or reference not in _keys(context, partitions):
+    if partitions is None or reference not in keys_of(context, partitions):
         raise SpecError(
             "the reference is not a partition of this pipeline's data",
             where=f"{spec.name}: validation.distributions.reference",
@@ -81,13 +81,9 @@ def _partition_before(context: dg.AssetExecutionContext, partitions: dg.Partitio
         before = partitions.get_prev_partition_window(partitions.time_window_for_partition_key(own).start)
         return before.start.strftime(partitions.fmt) if before else None
     # keys of objects are in the order in which they were first seen
-    keys = _keys(context, partitions)
+    keys = keys_of(context, partitions)
     index = keys.index(own) if own in keys else 0
     return keys[index - 1] if index else None
-
-
-def _keys(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str]) -> list[str]:
-    return list(partitions.get_partition_keys(dynamic_partitions_store=context.instance))
 
 
 def _accepted(artifacts: ArtifactStore, asset: tuple[str, ...], partition: str | None) -> Iterator[Commit]:
@@ -120,7 +116,7 @@ def publish_verdict(
     data itself, without data, so that later runs see it, too.
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
-    attempt = _attempt(context, artifacts)
+    attempt = attempt_of(context, artifacts)
     files = {_PAGE: _page(context, verdict, schema, show_values=show_values)}
     if verdict.accepted is not None:
         commit = store.publish((asset[0], "validation_report"), partition, verdict.report, attempt, files)
@@ -138,12 +134,3 @@ def _page(context: dg.AssetExecutionContext, verdict: GateVerdict, schema: Table
     except Exception as error:  # noqa: BLE001 - a verdict is recorded even if its page cannot be drawn
         context.log.error("the profile page could not be drawn: %s", type(error).__name__)  # noqa: TRY400 - no values
         return _NO_PAGE.format(kind=type(error).__name__)
-
-
-def _attempt(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager) -> Attempt:
-    run_id, step = context.run.run_id, context.asset_key.to_python_identifier()
-    return Attempt(
-        run_id=run_id,
-        attempt_id=f"{run_id}-{step}-{context.retry_number}",
-        inputs=artifacts.inputs_of(run_id, step),
-    )

@@ -63,6 +63,11 @@ def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.Partitions
     return sorted(read.partitions_subset.get_partition_keys())
 
 
+def keys_of(context: dg.AssetExecutionContext, partitions: dg.PartitionsDefinition[str] | None) -> list[str]:
+    """Return all partition keys, by time or in the order in which objects were first seen."""
+    return list(partitions.get_partition_keys(dynamic_partitions_store=context.instance)) if partitions else []
+
+
 def missing_history(mapping: dg.TimeWindowPartitionMapping, keys: list[str]) -> int:
     """Return how many partitions of a window lie before the first one."""
     return mapping.end_offset - mapping.start_offset + 1 - len(keys)

@@ -18,7 +18,6 @@ import dagster as dg
 from assay.errors import AssayError, PartitionsFailedError, StepTimeoutError
 from ml_assets.dagster_internals import (
     added_by_backfill,
-    code_version_of,
     has_downstream_in_run,
     newest_materialization,
     partition_check,
@@ -27,11 +26,10 @@ from ml_assets.dagster_internals import (
     step_of,
 )
 from ml_assets.pipeline.partitions import missing_history, upstream_keys
-from ml_assets.pipeline.run_context import PartitionContext, Scope, location_of, makes_range
+from ml_assets.pipeline.run_context import PartitionContext, Scope, attempt_of, location_of, makes_range
 from ml_assets.supervision.step import timed_partition
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome
-from resources.artifacts.store import Attempt
 
 Body: TypeAlias = Callable[..., Any]
 Inputs: TypeAlias = Mapping[str, dg.AssetIn]
@@ -177,13 +175,7 @@ class _RangeRun:
             yield from result
 
     def _publish(self, context: PartitionContext, artifacts: ArtifactIOManager, output: dg.Output[Any]) -> Any:
-        run_id, step_key = context.run.run_id, step_of(context).key
-        attempt = Attempt(
-            run_id=run_id,
-            attempt_id=f"{run_id}-{step_key}-{context.retry_number}",
-            code_version=code_version_of(context),
-            inputs=artifacts.inputs_of(run_id, step_key),
-        )
+        attempt = attempt_of(context, artifacts)
         stored = artifacts.published(context.asset_key, context.partition_key, output.value, attempt)
         reads = dict(self._reads(context.partition_key))
         return partition_materialization(context, {**output.metadata, **stored}, output.data_version, reads)

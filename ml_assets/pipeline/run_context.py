@@ -7,7 +7,9 @@ from typing import Any, TypeVar, cast
 import dagster as dg
 
 from assay.specs import PipelineSpec
-from ml_assets.dagster_internals import op_context_of, step_of
+from ml_assets.dagster_internals import code_version_of, op_context_of, step_of
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import Attempt
 
 Value = TypeVar("Value")
 
@@ -83,6 +85,17 @@ def location_of(context: dg.AssetExecutionContext) -> str:
     partition = partition_of(context)
     asset = context.asset_key.to_user_string()
     return f"{asset}, partition {partition}" if partition else asset
+
+
+def attempt_of(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager) -> Attempt:
+    """Return this try of the step to publish, with what it has read."""
+    run_id, step = context.run.run_id, step_of(context).key
+    return Attempt(
+        run_id=run_id,
+        attempt_id=f"{run_id}-{step}-{context.retry_number}",
+        code_version=code_version_of(context),
+        inputs=artifacts.inputs_of(run_id, step),
+    )
 
 
 def asset_key(spec: PipelineSpec, name: str) -> dg.AssetKey:
