@@ -20,7 +20,7 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True)
 class OpenMlflowRun:
-    """Implements `assay.shell.train.OpenRun`."""
+    """Implements `assay.shell.learning.OpenRun`."""
 
     tracker: MlflowTracker
     tracked: TrackedRun
@@ -41,7 +41,7 @@ class OpenMlflowRun:
 
 
 class MlflowTracking:
-    """Implements `assay.shell.train.Tracking`."""
+    """Implements `assay.shell.learning.Tracking`."""
 
     def __init__(self, tracking_uri: str) -> None:
         settings = Settings()

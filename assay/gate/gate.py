@@ -146,9 +146,6 @@ def rules_digest(spec: PipelineSpec) -> str:
 
     An edit of a rule's module voids earlier receipts, as an edit of the pipeline file's rules does. Modules that it
     imports do not count.
-
-    Args:
-        spec: the pipeline as this run sees it.
     """
     own = dict(spec.validation.custom)
     if spec.validation.pandera_schema is not None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from assay.errors import (
     AssayError,
     EmptyDataError,
     MalformedDataError,
+    SerialisedError,
     SourceError,
     SpecError,
     StorageError,
@@ -34,18 +36,7 @@ _SpecType = TypeVar("_SpecType", bound=Spec)
 
 
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
-    """Read the file, write its rows and its schema; a refused file may be set aside.
-
-    Args:
-        flags: the command's.
-        storage: for source and results.
-
-    Returns:
-        True, and the address of the rows.
-
-    Raises:
-        AssayError: a flag is not acceptable, the file is refused, or nothing can be written.
-    """
+    """Read the file, write its rows and its schema; a refused file may be set aside."""
     options = _options(flags)
     limits = _spec(ReadLimits, flags.limits, "--limits")
     with scratch_folder("ingest") as name:
@@ -118,16 +109,7 @@ def _schema_uri(flags: Flags) -> str:
 def _set_aside(file: LocalFile, refusal: AssayError, folder: str, storage: Storage) -> None:
     """Keep the refused file and the refusal; a failure to keep them is logged and must not hide the refusal."""
     target = joined(folder, file.uri.rpartition("/")[2])
-    record = {
-        "source": file.uri,
-        "code": refusal.code,
-        "defect": getattr(refusal, "defect", ""),
-        "what": refusal.what,
-        "where": refusal.where,
-        "found": refusal.found,
-        "expected": refusal.expected,
-        "remedy": refusal.remedy,
-    }
+    record = {"source": file.uri} | asdict(SerialisedError.of(refusal))
     try:
         put_text(storage, json.dumps(record, indent=2, ensure_ascii=False) + "\n", f"{target}.refusal.json")
         storage.put(file.path, target)

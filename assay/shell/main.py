@@ -31,6 +31,15 @@ _SUMMARIES = {
     "tune": "Find the best hyperparameters of gated data.",
     "train": "Train and evaluate a model on gated data and write its bundle.",
 }
+_WORK = {
+    "check": ("pipeline_flags", "check"),
+    "validate": ("validate", "run"),
+    "ingest": ("ingest", "run"),
+    "tune": ("learning", "tune"),
+    "train": ("learning", "train"),
+}
+"""Module and function of each command: from flags and storage to whether the data passed the gate, and the address of
+the result. They raise `AssayError` where a flag, the data or a target cannot be used."""
 
 
 class Exit(IntEnum):
@@ -142,7 +151,8 @@ def _run(flags: "Flags") -> int:
             storage.require_target(target)
         # what libraries and the user's own modules print is no result
         with contextlib.redirect_stdout(sys.stderr), confined_imports(ImportPolicy(Path.cwd())):
-            passed, address = importlib.import_module(f"assay.shell.{flags.command}").run(flags, storage)
+            module, function = _WORK[flags.command]
+            passed, address = getattr(importlib.import_module(f"assay.shell.{module}"), function)(flags, storage)
         if address:
             sys.stdout.write(f"{address}\n")
     except AssayError as error:

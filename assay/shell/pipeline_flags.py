@@ -1,9 +1,10 @@
-"""Flags as a pipeline: a file's with the flags written into it, or one made of the flags alone.
+"""`assay check`, and flags as a pipeline: a file's with the flags written into it, or one made of the flags alone.
 
 Without `--task` and a file, the model family or else the target's values decide the task.
 """
 
 import json
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +13,17 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
+from assay.arrivals.names import listing_pattern
 from assay.data.frozen_schema import SCHEMAS
-from assay.errors import SpecError
+from assay.errors import AssayError, SpecError
 from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
-from assay.specs.loading import explain, load_pipeline
+from assay.specs.loading import explain, load_pipeline, read_pipelines
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
+_LOG = logging.getLogger("assay.shell")
 _LONGEST_NAME = 63
 _OUTSIDE_PARAMETERS = {
     ("task",): "task",
@@ -165,3 +168,47 @@ def does_one_kind(model_name: str) -> bool:
 def classifies(model_name: str) -> bool:
     """Whether a model family is known to do classification."""
     return model_name in family_names(Task.BINARY)
+
+
+def check(flags: Flags, _storage: object) -> tuple[bool, str]:
+    """Check the pipeline files and folders that the flags name, without data.
+
+    Raises:
+        AssayError: of the one bad file, or all errors together.
+    """
+    pipelines: dict[Path, PipelineSpec] = {}
+    errors: dict[Path, AssayError] = {}
+    for path in map(Path, flags.pipeline):
+        if path.is_dir():
+            files = read_pipelines(path, name_check(path / SCHEMAS))
+            pipelines |= files.pipelines
+            errors |= {broken.path: broken.error for broken in files.broken}
+        else:
+            _collect(path, pipelines, errors)
+    for path, spec in pipelines.items():
+        if spec.automation.scans_source:
+            try:
+                listing_pattern(spec.dataset)
+            except AssayError as error:
+                errors[path] = error
+    if errors:
+        raise _error_of(errors, len({*pipelines, *errors}))
+    _LOG.info("%d pipelines are acceptable: %s", len(pipelines), ", ".join(spec.name for spec in pipelines.values()))
+    return True, ""
+
+
+def _collect(path: Path, pipelines: dict[Path, PipelineSpec], errors: dict[Path, AssayError]) -> None:
+    try:
+        pipelines[path] = load_pipeline(path, name_check(path.parent / SCHEMAS))
+    except AssayError as error:
+        errors[path] = error
+
+
+def _error_of(errors: dict[Path, AssayError], count: int) -> AssayError:
+    if count == 1:
+        return next(iter(errors.values()))
+    return SpecError(
+        f"{len(errors)} of {count} pipeline files cannot be used; the others can",
+        found="\n".join(f"{path}: {error}" for path, error in sorted(errors.items())),
+        remedy="correct these files",
+    )

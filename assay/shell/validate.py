@@ -207,18 +207,7 @@ def _log(verdict: GateVerdict) -> None:
 
 
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
-    """Run the gate and write the report, whether the data passed or not.
-
-    Args:
-        flags: the command's.
-        storage: for data and report.
-
-    Returns:
-        Whether the data passed, and the report's address.
-
-    Raises:
-        AssayError: a flag is not acceptable, the data cannot be read, or the report cannot be written.
-    """
+    """Run the gate and write the report, whether the data passed or not."""
     if len(flags.partition) > 1:
         raise SpecError("validate takes one partition at a time", where="--partition", found=", ".join(flags.partition))
     return gated(flags, storage).last.report.passed, flags.report_uri

@@ -58,7 +58,6 @@ def _dates(form: str) -> str:
 
 
 DateFormat: TypeAlias = Annotated[str, AfterValidator(_dates)]
-
 _SUNDAY = 6
 
 
@@ -163,7 +162,7 @@ class PartitionsSpec(Spec):
         if not self.is_time and (self.start or self.end or self.column or self.timezone != "UTC"):
             msg = f"start, end, column and timezone do not apply to partitions by {self.by}"
             raise ValueError(msg)
-        start, end = (self._moment_of(name) for name in ("start", "end"))
+        start, end = self._moment_of("start"), self._moment_of("end")
         if start and end and end <= start:
             raise invalid(f"a key after start, {self.start}", "end", value=self.end)
         return self
@@ -178,7 +177,7 @@ class PartitionsSpec(Spec):
         if key is None:
             return None
         try:
-            moment = dt.datetime.strptime(key, self.key_format)  # noqa: DTZ007 - a partition key has no zone
+            moment = self._moment(key)
         except ValueError as error:
             raise invalid(f"a key such as {_FIRST_SUNDAY.strftime(self.key_format)}", name, value=key) from error
         since = (moment - _FIRST_SUNDAY).days % 7 if self.by == "week" else 0
@@ -281,11 +280,7 @@ class DatasetSpec(Spec):
         return self
 
     def source_problem(self, source: str) -> str:
-        """Return why an address does not go with `query`, or without one; empty where it does, or is known at run time.
-
-        Args:
-            source: an address of rows that are read like these.
-        """
+        """Return why an address does not go with `query`, or without one; empty where it does or is not known yet."""
         scheme, separator, _ = source.partition(":")
         if "${" in (scheme if separator else source):
             return ""

@@ -57,10 +57,6 @@ class PipelineFiles:
 def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFiles:
     """Read the pipeline files of a folder; a bad file does not affect the others. Hidden files are no pipelines.
 
-    Args:
-        folder: the folder of pipeline files.
-        names: checks the names in each pipeline.
-
     Raises:
         SpecError: the folder is missing.
     """
@@ -110,14 +106,7 @@ def broken_pipeline(path: Path, error: Exception) -> BrokenPipeline:
 
 
 def load_pipeline(path: Path, names: NameCheck | None = None) -> PipelineSpec:
-    """Read one pipeline file.
-
-    Args:
-        path: a YAML file.
-        names: checks the names in the pipeline.
-
-    Returns:
-        The pipeline it describes.
+    """Read one pipeline file, and check the names in it.
 
     Raises:
         SpecError: the file cannot be read or is not acceptable; says the line.
@@ -130,15 +119,7 @@ def load_pipeline(path: Path, names: NameCheck | None = None) -> PipelineSpec:
 
 
 def parse_pipeline(text: str, *, where: str, names: NameCheck | None = None) -> PipelineSpec:
-    """Read a pipeline from YAML text.
-
-    Args:
-        text: the YAML document.
-        where: how to name the document in complaints.
-        names: checks the names in the pipeline.
-
-    Returns:
-        The pipeline.
+    """Read a pipeline from YAML text, named `where` in complaints, and check the names in it.
 
     Raises:
         SpecError: the text is not acceptable; says the line.
@@ -277,4 +258,4 @@ def _spec_inside(annotation: Any) -> Any:
 
 
 def _dotted(location: Sequence[str | int]) -> str:
-    return ".".join(str(part) for part in location)
+    return ".".join(map(str, location))

@@ -165,11 +165,7 @@ RUN_PARAMETERS = MappingProxyType({name: _parameter(name, field) for name, field
 
 
 def parse_overrides(values: Mapping[str, Any], *, where: str) -> RunOverrides:
-    """Return run parameters from JSON-able values.
-
-    Args:
-        values: by the parameters' names.
-        where: how to name their origin in complaints.
+    """Return run parameters from JSON-able values by name; `where` names their origin in complaints.
 
     Raises:
         SpecError: a parameter is unknown or has the wrong type.
@@ -181,14 +177,7 @@ def parse_overrides(values: Mapping[str, Any], *, where: str) -> RunOverrides:
 
 
 def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec:
-    """Return the pipeline as one run sees it.
-
-    Args:
-        spec: the pipeline as its file says.
-        overrides: the run's parameters.
-
-    Returns:
-        A new spec, validated as a whole.
+    """Return the pipeline as one run sees it, validated as a whole.
 
     Raises:
         SpecError: a parameter is not acceptable.
@@ -202,31 +191,20 @@ def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec
 
 
 def laid_over(document: dict[str, Any], overrides: RunOverrides) -> dict[str, Any]:
-    """Return a pipeline as JSON-able values with one run's parameters written into it.
-
-    Args:
-        document: a pipeline's values; it is changed.
-        overrides: the run's parameters.
-    """
+    """Return a pipeline's JSON-able values with one run's parameters written into them; the values are changed."""
     for name, value in overrides.given.items():
         RUN_PARAMETERS[name].laid_over(document, value)
     return document
 
 
 def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | None:
-    """Return the parameter that replaces a field of a pipeline, and the rest of the location; None for other fields.
-
-    Args:
-        location: of the field, or of a value inside it.
-    """
-    written = tuple(str(part) for part in location)
-    found = [
-        (parameter, ".".join(written[len(field) :]))
-        for parameter in RUN_PARAMETERS.values()
-        for field in parameter.locations
-        if written[: len(field)] == field
-    ]
-    return next(iter(found), None)
+    """Return the parameter that replaces a field of a pipeline, and the rest of the location; None for other fields."""
+    written = tuple(map(str, location))
+    for parameter in RUN_PARAMETERS.values():
+        for field in parameter.locations:
+            if written[: len(field)] == field:
+                return parameter, ".".join(written[len(field) :])
+    return None
 
 
 def parameter_name(location: Sequence[str | int]) -> str:

@@ -46,6 +46,11 @@ class Rule:
         return "WARN" if self.name in validation.warn else self.severity
 
 
+def _asks(setting: str) -> "Callable[[PipelineSpec], bool]":
+    """Return whether a pipeline sets a field of `validation`."""
+    return lambda spec: bool(getattr(spec.validation, setting))
+
+
 def _sentinel(spec: "PipelineSpec") -> bool:
     return spec.validation.sentinel.enabled
 
@@ -60,91 +65,43 @@ def _sentinel_of_random_splits(spec: "PipelineSpec") -> bool:
 
 _RULES = (
     Rule("row_count_in_range", "The number of rows lies between min_rows and max_rows.", required=True),
-    Rule(
-        "columns_present",
-        "Every column that the pipeline names exists.",
-        required=True,
-    ),
-    Rule(
-        "dtypes_as_declared",
-        "Every column has its declared type.",
-        configured=lambda spec: bool(spec.validation.dtypes),
-    ),
+    Rule("columns_present", "Every column that the pipeline names exists.", required=True),
+    Rule("dtypes_as_declared", "Every column has its declared type.", configured=_asks("dtypes")),
     Rule(
         "missing_share_below_maximum",
         "No column has a larger share of missing values than allowed.",
         configured=lambda spec: spec.validation.max_missing not in (1.0, {}),
     ),
     Rule("no_missing_target", "Every row has a target.", required=True),
-    Rule(
-        "columns_not_null",
-        "Columns declared not null have no missing value.",
-        configured=lambda spec: bool(spec.validation.not_null),
-    ),
+    Rule("columns_not_null", "Columns declared not null have no missing value.", configured=_asks("not_null")),
     Rule(
         "rows_unique_by_key",
         "No two rows share a key; a missing part of a key equals a missing part.",
-        configured=lambda spec: bool(spec.validation.unique),
+        configured=_asks("unique"),
     ),
-    Rule(
-        "values_in_range",
-        "Every value lies inside its column's bounds and is finite.",
-        configured=lambda spec: bool(spec.validation.ranges),
-    ),
-    Rule(
-        "values_allowed",
-        "Every value is one of its column's allowed values.",
-        configured=lambda spec: bool(spec.validation.allowed),
-    ),
-    Rule(
-        "custom_rules_hold",
-        "Every rule of the user's own holds.",
-        configured=lambda spec: bool(spec.validation.custom),
-    ),
+    Rule("values_in_range", "Every value lies inside its column's bounds and is finite.", configured=_asks("ranges")),
+    Rule("values_allowed", "Every value is one of its column's allowed values.", configured=_asks("allowed")),
+    Rule("custom_rules_hold", "Every rule of the user's own holds.", configured=_asks("custom")),
     Rule(
         "target_learnable",
         "The target has classes, or a spread of numbers, that the task can be learned from.",
         required=True,
     ),
+    Rule("values_match_pattern", "Every text matches its column's regular expression.", configured=_asks("matches")),
+    Rule("values_finite", "No number is infinite, or NaN stored as a value.", configured=_asks("finite")),
+    Rule("expressions_hold", "No row breaks a SQL expression.", configured=_asks("expressions")),
+    Rule("conditions_hold", "Where a condition holds, what must follow from it does.", configured=_asks("conditional")),
     Rule(
-        "values_match_pattern",
-        "Every text matches its column's regular expression.",
-        configured=lambda spec: bool(spec.validation.matches),
+        "data_is_fresh", "The newest row is young enough, and none lies in the future.", configured=_asks("freshness")
     ),
+    Rule("pandera_schema_holds", "The user's own pandera schema holds.", configured=_asks("pandera_schema")),
     Rule(
-        "values_finite",
-        "No number is infinite, or NaN stored as a value.",
-        configured=lambda spec: bool(spec.validation.finite),
-    ),
-    Rule(
-        "expressions_hold",
-        "No row breaks a SQL expression.",
-        configured=lambda spec: bool(spec.validation.expressions),
-    ),
-    Rule(
-        "conditions_hold",
-        "Where a condition holds, what must follow from it does.",
-        configured=lambda spec: bool(spec.validation.conditional),
-    ),
-    Rule(
-        "data_is_fresh",
-        "The newest row is young enough, and none lies in the future.",
-        configured=lambda spec: spec.validation.freshness is not None,
-    ),
-    Rule(
-        "pandera_schema_holds",
-        "The user's own pandera schema holds.",
-        configured=lambda spec: spec.validation.pandera_schema is not None,
-    ),
-    Rule(
-        "no_target_leakage",
-        "No feature is a copy of the target, or reveals it by being missing.",
-        configured=_sentinel,
+        "no_target_leakage", "No feature is a copy of the target, or reveals it by being missing.", configured=_sentinel
     ),
     Rule(
         "distributions_as_reference",
         "No column's distribution differs much from that of data that passed before.",
-        configured=lambda spec: spec.validation.distributions is not None,
+        configured=_asks("distributions"),
         severity="WARN",
     ),
     Rule(
@@ -159,12 +116,7 @@ _RULES = (
         configured=_sentinel,
         severity="WARN",
     ),
-    Rule(
-        "no_identifier_features",
-        "No feature numbers or names single rows.",
-        configured=_sentinel,
-        severity="WARN",
-    ),
+    Rule("no_identifier_features", "No feature numbers or names single rows.", configured=_sentinel, severity="WARN"),
     Rule(
         "rows_not_repeated",
         "Few rows repeat another in every feature and the target.",

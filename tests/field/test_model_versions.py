@@ -11,9 +11,9 @@ from small_platform import BANK, bank_rows, write_csv
 
 from assay.errors import DigestMismatchError, TargetExistsError
 from assay.learning.persistence import MANIFEST_FILE, MODEL_FILE, load_model
+from assay.shell.learning import base_model
 from assay.shell.main import Exit, main
 from assay.shell.storage import LocalStorage
-from assay.shell.train import base_model
 from assay.specs.loading import parse_pipeline
 from resources.artifacts.model_export import ModelExporter
 from resources.object_store import BoundedS3Resource, ObjectStoreResource

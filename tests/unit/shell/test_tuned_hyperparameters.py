@@ -3,9 +3,9 @@ import json
 import pytest
 
 from assay.errors import SpecError
+from assay.shell.learning import with_tuned
 from assay.shell.main import parse
 from assay.shell.storage import LocalStorage
-from assay.shell.tune import with_tuned
 
 RECORD = {"family": "ridge", "parameters": {"alpha": 2}, "trials": []}
 

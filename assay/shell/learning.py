@@ -1,0 +1,269 @@
+"""`assay tune` and `assay train`: gated data to hyperparameters, and to the bundle of an evaluated model."""
+
+import contextlib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError, TargetExistsError, TrackingError
+from assay.learning.evaluation.evaluating import beats_baseline, evaluate
+from assay.learning.evaluation.plots import plots_for
+from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, save_model
+from assay.learning.splitting import Split, split_window
+from assay.learning.training import train as fit
+from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
+from assay.promotion.model_card import render
+from assay.results.bundle import MANIFEST_FILE, folder_of
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.trained_model import TrainedModel
+from assay.scratch import scratch_folder
+from assay.shell.flags import Flags, json_object
+from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
+from assay.shell.storage import Storage, adapter, joined, put_text
+from assay.shell.validate import GatedData, gated
+from assay.specs.pipeline import PipelineSpec, Task
+
+_LOG = logging.getLogger("assay.shell")
+GROUP = "assay.tracking"
+_PATH_PART = re.compile(r"\w[\w.+-]*")
+_FETCHES = 3
+
+
+def tune(flags: Flags, storage: Storage) -> tuple[bool, str]:
+    """Search and write the best hyperparameters; without a search, write the base values and do not read the data."""
+    best = _without_data(flags) or _searched(flags, storage)
+    if best is None:
+        return False, ""
+    _LOG.info("best: %s with %s", best.family, json.dumps(best.parameters))
+    if flags.trials_uri is not None:
+        put_text(storage, best.model_dump_json(indent=2) + "\n", flags.trials_uri)
+    put_text(storage, json.dumps(best.parameters, indent=2) + "\n", flags.output_uri)
+    return True, flags.output_uri
+
+
+def _without_data(flags: Flags) -> BestHyperparameters | None:
+    """Return the base values where neither they nor the task depend on the data."""
+    wants_record = flags.trials_uri is not None or flags.report_uri is not None
+    known = has_task(flags) or does_one_kind(flags.model_name)
+    if wants_record or not known:
+        return None
+    task = None if has_task(flags) or classifies(flags.model_name) else Task.REGRESSION
+    settled = unsearched_hyperparameters(pipeline_of(flags, task))
+    if settled is not None:
+        _LOG.info("nothing is searched (%s); the data is not read", settled.stopped_by)
+    return settled
+
+
+def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
+    data = gated(flags, storage)
+    if data.window is None:
+        return None
+    best = _best(split_window(data.window, data.spec), data.spec)
+    caution = best.caution(data.spec.model.candidates)
+    if caution:
+        _LOG.warning(caution)
+    return best
+
+
+def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
+    return find_best_hyperparameters(
+        split.train,
+        spec,
+        features=split.features,
+        groups=split.train_groups,
+        classes=split.classes,
+        progress=lambda trial: _log_trial(trial, spec),
+    )
+
+
+def _log_trial(trial: TrialRecord, spec: PipelineSpec) -> None:
+    result = trial.reason if trial.value is None else f"{trial.value:.5g}"
+    number, most = trial.number + 1, spec.tuning.n_trials
+    _LOG.info("trial %d of at most %d: %s %s: %s", number, most, trial.family, json.dumps(trial.parameters), result)
+
+
+_WHERE = "--hyperparameters-uri"
+# the keys of a whole search; a file with the hyperparameters alone is accepted too
+_RECORD = {"family", "parameters", "trials"}
+
+
+def with_tuned(flags: Flags, storage: Storage) -> Flags:
+    """Return the flags of train with what tune wrote merged into the base values, and with the search disabled.
+
+    Raises:
+        SourceError: the file cannot be read.
+        SpecError: it does not hold hyperparameters, or those of another model family.
+    """
+    changed: dict[str, Any] = {"tuning": {"enabled": False}}
+    if flags.hyperparameters_uri is not None:
+        found = _read(flags.hyperparameters_uri, storage)
+        if found.keys() >= _RECORD:
+            changed["model_name"] = _one_family(flags.model_name, str(found["family"]))
+            found = found["parameters"]
+        changed["hyperparameters"] = (flags.hyperparameters or {}) | found
+    return Flags(**{**vars(flags), **changed})
+
+
+def _read(uri: str, storage: Storage) -> dict[str, Any]:
+    with scratch_folder("tuned") as folder:
+        path = storage.fetch(uri, Path(folder))[0].path
+        try:
+            return json_object(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise SpecError(
+                "the file holds no hyperparameters",
+                where=f"{_WHERE} {uri}",
+                found=str(error)[:300],
+                expected="the JSON object that assay tune writes",
+            ) from error
+
+
+def _one_family(named: str | None, found: str) -> str:
+    if named is not None and named != found:
+        raise SpecError(
+            "the hyperparameters are another model family's",
+            where=_WHERE,
+            found=found,
+            expected=named,
+            remedy=f"leave --model-name out, or name {found}",
+        )
+    return found
+
+
+class OpenRun(Protocol):
+    """A run that is open."""
+
+    @property
+    def run_id(self) -> str:
+        """The tracker's id of the run."""
+
+    def log(
+        self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
+    ) -> None:
+        """Log a model and its evaluation.
+
+        Raises:
+            TrackingError: it cannot be logged.
+        """
+
+
+class Tracking(Protocol):
+    """One tracker."""
+
+    def run(self, spec: PipelineSpec, split: Split) -> AbstractContextManager[OpenRun]:
+        """Open the run of a training; FAILED when an exception leaves it.
+
+        Raises:
+            TrackingError: it cannot be opened.
+        """
+
+
+def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
+    """Run the gate, fit and evaluate the model, and write the bundle.
+
+    Raises:
+        AssayError: as of every command; where the tracker does not answer, after the bundle is written.
+    """
+    tuned = with_tuned(flags, storage)
+    # complain about the flags before the data is read
+    described = pipeline_of(tuned)
+    target = _target(described)
+    if not flags.overwrite and storage.has_file(joined(target, MANIFEST_FILE)):
+        raise TargetExistsError.at(target)
+    base = base_model(flags.base_model_uri, described, storage)
+    data = gated(tuned, storage, base.manifest if base is not None else None)
+    if data.window is None:
+        return False, ""
+    split = split_window(data.window, data.spec)
+    best = _best(split, data.spec)
+    with _tracked(flags.tracking_uri, data.spec, split) as tracked:
+        fitted = fit(split, best, data.spec, base)
+        model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
+        report = evaluate(model, split, data.spec)
+        _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
+        if not beats_baseline(report):
+            _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
+        with scratch_folder("bundle") as folder:
+            _save(model, report, data, Path(folder))
+            storage.put_bundle(Path(folder), target, overwrite=flags.overwrite)
+        if tracked:
+            tracked.log(model, best, report, plots_for(model, split, data.spec))
+    return True, target
+
+
+def _target(spec: PipelineSpec) -> str:
+    if spec.training.target_output_path is None:
+        raise SpecError("there is no folder for the model", where="--target-output-path", remedy="add the flag")
+    if not _PATH_PART.fullmatch(spec.model.version):
+        raise SpecError(
+            "the model version cannot name a folder",
+            where="--model-version",
+            found=repr(spec.model.version),
+            expected="letters, digits and . _ + -",
+        )
+    return joined(spec.training.target_output_path, spec.model.candidates[0].replace(":", "."), spec.model.version)
+
+
+def _tracked(uri: str | None, spec: PipelineSpec, split: Split) -> AbstractContextManager[OpenRun | None]:
+    """Return the open run of a tracker; of none without an address."""
+    if uri is None:
+        return contextlib.nullcontext()
+    make = adapter(GROUP, "mlflow", error=TrackingError, what="MLflow cannot be used here", where="--tracking-uri")
+    tracking: Tracking = make(uri)
+    return tracking.run(spec, split)
+
+
+def _save(model: TrainedModel, report: EvaluationReport, data: GatedData, folder: Path) -> None:
+    texts = {
+        "metrics.json": report.model_dump_json(indent=2) + "\n",
+        "model_card.md": render(model, report, None, data.spec),
+        "validation_report.json": data.last.report.model_dump_json(indent=2) + "\n",
+    }
+    save_model(model, folder, beside=texts)
+
+
+def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> TrainedModel | None:
+    """Return the model to continue from; None for a full fit.
+
+    Raises:
+        SpecError: a full fit was given a base.
+        SourceError: a file of the bundle is not there.
+        UntrustedModelError: the model holds a type that is not allowed.
+    """
+    if spec.training.scenario == "full":
+        if uri is not None:
+            raise SpecError(
+                "a full fit has no base model",
+                where="--base-model-uri",
+                found=uri,
+                remedy="add --training-scenario incremental, or leave the base model out",
+            )
+        return None
+    if uri is None:
+        _LOG.warning("no --base-model-uri is given, so the incremental training is a full fit")
+        return None
+    for _ in range(_FETCHES - 1):
+        with contextlib.suppress(SourceNotFoundError, DigestMismatchError):  # replaced meanwhile, or a bit flipped
+            return _fetched_model(uri, storage)
+    return _fetched_model(uri, storage)
+
+
+def _fetched_model(uri: str, storage: Storage) -> TrainedModel:
+    """Return the model whose manifest is at an address now."""
+    with scratch_folder("base") as name:
+        fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
+        fetched.mkdir()
+        bundle.mkdir()
+        shutil.copyfile(storage.fetch(joined(uri, MANIFEST_FILE), fetched)[0].path, bundle / MANIFEST_FILE)
+        folder = folder_of((bundle / MANIFEST_FILE).read_bytes())
+        (bundle / folder).mkdir(exist_ok=True)
+        for file in (MODEL_FILE, EXAMPLE_FILE):
+            address = joined(uri, folder, file) if folder else joined(uri, file)
+            shutil.copyfile(storage.fetch(address, fetched)[0].path, bundle / folder / file)
+        return load_model(bundle)
