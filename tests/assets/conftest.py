@@ -1,19 +1,10 @@
-"""A platform in a temporary folder for each test, copied from templates that are made once.
-
-Files are read in this process, but in tests that are marked `confined`: a child process costs half a second.
-"""
+"""A platform in a temporary folder for each test, copied from templates that are made once."""
 
 from pathlib import Path
 
 import pytest
-from platform_fixtures import (  # noqa: F401 - fixtures
-    blank_plots,
-    fresh,
-    platform,
-    reading,
-    templates,
-    unsynced_databases,
-)
+from in_process import querying, reading  # noqa: F401 - fixtures
+from platform_fixtures import blank_plots, fresh, platform, templates, unsynced_databases  # noqa: F401 - fixtures
 from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, opened, write_csv
 
 from ml_assets.pipeline.asset import Phase

@@ -9,6 +9,7 @@ from assay.shell.main import main
 from assay.specs.dataset import DatasetSpec
 from resources.sources.interface import FetchedFile
 
+pytestmark = pytest.mark.confined
 HALF, REST = "a,y\n1,2\n", "3,4\n"
 
 

@@ -13,6 +13,8 @@ from resources.sources.interface import Access
 from resources.sources.opening import open_source
 from resources.sources.query import Query
 
+pytestmark = pytest.mark.confined
+
 
 @pytest.fixture
 def sqlite_file(tmp_path):

@@ -13,6 +13,7 @@ from assay.reading.registry import chosen_format
 from assay.specs.dataset import QUERIED_SCHEMES, CsvDialect, DataFormat, DatasetSpec
 from resources.sources.opening import SOURCES
 
+pytestmark = pytest.mark.confined
 DETECT = ReadOptions(DataFormat.AUTO, dialect=CsvDialect(detect=True))
 
 

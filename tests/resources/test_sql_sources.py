@@ -92,6 +92,7 @@ def test_a_query_may_hold_percent_signs_quotes_comments_and_casts(table, tmp_pat
     assert found == [{"a": 1, "odd": 1, "note": "it's %s 5%", "braces": "{:b}", "p": "%"}]
 
 
+@pytest.mark.confined
 def test_values_keep_their_types(table, tmp_path):
     query = "select a from t where a >= :least and a + 0.5 < :most and b <> :b"
     assert rows_of(tmp_path, text=query, least=2, most=3.5, b="2", **table).to_pydict() == {"a": [2]}
@@ -116,6 +117,7 @@ def test_two_columns_of_one_name_are_refused(table, tmp_path):
     assert (caught.value.defect, caught.value.location.column) == ("repeated_column", "a")
 
 
+@pytest.mark.confined
 def test_an_sql_error_has_the_database_s_message_without_values(table, tmp_path):
     with pytest.raises(SourceError, match="nope") as caught:
         rows_of(tmp_path, text="select nope from t where b = :b", b=SECRET, **table)
@@ -155,6 +157,7 @@ def test_a_watermark_of_more_or_less_than_one_value_is_refused(table, mark):
         source_of(table["address"], "select a from t", mark, connections=table["connections"]).objects()
 
 
+@pytest.mark.confined
 def test_a_query_past_its_deadline_is_cancelled(table, tmp_path):
     text = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 2000000000) select count(*) from r"
     with pytest.raises(SourceError, match="longer than allowed"):
@@ -345,6 +348,7 @@ def test_rows_of_one_column_with_different_types_are_refused_by_row(tmp_path):
     assert (caught.value.defect, caught.value.location.row, caught.value.location.column) == ("mixed_types", 3, "a")
 
 
+@pytest.mark.confined
 def test_a_relative_sqlite_path_and_a_name_with_special_characters_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with contextlib.closing(sqlite3.connect("a b#c%20.db")) as connection:
@@ -374,6 +378,7 @@ def test_duckdb_reads_files_of_its_own_folder_only_and_writes_none(duckdb_file, 
     assert not (tmp_path / "other.duckdb").exists()
 
 
+@pytest.mark.confined
 def test_a_duckdb_file_that_another_process_writes_is_unreachable(duckdb_file, tmp_path):
     path = duckdb_file.removeprefix("duckdb:///")
     code = f"import duckdb, sys; c = duckdb.connect({path!r}); print('open', flush=True); sys.stdin.read()"
@@ -461,6 +466,7 @@ def test_a_database_without_a_query_and_a_file_with_one_are_refused(address):
         open_source("rows.csv", Access(None), Query("select 1", {}))
 
 
+@pytest.mark.confined
 def test_sources_can_be_read_from_several_threads(duckdb_file, sqlite_file, tmp_path):
     found = []
 

@@ -1,17 +1,12 @@
 """The fixtures of a platform in a temporary folder, for the `conftest` modules that need one."""
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from small_platform import Templates, opened
 from sqlalchemy import Engine, event
 
-from assay.reading.files import transcribe
 from resources.mlflow.connection import initialise_local_stores
 
-DRAWING = (
-    "assay.backtesting.walk_forward",
-    "assay.learning.evaluation.drawing",
-    "assay.learning.evaluation.plots",
-)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -20,9 +15,7 @@ def blank_plots(request, monkeypatch):
     """Leave plots blank where they are not the matter: drawing them is a third of a run."""
     if request.node.get_closest_marker("drawn"):
         return
-    for module in DRAWING:
-        monkeypatch.setattr(f"{module}.draw", lambda *_, **__: PNG)
-    monkeypatch.setattr("assay.learning.evaluation.plots._MOST_REPEATS", 1)
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file, **__: file.write(PNG))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,15 +61,3 @@ def platform(fresh, tmp_path):
     """A platform without pipelines; the test's working directory is its folder."""
     with fresh(tmp_path) as platform:
         yield platform
-
-
-@pytest.fixture(autouse=True)
-def reading(request, monkeypatch):
-    """Read files in this process where reading is not the matter."""
-    if request.node.get_closest_marker("confined"):
-        return
-
-    def transcribe_here(path, options, target, *, name, layout, limits):
-        transcribe(path, options, target, name=name, layout=layout)
-
-    monkeypatch.setattr("assay.reading.source_files.transcribe_in_child", transcribe_here)
