@@ -6,10 +6,10 @@ import time
 import urllib.request
 
 import pytest
+from checkouts import checkout_in
 from servers import free_port, stopped, wait_for
 from small_platform import ASSETS, BANK, bank_rows, write_csv
 
-pytestmark = pytest.mark.cold
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -64,12 +64,14 @@ class Webserver:
             status = self.ask(STATUS, id=run_id)["runOrError"]["status"]
             if status in {"SUCCESS", "FAILURE", "CANCELED"}:
                 return status
-            time.sleep(0.5)
+            time.sleep(0.2)
         return f"still {status}"
 
 
-@pytest.fixture
-def webserver(checkout):
+@pytest.fixture(scope="module")
+def webserver(tmp_path_factory):
+    """One server for all tests; each test looks at the run that it launched."""
+    checkout = checkout_in(tmp_path_factory.mktemp("ui") / "checkout")
     checkout.write("pipelines/bank.yaml", BANK.format(source="data/bank.csv"))
     write_csv(checkout.root / "data" / "bank.csv", bank_rows())
     port = free_port()
