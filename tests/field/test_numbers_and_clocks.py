@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from platform_fixtures import reading  # noqa: F401 - a fixture of every test here
 from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.data.dataset import Dataset

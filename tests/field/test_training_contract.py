@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import pytest
-from platform_fixtures import reading  # noqa: F401 - a fixture of every test here
 from small_platform import failure, opened, write_csv
 
 from assay.data.dataset import Dataset

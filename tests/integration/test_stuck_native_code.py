@@ -51,7 +51,7 @@ def test_a_step_stuck_in_native_code_is_ended(checkout):
 
 
 def without_grace(checkout):
-    """Shorten what a step gets beyond its limit; the values that are shipped are asserted with the time limits."""
+    """Shorten what a step gets beyond its limit; the values that are shipped are asserted here."""
     path = checkout.root / "ml_assets" / "supervision" / "time_limit.py"
     text = path.read_text()
     for shipped, short in (
