@@ -125,19 +125,13 @@ def load_model(folder: Path) -> TrainedModel:
     return TrainedModel(estimator, manifest, _example(files / EXAMPLE_FILE))
 
 
-def trusted_types(saved: Path | bytes, own_classes: tuple[str, ...] = ()) -> list[str]:
-    """Return the types that skops has to trust to load a model; all of them are on the allow-list.
-
-    Args:
-        saved: a folder written by `save_model`, or the bytes of a skops file.
-        own_classes: import paths of the user's own classes, for bytes; a folder's manifest has them.
+def trusted_types(folder: Path) -> list[str]:
+    """Return the types that skops has to trust to load a saved model; all of them are on the allow-list.
 
     Raises:
         UntrustedModelError: the model holds a type that is not allowed.
     """
-    if isinstance(saved, bytes):
-        return _require_trusted(saved, own_classes, where="the given bytes")
-    file, manifest = _files_of(saved) / MODEL_FILE, _manifest(saved)[0]
+    file, manifest = _files_of(folder) / MODEL_FILE, _manifest(folder)[0]
     return _require_trusted(_bytes_of(file), manifest.own_classes, where=str(file))
 
 

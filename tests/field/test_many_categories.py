@@ -45,6 +45,17 @@ def test_the_levels_of_a_column_of_users_are_kept(name):
     assert model.predict_proba(pd.DataFrame({"user": ["new"], "few": [None]})).shape == (1, 2)
 
 
+def test_the_means_of_the_rows_that_are_learned_from_do_not_hold_their_own_target():
+    """Means that include a row's own target would give it away where a category has two rows."""
+    frame = pd.DataFrame({"user": [f"u{n // 2}" for n in range(2_000)], "few": ["a", "b"] * 1_000})
+    target = np.random.default_rng(1).random(len(frame)) < 0.5
+    spec = PipelineSpec.model_validate_json(
+        '{"name": "demo", "task": "binary_classification", "dataset": {"source": "rows.csv", "target": "y"}}'
+    )
+    preprocessing = build_pipeline(family("lightgbm", Task.BINARY), {}, FEATURES, spec)[:-1]
+    assert roc_auc_score(target, preprocessing.fit_transform(frame, target)[:, -1]) < 0.55
+
+
 @pytest.mark.parametrize(("task", "outputs"), [("multiclass_classification", 3), ("regression", 1)])
 def test_means_follow_the_task_and_not_the_look_of_the_target(task, outputs):
     frame, _, _ = rows_of_users()

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError
-from assay.learning.evaluation.evaluating import evaluate, failed_minimum
+from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
 from assay.learning.evaluation.metrics import METRICS
 from assay.learning.training import train
 from assay.specs import Task
@@ -94,6 +94,24 @@ def test_a_missing_primary_metric_blocks_with_its_reason(judged, make_split):
 def test_an_empty_holdout_is_refused(judged, make_split):
     with pytest.raises(EmptyDataError):
         judged(split=make_split(holdout=0))
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "baseline", "beats"),
+    [
+        ("binary_classification", 0.6, 0.5, True),
+        ("binary_classification", 0.5, 0.5, False),  # as good as a constant
+        ("regression", 1.9, 2.0, True),
+        ("regression", 2.0, 2.0, False),
+        ("regression", 2.1, 2.0, False),
+        ("regression", 2.1, None, True),  # nothing to beat
+    ],
+)
+def test_only_a_better_primary_metric_beats_the_baseline(judged, task, value, baseline, beats):
+    report, _, _ = judged(task)
+    name = report.primary_metric
+    of_baseline = {} if baseline is None else {name: baseline}
+    assert beats_baseline(report.model_copy(update={"metrics": {name: value}, "baseline": of_baseline})) == beats
 
 
 def test_the_minimum_is_a_floor_or_a_ceiling_by_the_metrics_direction(judged):

@@ -111,3 +111,20 @@ def test_a_step_takes_its_columns_out_of_the_automatic_ones():
     preparation = PreprocessingSpec.model_validate_json('{"steps": [{"step": "passthrough", "columns": ["n"]}]}')
     fitted = build_preprocessor(schema(n="numeric", b="boolean"), preparation, "one_hot", dense=True).fit(awkward())
     assert fitted.get_feature_names_out().tolist() == ["boolean__b", "step0__n"]
+
+
+@pytest.mark.parametrize(
+    ("values", "by_means"),
+    [
+        (["a", "b", None] * 4, False),
+        (["a", "b", "c", None] * 3, True),  # missing is a category
+        (["a", "b", "c", None], False),  # too few rows for out-of-fold means
+    ],
+)
+def test_more_than_the_bound_of_categories_are_encoded_by_means_missing_included(values, by_means):
+    bound = PreprocessingSpec(max_categories=3)
+    preprocessor = build_preprocessor(schema(user="categorical"), bound, "ordinal", target_type="continuous")
+    frame = pd.DataFrame({"user": np.array(values, dtype=object)})
+    preprocessor.fit(frame, np.arange(len(values), dtype=float))
+    (_, categories, _), *_ = preprocessor.transformers_
+    assert categories.many_columns_ == (["user"] if by_means else [])
