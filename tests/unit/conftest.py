@@ -54,7 +54,8 @@ def make_spec():
     """Return a function that builds a pipeline spec for a task; further keys are parts of the YAML."""
 
     def build(task="binary_classification", **parts):
-        document = {"name": "demo", "task": task, "dataset": {"source": "rows.csv", "target": "y"}, **parts}
+        dataset = {"source": "rows.csv", "target": "y", **parts.pop("dataset", {})}
+        document = {"name": "demo", "task": task, "dataset": dataset, **parts}
         return PipelineSpec.model_validate_json(json.dumps(document))
 
     return build

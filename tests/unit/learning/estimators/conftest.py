@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,16 +5,6 @@ import pytest
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.splitting import LabelledRows
 from assay.specs.dataset import ColumnRole
-from assay.specs.pipeline import PipelineSpec
-
-
-@pytest.fixture
-def make_spec():
-    def make(task="binary_classification", **parts):
-        dataset = {"source": "x", "target": "y"}
-        return PipelineSpec.model_validate_json(json.dumps({"name": "p", "task": task, "dataset": dataset, **parts}))
-
-    return make
 
 
 @pytest.fixture

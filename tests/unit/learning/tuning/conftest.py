@@ -1,4 +1,3 @@
-import json
 import sys
 from types import ModuleType
 
@@ -10,7 +9,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.splitting import LabelledRows
 from assay.specs.dataset import ColumnRole
-from assay.specs.pipeline import PipelineSpec
 
 
 class Spy(TransformerMixin, BaseEstimator):
@@ -52,15 +50,6 @@ def own_parts(monkeypatch):
     monkeypatch.setitem(sys.modules, "own_parts", module)
     monkeypatch.setattr(Spy, "fitted_on", [])
     return module
-
-
-@pytest.fixture
-def make_spec():
-    def make(task="binary_classification", **parts):
-        dataset = {"source": "x", "target": "y", **parts.pop("dataset", {})}
-        return PipelineSpec.model_validate_json(json.dumps({"name": "p", "task": task, "dataset": dataset, **parts}))
-
-    return make
 
 
 @pytest.fixture

@@ -68,6 +68,16 @@ def test_every_trial_is_inside_a_written_range_that_the_familys_default_is_outsi
     assert [1e-6 <= record.parameters["C"] <= 1e-4 for record in best.trials] == [True] * 3
 
 
+def test_every_trial_is_on_the_steps_of_a_written_range(search):
+    steps = {
+        "C": {"type": "float", "low": 0.5, "high": 2.0, "step": 0.5},
+        "max_iter": {"type": "int", "low": 20, "high": 60, "step": 20},
+    }
+    best = search(tuning={"n_trials": 7, "folds": 2, "search_space": steps})
+    assert {record.parameters["C"] for record in best.trials} <= {0.5, 1.0, 1.5, 2.0}
+    assert {record.parameters["max_iter"] for record in best.trials} <= {20, 40, 60}
+
+
 def test_a_familys_own_ranges_start_from_its_defaults(search):
     best = search(model={"candidates": ["hist_gradient_boosting"]}, tuning={"n_trials": 1, "folds": 2})
     assert "l2_regularization" not in best.trials[0].parameters, "its default of 0 is no number of the log range"
@@ -106,6 +116,12 @@ def test_one_candidate_with_nothing_to_vary_is_not_searched(search):
 def test_what_needs_no_search_is_known_without_rows(make_spec, tuning, stopped_by):
     settled = unsearched_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
     assert (settled and settled.stopped_by) == stopped_by
+
+
+def test_a_refused_base_value_is_known_without_rows(make_spec):
+    model = {"candidates": ["logistic_regression"], "hyperparameters": {"C": -1}}
+    with pytest.raises(LearningError, match="refuses its hyperparameters"):
+        unsearched_hyperparameters(make_spec(model=model, tuning={"enabled": False}))
 
 
 def test_candidates_with_nothing_to_vary_are_each_measured_once(search):
