@@ -1,5 +1,7 @@
 import io
 import os
+import time
+from pathlib import Path
 
 import pytest
 from object_stores import object_store_at
@@ -53,8 +55,12 @@ def test_bytes_are_replaced_where_the_former_ones_are_still_there(store):
     assert store.get_bytes("a/k") == b"second"
 
 
-def test_of_racing_replacements_one_succeeds(store, in_threads):
+def test_of_racing_replacements_one_succeeds(store, in_threads, monkeypatch):
     store.put_if_absent("k", b"first")
+    read = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: (read(path), time.sleep(0.05))[0]
+    )  # all read before one writes
     results = in_threads(6, lambda number: store.replace("k", b"new %d" % number, b"first"))
     assert sorted(results) == [False] * 5 + [True]
     assert store.get_bytes("k") == b"new %d" % results.index(True)

@@ -155,7 +155,7 @@ def test_what_a_killed_export_left_is_removed_by_a_later_one(aws, here, monkeypa
     assert names_below(storage, "s3://bucket/x/1", aws) == [MANIFEST_FILE, "model.skops", "model.skops", "notes.txt"]
 
 
-def test_two_first_writers_of_a_version_leave_one_whole_bundle(place, here, in_threads):
+def test_two_first_writers_of_a_version_leave_one_whole_bundle(place, here, in_threads, request):
     """Files of two models lay under one manifest."""
     storage, root = place
     folders = [bundle(here, f"m{number}") for number in range(4)]
@@ -165,6 +165,8 @@ def test_two_first_writers_of_a_version_leave_one_whole_bundle(place, here, in_t
     name, model = model_at(storage, f"{root}/x/1", here)
     assert model == f"model {name}"
     assert results[int(name[1])] is None
+    client = None if isinstance(storage, LocalStorage) else request.getfixturevalue("aws")
+    assert names_below(storage, f"{root}/x/1", client) == [MANIFEST_FILE, "model.skops"]
 
 
 def test_writers_that_overwrite_at_once_leave_one_whole_bundle(place, here, in_threads, request):
