@@ -4,6 +4,7 @@ import datetime as dt
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -140,10 +141,7 @@ class ArtifactStore:
                 expected=f"{codec.name} ({kind.__name__})",
             )
         reader = CommitReader(self.store, commit)
-        try:
-            value: Value = codec.decode(reader, kind, columns)
-        except DigestMismatchError:  # fetched again once: a bit may have flipped on its way
-            value = codec.decode(reader, kind, columns)
+        value: Value = _fetched(lambda: codec.decode(reader, kind, columns))
         return value
 
     def write_files(self, commit: Commit, folder: Path) -> None:
@@ -153,8 +151,9 @@ class ArtifactStore:
             DigestMismatchError: a stored file differs from the published one.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        reader = CommitReader(self.store, commit)
         for item in commit.objects:
-            (folder / item.name).write_bytes(CommitReader(self.store, commit).verified_bytes(item.name))
+            (folder / item.name).write_bytes(_fetched(partial(reader.verified_bytes, item.name)))
 
     def uri(self, commit: Commit, name: str | None = None) -> str:
         """Return where people find an object of a commit; the first unless it is named.
@@ -231,6 +230,14 @@ class ArtifactStore:
             expected="a passed gate",
             remedy="correct the data or the rules, then materialise it again",
         )
+
+
+def _fetched(fetch: Callable[[], Value]) -> Value:
+    """Fetch and verify, and once more where a bit flipped on its way; one that flipped on the disk stays wrong."""
+    try:
+        return fetch()
+    except DigestMismatchError:
+        return fetch()
 
 
 def _written(pages: Pages, folder: Path, *, taken: Mapping[str, Path]) -> dict[str, Path]:

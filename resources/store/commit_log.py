@@ -26,7 +26,6 @@ from resources.store.interface import ObjectStore, hashed
 from resources.store.numbered_records import fetched_record, is_record, newest_number, put_record
 
 _ATTEMPTS = 50
-_FETCHES = 2
 
 
 class CommitLog:
@@ -145,11 +144,8 @@ class CommitReader:
             StorageError: the commit names no such object, or the store has lost it.
         """
         item = self._item(name)
-        for _ in range(_FETCHES):  # a bit that flipped on its way is right the next time; one on the disk is not
-            data = self._store.get_bytes(item.key)
-            found = hashlib.sha256(data).hexdigest()
-            if found == item.sha256:
-                break
+        data = self._store.get_bytes(item.key)
+        found = hashlib.sha256(data).hexdigest()
         if found != item.sha256:
             raise DigestMismatchError(
                 "a stored object differs from the published one",

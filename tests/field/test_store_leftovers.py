@@ -132,6 +132,9 @@ def test_a_bit_that_flipped_on_its_way_is_fetched_again_once(store, tmp_path):
     assert ArtifactStore(Flipping(tmp_path / "store", 1)).load(("a",), None, Dataset).table.num_rows == 3
     with pytest.raises(DigestMismatchError):
         ArtifactStore(Flipping(tmp_path / "store", 99)).load(("a",), None, Dataset)
+    flipping = ArtifactStore(Flipping(tmp_path / "store", 1))
+    flipping.write_files(flipping.newest(("a",), None), tmp_path / "files")
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == ["data.parquet", "schema.json"]
 
 
 def test_a_full_disk_of_temporary_files_is_a_typed_error(store, tmp_path, monkeypatch):
