@@ -23,8 +23,7 @@ from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.gate.checked_table import CheckedTable
-from assay.gate.gate import CHECKS, run_gate
-from assay.gate.profile import profile
+from assay.gate.gate import CHECKS, profile, run_gate
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
 from assay.specs.rules import RULES

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from assay.gate.checked_table import CheckedTable
-from assay.gate.outcome import Outcome, failing_column, outcome
+from assay.gate.outcome import Outcome
 from assay.gate.sentinel.features import (
     ADVICE,
     MIN_ROWS,
@@ -20,6 +20,7 @@ from assay.gate.sentinel.features import (
     as_floats,
     checked_features,
     coded,
+    reported,
     sampled_rows,
     sentinel_check,
     values_of,
@@ -43,8 +44,7 @@ _Search: TypeAlias = Callable[[str], str]
 def no_target_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that no feature is the target itself."""
     found = copies_of_target(table, spec)
-    findings = [failing_column(name, expected=_EXPECTED, found=reason) for name, reason in found.items()]
-    return outcome(findings, observed="no feature is a copy of the target", expected=_EXPECTED)
+    return reported(found, observed="no feature is a copy of the target", expected=_EXPECTED)
 
 
 def copies_of_target(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:

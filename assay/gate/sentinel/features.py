@@ -3,7 +3,7 @@
 Columns coded as small whole numbers are compared by counting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
 from assay.gate.checked_table import CheckedTable, ColumnKind
-from assay.gate.outcome import Check, Outcome, checks
+from assay.gate.outcome import Check, Outcome, checks, failing_column, outcome
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -31,10 +31,7 @@ _SEED = 20_130_701
 def sentinel_check(name: str, expected: str, fewest: int = MIN_ROWS) -> Callable[[Check], Check]:
     """Register the function of one of the sentinel's rules, which is called only if there are a target and rows enough.
 
-    Args:
-        name: the rule's.
-        expected: the proposition, reported where nothing can be checked.
-        fewest: rows that the rule needs.
+    Where nothing can be checked, the proposition `expected` is reported.
     """
 
     def decorate(check: Check) -> Check:
@@ -49,6 +46,12 @@ def sentinel_check(name: str, expected: str, fewest: int = MIN_ROWS) -> Callable
         return checks(name)(checked)
 
     return decorate
+
+
+def reported(reasons: Mapping[str, str], *, observed: str, expected: str) -> Outcome:
+    """Return the outcome of columns with the reason why each fails; an empty reason is none."""
+    findings = [failing_column(name, expected=expected, found=text) for name, text in reasons.items() if text]
+    return outcome(findings, observed=observed, expected=expected)
 
 
 def checked_features(table: CheckedTable, spec: PipelineSpec) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from assay.data.frames import LARGEST_FEATURE, too_large
 from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
 from assay.data.source_rows import wall_times
 from assay.gate.checked_table import CheckedTable
-from assay.gate.outcome import Finding, Outcome, failing_column, failing_rows, outcome
+from assay.gate.outcome import Finding, Outcome, failing_rows, outcome
 from assay.gate.report import shown
 from assay.gate.sentinel.copies import correlated
 from assay.gate.sentinel.features import (
@@ -25,6 +25,7 @@ from assay.gate.sentinel.features import (
     Array,
     as_floats,
     checked_features,
+    reported,
     role_of,
     sampled_rows,
     sentinel_check,
@@ -63,15 +64,15 @@ def features_vary(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     Within one partition parts of its date are constant, so they are checked only without partitions.
     """
     partitioned = spec.dataset.partitions.by != "none"
-    findings = []
+    reasons = {}
     for name in checked_features(table, spec):
         column = table.plain(name)
         if table.missing(name) == table.rows:
-            findings.append(failing_column(name, expected=_VARY, found="has no value in any row"))
+            reasons[name] = "has no value in any row"
         elif _is_constant(column) and not (partitioned and _DATE_PART.search(name)):
             value = shown(column[0].as_py(), pii=table.is_pii(name))
-            findings.append(failing_column(name, expected=_VARY, found=f"is {value} in all {table.rows:,} rows"))
-    return outcome(findings, observed="every feature varies", expected=_VARY)
+            reasons[name] = f"is {value} in all {table.rows:,} rows"
+    return reported(reasons, observed="every feature varies", expected=_VARY)
 
 
 @sentinel_check("classes_large_enough", _CLASSES)
@@ -96,17 +97,15 @@ def categories_few_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that categories repeat; columns that name rows are left to `no_identifier_features`."""
     limit = spec.validation.sentinel.max_category_share
     expected = f"at most {limit:.0%} of the rows, or {MIN_CATEGORIES}, have a category of their own; {_CATEGORIES}"
-    rows = sampled_rows(table)
-    findings = []
+    rows, reasons = sampled_rows(table), {}
     for name in checked_features(table, spec):
         if role_of(table, name) is not ColumnRole.CATEGORICAL or table.kind(name) not in {"string", "integer"}:
             continue
         share = distinct_share(table, name, rows)
         categories = round(share * (table.rows - table.missing(name)))
         if share > limit and categories > MIN_CATEGORIES and not naming(table, name, rows):
-            found = f"about {categories:,} categories in {table.rows:,} rows"
-            findings.append(failing_column(name, expected=expected, found=found))
-    return outcome(findings, observed="categories repeat", expected=expected)
+            reasons[name] = f"about {categories:,} categories in {table.rows:,} rows"
+    return reported(reasons, observed="categories repeat", expected=expected)
 
 
 def _is_constant(column: pa.ChunkedArray) -> bool:
@@ -234,8 +233,7 @@ def no_identifier_features(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that no feature counts or names the rows."""
     rows = sampled_rows(table)
     reasons = {name: naming(table, name, rows) for name in checked_features(table, spec)}
-    findings = [failing_column(name, expected=_IDENTIFIERS, found=text) for name, text in reasons.items() if text]
-    return outcome(findings, observed="no feature names rows", expected=_IDENTIFIERS)
+    return reported(reasons, observed="no feature names rows", expected=_IDENTIFIERS)
 
 
 def naming(table: CheckedTable, name: str, rows: Array | None) -> str:

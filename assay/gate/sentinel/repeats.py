@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
 from assay.gate.checked_table import CheckedTable
-from assay.gate.outcome import Outcome, failing_column, outcome
-from assay.gate.sentinel.features import Array, as_floats, sentinel_check
+from assay.gate.outcome import Outcome
+from assay.gate.sentinel.features import Array, as_floats, reported, sentinel_check
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -108,7 +108,7 @@ def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     if share <= limit or _by_chance(pairs, repeats(features)[1], repeats(target)[1], table.rows):
         return Outcome(f"at most {repeated}" if share <= limit else f"{repeated}, as coarse features do", expected)
     found = f"{repeated}: a random split puts copies on both sides, so the holdout is not independent"
-    return outcome([failing_column("", expected=expected, found=found)], observed=repeated, expected=expected)
+    return reported({"": found}, observed=repeated, expected=expected)
 
 
 @sentinel_check("groups_not_split", _GROUPS_EXPECTED)
@@ -120,9 +120,8 @@ def groups_not_split(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         if name in table and name not in spec.validation.sentinel.trusted
     ]
     reasons = {name: _shared(table.plain(name), name, spec) for name in names}
-    findings = [failing_column(name, expected=_GROUPS_EXPECTED, found=text) for name, text in reasons.items() if text]
     seen = f"identifiers hardly repeat: {', '.join(names)}" if names else "no column has the role identifier"
-    return outcome(findings, observed=seen, expected=_GROUPS_EXPECTED)
+    return reported(reasons, observed=seen, expected=_GROUPS_EXPECTED)
 
 
 def _features_while_repeated(table: CheckedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.gate.checked_table import CheckedTable
-from assay.gate.outcome import Outcome, failing_column, outcome
+from assay.gate.outcome import Outcome
 from assay.gate.sentinel.copies import agreement_of, copies_of_target
 from assay.gate.sentinel.features import (
     ADVICE,
@@ -23,6 +23,7 @@ from assay.gate.sentinel.features import (
     CodedColumn,
     checked_features,
     coded,
+    reported,
     role_of,
     sampled_rows,
     sentinel_check,
@@ -151,18 +152,17 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     labels = coded(table, spec.dataset.target, rows)
     columns = {name: coded(table, name, rows) for name in features}
     scores = _scores(columns, labels, spec)
-    suspects: dict[str, str] = {}
+    found = [_too_good(scores, spec), _named(scores, spec)]
     if not spec.task.is_classification and table.kind(spec.dataset.target) in NUMBERS:
-        suspects |= _parts(table, spec, features, rows)
-    suspects |= {name: text for name, text in _too_good(scores, spec).items() if name not in suspects}
+        found.insert(0, _parts(table, spec, features, rows))
     if spec.task.is_classification and labels is not None:
-        revealing = _revealing(table, spec, columns, labels, rows)
-        suspects |= {name: text for name, text in revealing.items() if name not in suspects}
-    suspects |= {name: text for name, text in _named(scores, spec).items() if name not in suspects}
+        found.insert(1, _revealing(table, spec, columns, labels, rows))
+    suspects: dict[str, str] = {}
+    for name, text in (item for texts in found for item in texts.items()):
+        suspects.setdefault(name, text)
     best = max(scores, key=lambda name: scores[name].value, default="")
     seen = f"strongest single feature: {best}, {_words(spec)} {scores[best].value:.3f}" if best else "no feature"
-    findings = [failing_column(name, expected=_EXPECTED, found=text) for name, text in suspects.items()]
-    return outcome(findings, observed=seen, expected=_EXPECTED)
+    return reported(suspects, observed=seen, expected=_EXPECTED)
 
 
 def _scores(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -> dict[str, Score]:

@@ -3,7 +3,7 @@ import datetime as dt
 import pyarrow as pa
 import pytest
 
-from assay.gate import profile as profile_module
+from assay.gate import gate as profile_module
 
 NAN = float("nan")
 
