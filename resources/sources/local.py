@@ -60,10 +60,10 @@ def _walk(prefix: str, patterns: Sequence[str]) -> list[str]:
     if first == _ANY_DEPTH:
         return _any_depth(prefix, rest or ["*"])
     if is_glob(first) and rest:
-        below = [_walk(f"{prefix}{entry.name}/", rest) for entry in _entries(prefix, first) if entry.is_dir()]
+        below = [_walk(f"{prefix}{entry.name}/", rest) for entry in _entries(prefix, first) if _is_folder(entry)]
         return list(chain.from_iterable(below))
     if is_glob(first):
-        return [prefix + entry.name for entry in _entries(prefix, first) if entry.is_file() or _is_dataset(entry)]
+        return [prefix + entry.name for entry in _entries(prefix, first) if _is_object(entry)]
     if rest:
         return _walk(f"{prefix}{first}/", rest)
     path = Path(prefix + first)
@@ -97,8 +97,18 @@ def _entries(prefix: str, pattern: str) -> "list[os.DirEntry[str]]":
     return [entry for entry in shown if matches(entry.name)]
 
 
-def _is_dataset(entry: "os.DirEntry[str]") -> bool:
-    return is_dataset_name(entry.name) and entry.is_dir()
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_object(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file() or (is_dataset_name(entry.name) and entry.is_dir())
+    except OSError:
+        return True  # listed, so that its page says why it cannot be read
 
 
 class LocalSource(Source):

@@ -4,7 +4,7 @@ import pytest
 
 from assay.errors import MalformedDataError, SourceChangedError
 from assay.reading.files import transcribe
-from assay.reading.source_files import read_rows
+from assay.reading.source_files import read_rows, unchanged
 from assay.shell.main import main
 from assay.specs.dataset import DatasetSpec
 from resources.sources.interface import FetchedFile
@@ -37,6 +37,14 @@ def test_a_file_that_grows_while_it_is_read_is_refused_and_a_retry_reads_the_who
     assert caught.value.transient
     assert "8 bytes before, 12 bytes after" in str(caught.value)
     assert reading(path, lambda: None).partition(None, where="x").table.num_rows == 2
+
+
+def test_a_folder_with_a_part_that_grows_while_it_is_read_is_refused(tmp_path):
+    part = tmp_path / "rows.parquet" / "k=1" / "part-0.parquet"
+    part.parent.mkdir(parents=True)
+    part.write_text(HALF)
+    with pytest.raises(SourceChangedError), unchanged(tmp_path / "rows.parquet", name="rows.parquet"):
+        append(part)
 
 
 @pytest.mark.parametrize("text", [HALF, "a,y\n9,2\n", ""], ids=["same bytes", "same size", "truncated"])

@@ -12,6 +12,7 @@ from assay.reading.files import mapped_table
 from resources.sources.interface import Access
 from resources.sources.opening import open_source
 from resources.sources.query import Query
+from resources.sources.sql_engines import engine_for, only_select, url_of
 
 pytestmark = pytest.mark.confined
 
@@ -31,24 +32,45 @@ def fetched(address: str, text: str, folder: Path, *, seconds: float = 60.0):
     return mapped_table(source.fetch(item, folder).path)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "attach database '{out}' as other",
-        "vacuum into '{out}'",
-        "create temp table x as select 1",
-        "pragma query_only = off",
-        "pragma journal_mode = wal",
-        "select load_extension('{out}')",
-        "delete from t",
-    ],
-)
+WRITES = [
+    "attach database '{out}' as other",
+    "vacuum into '{out}'",
+    "create temp table x as select 1",
+    "pragma query_only = off",
+    "pragma journal_mode = wal",
+    "pragma read_uncommitted = on",
+    "select load_extension('{out}')",
+    "delete from t",
+]
+
+
+@pytest.mark.parametrize("text", WRITES)
 def test_a_sqlite_source_writes_nothing(sqlite_file, tmp_path, text):
     out = tmp_path / "written.db"
     with pytest.raises(SourceError):
         fetched(sqlite_file, text.format(out=out), tmp_path)
 
     assert not out.exists()
+
+
+@pytest.mark.parametrize("text", WRITES)
+def test_the_list_of_allowed_actions_refuses_them_alone(tmp_path, text):
+    with sqlite3.connect(tmp_path / "writable.db") as connection:
+        connection.execute("create table t (a)")
+        connection.commit()
+        getattr(connection, "enable_load_extension", lambda _: None)(True)  # not in every build of Python
+        only_select(connection)
+        with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited|no such function"):
+            connection.execute(text.format(out=tmp_path / "written.db"))
+
+
+@pytest.mark.parametrize(
+    "text", ["attach database '{out}' as other", "create temp table x as select 1", "delete from t"]
+)
+def test_the_read_only_connection_refuses_them_alone(sqlite_file, tmp_path, text):
+    engine = engine_for(url_of(sqlite_file, {}), "x", 5.0)
+    with engine.connect() as connection, pytest.raises(sqlite3.DatabaseError):
+        connection.connection.driver_connection.execute(text.format(out=tmp_path / "written.db"))
 
 
 def test_a_recursive_query_with_json_is_still_a_query(sqlite_file, tmp_path):

@@ -229,10 +229,33 @@ def test_a_junk_page_of_the_ledger_is_set_aside_and_loses_nothing(tmp_path, junk
     watched.put("b.csv")
     assert watched.scan() == ["b.csv"]
     assert "cannot be read; its objects count as new" in watched.said
+    assert watched.scan() == []
     path.write_text("a,y\n9,9\n")
     assert watched.scan() == ["a.csv"]
     assert watched.scan() == []
     assert "set aside" not in watched.said
+
+
+@JUNK
+def test_a_junk_list_of_unsettled_files_lets_them_wait_one_more_scan(tmp_path, junk):
+    watched = Watched(tmp_path, waits=1)
+    watched.put("a.csv")
+    assert watched.scan() == []
+    watched.texts.kept[json.loads(watched.cursor)["unsettled"]] = junk
+    assert watched.scan() == []
+    assert watched.scan() == ["a.csv"]
+
+
+@pytest.mark.parametrize("pattern", ["*", "**/*", "*/*.csv"])
+def test_a_link_to_itself_is_set_aside_and_stops_nothing(tmp_path, pattern):
+    watched = Watched(tmp_path, pattern)
+    path = watched.put("x/a.csv" if "/" in pattern else "a.csv")
+    loop = path.with_name("loop.csv")
+    loop.symlink_to(loop)
+    (watched.folder / "loop").symlink_to(watched.folder / "loop")
+    assert [key.rpartition("/")[2] for key in watched.scan()] == ["a.csv"]
+    assert "set aside" in watched.said
+    assert "the file cannot be read" in watched.said
 
 
 def evaluate(platform, cursor):

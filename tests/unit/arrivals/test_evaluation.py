@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import pytest
 from arrivals_world import Source, Texts
 
 from assay.arrivals.evaluation import evaluate
@@ -9,6 +10,7 @@ from assay.arrivals.failures import DeadLetter, DeadLetterNames, FailedRun, Fail
 from assay.arrivals.names import parse_run_key
 from assay.arrivals.scan import ScanOptions
 from assay.arrivals.state import parse_state
+from assay.errors import StoreUnavailableError
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 
 BY_OBJECT = DatasetSpec(source="in/*.csv", target="y", partitions=PartitionsSpec(by="object"))
@@ -138,3 +140,19 @@ def test_leftovers_of_interrupted_scans_are_swept():
     for _ in range(501):
         platform.evaluate(fail=False)
     assert platform.kept.sweeps == 2
+
+
+def test_an_outage_while_a_dead_letter_is_read_does_not_settle_its_order(monkeypatch):
+    def outage(name):
+        raise StoreUnavailableError(name)
+
+    platform = Platform(max_retries=0)
+    while not platform.kept.letters:
+        platform.evaluate()
+    platform.kept.orders |= set(platform.kept.letters)
+    with monkeypatch.context() as patch:
+        patch.setattr(platform.kept, "dead_letter", outage)
+        with pytest.raises(StoreUnavailableError):
+            platform.evaluate()
+    platform.evaluate()
+    assert platform.launched[-1] == "in/a.csv@1#redrive-1"

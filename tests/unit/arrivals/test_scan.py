@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from assay.arrivals.scan import ScanLimits, ScanOptions, scan_source
 from assay.arrivals.state import SensorState, parse_state
-from assay.errors import SourceError
+from assay.errors import SourceError, StoreUnavailableError
 from assay.specs.dataset import DatasetSpec, PartitionsSpec
 
 WHOLE = DatasetSpec(source="in/*.csv", target="y")
@@ -204,6 +204,21 @@ def test_an_object_that_may_still_be_written_is_read_again_in_the_next_scan():
     platform.source.objects["in/000004.csv"] = "2"
     assert any(platform.scan().unsettled for _ in range(20)), "a pass over the source has not found the object"
     assert [arrival.uri for arrival in platform.scan().arrivals] == ["in/000004.csv"]
+
+
+def test_an_outage_of_the_store_ends_the_scan_and_loses_nothing(monkeypatch):
+    def outage(name):
+        raise StoreUnavailableError(name)
+
+    platform = Platform(ScanOptions(BY_OBJECT, unchanged_scans=1))
+    put(platform, 2)
+    for _ in ("the unsettled objects are read", "the ledger is read"):
+        platform.scan()
+        with monkeypatch.context() as patch:
+            patch.setattr(platform.texts, "read", outage)
+            with pytest.raises(StoreUnavailableError):
+                platform.scan()
+    assert sorted(platform.launched) == keys(platform.source.objects)
 
 
 def test_digests_that_take_long_leave_the_rest_to_the_next_scan(monkeypatch):
