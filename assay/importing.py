@@ -76,14 +76,6 @@ def is_import_path(name: str) -> bool:
 def import_object(path: str, *, where: str, error: type[AssayError] = SpecError) -> Any:
     """Import what ``package.module:Name`` names.
 
-    Args:
-        path: module and attribute, separated by a colon; the attribute may be dotted.
-        where: the field of the pipeline that holds the path, for the message.
-        error: the kind of error to raise.
-
-    Returns:
-        The object.
-
     Raises:
         AssayError: of the kind `error`; the path is malformed, its module cannot be imported, or has no such name.
     """
@@ -102,14 +94,6 @@ def import_object(path: str, *, where: str, error: type[AssayError] = SpecError)
 
 def import_users_object(path: str, *, where: str, error: type[AssayError] = SpecError) -> Any:
     """Import what a user's ``package.module:Name`` names, within the bounds of `confine_imports`.
-
-    Args:
-        path: as of `import_object`.
-        where: as of `import_object`.
-        error: as of `import_object`.
-
-    Returns:
-        The object.
 
     Raises:
         AssayError: of the kind `error`; as of `import_object`, or the object is not one that users may name.

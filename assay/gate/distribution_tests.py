@@ -77,10 +77,6 @@ def categories_differ(ours: "pd.Series[int]", theirs: "pd.Series[int]") -> Diffe
 def discoveries(p_values: Sequence[float], rate: float) -> list[bool]:
     """Return which tests are significant with the expected share of false ones at most `rate`.
 
-    Args:
-        p_values: one for each test.
-        rate: the false discovery rate, between 0 and 1.
-
     Source: Benjamini, Y. and Hochberg, Y. (1995), Controlling the false discovery rate: a practical and powerful
         approach to multiple testing; Journal of the Royal Statistical Society B 57(1).
     """

@@ -130,11 +130,7 @@ def locked_connection() -> "duckdb.DuckDBPyConnection":
 
 
 def parsed(connection: "duckdb.DuckDBPyConnection", sql: str) -> Expression:
-    """Parse one expression.
-
-    Args:
-        connection: of `locked_connection`; nothing is executed of the text.
-        sql: the text.
+    """Parse one expression, on a connection of `locked_connection`; nothing of the text is executed.
 
     Raises:
         DataContractError: it is no expression, or uses more than columns, constants and functions of them.

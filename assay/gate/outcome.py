@@ -66,13 +66,7 @@ NO_ROWS: "np.ndarray[Any, Any]" = np.empty(0, dtype=np.int64)
 
 
 def outcome(findings: Sequence[Finding], *, observed: str, expected: str) -> Outcome:
-    """Put findings together; a row that fails twice counts once.
-
-    Args:
-        findings: what failed.
-        observed: what to say when nothing failed.
-        expected: the proposition.
-    """
+    """Put findings together; a row that fails twice counts once."""
     if not findings:
         return Outcome(observed, expected)
     rows = int(union_of([finding.positions for finding in findings]).size)

@@ -92,15 +92,7 @@ class Command(click.Command):
     def __init__(
         self, name: str, summary: str, *options: click.Parameter, needs: Sequence[str], data: Sequence[str] = ()
     ) -> None:
-        """Describe a command.
-
-        Args:
-            name: of the command, and of the module that does its work.
-            summary: one line.
-            options: its flags, and its arguments.
-            needs: the flags that are required.
-            data: the flags that are required without a pipeline file.
-        """
+        """Describe a command by its flags: `needs` are required, and `data` where there is no pipeline file."""
         super().__init__(name, params=list(options), help=summary, epilog=CODES, callback=self._flags)
         self._needs, self._data = needs, data
 

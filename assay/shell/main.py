@@ -123,14 +123,7 @@ def parse(arguments: Sequence[str] | None) -> "Flags | int":
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: without the program's name; those of the process unless given.
-
-    Returns:
-        The exit code.
-    """
+    """Run one command, by the process's arguments unless some are given; return its exit code."""
     try:
         flags = parse(arguments)
     except click.ClickException as error:
@@ -167,12 +160,7 @@ def _run(flags: "Flags") -> int:
 
 
 def in_flags(error: AssayError, flags: "Flags") -> AssayError:
-    """Return an error whose remedy names the command's flags, unless the settings come from a pipeline file.
-
-    Args:
-        error: as raised; returned.
-        flags: the command's.
-    """
+    """Return an error whose remedy names the command's flags, unless the settings come from a pipeline file."""
     if flags.pipeline is None and isinstance(error.remedy, Remedy):
         from assay.shell.pipeline_flags import flag_of
 

@@ -144,10 +144,6 @@ def inferred_task(target: pa.ChunkedArray, model_name: str | None) -> tuple[Task
 
     Texts, booleans and whole numbers with few distinct values are classes; other numbers are amounts. A model family
     that supports one kind of task only decides.
-
-    Args:
-        target: the target's values.
-        model_name: the model family, if one is named.
     """
     distinct = len(target.drop_null().unique())
     classes = Task.BINARY if distinct <= _BINARY else Task.MULTICLASS

@@ -22,14 +22,6 @@ from assay.specs.dataset import DataFormat
 def adapter(group: str, name: str, *, error: type[AssayError], what: str, where: str, expected: str = "") -> Any:
     """Return what an entry point names.
 
-    Args:
-        group: the entry points' group.
-        name: of the entry point.
-        error: the kind of error to raise.
-        what: the sentence that says what cannot be done without it.
-        where: the address that needs it.
-        expected: what works, for the message.
-
     Raises:
         AssayError: of the kind `error`; there is no such entry point, or what it names is not installed.
     """
@@ -59,10 +51,6 @@ class Storage(Protocol):
 
     def fetch(self, uri: str, folder: Path) -> Sequence[LocalFile]:
         """Fetch the files of an address to this machine: at least one, those of a glob in order.
-
-        Args:
-            uri: the address.
-            folder: for files that are not on this machine.
 
         Raises:
             SourceError: there is no such file, or it cannot be read.

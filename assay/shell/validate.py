@@ -53,10 +53,7 @@ class GatedData:
 def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> GatedData:
     """Read the data, run the gate and write the report; stop at the first refused partition.
 
-    Args:
-        flags: of validate, tune or train.
-        storage: where the data is.
-        base: of the model that is continued: its columns keep their dtypes and roles.
+    The columns of a model that is continued, `base`, keep its dtypes and roles.
 
     Raises:
         AssayError: a flag is not acceptable, the data cannot be read, or the report cannot be written.

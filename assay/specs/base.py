@@ -43,24 +43,14 @@ class Spec(BaseModel):
 
 
 def invalid(message: str, *location: str, value: Any = None) -> ValidationError:
-    """Return an error for a validator of several fields to raise, located at one of them.
-
-    Args:
-        message: what would be valid.
-        location: path of the field below the spec that is validated.
-        value: what the field holds.
-    """
+    """Return an error for a validator of several fields to raise, located at one of them."""
     # the message is a value of the template, since it may contain braces
     kind = PydanticCustomError("value_error", "{message}", {"message": message})
     return ValidationError.from_exception_data("Spec", [InitErrorDetails(type=kind, loc=location, input=value)])
 
 
 def digest_of(*parts: Any) -> str:
-    """Return the SHA-256 hex digest of JSON-able values or specs, independent of key order.
-
-    Args:
-        parts: specs or JSON-able values; their order counts.
-    """
+    """Return the SHA-256 hex digest of JSON-able values or specs, independent of key order."""
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

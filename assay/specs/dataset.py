@@ -193,11 +193,7 @@ class PartitionsSpec(Spec):
         return self.by not in {"none", "object"}
 
     def rejection_of(self, key: str) -> str:
-        """Return why a text can never be a partition of a time cadence; empty where it can.
-
-        Args:
-            key: from the name of an object.
-        """
+        """Return why a text can never be a partition of a time cadence; empty where it can."""
         try:
             moment = self._moment(key)
         except ValueError:

@@ -36,10 +36,6 @@ _UNUSUAL = re.compile(
 def read_yaml(text: str, where: str) -> Any:
     """Return a document as plain values.
 
-    Args:
-        text: one YAML 1.2 document.
-        where: how to name it in complaints.
-
     Returns:
         Mappings, lists, texts, numbers, booleans and None; dates and times are text.
 

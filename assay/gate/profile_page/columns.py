@@ -50,13 +50,7 @@ class Categories:
 
 
 def of_numbers(values: "np.ndarray[Any, Any]", *, whole: bool, of: str = "values") -> Histogram | None:
-    """Return the histogram of finite numbers (float64); None if there are none.
-
-    Args:
-        values: the numbers.
-        whole: whether they are integers; few different ones get a bin each.
-        of: what is counted.
-    """
+    """Return the histogram of finite numbers (float64); None if there are none."""
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())
@@ -154,15 +148,7 @@ class ColumnView:
 
 
 def column_view(index: int, profile: ColumnProfile, schema: ColumnSchema, table: CheckedTable, rows: int) -> ColumnView:
-    """Return what is shown of a column.
-
-    Args:
-        index: 0-based among the report's columns.
-        profile: its counts; a masked one shows no values.
-        schema: its role.
-        table: the sampled rows.
-        rows: number of rows that the counts are of.
-    """
+    """Return what is shown of a column."""
     view = ColumnView(index, profile, schema.reason == "target", schema.pii, notes=tuple(_notes(profile, schema, rows)))
     if profile.masked or profile.name not in table:
         return view

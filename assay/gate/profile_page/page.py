@@ -80,18 +80,9 @@ class _Page:
 
 
 def to_html(report: GateReport, table: pa.Table, schema: TableSchema, *, show_values: bool = True) -> str:
-    """Return the page of one checked partition; the same input gives the same text.
+    """Return the page of one checked partition as HTML, all foreign text escaped; the same input gives the same text.
 
     At most 200 columns are described, drawn from at most 100,000 rows; the page says what it leaves out.
-
-    Args:
-        report: the gate's report on the rows.
-        table: the checked rows.
-        schema: role and pii mark of every column.
-        show_values: whether values may be shown; those of pii columns never are.
-
-    Returns:
-        HTML in which all foreign text is escaped.
     """
     known = {column.name: column for column in schema.columns}
     columns = [_column_of(profile, known) for profile in report.profile]

@@ -187,15 +187,10 @@ def _period_ends(moments: Array, spec: PipelineSpec) -> Array:
 
 
 def distinct_share(table: CheckedTable, name: str, rows: Array | None) -> float:
-    """Return the number of different values per present value.
+    """Return the number of different texts or whole numbers per present value, of a sample or of all rows.
 
     A sample repeats less than the whole. The pairs of equal values in it estimate how often each value occurs in the
     whole, as if all occurred equally often: right for values that repeat rarely, too low for the rest.
-
-    Args:
-        table: the rows.
-        name: a column of texts or whole numbers.
-        rows: the sample; None for all rows.
 
     Returns:
         The share; 0 where fewer than 50 values are there.
@@ -237,13 +232,7 @@ def no_identifier_features(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 
 
 def naming(table: CheckedTable, name: str, rows: Array | None) -> str:
-    """Return in which way a feature names rows; empty where it does not.
-
-    Args:
-        table: the rows.
-        name: the feature.
-        rows: the sample from which shares of texts are estimated; None for all rows.
-    """
+    """Return in which way a feature names rows; empty where it does not."""
     kind = table.kind(name)
     if kind == "string":
         return _naming_texts(table, name, rows)

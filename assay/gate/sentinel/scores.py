@@ -211,12 +211,6 @@ def parts_of_target(table: CheckedTable, target: str, features: Sequence[str], r
 
     Least squares of all of them first; then backward elimination in blocks, smallest contribution first.
 
-    Args:
-        table: the rows.
-        target: a column of numbers.
-        features: candidates.
-        rows: the sample; None for all rows.
-
     Returns:
         The fewest parts found; None where no combination is exact, or only one of more than five.
     """

@@ -1,7 +1,7 @@
 import pytest
 from dagster._utils.schedules import is_valid_cron_schedule
 
-from assay.specs.cron import cron_problem
+from assay.specs.operations import cron_problem
 
 
 @pytest.mark.parametrize(
