@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from resources.s3 import shared_client
+from resources.s3 import MAX_ATTEMPTS, shared_client
 from resources.store.interface import ObjectStore
 from resources.store.s3 import open_store
 
@@ -14,22 +14,16 @@ if TYPE_CHECKING:
 
 
 class BoundedS3Resource(dg.ConfigurableResource[None]):
-    """Makes one shared S3 client with bounded waiting; has the fields and `get_client` of dagster-aws's `S3Resource`.
+    """Makes one shared S3 client with bounded waiting; credentials come from boto3's chain.
 
-    Importing dagster-aws takes a quarter of the time in which a code location loads, and its client has no timeout for
-    a connection attempt: a host that drops packets keeps each of `max_attempts` waiting for botocore's 60 s.
+    Not dagster-aws's `S3Resource`: its import takes a quarter of a code location's loading time, and its client
+    has no timeout for a connection attempt: a host that drops packets keeps each attempt waiting for botocore's 60 s.
     """
 
-    use_unsigned_session: bool = Field(default=False, description="Send requests without credentials.")
     region_name: str | None = Field(default=None, description="Region of the bucket.")
     endpoint_url: str | None = Field(default=None, description="Endpoint of an S3-compatible store.")
-    max_attempts: int = Field(default=5, description="Attempts of one request, the first included.")
     profile_name: str | None = Field(default=None, description="Profile of the AWS configuration files.")
-    use_ssl: bool = Field(default=True, description="Whether to use TLS.")
-    verify: bool | None = Field(default=None, description="Whether to verify certificates; boto3's default unless set.")
-    aws_access_key_id: str | None = Field(default=None, description="Access key; the credential chain unless set.")
-    aws_secret_access_key: str | None = Field(default=None, description="Secret key; the credential chain unless set.")
-    aws_session_token: str | None = Field(default=None, description="Session token of temporary credentials.")
+    max_attempts: int = Field(default=MAX_ATTEMPTS, description="Attempts of one request, the first included.")
 
     def get_client(self) -> "S3Client":
         """Return this process's client with the resource's settings; no request is sent yet.
@@ -43,12 +37,6 @@ class BoundedS3Resource(dg.ConfigurableResource[None]):
             region_name=self.region_name,
             profile_name=self.profile_name,
             max_attempts=self.max_attempts,
-            unsigned=self.use_unsigned_session,
-            use_ssl=self.use_ssl,
-            verify=self.verify,
-            aws_access_key_id=self.aws_access_key_id,
-            aws_secret_access_key=self.aws_secret_access_key,
-            aws_session_token=self.aws_session_token,
         )
 
 

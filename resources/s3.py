@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from assay.errors import (
     ArtifactNotFoundError,
@@ -47,8 +47,6 @@ def shared_client(
     region_name: str | None,
     profile_name: str | None,
     max_attempts: int = MAX_ATTEMPTS,
-    unsigned: bool = False,
-    **options: Any,
 ) -> "S3Client":
     """Return this process's client for a configuration; it is thread-safe, and no request is sent yet.
 
@@ -59,29 +57,29 @@ def shared_client(
         MissingCredentialsError: the profile does not exist.
         StorageError: the endpoint is not a URL.
     """
-    given = {"endpoint_url": endpoint_url, "region_name": region_name, **options}
-    key = (tuple(sorted(given.items())), profile_name, max_attempts, unsigned, aws_variables())
+    key = (endpoint_url, region_name, profile_name, max_attempts, aws_variables())
     with _creating:
         if key not in _clients:
-            _clients[key] = _new_client(profile_name, max_attempts, unsigned, given)
+            _clients[key] = _new_client(endpoint_url, region_name, profile_name, max_attempts)
         return _clients[key]
 
 
-def _new_client(profile_name: str | None, max_attempts: int, unsigned: bool, given: dict[str, Any]) -> "S3Client":  # noqa: FBT001 - private
+def _new_client(
+    endpoint_url: str | None, region_name: str | None, profile_name: str | None, max_attempts: int
+) -> "S3Client":
     import boto3
-    from botocore import UNSIGNED
     from botocore.config import Config
 
     config = Config(
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=_READ_SECONDS,
         retries={"total_max_attempts": max_attempts, "mode": "standard"},
-        signature_version=UNSIGNED if unsigned else None,
     )
-    where = given["endpoint_url"] or "s3"
+    where = endpoint_url or "s3"
     try:
         with as_storage_error(where):
-            return boto3.session.Session(profile_name=profile_name).client("s3", config=config, **given)
+            session = boto3.session.Session(profile_name=profile_name)
+            return session.client("s3", config=config, endpoint_url=endpoint_url, region_name=region_name)
     except ValueError as error:  # botocore has no type of its own for it
         raise StorageError(
             "the endpoint of S3 cannot be used",

@@ -7,13 +7,15 @@ import pytest
 from assay.errors import StorageError
 from resources.object_store import BoundedS3Resource
 
-KEYS = {"aws_access_key_id": "id", "aws_secret_access_key": "very-secret", "aws_session_token": "token"}
+KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "very-secret", "AWS_SESSION_TOKEN": "token"}
 
 
 @pytest.fixture(autouse=True)
 def no_deployment(monkeypatch):
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_waiting_is_bounded():
@@ -23,25 +25,13 @@ def test_waiting_is_bounded():
 
 
 def test_every_setting_of_the_resource_reaches_the_client():
-    s3 = BoundedS3Resource(endpoint_url="http://127.0.0.1:9", region_name="eu-central-1", use_ssl=False, **KEYS)
+    s3 = BoundedS3Resource(endpoint_url="http://127.0.0.1:9", region_name="eu-central-1")
     client = s3.get_client()
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.region_name == "eu-central-1"
     assert client._request_signer._credentials.access_key == "id"
     assert client._request_signer._credentials.secret_key == "very-secret"
     assert client._request_signer._credentials.token == "token"
-
-
-def test_all_fields_of_the_resource_are_known_here():
-    known = {"use_unsigned_session", "region_name", "endpoint_url", "max_attempts", "profile_name", "use_ssl", "verify"}
-    assert set(BoundedS3Resource.model_fields) == known | set(KEYS)
-
-
-@pytest.mark.parametrize("unsigned", [True, False])
-def test_an_unsigned_session_signs_nothing(unsigned):
-    s3 = BoundedS3Resource(region_name="us-east-1", use_unsigned_session=unsigned, **KEYS)
-    url = s3.get_client().generate_presigned_url("get_object", Params={"Bucket": "b", "Key": "k"})
-    assert ("Signature" in url) is not unsigned
 
 
 def test_a_profile_gives_region_and_credentials(tmp_path, monkeypatch):
@@ -51,7 +41,7 @@ def test_a_profile_gives_region_and_credentials(tmp_path, monkeypatch):
         encoding="utf-8",
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
-    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", *KEYS):
         monkeypatch.delenv(name, raising=False)
     client = BoundedS3Resource(profile_name="lab").get_client()
     assert client.meta.region_name == "eu-west-3"
@@ -69,27 +59,27 @@ def test_making_a_client_with_credentials_sends_nothing(monkeypatch):
         pytest.fail("a connection was made")
 
     monkeypatch.setattr(socket.socket, "connect", forbidden)
-    assert BoundedS3Resource(region_name="us-east-1", **KEYS).get_client().meta.service_model.service_name == "s3"
+    assert BoundedS3Resource(region_name="us-east-1").get_client().meta.service_model.service_name == "s3"
 
 
 def test_a_process_has_one_client_for_each_configuration(in_threads, monkeypatch):
-    first, *others = in_threads(4, lambda _: BoundedS3Resource(region_name="us-east-1", **KEYS).get_client())
+    first, *others = in_threads(4, lambda _: BoundedS3Resource(region_name="us-east-1").get_client())
     assert all(client is first for client in others)
-    assert BoundedS3Resource(region_name="eu-west-3", **KEYS).get_client() is not first
+    assert BoundedS3Resource(region_name="eu-west-3").get_client() is not first
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    assert BoundedS3Resource(region_name="us-east-1", **KEYS).get_client() is not first
+    assert BoundedS3Resource(region_name="us-east-1").get_client() is not first
 
 
 def test_a_forked_process_does_not_share_connections():
-    client = BoundedS3Resource(region_name="us-east-1", **KEYS).get_client()
+    client = BoundedS3Resource(region_name="us-east-1").get_client()
     pid = os.fork()
     if pid == 0:
-        os._exit(BoundedS3Resource(region_name="us-east-1", **KEYS).get_client() is client)
+        os._exit(BoundedS3Resource(region_name="us-east-1").get_client() is client)
     assert os.waitpid(pid, 0)[1] == 0
 
 
 def test_the_default_session_of_boto3_is_not_used(monkeypatch):
     """It belongs to the whole process and keeps the credentials of its first user."""
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    BoundedS3Resource(region_name="eu-north-1", **KEYS).get_client()
+    BoundedS3Resource(region_name="eu-north-1").get_client()
     assert boto3.DEFAULT_SESSION is None
