@@ -59,7 +59,7 @@ def test_the_list_of_allowed_actions_refuses_them_alone(tmp_path, text):
         connection.commit()
         getattr(connection, "enable_load_extension", lambda _: None)(True)  # not in every build of Python
         only_select(connection)
-        with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|prohibited|no such function"):
+        with pytest.raises(sqlite3.DatabaseError, match=r"authoriz|prohibited|no such function"):
             connection.execute(text.format(out=tmp_path / "written.db"))
 
 
