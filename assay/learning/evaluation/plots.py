@@ -173,7 +173,8 @@ def importance_plot(losses: dict[str, list[float]], metric: Metric, subtitle: st
     """Draw the 15 columns whose shuffling costs most, with the range over the shuffles."""
     ranked = sorted(losses, key=lambda name: float(np.mean(losses[name])), reverse=True)[:_SHOWN][::-1]
     means = np.array([np.mean(losses[name]) for name in ranked])
-    spread = np.array([[np.mean(losses[n]) - min(losses[n]), max(losses[n]) - np.mean(losses[n])] for n in ranked])
+    ends = np.array([[min(losses[name]), max(losses[name])] for name in ranked])
+    spread = np.abs(ends - means[:, None])  # the mean of equal losses may be an ulp beside them
 
     def paint(axes: Any) -> None:
         axes.barh(range(len(ranked)), means, xerr=spread.T, color=BLUE, ecolor="black", capsize=2, height=0.7)

@@ -222,3 +222,19 @@ def test_a_metric_is_added_by_one_registration(monkeypatch, make_spec):
     assert "rows_scored" not in METRICS[Task.REGRESSION]
     assert metric("rows_scored", Task.BINARY).compute is rows_scored
     assert primary_metric(make_spec(evaluation={"primary_metric": "rows_scored"})).name == "rows_scored"
+
+
+@pytest.mark.parametrize("own", [("no", "yes"), ("yes", "no")])
+def test_decision_scores_are_of_the_positive_class_whatever_order_the_estimator_has(own):
+    class Margins:
+        classes_ = np.array(own)
+
+        def predict(self, rows):
+            return self.classes_[(self.decision_function(rows) > 0).astype(int)]
+
+        def decision_function(self, rows):
+            return rows["x"].to_numpy() * (1 if own[-1] == "yes" else -1)
+
+    said = predict(Margins(), pd.DataFrame({"x": [-2.0, 3.0]}), CLASSES, Task.BINARY)
+    assert said.labels.tolist() == ["no", "yes"]
+    assert said.scores.tolist() == [-2.0, 3.0]

@@ -3,7 +3,13 @@ from dataclasses import replace
 import pytest
 
 from assay.learning.evaluation.metrics import metric, predict
-from assay.learning.evaluation.plots import permutation_importance, plots_for, rows_for, tuning_history_plot
+from assay.learning.evaluation.plots import (
+    importance_plot,
+    permutation_importance,
+    plots_for,
+    rows_for,
+    tuning_history_plot,
+)
 from assay.learning.training import train
 from assay.results.search_result import TrialRecord
 from assay.specs import Task
@@ -70,6 +76,13 @@ def test_shuffling_the_column_that_decides_costs_most(fitted):
     for name in ("roc_auc", "log_loss"):
         losses = permutation_importance(said, split.holdout.features, truth, metric(name, Task.BINARY), 0, rows_for(2))
         assert min(losses["signal"]) > max(losses["noise"]) + 0.05
+        assert len(set(losses["signal"])) == 5, "each shuffle is measured on its own rows"
+
+
+def test_equal_losses_of_all_shuffles_are_drawn():
+    """The mean of three times 0.1 is above 0.1: a bar of negative length ended the run."""
+    losses = {"a": [0.1, 0.1, 0.1], "b": [-0.1, -0.1, -0.1]}
+    assert importance_plot(losses, metric("roc_auc", Task.BINARY), "demo").startswith(PNG)
 
 
 def test_no_plot_touches_pyplots_global_state(fitted):

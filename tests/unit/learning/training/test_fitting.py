@@ -42,6 +42,16 @@ def test_the_input_example_is_the_first_rows(make_spec, make_split, make_best):
     assert example.equals(split.train.features.head(5))
 
 
+def test_the_input_example_has_no_value_of_personal_columns(make_spec, make_split, make_best):
+    split = make_split(columns=("signal", "colour", "words"))
+    columns = tuple(each.model_copy(update={"pii": each.name != "signal"}) for each in split.features.columns)
+    split = replace(split, features=split.features.model_copy(update={"columns": columns}))
+    example = train(split, make_best("logistic_regression"), make_spec()).input_example
+    assert example["signal"].equals(split.train.features["signal"].head(5))
+    assert example["colour"].isna().all()
+    assert set(example["words"]) == {""}
+
+
 def test_an_incremental_fit_without_a_champion_is_a_full_one_and_says_so(make_spec, make_split, make_best):
     split, best = make_split(), make_best("hist_gradient_boosting", max_iter=3)
     model = train(split, best, make_spec(training={"scenario": "incremental"}))
