@@ -2,9 +2,11 @@ import ast
 import datetime as dt
 import decimal
 import io
+import json
 import shlex
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from object_stores import object_store_at
 
 from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.data.fingerprint import fingerprint
@@ -24,13 +27,18 @@ from assay.errors import (
     MissingColumnError,
     StorageError,
     StoreUnavailableError,
+    TargetExistsError,
 )
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.shell.learning import base_model
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
+from resources.artifacts.model_export import ModelExporter
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.champion_journal import ChampionJournal
+from resources.settings import Settings
+from resources.shell_storage import PlatformStorage
 from resources.store.commit_log import collect_garbage, restore
 from resources.store.commit_record import attempt_prefix, series_prefix
 from resources.store.interface import encoded
@@ -611,3 +619,27 @@ def test_the_janitor_goes_by_the_clock_of_the_store(store, make_dataset, monkeyp
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 2 * 86400 + 60)
     assert collect_garbage(store, older_than_seconds=48 * 3600) == []
+
+
+def test_a_model_that_is_exported_to_s3_is_the_base_of_a_training(aws, model, monkeypatch):
+    """The reader follows the manifest to the files, and takes a bundle of version 0.1 with its files beside it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    target = SimpleNamespace(target_output_path="s3://bucket/served", scenario="incremental")
+    spec = SimpleNamespace(training=target, registered_name="demo", model=SimpleNamespace(version="1"))
+    exporter = ModelExporter(object_store=object_store_at("unused", region_name="us-east-1"), overwrite=False)
+    address = exporter.export(model, spec)
+    assert address == "s3://bucket/served/demo_v1"
+    storage = PlatformStorage(Settings(_env_file=None))
+    for item in aws.list_objects_v2(Bucket="bucket", Prefix="served/")["Contents"]:
+        name = item["Key"].rpartition("/")[2]
+        aws.copy_object(Bucket="bucket", CopySource=f"bucket/{item['Key']}", Key=f"earlier/{name}")
+    manifest = json.loads(aws.get_object(Bucket="bucket", Key="earlier/manifest.json")["Body"].read())
+    assert manifest.pop("folder")
+    aws.put_object(Bucket="bucket", Key="earlier/manifest.json", Body=json.dumps(manifest).encode())
+    for place in (address, "s3://bucket/earlier"):
+        found = base_model(place, spec, storage)
+        assert found.manifest == model.manifest
+        assert (found.estimator.predict(model.input_example) == model.estimator.predict(model.input_example)).all()
+    with pytest.raises(TargetExistsError):
+        exporter.export(model.annotated(other="1"), spec)
