@@ -1,9 +1,13 @@
 """MLflow after kills, and after people deleted things in its interface."""
 
+from types import SimpleNamespace
+from unittest import mock
+
 import pytest
 from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.errors import TrackerUnavailableError, TrackingError
+from assay.results.trained_model import TrainedModel
 from ml_assets.assets import trained_model
 from resources.champion_journal import ChampionJournal
 from resources.mlflow import leftovers
@@ -147,6 +151,41 @@ def test_other_content_and_a_training_that_was_tracked_whole_are_fitted(bank, fi
     assert len(fits) == 2
     assert bank.materialize("bank/trained_model", parameters=FAST | {"hyperparameters": {"C": 0.1}}).success
     assert len(fits) == 3
+    assert bank.materialize("bank/trained_model", parameters=FAST).success  # the newest model is of other content
+    assert len(fits) == 4
+
+
+@pytest.mark.parametrize(("run_id", "is_taken"), [("this run", True), ("another run", False)])
+def test_a_model_with_code_of_the_users_own_is_taken_by_retries_of_its_run_alone(run_id, is_taken):
+    """Their code may have changed since, and is no part of the training's identity."""
+    manifest = SimpleNamespace(annotations={"mlflow_run_id": "tracked"}, own_classes=("my_models:Mine",))
+    model = TrainedModel(None, manifest, None)
+    commit = SimpleNamespace(run_id=run_id, number=1)
+    artifacts = mock.Mock()
+    artifacts.log.newest.return_value, artifacts.read.return_value = commit, model
+    context = mock.Mock()
+    context.run.run_id, context.asset_key.path = "this run", ["demo", "trained_model"]
+    tracked = SimpleNamespace(continues=True, run_id="tracked")
+    taken = trained_model._published_before(context, tracked, artifacts)
+    assert (taken is not None) is is_taken
+
+
+def test_a_run_that_was_deleted_in_the_interface_is_restored_or_replaced_as_the_error_says(bank):
+    assert bank.materialize(*UP_TO_TRAINING, parameters=FAST).success
+    client = client_of(bank)
+    (deleted,) = runs(bank)
+    client.delete_run(deleted.info.run_id)
+    refused = failure(bank.materialize("bank/evaluation_report", parameters=FAST))
+    assert f"mlflow runs restore --run-id {deleted.info.run_id}" in refused
+    assert "materialise trained_model again" in refused
+    assert bank.materialize("bank/trained_model", "bank/evaluation_report", parameters=FAST).success
+    (other,) = runs(bank)
+    assert other.info.run_id != deleted.info.run_id
+    client.delete_experiment(other.info.experiment_id)
+    refused = failure(bank.materialize("bank/champion_model", parameters=FAST))
+    assert "mlflow experiments restore" in refused
+    client.restore_experiment(other.info.experiment_id)
+    assert bank.materialize("bank/champion_model", parameters=FAST).success
 
 
 def janitor(platform):
@@ -221,7 +260,10 @@ def test_a_version_whose_promotion_was_killed_is_marked_and_promoted_by_the_next
     assert janitor(bank) == 1
     (version,) = client.search_model_versions("name = 'bank'")
     assert version.tags["assay.unpromoted"] == "true"
+    old = {"assay.logged_model": "m-1", "assay.holdout_value": "0.9"}  # promoted before there was a journal
+    earlier = client.create_model_version("bank", source="x", tags=old)
     assert janitor(bank) == 0
+    client.delete_model_version("bank", earlier.version)
     assert bank.materialize("bank/champion_model", parameters=FAST).success
     (version,) = client.search_model_versions("name = 'bank'")
     assert "assay.unpromoted" not in version.tags

@@ -61,6 +61,9 @@ def test_bundle_and_tag_replaced_together_do_not_become_champion(bank, client, t
     assert not refused.success
     assert "[digest_mismatch] the registered model's files are not those that were registered" in failure(refused)
     assert bank.definitions.resources["model_registry"].champion("bank") is None
+    assert f"delete the logged model {logged.model_id} in MLflow" in failure(refused)
+    client.delete_logged_model(logged.model_id)
+    assert promote(bank).success
 
 
 def test_a_model_that_assay_did_not_log_does_not_become_champion(bank, client, tmp_path):
