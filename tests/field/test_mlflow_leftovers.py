@@ -262,6 +262,7 @@ def test_a_version_whose_promotion_was_killed_is_marked_and_promoted_by_the_next
     assert version.tags["assay.unpromoted"] == "true"
     old = {"assay.logged_model": "m-1", "assay.holdout_value": "0.9"}  # promoted before there was a journal
     earlier = client.create_model_version("bank", source="x", tags=old)
+    hours_later(4)
     assert janitor(bank) == 0
     client.delete_model_version("bank", earlier.version)
     assert bank.materialize("bank/champion_model", parameters=FAST).success
