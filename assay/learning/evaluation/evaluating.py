@@ -42,17 +42,11 @@ def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], row
 
 
 def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: str | None = None) -> EvaluationReport:
-    """Evaluate a model on the holdout.
-
-    Args:
-        model: a fitted model.
-        split: its rows; the model is evaluated on the holdout, and the baseline uses the training target.
-        spec: the pipeline, which names the metrics, slices and minimum.
-        partition: the newest partition of the window, for the report.
+    """Evaluate a fitted model on the holdout; the baseline uses the training target alone.
 
     Returns:
-        Metrics, baseline and slices. A metric that cannot be computed is listed with its reason. Values of columns
-        with personal data are not shown.
+        Metrics, baseline and slices, named by the newest partition of the window. A metric that cannot be computed is
+        listed with its reason. Values of columns with personal data are not shown.
 
     Raises:
         EmptyDataError: the holdout has no row.

@@ -137,7 +137,7 @@ def permutation_importance(
 
     Args:
         predict_rows: predicts rows of the feature frame.
-        features: rows of the feature frame.
+        features: shape (n, columns).
         truth: shape (n,).
         metric: what is lost.
         seed: of the choice of rows and of the shuffles.
@@ -150,8 +150,7 @@ def permutation_importance(
 
     chosen = sample(len(truth), seed, most_rows)
     rows, true = features.iloc[chosen].reset_index(drop=True), truth[chosen]
-    intact = measure(metric, true, predict_rows(rows)).value
-    if intact is None:
+    if (intact := measure(metric, true, predict_rows(rows)).value) is None:
         return {}
     random = np.random.default_rng(seed)
     repeats = int(np.clip(_BUDGET // max(rows.shape[1], 1), 1, _MOST_REPEATS))
