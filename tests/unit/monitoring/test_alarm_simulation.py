@@ -59,7 +59,16 @@ def sequence(seed, rows, windows, shift=0.0):
     return reported
 
 
-@pytest.mark.parametrize(("rows", "sequences"), [(200, 30), (2_000, 10), (100_000, 1)])
+@pytest.mark.parametrize(
+    ("rows", "sequences"),
+    [
+        (200, 12),
+        (2_000, 9),
+        (100_000, 1),
+        pytest.param(200, 60, marks=pytest.mark.full),
+        pytest.param(2_000, 40, marks=pytest.mark.full),
+    ],
+)
 def test_at_most_one_of_a_hundred_windows_without_drift_starts_a_retraining(rows, sequences):
     reported = [one for seed in range(sequences) for one in sequence(seed, rows, windows=12 if rows < 100_000 else 4)]
     assert sum(one.alarm_start for one in reported) <= max(len(reported) // 100, 0)
