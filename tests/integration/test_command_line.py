@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
 import pytest
-from small_platform import BANK, bank_rows, write_csv
+from checkouts import checkout_in
+from small_platform import BANK, bank_rows, relocate, write_csv
 
 ROOT = Path(__file__).parents[2]
 DATA = "flight_delays/raw_dataset,flight_delays/validated_dataset"
@@ -18,11 +20,15 @@ def flights(checkout):
     return checkout
 
 
-@pytest.fixture
-def bank(checkout):
+def with_bank(checkout):
     checkout.write("pipelines/bank.yaml", BANK.format(source="data/bank.csv"))
     write_csv(checkout.root / "data" / "bank.csv", bank_rows())
     return checkout
+
+
+@pytest.fixture
+def bank(checkout):
+    return with_bank(checkout)
 
 
 def materialize(checkout, select, *, partition=None, parameters=None, **environment):
@@ -62,14 +68,29 @@ def test_a_second_shell_finds_what_the_first_one_made(bank):
     assert not (bank.root / "mlruns").exists()
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "forkserver"])
-def test_every_executor_leaves_the_right_status_in_mlflow(bank, executor):
-    ready = materialize(bank, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
+@pytest.fixture(scope="module")
+def tuned_once(tmp_path_factory, warm_shell):
+    """A checkout in which all that a training needs is made; it is copied."""
+    made = with_bank(checkout_in(tmp_path_factory.mktemp("tuned") / "checkout", warm_shell.scripts))
+    ready = materialize(made, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
     assert ready.returncode == 0, ready.stdout[-3000:]
-    done = materialize(bank, "bank/trained_model,bank/evaluation_report", ASSAY_EXECUTOR=executor)
+    return made
+
+
+@pytest.fixture
+def tuned(tuned_once, tmp_path):
+    shutil.copytree(tuned_once.root, tmp_path / "checkout")
+    for database in tmp_path.glob("checkout/.assay/mlflow/*.db"):
+        relocate(database, str(tuned_once.root), str(tmp_path / "checkout"))
+    return replace(tuned_once, root=tmp_path / "checkout")
+
+
+@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "forkserver"])
+def test_every_executor_leaves_the_right_status_in_mlflow(tuned, executor):
+    done = materialize(tuned, "bank/trained_model,bank/evaluation_report", ASSAY_EXECUTOR=executor)
     assert done.returncode == 0, done.stdout[-3000:]
     failed = materialize(
-        bank,
+        tuned,
         "bank/trained_model,bank/evaluation_report",
         parameters={"target_output_path": "ftp://nowhere"},
         ASSAY_EXECUTOR=executor,
@@ -77,7 +98,7 @@ def test_every_executor_leaves_the_right_status_in_mlflow(bank, executor):
     )
     assert failed.returncode == 1
     assert "there is no store behind this URI" in failed.stdout
-    client = mlflow.MlflowClient(f"sqlite:///{bank.root}/.assay/mlflow/mlflow.db")
+    client = mlflow.MlflowClient(f"sqlite:///{tuned.root}/.assay/mlflow/mlflow.db")
     experiment = client.get_experiment_by_name("assay/bank")
     runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time"])
     assert [run.info.status for run in runs] == ["FINISHED", "FAILED"]

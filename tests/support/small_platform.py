@@ -211,10 +211,10 @@ class Templates:
                 ready.touch()
         shutil.copytree(template, folder, dirs_exist_ok=True)
         for database in folder.glob("home/mlflow/*.db"):
-            _relocate(database, str(template), str(folder))
+            relocate(database, str(template), str(folder))
 
 
-def _relocate(database: Path, old: str, new: str) -> None:
+def relocate(database: Path, old: str, new: str) -> None:
     """Replace a folder in every text of a database: MLflow records where its files are."""
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
