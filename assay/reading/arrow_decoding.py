@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import Remedy
-from assay.reading.batches import require_utf8
 from assay.reading.defects import MAX_FIELD_BYTES, DecodedSize, Defect, defect_error, parser_error
 
 BATCH_ROWS = 1 << 16
@@ -47,7 +46,7 @@ def checked(batch: pa.RecordBatch, count: DecodedSize, *, row: int) -> Iterator[
         part = batch.slice(start, BATCH_ROWS)
         sizes = np.full(part.num_rows, sum(fixed_bytes(dtype) for dtype in part.schema.types), dtype=np.int64)
         for field, values in zip(part.schema, part.columns, strict=True):
-            require_utf8(values, field.name)
+            _validate(values, field.name)
             lengths = value_lengths(values)
             if lengths is not None:
                 _require_short(lengths, row + start, field.name)
@@ -94,6 +93,22 @@ def fixed_bytes(dtype: pa.DataType) -> int:
         return -(-int(dtype.bit_width) // 8)
     except ValueError:  # no fixed width
         return 8
+
+
+def _validate(values: pa.Array, column: str) -> None:
+    # a file may call any bytes a text, and Arrow believes it
+    try:
+        values.validate(full=True)
+    except pa.ArrowInvalid as error:
+        if "UTF8" not in str(error):
+            raise
+        raise defect_error(
+            Defect.WRONG_ENCODING,
+            "a text is not UTF-8",
+            column=column,
+            expected="texts in UTF-8",
+            remedy="decode the texts where the file is written, or write them as bytes and leave the column out",
+        ) from error
 
 
 def _require_short(lengths: npt.NDArray[np.int64], first: int, column: str) -> None:

@@ -74,11 +74,10 @@ def with_plain_types(stream: BatchStream) -> BatchStream:
 
     Raises:
         UnsupportedFormatError: a column holds spans of months.
-        MalformedDataError: a column holds lists or records, a time is out of range, or a text is not UTF-8.
+        MalformedDataError: a column holds lists or records, or a time is out of range.
     """
     schema = pa.schema([found.with_type(_plain(found)).with_nullable(True) for found in stream.schema])
-    has_texts = any(pa.types.is_string(found.type) for found in schema)
-    if schema.equals(stream.schema, check_metadata=True) and not has_texts:
+    if schema.equals(stream.schema, check_metadata=True):
         return stream
     return replace(stream, schema=schema, batches=_cast(stream.batches, schema.remove_metadata()))
 
@@ -95,34 +94,10 @@ def _converted(values: pa.Array, wanted: pa.Field) -> pa.Array:
             values = values.storage
         if pa.types.is_run_end_encoded(values.type):  # which Arrow cannot cast
             values = pc.run_end_decode(values)
-        converted = values.cast(wanted.type)
+        return values.cast(wanted.type)
     except pa.ArrowInvalid as error:
         what, expected = "a value is out of range", f"a value that {wanted.type} can hold"
         raise defect_error(Defect.VALUE_OUT_OF_RANGE, what, column=wanted.name, expected=expected) from error
-    if pa.types.is_string(wanted.type):
-        require_utf8(converted, wanted.name)
-    return converted
-
-
-def require_utf8(values: pa.Array, column: str) -> None:
-    """Validate values in full: a file may call any bytes a text, and Arrow believes it.
-
-    Raises:
-        MalformedDataError: a text is not UTF-8.
-        pyarrow.ArrowInvalid: the values are invalid in another way.
-    """
-    try:
-        values.validate(full=True)
-    except pa.ArrowInvalid as error:
-        if "UTF8" not in str(error):
-            raise
-        raise defect_error(
-            Defect.WRONG_ENCODING,
-            "a text is not UTF-8",
-            column=column,
-            expected="texts in UTF-8",
-            remedy="decode the texts where the file is written, or write them as bytes and leave the column out",
-        ) from error
 
 
 def _plain(found: pa.Field) -> pa.DataType:
