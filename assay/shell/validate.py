@@ -129,8 +129,6 @@ class _OfOneCommand:
 
 def _schema_of(base: ModelManifest) -> FrozenSchema:
     columns = [FrozenColumn(name=each.name, dtype=each.dtype, role=each.role) for each in base.features.columns]
-    if base.classes and all(isinstance(label, str) for label in base.classes):
-        columns.append(FrozenColumn(name=base.target, dtype="string", role=ColumnRole.CATEGORICAL))
     return FrozenSchema(version=base.features.version, columns=tuple(columns))
 
 

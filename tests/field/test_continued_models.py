@@ -17,9 +17,13 @@ def train(path, version, *more):
     )
 
 
-def rows(path, codes, label="{}", note="n"):
-    """Rows whose label follows the code."""
-    lines = [f"{code},{n},{note}{n},{label.format(int(code in {'7.00', '1A'}))}" for n in range(40) for code in codes]
+def rows(path, codes, note="n"):
+    """Rows of their own identifiers, whose label follows the code."""
+    lines = [
+        f"{code},{n},{note}{n}{place},{int(code in {'7.00', '1A'})}"
+        for n in range(40)
+        for place, code in enumerate(codes)
+    ]
     path.write_text("\n".join(["code,x,id,y", *lines, ""]))
     return path
 
@@ -50,3 +54,12 @@ def test_rows_that_are_not_of_the_models_kind_are_refused(first, tmp_path, capsy
     later.write_text(later.read_text().replace("code,x", "code,z"))
     assert train(later, "2", "--training-scenario", "incremental", "--base-model-uri", first) == Exit.REFUSED
     assert "column 'x' is missing" in capsys.readouterr().err
+
+
+def test_a_column_that_the_model_does_not_use_stays_unused(first, tmp_path):
+    """Identifiers that are texts in the first file were numbers in a later one, and so a feature."""
+    later = rows(tmp_path / "later.csv", ["7.00", "8.00"], note="1")
+    assert train(later, "2", "--training-scenario", "incremental", "--base-model-uri", first) == Exit.DONE
+    models = [load_model(tmp_path / f"m/logistic_regression/{version}").manifest for version in (1, 2)]
+    assert models[0].features.names == models[1].features.names
+    assert "id" not in models[0].features.names

@@ -246,8 +246,12 @@ def test_names_in_run_parameters_are_refused_before_data_is_read(platform, param
     [
         (["--model-name", "XGBClasifier"], "--model-name, 0", "there is no model family 'XGBClasifier'"),
         (["--model-name", "ridge", "--hyperparameters", '{"alfa": 1}'], "--hyperparameters, alfa", "'alpha'"),
-        # no regression has `C`, and nothing else is done by ridge
-        (["--model-name", "ridge", "--hyperparameters", '{"C": 1}'], "--hyperparameters, C", "'C'"),
+        # a classifier takes it, but this family does regressions alone
+        (
+            ["--model-name", "random_forest_regressor", "--hyperparameters", '{"class_weight": "balanced"}'],
+            "--hyperparameters, class_weight",
+            "'class_weight'",
+        ),
     ],
 )
 def test_the_shell_refuses_names_before_data_is_read_without_a_task(capsys, flags, flag, text):
@@ -277,3 +281,28 @@ def test_the_shell_takes_a_name_that_is_right_for_some_task(capsys):
         ]
     )
     assert "source_not_found" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checked_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "bank.v1.yaml").write_text(FROZEN)
+    (tmp_path / "bank.yaml").write_text(
+        TEXT.replace("test_size: 0.25}", "test_size: 0.25}\nevaluation: {slices: [agee]}")
+    )
+
+
+@pytest.mark.parametrize("path", [".", "bank.yaml"])
+def test_assay_check_compares_columns_with_the_schema_beside_the_file(checked_folder, capsys, path):
+    assert main(["check", path]) == Exit.REFUSED
+    assert "the frozen schema has no column 'agee'; did you mean 'age'?" in capsys.readouterr().err
+
+
+def test_the_shell_names_the_line_of_a_file_and_the_flag_that_is_wrong(checked_folder, capsys, tmp_path):
+    validate = ["validate", "--pipeline", "bank.yaml", "--report-uri", "r.json"]
+    assert main(validate) == Exit.REFUSED
+    assert "where: bank.yaml:16 (evaluation.slices.0)" in capsys.readouterr().err
+    (tmp_path / "bank.yaml").write_text(TEXT)
+    assert main([*validate, "--target-column", "yy"]) == Exit.REFUSED
+    assert "where: --target-column\n" in capsys.readouterr().err

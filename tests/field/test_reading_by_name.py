@@ -47,6 +47,9 @@ def test_one_column_or_a_title_above_rows_is_not_guessed_and_the_remedy_helps(tm
     assert "set it to ';', which occurs in no row" in refused.value.remedy
     advised = ReadOptions(DataFormat.AUTO, dialect=CsvDialect(detect=True, delimiter=";"))
     assert read_table(file, advised).to_pydict() == {"name": ["Doe, John", "Roe, Jane"]}
+    file.write_text("last, first\nDoe\nRoe\n")
+    with pytest.raises(MalformedDataError, match="ambiguous"):
+        read_table(file, DETECT)
 
 
 @pytest.mark.parametrize(("ending", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
