@@ -120,7 +120,11 @@ class RunPolicy:
             Path(_path_of(root)).expanduser().resolve() for root in roots if "://" not in root or _ON_DISK.match(root)
         ]
         reserved = [Path(each).expanduser().resolve() for each in self.reserved if "://" not in each]
-        for path in _resolved(pattern):
+        try:
+            paths = list(_resolved(pattern))
+        except (OSError, ValueError) as error:  # a NUL, half of a surrogate pair, a name that is too long
+            raise _outside(address, roots, where) from error
+        for path in paths:
             below = [path.relative_to(folder) for folder in folders if path.is_relative_to(folder)]
             hidden = below and all(any(part.startswith(".") for part in each.parts) for each in below)
             if not below or hidden or any(path.is_relative_to(folder) for folder in reserved):

@@ -5,6 +5,7 @@ Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
 
 from collections.abc import Iterable
 
+from assay.credentials import redacted
 from assay.markdown import code, escaped, table
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
@@ -59,7 +60,7 @@ def _data(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec)
     classes = ", ".join(code(label) for label in manifest.classes)
     positive = f"; {code(manifest.classes[-1])} is the positive one" if len(manifest.classes) == 2 else ""  # noqa: PLR2004 - binary
     facts = [
-        f"Source: {code(spec.dataset.source)}",
+        f"Source: {code(redacted(spec.dataset.source))}",
         f"Training rows: {manifest.train_rows:,}; holdout rows: {manifest.holdout_rows:,}, split by {spec.split.by}",
         f"Classes: {classes}{positive}" if classes else "",
         f"Evaluated partition: {code(report.partition)}" if report.partition else "",

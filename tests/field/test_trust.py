@@ -109,6 +109,8 @@ def outside(tmp_path_factory):
         "duckdb:////etc/passwd",
         "${HOME}/bank.csv",
         "ftp://example.org/bank.csv",
+        "data/\0/bank.csv",
+        "data/" + "a" * 5000,
     ],
 )
 def test_a_run_reads_nothing_outside_its_roots(project, tmp_path, outside, address):

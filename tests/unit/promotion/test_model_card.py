@@ -65,3 +65,10 @@ def test_a_card_without_a_decision_claims_none(make_spec, make_split, make_best)
     card = render(model, evaluate(model, split, spec), None, spec)
     assert "| Verdict | no decision |" in card
     assert "## Promotion\n\nNot compared with a champion." in card
+
+
+def test_a_card_shows_no_signature_of_a_source(card):
+    """A signed URL in a pipeline file came to stand in the card, so in MLflow's and Dagster's databases."""
+    text = card(dataset={"source": "https://h.example.org/rows.csv?sig=hunter2&se=1"})
+    assert "rows.csv" in text
+    assert "hunter2" not in text
