@@ -112,9 +112,9 @@ class WarmShell:
             time.sleep(0.05)
 
     def close(self) -> None:
-        """End the server; commands that still run go on."""
-        self._server.terminate()
-        self._server.wait(timeout=300)
+        """Kill the server, which may have inherited that SIGTERM is ignored; commands that still run go on."""
+        self._server.kill()
+        self._server.wait()
 
 
 def serve(path: str) -> None:
