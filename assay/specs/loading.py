@@ -72,12 +72,19 @@ def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFile
     found = (path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     for path in sorted(path for path in found if not path.name.startswith((".", "~"))):
         try:
+            _require_finite(path)
             pipelines[path] = load_pipeline(path, names)
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
             errors[path] = error
     errors |= _name_conflicts(pipelines)
     usable = {path: spec for path, spec in pipelines.items() if path not in errors}
     return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
+
+
+def _require_finite(path: Path) -> None:
+    """Refuse a pipe or device, whose reading may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise SpecError("the pipeline file cannot be read", where=str(path), found="a pipe, socket or device")
 
 
 def _name_conflicts(pipelines: Mapping[Path, PipelineSpec]) -> dict[Path, AssayError]:

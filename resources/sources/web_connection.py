@@ -54,7 +54,7 @@ _SPECIAL = _networks(
 )  # fmt: skip
 """Networks for special purposes that `ipaddress` does not refuse."""
 _CLOUD = _networks(
-    "169.254.169.254/32", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128"
+    "169.254.0.0/16", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::254/128"
 )
 """Services of clouds for their own machines, such as credentials; no private network is a reason to request them."""
 
@@ -168,7 +168,7 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
     reasons = {
         "multicast": parsed.is_multicast,
         "unspecified": parsed.is_unspecified,
-        "a service of the cloud for its machines": _within(parsed, _CLOUD),
+        "a service of the cloud for its machines": any(_within(each, _CLOUD) for each in (parsed, *_embedded(parsed))),
     }
     if not private:
         reasons |= {
@@ -181,6 +181,14 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
             "not allocated": parsed.version == 6 and parsed not in _PUBLIC_V6,  # noqa: PLR2004
         }
     return next((reason for reason, applies in reasons.items() if applies), "")
+
+
+def _embedded(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """Return the IPv4 address that an IPv6 address stands for, if any."""
+    if address.version == 4 or not _within(address, _EMBEDDING):  # noqa: PLR2004
+        return ()
+    server = address.teredo[1] if address.teredo else address.sixtofour
+    return (server or ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
 
 
 def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, networks: Sequence[_Network]) -> bool:

@@ -45,9 +45,30 @@ def test_an_address_for_a_special_purpose_is_not_public(ip):
         WebPolicy(resolve=lambda host, port: [ip]).check("https://data.example.org/rows.csv")
 
 
-@pytest.mark.parametrize("ip", ["169.254.169.254", "168.63.129.16", "fd00:ec2::254", "192.0.0.192"])
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd20:ce::254",
+        "192.0.0.192",
+        "::ffff:169.254.169.254",
+        "::169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "2001:0:1::5601:5601",
+    ],
+)
 def test_an_open_private_network_does_not_open_the_cloud_s_credentials(ip):
     assert refusal_reason(ip, private=True)
+
+
+@pytest.mark.parametrize("ip", ["10.0.0.1", "192.168.1.1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"])
+def test_an_open_private_network_is_open(ip):
+    assert refusal_reason(ip, private=True) == ""
 
 
 @pytest.mark.parametrize("ip", ["8.8.8.8", "192.0.1.1", "168.63.130.1", "2606:4700:4700::1111", "2a00:1450:4001::1"])

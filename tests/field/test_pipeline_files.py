@@ -1,5 +1,7 @@
 """Reports about the folder of pipeline files: one bad file must not stop the others."""
 
+import os
+
 import dagster as dg
 import pytest
 from small_platform import BANK, bank_rows, write_csv
@@ -49,8 +51,10 @@ def test_files_that_are_no_text_or_no_files_are_broken_pipelines(platform, tmp_p
     (folder / "latin.yaml").write_bytes("name: caf\xe9".encode("latin-1"))
     (folder / "folder.yaml").mkdir()
     (folder / "Gone-Away.yaml").symlink_to(folder / "absent")
+    os.mkfifo(folder / "pipe.yaml")
     found = names_of(platform.definitions)
-    assert {"latin/broken_pipeline", "folder/broken_pipeline", "gone_away/broken_pipeline"} <= found
+    broken = {f"{name}/broken_pipeline" for name in ("latin", "folder", "gone_away", "pipe")}
+    assert broken <= found
     assert "bank/validated_dataset" in found
 
 
