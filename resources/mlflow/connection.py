@@ -3,6 +3,7 @@
 import fcntl
 import http.client
 import logging
+import tempfile
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -66,11 +67,21 @@ def initialise_local_stores(tracking_uri: str) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     with database.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (done.exists() and database.exists()):
-            from mlflow import MlflowClient
+        if not database.exists():
+            # elsewhere first: a process that is killed meanwhile leaves no half of a database
+            with tempfile.TemporaryDirectory(prefix=".assay-mlflow-", dir=database.parent) as folder:
+                whole = Path(folder) / database.name
+                _create_tables(f"{_SQLITE}{whole}")
+                whole.rename(database)
+        elif not done.exists():
+            _create_tables(tracking_uri)
+        done.touch()
 
-            MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri).search_experiments(max_results=1)
-            done.touch()
+
+def _create_tables(tracking_uri: str) -> None:
+    from mlflow import MlflowClient
+
+    MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri).search_experiments(max_results=1)
 
 
 @contextmanager

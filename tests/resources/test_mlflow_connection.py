@@ -191,6 +191,32 @@ def test_a_deleted_database_is_initialised_again(tmp_path):
     assert in_processes(code, 2, one_by_one=True) == ["1", "1"]
 
 
+def test_a_process_that_is_killed_meanwhile_leaves_no_half_of_a_database(tmp_path):
+    code = f"""
+        import os
+        import sqlite3
+        import alembic.command
+        import mlflow.store.tracking.sqlalchemy_store
+        from resources.mlflow.connection import initialise_local_stores
+
+        upgrade = alembic.command.upgrade
+
+        def killed(config, _):
+            upgrade(config, "heads")
+            database = config.get_main_option("sqlalchemy.url").removeprefix("sqlite:///")
+            with sqlite3.connect(database) as connection:  # the last migration has not been recorded yet
+                connection.execute("update alembic_version set version_num = '75868b020152'")
+            os._exit(0)
+
+        def act(number):
+            if number == 0:
+                alembic.command.upgrade = killed
+            initialise_local_stores("sqlite:///{tmp_path}/mlflow.db")
+            print("initialised")
+    """
+    assert in_processes(code, 2, one_by_one=True) == ["initialised"]
+
+
 def test_importing_a_resource_does_not_import_mlflow():
     modules = ", ".join(f"resources.mlflow.{name}" for name in ("tracker", "registry", "connection", "asset_runs"))
     code = f"import sys, {modules}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"

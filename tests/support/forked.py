@@ -7,19 +7,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _PROGRAM = """\
-import os, sys, traceback
+import contextlib, io, os, sys, traceback
 sys.path[:0] = {path!r}
 {code}
 children, codes = [], []
 for number in range({count}):
     children.append(os.fork())
     if children[-1] == 0:
+        printed = io.StringIO()
         try:
-            act(number)
+            with contextlib.redirect_stdout(printed):
+                act(number)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
-        sys.stdout.flush()
+        os.write(1, printed.getvalue().encode())  # in one piece, beside the others
         os._exit(0)
     if {one_by_one}:
         codes.append(os.waitpid(children.pop(), 0)[1])

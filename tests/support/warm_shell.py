@@ -125,6 +125,9 @@ def serve(path: str) -> None:
     agg.FigureCanvasAgg.print_png = lambda _, file, **__: file.write(b"\x89PNG\r\n\x1a\n")
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # a test run in the background is deaf to interrupts, and all that it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"{path}.new")
     listening.listen(64)
