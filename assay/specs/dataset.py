@@ -277,10 +277,12 @@ class DatasetSpec(Spec):
 
     def source_problem(self, source: str) -> str:
         """Return why an address does not go with `query`, or without one; empty where it does or is not known yet."""
-        scheme, separator, _ = source.partition(":")
+        scheme, separator, rest = source.partition(":")
         if "${" in (scheme if separator else source):
             return ""
         is_database = bool(separator) and scheme.lower() in QUERIED_SCHEMES
         if self.query is not None and not is_database:
-            return f"a query needs a database, {', '.join(f'{name}:' for name in QUERIED_SCHEMES)}, not {source!r}"
+            return f"a query needs a database, {', '.join(f'{name}://' for name in QUERIED_SCHEMES)}, not {source!r}"
+        if is_database and not rest.startswith(("//", "${")):
+            return f"the address of a database begins with {scheme}://, not {source!r}"
         return f"a source {scheme}: needs dataset.query" if is_database and self.query is None else ""

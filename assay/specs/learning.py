@@ -8,6 +8,8 @@ from pydantic import Field, JsonValue, field_validator, model_validator
 from assay.specs.base import ColumnName, Spec
 
 DEFAULT_SEED = 42
+_LONGEST_NAME = 256
+"""MLflow's registry stores names in a column of this width."""
 Hyperparameters: TypeAlias = dict[str, JsonValue]
 
 
@@ -62,8 +64,13 @@ class ModelSpec(Spec):
     @field_validator("name")
     @classmethod
     def _registry_takes_the_name(cls, name: str | None) -> str | None:
-        if name is not None and (not name.strip() or any(each in "/:" or not each.isprintable() for each in name)):
-            msg = f"{name!r} is no name of a registered model: it may not be empty, nor hold / or :"
+        if name is None:
+            return None
+        if name.strip() in {"", ".", ".."} or any(each in "/:" or not each.isprintable() for each in name):
+            msg = f"{name!r} is no name of a registered model: it may not be empty, . or .., nor hold / or :"
+            raise ValueError(msg)
+        if len(name) > _LONGEST_NAME:
+            msg = f"at most {_LONGEST_NAME} characters, which the registry takes; these are {len(name)}"
             raise ValueError(msg)
         return name
 

@@ -53,12 +53,20 @@ def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:
 def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
     """Return whether the primary metric beats the model that ignores the features."""
     value, baseline = report.metrics[report.primary_metric], report.baseline.get(report.primary_metric)
-    blocks = report.must_beat_baseline
+    blocks, passed = report.must_beat_baseline, beats_baseline(report)
     return dg.AssetCheckResult(
         check_name="better_than_baseline",
-        passed=beats_baseline(report),
+        passed=passed,
+        description=None if passed else _baseline_in_words(report.primary_metric, value, baseline),
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
+    )
+
+
+def _baseline_in_words(metric: str, value: float | None, baseline: float | None) -> str:
+    return (
+        f"{metric} is {_number(value)}, no better than {_number(baseline)} of the baseline, which ignores the "
+        "features; change the features or the model, or set evaluation.must_beat_baseline to false"
     )
 
 

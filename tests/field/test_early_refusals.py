@@ -101,10 +101,30 @@ def test_a_family_is_found_by_meaning(name, family):
         assert f"did you mean '{family}'?" in refused(TEXT.replace("[logistic_regression]", f"[{name}]")).what
 
 
-@pytest.mark.parametrize("name", ["a/b", "a:b", "' '"])
+@pytest.mark.parametrize(
+    ("name", "task", "meant"),
+    [
+        ("f1_score", "binary_classification", "f1"),
+        ("roc_auc_score", "binary_classification", "roc_auc"),
+        ("AUC", "binary_classification", "roc_auc"),
+        ("neg_log_loss", "binary_classification", "log_loss"),
+        ("mcc", "binary_classification", "matthews_corrcoef"),
+        ("r2_score", "regression", "r2"),
+        ("neg_mean_absolute_error", "regression", "mae"),
+        ("root_mean_squared_error", "regression", "rmse"),
+    ],
+)
+def test_a_metric_is_found_by_meaning(name, task, meant):
+    """`f1_score` suggested `brier_score`."""
+    text = f"name: bank\ntask: {task}\ndataset: {{source: a.csv, target: y}}\nevaluation: {{metrics: [{name}]}}\n"
+    assert f"did you mean '{meant}'?" in refused(text).what
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", "' '", "..", "'.'", "n" * 257])
 def test_a_model_name_that_the_registry_refuses_is_refused_at_load(name):
     error = refused(TEXT.replace("model: {", f"model: {{name: {name}, "))
-    assert "registered model" in str(error)
+    assert "regist" in error.expected
+    assert error.where.endswith(" (model.name)")
 
 
 def test_a_yml_file_is_a_pipeline(tmp_path):
@@ -136,6 +156,7 @@ def test_keys_that_begin_with_x_hold_shared_anchors():
     [
         ("sqlite:///rows.db\n  query: select * from t", "new.csv", "a query needs a database"),
         ("a.csv", "sqlite:///rows.db", "needs dataset.query"),
+        ("sqlite:///rows.db\n  query: select * from t", "sqlite:new.db", "begins with sqlite://"),
     ],
 )
 def test_scored_rows_that_cannot_be_read_like_the_others_are_refused_at_load(dataset, scored, message):

@@ -103,6 +103,7 @@ def test_a_model_worse_than_the_constant_baseline_does_not_become_champion(platf
     baseline = checks["better_than_baseline"]
     assert not baseline.passed
     assert baseline.severity.value == "ERROR"
+    assert "of the baseline, which ignores the features; change the features or the model" in baseline.description
     assert "champion_model" not in {each.step_key for each in result.all_events if each.is_step_success}
     refused = platform.materialize("bank/champion_model")
     assert refused.success, failure(refused)

@@ -80,7 +80,8 @@ def test_data_is_an_ending_of_delimited_text(tmp_path):
     ("fields", "message"),
     [
         ({"source": "rows.csv", "query": "select 1"}, "a query needs a database"),
-        ({"source": "s3://b/rows.csv", "query": "select 1"}, "a query needs a database"),
+        ({"source": "s3://b/rows.csv", "query": "select 1"}, "a query needs a database, sql://, sqlite://, duckdb://"),
+        ({"source": "duckdb:rows.duckdb", "query": "select 1"}, "the address of a database begins with duckdb://"),
         ({"source": "rows.csv", "watermark": "select 1"}, "belong to a query"),
         ({"source": "rows.csv", "parameters": {"a": 1}}, "belong to a query"),
         ({"source": "sql://shop"}, "needs dataset.query"),

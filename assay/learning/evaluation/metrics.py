@@ -178,11 +178,27 @@ def primary_metric(spec: PipelineSpec) -> Metric:
     return chosen
 
 
+ALIASES = {
+    "auc": "roc_auc",
+    "logloss": "log_loss",
+    "cross_entropy": "log_loss",
+    "mcc": "matthews_corrcoef",
+    "mean_absolute_error": "mae",
+    "median_absolute_error": "median_ae",
+    "mean_absolute_percentage_error": "mape",
+    "mean_squared_error": "rmse",
+    "root_mean_squared_error": "rmse",
+}
+"""What other libraries call a metric; the beginning `neg_` and the ending `_score` are left out."""
+
+
 def unknown_metric(name: str, *tasks: Task) -> UnknownMetricError:
-    """Return the error of a metric that none of the tasks has."""
+    """Return the error of a metric that none of the tasks has, with the nearest one by meaning."""
     known = dict.fromkeys(each for task in tasks for each in METRICS[task])
+    plain = name.strip().casefold().removeprefix("neg_").removesuffix("_score")
+    meant = ALIASES.get(plain, plain)
     return UnknownMetricError(
-        f"there is no metric '{name}' for {' or '.join(tasks)}{did_you_mean(name, known)}",
+        f"there is no metric '{name}' for {' or '.join(tasks)}{did_you_mean(meant if meant in known else name, known)}",
         where="evaluation",
         found=name,
         expected=f"one of {', '.join(known)}, or package.module:function",
