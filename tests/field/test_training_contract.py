@@ -7,6 +7,7 @@ import pytest
 from small_platform import failure, opened, write_csv
 
 from assay.data.dataset import Dataset
+from assay.data.frozen_schema import reviewed_schema
 from assay.promotion.champion import ChampionRecord
 from assay.shell.main import main
 from ml_assets.pipeline.asset import Phase
@@ -143,6 +144,14 @@ def test_another_spelling_of_the_classes_is_refused_until_the_schema_version_is_
         assert "'no', 'yes', as frozen" in text
         assert "raise dataset.schema_version" in text
         assert champion(trained) == before
+
+
+@pytest.mark.parametrize("name", ["bank_marketing", "flight_delays"])
+def test_the_shipped_schema_files_freeze_the_classes(name):
+    """Labels with a trailing dot passed `raw_dataset` of the shipped pipelines."""
+    frozen = reviewed_schema(Path(__file__).parents[2] / "pipelines" / "schemas", name, 1)
+    assert frozen is not None
+    assert len(frozen.classes or ()) == 2
 
 
 def test_other_classes_under_a_schema_file_without_classes_do_not_replace_the_champion(trained):
