@@ -64,7 +64,7 @@ class Defect(StrEnum):
     """Reading took more memory or time than is allowed, or the parser died."""
 
 
-SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.SHEET_AMBIGUOUS})
+SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.SHEET_AMBIGUOUS, Defect.WRONG_DELIMITER})
 """Defects that a setting of the pipeline answers: the bytes are as they should be."""
 
 

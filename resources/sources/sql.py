@@ -77,6 +77,13 @@ def _typed(state: str, message: str, where: str, *, lost: bool) -> SourceError:
             found=message,
             remedy="run again once the database is up",
         )
+    if "Could not decode to UTF-8" in message:  # of Python's sqlite3, after the query was accepted
+        return SourceError(
+            "a text of the database is not UTF-8",
+            where=where,
+            found=message,
+            remedy="correct the value, or leave its column out of dataset.query",
+        )
     return SourceError("the database refuses the query", where=where, found=message, remedy="correct dataset.query")
 
 

@@ -52,6 +52,13 @@ def test_a_sqlite_source_writes_nothing(sqlite_file, tmp_path, text):
     assert not out.exists()
 
 
+def test_a_text_that_is_not_utf8_is_named_as_the_cause(sqlite_file, tmp_path):
+    """The remedy was to correct the query."""
+    with pytest.raises(SourceError, match="a text of the database is not UTF-8") as caught:
+        fetched(sqlite_file, "select a, cast(x'636166e9' as text) as place from t", tmp_path)
+    assert "'place'" in caught.value.found
+
+
 @pytest.mark.parametrize("text", WRITES)
 def test_the_list_of_allowed_actions_refuses_them_alone(tmp_path, text):
     with sqlite3.connect(tmp_path / "writable.db") as connection:

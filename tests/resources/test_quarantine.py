@@ -127,6 +127,7 @@ def test_every_refusal_of_bytes_is_kept(kept, fetched, kind):
         StorageError("full"),
         UnsupportedFormatError("a setting says the format"),
         defect_error(Defect.SHEET_AMBIGUOUS, "a setting says the sheet", name="s3://source/a.xlsx"),
+        defect_error(Defect.WRONG_DELIMITER, "a setting says the delimiter", name="s3://source/a.csv"),
     ],
 )
 def test_what_is_no_refusal_of_bytes_passes_untouched(kept, fetched, error):
