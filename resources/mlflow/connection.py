@@ -1,7 +1,6 @@
 """The connection to MLflow: bounded waiting, one initialisation of a local database, typed failures."""
 
 import fcntl
-import http.client
 import logging
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
@@ -146,19 +144,17 @@ def _quiet_chatter() -> None:
 
 
 def _require_health(tracking_uri: str) -> None:
-    parts = urlsplit(tracking_uri)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PROBE_SECONDS)
+    import urllib3
+
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/health")
-        connection.getresponse()  # any answer counts: a proxy may refuse this path
-    except (OSError, http.client.HTTPException) as error:
+        # any answer counts: a proxy may refuse this path
+        with urllib3.PoolManager(timeout=PROBE_SECONDS, retries=False) as pool:
+            pool.request("GET", f"{tracking_uri.rstrip('/')}/health", preload_content=False).close()
+    except (OSError, urllib3.exceptions.HTTPError) as error:
         raise TrackerUnavailableError(
             "the MLflow server does not answer",
             where=without_credentials(tracking_uri),
-            found=str(error) or type(error).__name__,
+            found=without_credentials(str(error)) or type(error).__name__,
             expected=f"an answer within {PROBE_SECONDS:.0f} s",
             remedy=_REMEDY,
         ) from error
-    finally:
-        connection.close()
