@@ -16,7 +16,7 @@ SOURCES: tuple[SourceKind, ...] = (local.KIND, s3.KIND, web.KIND, sql.KIND, duck
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _SECRET = re.compile(
     r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY|WEBHOOK|SIGNATURE|CONNECTION_?STRING"
-    r"|(^|_)(PW|PASS|KEY|AUTH|SAS|DSN|COOKIE|SESSION)($|_)|.(^|_)PWD($|_)|^(AWS|MLFLOW|DAGSTER)_",
+    r"|(^|_)(PW|PASS|KEY|AUTH|SAS|DSN|COOKIE|SESSION|PAT|SK|CREDS?|JWT)($|_)|.(^|_)PWD($|_)|^(AWS|MLFLOW|DAGSTER)_",
     re.IGNORECASE,
 )
 _SETTINGS, _FOR_SOURCES = "ASSAY_", "ASSAY_SOURCE_"
