@@ -88,8 +88,8 @@ def main() -> int:
         summary = medians_and_ratio(found, [import_of_dagster(Path(folder)) for _ in range(options.rounds)])
     print_table(summary)
     if options.json:
-        told = {**summary, "measurements": [asdict(each) for each in found]}
-        options.json.write_text(json.dumps(told, indent=2), encoding="utf-8")
+        summarised = {**summary, "measurements": [asdict(each) for each in found]}
+        options.json.write_text(json.dumps(summarised, indent=2), encoding="utf-8")
     if any(each.metrics != found[0].metrics for each in found):
         print("the sides computed different metrics", [each.metrics for each in found])
         return 1

@@ -68,5 +68,5 @@ def run(home: Path, arguments: list[str]) -> tuple[float, float]:
 def metrics_of(store: Path) -> dict[str, float]:
     """Return the primary metric of each month that was judged."""
     reports = store.glob("flights/evaluation_report/@partition/*/data/*/*-value.json")
-    told = {path.parents[2].name: json.loads(path.read_text(encoding="utf-8")) for path in reports}
-    return {month: report["metrics"][report["primary_metric"]] for month, report in sorted(told.items())}
+    by_month = {path.parents[2].name: json.loads(path.read_text(encoding="utf-8")) for path in reports}
+    return {month: report["metrics"][report["primary_metric"]] for month, report in sorted(by_month.items())}

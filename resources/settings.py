@@ -138,7 +138,7 @@ class Settings(BaseSettings):
 
     @property
     def reserved_places(self) -> tuple[str, ...]:
-        """What no run may name, although it lies below its roots: the platform's own stores."""
+        """What no run may name, even within its roots: the platform's own stores."""
         whole_buckets = [uri for uri in self._own_places if re.fullmatch("s3://[^/]+/?", uri)]
         return tuple(uri for uri in (str(self.home), *self._own_places) if uri and uri not in whole_buckets)
 
