@@ -28,7 +28,8 @@ tuning: {enabled: false}
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+# PostgreSQL is Dagster's own class, and a how-to is followed on it
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
 def storage(request, checkout):
     """The instance's storage, empty; environment variables that choose it."""
     if request.param == "sqlite":
