@@ -18,9 +18,12 @@ def blank_plots(request, monkeypatch):
     monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file, **__: file.write(PNG))
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def unsynced_databases():
-    """Let SQLite leave writes to the operating system: no test loses power."""
+    """Let SQLite leave writes to the operating system: no test loses power.
+
+    Not for the whole session: where a database cannot be read, MLflow repeats the connection for two minutes.
+    """
 
     def leave(connection, _record):
         if type(connection).__module__ == "sqlite3":

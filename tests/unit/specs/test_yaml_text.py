@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import traceback
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,14 @@ def test_a_scalar_has_one_meaning(scalar, form):
 @example("a: 1\na: 2")
 @example("- &x a\n- *x")
 @example("<<: {a: 1}\nb: 2")
+@example(" #\n| #")
 def test_a_text_has_one_meaning(text):
-    same(text)
+    try:
+        same(text)
+    except AssertionError as error:
+        # ruamel.yaml fails by an assertion of its own at two comments before a scalar
+        if "add_pre_comments" not in {frame.name for frame in traceback.extract_tb(error.__traceback__)}:
+            raise
 
 
 VALUES = st.recursive(
