@@ -5,7 +5,9 @@ Nothing heavy is imported: names are declared beside the things, their libraries
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.data.feature_selection import unused_columns
 from assay.data.frozen_schema import FrozenSchema, reviewed_schema
@@ -22,6 +24,9 @@ from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
 
+if TYPE_CHECKING:
+    import duckdb
+
 
 def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameCheck:
     """Return what yields each name in a pipeline that cannot be right, with its location.
@@ -30,11 +35,12 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         schemas: folder of reviewed schema files; where it has the pipeline's, columns are compared with it.
         tasks: those that the pipeline may have; its own unless given. A name that is right for one of them passes.
     """
+    parser = cache(_expression_parser)
 
     def check(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
         yield from _learning_errors(spec, tasks or (spec.task,))
         yield from _bound_errors(spec, tasks or (spec.task,))
-        yield from _expression_errors(spec)
+        yield from _expression_errors(spec, parser)
         yield from _step_errors(spec.preparation.steps)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         yield from _column_errors(spec, frozen)
@@ -143,7 +149,16 @@ def _bound_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[L
             )
 
 
-def _expression_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+def _expression_parser() -> "duckdb.DuckDBPyConnection":
+    """Return a connection that parses: to open one takes longer than to load a pipeline, so all share it."""
+    from assay.gate.expression_language import locked_connection
+
+    return locked_connection()
+
+
+def _expression_errors(
+    spec: PipelineSpec, parser: "Callable[[], duckdb.DuckDBPyConnection]"
+) -> Iterator[tuple[Location, AssayError]]:
     """Yield each SQL expression that DuckDB cannot parse, or that uses more than the values of a row."""
     rules = spec.validation
     texts: dict[Location, str] = {("validation", "expressions", name): sql for name, sql in rules.expressions.items()}
@@ -151,14 +166,13 @@ def _expression_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayErro
         texts |= {("validation", "conditional", number, part): getattr(rule, part) for part in ("when", "then")}
     if not texts:
         return
-    from assay.gate.expression_language import locked_connection, parsed
+    from assay.gate.expression_language import parsed
 
-    with locked_connection() as connection:
-        for location, sql in texts.items():
-            try:
-                parsed(connection, sql)
-            except DataContractError as error:
-                yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
+    for location, sql in texts.items():
+        try:
+            parsed(parser(), sql)
+        except DataContractError as error:
+            yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
 
 
 def _step_errors(steps: Sequence[PreprocessingStep]) -> Iterator[tuple[Location, AssayError]]:
