@@ -28,7 +28,7 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to promotion
 	$(BIN)/python -m ml_assets.demo
 
-test: setup-dev  ## the tests; test-all adds the large ones
+test: setup-dev  ## every test but the large forms of simulations
 	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal
 
 test-all: setup-dev  ## every test

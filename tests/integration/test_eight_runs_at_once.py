@@ -28,8 +28,7 @@ tuning: {enabled: false}
 """
 
 
-# PostgreSQL is Dagster's own class, and a how-to is followed on it
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.full)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def storage(request, checkout):
     """The instance's storage, empty; environment variables that choose it."""
     if request.param == "sqlite":
