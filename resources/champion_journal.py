@@ -52,7 +52,7 @@ class ChampionJournal:
 
         Raises:
             ChampionChangedError: another entry was appended meanwhile; nothing was stored.
-            StorageError: the store failed; the entry is not there, or the store cannot tell.
+            StorageError: the store failed; the entry is not there, or the store does not know.
         """
         before = expected or self._withdrawal()
         number = before.number + 1 if before else 1

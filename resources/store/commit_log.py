@@ -47,7 +47,7 @@ class CommitLog:
 
         Raises:
             CommitConflictError: others took every number that was tried.
-            StorageError: the store failed; the commit is not there, or the store cannot tell. The same attempt may
+            StorageError: the store failed; the commit is not there, or the store does not know. The same attempt may
                 be repeated: it publishes once.
         """
         for _ in range(_ATTEMPTS):

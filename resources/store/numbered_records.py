@@ -61,7 +61,7 @@ def put_record(store: ObjectStore, key: str, data: bytes) -> bool:
         Whether the stored record is this one.
 
     Raises:
-        StorageError: the store failed; the record is not there, or the store cannot tell.
+        StorageError: the store failed; the record is not there, or the store does not know.
     """
     try:
         return store.put_if_absent(key, data) or _holds(store, key, data)

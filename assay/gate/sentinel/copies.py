@@ -70,7 +70,7 @@ def _class_copies(table: CheckedTable, name: str, rows: Array | None, members: i
         return _nothing
     target = labels.in_rows(labels.present)
     large = np.bincount(target.codes, minlength=target.distinct) >= members
-    if target.codes.size < MIN_ROWS or large.sum() < 2:  # noqa: PLR2004 - a copy tells one class from another
+    if target.codes.size < MIN_ROWS or large.sum() < 2:  # noqa: PLR2004 - a copy separates two classes
         return _nothing
 
     def reason(name: str) -> str:

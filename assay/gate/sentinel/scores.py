@@ -1,4 +1,4 @@
-"""How well features tell the target: each one alone, and a few numbers as parts of a sum.
+"""How well features predict the target: each one alone, and a few numbers as parts of a sum.
 
 A single feature's score is computed from counts, cross-fitted in two folds; no model is fitted. It comes with a lower
 bound that accounts for few rows.
