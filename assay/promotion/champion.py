@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from assay.data.dataset import ValidatedDataset
-from assay.promotion.decision import PromotionDecision
+from assay.promotion.decision import PromotionDecision, Verdict
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
@@ -17,9 +17,7 @@ class ChampionChange(Spec):
     """What a promotion decision or a roll-back did to the champion."""
 
     registered_name: str
-    outcome: Literal[
-        "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "rolled_back", "withdrawn"
-    ]
+    outcome: Verdict | Literal["rolled_back", "withdrawn"]
     version: str | None
     """The champion's version afterwards; missing while there is no champion."""
     previous_version: str | None

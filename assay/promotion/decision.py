@@ -1,6 +1,6 @@
 """Whether a challenger replaces the champion."""
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 
@@ -17,12 +17,16 @@ from assay.specs.operations import PromotionSpec
 from assay.specs.pipeline import PipelineSpec
 
 NO_CHAMPION = "there is no champion yet"
+Verdict: TypeAlias = Literal[
+    "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "needs_approval"
+]
+"""`needs_approval`: the champion stays until a person approves the challenger."""
 
 
 class PromotionDecision(Spec):
     """The verdict on a challenger, with its evidence; stored JSON calls the challenger `candidate`."""
 
-    verdict: Literal["promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline"]
+    verdict: Verdict
     reason: str
     """One sentence for people."""
     metric: str
