@@ -51,6 +51,25 @@ class PromotionDecision(Spec):
         """Whether the challenger becomes champion."""
         return self.verdict == "promoted"
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the champion stays until a person approves the challenger."""
+        return self.verdict == "needs_approval"
+
+    def held(self, why: str) -> "PromotionDecision":
+        """Return the decision that asks a person in place of promoting, for one more reason if it asks already.
+
+        A decision that keeps the champion or rejects the challenger stays as it is.
+        """
+        if not (self.promotes or self.needs_approval):
+            return self
+        reason = f"{self.reason} Also: {why}." if self.needs_approval else f"Needs approval: {why}. {self.reason}"
+        return self.model_copy(update={"verdict": "needs_approval", "reason": reason})
+
+    def kept(self, why: str) -> "PromotionDecision":
+        """Return the decision that keeps the champion, with the same evidence."""
+        return self.model_copy(update={"verdict": "kept_champion", "reason": f"Not promoted: {why}."})
+
 
 def decide(
     challenger: TrainedModel,
