@@ -34,13 +34,14 @@ class BestHyperparameters(Spec):
     value: float | None = None
     """The metric's mean over the folds, of the best trial; missing when nothing was searched."""
     searched: bool
-    stopped_by: Literal["disabled", "empty_space", "n_trials", "timeout"]
+    stopped_by: Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
+    """`exhausted`: every point of the search space was tried."""
     trials: tuple[TrialRecord, ...] = ()
     seed: int
 
     def caution(self, candidates: Sequence[str]) -> str:
         """Return what the search left out because it ended after the first trials; empty if it went further."""
-        if not self.searched or self.stopped_by == "empty_space" or len(self.trials) > len(candidates):
+        if not self.searched or self.stopped_by in {"empty_space", "exhausted"} or len(self.trials) > len(candidates):
             return ""
         untried = [name for name in candidates if name not in {trial.family for trial in self.trials}]
         missed = f", and {', '.join(untried)} not at all" if untried else ""
@@ -48,6 +49,12 @@ class BestHyperparameters(Spec):
             f"the search ended by {self.stopped_by} after {len(self.trials)} trials of {len(candidates)} candidates: "
             f"each was tried once, from its base values{missed}; raise tuning.n_trials or tuning.timeout to search more"
         )
+
+    @property
+    def early_end(self) -> str:
+        """Why the search ended before `n_trials`; empty if it did not, or by the timeout."""
+        ended = f"the search ended after {len(self.trials)} trials: every point of the search space was tried"
+        return ended if self.stopped_by == "exhausted" else ""
 
     def identity(self) -> dict[str, Any]:
         """Leave out the duration of trials."""

@@ -72,7 +72,7 @@ def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
 
 
 def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
-    return find_best_hyperparameters(
+    best = find_best_hyperparameters(
         split.train,
         spec,
         features=split.features,
@@ -80,6 +80,9 @@ def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
         classes=split.classes,
         progress=lambda trial: _log_trial(trial, spec),
     )
+    if best.early_end:
+        _LOG.info(best.early_end)
+    return best
 
 
 def _log_trial(trial: TrialRecord, spec: PipelineSpec) -> None:

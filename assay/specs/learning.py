@@ -133,6 +133,20 @@ class SearchParameter(Spec):
         steps = (value - low) / step if step else 0.0
         return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
+    def values(self, most: int) -> tuple[str | bool | int | float | None, ...] | None:
+        """Return every value of the range in order; None where there are more than `most`."""
+        if self.type == "categorical":
+            return self.choices or ()
+        low, high = self.low or 0.0, self.high or 0.0
+        step = self.step or (1 if self.type == "int" else None)
+        if step is None:
+            return (low,) if low == high else None
+        count = math.floor((high - low) / step + 1e-9) + 1
+        if count > most:
+            return None
+        numbers = (min(low + position * step, high) for position in range(count))
+        return tuple(int(number) for number in numbers) if self.type == "int" else tuple(numbers)
+
     def __str__(self) -> str:
         """Name the values of the range."""
         if self.type == "categorical":

@@ -41,6 +41,8 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
             classes=split.classes,
             progress=_trial_logger(context.log, run_spec),
         )
+        if best.early_end:
+            context.log.info(best.early_end)
         return dg.Output(best, metadata=_search_metadata(best) | _caution(best, run_spec, context.log))
 
     return best_hyperparameters
@@ -73,6 +75,8 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         "trials": len(best.trials),
         "failed trials": sum(trial.state == "failed" for trial in best.trials),
     }
+    if best.early_end:
+        shown["ended early"] = best.early_end
     if best.value is not None:
         shown[f"validation {best.metric}"] = best.value
     if best.trials:

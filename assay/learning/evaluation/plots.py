@@ -187,7 +187,12 @@ def importance_plot(losses: dict[str, list[float]], metric: Metric, subtitle: st
     return draw(title, x_label, "", paint, names=True)
 
 
-_ENDED = {"n_trials": "ended by n_trials", "timeout": "ended by the timeout", "disabled": "search disabled"}
+_ENDED = {
+    "n_trials": "ended by n_trials",
+    "timeout": "ended by the timeout",
+    "disabled": "search disabled",
+    "exhausted": "every point of the space",
+}
 
 
 def tuning_history_plot(best: BestHyperparameters) -> bytes:

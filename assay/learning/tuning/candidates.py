@@ -1,17 +1,13 @@
-"""What a search chooses from: the families, their base hyperparameters and ranges; and the point of each trial."""
+"""What a search chooses from: the families, their base hyperparameters and ranges."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from assay.errors import UnknownHyperparameterError, did_you_mean
 from assay.learning.estimators.family import Family, candidate_families, family, family_names
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
-
-if TYPE_CHECKING:
-    from optuna.study import Study
-    from optuna.trial import Trial
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 
@@ -124,47 +120,3 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
                 if key in each.parameter_names():
                     space[each.name][key] = parameter
     return {name: space[name] | own[name] for name in by_name}
-
-
-def propose(candidates: Candidates, study: "Study", start: str | None) -> tuple["Trial", str, dict[str, Any]]:
-    """Ask a study for a trial.
-
-    Args:
-        candidates: what to choose from.
-        study: proposes the values.
-        start: name of a family to start from its base values; None lets the study choose.
-
-    Returns:
-        The trial, the family's name, and its hyperparameters, base values and proposed ones together.
-    """
-    inside: dict[str, Any] = {}
-    if start is not None:
-        inside = _base_values_inside(candidates, start)
-        study.enqueue_trial({"family": start} | {f"{start}.{key}": value for key, value in inside.items()})
-    trial = study.ask()
-    name = str(trial.suggest_categorical("family", list(candidates.families)))
-    ranges = candidates.space[name]
-    if start is not None and candidates.spec.tuning.search_space == "auto":
-        # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
-        ranges = {key: ranges[key] for key in inside}
-    drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}
-    return trial, name, candidates.base[name] | drawn
-
-
-def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
-    """Draw a value of one parameter from a trial, under the given name in the study."""
-    low, high = parameter.low or 0.0, parameter.high or 0.0
-    if parameter.type == "categorical":
-        return trial.suggest_categorical(name, parameter.choices or ())
-    if parameter.type == "int":
-        return trial.suggest_int(name, int(low), int(high), step=int(parameter.step or 1), log=parameter.log)
-    return trial.suggest_float(name, low, high, step=parameter.step, log=parameter.log)
-
-
-def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
-    """Return the base values of a family, its defaults included, that are in their ranges."""
-    training = candidates.spec.training
-    known = candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
-    return {
-        key: known[key] for key, ranged in candidates.space[name].items() if key in known and ranged.holds(known[key])
-    }

@@ -12,7 +12,8 @@ from assay.errors import LearningError
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning.candidates import Candidates, propose
+from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.points import Point, Points
 from assay.learning.tuning.trials import FoldCache, TrialRunner, make_folds
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs.pipeline import PipelineSpec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 Progress: TypeAlias = Callable[[TrialRecord], None]
-_End: TypeAlias = Literal["disabled", "empty_space", "n_trials", "timeout"]
+_End: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
 _RANDOM_TRIALS = 5
 
 
@@ -38,7 +39,8 @@ def find_best_hyperparameters(
 
     The space is joint: the family is a parameter, and each family has its own. The first trial of each candidate has
     its base hyperparameters, and a value inside where one is outside a written range. Then a tree-structured Parzen
-    estimator proposes (Bergstra et al. 2011), and trials that are below the median after a fold are pruned.
+    estimator proposes (Bergstra et al. 2011), and trials that are below the median after a fold are pruned. No point is
+    tried twice; where a space has no more points, the search ends.
     Preprocessing is fitted on each fold's training rows only. The same rows, spec and library versions give the same
     result, except for the trials' seconds, unless the timeout ends it.
 
@@ -96,19 +98,19 @@ def _run(
 ) -> tuple[tuple[TrialRecord, ...], _End]:
     tuning = candidates.spec.tuning
     study = _study(candidates)
-    # with nothing to vary, each candidate is measured once
-    most = min(tuning.n_trials, len(candidates.families)) if candidates.is_empty else tuning.n_trials
+    points = Points(candidates, study)
     deadline = time.monotonic() + (tuning.timeout or float("inf"))
-    starts = list(candidates.families)
     records: list[TrialRecord] = []
-    while len(records) < most:
+    while len(records) < tuning.n_trials:
         if records and time.monotonic() >= deadline:
             return tuple(records), "timeout"
-        start = starts[len(records)] if len(records) < len(starts) else None
-        records.append(_trial(candidates, study, runner, start))
+        point = points.propose()
+        if point is None:
+            return tuple(records), "empty_space" if candidates.is_empty else "exhausted"
+        records.append(_trial(len(records), point, candidates, study, runner))
         if progress is not None:
             progress(records[-1])
-    return tuple(records), "empty_space" if candidates.is_empty else "n_trials"
+    return tuple(records), "n_trials"
 
 
 def _study(candidates: Candidates) -> "Study":
@@ -122,18 +124,18 @@ def _study(candidates: Candidates) -> "Study":
     )
 
 
-def _trial(candidates: Candidates, study: "Study", runner: TrialRunner, start: str | None) -> TrialRecord:
+def _trial(number: int, point: Point, candidates: Candidates, study: "Study", runner: TrialRunner) -> TrialRecord:
     from optuna.trial import TrialState
 
     began = time.monotonic()
-    trial, name, parameters = propose(candidates, study, start)
+    trial, name, parameters = point
     measured = runner.measure(candidates.families[name], parameters, trial)
     if measured.state == "complete":
         study.tell(trial, measured.value)
     else:
         study.tell(trial, state=TrialState.PRUNED if measured.state == "pruned" else TrialState.FAIL)
     return TrialRecord(
-        number=trial.number,
+        number=number,
         state=measured.state,
         family=name,
         parameters=parameters,

@@ -17,7 +17,6 @@ from assay.learning.estimators.assembly import preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure, predict
 from assay.learning.splitting import LabelledRows
-from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -166,27 +165,23 @@ class _FoldError(Exception):
 
 
 class TrialRunner:
-    """Measures points by the mean of the primary metric over the folds; a known point is not fitted again."""
+    """Measures points by the mean of the primary metric over the folds."""
 
     def __init__(self, cache: FoldCache, metric: Metric, classes: tuple[Any, ...], spec: PipelineSpec) -> None:
         self._cache = cache
         self._metric = metric
         self._classes = classes
         self._spec = spec
-        self._known: dict[str, Measurement] = {}
 
     def measure(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
         """Fit and measure on each fold in turn; an exception of the model becomes a reason.
 
         The trial receives the mean after each fold, and may be pruned.
         """
-        key = digest_of(family.name, dict(parameters))
-        if key not in self._known:
-            try:
-                self._known[key] = self._over_folds(family, parameters, trial)
-            except Exception as error:  # noqa: BLE001 - a model may raise anything, and the search goes on
-                self._known[key] = Measurement("failed", reason=_reason(error))
-        return self._known[key]
+        try:
+            return self._over_folds(family, parameters, trial)
+        except Exception as error:  # noqa: BLE001 - a model may raise anything, and the search goes on
+            return Measurement("failed", reason=_reason(error))
 
     def _over_folds(self, family: Family, parameters: Mapping[str, Any], trial: "Trial") -> Measurement:
         values: list[float] = []

@@ -8,6 +8,8 @@ import pytest
 from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning import search as search_module
+from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.points import Points
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 
 C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
@@ -76,6 +78,61 @@ def test_every_trial_is_on_the_steps_of_a_written_range(search):
     best = search(tuning={"n_trials": 7, "folds": 2, "search_space": steps})
     assert {record.parameters["C"] for record in best.trials} <= {0.5, 1.0, 1.5, 2.0}
     assert {record.parameters["max_iter"] for record in best.trials} <= {20, 40, 60}
+
+
+GRID = {
+    "C": {"type": "categorical", "choices": [0.1, 1.0, 10.0]},
+    "max_iter": {"type": "int", "low": 20, "high": 60, "step": 20},
+}
+STEPS = {
+    "C": {"type": "float", "low": 0.1, "high": 0.7, "step": 0.1},
+    "fit_intercept": {"type": "categorical", "choices": [True, False]},
+}
+
+
+def points_of(best):
+    return [(record.family, *sorted(record.parameters.items())) for record in best.trials]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("space", "points"), [(GRID, 9), (STEPS, 14)])
+def test_a_finite_space_is_tried_whole_and_no_point_twice(search, space, points, seed):
+    tuning = {"n_trials": points, "folds": 2, "search_space": space}
+    best = search(tuning=tuning, training={"seed": seed})
+    assert len(set(points_of(best))) == points
+    assert (best.stopped_by, best.early_end) == ("n_trials", "")
+
+
+def test_a_search_ends_where_every_point_was_tried_and_says_so(search):
+    candidates = ["logistic_regression", "own_parts:Guess"]
+    best = search(model={"candidates": candidates}, tuning={"n_trials": 50, "folds": 2, "search_space": GRID})
+    assert len(best.trials) == len(set(points_of(best))) == 10, "9 of the grid, and the model that takes none of it"
+    assert [record.number for record in best.trials] == list(range(10))
+    assert best.stopped_by == "exhausted"
+    assert best.early_end == "the search ended after 10 trials: every point of the search space was tried"
+    assert best.caution(candidates) == ""
+
+
+def test_a_wide_space_is_not_tried_twice_at_a_point(search):
+    space = {"max_iter": {"type": "int", "low": 20, "high": 20_000_000, "log": True}, "C": C_RANGE}
+    best = search(tuning={"n_trials": 30, "folds": 2, "search_space": space})
+    assert len(set(points_of(best))) == 30
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_where_a_study_proposes_one_point_alone_others_are_drawn(make_spec):
+    space = {
+        "C": {"type": "float", "low": 0.5, "high": 2.0},
+        "max_iter": {"type": "int", "low": 1, "high": 10, "log": True},
+    }
+    spec = make_spec(model={"candidates": ["logistic_regression"]}, tuning={"search_space": space})
+    stubborn = {"logistic_regression.C": 1.0, "logistic_regression.max_iter": 5}
+    study = optuna.create_study(sampler=optuna.samplers.PartialFixedSampler(stubborn, optuna.samplers.RandomSampler()))
+    points = Points(Candidates.of(spec), study)
+    found = [points.propose() for _ in range(5)]
+    values = [(parameters["C"], parameters["max_iter"]) for _, _, parameters in found]
+    assert len(set(values)) == 5
+    assert all(0.5 <= c <= 2.0 and 1 <= most <= 10 and isinstance(most, int) for c, most in values)
 
 
 def test_a_familys_own_ranges_start_from_its_defaults(search):
@@ -156,7 +213,7 @@ def test_a_metric_without_a_value_fails_the_trial_with_the_reason(search, own_pa
 
 def test_when_all_trials_fail_the_distinct_reasons_are_listed(search):
     tuning = {"n_trials": 3, "search_space": {"level": {"type": "categorical", "choices": [0.13]}}}
-    with pytest.raises(LearningError, match="all 3 trials of the search failed") as caught:
+    with pytest.raises(LearningError, match="all 1 trials of the search failed") as caught:
         search(model={"candidates": ["own_parts:Guess"], "hyperparameters": {"level": 0.13}}, tuning=tuning)
     assert caught.value.found == "own_parts:Guess: RuntimeError: unlucky level"
 
