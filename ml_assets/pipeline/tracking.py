@@ -35,6 +35,7 @@ def run_identity(
         asset_key=context.asset_key.to_user_string(),
         partition=partition_of(context),
         content=digest_of(spec, split.data_digests, split.holdout_digest, found, base, code),
+        first_run_id=(context.run.root_run_id or "") if context.run.is_resume_retry else "",
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 IDENTITY_TAG = "assay.identity"
 TRIAL_TAG = "assay.trial"
+_FIRST_RUN_TAG = "assay.first_dagster_run_id"
 _LONGEST_PARAM = 6000
 _LONGEST_NAME = 250
 _BATCH = 100
@@ -159,6 +160,8 @@ class RunIdentity:
     partition: str | None
     content: str = ""
     """Digest of all that determines the result; then a new Dagster run adopts the MLflow run that a killed one left."""
+    first_run_id: str = ""
+    """The Dagster run that failed first, where this one resumes it; what it tracked is not fitted again."""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -167,6 +170,7 @@ class RunIdentity:
         return {
             IDENTITY_TAG: whole,
             "dagster_run_id": self.dagster_run_id,
+            _FIRST_RUN_TAG: self.first_run_id or self.dagster_run_id,
             "asset_key": self.asset_key,
             "partition": self.partition or "",
             "mlflow.runName": f"{self.asset_key}{f' {self.partition}' if self.partition else ''}",
@@ -217,8 +221,11 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         continues = False
         if known:
             run_id, tags = known[0].info.run_id, known[0].data.tags
-            continues = known[0].info.status != "FINISHED" or tags.get("dagster_run_id") == identity.dagster_run_id
-            client.set_tag(run_id, "dagster_run_id", identity.dagster_run_id)  # first: an ended owner's run is closed
+            owners = {tags.get("dagster_run_id"), tags.get(_FIRST_RUN_TAG)}
+            mine = {identity.dagster_run_id, identity.first_run_id or identity.dagster_run_id}
+            continues = known[0].info.status != "FINISHED" or bool(owners & mine)
+            for name in ("dagster_run_id", _FIRST_RUN_TAG):  # first: an ended owner's run is closed
+                client.set_tag(run_id, name, identity.tags[name])
             client.update_run(run_id, status="RUNNING")
         else:
             run_id = client.create_run(experiment, tags=tags | identity.tags).info.run_id

@@ -153,7 +153,7 @@ def test_a_month_that_failed_stays_failed_when_the_run_is_resumed(monthly, monke
         broken.setattr("ml_assets.assets.trained_model.verified_split", killed)
         first = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
     assert not first.success
-    again = monthly.resumed(first)
+    again = monthly.resumed(first.run_id)
     assert next(event.step_key for event in again.all_events if event.is_step_start) == "monthly__trained_model"
     assert not again.success
     assert "2021-02: [data_contract_broken] February is odd" in failure(again)
@@ -161,7 +161,7 @@ def test_a_month_that_failed_stays_failed_when_the_run_is_resumed(monthly, monke
     assert made == {"2021-02": 1, "2021-03": 2}
 
     assert monthly.materialize("monthly/best_hyperparameters", partition="2021-02").success
-    resumed = monthly.resumed(first)
+    resumed = monthly.resumed(first.run_id)
     assert resumed.success, failure(resumed)
 
 

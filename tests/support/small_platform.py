@@ -150,9 +150,9 @@ class Platform:
             raise_on_error=False,
         )
 
-    def resumed(self, result):
+    def resumed(self, run_id: str):
         """Run again, from its failure, a run that failed; never raises."""
-        failed = self.instance.get_run_by_id(result.run_id)
+        failed = self.instance.get_run_by_id(run_id)
         job = self.definitions.resolve_implicit_global_asset_job_def().get_subset(
             asset_selection=failed.asset_selection
         )
@@ -162,8 +162,8 @@ class Platform:
             job,
             execution_plan=plan,
             run_config=failed.run_config,
-            tags=failed.tags,
-            root_run_id=failed.run_id,
+            tags=failed.tags | {"dagster/is_resume_retry": "true"},
+            root_run_id=failed.root_run_id or failed.run_id,
             parent_run_id=failed.run_id,
             asset_selection=failed.asset_selection,
         )
