@@ -1,17 +1,15 @@
-"""Maintenance jobs: the janitor, and the restore of an earlier version or champion."""
+"""Maintenance jobs: the janitor, and the restore of an earlier version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 from pydantic import Field
 
-from assay.errors import SpecError, did_you_mean
-from assay.promotion.champion import ChampionChange
 from assay.scratch import remove_abandoned
 from assay.specs import PipelineSpec
-from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata
-from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.champion_jobs import champion_jobs
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.champion_journal import journals_in
 from resources.mlflow.leftovers import Leftovers, OwnerState
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
@@ -39,29 +37,9 @@ class RestoreConfig(dg.Config):
     partition: str | None = Field(default=None, description="Partition key; unset without partitions.")
 
 
-class RollbackConfig(dg.Config):
-    """The champion to restore."""
-
-    pipeline: str = Field(description="The pipeline whose champion is replaced, or its registered model.")
-    version: str | None = Field(
-        default=None, description="A version of its registered model; the previous champion unless given."
-    )
-    withdraw: bool = Field(
-        default=False,
-        description="No champion afterwards: the next model is promoted without a comparison. Works where the "
-        "champion's version or files are gone, and where the alias is on a version of somebody else.",
-    )
-    reason: str = Field(default="", description="For notifications and the history of champion_model.")
-
-
 def maintenance_jobs(specs: Sequence[PipelineSpec]) -> list[dg.JobDefinition]:
-    """Return `artifact_janitor_job`, `artifact_restore_job` and `champion_rollback_job` for some pipelines."""
-    by_model = {spec.registered_name: spec for spec in specs}
-    return [
-        artifact_janitor_job,
-        artifact_restore_job,
-        _rollback_job(by_model | {spec.name: spec for spec in specs}),
-    ]
+    """Return the janitor, the restore, and the jobs of the champions of some pipelines."""
+    return [artifact_janitor_job, artifact_restore_job, *champion_jobs(specs)]
 
 
 @dg.op(description="Remove data objects of attempts without a commit; history stays.")
@@ -90,6 +68,22 @@ def expire_quarantine(
     removed = quarantine.expire()
     context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
     return len(removed)
+
+
+@dg.op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
+def repair_aliases(
+    context: dg.OpExecutionContext, model_registry: MlflowModelRegistry, run_policy: dg.ResourceParam[RunPolicy]
+) -> int:
+    """Let the aliases of every registered model follow its journal; returns the number of models that differed."""
+    run_policy.require_config(context.run.run_config, where=context.job_name)
+    journals = journals_in(model_registry.object_store.open())
+    repaired = [
+        journal.registered_name
+        for journal in journals
+        if model_registry.versions(journal.registered_name).follow(journal)
+    ]
+    context.log.info("set the aliases of %d registered models again %s", len(repaired), ", ".join(repaired))
+    return len(repaired)
 
 
 @dg.op(description="Close what killed runs left in MLflow, and mark versions that nobody promoted.")
@@ -138,10 +132,11 @@ def restore_version(
 
 @dg.job(description="Remove what no commit names, old copies of refused files, and what killed runs left in MLflow.")
 def artifact_janitor_job() -> None:
-    """Three steps: `remove_leftovers`, `expire_quarantine` and `close_tracking_leftovers`."""
+    """Four steps: `remove_leftovers`, `expire_quarantine`, `close_tracking_leftovers` and `repair_aliases`."""
     remove_leftovers()
     expire_quarantine()
     close_tracking_leftovers()
+    repair_aliases()
 
 
 def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
@@ -156,71 +151,3 @@ def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:
 def artifact_restore_job() -> None:
     """One step: `restore_version`."""
     restore_version()
-
-
-def _rollback_job(specs: Mapping[str, PipelineSpec]) -> dg.JobDefinition:
-    @dg.op(description="Make an earlier version champion again, after its files were verified; or none.")
-    def roll_back_champion(
-        context: dg.OpExecutionContext,
-        config: RollbackConfig,
-        model_registry: MlflowModelRegistry,
-        run_policy: dg.ResourceParam[RunPolicy],
-    ) -> str:
-        """Replace the champion; returns the version that is champion now, empty for none."""
-        run_policy.require_config(context.run.run_config, where=context.job_name)
-        spec = _named(config, specs)
-        change = _changed_champion(config, spec, model_registry, context.run.run_id)
-        # an observation: the asset keeps the record of its last decision, and its page shows both
-        key = dg.AssetKey([spec.name, CHAMPION_ASSET])
-        context.log_event(dg.AssetObservation(key, metadata=change_metadata(change)))
-        if spec.scoring and change.version:
-            context.log_event(dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change)))
-        return change.version or ""
-
-    @dg.job(description="Restore an earlier champion.")
-    def champion_rollback_job() -> None:
-        """One step: `roll_back_champion`."""
-        roll_back_champion()
-
-    return champion_rollback_job
-
-
-def _named(config: RollbackConfig, specs: Mapping[str, PipelineSpec]) -> PipelineSpec:
-    """Return the pipeline that the config names.
-
-    Raises:
-        SpecError: there is none of that name, or the config names a version and withdraws.
-    """
-    where = "champion_rollback_job, ops.roll_back_champion.config"
-    if config.pipeline not in specs:
-        raise SpecError(
-            "no pipeline or registered model has this name",
-            where=where,
-            found=repr(config.pipeline) + did_you_mean(config.pipeline, specs),
-            expected=", ".join(sorted(specs)),
-        )
-    if config.withdraw and config.version:
-        raise SpecError(
-            "version and withdraw exclude each other",
-            where=where,
-            found=f"version: {config.version}, withdraw: true",
-            remedy="leave one of them out",
-        )
-    return specs[config.pipeline]
-
-
-def _changed_champion(
-    config: RollbackConfig, spec: PipelineSpec, registry: MlflowModelRegistry, run_id: str
-) -> ChampionChange:
-    name = spec.registered_name
-    if config.withdraw:
-        entry = registry.withdraw(name, run_id=run_id, reason=config.reason, pipeline=spec.name)
-    else:
-        entry = registry.roll_back(name, config.version, run_id=run_id, reason=config.reason)
-    return ChampionChange(
-        registered_name=name,
-        outcome="withdrawn" if config.withdraw else "rolled_back",
-        version=None if config.withdraw else entry.version,
-        previous_version=entry.replaced,
-        reason=entry.reason,
-    )

@@ -1,12 +1,16 @@
 """The champion journal of a registered model, in the artifact store: which version is champion, and how it became so.
 
-Entries are appended and never changed. The newest one is the current champion; aliases of the registry follow it.
+Entries are appended and never changed. The newest one that changes the champion names the current champion; aliases of
+the registry follow it.
 """
+
+from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from assay.errors import ChampionChangedError, StorageError
 from assay.promotion.champion import ChampionEntry
+from assay.promotion.history import ChampionHistory
 from resources.store.interface import ObjectStore, encoded
 from resources.store.numbered_records import fetched_record, newest_number, put_record, record_key
 
@@ -26,69 +30,91 @@ class ChampionJournal:
         """Where people find the journal."""
         return self._store.uri(self._prefix)
 
-    def newest(self) -> ChampionEntry | None:
-        """Return the newest entry; None before the first.
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no entry yet."""
+        return self._newest_number() == 0
+
+    def change(self) -> ChampionEntry | None:
+        """Return the newest entry that changes the champion, a withdrawal included; None before the first.
 
         Raises:
-            StorageError: the store failed, or the entry is damaged.
+            StorageError: the store failed, or an entry is damaged.
         """
-        number = newest_number(self._store, self._prefix)
-        return self._read(number) if number else None
+        return self._change_up_to(self._newest_number())
 
     def current(self) -> ChampionEntry | None:
-        """Return the newest entry if it names a champion; None before the first, and after a withdrawal."""
-        newest = self.newest()
-        return newest if newest and newest.names_champion else None
+        """Return the entry that names the current champion; None before the first, and after a withdrawal."""
+        return _champion(self.change())
 
     def append(self, entry: ChampionEntry, *, expected: ChampionEntry | None) -> ChampionEntry:
-        """Append an entry if the newest one is the expected one: compare-and-set.
+        """Append an entry if the current champion is the expected one: compare-and-set.
 
         Args:
             entry: its number is assigned here.
-            expected: the newest entry on which this one was decided; None if there was no champion.
+            expected: the entry of the champion on which this one was decided; None if there was no champion.
 
         Returns:
             The entry as stored.
 
         Raises:
-            ChampionChangedError: another entry was appended meanwhile; nothing was stored.
+            ChampionChangedError: the champion changed meanwhile; nothing was stored.
             StorageError: the store failed; the entry is not there, or the store does not know.
         """
-        before = expected or self._withdrawal()
-        number = before.number + 1 if before else 1
-        entry = entry.model_copy(update={"number": number})
-        key = record_key(self._prefix, number)
-        if not put_record(self._store, key, entry.model_dump_json(indent=1).encode()):
-            raise self._changed(expected, self.current())
-        return entry
+        while True:
+            newest = self._newest_number()
+            self.require(_champion(self._change_up_to(newest)), expected)
+            # where another entry took the number, it may have changed the champion
+            if stored := self._put(entry, newest + 1):
+                return stored
+
+    def append_to(self, history: ChampionHistory, entry: ChampionEntry) -> ChampionEntry | None:
+        """Append an entry if nothing was appended since a history was read; None if something was.
+
+        Raises:
+            StorageError: as of `append`.
+        """
+        return self._put(entry, len(history.entries) + 1)
 
     def require_current(self, expected: ChampionEntry | None) -> None:
         """Refuse to go on with a decision on a champion that is not the current one any more.
 
         Raises:
-            ChampionChangedError: another entry was appended meanwhile.
+            ChampionChangedError: the champion changed meanwhile.
         """
-        current = self.current()
-        if (current.number if current else 0) != (expected.number if expected else 0):
-            raise self._changed(expected, current)
+        self.require(self.current(), expected)
 
-    def history(self) -> list[ChampionEntry]:
-        """Return all entries, oldest first."""
-        newest = newest_number(self._store, self._prefix)
-        return [self._read(number) for number in range(1, newest + 1)]
+    def require(self, current: ChampionEntry | None, expected: ChampionEntry | None) -> None:
+        """Refuse to go on with a decision on a champion that is not the one that was found now.
 
-    def _withdrawal(self) -> ChampionEntry | None:
-        newest = self.newest()
-        return None if newest is None or newest.names_champion else newest
-
-    def _changed(self, expected: ChampionEntry | None, current: ChampionEntry | None) -> ChampionChangedError:
-        return ChampionChangedError(
+        Raises:
+            ChampionChangedError: they differ.
+        """
+        if (current.number if current else 0) == (expected.number if expected else 0):
+            return
+        raise ChampionChangedError(
             "the champion has changed since the decision was made",
             where=f"registered model {self.registered_name}",
             found=f"version {current.version}" if current else "no champion",
             expected=f"version {expected.version}" if expected else "no champion yet",
             remedy="run again to compare the model with the current champion",
         )
+
+    def history(self) -> ChampionHistory:
+        """Return all entries, and what follows from them."""
+        return ChampionHistory.of(self._read(number) for number in range(1, self._newest_number() + 1))
+
+    def _put(self, entry: ChampionEntry, number: int) -> ChampionEntry | None:
+        entry = entry.model_copy(update={"number": number})
+        data = entry.model_dump_json(indent=1).encode()
+        return entry if put_record(self._store, record_key(self._prefix, number), data) else None
+
+    def _newest_number(self) -> int:
+        return newest_number(self._store, self._prefix)
+
+    def _change_up_to(self, newest: int) -> ChampionEntry | None:
+        entries = (self._read(number) for number in range(newest, 0, -1))
+        return next((entry for entry in entries if entry.changes_champion), None)
 
     def _read(self, number: int) -> ChampionEntry:
         key = record_key(self._prefix, number)
@@ -101,3 +127,15 @@ class ChampionJournal:
                 found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
                 remedy="restore the object from a backup, or remove it and the entries after it",
             ) from error
+
+
+def journals_in(store: ObjectStore) -> Iterator[ChampionJournal]:
+    """Yield the journal of every registered model that has one."""
+    prefixes = {item.key.rpartition("/")[0] for item in store.list_objects(f"{_ROOT}/") if item.key.endswith(".json")}
+    for prefix in sorted(prefixes):
+        first = fetched_record(store, record_key(f"{prefix}/", 1), ChampionEntry)
+        yield ChampionJournal(store, first.registered_name)
+
+
+def _champion(change: ChampionEntry | None) -> ChampionEntry | None:
+    return change if change and change.names_champion else None

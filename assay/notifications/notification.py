@@ -21,6 +21,7 @@ class NotificationKind(StrEnum):
     RUN_FAILED = "run_failed"
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
+    APPROVAL = "approval"
     DRIFT = "drift"
     PERFORMANCE = "performance"
     TEST = "test"

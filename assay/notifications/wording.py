@@ -89,6 +89,21 @@ def withdrawn(run: EndedRun, version: str, previous: str, reason: str, page: str
     return _notification(NotificationKind.ROLLBACK, run, f"{run.subject}: the champion was withdrawn", lines, page)
 
 
+def approved(run: EndedRun, version: str, previous: str, reason: str, page: str) -> Notification:
+    """Report that a person made a version champion that had waited for it."""
+    lines = (f"champion before: {previous}", f"reason: {reason}" if reason else "")
+    title = f"{run.subject}: version {version} was approved and is the champion now"
+    return _notification(NotificationKind.PROMOTION, run, title, lines, page)
+
+
+def approval_asked(run: EndedRun, version: str, proposed: str, reason: str, page: str) -> Notification:
+    """Report that a version waits for a person, with the commands that decide."""
+    title = f"{run.subject}: version {proposed} waits for approval"
+    commands = (f"assay approve {run.pipeline} {proposed}", f"assay reject {run.pipeline} {proposed}")
+    lines = (reason, f"champion: {version}", *commands, "or champion_approval_job in the user interface")
+    return _notification(NotificationKind.APPROVAL, run, title, lines, page)
+
+
 _ALARMS = {
     NotificationKind.DRIFT: "features have drifted",
     NotificationKind.PERFORMANCE: "the champion has lost performance",

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 
@@ -17,11 +17,13 @@ class ChampionChange(Spec):
     """What a promotion decision or a roll-back did to the champion."""
 
     registered_name: str
-    outcome: Verdict | Literal["rolled_back", "withdrawn"]
+    outcome: Verdict | Literal["rolled_back", "withdrawn", "approved", "rejected"]
     version: str | None
     """The champion's version afterwards; missing while there is no champion."""
     previous_version: str | None
     """The version that it replaced, if any."""
+    proposed_version: str | None = None
+    """The version that waits for a person, or that a person rejected."""
     reason: str
 
 
@@ -35,6 +37,8 @@ class ChampionRecord(Spec):
     """The champion's version in the registry; missing while there is no champion."""
     previous_version: str | None = None
     """The champion that this decision replaced."""
+    proposed_version: str | None = None
+    """The version that waits for a person's approval."""
 
     @property
     def change(self) -> ChampionChange:
@@ -44,43 +48,63 @@ class ChampionRecord(Spec):
             outcome=self.decision.verdict,
             version=self.version,
             previous_version=self.previous_version,
+            proposed_version=self.proposed_version,
             reason=self.decision.reason,
         )
 
 
+JournalEvent: TypeAlias = Literal[
+    "promoted", "rolled_back", "adopted", "withdrawn", "awaiting_approval", "approved", "rejected"
+]
+"""`adopted`: the registry had a champion before the journal began; `withdrawn`: there is no champion any more;
+`awaiting_approval`, `rejected`: the champion stays; `approved`: the version that waited is champion."""
+
+
 class ChampionEntry(Spec):
-    """One entry of a registered model's champion journal; the newest entry names the current champion."""
+    """One entry of a champion journal; the newest one that changes the champion names the current champion."""
 
     format_version: Literal[1] = 1
     number: int = Field(ge=1)
     """Position in the journal: 1, 2, 3 ... without gaps."""
-    event: Literal["promoted", "rolled_back", "adopted", "withdrawn"]
-    """`adopted`: the registry had a champion before the journal began; `withdrawn`: there is no champion any more."""
+    event: JournalEvent
     registered_name: str
     version: str
-    """The champion's version in the registry; of a withdrawal, the version that was champion."""
+    """The version that the event is about: the champion; of a withdrawal, the former champion."""
     digest: str
     """Of the files of the version's bundle."""
     files_digest: str = ""
     """Of all files of the version, MLflow's flavour included; empty for entries of version 0.1."""
     replaced: str | None = None
-    """Version of the champion that it was compared with and that it replaced; missing for the first one."""
+    """Version of the champion that it was compared with or that it replaced; missing for the first one."""
+    against: int | None = None
+    """Number of that champion's entry, 0 without a champion; missing in entries of version 0.2 and earlier."""
     value_at_promotion: float | None = None
-    """Its primary metric on the holdout when it was promoted; missing where that was not recorded."""
+    """Its primary metric on the holdout when it was compared; missing where that was not recorded."""
     decision: PromotionDecision | None = None
-    """Of a promotion."""
+    """Of a promotion, or of a decision that waits for a person."""
+    evidence: str = ""
+    """Digest of the evaluation report and the decision."""
+    taken_back: tuple[str, ...] | None = None
+    """Versions whose models are not promoted again unless a person asks; missing in earlier entries."""
     reason: str = ""
     """One sentence for people."""
+    by: str = ""
+    """The person who asked for it; empty for what a run decided."""
     pipeline: str = ""
-    """Whose model was promoted."""
+    """Whose model it is."""
     run_id: str = ""
-    """The Dagster run that appended the entry."""
+    """The Dagster run that appended the entry; empty for a command of the shell."""
     created_at: dt.datetime
+
+    @property
+    def changes_champion(self) -> bool:
+        """Whether another champion, or none, is current by this entry."""
+        return self.event not in {"awaiting_approval", "rejected"}
 
     @property
     def names_champion(self) -> bool:
         """Whether the version is champion by this entry."""
-        return self.event != "withdrawn"
+        return self.changes_champion and self.event != "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

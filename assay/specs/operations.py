@@ -24,6 +24,8 @@ class PromotionSpec(Spec):
     """Improvement of the primary metric that must be exceeded."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Share of paired bootstrap resamples of the holdout in which it must be exceeded."""
+    approval: Literal["automatic", "required"] = "automatic"
+    """`required`: a model that would be promoted waits for `assay approve` or `champion_approval_job`."""
 
 
 class TrackingSpec(Spec):

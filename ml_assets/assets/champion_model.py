@@ -13,9 +13,11 @@ from assay.markdown import escaped
 from assay.promotion.champion import ChampionChange, ChampionRecord, promoted_by
 from assay.promotion.decision import decide
 from assay.promotion.model_card import render
+from assay.promotion.people import commands_for, with_people
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from assay.specs.base import digest_of
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
@@ -90,7 +92,8 @@ def _compared(
 ) -> tuple[ChampionRecord, str]:
     """Compare the challenger with the current champion, again if the champion changed meanwhile.
 
-    A retry of a step that has promoted the challenger already returns that decision.
+    What people decided earlier counts: a model that they took back is not promoted. A retry of a step that has promoted
+    the challenger already returns that decision.
 
     Returns:
         The decision that was carried out, and the model card.
@@ -104,10 +107,12 @@ def _compared(
         if champion is not None and (promoted := promoted_by(run_id, challenger, champion)):
             return promoted, render(challenger, report, promoted.decision, spec)
         decision = decide(challenger, champion.model if champion else None, split, report, spec)
-        card = render(challenger, report, decision, spec)
+        decision = with_people(decision, published.digest, registry.history(spec.registered_name), spec)
+        card, evidence = render(challenger, report, decision, spec), digest_of(report, decision)
         try:
             entry = champion.entry if champion else None
-            return registry.apply(Comparison(challenger, entry, decision, card, run_id, published), spec), card
+            comparison = Comparison(challenger, entry, decision, card, run_id, published, evidence)
+            return registry.apply(comparison, spec), card
         except ChampionChangedError:
             compared += 1
             if compared == _COMPARISONS:
@@ -123,6 +128,7 @@ def change_metadata(change: ChampionChange) -> dict[str, Any]:
         "registered model": change.registered_name,
         "champion version": change.version or "none yet",
         "previous champion": change.previous_version or "none",
+        **({"version that waits": change.proposed_version} if change.outcome == "needs_approval" else {}),
     }
 
 
@@ -135,6 +141,7 @@ def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> Cha
 def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
     return {
         **change_metadata(record.change),
+        **({"to decide": _to_decide(record)} if record.proposed_version else {}),
         "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
         "model card": dg.MetadataValue.md(card),
     }
@@ -145,5 +152,10 @@ def _beats_champion(record: ChampionRecord) -> dg.AssetCheckResult:
         check_name="beats_champion",
         passed=record.decision.promotes,
         severity=dg.AssetCheckSeverity.WARN,
-        description=escaped(record.decision.reason),
+        description=escaped(f"{record.decision.reason} {_to_decide(record)}".strip()),
     )
+
+
+def _to_decide(record: ChampionRecord) -> str:
+    waiting = record.proposed_version
+    return f"Version {waiting} waits: {commands_for(record.pipeline, waiting)}." if waiting else ""

@@ -24,6 +24,8 @@ from assay.notifications.wording import (
     EndedRun,
     FailedRule,
     alarmed,
+    approval_asked,
+    approved,
     gate_refused,
     promoted,
     rolled_back,
@@ -72,6 +74,7 @@ _CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {
     "promoted": promoted,
     "rolled_back": rolled_back,
     "withdrawn": withdrawn,
+    "approved": approved,
 }
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
@@ -144,10 +147,13 @@ def notifications_of(instance: dg.DagsterInstance, run_id: str, *, failed: bool,
 def _champions(log: RunLog) -> Iterator[Notification]:
     for asset, partition in log.champion_events():
         change = champion_change(asset)
-        text = _CHAMPION_TEXTS.get(change.outcome) if change else None
-        if change and text:
-            run, page = log.run_of(asset.asset_key, partition), log.page(asset.asset_key, partition)
+        if change is None:
+            continue
+        run, page = log.run_of(asset.asset_key, partition), log.page(asset.asset_key, partition)
+        if text := _CHAMPION_TEXTS.get(change.outcome):
             yield text(run, change.version or "none", change.previous_version or "none", change.reason, page)
+        elif change.outcome == "needs_approval" and change.proposed_version:
+            yield approval_asked(run, change.version or "none", change.proposed_version, change.reason, page)
 
 
 def _alarms(log: RunLog) -> Iterator[Notification]:

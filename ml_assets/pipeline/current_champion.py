@@ -9,6 +9,7 @@ from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError, TrackingError
 from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
+from assay.promotion.people import other_champion
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.dagster_internals import run_tags_of
@@ -16,7 +17,7 @@ from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
-from resources.mlflow.registry import MlflowModelRegistry, other_champion
+from resources.mlflow.registry import MlflowModelRegistry
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -106,7 +106,7 @@ class Leftovers:
 
     @staticmethod
     def _champions(store: ObjectStore, name: str) -> set[str]:
-        return {entry.version for entry in ChampionJournal(store, name).history()}
+        return {entry.version for entry in ChampionJournal(store, name).history().entries}
 
 
 def _all(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:

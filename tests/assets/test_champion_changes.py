@@ -8,7 +8,8 @@ from assay.errors import TrackerUnavailableError
 from assay.promotion.champion import ChampionRecord
 from ml_assets.assets import champion_model
 from resources.mlflow.connection import connect
-from resources.mlflow.registry import CHAMPION, MlflowModelRegistry
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.versions import CHAMPION
 
 NO_RETRY = "execution: {max_retries: 0}\n"
 
@@ -71,5 +72,5 @@ def test_a_retry_after_the_promotion_returns_its_decision(bank, monkeypatch):
     assert result.success, failure(result)
     assert bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord) == applied[0]
     assert len(applied) == 1
-    (entry,) = bank.definitions.resources["model_registry"].journal("bank").history()
+    (entry,) = bank.definitions.resources["model_registry"].journal("bank").history().entries
     assert entry.run_id == result.run_id

@@ -8,7 +8,7 @@ import pytest
 from assay.errors import ChampionChangedError, StorageError, StoreUnavailableError
 from assay.promotion.champion import ChampionEntry
 from assay.promotion.decision import PromotionDecision
-from resources.champion_journal import ChampionJournal
+from resources.champion_journal import ChampionJournal, journals_in
 
 NAME = "Überprüfung 1"
 RACERS = 8
@@ -35,15 +35,15 @@ def journal(store):
 
 def test_an_empty_journal_has_no_champion(journal):
     assert journal.current() is None
-    assert journal.history() == []
+    assert journal.history().entries == ()
 
 
 def test_the_newest_entry_is_the_current_champion_and_history_stays(journal):
     first = journal.append(entry("7"), expected=None)
     second = journal.append(entry("8"), expected=first)
     third = journal.append(entry("7"), expected=second)
-    assert [each.number for each in journal.history()] == [1, 2, 3]
-    assert journal.history() == [first, second, third]
+    assert [each.number for each in journal.history().entries] == [1, 2, 3]
+    assert journal.history().entries == (first, second, third)
     assert journal.current() == third
 
 
@@ -60,7 +60,7 @@ def test_an_outdated_decision_appends_nothing(journal, expect):
         journal.append(entry("3"), expected=expect(first))
     assert refused.value.transient
     assert refused.value.found == "version 2"
-    assert [each.version for each in journal.history()] == ["1", "2"]
+    assert [each.version for each in journal.history().entries] == ["1", "2"]
 
 
 def test_a_champion_that_came_back_is_another_expectation(journal):
@@ -72,12 +72,37 @@ def test_a_champion_that_came_back_is_another_expectation(journal):
         journal.append(entry("3"), expected=first)
 
 
+def test_what_waits_for_a_person_changes_no_champion_and_no_expectation(journal):
+    first = journal.append(entry("1"), expected=None)
+    waiting = journal.append(entry("2").model_copy(update={"event": "awaiting_approval"}), expected=first)
+    assert journal.current() == first
+    assert journal.append(entry("3"), expected=first).number == waiting.number + 1
+    assert journal.current().version == "3"
+    with pytest.raises(ChampionChangedError):
+        journal.append(entry("4"), expected=first)
+
+
+def test_a_history_that_has_grown_is_not_appended_to(journal):
+    first = journal.append(entry("1"), expected=None)
+    history = journal.history()
+    assert journal.append_to(history, entry("2")).number == 2
+    assert journal.append_to(history, entry("3")) is None
+    assert [each.version for each in journal.history().entries] == [first.version, "2"]
+
+
+def test_every_journal_of_a_store_is_found(store, journal):
+    journal.append(entry("1"), expected=None)
+    other = ChampionJournal(store, "bank")
+    other.append(entry("1").model_copy(update={"registered_name": "bank"}), expected=None)
+    assert [each.registered_name for each in journals_in(store)] == [NAME, "bank"]
+
+
 def test_of_racing_writers_one_appends(journal, in_threads):
     first = journal.append(entry("1"), expected=None)
     made = in_threads(RACERS, lambda number: journal.append(entry(str(number), f"run-{number}"), expected=first))
     (won,) = [each for each in made if isinstance(each, ChampionEntry)]
     assert sum(isinstance(each, ChampionChangedError) for each in made) == RACERS - 1
-    assert journal.history() == [first, won]
+    assert journal.history().entries == (first, won)
 
 
 def test_racing_writers_that_decide_again_leave_one_history(journal, in_threads):
@@ -93,7 +118,7 @@ def test_racing_writers_that_decide_again_leave_one_history(journal, in_threads)
                 continue
 
     made = in_threads(RACERS, promote)
-    history = journal.history()
+    history = list(journal.history().entries)
     assert sorted(made, key=lambda each: each.number) == history
     assert [each.replaced for each in history] == [None, *(each.version for each in history[:-1])]
 
@@ -107,8 +132,9 @@ def test_a_lost_acknowledgement_is_recognised(store, wrapped):
     journal = ChampionJournal(Deaf(store), NAME)
     first = journal.append(entry("1"), expected=None)
     assert journal.current() == first
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(ChampionChangedError):
         journal.append(entry("2", "another"), expected=None)
+    assert journal.append(entry("2", "another"), expected=first) == journal.current()
 
 
 def test_a_put_that_the_client_repeated_by_itself_is_recognised(store, wrapped):
@@ -128,7 +154,7 @@ def test_keys_of_other_programs_are_ignored(journal, store):
     store.put_if_absent(f"{folder}/.DS_Store", b"")
     store.put_if_absent(f"{folder}/notes.json", b"")
     assert journal.current().version == "1"
-    assert len(journal.history()) == 1
+    assert len(journal.history().entries) == 1
 
 
 def test_a_damaged_entry_is_named(journal, store, backend):
@@ -148,6 +174,7 @@ def test_the_stored_names_are_stable(journal, store):
     stored = json.loads(store.get_bytes(item.key))
     assert {**stored, "decision": stored["decision"]["candidate_value"]} == {
         "format_version": 1, "number": 1, "event": "promoted", "registered_name": NAME, "version": "1",
-        "digest": "d" * 64, "files_digest": "", "replaced": None, "value_at_promotion": 0.5, "decision": 0.5, "reason": "", "pipeline": "",
+        "digest": "d" * 64, "files_digest": "", "replaced": None, "against": None, "value_at_promotion": 0.5, "decision": 0.5,
+        "evidence": "", "taken_back": None, "reason": "", "by": "", "pipeline": "",
         "run_id": "run", "created_at": "2024-01-01T00:00:00Z",
     }  # fmt: skip

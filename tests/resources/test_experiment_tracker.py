@@ -28,8 +28,9 @@ from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
 from resources.mlflow.connection import initialise_local_stores
 from resources.mlflow.models import DIGEST_TAG, PublishedModel
-from resources.mlflow.registry import CHAMPION, PREVIOUS, Comparison, MlflowModelRegistry
+from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
+from resources.mlflow.versions import CHAMPION, PREVIOUS
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = RunIdentity("demo", "dagster-run", "demo/trained_model", "2024-01")

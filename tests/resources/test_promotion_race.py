@@ -1,6 +1,7 @@
 """A decision against an outdated champion changes nothing: real processes, real stores."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -10,11 +11,19 @@ from mlflow import MlflowClient
 from object_stores import object_store_at
 from pydantic import PrivateAttr
 
-from assay.errors import ChampionChangedError, StoreUnavailableError, TrackerUnavailableError, TrackingError
+from assay.errors import (
+    ChampionChangedError,
+    DigestMismatchError,
+    StoreUnavailableError,
+    TrackerUnavailableError,
+    TrackingError,
+)
 from assay.promotion.decision import PromotionDecision
 from resources.mlflow.connection import connect
 from resources.mlflow.models import PublishedModel, RegisteredVersion
-from resources.mlflow.registry import CHAMPION, PREVIOUS, MlflowModelRegistry
+from resources.mlflow.people import Request, approve, reject, roll_back
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.versions import CHAMPION, PREVIOUS
 from resources.store.local import LocalStore
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +74,7 @@ class Registry(MlflowModelRegistry):
         self._registered.append(str(published.model.number))
         return RegisteredVersion(name, str(published.model.number), "")
 
-    def _loaded(self, version, digest):
+    def loaded(self, version, entry):
         return None
 
 
@@ -102,7 +111,26 @@ def alias(client, name):
 
 
 def versions(registry):
-    return [entry.version for entry in registry.journal("demo").history()]
+    return [entry.version for entry in entries(registry)]
+
+
+def entries(registry):
+    return registry.journal("demo").history().entries
+
+
+ANN = Request(by="ann", reason="for the test")
+
+
+def promote(registry, *numbers):
+    for number in numbers:
+        registry.apply(comparison_with(number, registry.champion("demo")), SPEC)
+
+
+def propose(registry, number):
+    """Ask for approval; returns the version that waits."""
+    held = comparison_with(number, registry.champion("demo"))
+    held = replace(held, decision=held.decision.held("a person has to see it"))
+    return registry.apply(held, SPEC).proposed_version
 
 
 def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client, tmp_path):
@@ -135,7 +163,7 @@ def test_promoters_that_decide_again_leave_one_history_and_the_aliases_of_its_en
                 continue
 
     records = in_threads(RACERS, promote)
-    history = registry.journal("demo").history()
+    history = entries(registry)
     assert sorted(versions(registry)) == [str(number + 1) for number in range(RACERS)]
     assert [entry.replaced for entry in history] == [None, *versions(registry)[:-1]]
     assert {(record.version, record.previous_version) for record in records} == {
@@ -164,7 +192,7 @@ def test_a_champion_of_before_the_journal_is_its_first_entry(client, registry):
     client.set_model_version_tag("demo", "4", "assay.bundle_digest", "d" * 64)
     with pytest.raises(ChampionChangedError):
         registry.apply(comparison_with(1, None), SPEC)
-    (entry,) = registry.journal("demo").history()
+    (entry,) = entries(registry)
     assert (entry.event, entry.version, entry.replaced) == ("adopted", "4", "3")
     assert (entry.digest, entry.value_at_promotion) == ("d" * 64, 0.25)
     registry.apply(comparison_with(1, registry.champion("demo")), SPEC)
@@ -227,15 +255,31 @@ def test_a_store_that_fails_promotes_nothing(client, registry, monkeypatch):
     assert registry.champion("demo") is None
 
 
-def test_a_roll_back_is_a_further_entry_and_can_be_rolled_back(client, registry):
-    registry.apply(comparison_with(1, None), SPEC)
-    registry.apply(comparison_with(2, registry.champion("demo")), SPEC)
-    back = registry.roll_back("demo", run_id="by hand", reason="complaints")
-    assert (back.event, back.version, back.replaced, back.reason) == ("rolled_back", "1", "2", "complaints")
+def test_a_roll_back_is_a_further_entry_that_says_who_and_why(client, registry):
+    promote(registry, 1, 2)
+    back = roll_back(registry, "demo", None, Request("ann", "complaints", "run 7"))
+    assert (back.event, back.version, back.replaced, back.taken_back) == ("rolled_back", "1", "2", ("2",))
+    assert (back.by, back.reason, back.run_id) == ("ann", "complaints", "run 7")
     assert back.value_at_promotion == 1.0
     assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("1", "2")
-    assert registry.roll_back("demo", run_id="by hand").version == "2"
-    assert versions(registry) == ["1", "2", "1", "2"]
+
+
+def test_two_roll_backs_go_further_back_and_a_third_has_nowhere_to_go(client, registry):
+    promote(registry, 1, 2, 3)
+    assert [roll_back(registry, "demo", None, ANN).version for _ in range(2)] == ["2", "1"]
+    with pytest.raises(TrackingError, match="nothing to roll back to"):
+        roll_back(registry, "demo", None, ANN)
+    assert roll_back(registry, "demo", "3", ANN).version == "3"
+    assert roll_back(registry, "demo", None, ANN).version == "1"
+    assert versions(registry) == ["1", "2", "3", "2", "1", "3", "1"]
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("1", "3")
+
+
+def test_of_two_people_who_roll_back_at_once_one_does(client, registry, in_threads):
+    promote(registry, 1, 2, 3)
+    done = in_threads(RACERS, lambda _: roll_back(registry, "demo", "2", ANN))
+    assert sum(not isinstance(one, Exception) for one in done) == 1
+    assert versions(registry) == ["1", "2", "3", "2"]
 
 
 def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monkeypatch):
@@ -245,9 +289,9 @@ def test_a_roll_back_beside_a_promotion_does_not_undo_it(client, registry, monke
     def promoted_meanwhile(self, version, digest):
         registry.apply(comparison_with(3, registry.champion("demo")), SPEC)
 
-    monkeypatch.setattr(Registry, "_loaded", promoted_meanwhile)
+    monkeypatch.setattr(Registry, "loaded", promoted_meanwhile)
     with pytest.raises(ChampionChangedError):
-        registry.roll_back("demo", run_id="run")
+        roll_back(registry, "demo", None, ANN)
     assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("3", "2")
 
 
@@ -258,6 +302,118 @@ def test_a_champion_that_was_deleted_in_mlflow_is_named_and_can_be_replaced_by_a
     with pytest.raises(TrackingError, match="not in the registry") as refused:
         registry.current_champion("demo")
     assert "champion_rollback_job" in refused.value.remedy
-    assert registry.roll_back("demo", run_id="run").version == "1"
+    assert roll_back(registry, "demo", None, ANN).version == "1"
     assert alias(client, CHAMPION) == "1"
     assert registry.current_champion("demo").version == "1"
+
+
+def test_a_version_that_waits_is_registered_and_changes_no_champion(client, registry):
+    promote(registry, 1)
+    assert propose(registry, 2) == "2"
+    assert propose(registry, 2) == "2"
+    assert [entry.event for entry in entries(registry)] == ["promoted", "awaiting_approval"]
+    assert registry.champion("demo").version == "1"
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("1", None)
+
+
+def test_an_approved_version_is_champion_with_the_evidence_of_its_comparison(client, registry):
+    promote(registry, 1)
+    propose(registry, 2)
+    approved = approve(registry, "demo", "2", ANN)
+    waited = entries(registry)[1]
+    assert (approved.event, approved.by, approved.reason) == ("approved", "ann", "for the test")
+    assert (approved.decision, approved.against, approved.replaced) == (waited.decision, 1, "1")
+    assert registry.champion("demo") == approved
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == ("2", "1")
+    with pytest.raises(TrackingError, match="does not wait") as refused:
+        approve(registry, "demo", "2", ANN)
+    assert refused.value.found == "approved by entry 3 of the journal"
+
+
+def test_a_first_model_can_wait_too(registry):
+    assert propose(registry, 1) == "1"
+    assert registry.champion("demo") is None
+    assert approve(registry, "demo", "1", ANN).replaced is None
+    assert registry.champion("demo").version == "1"
+
+
+def test_a_rejected_version_keeps_the_champion_and_waits_no_more(registry):
+    promote(registry, 1)
+    propose(registry, 2)
+    assert reject(registry, "demo", "2", ANN).event == "rejected"
+    assert registry.champion("demo").version == "1"
+    with pytest.raises(TrackingError, match="does not wait"):
+        approve(registry, "demo", "2", ANN)
+
+
+def test_an_approval_of_a_comparison_with_an_earlier_champion_is_refused(registry):
+    promote(registry, 1)
+    propose(registry, 2)
+    promote(registry, 3)
+    with pytest.raises(ChampionChangedError) as refused:
+        approve(registry, "demo", "2", ANN)
+    assert (refused.value.found, refused.value.expected) == ("version 3", "version 1")
+    assert "assay rollback demo --to 2" in refused.value.remedy
+
+
+def test_a_version_whose_files_changed_is_not_approved(registry, monkeypatch):
+    promote(registry, 1)
+    propose(registry, 2)
+
+    def changed(self, version, entry):
+        raise DigestMismatchError("the files differ")
+
+    monkeypatch.setattr(Registry, "loaded", changed)
+    with pytest.raises(DigestMismatchError):
+        approve(registry, "demo", "2", ANN)
+    assert registry.champion("demo").version == "1"
+
+
+def test_of_racing_approvals_and_rejections_exactly_one_decides(registry, in_threads):
+    promote(registry, 1)
+    propose(registry, 2)
+    done = in_threads(RACERS, lambda number: (approve if number % 2 else reject)(registry, "demo", "2", ANN))
+    (decided,) = [one for one in done if not isinstance(one, Exception)]
+    assert all(isinstance(one, TrackingError) for one in done if one is not decided)
+    assert [entry.event for entry in entries(registry)] == ["promoted", "awaiting_approval", decided.event]
+
+
+def test_promotions_approvals_and_roll_backs_that_race_leave_one_history(client, registry, in_threads):
+    """Every entry names the champion before it, and the aliases are those of the newest change."""
+    promote(registry, 1, 2)
+    propose(registry, 8)
+    acts = [
+        *(lambda number=number: promote(registry, number) for number in range(3, 7)),
+        *[lambda: roll_back(registry, "demo", None, ANN)] * 2,
+        lambda: approve(registry, "demo", "8", ANN),
+        lambda: reject(registry, "demo", "8", ANN),
+    ]
+    done = in_threads(len(acts), lambda number: acts[number]())
+    assert all(one is None or not isinstance(one, Exception) or isinstance(one, TrackingError) for one in done)
+    history = registry.journal("demo").history()
+    assert [entry.number for entry in history.entries] == list(range(1, len(history.entries) + 1))
+    champion = None
+    for entry in history.entries:
+        if entry.changes_champion:
+            assert entry.replaced == champion
+            champion = entry.version
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == (champion, history.champion.replaced)
+
+
+@pytest.mark.parametrize("stray", [None, "5"], ids=["deleted", "moved"])
+@pytest.mark.parametrize("by", ["promotion", "roll-back", "maintenance"])
+def test_an_alias_that_strays_is_repaired(client, registry, stray, by):
+    promote(registry, 1, 2)
+    for name in (CHAMPION, PREVIOUS):
+        client.delete_registered_model_alias("demo", name)
+        if stray:
+            client.set_registered_model_alias("demo", name, stray)
+    if by == "promotion":
+        promote(registry, 3)
+    elif by == "roll-back":
+        roll_back(registry, "demo", None, ANN)
+    else:
+        assert registry.versions("demo").follow(registry.journal("demo"))
+        assert not registry.versions("demo").follow(registry.journal("demo"))
+    expected = {"promotion": ("3", "2"), "roll-back": ("1", "2"), "maintenance": ("2", "1")}[by]
+    assert (alias(client, CHAMPION), alias(client, PREVIOUS)) == expected

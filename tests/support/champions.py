@@ -12,5 +12,5 @@ def promote_the_same_files_again(registry: MlflowModelRegistry, name: str) -> st
     version = client.create_model_version(name, source=first.source, run_id=first.run_id, tags=dict(first.tags)).version
     changes = {"version": str(version), "replaced": current.version, "run_id": "another run"}
     entry = registry.journal(name).append(current.model_copy(update=changes), expected=current)
-    registry._set_aliases(entry)
+    registry.versions(name).follow(registry.journal(name))
     return entry.version
