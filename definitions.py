@@ -21,7 +21,7 @@ from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.supervision.run_liveness import stalled_run_sensor
 from resources.data_sources import mask_variables
 from resources.notifications.notifier import notifier_of
-from resources.settings import Settings
+from resources.settings import Settings, let_idle_threads_sleep
 
 _LOG = logging.getLogger("assay.definitions")
 
@@ -65,6 +65,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of this deployment; Dagster calls it, importing this module does not."""
+    let_idle_threads_sleep()
     with _built_for_good():
         return build_definitions(Settings())
 

@@ -23,7 +23,7 @@ from ml_assets.stages import names_in
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
-from resources.settings import Settings
+from resources.settings import Settings, let_idle_threads_sleep
 
 _SHOWN_METRICS = 4
 
@@ -47,6 +47,7 @@ ROUNDS = (
 def main() -> int:
     """Run every round and print the table; returns the process's exit code."""
     started = time.monotonic()
+    let_idle_threads_sleep()
     settings = Settings()
     say(f"Stores in {settings.home}")
     initialise_local_stores(settings.tracking_uri)

@@ -43,6 +43,7 @@ _TYPES_OF_EVERY_MODEL = frozenset(
     {
         "assay.learning.preprocessing.transformers.CalendarFeatures",
         "assay.learning.preprocessing.transformers.Categories",
+        "assay.learning.preprocessing.transformers.OrdinalCategories",
         "assay.learning.preprocessing.transformers.RawNumbers",
         "assay.learning.preprocessing.transformers.TextFeatures",
         "numpy.dtype",

@@ -1,6 +1,7 @@
 """`assay tune` and `assay train`: gated data to hyperparameters, and to the bundle of an evaluated model."""
 
 import contextlib
+import importlib.metadata
 import json
 import logging
 import re
@@ -31,12 +32,15 @@ from assay.specs.pipeline import PipelineSpec, Task
 
 _LOG = logging.getLogger("assay.shell")
 GROUP = "assay.tracking"
+PREPARATION = "assay.learning"
+"""Entry points of what the platform does before a library with threads is loaded; the domain sets no variables."""
 _PATH_PART = re.compile(r"\w[\w.+-]*")
 _FETCHES = 3
 
 
 def tune(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Search and write the best hyperparameters; without a search, write the base values and do not read the data."""
+    prepare_process()
     best = _without_data(flags) or _searched(flags, storage)
     if best is None:
         return False, ""
@@ -45,6 +49,13 @@ def tune(flags: Flags, storage: Storage) -> tuple[bool, str]:
         put_text(storage, best.model_dump_json(indent=2) + "\n", flags.trials_uri)
     put_text(storage, json.dumps(best.parameters, indent=2) + "\n", flags.output_uri)
     return True, flags.output_uri
+
+
+def prepare_process() -> None:
+    """Prepare this process for fits, where the platform is installed and says how."""
+    for each in importlib.metadata.entry_points(group=PREPARATION):
+        with contextlib.suppress(ModuleNotFoundError):  # the wheel alone, or outside of the platform's folder
+            each.load()()
 
 
 def _without_data(flags: Flags) -> BestHyperparameters | None:
@@ -173,6 +184,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     Raises:
         AssayError: as of every command; where the tracker does not answer, after the bundle is written.
     """
+    prepare_process()
     tuned = with_tuned(flags, storage)
     # complain about the flags before the data is read
     described = pipeline_of(tuned)

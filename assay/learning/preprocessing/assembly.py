@@ -58,10 +58,13 @@ KNOWN_STEPS = {
 _AUTOMATIC = {
     "raw_numbers": f"{_TRANSFORMERS}:RawNumbers",
     "categories": f"{_TRANSFORMERS}:Categories",
+    "ordinal_categories": f"{_TRANSFORMERS}:OrdinalCategories",
 }
 _WITHOUT_FIT = ("passthrough", "drop")
 STEP_NAMES = (*KNOWN_STEPS, *_WITHOUT_FIT)
 """Names of all steps."""
+_UNKNOWN = {"handle_unknown", "unknown_value"}
+"""Parameters by which a step says itself what becomes of unknown categories."""
 _SCALERS = ("standard_scaler", "min_max_scaler", "robust_scaler", "quantile_transformer")
 
 
@@ -105,12 +108,17 @@ class StepContext:
         """Encode categories: few by themselves, more than `max_categories` by the target's out-of-fold means."""
         from sklearn.pipeline import make_pipeline
 
-        few = self.known("one_hot_encoder" if self.encoding == "one_hot" else "ordinal_encoder")
+        one_hot = self.encoding == "one_hot"
+        few = self.known("one_hot_encoder") if one_hot else self.pooling(self.known("ordinal_encoder"))
         if self.target_type is None:
             return few
         means = self.known("target_encoder", target_type=self.target_type)
-        many = make_pipeline(means, _imported("standard_scaler")()) if self.encoding == "one_hot" else means
+        many = make_pipeline(means, _imported("standard_scaler")()) if one_hot else means
         return _imported("categories")(few, many, self.preparation.max_categories)
+
+    def pooling(self, encoder: Any) -> Any:
+        """Give unseen categories the code of rare ones; the encoder alone has none that a row has at fit."""
+        return _imported("ordinal_categories")(encoder, self.seed)
 
     def known(self, name: str, **arguments: Any) -> Any:
         """Build a known step with its defaults."""
@@ -187,6 +195,8 @@ def _build(step: PreprocessingStep, context: StepContext, where: str) -> Any:
     cls = _transformer_class(step.step, where)
     arguments = context.defaults(step.step) | _seed_argument(cls, context.seed) | step.parameters
     transformer = _constructed(cls, arguments, where)
+    if step.step == "ordinal_encoder" and not _UNKNOWN & step.parameters.keys():
+        return context.pooling(transformer)
     impute = step.step in _SCALERS and context.encoding == "one_hot"
     return context.imputed("median", transformer) if impute else transformer
 
@@ -264,7 +274,7 @@ def build_preprocessor(
         preparation: explicit steps, whose columns get no automatic ones, and bounds.
         encoding: `one_hot` imputes (with a missing indicator), scales and one-hot encodes; `ordinal` leaves numbers
             as they are, NaN included, and gives categories a code, for trees. Either way missing is a category of
-            its own; a category unknown at fit has no column, or the code -1.
+            its own; a category unknown at fit has no column, or the code of the rare ones.
         seed: seed of every step that draws.
         dense: never return a sparse matrix.
         target_type: of the target by whose out-of-fold means columns of more than `max_categories` are encoded; None

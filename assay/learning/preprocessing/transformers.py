@@ -1,4 +1,4 @@
-"""Transformers that scikit-learn lacks: numbers with gaps, moments in time, texts.
+"""Transformers that scikit-learn lacks: numbers with gaps, categories, moments in time, texts.
 
 Stored models name these classes by this module's path: see `assay.moved_modules` before moving one. The module imports
 scikit-learn, so import it inside functions only.
@@ -22,6 +22,10 @@ _PARTS = ("year", "month", "day", "weekday", "hour")
 _ALL_PARTS = (*_PARTS, *(f"{cycle}_{wave}" for cycle in _CYCLES for wave in ("sin", "cos")), "elapsed_days", "missing")
 _FEWEST_ROWS_FOR_MEANS = 10
 _SECONDS_PER_DAY = 86_400.0
+_UNSEEN = -1
+_FEWEST_CATEGORIES_TO_POOL = 2
+# rows of a column that stand for unseen categories: enough for a leaf of any booster, and few of a small table
+_POOLED_SHARE, _POOLED_ROWS, _LARGEST_POOLED_SHARE = 0.01, 100, 0.05
 
 
 def _remember_columns(transformer: Any, X: "pd.DataFrame") -> None:  # noqa: N803 - scikit-learn's name
@@ -50,6 +54,85 @@ class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
         numbers = X.to_numpy(dtype=np.float64, copy=True)
         numbers[:, self.empty_] = 0.0
         return numbers
+
+
+class OrdinalCategories(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
+    """Categories as numbers, with one code for those that are rare or were not there at fit.
+
+    scikit-learn's encoder writes a code of its own for unseen categories, which no row has at fit: trees treat it as
+    they treat the first category. Here an unseen category has the code of the encoder's rare ones. Where the encoder
+    pools none, the code follows all others, and `fit_transform` writes it to n * a / (n + a) of the n rows of each
+    category: nearly all rows of the rarest, and about `a` of every other, so that the models learn the mean of the
+    categories for it. Missing values keep a code of their own, NaN where the encoder leaves them out.
+
+    Source: Kiperwasser and Goldberg (2016), "Simple and Accurate Dependency Parsing Using Bidirectional LSTM Feature
+    Representations", word dropout.
+
+    Args:
+        encoder: unfitted `OrdinalEncoder` that writes -1 for unknown categories.
+        seed: seed of the choice of rows.
+
+    Attributes:
+        encoder_: the fitted encoder.
+        pools_: shape (columns,), float64; the code of rare and unseen categories.
+    """
+
+    def __init__(self, encoder: Any = None, seed: int = 0) -> None:
+        self.encoder = encoder
+        self.seed = seed
+
+    def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+        """Fit the encoder; `X` is object of str with None, or float64 with NaN."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: "pd.DataFrame", y: Any = None) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+        """Fit the encoder, and return the codes as float64 of the same shape, some of them the pools'."""
+        _remember_columns(self, X)
+        self.encoder_ = clone(self.encoder)
+        coded = np.asarray(self.encoder_.fit_transform(X), dtype=np.float64)
+        order = _order_of_targets(y, len(X), self.seed)
+        self.pools_ = np.empty(X.shape[1])
+        for column, rare in enumerate(self.infrequent_categories_):
+            present, codes = X.iloc[:, column].notna().to_numpy(), coded[:, column]
+            if rare is not None:
+                self.pools_[column] = codes[X.iloc[:, column].isin(rare[:1]).to_numpy()][0]
+                continue
+            self.pools_[column] = np.nanmax(codes, initial=-1) + 1
+            codes[_pooled_rows(np.where(present, codes, np.nan), order)] = self.pools_[column]
+        return coded
+
+    def transform(self, X: "pd.DataFrame") -> np.ndarray:  # noqa: N803 - scikit-learn's name
+        """Return the codes as float64 of the same shape."""
+        check_is_fitted(self)
+        coded = np.asarray(self.encoder_.transform(X), dtype=np.float64)
+        return np.where(coded == _UNSEEN, self.pools_, coded)
+
+    @property
+    def infrequent_categories_(self) -> list[np.ndarray | None]:
+        """The rare categories of each column; None for a column without."""
+        return list(getattr(self.encoder_, "infrequent_categories_", None) or [None] * self.n_features_in_)
+
+
+def _order_of_targets(y: Any, rows: int, seed: int) -> np.ndarray:
+    """Return all rows in the order of their targets, equal ones in random order."""
+    order = np.random.default_rng(seed).permutation(rows)
+    return order if y is None else order[np.argsort(np.asarray(y)[order], kind="stable")]
+
+
+def _pooled_rows(codes: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return the rows of a column that stand for unseen categories at fit; `codes` is NaN where missing.
+
+    Of each category they are evenly spaced in the order of the targets, so that few rows have its mean.
+    """
+    known, counts = np.unique(codes[~np.isnan(codes)], return_counts=True)
+    if len(known) < _FEWEST_CATEGORIES_TO_POOL:
+        return np.empty(0, dtype=np.int64)
+    rows = len(codes)
+    each = max(_POOLED_SHARE * rows, min(_POOLED_ROWS, _LARGEST_POOLED_SHARE * rows)) / len(known)
+    wanted = np.ceil(counts * each / (counts + each)).astype(np.int64)
+    ordered = ((order[codes[order] == code], number) for code, number in zip(known, wanted, strict=True))
+    return np.concatenate([rows[((np.arange(n) + 0.5) * len(rows) / n).astype(np.int64)] for rows, n in ordered])
 
 
 class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types

@@ -69,10 +69,10 @@ def test_ordinal_leaves_numbers_raw_and_missing():
     np.testing.assert_array_equal(fitted.transform(awkward())[:, 0], awkward()["n"])
 
 
-def test_ordinal_codes_unknown_as_minus_one_and_missing_as_a_category_of_its_own():
+def test_ordinal_codes_unknown_apart_from_all_others_and_missing_as_a_category_of_its_own():
     fitted = build_preprocessor(schema(c="categorical"), PreprocessingSpec(), "ordinal").fit(awkward())
     found = fitted.transform(pd.DataFrame({"c": np.array(["x", "y", "new", None], dtype=object)}))
-    np.testing.assert_array_equal(found[:, 0], [0, 1, -1, 2])
+    np.testing.assert_array_equal(found[:, 0], [0, 1, 3, 2])
 
 
 @pytest.mark.parametrize(("encoding", "outputs"), [("one_hot", 4), ("ordinal", 1)])
