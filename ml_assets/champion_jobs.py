@@ -11,9 +11,9 @@ from assay.promotion.champion import ChampionChange, ChampionEntry
 from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata
 from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.pipeline.guarded_op import guarded_op
 from resources.mlflow.people import Request, approve, reject, roll_back, withdraw
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.run_policy import RunPolicy
 
 Specs: TypeAlias = Mapping[str, PipelineSpec]
 _PIPELINE = "The pipeline, or its registered model."
@@ -92,12 +92,11 @@ def named_pipeline(name: str, specs: Specs, *, where: str) -> PipelineSpec:
 
 
 def _rollback_job(specs: Specs) -> dg.JobDefinition:
-    @dg.op(description="Make an earlier version champion again, after its files were verified; or none.")
+    @guarded_op(description="Make an earlier version champion again, after its files were verified; or none.")
     def roll_back_champion(
         context: dg.OpExecutionContext,
         config: RollbackConfig,
         model_registry: MlflowModelRegistry,
-        run_policy: dg.ResourceParam[RunPolicy],
     ) -> str:
         """Replace the champion; returns the version that is champion now, empty for none."""
         where = "champion_rollback_job, ops.roll_back_champion.config"
@@ -115,7 +114,7 @@ def _rollback_job(specs: Specs) -> dg.JobDefinition:
                 return withdraw(model_registry, name, request)
             return roll_back(model_registry, name, config.version, request)
 
-        return _changed(context, spec, config.reason, change, model_registry, run_policy)
+        return _changed(context, spec, config.reason, change, model_registry)
 
     @dg.job(description="Restore an earlier champion.")
     def champion_rollback_job() -> None:
@@ -126,12 +125,11 @@ def _rollback_job(specs: Specs) -> dg.JobDefinition:
 
 
 def _approval_job(specs: Specs) -> dg.JobDefinition:
-    @dg.op(description="Make a version that waits for approval champion, or reject it.")
+    @guarded_op(description="Make a version that waits for approval champion, or reject it.")
     def decide_on_version(
         context: dg.OpExecutionContext,
         config: ApprovalConfig,
         model_registry: MlflowModelRegistry,
-        run_policy: dg.ResourceParam[RunPolicy],
     ) -> str:
         """Approve or reject; returns the version that is champion now, empty for none."""
         spec = named_pipeline(config.pipeline, specs, where="champion_approval_job, ops.decide_on_version.config")
@@ -140,7 +138,7 @@ def _approval_job(specs: Specs) -> dg.JobDefinition:
         def change(name: str, request: Request) -> ChampionEntry:
             return decided(model_registry, name, config.version, request)
 
-        return _changed(context, spec, config.reason, change, model_registry, run_policy)
+        return _changed(context, spec, config.reason, change, model_registry)
 
     @dg.job(description="Approve or reject a version that waits for a person.")
     def champion_approval_job() -> None:
@@ -156,10 +154,8 @@ def _changed(
     reason: str,
     change: Callable[[str, Request], ChampionEntry],
     registry: MlflowModelRegistry,
-    policy: RunPolicy,
 ) -> str:
     """Carry out a change and record it; returns the version that is champion now, empty for none."""
-    policy.require_config(context.run.run_config, where=context.job_name)
     by = context.run.tags.get(_USER, "") or "a person, in the user interface"
     entry = change(spec.registered_name, Request(by, reason, context.run.run_id, spec.name))
     current = registry.journal(spec.registered_name).current()

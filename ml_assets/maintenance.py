@@ -8,13 +8,13 @@ from pydantic import Field
 from assay.scratch import remove_abandoned
 from assay.specs import PipelineSpec
 from ml_assets.champion_jobs import champion_jobs
+from ml_assets.pipeline.guarded_op import guarded_op
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.champion_journal import journals_in
 from resources.mlflow.leftovers import Leftovers, OwnerState
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
-from resources.run_policy import RunPolicy
 from resources.store.commit_log import collect_garbage, restore
 
 _HOUR = 3600.0
@@ -42,15 +42,13 @@ def maintenance_jobs(specs: Sequence[PipelineSpec]) -> list[dg.JobDefinition]:
     return [artifact_janitor_job, artifact_restore_job, *champion_jobs(specs)]
 
 
-@dg.op(description="Remove data objects of attempts without a commit; history stays.")
+@guarded_op(description="Remove data objects of attempts without a commit; history stays.")
 def remove_leftovers(
     context: dg.OpExecutionContext,
     config: JanitorConfig,
     artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
-    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Remove objects that no commit names; returns their number."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     store = artifact_io_manager.artifacts().store
     removed = collect_garbage(store, older_than_seconds=config.older_than_hours * _HOUR)
     context.log.info("removed %d objects that no commit names", len(removed))
@@ -59,23 +57,17 @@ def remove_leftovers(
     return len(removed)
 
 
-@dg.op(description="Remove copies of refused files by ASSAY_QUARANTINE_DAYS and ASSAY_QUARANTINE_MEGABYTES.")
-def expire_quarantine(
-    context: dg.OpExecutionContext, quarantine: Quarantine, run_policy: dg.ResourceParam[RunPolicy]
-) -> int:
+@guarded_op(description="Remove copies of refused files by ASSAY_QUARANTINE_DAYS and ASSAY_QUARANTINE_MEGABYTES.")
+def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) -> int:
     """Remove copies beyond the quarantine's bounds; returns their number."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     removed = quarantine.expire()
     context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
     return len(removed)
 
 
-@dg.op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
-def repair_aliases(
-    context: dg.OpExecutionContext, model_registry: MlflowModelRegistry, run_policy: dg.ResourceParam[RunPolicy]
-) -> int:
+@guarded_op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
+def repair_aliases(context: dg.OpExecutionContext, model_registry: MlflowModelRegistry) -> int:
     """Let the aliases of every registered model follow its journal; returns the number of models that differed."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     journals = journals_in(model_registry.object_store.open())
     repaired = [
         journal.registered_name
@@ -86,16 +78,14 @@ def repair_aliases(
     return len(repaired)
 
 
-@dg.op(description="Close what killed runs left in MLflow, and mark versions that nobody promoted.")
+@guarded_op(description="Close what killed runs left in MLflow, and mark versions that nobody promoted.")
 def close_tracking_leftovers(
     context: dg.OpExecutionContext,
     config: JanitorConfig,
     experiment_tracker: MlflowTracker,
     model_registry: MlflowModelRegistry,
-    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Close runs and logged models of ended Dagster runs, mark unpromoted versions; returns their number."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     leftovers = Leftovers(
         tracking_uri=experiment_tracker.tracking_uri,
         experiment_prefix=experiment_tracker.experiment_prefix,
@@ -114,15 +104,13 @@ def _state_of(instance: dg.DagsterInstance, run_id: str) -> OwnerState:
     return "ended" if run.is_finished else "alive"
 
 
-@dg.op(description="Make an earlier version of an asset the newest, by a new commit that names its objects.")
+@guarded_op(description="Make an earlier version of an asset the newest, by a new commit that names its objects.")
 def restore_version(
     context: dg.OpExecutionContext,
     config: RestoreConfig,
     artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
-    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Restore a version; returns the number of the new commit."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     log = artifact_io_manager.artifacts().log
     asset = tuple(config.asset.split("/"))
     commit = restore(log, asset, config.partition, config.version, attempt_id=f"{context.run.run_id}-restore")

@@ -21,12 +21,12 @@ from assay.errors import SerialisedError, SourceNotFoundError, StorageError
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.dagster_internals import AssetJob, error_of, run_tags_of
+from ml_assets.pipeline.guarded_op import guarded_op
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.step_errors import error_chain
 from resources.arrivals_store import ArrivalsFolder, ArrivalsStore
 from resources.data_sources import DataSources
-from resources.run_policy import RunPolicy
 
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
@@ -199,15 +199,13 @@ class RedriveConfig(dg.Config):
     uri: str | None = Field(default=None, description="The object; all dead letters of the pipeline unless set.")
 
 
-@dg.op(description="Order the redrive of dead letters.")
+@guarded_op(description="Order the redrive of dead letters.")
 def order_redrive(
     context: dg.OpExecutionContext,
     config: RedriveConfig,
     arrivals_store: ArrivalsStore,
-    run_policy: dg.ResourceParam[RunPolicy],
 ) -> int:
     """Order dead letters to be redriven at the sensor's next evaluation; returns how many."""
-    run_policy.require_config(context.run.run_config, where=context.job_name)
     arrivals = arrivals_store.of(config.pipeline)
     dead_letters = dict(_readable(arrivals, context.log))
     ordered = {name: each for name, each in dead_letters.items() if config.uri in {None, each.uri}}

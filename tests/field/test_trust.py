@@ -1,9 +1,12 @@
 """Reports on trust: what run parameters, variables and addresses must not reach."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 from small_platform import BANK, bank_rows, failure, write_csv
 
@@ -11,6 +14,7 @@ from assay.errors import SpecError
 from assay.importing import ImportPolicy, confined_imports, import_users_object
 from assay.specs.loading import parse_pipeline
 from assay.specs.overrides import parse_overrides
+from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.resource_wiring import run_policy_of as policy_of
 from resources.settings import Settings
 
@@ -243,3 +247,30 @@ def test_the_image_binds_loopback_unless_told_otherwise():
     commands = [line for line in text.splitlines() if not line.startswith("#")]
     assert any("ASSAY_UI_HOST=127.0.0.1" in line for line in commands)
     assert not any("0.0.0.0" in line for line in commands)
+
+
+class RefusingPolicy:
+    """Refuses all run config."""
+
+    def require_config(self, run_config, *, where):
+        raise SpecError("refused", where=where)
+
+
+def refuses_run_config(op):
+    """Whether an op asks the policy before anything else."""
+    step = op.compute_fn.decorated_fn
+    run = SimpleNamespace(run=SimpleNamespace(run_config={}), job_name="a_job")
+    given = {"context": run, "run_parameters": RunParameters(), "run_policy": RefusingPolicy()}
+    try:
+        step(**{name: given.get(name) for name in inspect.signature(step).parameters})
+    except SpecError as error:
+        return "refused" in str(error)
+    except AttributeError:
+        return False
+
+
+def test_every_op_of_every_job_refuses_run_config_before_its_body_runs(bank):
+    jobs = bank.definitions.get_repository_def().get_all_jobs()
+    ops = {op.name: op for job in jobs for op in job.all_node_defs if isinstance(op, dg.OpDefinition)}
+    assert {"bank__trained_model", "roll_back_champion", "remove_leftovers", "order_redrive"} <= set(ops)
+    assert [name for name, op in ops.items() if not refuses_run_config(op)] == []
