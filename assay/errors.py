@@ -387,6 +387,10 @@ class PartitionsFailedError(AssayError, code="partitions_failed"):
     """Some partitions of a range failed; the others were made."""
 
 
+class RunFailedError(AssayError, code="run_failed"):
+    """A run that a command started failed."""
+
+
 class StepTimeoutError(AssayError, code="step_timeout"):
     """A step took longer than the pipeline allows."""
 

@@ -113,6 +113,17 @@ def import_users_object(path: str, *, where: str, error: type[AssayError] = Spec
     return found
 
 
+def users_source(path: str) -> str | None:
+    """Return the source of the module of the user's own that a path names, without importing it; None for any other."""
+    if _policy is None or not is_import_path(path):
+        return None
+    module = _policy.folder.joinpath(*path.partition(":")[0].split("."))
+    for file in (module.with_suffix(".py"), module / "__init__.py"):
+        if file.is_file():
+            return file.read_text(encoding="utf-8", errors="replace")
+    return None
+
+
 def _not_allowed(what: str, path: str, where: str, error: type[AssayError]) -> AssayError:
     assert _policy is not None  # noqa: S101 - callers have checked
     return error(

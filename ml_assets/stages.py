@@ -17,6 +17,7 @@ from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
+from ml_assets.pipeline.code_version import OWN_CODE, REQUIRED_COLUMNS, ROWS_DROPPED
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -33,7 +34,8 @@ STAGES = (
         build_validated_dataset,
         tag="validation",
         kinds=frozenset({"parquet", "pandera"}),
-        spec_parts=("task", "dataset", "validation"),
+        spec_parts=("task", "dataset", ROWS_DROPPED),
+        verdict_parts=("validation", REQUIRED_COLUMNS, OWN_CODE),
         phase=Phase.INGESTION,
     ),
     Stage(

@@ -263,4 +263,12 @@ COMMANDS = {
         needs=[],
         data=_LEARNED,
     ),
+    "plan": lambda summary: Command(
+        "plan",
+        summary,
+        click.Argument(["pipeline_name"], metavar="PIPELINE"),
+        _option("--partition", "The model's partition; the newest finished one unless given.", metavar="KEY"),
+        click.Option(["--run"], is_flag=True, help="Make what is planned, by `dagster asset materialize`."),
+        needs=[],
+    ),
 }

@@ -30,6 +30,7 @@ _SUMMARIES = {
     "ingest": "Read a file strictly and write its rows as Parquet.",
     "tune": "Find the best hyperparameters of gated data.",
     "train": "Train and evaluate a model on gated data and write its bundle.",
+    "plan": "Show what a retraining of a deployed pipeline would make, and why; --run makes it.",
 }
 _WORK = {
     "check": ("pipeline_flags", "check"),
@@ -37,6 +38,7 @@ _WORK = {
     "ingest": ("ingest", "run"),
     "tune": ("learning", "tune"),
     "train": ("learning", "train"),
+    "plan": ("deployment", "run"),
 }
 """Module and function of each command: from flags and storage to whether the data passed the gate, and the address of
 the result. They raise `AssayError` where a flag, the data or a target cannot be used."""

@@ -4,15 +4,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache, wraps
-from pathlib import Path
+from functools import wraps
 from typing import Any, TypeAlias
 
 import dagster as dg
 
-from assay import __version__
 from assay.specs import PipelineSpec
-from assay.specs.base import digest_of
+from ml_assets.pipeline.code_version import code_version
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
@@ -21,7 +19,6 @@ from ml_assets.supervision.step import Body, policy_tags, supervised_body
 from resources.run_policy import RunPolicy
 
 Decorator: TypeAlias = Callable[[Body], dg.AssetsDefinition]
-_LOCK = Path(__file__).resolve().parent.parent.parent / "uv.lock"
 _RUN_SPEC = "run_spec"
 
 
@@ -50,6 +47,7 @@ class Stage:
         tag: value of the tag `stage`; the group is the pipeline, so that the UI draws each model on its own.
         kinds: labels that the UI draws.
         spec_parts: parts of the pipeline file that its value depends on, beside its inputs.
+        verdict_parts: further parts that decide only whether the value is published.
         phase: which jobs make it.
         wanted: whether a pipeline has it.
         pooled: whether its step takes a slot of the pipeline's concurrency pool.
@@ -65,6 +63,7 @@ class Stage:
     wanted: Callable[[PipelineSpec], bool] = _always
     pooled: bool = False
     alarm: str = ""
+    verdict_parts: tuple[str, ...] = ()
 
     @property
     def alarm_check(self) -> str:
@@ -72,9 +71,8 @@ class Stage:
         return f"no_{self.alarm}_alarm_begins"
 
     def code_version(self, spec: PipelineSpec) -> str:
-        """Return 16 hex digits over the asset's parts of the spec, the package version and the lock file."""
-        parts = spec.model_dump(mode="json", include=set(self.spec_parts))
-        return digest_of(parts, __version__, _lock_digest())[:16]
+        """Return the digests of the asset's parts of the spec, the user's own code, package version and lock file."""
+        return code_version(spec, (*self.spec_parts, *self.verdict_parts))
 
 
 def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
@@ -153,8 +151,3 @@ def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
 def own_input(spec: PipelineSpec, name: str) -> dg.AssetIn:
     """Return the input that reads the same partition of one of the pipeline's assets."""
     return dg.AssetIn(key=asset_key(spec, name))
-
-
-@cache
-def _lock_digest() -> str:
-    return digest_of(_LOCK.read_text(encoding="utf-8")) if _LOCK.exists() else "unlocked"

@@ -1,0 +1,102 @@
+"""`assay plan`: what a retraining would make, and why; with `--run` it is made."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import dagster as dg
+
+from assay.errors import RunFailedError, SpecError
+from assay.reading.source_files import read_rows
+from assay.shell.flags import Flags
+from assay.specs import PipelineSpec
+from ml_assets.commands.deployment import Deployment
+from ml_assets.pipeline.partitions import partitions_of
+from ml_assets.pipeline.run_context import asset_key
+from ml_assets.planning import PlannedAsset, Planner, SourceRows
+
+_DAGSTER = ("-m", "dagster", "asset", "materialize", "-f", "definitions.py")
+
+
+def plan(flags: Flags) -> tuple[bool, str]:
+    """Return the plan as a table, and the commands that carry it out; run them if `--run` is given.
+
+    Raises:
+        SpecError: the pipeline or the partition is not known.
+        AssayError: the store or the source cannot be read.
+        RunFailedError: a run of `--run` failed.
+    """
+    deployment = Deployment()
+    spec = deployment.pipeline(flags.pipeline_name)
+    planned = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(_partition(flags, spec))
+    arguments = list(materializations(spec, planned))
+    for each in arguments if flags.run else ():
+        _run(each)
+    shown = [f"dagster {shlex.join(each[2:])}" for each in arguments] or ["nothing has to run"]
+    return True, "\n".join((*_table(planned), "", *shown))
+
+
+def materializations(spec: PipelineSpec, planned: Sequence[PlannedAsset]) -> Iterator[tuple[str, ...]]:
+    """Yield the arguments of Python that run what is planned: of one partition together, the model's last."""
+    runs = [each for each in planned if each.action == "run"]
+    for partition, assets in groupby(sorted(runs, key=lambda each: each.partition or ""), lambda each: each.partition):
+        keys = ",".join(asset_key(spec, each.asset).to_user_string() for each in assets)
+        yield (*_DAGSTER, "--select", keys, *(("--partition", partition) if partition is not None else ()))
+
+
+def _run(arguments: Sequence[str]) -> None:
+    done = subprocess.run([sys.executable, *arguments], check=False, stdout=sys.stderr)  # noqa: S603 - our own words
+    if done.returncode:
+        raise RunFailedError(
+            "a run of the plan failed",
+            where=shlex.join(arguments[2:]),
+            found=f"exit code {done.returncode}",
+            remedy="the lines above say why; correct that, and run the plan again: what was made stays",
+        )
+
+
+def _partition(flags: Flags, spec: PipelineSpec) -> str | None:
+    """Return the model's partition: the flag's, or the newest that is finished."""
+    partitions = partitions_of(spec)
+    if partitions is None:
+        return None
+    where = f"{spec.name}, --partition"
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        if flags.partition:
+            return str(flags.partition)
+        raise SpecError("a pipeline with a partition for each object needs --partition", where=where)
+    newest = partitions.get_last_partition_key()
+    wanted = flags.partition or newest
+    if wanted is None or not partitions.has_partition_key(wanted):
+        raise SpecError(
+            "this is no finished partition of the pipeline",
+            where=where,
+            found=str(wanted),
+            expected=f"{partitions.get_first_partition_key()} to {newest}",
+        )
+    return str(wanted)
+
+
+def source_rows(deployment: Deployment, spec: PipelineSpec) -> SourceRows:
+    """Return what reads a partition's rows as `raw_dataset` would, and names their content."""
+    sources, registry = deployment.resources["data_sources"], deployment.resources["schema_registry"]
+
+    def data_version(partition: str | None) -> str:
+        where = f"{spec.name}/raw_dataset" + (f", partition {partition}" if partition else "")
+        with sources.fetched(spec.dataset, partition) as files:
+            rows = read_rows(files, spec.dataset, registry.version_of(spec), where=where)
+            digest: str = rows.partition(partition, where=where).fingerprint.digest
+        return digest
+
+    return data_version
+
+
+def _table(planned: Sequence[PlannedAsset]) -> Iterator[str]:
+    width = max(len(_title(each)) for each in planned)
+    yield from (f"{each.action:<10}{_title(each):<{width}}  {each.reason}" for each in planned)
+
+
+def _title(each: PlannedAsset) -> str:
+    return each.asset + (f" {each.partition}" if each.partition is not None else "")

@@ -1,0 +1,146 @@
+"""What a retraining would make, and why: each asset's newest commit against its code, its inputs and the source.
+
+An asset is unchanged if its code version is the one that its newest commit records, and if the commit has read rows and
+values that are still the newest. Whatever reads an asset whose value may change is made again. A change that decides
+only the gate's verdict (a bound of a rule) makes the gate run again, and nothing after it: the rows stay the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import dagster as dg
+
+from assay.specs import PipelineSpec
+from ml_assets.pipeline.asset import Phase, Stage
+from ml_assets.pipeline.code_version import changed_parts
+from ml_assets.pipeline.partitions import partitions_of, upstream_keys
+from ml_assets.pipeline.run_context import asset_key
+from ml_assets.stages import STAGES
+from resources.artifacts.store import ArtifactStore
+from resources.store.commit_record import Commit
+
+Action: TypeAlias = Literal["run", "unchanged", "blocked"]
+SourceRows: TypeAlias = Callable[[str | None], str]
+"""Returns the data version of a partition's rows as the source has them now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAsset:
+    """What a retraining would do with one asset's partition.
+
+    Attributes:
+        asset: its name in the pipeline.
+        partition: its key; None without partitions.
+        action: `blocked` where it reads rows that the gate refused and would refuse again.
+        reason: why, in one sentence.
+        changes_value: whether its value may become another one.
+    """
+
+    asset: str
+    partition: str | None
+    action: Action
+    reason: str
+    changes_value: bool
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans the assets from the source to promotion.
+
+    Attributes:
+        spec: the pipeline.
+        artifacts: the deployment's store.
+        source_rows: asked for `raw_dataset` alone, once for each partition that was made before.
+        stages: the assets' declarations.
+    """
+
+    spec: PipelineSpec
+    artifacts: ArtifactStore
+    source_rows: SourceRows
+    stages: Sequence[Stage] = STAGES
+    _planned: dict[tuple[str, str | None], PlannedAsset] = field(default_factory=dict)
+    _reads: dict[str, tuple[dg.AssetDep, ...]] = field(default_factory=dict)
+
+    def plan(self, partition: str | None) -> list[PlannedAsset]:
+        """Return the plan of one model, upstream first.
+
+        Args:
+            partition: the model's; its window is planned with it. None without partitions.
+
+        Raises:
+            AssayError: the store or the source cannot be read.
+        """
+        for stage in self._made_by_retraining(Phase.LEARNING):
+            self._of(stage, partition)
+        names = [stage.name for stage in self.stages]
+        return sorted(self._planned.values(), key=lambda each: (names.index(each.asset), each.partition or ""))
+
+    def _made_by_retraining(self, *phases: Phase) -> list[Stage]:
+        return [stage for stage in self.stages if stage.phase in phases and stage.wanted(self.spec)]
+
+    def _of(self, stage: Stage, partition: str | None) -> PlannedAsset:
+        key = (stage.name, partition)
+        if key not in self._planned:
+            self._planned[key] = self._judged(stage, partition, list(self._upstream(stage, partition)))
+        return self._planned[key]
+
+    def _judged(self, stage: Stage, partition: str | None, upstream: Sequence[PlannedAsset]) -> PlannedAsset:
+        newest = self.artifacts.log.newest((self.spec.name, stage.name), partition)
+        changing = [each for each in upstream if each.action == "run" and each.changes_value]
+        action: Action = "run"
+        changes_value = True
+        if blocked := [each for each in upstream if each.action == "blocked"]:
+            action, reason = "blocked", f"{_named(blocked)}: {blocked[0].reason}"
+        elif newest is None:
+            reason = "it was never made"
+        elif changed := changed_parts(newest.code_version, stage.code_version(self.spec)):
+            reason = f"changed: {', '.join(changed)}"
+            changes_value = (
+                bool(changing) or newest.status == "rejected" or not set(changed) <= set(stage.verdict_parts)
+            )
+        elif changing:
+            reason = f"{_named(changing)} may change"
+        elif other := self._other_inputs(newest, upstream):
+            reason = other
+        elif newest.status == "rejected":
+            action, reason = "blocked", f"the gate refused version {newest.number}, and nothing has changed since"
+        else:
+            action, reason = "unchanged", f"version {newest.number} is of the same code and inputs"
+            changes_value = False
+        return PlannedAsset(stage.name, partition, action, reason, changes_value)
+
+    def _other_inputs(self, newest: Commit, upstream: Sequence[PlannedAsset]) -> str:
+        """Return how the newest inputs differ from those that a commit has read; empty where they do not."""
+        if not upstream:
+            now = self.source_rows(newest.partition)
+            return "" if now == newest.data_version else "the source has other rows"
+        read = {name: version.partition(":")[2] for name, version in newest.inputs.items()}
+        for each in upstream:
+            commit = self.artifacts.log.newest((self.spec.name, each.asset), each.partition)
+            name = f"{self.spec.name}/{each.asset}" + (f"@{each.partition}" if each.partition is not None else "")
+            if commit is None or read.get(name) != commit.data_version:
+                return f"it was not made of the newest {_named([each])}"
+        return ""
+
+    def _upstream(self, stage: Stage, partition: str | None) -> Iterator[PlannedAsset]:
+        """Yield the plan of everything that an asset's partition reads."""
+        by_key = {asset_key(self.spec, each.name): each for each in self.stages}
+        partitions = partitions_of(self.spec)
+        for dep in self._deps_of(stage):
+            keys: Sequence[str | None] = [None]
+            if partitions is not None and partition is not None:
+                keys = upstream_keys(dep.partition_mapping, partitions, partition)
+            yield from (self._of(by_key[dep.asset_key], key) for key in keys)
+
+    def _deps_of(self, stage: Stage) -> tuple[dg.AssetDep, ...]:
+        if stage.name not in self._reads:
+            (declared,) = stage.build(self.spec, stage).specs
+            self._reads[stage.name] = tuple(declared.deps)
+        return self._reads[stage.name]
+
+
+def _named(assets: Sequence[PlannedAsset]) -> str:
+    first = assets[0]
+    others = f" and {len(assets) - 1} more" if len(assets) > 1 else ""
+    return first.asset + (f" of {first.partition}" if first.partition is not None else "") + others

@@ -1,0 +1,249 @@
+"""`assay plan`: what it says has to run is what changes, and what it leaves out is what a full retraining makes again."""
+
+import random
+import uuid
+
+import pytest
+from small_platform import MONTHLY, bank_rows, failure, monthly_rows, write_csv
+
+from assay.specs.base import Spec, digest_of
+from assay.specs.loading import parse_pipeline
+from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.plan import materializations, source_rows
+from ml_assets.pipeline.asset import Phase
+from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
+from ml_assets.planning import Planner
+from ml_assets.stages import STAGES, names_in
+from resources.artifacts.store import ArtifactStore, Attempt
+from resources.store.local import LocalStore
+
+RAW, GATE, SEARCH, MODEL, REPORT, CHAMPION = names_in(Phase.INGESTION, Phase.LEARNING)
+LEARNING = {SEARCH, MODEL, REPORT, CHAMPION}
+
+
+def planned(platform, name="bank", partition=None):
+    deployment = Deployment(platform.settings)
+    spec = deployment.pipeline(name)
+    return Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(partition)
+
+
+def runs(plan):
+    return {each.asset for each in plan if each.action == "run"}
+
+
+def edit(platform, old, new, name="bank"):
+    path = platform.settings.pipelines_dir / f"{name}.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_everything_runs_at_first_and_nothing_after_it(bank):
+    assert runs(planned(bank)) == {RAW, GATE} | LEARNING
+    assert bank.materialize("bank/*").success
+    assert {(each.action, each.changes_value) for each in planned(bank)} == {("unchanged", False)}
+
+
+EDITS = {
+    "comment": ("tuning:", "# a remark\ntuning:", set()),
+    "other spelling": ("min_rows: 50", "min_rows: 0x32", set()),
+    "trials": ("n_trials: 3", "n_trials: 4", LEARNING),
+    "model": ("[logistic_regression]", "[logistic_regression, random_forest]", LEARNING),
+    "minimum": ("name: bank\n", "name: bank\nevaluation: {minimum: {roc_auc: 0.01}}\n", LEARNING),
+    "promotion": ("name: bank\n", "name: bank\npromotion: {confidence: 0.8}\n", {CHAMPION}),
+    "a rule's bound": ("min_rows: 50", "min_rows: 40", {GATE}),
+    "a column that a slice names": ("name: bank\n", "name: bank\nevaluation: {slices: [loan]}\n", {GATE} | LEARNING),
+    "rows that are dropped": ("min_rows: 50", "min_rows: 50\n  drop_null_rows: true", {GATE} | LEARNING),
+    "role of a column": ("note: {role: text}", "note: {role: ignored}", {RAW, GATE} | LEARNING),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edit_makes_what_depends_on_it_run(trained_bank, name):
+    old, new, expected = EDITS[name]
+    edit(trained_bank, old, new)
+    assert runs(planned(trained_bank)) == expected
+
+
+def test_the_reason_names_the_changed_part(trained_bank):
+    edit(trained_bank, "n_trials: 3", "n_trials: 4")
+    reasons = {each.asset: each.reason for each in planned(trained_bank)}
+    assert reasons[SEARCH] == "changed: tuning"
+    assert reasons[MODEL] == f"{SEARCH} may change"
+    assert reasons[GATE] == "version 1 is of the same code and inputs"
+
+
+def test_the_same_rows_in_a_new_file_change_nothing_and_other_rows_everything(trained_bank):
+    write_csv(trained_bank.settings.pipelines_dir.parent / "data/bank.csv", bank_rows())
+    assert runs(planned(trained_bank)) == set()
+    write_csv(trained_bank.settings.pipelines_dir.parent / "data/bank.csv", bank_rows(seed=8))
+    plan = planned(trained_bank)
+    assert (runs(plan), plan[0].reason) == ({RAW, GATE} | LEARNING, "the source has other rows")
+
+
+def test_refused_rows_block_what_reads_them_until_a_rule_changes(trained_bank):
+    edit(trained_bank, "min_rows: 50", "min_rows: 5000")
+    assert runs(planned(trained_bank)) == {GATE}
+    assert not trained_bank.materialize("bank/validated_dataset").success
+    assert {each.asset for each in planned(trained_bank) if each.action == "blocked"} == {GATE} | LEARNING
+    edit(trained_bank, "min_rows: 5000", "min_rows: 50")
+    assert runs(planned(trained_bank)) == {GATE} | LEARNING
+
+
+def test_a_model_class_of_ones_own_counts_with_its_source(bank):
+    module = bank.settings.extensions_dir / "own_family_of_plan.py"
+    text = "from sklearn.linear_model import LogisticRegression\n\n\nclass Own(LogisticRegression):\n    pass\n"
+    module.write_text(text)
+    edit(bank, "[logistic_regression]", "['own_family_of_plan:Own']")
+    before = {stage.name: stage.code_version(Deployment(bank.settings).pipeline("bank")) for stage in STAGES}
+    module.write_text(text.replace("pass", "weight = 2"))
+    after = {stage.name: stage.code_version(Deployment(bank.settings).pipeline("bank")) for stage in STAGES}
+    assert {name for name, version in after.items() if version != before[name]} >= {SEARCH, MODEL, CHAMPION}
+    assert after[GATE] == before[GATE]
+
+
+def test_a_window_is_planned_with_its_partitions(learned_months):
+    assert {each.action for each in planned(learned_months, "monthly", "2021-03")} == {"unchanged"}
+    rows = monthly_rows()
+    rows[50]["z"] = 0.123  # of January 2021, which trains the model of March
+    write_csv(learned_months.settings.pipelines_dir.parent / "data/monthly.csv", rows)
+    made = {
+        (each.asset, each.partition) for each in planned(learned_months, "monthly", "2021-03") if each.action == "run"
+    }
+    assert made == {(RAW, "2021-01"), (GATE, "2021-01")} | {(name, "2021-03") for name in LEARNING}
+    assert {each.asset for each in planned(learned_months, "monthly", "2021-04")} == {RAW, GATE} | LEARNING
+
+
+def test_the_commands_run_each_partition_once_and_the_models_last(gated_months):
+    spec = Deployment(gated_months.settings).pipeline("monthly")
+    commands = list(materializations(spec, planned(gated_months, "monthly", "2021-02")))
+    assert [each[-1] for each in commands] == ["2021-02"]
+    assert commands[0][commands[0].index("--select") + 1].split(",") == [
+        f"monthly/{name}" for name in names_in(Phase.LEARNING)
+    ]
+
+
+def executed(platform, plan):
+    """Materialise what a plan runs; return the assets that have a new version."""
+    artifacts = platform.artifacts
+    numbers = {
+        name: artifacts.log.newest_number(("bank", name), None) for name in names_in(Phase.INGESTION, Phase.LEARNING)
+    }
+    if runs(plan):
+        result = platform.materialize(*[f"bank/{name}" for name in runs(plan)])
+        assert result.success, failure(result)
+    return {name for name, number in numbers.items() if artifacts.log.newest_number(("bank", name), None) > number}
+
+
+def test_what_a_plan_leaves_out_is_what_a_full_retraining_makes_again(trained_bank):
+    edits = [("min_rows: 50", "min_rows: 40"), ("n_trials: 3", "n_trials: 2"), ("test_size: 0.25", "test_size: 0.3")]
+    for old, new in edits:
+        edit(trained_bank, old, new)
+    plan = planned(trained_bank)
+    assert executed(trained_bank, plan) == runs(plan) == {GATE} | LEARNING
+    assert runs(planned(trained_bank)) == set()
+    kept = {name: trained_bank.artifacts.log.newest(("bank", name), None).data_version for name in (RAW, GATE, SEARCH)}
+    assert trained_bank.materialize("bank/*").success
+    again = {name: trained_bank.artifacts.log.newest(("bank", name), None).data_version for name in (RAW, GATE, SEARCH)}
+    assert again == kept
+
+
+CHANGES = {
+    "split": ["split: {by: time, train_partitions: 1}", "split: {by: time, train_partitions: 2}"],
+    "tuning": ["tuning: {n_trials: 2}", "tuning: {n_trials: 3}", "tuning: {enabled: false}"],
+    "validation": ["validation: {min_rows: 5}", "validation: {min_rows: 9}", "validation: {drop_null_rows: true}"],
+    "promotion": ["promotion: {confidence: 0.9}", "promotion: {confidence: 0.8}"],
+    "model": ["model: {candidates: [ridge]}", "model: {candidates: [random_forest]}"],
+    "evaluation": ["evaluation: {slices: []}", "evaluation: {slices: [z]}"],
+    "training": ["training: {seed: 1}", "training: {seed: 2}"],
+    "remark": ["# one", "# two", "# three"],
+}
+MADE_OF = {
+    RAW: ("dataset",),
+    GATE: ("dataset", "task", "validation", "evaluation"),
+    SEARCH: ("dataset", "split", "model", "tuning", "training", "evaluation"),
+    MODEL: ("dataset", "split", "model", "training"),
+    REPORT: ("dataset", "split", "evaluation"),
+    CHAMPION: ("dataset", "split", "model", "evaluation", "promotion"),
+}
+"""What each value is made of, beside what it reads: written down apart from the stages. A slice's column is required by
+the gate."""
+KEYS = ["2020-12", "2021-01", "2021-02", "2021-03"]
+
+
+def test_the_set_that_is_planned_is_the_set_that_runs_over_100_random_edits(tmp_path):
+    draw, world, sizes = random.Random(11), World(ArtifactStore(LocalStore(tmp_path))), set()
+    for _ in range(100):
+        world.change(draw)
+        plan = Planner(world.spec, world.artifacts, lambda key: digest_of(Made(text=world.source[key]))).plan(KEYS[-1])
+        predicted = {(each.asset, each.partition) for each in plan if each.action == "run"}
+        assert predicted == world.make_what_is_out_of_date()
+        sizes.add(len(predicted))
+    assert {0, 1, 4} <= sizes
+
+
+class Made(Spec):
+    """A stored value: what it is made of, as text."""
+
+    text: str
+
+
+class World:
+    """A store whose values are what they are made of; it makes what is out of date by its own account."""
+
+    def __init__(self, artifacts):
+        self.artifacts, self.source, self.recipes = artifacts, dict.fromkeys(KEYS, "first rows"), {}
+        self.lines = {part: lines[0] for part, lines in CHANGES.items()}
+
+    def change(self, draw):
+        part = draw.choice([*CHANGES, "source"])
+        if part == "source":
+            self.source[draw.choice(KEYS)] = draw.choice(["first rows", "other rows"])
+        else:
+            self.lines[part] = draw.choice(CHANGES[part])
+
+    @property
+    def spec(self):
+        head = MONTHLY.format(source="x.csv").partition("validation:")[0]
+        return parse_pipeline(head + "\n".join(self.lines.values()), where="x")
+
+    def reads(self, asset, key):
+        """Yield the assets and partitions that an asset's partition reads."""
+        if asset == GATE:
+            yield RAW, key
+        if asset in LEARNING:
+            keys = upstream_keys(window_mapping(self.spec), partitions_of(self.spec), key)
+            yield from ((GATE, each) for each in keys)
+            yield from (
+                (each, key) for each in (SEARCH, MODEL, REPORT)[: (SEARCH, MODEL, REPORT, CHAMPION).index(asset)]
+            )
+
+    def value(self, asset, key):
+        """What a value is made of; the gate's rows follow from the raw rows and from those that it drops."""
+        if asset == RAW:
+            return self.source[key]
+        own = ["drop" in self.lines["validation"]] if asset == GATE else self.own(asset)
+        return str([own, [self.value(*each) for each in self.reads(asset, key)]])
+
+    def own(self, asset):
+        return [self.lines.get(part, "") for part in MADE_OF[asset]]
+
+    def make_what_is_out_of_date(self):
+        window = upstream_keys(window_mapping(self.spec), partitions_of(self.spec), KEYS[-1])
+        wanted = [(asset, key) for asset in (RAW, GATE) for key in window]
+        wanted += [(asset, KEYS[-1]) for asset in (SEARCH, MODEL, REPORT, CHAMPION)]
+        made = set()
+        for asset, key in wanted:
+            recipe = (self.own(asset), self.value(asset, key))
+            if self.recipes.get((asset, key)) != recipe:
+                self.recipes[asset, key] = recipe
+                self.publish(asset, key)
+                made.add((asset, key))
+        return made
+
+    def publish(self, asset, key):
+        stage = next(each for each in STAGES if each.name == asset)
+        newest = [self.artifacts.log.newest(("monthly", name), each) for name, each in self.reads(asset, key)]
+        inputs = {f"{'/'.join(each.asset)}@{each.partition}": f"{each.number}:{each.data_version}" for each in newest}
+        attempt = Attempt(uuid.uuid4().hex, uuid.uuid4().hex, stage.code_version(self.spec), inputs)
+        self.artifacts.publish(("monthly", asset), key, Made(text=self.value(asset, key)), attempt)
