@@ -6,7 +6,8 @@ from pydantic import Field
 
 from assay.learning.evaluation.bootstrap import resamples
 from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metrics import measure, predict, primary_metric
+from assay.learning.evaluation.metrics import measure, primary_metric
+from assay.learning.evaluation.predictions import predict
 from assay.learning.splitting import LabelledRows
 from assay.promotion.champion import CurrentChampion
 from assay.specs.base import Spec

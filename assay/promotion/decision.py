@@ -8,7 +8,8 @@ from assay.data.frames import reads_alike
 from assay.errors import LearningError, MetricUnavailableError
 from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
 from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum, truth_of
-from assay.learning.evaluation.metrics import Measured, Metric, Predictions, measure, predict, primary_metric
+from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import ModelManifest, TrainedModel

@@ -8,7 +8,7 @@ from assay.data.fingerprint import fingerprint
 from assay.data.frames import feature_frame
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name, require_column
 from assay.errors import DataContractError
-from assay.learning.evaluation.metrics import Predictions, predict
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.results.trained_model import TrainedModel
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.learning.evaluation.metrics import Metric, Predictions, measure
+from assay.learning.evaluation.metrics import Metric, measure
+from assay.learning.evaluation.predictions import Predictions
 
 RESAMPLES = 200
 MOST_ROWS = 50_000

@@ -7,15 +7,8 @@ import numpy as np
 
 from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.metric_functions import codes
-from assay.learning.evaluation.metrics import (
-    Metric,
-    Predictions,
-    measure,
-    metric,
-    metrics_of,
-    predict,
-    primary_metric,
-)
+from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
 from assay.results.trained_model import TrainedModel

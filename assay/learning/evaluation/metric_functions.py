@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.learning.evaluation.metrics import Predictions, register
+from assay.learning.evaluation.metrics import register
+from assay.learning.evaluation.predictions import Predictions
 from assay.specs.pipeline import Task
 
 _CALIBRATION_BINS = 10

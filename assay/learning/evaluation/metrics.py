@@ -1,4 +1,4 @@
-"""Metrics: how one is declared, found by name and computed, and the predictions that it evaluates.
+"""Metrics: how one is declared, found by name and computed.
 
 A metric is declared once, by `register` on the function that computes it, in `metric_functions`.
 """
@@ -7,67 +7,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from assay.errors import UnknownMetricError, did_you_mean
 from assay.importing import import_users_object
+from assay.learning.evaluation.predictions import Predictions
 from assay.specs.pipeline import PipelineSpec, Task
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Predictions of n rows, in one form for every task and library.
-
-    Attributes:
-        labels: shape (n,): predicted classes as in the table, or predicted values (float64).
-        probabilities: shape (n, k), float64, columns in the order of `classes`; None without `predict_proba`.
-        classes: the k class labels, the positive one last; empty for regression.
-        scores: shape (n,): score of the positive class, of any scale, if there is only a `decision_function`.
-    """
-
-    labels: np.ndarray
-    probabilities: np.ndarray | None
-    classes: tuple[Any, ...]
-    scores: np.ndarray | None = None
-
-    def take(self, rows: np.ndarray | slice) -> "Predictions":
-        """Return the predictions of some rows, given by position, mask or slice."""
-        return Predictions(
-            labels=self.labels[rows],
-            probabilities=None if self.probabilities is None else self.probabilities[rows],
-            classes=self.classes,
-            scores=None if self.scores is None else self.scores[rows],
-        )
-
-
-def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], task: Task) -> Predictions:
-    """Predict with a fitted estimator; probability columns follow `classes`, whatever order the estimator has."""
-    from sklearn.pipeline import Pipeline
-
-    if not task.is_classification:
-        return Predictions(np.asarray(estimator.predict(features), dtype=np.float64), None, ())
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:  # the rows are transformed once for both predictions
-        features, estimator = estimator[:-1].transform(features), estimator[-1]
-    labels = np.asarray(estimator.predict(features))
-    known = list(getattr(estimator, "classes_", classes))
-    if hasattr(estimator, "predict_proba"):
-        raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
-        ordered = np.zeros((len(raw), len(classes)))
-        for position, label in enumerate(classes):
-            if label in known:  # a class without training rows keeps probability 0
-                ordered[:, position] = raw[:, known.index(label)]
-        return Predictions(labels, ordered, classes)
-    if len(classes) != 2 or not hasattr(estimator, "decision_function"):  # noqa: PLR2004 - binary
-        return Predictions(labels, None, classes)
-    scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
-    # scikit-learn's scores are for the estimator's own last class
-    return Predictions(labels, None, classes, scores if known[-1] == classes[-1] else -scores)
-
 
 Compute: TypeAlias = Callable[[np.ndarray, Predictions], Any]
 """Takes the truth, shape (n,), values as in the table, and the predictions of the same rows; returns a number."""

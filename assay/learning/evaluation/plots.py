@@ -25,7 +25,8 @@ from assay.learning.evaluation.drawing import (
 )
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metric_functions import codes, label_codes
-from assay.learning.evaluation.metrics import Metric, Predictions, measure, predict, primary_metric
+from assay.learning.evaluation.metrics import Metric, measure, primary_metric
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import Split
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel

@@ -15,7 +15,8 @@ from assay.data.schema import TableSchema
 from assay.errors import DataContractError, SingleClassError
 from assay.learning.estimators.assembly import preprocessor_for
 from assay.learning.estimators.family import Family
-from assay.learning.evaluation.metrics import Metric, measure, predict
+from assay.learning.evaluation.metrics import Metric, measure
+from assay.learning.evaluation.predictions import predict
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec
 

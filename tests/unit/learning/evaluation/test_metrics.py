@@ -9,16 +9,8 @@ from sklearn import metrics as reference
 from sklearn.dummy import DummyClassifier
 
 from assay.errors import UnknownMetricError
-from assay.learning.evaluation.metrics import (
-    METRICS,
-    Metric,
-    Predictions,
-    measure,
-    metric,
-    predict,
-    primary_metric,
-    register,
-)
+from assay.learning.evaluation.metrics import METRICS, Metric, measure, metric, primary_metric, register
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.specs import Task
 
 CLASSES = ("no", "yes")

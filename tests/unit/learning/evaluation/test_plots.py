@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.learning.evaluation.metrics import metric, predict
+from assay.learning.evaluation.metrics import metric
 from assay.learning.evaluation.plots import (
     importance_plot,
     permutation_importance,
@@ -10,6 +10,7 @@ from assay.learning.evaluation.plots import (
     rows_for,
     tuning_history_plot,
 )
+from assay.learning.evaluation.predictions import predict
 from assay.learning.training import train
 from assay.results.search_result import TrialRecord
 from assay.specs import Task
