@@ -209,6 +209,11 @@ def sql_connections() -> Mapping[str, str]:
     }
 
 
+def has_dagster_home() -> bool:
+    """Return whether this process knows Dagster's event log."""
+    return bool(os.environ.get("DAGSTER_HOME"))
+
+
 def aws_variables() -> tuple[tuple[str, str], ...]:
     """Return the variables that boto3 reads, sorted; they may hold secrets."""
     return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))

@@ -207,6 +207,17 @@ def _learning(hyperparameters: str) -> list[click.Option]:
     ]
 
 
+def _of_champion(*more: click.Parameter) -> list[click.Parameter]:
+    """Return what the commands about a deployment's champions share; they are run in the deployment's folder."""
+    return [click.Argument(["name"], metavar="PIPELINE"), *more]
+
+
+def _decision(name: str, summary: str) -> Command:
+    version = click.Argument(["version"], metavar="VERSION")
+    return Command(name, summary, *_of_champion(version, _option("--reason", _WHY)), needs=[])
+
+
+_WHY = "One sentence, for the journal."
 _LEARNED = ("--train-data-path", "--target-column", "--model-name")
 COMMANDS = {
     "check": lambda summary: Command(
@@ -271,4 +282,20 @@ COMMANDS = {
         click.Option(["--run"], is_flag=True, help="Make what is planned, by `dagster asset materialize`."),
         needs=[],
     ),
+    "champion": lambda summary: Command(
+        "champion",
+        summary,
+        *_of_champion(_option("--at", "A day, of which the end counts, or a time such as 2024-01-31T12:00, in UTC.")),
+        needs=[],
+    ),
+    "rollback": lambda summary: Command(
+        "rollback",
+        summary,
+        *_of_champion(
+            _option("--to", "The version; the champion before the current one unless given."), _option("--reason", _WHY)
+        ),
+        needs=[],
+    ),
+    "approve": lambda summary: _decision("approve", summary),
+    "reject": lambda summary: _decision("reject", summary),
 }

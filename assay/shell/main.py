@@ -31,6 +31,10 @@ _SUMMARIES = {
     "tune": "Find the best hyperparameters of gated data.",
     "train": "Train and evaluate a model on gated data and write its bundle.",
     "plan": "Show what a retraining of a deployed pipeline would make, and why; --run makes it.",
+    "champion": "Show which version is or was champion of a pipeline, and how it became so.",
+    "rollback": "Make an earlier version the champion of a pipeline.",
+    "approve": "Make a version that waits for approval the champion.",
+    "reject": "Keep the champion, and propose the model of a version that waits no more.",
 }
 _WORK = {
     "check": ("pipeline_flags", "check"),
@@ -39,6 +43,10 @@ _WORK = {
     "tune": ("learning", "tune"),
     "train": ("learning", "train"),
     "plan": ("deployment", "run"),
+    "champion": ("champions", "show"),
+    "rollback": ("champions", "rollback"),
+    "approve": ("champions", "approve"),
+    "reject": ("champions", "reject"),
 }
 """Module and function of each command: from flags and storage to whether the data passed the gate, and the address of
 the result. They raise `AssayError` where a flag, the data or a target cannot be used."""
@@ -104,7 +112,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 
 _GROUP = Commands(
     "assay",
-    help="Validate, ingest, tune and train from the shell: the platform's gate and models without Dagster.",
+    help="Validate, ingest, tune and train from the shell: the platform's gate and models without Dagster; and the "
+    "champions of a deployment.",
     params=[
         click.Option(
             ["--version"], is_flag=True, is_eager=True, expose_value=False, help="Version.", callback=_print_version

@@ -9,7 +9,7 @@ from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError, TrackingError
 from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
-from assay.promotion.people import other_champion
+from assay.promotion.people import commands_for, other_champion
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.dagster_internals import run_tags_of
@@ -45,11 +45,13 @@ def current_champion(
     if run_tags_of(context.run).by_condition:
         context.log.info("%s: %s, so nothing is computed", spec.registered_name, NO_CHAMPION)
         return None
+    waiting = [*registry.journal(spec.registered_name).history().waiting]
     raise TrackingError(
         NO_CHAMPION,
         where=f"registered model {spec.registered_name}",
+        found=f"version {waiting[-1]} waits for approval" if waiting else "",
         expected="a promoted model",
-        remedy=f"materialise {spec.name}/champion_model first",
+        remedy=commands_for(spec.name, waiting[-1]) if waiting else f"materialise {spec.name}/champion_model first",
     )
 
 

@@ -1,0 +1,75 @@
+"""The deployment's champions for the shell's commands, under the entry points `assay.champions`."""
+
+import logging
+import os
+import pwd
+import socket
+
+import dagster as dg
+
+from assay.importing import confine_imports, make_importable
+from assay.promotion.champion import ChampionEntry
+from assay.promotion.history import ChampionHistory
+from assay.specs import PipelineSpec, read_pipelines
+from ml_assets.champion_jobs import change_of, events_of, named_pipeline
+from ml_assets.resource_wiring import resources_for
+from resources.mlflow.people import Request, approve, reject, roll_back
+from resources.mlflow.registry import MlflowModelRegistry
+from resources.settings import Settings, has_dagster_home
+
+_LOG = logging.getLogger("assay.shell")
+
+
+class DeploymentChampions:
+    """Implements `assay.shell.champions.Champions` by the deployment's settings: the same stores as Dagster's jobs."""
+
+    def __init__(self) -> None:
+        settings = Settings()
+        make_importable(settings.extensions_dir)
+        confine_imports(settings.imports)
+        specs = read_pipelines(settings.pipelines_dir).pipelines.values()
+        self._folder = settings.pipelines_dir
+        self._specs = {spec.registered_name: spec for spec in specs} | {spec.name: spec for spec in specs}
+        self._registry: MlflowModelRegistry = resources_for(settings)["model_registry"]
+
+    def history(self, pipeline: str) -> ChampionHistory:
+        """Read the journal of the pipeline's registered model."""
+        return self._registry.history(self._named(pipeline).registered_name)
+
+    def roll_back(self, pipeline: str, version: str | None, reason: str) -> ChampionEntry:
+        """Roll back as `champion_rollback_job` does."""
+        spec = self._named(pipeline)
+        entry = roll_back(self._registry, spec.registered_name, version, _request(spec, reason))
+        return self._reported(spec, entry)
+
+    def approve(self, pipeline: str, version: str, reason: str) -> ChampionEntry:
+        """Approve as `champion_approval_job` does."""
+        spec = self._named(pipeline)
+        return self._reported(spec, approve(self._registry, spec.registered_name, version, _request(spec, reason)))
+
+    def reject(self, pipeline: str, version: str, reason: str) -> ChampionEntry:
+        """Reject as `champion_approval_job` does."""
+        spec = self._named(pipeline)
+        return self._reported(spec, reject(self._registry, spec.registered_name, version, _request(spec, reason)))
+
+    def _named(self, pipeline: str) -> PipelineSpec:
+        return named_pipeline(pipeline, self._specs, where=f"the pipeline files of {self._folder}")
+
+    def _reported(self, spec: PipelineSpec, entry: ChampionEntry) -> ChampionEntry:
+        """Record the change in Dagster's event log, where this shell has one: predictions follow."""
+        if not has_dagster_home():
+            _LOG.info("DAGSTER_HOME is not set: Dagster's pages and predictions do not follow before their next run")
+            return entry
+        current = self._registry.journal(spec.registered_name).current()
+        try:
+            with dg.DagsterInstance.get() as instance:
+                for event in events_of(spec, change_of(entry, current.version if current else None)):
+                    instance.report_runless_asset_event(event)
+        except Exception as error:  # noqa: BLE001 - the champion is changed already
+            _LOG.warning("the change is made, but Dagster's event log did not take it (%s)", type(error).__name__)
+        return entry
+
+
+def _request(spec: PipelineSpec, reason: str) -> Request:
+    user = pwd.getpwuid(os.getuid()).pw_name
+    return Request(by=f"{user}@{socket.gethostname()}", reason=reason, pipeline=spec.name)
