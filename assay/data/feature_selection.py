@@ -44,7 +44,7 @@ def select_features(schema: TableSchema, spec: PipelineSpec) -> tuple[TableSchem
 
 def unused_columns(schema: TableSchema, spec: PipelineSpec) -> dict[str, str]:
     """Return the columns that are neither a feature nor the target, each with the reason."""
-    leaks = _leaking_columns(spec.dataset)
+    leaks = revealing_columns(spec.dataset)
     reasons = {column.name: _reason(column, leaks, spec) for column in schema.columns}
     return {name: reason for name, reason in reasons.items() if reason and name != spec.dataset.target}
 
@@ -62,7 +62,8 @@ def _role_is_declared(column: ColumnSchema, dataset: DatasetSpec) -> bool:
     return declared is not None and declared.role is not None
 
 
-def _leaking_columns(dataset: DatasetSpec) -> dict[str, str]:
+def revealing_columns(dataset: DatasetSpec) -> dict[str, str]:
+    """Return the columns that reveal the target by a derivation, each with the reason."""
     leaks: dict[str, str] = {}
     name = dataset.target
     while name in dataset.derive and dataset.derive[name].column not in leaks:

@@ -87,7 +87,7 @@ def _mismatch(where: str, found: str, expected: str) -> DigestMismatchError:
 def _column_digest(column: pa.ChunkedArray) -> str:
     digest = hashlib.sha256(dtype_name(column.type).encode())
     for start in range(0, len(column), _BLOCK_ROWS):
-        block = _plain(column.slice(start, _BLOCK_ROWS))
+        block = plain_array(column.slice(start, _BLOCK_ROWS))
         digest.update(_validity(block))
         for part in _value_bytes(block):
             digest.update(part)
@@ -99,8 +99,8 @@ def _validity(block: pa.Array) -> bytes:
     return np.packbits(valid).tobytes()
 
 
-def _plain(block: pa.ChunkedArray) -> pa.Array:
-    """Return one array without dictionary encoding or string variants."""
+def plain_array(block: pa.ChunkedArray) -> pa.Array:
+    """Return a column, or a part of one, as one array without dictionary encoding or string variants."""
     if pa.types.is_dictionary(block.type):
         block = block.cast(block.type.value_type)
     dtype = block.type

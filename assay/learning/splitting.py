@@ -1,5 +1,14 @@
-"""The split of a window into training rows and holdout rows."""
+"""The split of a window into training rows and holdout rows.
 
+Split by time, the newest partition is the holdout. Otherwise a row is held out if the hash of its identity, salted by
+the pipeline's name, is below `split.test_size`. So a row keeps its side whatever else is in the data, in whatever
+order and under whatever seed; a larger test size contains the holdout of a smaller one; rows of one identity, exact
+repeats among them, share a side. A side that must not depend on other rows is a function of the row alone, hence no
+stable split meets a share exactly: the holdout of n rows, and of each class of n rows in a stratified split, differs
+from its share t by the noise of n draws, a standard deviation of sqrt(t (1 - t) / n).
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,14 +21,18 @@ from assay.data.dataset import ValidatedDataset
 from assay.data.feature_selection import select_features
 from assay.data.fingerprint import fingerprint
 from assay.data.frames import feature_frame, target_series
+from assay.data.row_identity import Hashes, below_share, identity_columns, row_hashes
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, EmptyDataError, SchemaDriftError, SingleClassError
+from assay.results.learned_rows import LearnedRows, learned_from
+from assay.results.trained_model import ModelManifest
 from assay.specs.pipeline import PipelineSpec, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BINARY = 2
+_STEPS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +59,10 @@ class Split:
         unused_columns: every other column, and why it is no feature.
         train_groups: group (split by group) or partition key (split by time) of each training row, else None.
         data_digests: fingerprint digest by partition key.
+        holdout_table: the holdout rows with all columns, in the order of `holdout`.
+        holdout_partitions: partition key of each holdout row; "" without partitions.
         holdout_digest: identity of the holdout rows, all columns included.
+        learned: the rule that says which rows a model of this split may have learned from.
         classes: distinct labels in ascending order, empty for regression; in binary tasks the last is the positive one.
     """
 
@@ -56,8 +72,18 @@ class Split:
     unused_columns: dict[str, str]
     train_groups: np.ndarray | None
     data_digests: dict[str, str]
+    holdout_table: pa.Table
+    holdout_partitions: np.ndarray
     holdout_digest: str
+    learned: LearnedRows
     classes: tuple[str | bool | int | float, ...]
+
+    def learned_by(self, model: ModelManifest, spec: PipelineSpec) -> np.ndarray | None:
+        """Return which holdout rows a model may have learned from, shape (n,); None where that is not known."""
+        rules = model.learned_rules(time_partitions=spec.dataset.partitions.is_time)
+        if rules is None or not all(rule.can_tell(self.holdout_table) for rule in rules):
+            return None
+        return learned_from(rules, self.holdout_table, self.holdout_partitions)
 
 
 def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> Split:
@@ -79,9 +105,10 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
     table = _concatenated({key: window[key].table for key in keys}, schema.names)
     partition_of_row = np.repeat(np.array(keys, dtype=object), [window[key].table.num_rows for key in keys])
     groups = _groups(table, partition_of_row, spec)
-    train_index, holdout_index = _indices(table, groups, spec)
-    holdout_table = table.take(holdout_index)
-    train_table = table.select([*features.names, spec.dataset.target]).take(train_index)
+    learned = _learned(schema, keys, spec)
+    held_out = _held_out(table, partition_of_row, learned, spec)
+    holdout_table = table.filter(pa.array(held_out))
+    train_table = table.select([*features.names, spec.dataset.target]).filter(pa.array(~held_out))
     train = labelled_rows(train_table, features, spec)
     holdout = labelled_rows(holdout_table, features, spec)
     return Split(
@@ -89,9 +116,12 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
         holdout=holdout,
         features=features,
         unused_columns=unused,
-        train_groups=None if groups is None else groups[train_index],
+        train_groups=None if groups is None else groups[~held_out],
         data_digests={key: window[key].fingerprint.digest for key in keys},
+        holdout_table=holdout_table,
+        holdout_partitions=partition_of_row[held_out],
         holdout_digest=fingerprint(holdout_table).digest,
+        learned=learned,
         classes=_classes(train.target, holdout.target, spec),
     )
 
@@ -147,52 +177,70 @@ def _groups(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) -
     return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
 
 
-def _indices(table: pa.Table, groups: np.ndarray | None, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
-    if groups is not None and spec.split.by == "time":
-        newest = groups == max(groups, default="")
-        train, holdout = np.flatnonzero(~newest), np.flatnonzero(newest)
-    else:
-        train, holdout = _drawn(table, groups, spec)
-    if not (len(train) and len(holdout)):
-        raise EmptyDataError(
-            "a side of the split is empty",
-            where=f"{spec.name}, split by {spec.split.by}",
-            found=f"{len(train)} training rows, {len(holdout)} holdout rows",
-            remedy="add rows, or change split.test_size",
-        )
-    return np.sort(train), np.sort(holdout)
+def _learned(schema: TableSchema, keys: list[str], spec: PipelineSpec) -> LearnedRows:
+    if spec.split.by == "time":
+        return LearnedRows(partitions=tuple(keys[:-1]))
+    columns = identity_columns(schema, spec)
+    # rows of other times are other rows if the time is part of their identity
+    apart = spec.dataset.partitions.is_time and spec.dataset.partitions.column in columns
+    return LearnedRows(
+        partitions=tuple(keys) if apart else None, columns=columns, salt=spec.name, holdout_share=spec.split.test_size
+    )
 
 
-def _drawn(table: pa.Table, groups: np.ndarray | None, spec: PipelineSpec) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
-
-    strata = None
+def _held_out(table: pa.Table, partition_of_row: np.ndarray, learned: LearnedRows, spec: PipelineSpec) -> np.ndarray:
+    if spec.split.by == "time":
+        found: np.ndarray = partition_of_row == max(partition_of_row, default="")
+        _require_rows(found, "materialise the empty partition again", spec)
+        return found
+    hashes = row_hashes(table, learned.columns, learned.salt)
+    found = below_share(hashes, learned.holdout_share)
+    _require_rows(found, _share_with_both_sides(hashes), spec)
     if spec.split.by == "stratified":
-        strata = target_series(table, spec.dataset.target, spec.task)
-        _require_members(strata, spec)
-    kinds = {"random": ShuffleSplit, "stratified": StratifiedShuffleSplit, "group": GroupShuffleSplit}
-    splitter = kinds[spec.split.by](n_splits=1, test_size=spec.split.test_size, random_state=spec.split.seed)
-    try:
-        train, holdout = next(splitter.split(np.zeros((table.num_rows, 1)), strata, groups))
-    except ValueError as error:
-        raise DataContractError(
-            "the rows cannot be split",
-            where=f"{spec.name}, split by {spec.split.by}",
-            found=f"{table.num_rows} rows: {error}",
-            remedy="add rows, or change split.by or split.test_size",
-        ) from error
-    return train, holdout
+        _require_classes(found, hashes, table, spec)
+    return found
 
 
-def _require_members(labels: "pd.Series", spec: PipelineSpec) -> None:
-    counts = labels.value_counts()
-    if len(counts) and counts.min() < _BINARY:
+def _require_rows(held_out: np.ndarray, remedy: str, spec: PipelineSpec) -> None:
+    if held_out.any() and not held_out.all():
+        return
+    raise EmptyDataError(
+        "a side of the split is empty",
+        where=f"{spec.name}, split by {spec.split.by}",
+        found=f"{int((~held_out).sum())} training rows, {int(held_out.sum())} holdout rows",
+        remedy=f"add rows, or {remedy}",
+    )
+
+
+def _share_with_both_sides(hashes: Hashes) -> str:
+    """Return which test sizes leave rows on both sides."""
+    if len(hashes) == 0 or hashes.min() == hashes.max():
+        return "name columns in split.key that tell rows apart: all have one identity"
+    low, high = float(hashes.min()) / 2.0**64, float(hashes.max()) / 2.0**64
+    return f"set split.test_size between {math.ceil(low * _STEPS) / _STEPS} and {math.floor(high * _STEPS) / _STEPS}"
+
+
+def _require_classes(held_out: np.ndarray, hashes: Hashes, table: pa.Table, spec: PipelineSpec) -> None:
+    """Refuse a stratified split that cannot teach a class, or cannot judge one of two.
+
+    A small class of several may be missing in the holdout: its metrics have no value there.
+    """
+    labels = target_series(table, spec.dataset.target, spec.task).to_numpy()
+    for label in set(labels.tolist()):
+        of_class = labels == label
+        rows, out = int(of_class.sum()), int(held_out[of_class].sum())
+        if rows < _BINARY:
+            what, remedy = "has a single row, so it cannot be on both sides of a stratified split", "drop or merge it"
+        elif out == rows or (out == 0 and spec.task is Task.BINARY):
+            what, remedy = "is on one side of the split alone", _share_with_both_sides(hashes[of_class])
+        else:
+            continue
         raise SingleClassError(
-            "a class has a single row, so it cannot be on both sides of a stratified split",
+            f"a class {what}",
             where=spec.dataset.target,
-            found=f"class {counts.idxmin()!r}: 1 row",
-            expected="at least 2 rows in each class",
-            remedy="drop or merge the class, or use split.by: random",
+            found=f"class {label!r}: {rows} row{'s' if rows > 1 else ''}, {out} of them in the holdout",
+            expected="rows of the class on both sides",
+            remedy=f"{remedy}, or use split.by: random",
         )
 
 

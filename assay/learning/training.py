@@ -11,6 +11,7 @@ from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads
 from assay.learning.estimators.family import FAMILIES, Family, family
 from assay.learning.splitting import Split
+from assay.results.learned_rows import LearnedRows, together
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.base import digest_of
@@ -75,12 +76,14 @@ def train(
         if spec.training.scenario == "incremental" and champion is not None:
             _require_same(split, best, spec, champion.manifest)
             _require_no_later(split, spec, champion.manifest)
+            _require_unlearned_holdout(split, spec, champion.manifest)
             estimator = continue_fit(champion.estimator, chosen, best.parameters, split.train, spec)
-            scenario = "incremental"
+            scenario, learned = "incremental", _learned_with(champion.manifest, split, spec)
         else:
             estimator = _fitted_in_full(chosen, split, best, spec)
             scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
-    return TrainedModel(estimator, _manifest(split, best, spec, scenario), _example(split))
+            learned = (split.learned,)
+    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned), _example(split))
 
 
 def _example(split: Split) -> "pd.DataFrame":
@@ -138,6 +141,23 @@ def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest)
         )
 
 
+def _require_unlearned_holdout(split: Split, spec: PipelineSpec, champion: ModelManifest) -> None:
+    learned = split.learned_by(champion, spec)
+    if learned is not None and learned.any():
+        raise LearningError(
+            "an incremental fit cannot continue from a champion that learned from rows of the holdout",
+            where=f"pipeline {spec.name}, training.scenario",
+            found=f"{int(learned.sum()):,} of {len(learned):,} holdout rows",
+            expected="the split that the champion was trained under, or a smaller holdout",
+            remedy="train with scenario: full, or restore split.test_size and the key of the rows",
+        )
+
+
+def _learned_with(champion: ModelManifest, split: Split, spec: PipelineSpec) -> tuple[LearnedRows, ...] | None:
+    rules = champion.learned_rules(time_partitions=spec.dataset.partitions.is_time)
+    return None if rules is None else together(rules, (split.learned,))
+
+
 def _roles(features: TableSchema) -> set[str]:
     typed = {ColumnRole.CATEGORICAL, ColumnRole.TEXT}
     return {
@@ -150,7 +170,13 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names)[:10]) or "nothing"
 
 
-def _manifest(split: Split, best: BestHyperparameters, spec: PipelineSpec, scenario: str) -> ModelManifest:
+def _manifest(
+    split: Split,
+    best: BestHyperparameters,
+    spec: PipelineSpec,
+    scenario: str,
+    learned: tuple[LearnedRows, ...] | None,
+) -> ModelManifest:
     return ModelManifest(
         pipeline=spec.name,
         task=spec.task,
@@ -165,6 +191,7 @@ def _manifest(split: Split, best: BestHyperparameters, spec: PipelineSpec, scena
         model_version=spec.model.version,
         spec_digest=training_digest(spec),
         data_digests=split.data_digests,
+        learned=learned,
         train_rows=len(split.train.features),
         holdout_rows=len(split.holdout.features),
         library_versions=library_versions(best.family),

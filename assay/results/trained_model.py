@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import JsonValue
 
 from assay.data.schema import TableSchema
+from assay.results.learned_rows import LearnedRows
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
 
@@ -36,6 +37,8 @@ class ModelManifest(Spec):
     spec_digest: str
     data_digests: dict[str, str]
     """Fingerprint digest of the training data, by partition key (the empty key without partitions)."""
+    learned: tuple[LearnedRows, ...] | None = None
+    """Which rows the model may have learned from; None in manifests of earlier versions, which do not say."""
     train_rows: int
     holdout_rows: int
     library_versions: dict[str, str]
@@ -43,6 +46,17 @@ class ModelManifest(Spec):
     """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
+
+    def learned_rules(self, *, time_partitions: bool) -> tuple[LearnedRows, ...] | None:
+        """Return the rules that say which rows the model may have learned from; None where that is not known.
+
+        Manifests of earlier versions name their partitions alone. Of several partitions the newest was the holdout;
+        of a single time partition any row may have been learned from.
+        """
+        if self.learned is not None or not time_partitions:
+            return self.learned
+        keys = sorted(self.data_digests)
+        return (LearnedRows(partitions=tuple(keys[:-1] or keys)),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,11 +17,17 @@ class SplitSpec(Spec):
     """How a holdout is kept apart from the rows that are learned from."""
 
     by: Literal["random", "stratified", "group", "time"] = "random"
-    """`time` needs time partitions: earlier partitions train, the newest is the holdout."""
+    """`random`, `stratified` and `group` go by a hash of each row's identity, so that a row keeps its side when data
+    grow or are reordered; `stratified` also refuses a split that leaves a class without training rows, or one of two
+    without holdout rows. `time` needs time partitions: earlier partitions train, the newest is the holdout."""
     test_size: float = Field(default=0.2, gt=0, lt=1)
-    """Share of rows (or groups) in the holdout; not used by `time`."""
+    """Share of rows (or groups) in the holdout, met up to chance: 20 % of 1,000 rows are 200, give or take 25. A larger
+    share contains the holdout of a smaller one. Not used by `time`."""
+    key: tuple[ColumnName, ...] = ()
+    """Columns that identify a row; rows of one identity stay on one side. Unless set, the first key of
+    `validation.unique`, else all columns but the target and derived ones."""
     seed: int = Field(default=DEFAULT_SEED, ge=0)
-    """Seed of the shuffle."""
+    """Without effect since sides go by identity; kept for pipeline files of earlier versions."""
     group: ColumnName | None = None
     """Column whose values never stand on both sides; for `group`."""
     train_partitions: int | None = Field(default=None, ge=1)
@@ -34,6 +40,9 @@ class SplitSpec(Spec):
             raise ValueError(msg)
         if (self.by == "time") != (self.train_partitions is not None):
             msg = "split by time needs `train_partitions`, and no other kind takes it"
+            raise ValueError(msg)
+        if self.key and self.by in {"group", "time"}:
+            msg = f"split by {self.by} takes no `key`: its sides go by {'group' if self.by == 'group' else 'partition'}"
             raise ValueError(msg)
         return self
 

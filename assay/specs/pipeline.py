@@ -83,6 +83,9 @@ class PipelineSpec(Spec):
         if self.split.by == "stratified" and not self.task.is_classification:
             msg = "split by stratified needs a classification task"
             raise ValueError(msg)
+        if self.dataset.target in self.split.key:
+            msg = f"split.key cannot hold the target '{self.dataset.target}': a corrected label would be another row"
+            raise ValueError(msg)
         alarms = set(self.automation.retrain_on) - {"new_data"}
         if alarms and self.monitoring is None:
             msg = f"automation.retrain_on {', '.join(sorted(alarms))} needs monitoring"

@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.splitting import LabelledRows, Split
+from assay.results.learned_rows import LearnedRows
 from assay.results.search_result import BestHyperparameters
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
@@ -78,7 +80,10 @@ def make_split():
             unused_columns={"row_id": "identifier"},
             train_groups=None,
             data_digests={"": "d" * 64},
+            holdout_table=pa.Table.from_pandas(frame[train:].assign(y=target[train:]), preserve_index=False),
+            holdout_partitions=np.full(holdout, "", dtype=object),
             holdout_digest="h" * 64,
+            learned=LearnedRows(partitions=("earlier rows",)),
             classes=() if task == "regression" else tuple(sorted(set(target.tolist()))),
         )
 

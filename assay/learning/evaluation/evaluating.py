@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import EmptyDataError, MetricUnavailableError, MissingColumnError, did_you_mean
+from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.metric_functions import codes
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
-from assay.results.trained_model import TrainedModel
+from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
 
     Raises:
         EmptyDataError: the holdout has no row.
+        LearningError: the model may have learned from rows of the holdout, or its manifest does not say.
         MissingColumnError: a slice names a column that is no feature.
         MetricUnavailableError: the primary metric cannot be computed.
         UnknownMetricError: a metric's name is not known.
@@ -50,6 +51,7 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     from assay.learning.estimators.assembly import limited_threads
 
     _require_rows_and_columns(spec, split.holdout.features)
+    _require_unlearned(model.manifest, split, spec)
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
     truth = truth_of(split.holdout)
     with limited_threads(spec.training.threads):
@@ -121,6 +123,21 @@ def _require_rows_and_columns(spec: PipelineSpec, features: "pd.DataFrame") -> N
                 expected=f"one of {', '.join(known)}",
                 remedy="correct the name, or give the column a role that makes it a feature",
             )
+
+
+def _require_unlearned(model: ModelManifest, split: Split, spec: PipelineSpec) -> None:
+    learned = split.learned_by(model, spec)
+    if learned is not None and not learned.any():
+        return
+    raise LearningError(
+        "the model was trained under another split, so its metrics on this holdout would be too good",
+        where=f"pipeline {spec.name}, evaluation",
+        found="a model of an earlier version, which does not say which rows it learned from"
+        if learned is None
+        else f"it may have learned from {int(learned.sum()):,} of {len(learned):,} holdout rows",
+        expected="a holdout that the model has not learned from",
+        remedy="materialise best_hyperparameters and trained_model again, with the same run parameters as this run",
+    )
 
 
 def _unavailable(primary: str, reason: str, spec: PipelineSpec) -> MetricUnavailableError:
