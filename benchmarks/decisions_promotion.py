@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from decisions_table import Section, Table, share
 
 from assay.data.schema import ColumnSchema, TableSchema
@@ -19,6 +20,7 @@ from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.splitting import LabelledRows, Split
 from assay.learning.training import train
 from assay.promotion.decision import PromotionDecision, decide
+from assay.results.learned_rows import LearnedRows
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
@@ -90,7 +92,7 @@ def spec_of(world: World) -> PipelineSpec:
 
 def split_of(world: World, training: LabelledRows, holdout: LabelledRows, groups: np.ndarray) -> Split:
     """Return the split of the rows that a decision takes."""
-    del groups
+    table = pa.Table.from_pandas(holdout.features.assign(y=holdout.target, group=groups), preserve_index=False)
     columns = tuple(ColumnSchema(name=name, dtype="double", role=ColumnRole.NUMERIC) for name in FEATURES)
     return Split(
         train=training,
@@ -99,7 +101,10 @@ def split_of(world: World, training: LabelledRows, holdout: LabelledRows, groups
         unused_columns={},
         train_groups=np.arange(len(training.target)) // _GROUP_ROWS if world.grouped else None,
         data_digests={"": "d" * 64},
+        holdout_table=table,
+        holdout_partitions=np.full(len(groups), "", dtype=object),
         holdout_digest="h" * 64,
+        learned=LearnedRows(partitions=("earlier rows",)),
         classes=() if world.regression else ("no", "yes"),
     )
 
