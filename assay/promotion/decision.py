@@ -4,20 +4,27 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from assay.data.frames import reads_alike
 from assay.errors import LearningError, MetricUnavailableError
 from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
 from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum, truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import Split
+from assay.promotion.comparable_rows import (
+    ComparableRows,
+    comparable_rows,
+    has_new_schema,
+    nothing_in_common,
+    replaced_classes,
+)
 from assay.results.evaluation_report import EvaluationReport
-from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.operations import PromotionSpec
 from assay.specs.pipeline import PipelineSpec
 
 NO_CHAMPION = "there is no champion yet"
+_UNTIL_APPROVED = "The champion stays until a person approves the challenger."
 Verdict: TypeAlias = Literal[
     "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "needs_approval"
 ]
@@ -33,7 +40,9 @@ class PromotionDecision(Spec):
     metric: str
     """Name of the primary metric."""
     challenger_value: float = Field(validation_alias="candidate_value", serialization_alias="candidate_value")
-    """The challenger's primary metric on the holdout."""
+    """The challenger's primary metric on the compared rows, or without a comparison on the holdout."""
+    holdout_value: float | None = None
+    """The challenger's on the whole holdout, where models were compared."""
     champion_value: float | None = None
     """The champion's, on the same rows; missing without a comparable champion."""
     effect: float | None = None
@@ -46,11 +55,24 @@ class PromotionDecision(Spec):
     """Resamples in which the metric could be computed."""
     failed_minimum: dict[str, float | None] = {}
     """Metrics beyond their bound, with their values; None where a metric could not be computed."""
+    compared_rows: int | None = None
+    """Holdout rows that neither model has learned from, of classes that the champion knows."""
+    learned_rows: int = 0
+    """Holdout rows left out because one of the models may have learned from them."""
+    unknown_class_rows: int = 0
+    """Holdout rows left out because the champion does not know their class."""
+    training_rows_known: bool = True
+    """Whether it is known which rows the champion learned from; models of earlier versions do not say."""
 
     @property
     def promotes(self) -> bool:
         """Whether the challenger becomes champion."""
         return self.verdict == "promoted"
+
+    @property
+    def value_at_promotion(self) -> float:
+        """The challenger's primary metric on its whole holdout, which monitoring compares later values with."""
+        return self.challenger_value if self.holdout_value is None else self.holdout_value
 
     @property
     def needs_approval(self) -> bool:
@@ -81,13 +103,21 @@ def decide(
 ) -> PromotionDecision:
     """Decide whether a challenger becomes champion.
 
-    In this order: a challenger that misses `evaluation.minimum`, or is no better than the baseline, is rejected. A
-    challenger whose classes replace some of the champion's under the same schema version is not promoted: other labels
-    are a change of the data, which a new schema version states. Without a comparable champion (none yet, a missing
-    column, further classes) the challenger is promoted with that reason. A challenger of an older time partition than
-    the champion's is not promoted, since a backfill must not replace a newer model. Otherwise both
-    predict the same holdout rows, and the challenger is promoted only if, in at least `promotion.confidence` of the
-    paired bootstrap resamples, it improves the primary metric by more than `promotion.minimum_effect`.
+    In this order:
+
+    1. A challenger that misses `evaluation.minimum`, or is no better than the baseline, is rejected.
+    2. Without a champion the challenger is promoted.
+    3. A challenger of an older time partition than the champion's is not promoted, since a backfill must not replace a
+       newer model. Neither is one whose classes replace some of the champion's under the same schema version.
+    4. Where the champion can judge none of the rows (another target, a missing column, no two common classes), a
+       person is asked.
+    5. Otherwise both predict the holdout rows that neither has learned from and whose class the champion knows; with
+       fewer than `promotion.min_rows` of them the champion stays. The challenger is promoted if, in at least
+       `promotion.confidence` of the paired bootstrap resamples, it improves the primary metric by more than
+       `promotion.minimum_effect`.
+    6. If it does not, the champion stays; but a person is asked where the comparison favoured the champion (a model of
+       an earlier version, whose training rows are unknown) or left out what a new schema version brought (classes that
+       the champion does not know).
 
     Raises:
         LearningError: the report is about other holdout rows.
@@ -106,15 +136,40 @@ def decide(
         )
     if report.must_beat_baseline and not beats_baseline(report):
         return _no_better_than_baseline(report, primary)
-    if champion is not None and (replaced := _replaced_classes(champion.manifest, split, spec)):
-        return _kept(replaced, report, primary)
-    reason = NO_CHAMPION if champion is None else incompatibility_reason(champion.manifest, split, spec)
-    if champion is None or reason:
-        return _without_comparison(reason, report, primary)
-    if spec.dataset.partitions.is_time and _newest(challenger) < _newest(champion):
-        older = f"it is of {_newest(champion)}, this model of the older {_newest(challenger)}"
-        return _kept(older, report, primary)
-    return _compared(champion, challenger, split, primary, spec)
+    if champion is None:
+        return _first(report, primary)
+    if why := _older(challenger, champion, spec) or replaced_classes(champion.manifest, split, spec):
+        return _kept(why, report, primary)
+    if why := nothing_in_common(champion.manifest, split, spec):
+        return _asked(why, report, primary)
+    return _on_comparable_rows(champion, challenger, split, report, spec)
+
+
+def _on_comparable_rows(
+    champion: TrainedModel, challenger: TrainedModel, split: Split, report: EvaluationReport, spec: PipelineSpec
+) -> PromotionDecision:
+    rows, primary = comparable_rows(champion.manifest, challenger.manifest, split, spec), primary_metric(spec)
+    counts = {
+        "compared_rows": len(rows.positions),
+        "learned_rows": rows.learned,
+        "unknown_class_rows": rows.unknown_class,
+        "training_rows_known": not rows.unrecorded,
+    }
+    needed = spec.promotion.min_rows
+    if len(rows.positions) < needed:
+        few = f"there are only {rows.description}, and promotion.min_rows asks for {needed}"
+        refuse = _asked if len(rows.positions) + rows.unknown_class >= needed else _kept
+        return refuse(few, report, primary).model_copy(update=counts)
+    decision = _compared(champion, challenger, split, rows, spec).model_copy(
+        update=counts | {"holdout_value": report.metrics[primary.name]}
+    )
+    if decision.promotes:
+        return decision
+    if rows.unrecorded:
+        return _needs_person(decision, "which rows the champion has learned from is not known")
+    if rows.unknown_class and has_new_schema(champion.manifest, split):
+        return _needs_person(decision, "the champion does not know the classes of the new schema version")
+    return decision
 
 
 def _kept(why: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
@@ -137,18 +192,10 @@ def _no_better_than_baseline(report: EvaluationReport, primary: Metric) -> Promo
     )
 
 
-def _replaced_classes(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
-    """Return how classes replace the champion's; empty where none do, or where the schema version is new."""
-    if (champion.task, champion.target) != (spec.task, spec.dataset.target):
-        return ""
-    gone = [str(label) for label in champion.classes if label not in split.classes]
-    new = [str(label) for label in split.classes if label not in champion.classes]
-    if not (gone and new) or champion.features.version != split.features.version:
-        return ""
-    return (
-        f"the rows have the classes {', '.join(new)} instead of its {', '.join(gone)}; correct the labels, or raise "
-        "dataset.schema_version if the change is intended"
-    )
+def _older(challenger: TrainedModel, champion: TrainedModel, spec: PipelineSpec) -> str:
+    own, champions = _newest(challenger), _newest(champion)
+    is_older = spec.dataset.partitions.is_time and own < champions
+    return f"it is of {champions}, this model of the older {own}" if is_older else ""
 
 
 def _newest(model: TrainedModel) -> str:
@@ -156,21 +203,36 @@ def _newest(model: TrainedModel) -> str:
     return max(model.manifest.data_digests)
 
 
-def _without_comparison(reason: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
+def _first(report: EvaluationReport, primary: Metric) -> PromotionDecision:
     minimum = "meets every minimum" if report.minimum else "has no minimum to meet"
     return PromotionDecision(
         verdict="promoted",
-        reason=f"Promoted without a comparison, as {reason}; the challenger {minimum}.",
+        reason=f"Promoted without a comparison, as {NO_CHAMPION}; the challenger {minimum}.",
         metric=primary.name,
         challenger_value=report.metrics[primary.name],
     )
 
 
+def _asked(why: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
+    return PromotionDecision(
+        verdict="needs_approval",
+        reason=f"Needs approval: {why}. {_UNTIL_APPROVED}",
+        metric=primary.name,
+        challenger_value=report.metrics[primary.name],
+    )
+
+
+def _needs_person(decision: PromotionDecision, why: str) -> PromotionDecision:
+    """Return a decision that kept the champion as one that asks a person."""
+    reason = f"Needs approval: {why}, and the comparison does not show the challenger better. {decision.reason}"
+    return decision.model_copy(update={"verdict": "needs_approval", "reason": f"{reason} {_UNTIL_APPROVED}"})
+
+
 def _compared(
-    champion: TrainedModel, challenger: TrainedModel, split: Split, primary: Metric, spec: PipelineSpec
+    champion: TrainedModel, challenger: TrainedModel, split: Split, rows: ComparableRows, spec: PipelineSpec
 ) -> PromotionDecision:
-    truth = truth_of(split.holdout)
-    old, new = predicted(champion, split, spec), predicted(challenger, split, spec)
+    primary, truth = primary_metric(spec), truth_of(split.holdout)[rows.positions]
+    old, new = (predicted(model, split, spec).take(rows.positions) for model in (champion, challenger))
     before, after = measure(primary, truth, old), measure(primary, truth, new)
     if after.value is None:
         raise MetricUnavailableError(
@@ -192,7 +254,7 @@ def _compared(
     better = found.share_better >= rule.confidence
     return PromotionDecision(
         verdict="promoted" if better else "kept_champion",
-        reason=_outcome(primary, before, after, found, rule),
+        reason=_outcome(primary, before, after, found, rows, rule),
         metric=primary.name,
         challenger_value=after.value,
         champion_value=before.value,
@@ -210,24 +272,6 @@ def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predicti
     features = split.holdout.features[list(model.manifest.features.names)]
     with limited_threads(spec.training.threads):
         return predict(model.estimator, features, model.manifest.classes, spec.task)
-
-
-def incompatibility_reason(champion: ModelManifest, split: Split, spec: PipelineSpec) -> str:
-    """Return why the champion cannot predict these rows, or an empty string."""
-    if (champion.task, champion.target) != (spec.task, spec.dataset.target):
-        return f"the champion predicts something else ({champion.task} of '{champion.target}')"
-    if not set(split.classes) <= set(champion.classes):
-        return f"the champion knows other classes ({', '.join(map(str, champion.classes))})"
-    missing = [name for name in champion.features.names if name not in split.features.names]
-    if missing:
-        return f"the champion needs columns that these rows do not have ({', '.join(missing)})"
-    changed = [c.name for c in champion.features.columns if split.features[c.name].role != c.role]
-    if changed:
-        return f"the champion was fitted with other roles of columns ({', '.join(changed)})"
-    retyped = [c.name for c in champion.features.columns if not reads_alike(c, split.features[c.name])]
-    if retyped:
-        return f"the champion was fitted with other dtypes of columns ({', '.join(retyped)})"
-    return ""
 
 
 def _require_same_rows(report: EvaluationReport, split: Split, spec: PipelineSpec) -> None:
@@ -249,12 +293,19 @@ def _below_minimum(failed: dict[str, float | None], report: EvaluationReport) ->
     return f"Rejected: {'; '.join(parts)}."
 
 
-def _outcome(primary: Metric, before: Measured, after: Measured, found: PairedComparison, rule: PromotionSpec) -> str:
+def _outcome(
+    primary: Metric,
+    before: Measured,
+    after: Measured,
+    found: PairedComparison,
+    rows: ComparableRows,
+    rule: PromotionSpec,
+) -> str:
     if before.value is None:
         return f"Kept the champion: its {primary.name} cannot be computed on these rows ({before.reason})."
     verdict = "Promoted" if found.share_better >= rule.confidence else "Kept the champion"
     return (
         f"{verdict}: {primary.name} went from {before.value:.4g} to {after.value:.4g}, an improvement of more than "
-        f"{rule.minimum_effect:.4g} in {found.share_better:.0%} of {RESAMPLES} resamples of the holdout "
+        f"{rule.minimum_effect:.4g} in {found.share_better:.0%} of {RESAMPLES} resamples of {rows.description} "
         f"({rule.confidence:.0%} are required)."
     )

@@ -26,6 +26,9 @@ class PromotionSpec(Spec):
     """Share of paired bootstrap resamples of the holdout in which it must be exceeded."""
     approval: Literal["automatic", "required"] = "automatic"
     """`required`: a model that would be promoted waits for `assay approve` or `champion_approval_job`."""
+    min_rows: int = Field(default=20, ge=1)
+    """Fewest holdout rows that neither model has learned from; with fewer the models are not compared and the champion
+    stays."""
 
 
 class TrackingSpec(Spec):

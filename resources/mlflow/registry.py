@@ -226,7 +226,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         if before is None or before.version != entry.version:
             before = self.journal(spec.registered_name).append(entry, expected=before)
         versions.follow(self.journal(spec.registered_name))
-        versions.describe(entry.version, comparison.decision.challenger_value)
+        versions.describe(entry.version, comparison.decision.value_at_promotion)
         return before
 
     def _proposed(self, comparison: Comparison, spec: PipelineSpec) -> ChampionEntry | None:
@@ -259,7 +259,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             files_digest=version.files_digest,
             replaced=before.version if before else None,
             against=before.number if before else 0,
-            value_at_promotion=decision.challenger_value,
+            value_at_promotion=decision.value_at_promotion,
             decision=decision,
             evidence=comparison.evidence,
             reason=decision.reason,

@@ -74,9 +74,9 @@ def test_a_model_is_not_promoted_over_itself(trial):
 def test_the_same_recipe_with_other_rows_and_seeds_is_rarely_promoted(pairs, most, make_spec, make_split, make_best):
     spec, promoted = make_spec(), 0
     for seed in range(pairs):
-        holdout = make_split(seed=1_000 + seed, train=2, holdout=400, columns=("signal", "noise")).holdout
+        judged = make_split(seed=1_000 + seed, train=2, holdout=400, columns=("signal", "noise"))
         splits = [
-            replace(make_split(seed=2 * seed + turn, train=300, columns=("signal", "noise")), holdout=holdout)
+            replace(judged, train=make_split(seed=2 * seed + turn, train=300, columns=("signal", "noise")).train)
             for turn in (0, 1)
         ]
         old, new = (train(each, make_best("logistic_regression"), spec) for each in splits)
@@ -108,15 +108,15 @@ def test_a_model_below_the_minimum_is_rejected_even_without_a_champion(trial):
         ("multiclass_classification", ("signal", "noise"), "something else"),
     ],
 )
-def test_a_champion_that_cannot_judge_the_rows_is_replaced_and_the_reason_says_so(
+def test_a_champion_that_cannot_judge_the_rows_stays_until_a_person_approves_and_the_reason_says_why(
     task, columns, reason, trial, make_spec, make_split, make_best
 ):
     old = train(make_split(task, columns=columns), make_best("logistic_regression"), make_spec(task))
     split = make_split(columns=("signal", "noise"))
     decision = trial(old, "logistic_regression", split=split, evaluation={"minimum": {"roc_auc": 0.6}})
-    assert decision.verdict == "promoted"
+    assert decision.verdict == "needs_approval"
     assert reason in decision.reason
-    assert "without a comparison" in decision.reason
+    assert "until a person approves" in decision.reason
     strict = trial(old, "logistic_regression", split=split, evaluation={"minimum": {"roc_auc": 0.99999}})
     assert strict.verdict == "rejected_below_minimum"
 
