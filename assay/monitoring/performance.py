@@ -6,13 +6,16 @@ from pydantic import Field
 
 from assay.learning.evaluation.bootstrap import resamples
 from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metrics import measure, primary_metric
+from assay.learning.evaluation.metrics import Measured, measure, primary_metric
 from assay.learning.evaluation.predictions import predict
 from assay.learning.splitting import LabelledRows
 from assay.promotion.champion import CurrentChampion
 from assay.specs.base import Spec
 from assay.specs.operations import PerformanceSpec
 from assay.specs.pipeline import PipelineSpec
+
+_ALL_LEARNED = "the champion may have learned from every row of this window"
+_NOT_RECORDED = "which rows the champion has learned from is not known, as a model of an earlier version does not say"
 
 
 class PerformanceReport(Spec):
@@ -23,6 +26,9 @@ class PerformanceReport(Spec):
     champion_version: str
     metric: str
     rows: int
+    """Rows that the champion has not learned from."""
+    learned_rows: int | None = 0
+    """Other rows of the window, which are left out; missing where it is not known which they are, and all are."""
     value_at_promotion: float | None
     """On the champion's own holdout; missing where it was not recorded."""
     value_now: float | None
@@ -47,28 +53,35 @@ def evaluate_performance(
     *,
     partition: str,
     trained_on: bool = False,
+    learned_rows: int | None = 0,
 ) -> PerformanceReport:
-    """Measure the champion on a window and compare the value with that of its promotion.
+    """Measure the champion on rows that it has not learned from, and compare the value with that of its promotion.
 
     Args:
         champion: the current champion.
-        rows: labelled rows.
+        rows: labelled rows that the champion has not learned from.
         earlier: reports of the windows before this one, oldest first.
         spec: the pipeline.
         partition: the window's key; empty without partitions.
-        trained_on: whether the champion was trained on these rows; then there is no verdict.
+        trained_on: whether the champion's own window is this one; then there is no verdict.
+        learned_rows: how many rows of the window are left out; None where it is not known which the champion has
+            learned from.
     """
     rule = spec.monitoring.performance if spec.monitoring else None
     metric, truth = primary_metric(spec), truth_of(rows)
     model, value_at_promotion = champion.model, champion.value_at_promotion
-    predictions = predict(model.estimator, rows.features, model.manifest.classes, spec.task)
-    now = measure(metric, truth, predictions)
+    if len(truth):
+        predictions = predict(model.estimator, rows.features, model.manifest.classes, spec.task)
+        now = measure(metric, truth, predictions)
+    else:
+        now = Measured(None, _ALL_LEARNED if learned_rows is not None else _NOT_RECORDED)
     report = PerformanceReport(
         pipeline=spec.name,
         partition=partition,
         champion_version=champion.version,
         metric=metric.name,
         rows=len(truth),
+        learned_rows=learned_rows,
         value_at_promotion=value_at_promotion,
         value_now=now.value,
         reason=now.reason,

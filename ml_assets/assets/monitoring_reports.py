@@ -163,13 +163,17 @@ def _drift_state(report: DriftReport) -> tuple[bool, str]:
 
 def _performance(window: _Window) -> PerformanceReport:
     rule = window.spec.monitoring.performance if window.spec.monitoring else None
+    table, partition = window.dataset.table, partition_of(window.context)
+    unlearned = window.champion.unlearned(table, partition, window.spec)
+    rows = table.slice(0, 0) if unlearned is None else unlearned
     return evaluate_performance(
         window.champion,
-        labelled_rows(window.dataset.table, window.champion.model.manifest.features, window.spec),
+        labelled_rows(rows, window.champion.model.manifest.features, window.spec),
         window.earlier(PerformanceReport, 2 * rule.alarm_windows if rule else 0),
         window.spec,
-        partition=partition_of(window.context) or "",
+        partition=partition or "",
         trained_on=window.trained_on,
+        learned_rows=None if unlearned is None else table.num_rows - rows.num_rows,
     )
 
 
@@ -182,7 +186,7 @@ def _performance_metadata(report: PerformanceReport) -> dict[str, Any]:
         "loss": "none" if report.loss is None else report.loss,
         "share of resamples that lose too much": "none" if report.share_worse is None else report.share_worse,
         "champion version": report.champion_version,
-        "rows": report.rows,
+        "rows that the champion has not learned from": report.rows,
     }
 
 
