@@ -2,9 +2,9 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from assay.errors import (
     ArtifactNotFoundError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
 
+Got = TypeVar("Got")
 MAX_ATTEMPTS = 3
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
@@ -110,6 +111,15 @@ def is_outage(error: BaseException) -> bool:
     if isinstance(error, ClientError):
         return _status(error) >= _SERVER_FAILURE
     return isinstance(error, BotoConnectionError | HTTPClientError)
+
+
+def unless_damaged(get: Callable[[], Got]) -> Got:
+    """Return what a request gives; what fails its checksum is requested again once, as a bit may have flipped."""
+    from botocore.exceptions import FlexibleChecksumError
+
+    with suppress(FlexibleChecksumError):
+        return get()
+    return get()
 
 
 @contextmanager

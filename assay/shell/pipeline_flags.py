@@ -19,7 +19,7 @@ from assay.errors import AssayError, SpecError
 from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
-from assay.specs.loading import explain, load_pipeline, read_pipelines
+from assay.specs.loading import explain, load_pipeline, read_pipelines, without_frames
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -197,7 +197,7 @@ def _collect(path: Path, pipelines: dict[Path, PipelineSpec], errors: dict[Path,
     try:
         pipelines[path] = load_pipeline(path, name_check(path.parent / SCHEMAS))
     except AssayError as error:
-        errors[path] = error
+        errors[path] = without_frames(error)
 
 
 def _error_of(errors: dict[Path, AssayError], count: int) -> AssayError:

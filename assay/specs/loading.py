@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +16,7 @@ from assay.specs.base import Location, Spec
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
 
+Failure = TypeVar("Failure", bound=Exception)
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
 NameCheck: TypeAlias = Callable[[PipelineSpec], Iterable[tuple[Location, AssayError]]]
@@ -75,10 +76,16 @@ def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFile
             _require_finite(path)
             pipelines[path] = load_pipeline(path, names)
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
-            errors[path] = error
+            errors[path] = without_frames(error)
     errors |= _name_conflicts(pipelines)
     usable = {path: spec for path, spec in pipelines.items() if path not in errors}
     return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
+
+
+def without_frames(error: Failure) -> Failure:
+    """Return an error that is kept: the frames of its traceback and causes would keep all that was open there."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
 
 
 def _require_finite(path: Path) -> None:

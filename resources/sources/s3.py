@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from assay.errors import Remedy, SourceNotFoundError
-from resources.s3 import as_source_error
+from resources.s3 import as_source_error, unless_damaged
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
 from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
 
@@ -63,11 +63,15 @@ class S3Source(Source):
         """Download the version that was listed; a newer one is refused."""
         key = item.uri.removeprefix(self._root)
         path = folder / str(len(list(folder.iterdir())))  # keys are longer than a file's name may be
-        with as_source_error(item.uri), path.open("wb") as file:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=item.version, **self._asked)
+        with as_source_error(item.uri):
+            unless_damaged(lambda: self._download(key, item.version, path))
+        return FetchedFile(path=path, uri=item.uri, version=item.version)
+
+    def _download(self, key: str, version: str, path: Path) -> None:
+        with path.open("wb") as file:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key, IfMatch=version, **self._asked)
             for block in answer["Body"].iter_chunks(1 << 20):
                 file.write(block)
-        return FetchedFile(path=path, uri=item.uri, version=item.version)
 
     @property
     def _is_listed(self) -> bool:

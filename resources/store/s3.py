@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, StorageError, StoreUnavailableError
-from resources.s3 import as_storage_error, is_taken, is_undecided
+from resources.s3 import as_storage_error, is_taken, is_undecided, unless_damaged
 from resources.store.interface import ObjectStat, ObjectStore, hashed
 from resources.store.local import LocalStore
 
@@ -105,10 +105,8 @@ class S3Store(ObjectStore):
         """Put on the condition that the object is still the version that held the former bytes."""
         try:
             with as_storage_error(self.uri(key)):
-                found = self._client.get_object(Bucket=self._bucket, Key=self._stored(key))
-                if found["Body"].read() != former:
-                    return False
-            return self._put_if(key, data, IfMatch=found["ETag"])
+                found, etag = unless_damaged(lambda: self._got(key))
+            return found == former and self._put_if(key, data, IfMatch=etag)
         except ArtifactNotFoundError:
             return False
 
@@ -137,7 +135,12 @@ class S3Store(ObjectStore):
     def get_bytes(self, key: str) -> bytes:
         """Get the whole object."""
         with as_storage_error(self.uri(key)):
-            return self._client.get_object(Bucket=self._bucket, Key=self._stored(key))["Body"].read()
+            return unless_damaged(lambda: self._got(key)[0])
+
+    def _got(self, key: str) -> tuple[bytes, str]:
+        """Return the whole object and its ETag."""
+        answer = self._client.get_object(Bucket=self._bucket, Key=self._stored(key))
+        return answer["Body"].read(), answer["ETag"]
 
     def open(self, key: str) -> IO[bytes]:
         """Read by ranges, of the version that is stored now."""

@@ -1,6 +1,8 @@
 """Reports about the folder of pipeline files: one bad file must not stop the others."""
 
 import os
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
@@ -22,6 +24,19 @@ BAD = {
     "undetectable.yaml": GOOD.replace("target: y", "target: y, partitions: {by: month, start: 2020-01}")
     + "automation: {retrain_on: [new_data]}\n",
 }
+
+
+@pytest.mark.cold
+def test_kept_errors_keep_no_connection_open_until_the_process_ends(tmp_path):
+    """`assay check` ended with fifty lines of DuckDB's about leaked objects."""
+    for name, more in (("owner", "owners: [the data people]\n"), ("rule", "validation: {expressions: {x: now()}}\n")):
+        (tmp_path / f"{name}.yaml").write_text(GOOD.replace("churn", name) + more)
+    for paths in ([tmp_path], sorted(tmp_path.iterdir())):
+        command = [sys.executable, "-m", "assay.shell", "check", *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert "2 of 2 pipeline files cannot be used" in done.stderr
+        assert "leaked" not in done.stderr
 
 
 def names_of(definitions):

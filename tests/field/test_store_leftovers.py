@@ -8,21 +8,26 @@ import tempfile
 import time
 from pathlib import Path
 
+import boto3
 import pyarrow as pa
 import pytest
+from moto import mock_aws
+from moto.s3.responses import S3Response
 
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema
-from assay.errors import DigestMismatchError, StorageError
+from assay.errors import DigestMismatchError, SourceError, StorageError
 from assay.scratch import remove_abandoned, scratch_beside, scratch_folder
 from assay.shell.storage import LocalStorage, put_text
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore, Attempt
+from resources.sources.s3 import S3Source
 from resources.store.commit_log import collect_garbage
 from resources.store.interface import decoded, encoded
 from resources.store.local import LocalStore
 from resources.store.numbered_records import newest_number
+from resources.store.s3 import S3Store
 
 JAPANESE = "\u6771" * 54
 
@@ -135,6 +140,50 @@ def test_a_bit_that_flipped_on_its_way_is_fetched_again_once(store, tmp_path):
     flipping = ArtifactStore(Flipping(tmp_path / "store", 1))
     flipping.write_files(flipping.newest(("a",), None), tmp_path / "files")
     assert sorted(path.name for path in (tmp_path / "files").iterdir()) == ["data.parquet", "schema.json"]
+
+
+@pytest.fixture
+def flipped(monkeypatch):
+    """A client of S3, and a list with one bit mask for each next answer that is damaged."""
+    answer, masks = S3Response._key_response_get, []
+
+    def on_its_way(self, *given):
+        status, headers, body = answer(self, *given)
+        if masks:
+            body = bytes([body[0] ^ masks.pop()]) + body[1:]
+        return status, headers, body
+
+    monkeypatch.setattr(S3Response, "_key_response_get", on_its_way)
+    with mock_aws():
+        client = boto3.Session("id", "secret", region_name="us-east-1").client("s3")
+        client.create_bucket(Bucket="bucket")
+        yield client, masks
+
+
+def _fetched(client, folder):
+    source = S3Source("s3://bucket/rows.csv", client)
+    return source.fetch(source.objects()[0], folder).path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("read", "right"),
+    [
+        (lambda client, _: S3Store(client, "bucket", "").get_bytes("rows.csv"), b"a,b"),
+        (lambda client, _: S3Store(client, "bucket", "").replace("rows.csv", b"1,2", b"a,b"), True),
+        (_fetched, b"a,b"),
+    ],
+    ids=["get", "replace", "source"],
+)
+def test_a_bit_that_flipped_on_its_way_from_s3_is_fetched_again_once(read, right, flipped, tmp_path):
+    """botocore's own checksum refused such a body before the digests of the store were asked."""
+    client, masks = flipped
+    S3Store(client, "bucket", "").put_if_absent("rows.csv", b"a,b")
+    masks[:] = [1, 1]
+    with pytest.raises((StorageError, SourceError), match="checksum"):
+        read(client, tmp_path)
+    masks[:] = [1]
+    assert read(client, tmp_path) == right
+    assert masks == []
 
 
 def test_a_full_disk_of_temporary_files_is_a_typed_error(store, tmp_path, monkeypatch):
