@@ -6,11 +6,14 @@ from pathlib import Path
 import dagster as dg
 
 from assay.data.frozen_schema import FrozenSchema, from_yaml, reviewed_file, reviewed_schema, to_yaml
+from assay.data.row_identity import content_columns
 from assay.errors import StorageError
 from assay.specs import PipelineSpec
 from resources.object_store import ObjectStoreResource
 from resources.store.interface import ObjectStore, encoded
 from resources.store.local import LocalStore
+
+_EARLIER_VERSIONS = 20
 
 
 class SchemaRegistry(dg.ConfigurableResource[None]):
@@ -54,11 +57,21 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
         frozen = self.frozen(spec)
         if frozen is not None:
             return frozen
+        first = first.continuing(self._row_identity_before(spec))
         text, store, key = to_yaml(first, spec.name), self._store(), _key(spec)
         if not store.put_if_absent(key, text.encode()):  # another run froze it first
             text = store.get_bytes(key).decode()
         self._offer_for_review(text, spec)
         return from_yaml(text, where=store.uri(key))
+
+    def _row_identity_before(self, spec: PipelineSpec) -> tuple[str, ...]:
+        """Return the columns that identify a row in the newest of some versions before; empty without one."""
+        own = spec.dataset.schema_version
+        for version in range(own - 1, max(own - 1 - _EARLIER_VERSIONS, 0), -1):
+            frozen = self.frozen(of_schema_version(spec, version))
+            if frozen is not None:
+                return frozen.row_identity or content_columns(tuple(frozen.dtypes), spec.dataset)
+        return ()
 
     def _offer_for_review(self, text: str, spec: PipelineSpec) -> None:
         path = self._reviewed_file(spec)

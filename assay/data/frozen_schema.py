@@ -27,6 +27,7 @@ _HEAD = """\
 # The columns of {pipeline}, schema version {version}, as the first data had them.
 # Later data must match this file: lossless conversion only, and no further classes, else a rejection that names the
 # column. `role` is as inferred; one that the pipeline file declares takes precedence, as long as it is declared there.
+# `row_identity`: the columns by whose values a row is held out or trained on, unless the pipeline file declares a key.
 # Review it and keep it in version control. For what changes on purpose raise dataset.schema_version.
 """
 
@@ -52,7 +53,16 @@ class FrozenSchema(Spec):
     classes: tuple[ClassLabel, ...] | None = None
     """The labels of a classification, in order; None where any label is taken: in files of earlier versions, and where
     the first data had fewer than two."""
+    row_identity: tuple[str, ...] | None = None
+    """The columns that identify a row where the pipeline file declares no key: the side of the split follows from their
+    values. Taken over from the version before, so that a further column moves no row; None in files of earlier
+    versions."""
     columns: tuple[FrozenColumn, ...]
+
+    def continuing(self, before: Sequence[str]) -> "FrozenSchema":
+        """Return the same with the row identity of the version before, of which removed columns are left out."""
+        kept = tuple(name for name in before if name in self.dtypes)
+        return self.model_copy(update={"row_identity": kept}) if kept else self
 
     def table_schema(self, declared: Mapping[str, ColumnSpec]) -> TableSchema:
         """Return the columns as a table's schema; a declared role takes precedence over the frozen one."""
@@ -60,7 +70,7 @@ class FrozenSchema(Spec):
             ColumnSchema(name=item.name, dtype=item.dtype, role=declared_role(item.name, declared) or item.role)
             for item in self.columns
         ]
-        return TableSchema(version=self.version, columns=tuple(columns))
+        return TableSchema(version=self.version, columns=tuple(columns), row_identity=self.row_identity or ())
 
     def without_classes(self) -> "FrozenSchema":
         """Return the same for a regression, whose target has no classes."""
@@ -98,8 +108,9 @@ def freeze(
     *,
     inferred: Mapping[str, ColumnRole] = MappingProxyType({}),
     classes: tuple[ClassLabel, ...] | None = None,
+    row_identity: tuple[str, ...] | None = None,
 ) -> FrozenSchema:
-    """Return the frozen schema of a version, from the schema, the detected dialect and the classes of its first data.
+    """Return the frozen schema of a version, from what its first data have.
 
     `inferred` is the role that the values suggest, of columns whose role is declared.
     """
@@ -108,7 +119,9 @@ def freeze(
         role = inferred.get(item.name, item.role)
         declared = item.role if role is not item.role else None
         columns.append(FrozenColumn(name=item.name, dtype=item.dtype, role=role, declared=declared))
-    return FrozenSchema(version=schema.version, dialect=dialect, classes=classes, columns=tuple(columns))
+    return FrozenSchema(
+        version=schema.version, dialect=dialect, classes=classes, row_identity=row_identity, columns=tuple(columns)
+    )
 
 
 def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
@@ -123,6 +136,8 @@ def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
         document["dialect"] = _on_one_line(values["dialect"])
     if frozen.classes is not None:
         document["classes"] = _on_one_line(frozen.classes)
+    if frozen.row_identity is not None:
+        document["row_identity"] = _on_one_line(frozen.row_identity)
     document["columns"] = [_on_one_line(column) for column in values["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from assay.data.feature_selection import revealing_columns
 from assay.data.fingerprint import plain_array
 from assay.data.schema import TableSchema, require_column
+from assay.specs.dataset import DatasetSpec
 from assay.specs.pipeline import PipelineSpec
 
 Hashes: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
@@ -33,9 +34,8 @@ _MICROSECONDS = {"day": 86_400_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
 def identity_columns(schema: TableSchema, spec: PipelineSpec) -> tuple[str, ...]:
     """Return the columns whose values identify a row, sorted by name.
 
-    The group of a split by group; else `split.key`; else the first key of `validation.unique`; else the row's content:
-    all columns but the target, what reveals it, and derived columns, so that neither a corrected label nor another
-    derivation makes another row.
+    The group of a split by group; else `split.key`; else the first key of `validation.unique`; else the row's content,
+    as frozen with the schema version, or in schemas of earlier versions by `content_columns`.
 
     Raises:
         MissingColumnError: the table lacks a column of `split.key`.
@@ -48,8 +48,19 @@ def identity_columns(schema: TableSchema, spec: PipelineSpec) -> tuple[str, ...]
     declared = next((key for key in spec.validation.unique if names.issuperset(key) and target not in key), None)
     if declared is not None:
         return tuple(sorted(declared))
-    content = names - {target, *spec.dataset.derive, *revealing_columns(spec.dataset)}
-    return tuple(sorted(content or names - {target}))
+    frozen = schema.row_identity if names.issuperset(schema.row_identity) else ()
+    return tuple(sorted(frozen or content_columns(schema.names, spec.dataset)))
+
+
+def content_columns(names: Sequence[str], dataset: DatasetSpec) -> tuple[str, ...]:
+    """Return the columns that are a row's content.
+
+    The target, what reveals it, and derived columns are none, so that neither a corrected label nor another derivation
+    makes another row.
+    """
+    none = {dataset.target, *dataset.derive, *revealing_columns(dataset)}
+    content = tuple(name for name in names if name not in none)
+    return content or tuple(name for name in names if name != dataset.target)
 
 
 def row_hashes(table: pa.Table, columns: Sequence[str], salt: str) -> Hashes:

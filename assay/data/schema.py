@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from assay.errors import DataContractError, MissingColumnError, did_you_mean
 from assay.specs.base import Spec
@@ -28,6 +28,8 @@ class TableSchema(Spec):
 
     version: int
     columns: tuple[ColumnSchema, ...]
+    row_identity: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """The columns that identify a row, as frozen with the schema version; empty where the version does not say."""
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

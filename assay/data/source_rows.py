@@ -13,6 +13,7 @@ from assay.data.contract import conform
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.frozen_schema import FrozenSchema, classes_of, declared_role, freeze, require_frozen_classes
+from assay.data.row_identity import content_columns
 from assay.data.schema import (
     ColumnSchema,
     TableSchema,
@@ -92,7 +93,13 @@ class SourceRows:
             for item in schema.columns
             if item.reason == "declared" and item.dtype != "null"
         }
-        return freeze(schema, self.detected, inferred=inferred, classes=classes_of(table.column(self.spec.target)))
+        return freeze(
+            schema,
+            self.detected,
+            inferred=inferred,
+            classes=classes_of(table.column(self.spec.target)),
+            row_identity=content_columns(schema.names, self.spec),
+        )
 
     def _comparable(self, table: pa.Table, where: str) -> pa.Table:
         """Convert the columns that others are derived from to their frozen dtypes, as the comparison needs them."""
@@ -168,7 +175,8 @@ def _with_frozen_roles(inferred: TableSchema, table: pa.Table, frozen: FrozenSch
         dtype = dtype_name(table.column(name).type)
         return found.model_copy(update={"dtype": dtype, "role": role, "reason": reason})
 
-    return TableSchema(version=frozen.version, columns=tuple(map(column_schema, table.column_names)))
+    columns = tuple(map(column_schema, table.column_names))
+    return TableSchema(version=frozen.version, columns=columns, row_identity=frozen.row_identity or ())
 
 
 def rows_of_partition(table: pa.Table, partitions: PartitionsSpec, key: str, *, where: str) -> pa.Table:

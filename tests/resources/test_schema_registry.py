@@ -77,6 +77,16 @@ def test_a_refused_table_leaves_the_frozen_schema_as_it_was(registry):
     assert conformed(registry, FIRST).schema["x"].dtype == "double"
 
 
+def test_the_columns_that_identify_a_row_outlive_a_schema_version(registry):
+    derived = {"derive": {"large": {"column": "x", "greater_than": 1.7}}}
+    assert conformed(registry, FIRST, pipeline(**derived)).schema.row_identity == ("x",)
+    more = FIRST | {"z": pa.array([1, 2])}
+    for version in (2, 4):  # a version may be left out
+        assert conformed(registry, more, pipeline(version, **derived)).schema.row_identity == ("x",)
+    fewer = {"y": FIRST["y"], "z": more["z"]}
+    assert conformed(registry, fewer, pipeline(5)).schema.row_identity == ("z",)
+
+
 def test_another_version_freezes_again_and_leaves_the_first(registry):
     other = {"words": pa.array(["a"]), "y": pa.array([1])}
     conformed(registry, FIRST)

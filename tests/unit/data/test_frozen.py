@@ -23,9 +23,9 @@ columns = st.lists(
 dialects = st.none() | st.builds(CsvDialect, delimiter=st.sampled_from([";", "\t", "|"]), decimal=st.just(","))
 
 
-@given(columns, dialects, st.integers(1, 99))
-def test_what_is_written_is_read_back(items, dialect, version):
-    frozen = FrozenSchema(version=version, dialect=dialect, columns=tuple(items))
+@given(columns, dialects, st.integers(1, 99), st.none() | st.lists(names).map(tuple))
+def test_what_is_written_is_read_back(items, dialect, version, identity):
+    frozen = FrozenSchema(version=version, dialect=dialect, row_identity=identity, columns=tuple(items))
     assert from_yaml(to_yaml(frozen, "demo"), where="demo.v1.yaml") == frozen
 
 

@@ -136,6 +136,15 @@ def test_a_declared_key_is_the_identity_so_that_other_values_may_change(parts):
     assert held_out({"": one}, spec()) != held_out({"": other}, spec())
 
 
+def test_a_further_column_moves_no_row_where_the_schema_version_kept_the_identity():
+    numbers = list(range(200))
+    before = validated(x=numbers, y=[n % 2 == 0 for n in numbers])
+    after = validated(x=numbers, y=[n % 2 == 0 for n in numbers], g=[str(n) for n in numbers])
+    kept = replace(after, schema=after.schema.model_copy(update={"row_identity": ("x",)}))
+    assert held_out({"": kept}, spec()) == held_out({"": before}, spec())
+    assert held_out({"": after}, spec()) != held_out({"": before}, spec())
+
+
 def test_a_stratified_split_keeps_the_share_of_each_class_up_to_the_noise_of_the_hash():
     data = validated(x=list(range(20_000)), y=[n % 20 == 0 for n in range(20_000)])
     split = split_window({"": data}, spec(split={"by": "stratified", "test_size": 0.2}))
