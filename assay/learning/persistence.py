@@ -127,13 +127,16 @@ def load_model(folder: Path) -> TrainedModel:
 
 
 def trusted_types(folder: Path) -> list[str]:
-    """Return the types that skops has to trust to load a saved model; all of them are on the allow-list.
+    """Return the types that skops has to trust to load a saved model, under their earlier and their present names.
+
+    All of them are on the allow-list.
 
     Raises:
         UntrustedModelError: the model holds a type that is not allowed.
     """
     file, manifest = _files_of(folder) / MODEL_FILE, _manifest(folder)[0]
-    return _require_trusted(_bytes_of(file), manifest.own_classes, where=str(file))
+    needed = _require_trusted(_bytes_of(file), manifest.own_classes, where=str(file))
+    return list(dict.fromkeys([*needed, *map(current_name, needed)]))
 
 
 def estimator_bytes(estimator: Any) -> bytes:

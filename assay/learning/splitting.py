@@ -86,12 +86,16 @@ class Split:
         return learned_from(rules, self.holdout_table, self.holdout_partitions)
 
 
-def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> Split:
+def split_window(
+    window: Mapping[str, ValidatedDataset], spec: PipelineSpec, continued: ModelManifest | None = None
+) -> Split:
     """Split the validated rows of a window; the same window and spec always give the same split.
 
     Args:
         window: validated rows by partition key; the only key is "" when the data has no partitions.
         spec: the pipeline. For split by `time` the newest partition is the holdout and all earlier ones train.
+        continued: a model of another pipeline that the training continues; its rows are identified as it did, so that
+            what it held out stays held out.
 
     Raises:
         DataContractError: too few partitions, rows, groups or columns, or a missing target.
@@ -105,7 +109,7 @@ def split_window(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> 
     table = _concatenated({key: window[key].table for key in keys}, schema.names)
     partition_of_row = np.repeat(np.array(keys, dtype=object), [window[key].table.num_rows for key in keys])
     groups = _groups(table, partition_of_row, spec)
-    learned = _learned(schema, keys, spec)
+    learned = _learned(schema, keys, spec, continued)
     held_out = _held_out(table, partition_of_row, learned, spec)
     holdout_table = table.filter(pa.array(held_out))
     train_table = table.select([*features.names, spec.dataset.target]).filter(pa.array(~held_out))
@@ -177,14 +181,19 @@ def _groups(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) -
     return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
 
 
-def _learned(schema: TableSchema, keys: list[str], spec: PipelineSpec) -> LearnedRows:
+def _learned(schema: TableSchema, keys: list[str], spec: PipelineSpec, continued: ModelManifest | None) -> LearnedRows:
     if spec.split.by == "time":
         return LearnedRows(partitions=tuple(keys[:-1]))
-    columns = identity_columns(schema, spec)
+    earlier = (continued.learned if continued else None) or ()
+    base = next((rule for rule in earlier if rule.holdout_share and set(rule.columns) <= set(schema.names)), None)
+    columns = base.columns if base else identity_columns(schema, spec)
     # rows of other times are other rows if the time is part of their identity
     apart = spec.dataset.partitions.is_time and spec.dataset.partitions.column in columns
     return LearnedRows(
-        partitions=tuple(keys) if apart else None, columns=columns, salt=spec.name, holdout_share=spec.split.test_size
+        partitions=tuple(keys) if apart else None,
+        columns=columns,
+        salt=base.salt if base else spec.name,
+        holdout_share=spec.split.test_size,
     )
 
 

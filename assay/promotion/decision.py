@@ -24,6 +24,10 @@ from assay.specs.operations import PromotionSpec
 from assay.specs.pipeline import PipelineSpec
 
 NO_CHAMPION = "there is no champion yet"
+_OWN_ROWS_UNKNOWN = (
+    "which rows the challenger has learned from is not known, since it is or continues a model of an earlier version; "
+    "training it with scenario: full records them"
+)
 _UNTIL_APPROVED = "The champion stays until a person approves the challenger."
 Verdict: TypeAlias = Literal[
     "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "needs_approval"
@@ -119,11 +123,25 @@ def decide(
        an earlier version, whose training rows are unknown) or left out what a new schema version brought (classes that
        the champion does not know).
 
+    A person is also asked before a challenger is promoted that continued from a model of an earlier version, since its
+    own values may be too good.
+
     Raises:
         LearningError: the report is about other holdout rows.
         MetricUnavailableError: the challenger's primary metric cannot be computed.
     """
     _require_same_rows(report, split, spec)
+    decision = _decided(challenger, champion, split, report, spec)
+    return decision if report.training_rows_known else decision.held(_OWN_ROWS_UNKNOWN)
+
+
+def _decided(
+    challenger: TrainedModel,
+    champion: TrainedModel | None,
+    split: Split,
+    report: EvaluationReport,
+    spec: PipelineSpec,
+) -> PromotionDecision:
     primary = primary_metric(spec)
     failed = failed_minimum(report)
     if failed:

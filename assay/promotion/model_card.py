@@ -113,6 +113,8 @@ def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpe
     gap = report.metrics.get("expected_calibration_error")
     if gap is not None:
         yield f"Calibration: stated probabilities are off by {_number(gap)} on average (expected calibration error)."
+    if not report.training_rows_known:
+        yield "Which rows the model learned from is not known, so its metrics may be too good."
     small = sum(part.rows < _FEW_ROWS for part in report.slices)
     if small:
         yield f"{small} of {len(report.slices)} slices have fewer than {_FEW_ROWS} rows; their metrics are uncertain."
@@ -125,13 +127,18 @@ def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpe
 def _reproducibility(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> list[str]:
     rows = [
         ("Seed of search and fit", str(manifest.seed)),
-        ("Seed of the split", str(spec.split.seed)),
+        ("Rows are identified by", _identity(manifest, spec)),
         ("Spec digest", code(manifest.spec_digest)),
         ("Holdout digest", code(report.holdout_digest)),
         *((escaped(name), code(value)) for name, value in sorted(manifest.annotations.items())),
     ]
     libraries = [(escaped(name), escaped(version)) for name, version in manifest.library_versions.items()]
     return [table(("", ""), rows), table(("Library", "Version"), libraries)]
+
+
+def _identity(manifest: ModelManifest, spec: PipelineSpec) -> str:
+    names = dict.fromkeys(name for rule in manifest.learned or () for name in rule.columns)
+    return ", ".join(map(code, names)) or ("their partition" if spec.split.by == "time" else "not recorded")
 
 
 def _listed(items: Iterable[str]) -> str:

@@ -36,5 +36,7 @@ class EvaluationReport(Spec):
     """The bounds of metrics that promotion requires."""
     must_beat_baseline: bool = True
     """Whether promotion requires a better primary metric than the baseline's."""
+    training_rows_known: bool = True
+    """Whether the model says which rows it learned from; else its metrics may be too good."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""

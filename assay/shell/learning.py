@@ -195,7 +195,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     data = gated(tuned, storage, base.manifest if base is not None else None)
     if data.window is None:
         return False, ""
-    split = split_window(data.window, data.spec)
+    split = split_window(data.window, data.spec, base.manifest if base is not None else None)
     best = _best(split, data.spec)
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
         fitted = fit(split, best, data.spec, base)

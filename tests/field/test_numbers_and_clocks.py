@@ -93,7 +93,7 @@ def test_trees_get_no_clock_that_grows_for_ever():
 def test_a_model_worse_than_the_constant_baseline_does_not_become_champion(platform, tmp_path):
     """A model with an rmse of 39.2 against 11.3 of the baseline became the first champion."""
     draw = random.Random(5)
-    forest = "[random_forest], hyperparameters: {{n_estimators: 20}}"
+    forest = "[random_forest], hyperparameters: {{n_estimators: 3}}"
     text = BANK.replace("[logistic_regression]", forest).replace("n_trials: 3, folds: 2", "enabled: false")
     text += "evaluation: {{primary_metric: log_loss}}\n"  # a forest is sure of labels that nothing predicts
     rows = [{**row, "y": draw.choice(["yes", "no"])} for row in bank_rows()]

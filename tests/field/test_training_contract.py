@@ -22,7 +22,7 @@ dataset:
   derive: {heavy: {column: weight, at_least: 5}}
   # more
 split: {by: stratified, test_size: 0.25}
-model: {candidates: [random_forest], hyperparameters: {n_estimators: 20}}
+model: {candidates: [random_forest], hyperparameters: {n_estimators: 50}}
 tuning: {enabled: false}
 scoring: {source: data/new.csv}
 """
@@ -35,7 +35,7 @@ dataset:
   columns: {code: {role: categorical}, day: {role: ignored}}
   partitions: {by: month, start: "2024-01"}
 split: {by: time, train_partitions: 1}
-model: {candidates: [random_forest], hyperparameters: {n_estimators: 20}}
+model: {candidates: [random_forest], hyperparameters: {n_estimators: 50}}
 tuning: {enabled: false}
 """
 ALL = tuple(f"shop/{name}" for name in (*names_in(Phase.INGESTION), *names_in(Phase.LEARNING)))

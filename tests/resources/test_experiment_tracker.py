@@ -14,6 +14,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from object_stores import object_store_at
 
@@ -23,6 +24,7 @@ from assay.learning.estimators.family import family_names
 from assay.learning.splitting import LabelledRows, Split
 from assay.learning.training import train
 from assay.promotion.decision import PromotionDecision
+from assay.results.learned_rows import LearnedRows
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
@@ -136,7 +138,10 @@ def _split(task="binary_classification", rows=120):
         unused_columns={},
         train_groups=None,
         data_digests={"": "d" * 64},
+        holdout_table=pa.Table.from_pandas(features[80:], preserve_index=False),
+        holdout_partitions=np.full(len(features) - 80, "", dtype=object),
         holdout_digest="h" * 64,
+        learned=LearnedRows(partitions=("earlier rows",)),
         classes=() if task == "regression" else tuple(sorted(set(target))),
     )
 

@@ -255,9 +255,17 @@ def test_stored_rows_are_used_under_the_stored_receipt(stored):
 
 
 def test_an_evaluation_repeated_equals_the_stored_one(stored):
-    before = value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report"))
-    make(stored, "bank", "evaluation_report")
-    assert value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report")) == before
+    name = "monthly/evaluation_report@2021-02"
+    before = value_of(stored, name, stored.commit(name))
+    make(stored, "monthly", "evaluation_report", partition="2021-02")
+    assert value_of(stored, name, stored.commit(name)) == before
+
+
+def test_an_evaluation_of_a_model_that_does_not_name_its_training_rows_says_so(stored):
+    make(stored, "bank", "evaluation_report", "champion_model")
+    assert not value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report")).training_rows_known
+    decision = value_of(stored, "bank/champion_model", stored.commit("bank/champion_model")).decision
+    assert (decision.verdict, decision.training_rows_known) == ("needs_approval", False)
 
 
 def test_a_fit_continues_from_a_stored_champion(stored):
@@ -269,7 +277,9 @@ def test_a_fit_continues_from_a_stored_champion(stored):
 def test_a_stored_champion_is_compared_with_a_new_model(stored):
     make(stored, "bank", "trained_model", "evaluation_report", "champion_model")
     record = value_of(stored, "bank/champion_model", stored.commit("bank/champion_model"))
-    assert (record.version, record.decision.verdict) == ("1", "kept_champion")
+    # split at random, and stored before models recorded which rows they learned from
+    assert (record.version, record.decision.verdict) == ("1", "needs_approval")
+    assert "which rows the champion has learned from is not known" in record.decision.reason
 
 
 def test_a_stored_champion_predicts_as_before(stored):

@@ -11,7 +11,7 @@ from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_o
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
-from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
 
     Returns:
         Metrics, baseline and slices, named by the newest partition of the window. A metric that cannot be computed is
-        listed with its reason. Values of columns with personal data are not shown.
+        listed with its reason. Values of columns with personal data are not shown. A model of an earlier version does
+        not say which rows it learned from: it is evaluated, and the report says so.
 
     Raises:
         EmptyDataError: the holdout has no row.
-        LearningError: the model may have learned from rows of the holdout, or its manifest does not say.
+        LearningError: the model has learned from rows of the holdout by its manifest's rules.
         MissingColumnError: a slice names a column that is no feature.
         MetricUnavailableError: the primary metric cannot be computed.
         UnknownMetricError: a metric's name is not known.
@@ -51,7 +52,8 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     from assay.learning.estimators.assembly import limited_threads
 
     _require_rows_and_columns(spec, split.holdout.features)
-    _require_unlearned(model.manifest, split, spec)
+    learned = split.learned_by(model.manifest, spec)
+    _require_unlearned(learned, spec)
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
     truth = truth_of(split.holdout)
     with limited_threads(spec.training.threads):
@@ -75,6 +77,7 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
         must_beat_baseline=spec.evaluation.must_beat_baseline,
+        training_rows_known=learned is not None,
     )
 
 
@@ -125,16 +128,13 @@ def _require_rows_and_columns(spec: PipelineSpec, features: "pd.DataFrame") -> N
             )
 
 
-def _require_unlearned(model: ModelManifest, split: Split, spec: PipelineSpec) -> None:
-    learned = split.learned_by(model, spec)
-    if learned is not None and not learned.any():
+def _require_unlearned(learned: np.ndarray | None, spec: PipelineSpec) -> None:
+    if learned is None or not learned.any():
         return
     raise LearningError(
         "the model was trained under another split, so its metrics on this holdout would be too good",
         where=f"pipeline {spec.name}, evaluation",
-        found="a model of an earlier version, which does not say which rows it learned from"
-        if learned is None
-        else f"it may have learned from {int(learned.sum()):,} of {len(learned):,} holdout rows",
+        found=f"it may have learned from {int(learned.sum()):,} of {len(learned):,} holdout rows",
         expected="a holdout that the model has not learned from",
         remedy="materialise best_hyperparameters and trained_model again, with the same run parameters as this run",
     )
