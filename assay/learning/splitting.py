@@ -57,7 +57,8 @@ class Split:
         holdout: rows to evaluate on.
         features: the columns of both frames, in order.
         unused_columns: every other column, and why it is no feature.
-        train_groups: group (split by group) or partition key (split by time) of each training row, else None.
+        train_groups: of each training row the group (split by group), the partition key (split by time), or a number
+            of its `split.key` where rows share one; else None.
         data_digests: fingerprint digest by partition key.
         holdout_table: the holdout rows with all columns, in the order of `holdout`.
         holdout_partitions: partition key of each holdout row; "" without partitions.
@@ -108,9 +109,10 @@ def split_window(
     features, unused = select_features(schema, spec)
     table = _concatenated({key: window[key].table for key in keys}, schema.names)
     partition_of_row = np.repeat(np.array(keys, dtype=object), [window[key].table.num_rows for key in keys])
-    groups = _groups(table, partition_of_row, spec)
     learned = _learned(schema, keys, spec, continued)
-    held_out = _held_out(table, partition_of_row, learned, spec)
+    hashes = row_hashes(table, learned.columns, learned.salt)
+    groups = _groups(table, partition_of_row, hashes, spec)
+    held_out = _held_out(table, partition_of_row, hashes, spec)
     holdout_table = table.filter(pa.array(held_out))
     train_table = table.select([*features.names, spec.dataset.target]).filter(pa.array(~held_out))
     train = labelled_rows(train_table, features, spec)
@@ -169,11 +171,12 @@ def _concatenated(tables: Mapping[str, pa.Table], names: tuple[str, ...]) -> pa.
     return pa.concat_tables(projected, promote_options="permissive")
 
 
-def _groups(table: pa.Table, partition_of_row: np.ndarray, spec: PipelineSpec) -> np.ndarray | None:
+def _groups(table: pa.Table, partition_of_row: np.ndarray, hashes: Hashes, spec: PipelineSpec) -> np.ndarray | None:
     if spec.split.by == "time":
         return partition_of_row
     if spec.split.by != "group":
-        return None
+        is_repeated = spec.split.key and len(np.unique(hashes)) < len(hashes)
+        return hashes if is_repeated else None
     name = str(spec.split.group)
     if name not in table.column_names:
         raise DataContractError(f"the group column '{name}' is not in the table", where="split.group")
@@ -197,13 +200,12 @@ def _learned(schema: TableSchema, keys: list[str], spec: PipelineSpec, continued
     )
 
 
-def _held_out(table: pa.Table, partition_of_row: np.ndarray, learned: LearnedRows, spec: PipelineSpec) -> np.ndarray:
+def _held_out(table: pa.Table, partition_of_row: np.ndarray, hashes: Hashes, spec: PipelineSpec) -> np.ndarray:
     if spec.split.by == "time":
         found: np.ndarray = partition_of_row == max(partition_of_row, default="")
         _require_rows(found, "materialise the empty partition again", spec)
         return found
-    hashes = row_hashes(table, learned.columns, learned.salt)
-    found = below_share(hashes, learned.holdout_share)
+    found = below_share(hashes, spec.split.test_size)
     _require_rows(found, _share_with_both_sides(hashes), spec)
     if spec.split.by == "stratified":
         _require_classes(found, hashes, table, spec)

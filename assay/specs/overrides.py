@@ -68,7 +68,7 @@ class RunOverrides(Spec):
     test_size: Annotated[float | None, Overrides("split.test_size")] = None
     """Share of the rows in the holdout."""
     random_state: Annotated[int | None, Overrides("split.seed", "training.seed")] = None
-    """Seed of split, search and fit."""
+    """Seed of search and fit."""
     target_output_path: Annotated[str | None, Overrides("training.target_output_path")] = None
     """Folder or `s3://` prefix to which the trained model is also exported."""
 

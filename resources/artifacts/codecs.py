@@ -176,7 +176,8 @@ class TableCodec(Codec):
         with reader.open(_DATA) as file:
             table = _read(file, list(published.columns) if columns is None else list(columns), reader.where)
         fresh = verify_columns(table, published, where=reader.where)
-        schema = schema.project(tuple(table.column_names))
+        kept = {"row_identity": schema.row_identity}
+        schema = schema.project(tuple(table.column_names)).model_copy(update=kept)
         if kind is Dataset:
             return Dataset(table=table, schema=schema, fingerprint=fresh, notes=about["notes"])
         if reader.commit.receipt is None:

@@ -38,14 +38,14 @@ class Fold(NamedTuple):
 def make_folds(target: "pd.Series", spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
     """Cut the training rows into folds.
 
-    Classification gets stratified folds, at most as many as the smallest class has rows. Split by group keeps groups
+    Classification gets stratified folds, at most as many as the smallest class has rows. Groups stay
     whole. Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its
     last rows, a share of `split.test_size`.
 
     Args:
         target: the target of each training row, shape (n,).
         spec: the pipeline; gives kind, number and seed.
-        groups: group or partition key of each row, shape (n,), for split by group or time.
+        groups: of each row, shape (n,), as `Split.train_groups` has them; None where rows stand alone.
 
     Returns:
         At least one fold.

@@ -19,6 +19,8 @@ from assay.errors import (
     SingleClassError,
 )
 from assay.learning.splitting import split_window
+from assay.learning.training import train
+from assay.learning.tuning.trials import make_folds
 from assay.results.learned_rows import LearnedRows, learned_from
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
@@ -145,6 +147,15 @@ def test_a_further_column_moves_no_row_where_the_schema_version_kept_the_identit
     assert held_out({"": after}, spec()) != held_out({"": before}, spec())
 
 
+def test_what_a_continued_model_held_out_stays_held_out_under_another_name(make_spec, make_split, make_best):
+    base = train(make_split("regression"), make_best("ridge"), make_spec("regression")).manifest
+    window = {"": alternating(400)}
+    of_base = base.model_copy(update={"learned": (split_window(window, spec()).learned,)})
+    renamed = spec().model_copy(update={"name": "q"})
+    assert held_out(window, spec()) == set(split_window(window, renamed, of_base).holdout.features["x"])
+    assert held_out(window, spec()) != set(split_window(window, renamed, base).holdout.features["x"])
+
+
 def test_a_stratified_split_keeps_the_share_of_each_class_up_to_the_noise_of_the_hash():
     data = validated(x=list(range(20_000)), y=[n % 20 == 0 for n in range(20_000)])
     split = split_window({"": data}, spec(split={"by": "stratified", "test_size": 0.2}))
@@ -186,6 +197,16 @@ def test_a_group_is_never_on_both_sides():
     split = split_window({"": data}, spec(split={"by": "group", "group": "g", "test_size": 0.4}, dataset=declared))
     assert not set(split.train.features["g"]) & set(split.holdout.features["g"])
     assert split.train_groups.tolist() == split.train.features["g"].tolist()
+
+
+def test_rows_that_share_a_declared_key_are_on_one_side_and_in_one_fold():
+    data = validated(x=list(range(300)), y=[n % 2 == 0 for n in range(300)], g=[f"g{n // 3}" for n in range(300)])
+    split = split_window({"": data}, spec(split={"key": ["g"]}))
+    folds = make_folds(split.train.target, spec(), split.train_groups)
+    key = split.train.features["x"].to_numpy() // 3
+    assert not set(key) & set(split.holdout.features["x"] // 3)
+    assert all(not set(key[fold.train]) & set(key[fold.validation]) for fold in folds)
+    assert split_window({"": data}, spec(split={"key": ["x"]})).train_groups is None
 
 
 def test_by_time_the_newest_partition_is_the_holdout_and_all_earlier_ones_train():

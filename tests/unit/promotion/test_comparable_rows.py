@@ -194,3 +194,12 @@ def test_rows_whose_identity_cannot_be_found_again_count_as_unknown(duel):
     )
     decision = duel(window(**data), window(**data), spec(), spec(), change=change)
     assert (decision.verdict, decision.training_rows_known) == ("needs_approval", False)
+
+
+def test_a_challenger_whose_training_rows_are_unknown_waits_for_a_person(make_best):
+    asked = spec(split={"key": ["a"]})
+    split = split_window(window(**rows(800)), asked)
+    challenger = unrecorded(train(split, make_best("logistic_regression"), asked))
+    decision = decide(challenger, None, split, evaluate(challenger, split, asked), asked)
+    assert decision.verdict == "needs_approval"
+    assert "scenario: full records them" in decision.reason
