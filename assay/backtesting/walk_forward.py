@@ -18,7 +18,8 @@ from assay.learning.evaluation.metrics import measure, primary_metric
 from assay.learning.splitting import Split
 from assay.monitoring.drift import DriftReport, compare_features, with_alarm
 from assay.promotion.comparable_rows import incompatibility_reason
-from assay.promotion.decision import PromotionDecision, decide, predicted
+from assay.promotion.comparison import predicted
+from assay.promotion.decision import PromotionDecision, decide
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec

@@ -1,22 +1,20 @@
 """Whether a challenger replaces the champion."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from assay.errors import LearningError, MetricUnavailableError
-from assay.learning.evaluation.bootstrap import RESAMPLES, PairedComparison, compare
-from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum, truth_of
-from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
-from assay.learning.evaluation.predictions import Predictions, predict
+from assay.errors import LearningError
+from assay.learning.evaluation.bootstrap import RESAMPLES
+from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
+from assay.learning.evaluation.metrics import Metric, primary_metric
 from assay.learning.splitting import Split
-from assay.promotion.comparable_rows import (
-    ComparableRows,
-    comparable_rows,
-    has_new_schema,
-    nothing_in_common,
-    replaced_classes,
-)
+from assay.promotion.comparable_rows import comparable_rows, has_new_schema, nothing_in_common, replaced_classes
+from assay.promotion.comparison import Comparison, compare_models
+from assay.promotion.minimum_effect import HoldoutUse, RequiredEffect
+from assay.promotion.safeguards import Promotion, SafeguardResult, guard
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
@@ -30,9 +28,15 @@ _OWN_ROWS_UNKNOWN = (
 )
 _UNTIL_APPROVED = "The champion stays until a person approves the challenger."
 Verdict: TypeAlias = Literal[
-    "promoted", "kept_champion", "rejected_below_minimum", "rejected_below_baseline", "needs_approval"
+    "promoted",
+    "kept_champion",
+    "rejected_below_minimum",
+    "rejected_below_baseline",
+    "needs_approval",
+    "blocked_by_safeguard",
 ]
-"""`needs_approval`: the champion stays until a person approves the challenger."""
+"""`blocked_by_safeguard`: better in the primary metric, but a safeguard did not pass;
+`needs_approval`: the champion stays until a person approves the challenger."""
 
 
 class PromotionDecision(Spec):
@@ -57,6 +61,12 @@ class PromotionDecision(Spec):
     """Share of resamples in which the improvement exceeds the minimum effect."""
     resamples: int = 0
     """Resamples in which the metric could be computed."""
+    required: RequiredEffect | None = None
+    """The minimum effect and its derivation; missing without a comparison, and in decisions of earlier versions."""
+    holdout: HoldoutUse | None = None
+    """The holdout, as later decisions count this one; missing without a comparison."""
+    safeguards: tuple[SafeguardResult, ...] = ()
+    """What may block a promotion; empty where the challenger is not better."""
     failed_minimum: dict[str, float | None] = {}
     """Metrics beyond their bound, with their values; None where a metric could not be computed."""
     compared_rows: int | None = None
@@ -104,6 +114,7 @@ def decide(
     split: Split,
     report: EvaluationReport,
     spec: PipelineSpec,
+    earlier: Iterable[HoldoutUse | None] = (),
 ) -> PromotionDecision:
     """Decide whether a challenger becomes champion.
 
@@ -118,7 +129,7 @@ def decide(
     5. Otherwise both predict the holdout rows that neither has learned from and whose class the champion knows; with
        fewer than `promotion.min_rows` of them the champion stays. The challenger is promoted if, in at least
        `promotion.confidence` of the paired bootstrap resamples, it improves the primary metric by more than
-       `promotion.minimum_effect`.
+       `promotion.minimum_effect`, and no safeguard blocks it.
     6. If it does not, the champion stays; but a person is asked where the comparison favoured the champion (a model of
        an earlier version, whose training rows are unknown) or left out what a new schema version brought (classes that
        the champion does not know).
@@ -126,22 +137,28 @@ def decide(
     A person is also asked before a challenger is promoted that continued from a model of an earlier version, since its
     own values may be too good.
 
+    Args:
+        challenger: the new model.
+        champion: the model that is in use, if any.
+        split: the rows.
+        report: the challenger's evaluation on the split's holdout.
+        spec: the pipeline.
+        earlier: the holdouts of earlier decisions about the registered model; the more there were on this one, the
+            more a challenger must show.
+
     Raises:
         LearningError: the report is about other holdout rows.
         MetricUnavailableError: the challenger's primary metric cannot be computed.
     """
     _require_same_rows(report, split, spec)
-    decision = _decided(challenger, champion, split, report, spec)
+    decision = _decided(champion, Promotion(challenger, split, report, spec), earlier)
     return decision if report.training_rows_known else decision.held(_OWN_ROWS_UNKNOWN)
 
 
 def _decided(
-    challenger: TrainedModel,
-    champion: TrainedModel | None,
-    split: Split,
-    report: EvaluationReport,
-    spec: PipelineSpec,
+    champion: TrainedModel | None, promotion: Promotion, earlier: Iterable[HoldoutUse | None]
 ) -> PromotionDecision:
+    challenger, split, report, spec = promotion.challenger, promotion.split, promotion.report, promotion.spec
     primary = primary_metric(spec)
     failed = failed_minimum(report)
     if failed:
@@ -155,17 +172,18 @@ def _decided(
     if report.must_beat_baseline and not beats_baseline(report):
         return _no_better_than_baseline(report, primary)
     if champion is None:
-        return _first(report, primary)
+        return _guarded(_first(report, primary), promotion)
     if why := _older(challenger, champion, spec) or replaced_classes(champion.manifest, split, spec):
         return _kept(why, report, primary)
     if why := nothing_in_common(champion.manifest, split, spec):
         return _asked(why, report, primary)
-    return _on_comparable_rows(champion, challenger, split, report, spec)
+    return _on_comparable_rows(champion, promotion, earlier)
 
 
 def _on_comparable_rows(
-    champion: TrainedModel, challenger: TrainedModel, split: Split, report: EvaluationReport, spec: PipelineSpec
+    champion: TrainedModel, promotion: Promotion, earlier: Iterable[HoldoutUse | None]
 ) -> PromotionDecision:
+    challenger, split, report, spec = promotion.challenger, promotion.split, promotion.report, promotion.spec
     rows, primary = comparable_rows(champion.manifest, challenger.manifest, split, spec), primary_metric(spec)
     counts = {
         "compared_rows": len(rows.positions),
@@ -178,16 +196,28 @@ def _on_comparable_rows(
         few = f"there are only {rows.description}, and promotion.min_rows asks for {needed}"
         refuse = _asked if len(rows.positions) + rows.unknown_class >= needed else _kept
         return refuse(few, report, primary).model_copy(update=counts)
-    decision = _compared(champion, challenger, split, rows, spec).model_copy(
+    made = compare_models(champion, challenger, split, rows, spec, earlier)
+    decision = _compared(made, spec.promotion).model_copy(
         update=counts | {"holdout_value": report.metrics[primary.name]}
     )
     if decision.promotes:
-        return decision
+        return _guarded(decision, replace(promotion, made=made))
     if rows.unrecorded:
         return _needs_person(decision, "which rows the champion has learned from is not known")
     if rows.unknown_class and has_new_schema(champion.manifest, split):
         return _needs_person(decision, "the champion does not know the classes of the new schema version")
     return decision
+
+
+def _guarded(decision: PromotionDecision, promotion: Promotion) -> PromotionDecision:
+    """Return a decision to promote with what its safeguards found, blocked where one did not pass."""
+    results = guard(promotion)
+    blocked = [f"{each.name}: {each.statement}" for each in results if not each.passed]
+    found: dict[str, object] = {"safeguards": results}
+    if blocked:
+        reason = f"Blocked by {'; '.join(blocked)}. Without that: {decision.reason}"
+        found |= {"verdict": "blocked_by_safeguard", "reason": reason}
+    return decision.model_copy(update=found)
 
 
 def _kept(why: str, report: EvaluationReport, primary: Metric) -> PromotionDecision:
@@ -246,50 +276,22 @@ def _needs_person(decision: PromotionDecision, why: str) -> PromotionDecision:
     return decision.model_copy(update={"verdict": "needs_approval", "reason": f"{reason} {_UNTIL_APPROVED}"})
 
 
-def _compared(
-    champion: TrainedModel, challenger: TrainedModel, split: Split, rows: ComparableRows, spec: PipelineSpec
-) -> PromotionDecision:
-    primary, truth = primary_metric(spec), truth_of(split.holdout)[rows.positions]
-    old, new = (predicted(model, split, spec).take(rows.positions) for model in (champion, challenger))
-    before, after = measure(primary, truth, old), measure(primary, truth, new)
-    if after.value is None:
-        raise MetricUnavailableError(
-            f"the challenger's {primary.name} cannot be computed: {after.reason}",
-            where=f"pipeline {spec.name}, promotion",
-            expected="the value that its report has",
-            remedy="materialise evaluation_report again",
-        )
-    rule = spec.promotion
-    found = compare(
-        primary,
-        truth,
-        old,
-        new,
-        minimum_effect=rule.minimum_effect,
-        confidence=rule.confidence,
-        seed=spec.training.seed,
-    )
-    better = found.share_better >= rule.confidence
+def _compared(made: Comparison, rule: PromotionSpec) -> PromotionDecision:
+    effect, required = made.effect, made.required
+    share = effect.share_above(required.minimum_effect)
     return PromotionDecision(
-        verdict="promoted" if better else "kept_champion",
-        reason=_outcome(primary, before, after, found, rows, rule),
-        metric=primary.name,
-        challenger_value=after.value,
-        champion_value=before.value,
-        effect=found.effect,
-        effect_lower_bound=found.lower_bound,
-        share_better=found.share_better,
-        resamples=found.resamples,
+        verdict="promoted" if share >= rule.confidence else "kept_champion",
+        reason=_outcome(made, share, rule),
+        metric=made.primary.name,
+        challenger_value=made.after,
+        champion_value=made.before.value,
+        effect=effect.value,
+        effect_lower_bound=effect.lower_bound(rule.confidence),
+        share_better=share,
+        resamples=len(effect.known),
+        required=required,
+        holdout=made.use,
     )
-
-
-def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
-    """Return a model's predictions of the holdout rows."""
-    from assay.learning.estimators.assembly import limited_threads
-
-    features = split.holdout.features[list(model.manifest.features.names)]
-    with limited_threads(spec.training.threads):
-        return predict(model.estimator, features, model.manifest.classes, spec.task)
 
 
 def _require_same_rows(report: EvaluationReport, split: Split, spec: PipelineSpec) -> None:
@@ -311,19 +313,17 @@ def _below_minimum(failed: dict[str, float | None], report: EvaluationReport) ->
     return f"Rejected: {'; '.join(parts)}."
 
 
-def _outcome(
-    primary: Metric,
-    before: Measured,
-    after: Measured,
-    found: PairedComparison,
-    rows: ComparableRows,
-    rule: PromotionSpec,
-) -> str:
+def _outcome(made: Comparison, share: float, rule: PromotionSpec) -> str:
+    name, required, before = made.primary.name, made.required, made.before
     if before.value is None:
-        return f"Kept the champion: its {primary.name} cannot be computed on these rows ({before.reason})."
-    verdict = "Promoted" if found.share_better >= rule.confidence else "Kept the champion"
-    return (
-        f"{verdict}: {primary.name} went from {before.value:.4g} to {after.value:.4g}, an improvement of more than "
-        f"{rule.minimum_effect:.4g} in {found.share_better:.0%} of {RESAMPLES} resamples of {rows.description} "
-        f"({rule.confidence:.0%} are required)."
+        return f"Kept the champion: its {name} cannot be computed on these rows ({before.reason})."
+    promoted = share >= rule.confidence
+    number = "" if required.decisions == 1 else f", as decision {required.decisions:.3g} on this holdout"
+    sentence = (
+        f"{'Promoted' if promoted else 'Kept the champion'}: {name} went from {before.value:.4g} to {made.after:.4g}, "
+        f"an improvement of more than {required.minimum_effect:.4g} ({required.source}{number}) in {share:.0%} of "
+        f"{RESAMPLES} resamples of {made.rows.description} ({rule.confidence:.0%} are required)."
     )
+    if promoted or required.detectable is None:
+        return sentence
+    return f"{sentence} The smallest improvement that this holdout shows reliably is {required.detectable:.2g}."

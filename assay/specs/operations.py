@@ -17,11 +17,24 @@ ASSET_NAMES = (
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 
 
+class SliceBoundsSpec(Spec):
+    """When a promotion is blocked because a part of the rows gets worse."""
+
+    max_loss: Literal["auto"] | Annotated[float, Field(gt=0)] = "auto"
+    """Loss of the primary metric on a slice, in its unit, that is allowed. `auto`: a quarter of the better model's lead
+    over the baseline on all rows. A slice blocks only if its loss is also certain, whatever else was compared."""
+    min_rows: int = Field(default=50, ge=10)
+    """Slices of fewer holdout rows are not compared."""
+    find: bool = True
+    """Whether slices beyond `evaluation.slices` are found: values and quarters of all features, alone and in pairs."""
+
+
 class PromotionSpec(Spec):
     """When a new model replaces the champion."""
 
-    minimum_effect: float = Field(default=0.0, ge=0)
-    """Improvement of the primary metric that must be exceeded."""
+    minimum_effect: Literal["auto"] | Annotated[float, Field(ge=0)] = "auto"
+    """Improvement of the primary metric that must be exceeded, in its unit. `auto` derives it from the metric's noise
+    between retrainings of the challenger's recipe on halves of its rows."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Share of paired bootstrap resamples of the holdout in which it must be exceeded."""
     approval: Literal["automatic", "required"] = "automatic"
@@ -29,6 +42,14 @@ class PromotionSpec(Spec):
     min_rows: int = Field(default=20, ge=1)
     """Fewest holdout rows that neither model has learned from; with fewer the models are not compared and the champion
     stays."""
+    slices: SliceBoundsSpec | None = SliceBoundsSpec()
+    """What slices may lose; `null` compares none."""
+    max_calibration_loss: float | None = Field(default=0.05, gt=0, le=1)
+    """By how much the calibration error may exceed the champion's; `null` allows any."""
+    max_latency_ms: float | None = Field(default=None, gt=0)
+    """Longest time to predict 1,000 rows on the machine that decides, in milliseconds; any unless set."""
+    signature: Literal["any", "compatible"] = "any"
+    """`compatible` blocks a model that needs columns which the champion does not take."""
 
 
 class TrackingSpec(Spec):

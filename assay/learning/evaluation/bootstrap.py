@@ -1,77 +1,204 @@
-"""The paired bootstrap: the evidence that one model is better than another on the same rows."""
+"""The paired bootstrap: the evidence that one model is better than another on the same rows.
 
-from collections.abc import Iterator
+A resample is a vector of weights: how often each row occurs in it. Weights of many resamples form a matrix, and the
+metrics of `weighted_metrics` evaluate all of its lines at once.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.weighted_metrics import weighted
+from assay.specs.pipeline import PipelineSpec
 
-RESAMPLES = 200
+RESAMPLES = 400
 MOST_ROWS = 50_000
+BLOCKS = 30
+"""Blocks that a holdout in the order of time is cut into: of a month, about a day each."""
+_MOST_WEIGHTS = 4_000_000
+Weights: TypeAlias = np.ndarray
+"""Shape (resamples, rows), float64: how often each row occurs."""
 
 
-@dataclass(frozen=True, slots=True)
-class PairedComparison:
-    """The difference of two models in one metric; positive where the new one is better.
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """What is drawn with replacement. Rows that depend on each other are drawn together.
 
     Attributes:
-        effect: improvement on all rows, in the metric's unit; None where the metric has no value for either model.
-        lower_bound: lower end of the one-sided percentile interval; None without a resample that could be computed.
-        share_better: share of all resamples that improve by more than the minimum effect; a resample without a value
-            counts as no improvement.
-        resamples: how many resamples could be computed.
+        groups: shape (n,), the number of each row's group, from 0; each group is drawn as a whole.
+        order: shape (n,), the rows' positions in the order of time; blocks of neighbours are drawn.
     """
 
-    effect: float | None
-    lower_bound: float | None
-    share_better: float
-    resamples: int
+    groups: np.ndarray | None = None
+    order: np.ndarray | None = None
+
+    def number(self, inside: np.ndarray) -> int:
+        """Return how many independent units some rows are, given by mask."""
+        if self.groups is not None:
+            return len(np.unique(self.groups[inside]))
+        rows = int(inside.sum())
+        return rows if self.order is None else min(rows, BLOCKS)
+
+    def take(self, rows: np.ndarray) -> "Units":
+        """Return the units of some rows, given by position."""
+        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)[1]
+        return Units(groups, None if self.order is None else self.order[rows])
+
+    def weights(self, rows: int, seed: int) -> Iterator[Weights]:
+        """Yield the weights of all resamples in portions of bounded size.
+
+        Groups are drawn whole (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
+        Blocks are circular (Politis and Romano 1992, "A circular block-resampling procedure for stationary data"):
+        each row begins one, and the end of the rows continues at their beginning. Above 50,000 rows a seeded subset
+        is resampled, which widens intervals.
+        """
+        random = np.random.default_rng(seed)
+        pool = np.sort(random.choice(rows, MOST_ROWS, replace=False)) if rows > MOST_ROWS else np.arange(rows)
+        portion = max(1, _MOST_WEIGHTS // rows)
+        for start in range(0, RESAMPLES, portion):
+            drawn = self._drawn(pool, min(portion, RESAMPLES - start), random)
+            if len(pool) == rows:
+                yield drawn
+                continue
+            whole = np.zeros((len(drawn), rows))
+            whole[:, pool] = drawn
+            yield whole
+
+    def _drawn(self, pool: np.ndarray, resamples: int, random: np.random.Generator) -> Weights:
+        if self.groups is not None:
+            groups = self.groups[pool]
+            return _counts(int(self.groups.max()) + 1, None, resamples, random)[:, groups]
+        if self.order is None:
+            return _counts(len(pool), None, resamples, random)
+        length = -(-len(pool) // BLOCKS)
+        starts = _counts(len(pool), -(-len(pool) // length), resamples, random)
+        # a row occurs once for each of the `length` starts up to it
+        sums = np.cumsum(np.concatenate([starts[:, -length:], starts], axis=1), axis=1)
+        in_time = sums[:, length:] - sums[:, :-length]
+        weights: Weights = np.empty_like(in_time)
+        weights[:, np.argsort(self.order[pool], kind="stable")] = in_time
+        return weights
 
 
-def compare(
-    metric: Metric,
-    truth: np.ndarray,
-    old: Predictions,
-    new: Predictions,
-    *,
-    minimum_effect: float,
-    confidence: float,
-    seed: int,
-) -> PairedComparison:
-    """Compare the predictions of two models by the paired bootstrap: both are evaluated on the same resampled rows.
+def units_of(table: pa.Table, spec: PipelineSpec) -> Units:
+    """Return what is resampled of rows with all their columns: groups, blocks of time, or rows, as they are split.
 
+    Rows without a group are one group. Rows of a time split keep their order where no column holds their time.
+    """
+    if spec.split.by == "group":
+        names = pc.fill_null(table.column(str(spec.split.group)).cast(pa.string()), "")
+        return Units(groups=np.unique(names.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1])
+    if spec.split.by != "time":
+        return Units()
+    column = spec.dataset.partitions.column
+    if column is None or column not in table.column_names:
+        return Units(order=np.arange(table.num_rows))
+    in_time = pc.sort_indices(table, sort_keys=[(column, "ascending")]).to_numpy()
+    order = np.empty(table.num_rows, dtype=np.int64)
+    order[in_time] = np.arange(table.num_rows)
+    return Units(order=order)
+
+
+def _counts(units: int, draws: int | None, resamples: int, random: np.random.Generator) -> Weights:
+    """Return how often each unit is drawn, shape (resamples, units); as many draws as units unless given."""
+    drawn = random.integers(0, units, (resamples, draws or units)) + units * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * units).reshape(resamples, units).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paired:
+    """Two models' predictions of the same rows.
+
+    Attributes:
+        truth: shape (n,).
+        old: the champion's predictions.
+        new: the challenger's predictions.
+    """
+
+    truth: np.ndarray
+    old: Predictions
+    new: Predictions
+
+    def take(self, rows: np.ndarray) -> "Paired":
+        """Return some of the rows, given by position or mask."""
+        return Paired(self.truth[rows], self.old.take(rows), self.new.take(rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effect:
+    """The difference of two models in one metric on some rows; positive where the new one is better.
+
+    Attributes:
+        old: the metric of the old model; None where it cannot be computed.
+        new: of the new model.
+        value: the improvement, in the metric's unit.
+        drawn: shape (RESAMPLES,), the improvement in each resample; NaN where it cannot be computed.
+    """
+
+    old: float | None
+    new: float | None
+    value: float | None
+    drawn: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """The improvements that could be computed."""
+        known: np.ndarray = self.drawn[np.isfinite(self.drawn)]
+        return known
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the improvement over the resamples; infinite where fewer than two have a value."""
+        return float(self.known.std(ddof=1)) if len(self.known) > 1 else float("inf")
+
+    def share_above(self, bound: float) -> float:
+        """Return the share of all resamples that improve by more than a bound; one without a value does not."""
+        return float((self.known > bound).sum() / RESAMPLES)
+
+    def lower_bound(self, confidence: float) -> float | None:
+        """Return the lower end of the one-sided percentile interval; None without a resample that has a value."""
+        return float(np.quantile(self.known, 1 - confidence)) if len(self.known) else None
+
+
+def effects(
+    wanted: Sequence[tuple[Metric, np.ndarray | None]], pair: Paired, units: Units, seed: int
+) -> tuple[Effect, ...]:
+    """Compare two models in metrics, on all rows or on some, by one paired bootstrap.
+
+    Both models are evaluated on the same resamples, and so are all metrics and sets of rows.
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapters 13 and 16.
 
     Args:
-        metric: what is compared.
-        truth: shape (n,).
-        old: the champion's predictions of the n rows.
-        new: the challenger's predictions of the same rows.
-        minimum_effect: improvement that must be exceeded, in the metric's unit.
-        confidence: of the lower bound, as a share.
-        seed: seed of the resampling.
+        wanted: each metric with the mask of the rows that it is computed on, shape (n,); None for all.
+        pair: the predictions of n rows.
+        units: what is resampled.
+        seed: of the resampling.
     """
-    drawn = resamples(len(truth), seed)
-    effects = [_effect(metric, truth[rows], old.take(rows), new.take(rows)) for rows in drawn]
-    known = np.array([effect for effect in effects if effect is not None])
-    return PairedComparison(
-        effect=_effect(metric, truth, old, new),
-        lower_bound=float(np.quantile(known, 1 - confidence)) if len(known) else None,
-        share_better=float((known > minimum_effect).sum() / RESAMPLES),
-        resamples=len(known),
+    parts = [(metric, mask, pair if mask is None else pair.take(mask)) for metric, mask in wanted]
+    sides = [(weighted(m, part.truth, part.old), weighted(m, part.truth, part.new)) for m, _, part in parts]
+    drawn: list[list[np.ndarray]] = [[] for _ in parts]
+    for weights in units.weights(len(pair.truth), seed):
+        for (metric, mask, _), (old, new), found in zip(parts, sides, drawn, strict=True):
+            chosen = weights if mask is None else weights[:, mask]
+            sign = 1.0 if metric.greater_is_better else -1.0
+            found.append(sign * (new(chosen) - old(chosen)))
+    return tuple(
+        _effect(metric, part, np.concatenate(found)) for (metric, _, part), found in zip(parts, drawn, strict=True)
     )
 
 
+def _effect(metric: Metric, pair: Paired, drawn: np.ndarray) -> Effect:
+    old, new = (measure(metric, pair.truth, each).value for each in (pair.old, pair.new))
+    return Effect(old, new, None if old is None or new is None else metric.gain(old, new), drawn)
+
+
 def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield the row numbers of each resample, above 50,000 rows of a seeded subset, which widens intervals."""
-    random = np.random.default_rng(seed)
-    pool = random.choice(rows, MOST_ROWS, replace=False) if rows > MOST_ROWS else np.arange(rows)
-    for _ in range(RESAMPLES):
-        yield pool[random.integers(0, len(pool), len(pool))]
-
-
-def _effect(metric: Metric, truth: np.ndarray, old: Predictions, new: Predictions) -> float | None:
-    before, after = measure(metric, truth, old).value, measure(metric, truth, new).value
-    return None if before is None or after is None else metric.gain(before, after)
+    """Yield the row numbers of each resample of independent rows."""
+    for weights in Units().weights(rows, seed):
+        yield from (np.repeat(np.arange(rows), line.astype(np.int64)) for line in weights)

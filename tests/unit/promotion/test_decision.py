@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from assay.errors import LearningError
+from assay.learning.evaluation.bootstrap import RESAMPLES
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.training import train
 from assay.promotion.decision import decide
@@ -67,7 +68,7 @@ def test_a_model_of_an_older_month_never_takes_the_champions_place(month, verdic
 def test_a_model_is_not_promoted_over_itself(trial):
     decision = trial("logistic_regression", "logistic_regression")
     assert decision.verdict == "kept_champion"
-    assert (decision.effect, decision.share_better, decision.resamples) == (0.0, 0.0, 200)
+    assert (decision.effect, decision.share_better, decision.resamples) == (0.0, 0.0, RESAMPLES)
 
 
 @pytest.mark.parametrize(("pairs", "most"), [(12, 2), pytest.param(40, 6, marks=pytest.mark.full)])

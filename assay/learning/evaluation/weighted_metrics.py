@@ -1,0 +1,229 @@
+"""Metrics of many weightings of the same rows at once, for the bootstrap.
+
+A form here equals the metric of its name on rows that are repeated as their weights say. What depends on the rows alone
+(their order, errors, codes) is computed once; a metric without a form is computed for each line of weights.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+
+from assay.learning.evaluation.metric_functions import (
+    both_present,
+    codes,
+    is_positive,
+    known_codes,
+    label_codes,
+    positive_scores,
+    probabilities,
+)
+from assay.learning.evaluation.metrics import METRICS, Metric, measure
+from assay.learning.evaluation.predictions import Predictions
+
+Weighted: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""Takes weights, shape (resamples, n), and returns the metric of each line; NaN where it has no value."""
+_Form: TypeAlias = Callable[[np.ndarray, Predictions], Weighted]
+_FORMS: dict[str, _Form] = {}
+_CALIBRATION_BINS = 10
+
+
+def weighted(metric: Metric, truth: np.ndarray, predictions: Predictions) -> Weighted:
+    """Return a metric as a function of weights of these rows."""
+    form = _FORMS.get(metric.name) if _is_declared(metric) else None
+    if form is None:
+        return lambda weights: np.array([_repeated(metric, truth, predictions, line) for line in weights])
+    try:
+        compute = form(truth, predictions)
+    except ValueError:  # the metric has no value on any part of these rows
+        return lambda weights: np.full(len(weights), np.nan)
+
+    def quiet(weights: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = compute(weights)
+        return np.where(np.isfinite(values), values, np.nan)
+
+    return quiet
+
+
+def _is_declared(metric: Metric) -> bool:
+    return any(known.get(metric.name) is metric for known in METRICS.values())
+
+
+def _repeated(metric: Metric, truth: np.ndarray, predictions: Predictions, weights: np.ndarray) -> float:
+    rows = np.repeat(np.arange(len(truth)), weights.astype(np.int64))
+    value = measure(metric, truth[rows], predictions.take(rows)).value
+    return np.nan if value is None else value
+
+
+def _form(name: str) -> Callable[[_Form], _Form]:
+    def register(form: _Form) -> _Form:
+        _FORMS[name] = form
+        return form
+
+    return register
+
+
+def _mean(values: np.ndarray) -> Weighted:
+    return lambda weights: (weights @ values) / weights.sum(axis=1)
+
+
+@_form("roc_auc")
+def _roc_auc(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    return _area(both_present(is_positive(truth, predictions)) == 1, positive_scores(predictions))
+
+
+def _area(positive: np.ndarray, scores: np.ndarray) -> Weighted:
+    order, starts = _ranked(scores)
+    hit = positive[order]
+
+    def area(weights: np.ndarray) -> np.ndarray:
+        ranked = weights[:, order]
+        above = np.add.reduceat(ranked * hit, starts, axis=1)
+        below = np.add.reduceat(ranked, starts, axis=1) - above
+        pairs = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
+        result: np.ndarray = pairs / (above.sum(axis=1) * below.sum(axis=1))
+        return result
+
+    return area
+
+
+def _ranked(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order of ascending scores, and where each run of equal ones starts."""
+    order = np.argsort(scores, kind="stable")
+    return order, np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+
+
+@_form("roc_auc_ovr")
+def _roc_auc_ovr(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    known, shares = both_present(known_codes(truth, predictions.classes)), probabilities(predictions)
+    areas = [_area(known == code, shares[:, code]) for code in np.unique(known)]
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        values = np.array([area(weights) for area in areas])
+        present = np.isfinite(values)
+        result: np.ndarray = np.where(present, values, 0).sum(axis=0) / present.sum(axis=0)
+        return result
+
+    return mean
+
+
+@_form("average_precision")
+def _average_precision(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    order, starts = _ranked(-positive_scores(predictions))
+    hit = both_present(is_positive(truth, predictions))[order] == 1
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        ranked = weights[:, order]
+        hits = np.add.reduceat(ranked * hit, starts, axis=1)
+        precision = np.cumsum(hits, axis=1) / np.cumsum(np.add.reduceat(ranked, starts, axis=1), axis=1)
+        result: np.ndarray = (hits * np.where(hits > 0, precision, 0)).sum(axis=1) / hits.sum(axis=1)
+        return result
+
+    return mean
+
+
+@_form("log_loss")
+def _log_loss(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    of_truth = probabilities(predictions)[np.arange(len(truth)), known_codes(truth, predictions.classes)]
+    return _mean(-np.log(np.clip(of_truth, np.finfo(np.float64).eps, 1)))
+
+
+@_form("brier_score")
+def _brier_score(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    return _mean((probabilities(predictions)[:, -1] - is_positive(truth, predictions)) ** 2)
+
+
+@_form("expected_calibration_error")
+def _calibration(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    positive, stated = is_positive(truth, predictions), probabilities(predictions)[:, -1]
+    bins = np.minimum((stated * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
+    gaps = np.zeros((len(truth), _CALIBRATION_BINS))
+    gaps[np.arange(len(truth)), bins] = stated - positive
+    return lambda weights: np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
+
+
+@_form("accuracy")
+def _accuracy(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    true, predicted = label_codes(truth, predictions)
+    return _mean((true == predicted).astype(np.float64))
+
+
+def _class_counts(truth: np.ndarray, predictions: Predictions) -> Callable[[np.ndarray], tuple[np.ndarray, ...]]:
+    """Return the hits, predicted and actual rows of each class as a function of weights, each (resamples, classes)."""
+    true, predicted = label_codes(truth, predictions)
+    known = np.union1d(true, predicted)
+    actual, said = (true[:, None] == known).astype(np.float64), (predicted[:, None] == known).astype(np.float64)
+    return lambda weights: (weights @ (actual * said), weights @ said, weights @ actual)
+
+
+@_form("balanced_accuracy")
+def _balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    counts = _class_counts(truth, predictions)
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        hits, _, actual = counts(weights)
+        result: np.ndarray = np.where(actual > 0, hits / actual, 0).sum(axis=1) / (actual > 0).sum(axis=1)
+        return result
+
+    return mean
+
+
+@_form("f1_macro")
+def _f1_macro(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    counts = _class_counts(truth, predictions)
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        hits, said, actual = counts(weights)
+        both = said + actual
+        result: np.ndarray = np.where(both > 0, 2 * hits / both, 0).sum(axis=1) / (both > 0).sum(axis=1)
+        return result
+
+    return mean
+
+
+def _positive_counts(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
+    """Return hits, predicted and actual positives as columns of 0 and 1, shape (n, 3)."""
+    positive = is_positive(truth, predictions) == 1
+    flagged = codes(predictions.labels, predictions.classes) == 1
+    return np.column_stack([positive & flagged, flagged, positive]).astype(np.float64)
+
+
+@_form("precision")
+def _precision(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    columns = _positive_counts(truth, predictions)
+    return lambda weights: (weights @ columns[:, 0]) / (weights @ columns[:, 1])
+
+
+@_form("recall")
+def _recall(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    columns = _positive_counts(truth, predictions)
+    return lambda weights: (weights @ columns[:, 0]) / (weights @ columns[:, 2])
+
+
+@_form("f1")
+def _f1(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    columns = _positive_counts(truth, predictions)
+    return lambda weights: 2 * (weights @ columns[:, 0]) / (weights @ (columns[:, 1] + columns[:, 2]))
+
+
+def _errors(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
+    return np.asarray(predictions.labels - truth.astype(np.float64))
+
+
+@_form("mae")
+def _mae(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    return _mean(np.abs(_errors(truth, predictions)))
+
+
+@_form("rmse")
+def _rmse(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    mean = _mean(_errors(truth, predictions) ** 2)
+    return lambda weights: np.sqrt(mean(weights))
+
+
+@_form("r2")
+def _r2(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    values = truth.astype(np.float64) - truth.astype(np.float64).mean()
+    error, first, second = _mean(_errors(truth, predictions) ** 2), _mean(values), _mean(values**2)
+    return lambda weights: 1 - error(weights) / (second(weights) - first(weights) ** 2)

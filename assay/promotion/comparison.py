@@ -1,0 +1,126 @@
+"""The comparison of a challenger with the champion on the same rows."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.errors import MetricUnavailableError
+from assay.learning.evaluation.bootstrap import Effect, Paired, Units, effects, units_of
+from assay.learning.evaluation.evaluating import truth_of
+from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
+from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.retraining import measure_retraining
+from assay.learning.splitting import LabelledRows, Split
+from assay.promotion.comparable_rows import ComparableRows
+from assay.promotion.minimum_effect import Evidence, HoldoutUse, RequiredEffect, decision_number, required_effect
+from assay.results.trained_model import TrainedModel
+from assay.specs.base import digest_of
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Two models on the same rows.
+
+    Attributes:
+        champion: the model that is in use.
+        rows: the holdout rows that are compared.
+        features: of these rows.
+        pair: both models' predictions of the holdout.
+        units: what is resampled.
+        primary: the metric that decides.
+        before: the champion's value.
+        after: the challenger's value.
+        effect: the improvement.
+        required: the improvement that must be exceeded.
+        use: the holdout, as later decisions count it.
+    """
+
+    champion: TrainedModel
+    rows: ComparableRows
+    features: "pd.DataFrame"
+    pair: Paired
+    units: Units
+    primary: Metric
+    before: Measured
+    after: float
+    effect: Effect
+    required: RequiredEffect
+    use: HoldoutUse
+
+
+def compare_models(
+    champion: TrainedModel,
+    challenger: TrainedModel,
+    split: Split,
+    rows: ComparableRows,
+    spec: PipelineSpec,
+    earlier: Iterable[HoldoutUse | None] = (),
+) -> Comparison:
+    """Compare a challenger with the champion in the primary metric.
+
+    Args:
+        champion: can predict these rows.
+        challenger: the new model.
+        split: the rows.
+        rows: the holdout rows that are compared.
+        spec: the pipeline.
+        earlier: the holdouts of earlier decisions.
+
+    Raises:
+        MetricUnavailableError: the challenger's primary metric cannot be computed.
+    """
+    chosen, primary = rows.positions, primary_metric(spec)
+    compared = LabelledRows(split.holdout.features.iloc[chosen], split.holdout.target.iloc[chosen])
+    truth, units = truth_of(compared), units_of(split.holdout_table, spec).take(chosen)
+    old, new = (predicted(model, split, spec).take(chosen) for model in (champion, challenger))
+    before, after = measure(primary, truth, old), measure(primary, truth, new)
+    if after.value is None:
+        raise MetricUnavailableError(
+            f"the challenger's {primary.name} cannot be computed: {after.reason}",
+            where=f"pipeline {spec.name}, promotion",
+            expected="the value that its report has",
+            remedy="materialise evaluation_report again",
+        )
+    pair = Paired(truth, old, new)
+    (effect,) = effects([(primary, None)], pair, units, spec.training.seed)
+    use = HoldoutUse(holdout=_holdout(split, spec), rows=len(truth))
+    required = required_effect(
+        Evidence(effect, units.number(np.ones(len(truth), np.bool_)), decision_number(use, earlier)),
+        spec.promotion,
+        lambda: measure_retraining(primary, challenger, split, compared, spec),
+    )
+    return Comparison(
+        champion=champion,
+        rows=rows,
+        features=compared.features,
+        pair=pair,
+        units=units,
+        primary=primary,
+        before=before,
+        after=after.value,
+        effect=effect,
+        required=required,
+        use=use,
+    )
+
+
+def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
+    """Return a model's predictions of the holdout rows."""
+    from assay.learning.estimators.assembly import limited_threads
+
+    features = split.holdout.features[list(model.manifest.features.names)]
+    with limited_threads(spec.training.threads):
+        return predict(model.estimator, features, model.manifest.classes, spec.task)
+
+
+def _holdout(split: Split, spec: PipelineSpec) -> str:
+    if spec.split.by == "time":
+        return max(split.data_digests)
+    rule = split.learned
+    return digest_of(list(rule.columns), rule.salt, rule.holdout_share)[:16]

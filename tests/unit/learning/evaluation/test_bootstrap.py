@@ -1,0 +1,102 @@
+"""What is resampled, and the spread that follows from it."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assay.learning.evaluation import bootstrap
+from assay.learning.evaluation.bootstrap import RESAMPLES, Paired, Units, effects, units_of
+from assay.learning.evaluation.metrics import METRICS, Metric
+from assay.learning.evaluation.predictions import Predictions
+from assay.specs import PipelineSpec
+from assay.specs.pipeline import Task
+
+MAE = METRICS[Task.REGRESSION]["mae"]
+
+
+def _weights(units, rows, seed=1):
+    return np.concatenate(list(units.weights(rows, seed)))
+
+
+def _spread(units, differences):
+    """Spread of the mean of given differences of two models' errors."""
+    zero = np.zeros(len(differences))
+    old, new = (Predictions(np.abs(each), None, ()) for each in (zero + 5, differences + 5))
+    (effect,) = effects([(MAE, None)], Paired(zero, old, new), units, seed=3)
+    assert effect.value == pytest.approx(-differences.mean())
+    return effect.spread
+
+
+def test_rows_of_a_group_occur_equally_often_and_every_resample_has_as_many_groups():
+    groups = np.repeat(np.arange(30), 4)
+    weights = _weights(Units(groups=groups), 120)
+    assert weights.shape == (RESAMPLES, 120)
+    assert (weights.reshape(RESAMPLES, 30, 4).std(axis=2) == 0).all()
+    assert set(weights[:, ::4].sum(axis=1)) == {30}
+
+
+def test_a_block_is_a_run_of_rows_in_the_order_of_time():
+    order = np.random.default_rng(0).permutation(90)
+    weights = _weights(Units(order=order), 90)
+    in_time = weights[:, np.argsort(order)]
+    assert set(weights.sum(axis=1)) == {90}
+    # 30 blocks begin and end at 30 rows at most, counted around the end of the rows
+    assert (np.abs(in_time - np.roll(in_time, 1, axis=1)).sum(axis=1) <= 60).all()
+    assert np.allclose(weights.mean(axis=0), 1, atol=0.3)
+
+
+@pytest.mark.parametrize("kind", ["groups", "blocks"])
+def test_dependent_rows_widen_the_spread_to_that_of_their_means(kind):
+    random = np.random.default_rng(2)
+    of_group = random.normal(size=200)
+    differences = np.repeat(of_group, 10)
+    units = Units(groups=np.repeat(np.arange(200), 10)) if kind == "groups" else Units(order=np.arange(2_000))
+    true = of_group.std() / np.sqrt(200)
+    assert _spread(Units(), differences) < 0.4 * true
+    assert _spread(units, differences) == pytest.approx(true, rel=0.3)
+
+
+def test_the_weights_of_many_rows_come_in_portions_and_only_a_subset_is_resampled(monkeypatch):
+    monkeypatch.setattr(bootstrap, "MOST_ROWS", 50)
+    monkeypatch.setattr(bootstrap, "_MOST_WEIGHTS", 1_000)
+    portions = list(Units().weights(100, 1))
+    assert {portion.size <= 1_000 for portion in portions} == {True}
+    whole = np.concatenate(portions)
+    assert whole.shape == (RESAMPLES, 100)
+    assert ((whole > 0).any(axis=0)).sum() == 50
+
+
+def test_a_part_of_the_rows_is_compared_on_the_same_resamples():
+    random = np.random.default_rng(4)
+    truth, errors = np.zeros(80), random.normal(size=80)
+    pair = Paired(truth, Predictions(errors, None, ()), Predictions(errors * 2, None, ()))
+    inside = np.arange(80) < 30
+    own = Metric("own", greater_is_better=False, compute=lambda true, given: np.abs(given.labels - true).mean())
+    everywhere, part, slow = effects([(MAE, None), (MAE, inside), (own, inside)], pair, Units(), seed=5)
+    assert part.value == pytest.approx(-np.abs(errors[:30]).mean())
+    assert part.spread > everywhere.spread
+    assert np.allclose(part.drawn, slow.drawn)
+
+
+@pytest.mark.parametrize(
+    ("split", "partitions", "kind"),
+    [
+        ({"by": "random"}, {}, "rows"),
+        ({"by": "group", "group": "who"}, {}, "groups"),
+        ({"by": "time", "train_partitions": 1}, {"by": "month", "column": "t", "start": "2020-01"}, "blocks"),
+    ],
+)
+def test_units_follow_the_split(split, partitions, kind):
+    dataset = {"source": "rows.csv", "target": "y"} | ({"partitions": partitions} if partitions else {})
+    document = {"name": "demo", "task": "regression", "dataset": dataset, "split": split}
+    spec = PipelineSpec.model_validate_json(json.dumps(document))
+    units = units_of(pa.table({"who": ["b", None, "a", "b"], "t": [3, 1, 2, 0]}), spec)
+    if kind == "rows":
+        assert (units.groups, units.order) == (None, None)
+    elif kind == "groups":
+        assert units.groups.tolist() == [2, 0, 1, 2]
+        assert units.take(np.array([0, 3])).groups.tolist() == [0, 0]
+    else:
+        assert units.order.tolist() == [3, 1, 2, 0]
