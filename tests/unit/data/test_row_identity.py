@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 from assay.data.row_identity import below_share, row_hashes
 from assay.errors import MissingColumnError
 
-TEXTS = ["", "a", "exactly8", "nine char", "ä" * 40, "x" * 256, "x" * 257, "x" * 1000, None, "a\0", "a\0\0"]
+TEXTS = [
+    "",
+    "a",
+    "exactly8",
+    "nine char",
+    "ä" * 40,
+    "x" * 256,
+    "x" * 257,
+    "x" * 300 + "a",
+    "x" * 300 + "b",
+    None,
+    "a\0",
+    "a\0\0",
+]
 
 
 def hashes(values, kind=None, salt="p"):
@@ -37,7 +50,8 @@ def test_a_text_has_one_number_however_it_is_stored(texts, cut):
     plain = pa.array(texts, pa.string())
     chunked = pa.chunked_array([plain.slice(0, cut), plain.slice(cut)])
     expected = hashes(texts, pa.string())
-    for column in (plain.cast(pa.large_string()), plain.dictionary_encode(), chunked):
+    part = pa.array(["left out", *texts], pa.large_string()).slice(1)
+    for column in (plain.cast(pa.large_string()), plain.dictionary_encode(), chunked, part):
         assert row_hashes(pa.table({"a": column}), ["a"], "p").tolist() == expected
     assert len(set(expected)) == len(set(texts))
 
