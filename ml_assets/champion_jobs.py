@@ -1,6 +1,6 @@
 """Jobs by which people change champions in the user interface: roll back or withdraw, approve or reject."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import dagster as dg
@@ -9,8 +9,7 @@ from pydantic import Field
 from assay.errors import SpecError, did_you_mean
 from assay.promotion.champion import ChampionChange, ChampionEntry
 from assay.specs import PipelineSpec
-from ml_assets.assets.champion_model import CHAMPION_ASSET, change_metadata
-from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.assets.champion_model import champion_events
 from ml_assets.pipeline.guarded_op import guarded_op
 from resources.mlflow.people import Request, approve, reject, roll_back, withdraw
 from resources.mlflow.registry import MlflowModelRegistry
@@ -65,14 +64,6 @@ def change_of(entry: ChampionEntry, current: str | None) -> ChampionChange:
         proposed_version=None if entry.changes_champion else entry.version,
         reason=entry.reason,
     )
-
-
-def events_of(spec: PipelineSpec, change: ChampionChange) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
-    """Yield the events that show a change outside of `champion_model`, and from which predictions follow."""
-    # an observation: the asset keeps the record of its last decision, and its page shows both
-    yield dg.AssetObservation(dg.AssetKey([spec.name, CHAMPION_ASSET]), metadata=change_metadata(change))
-    if spec.scoring and change.version and change.outcome != "rejected":
-        yield dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change))
 
 
 def named_pipeline(name: str, specs: Specs, *, where: str) -> PipelineSpec:
@@ -160,6 +151,6 @@ def _changed(
     entry = change(spec.registered_name, Request(by, reason, context.run.run_id, spec.name))
     current = registry.journal(spec.registered_name).current()
     version = entry.version if entry.names_champion else current.version if current else None
-    for event in events_of(spec, change_of(entry, version)):
+    for event in champion_events(spec, change_of(entry, version)):
         context.log_event(event)
     return version or ""

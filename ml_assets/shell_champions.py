@@ -11,7 +11,8 @@ from assay.importing import confine_imports, make_importable
 from assay.promotion.champion import ChampionEntry
 from assay.promotion.history import ChampionHistory
 from assay.specs import PipelineSpec, read_pipelines
-from ml_assets.champion_jobs import change_of, events_of, named_pipeline
+from ml_assets.assets.champion_model import champion_events
+from ml_assets.champion_jobs import change_of, named_pipeline
 from ml_assets.resource_wiring import resources_for
 from resources.mlflow.people import Request, approve, reject, roll_back
 from resources.mlflow.registry import MlflowModelRegistry
@@ -63,7 +64,7 @@ class DeploymentChampions:
         current = self._registry.journal(spec.registered_name).current()
         try:
             with dg.DagsterInstance.get() as instance:
-                for event in events_of(spec, change_of(entry, current.version if current else None)):
+                for event in champion_events(spec, change_of(entry, current.version if current else None)):
                     instance.report_runless_asset_event(event)
         except Exception as error:  # noqa: BLE001 - the champion is changed already
             _LOG.warning("the change is made, but Dagster's event log did not take it (%s)", type(error).__name__)

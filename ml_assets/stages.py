@@ -14,6 +14,7 @@ from ml_assets.assets.champion_model import build_champion_model
 from ml_assets.assets.evaluation_report import build_evaluation_report
 from ml_assets.assets.monitoring_reports import build_monitoring_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
+from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
@@ -105,6 +106,14 @@ STAGES = (
         spec_parts=("task", "dataset", "model", "evaluation", "monitoring"),
         alarm="performance",
         wanted=lambda spec: spec.monitoring is not None and spec.monitoring.performance is not None,
+    ),
+    Stage(
+        "regression_report",
+        build_regression_report,
+        tag="monitoring",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "model", "evaluation", "promotion"),
+        wanted=lambda spec: spec.promotion.on_regression != "none",
     ),
 )
 

@@ -104,6 +104,13 @@ def approval_asked(run: EndedRun, version: str, proposed: str, reason: str, page
     return _notification(NotificationKind.APPROVAL, run, title, lines, page)
 
 
+def rollback_proposed(run: EndedRun, version: str, former: str, reason: str, page: str) -> Notification:
+    """Report that the champion is worse than the one before it, with the command that rolls back."""
+    title = f"{run.subject}: version {version} is worse than version {former} before it"
+    lines = (reason, f"assay rollback {run.pipeline} --to {former}", "or champion_rollback_job in the user interface")
+    return _notification(NotificationKind.APPROVAL, run, title, lines, page)
+
+
 _ALARMS = {
     NotificationKind.DRIFT: "features have drifted",
     NotificationKind.PERFORMANCE: "the champion has lost performance",

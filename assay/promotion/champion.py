@@ -20,13 +20,13 @@ class ChampionChange(Spec):
     """What a promotion decision or a roll-back did to the champion."""
 
     registered_name: str
-    outcome: Verdict | Literal["rolled_back", "withdrawn", "approved", "rejected"]
+    outcome: Verdict | Literal["rolled_back", "withdrawn", "approved", "rejected", "rollback_proposed"]
     version: str | None
     """The champion's version afterwards; missing while there is no champion."""
     previous_version: str | None
     """The version that it replaced, if any."""
     proposed_version: str | None = None
-    """The version that waits for a person, or that a person rejected."""
+    """The version that a person is asked about, or rejected."""
     reason: str
 
 

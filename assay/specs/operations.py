@@ -11,7 +11,8 @@ from assay.specs.base import ColumnName, Spec
 
 ASSET_NAMES = (
     "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
-    "batch_predictions", "drift_report", "performance_report", "backtest_report",
+    "batch_predictions", "drift_report", "performance_report", "regression_report",
+    "backtest_report",
 )  # fmt: skip
 """Assets that a pipeline may have."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
@@ -50,6 +51,9 @@ class PromotionSpec(Spec):
     """Longest time to predict 1,000 rows on the machine that decides, in milliseconds; any unless set."""
     signature: Literal["any", "compatible"] = "any"
     """`compatible` blocks a model that needs columns which the champion does not take."""
+    on_regression: Literal["none", "propose", "rollback"] = "none"
+    """Where a new labelled partition shows the champion worse than the one before it, with `confidence`: propose the
+    roll-back by a notification, or roll back."""
 
 
 class TrackingSpec(Spec):

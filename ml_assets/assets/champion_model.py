@@ -20,6 +20,7 @@ from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
+from ml_assets.pipeline.automation import rollbacks_key
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
@@ -130,6 +131,16 @@ def change_metadata(change: ChampionChange) -> dict[str, Any]:
         "previous champion": change.previous_version or "none",
         **({"version that waits": change.proposed_version} if change.outcome == "needs_approval" else {}),
     }
+
+
+def champion_events(
+    spec: PipelineSpec, change: ChampionChange
+) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
+    """Yield the events that show a change outside of `champion_model`, and from which predictions follow."""
+    # an observation: the asset keeps the record of its last decision, and its page shows both
+    yield dg.AssetObservation(asset_key(spec, CHAMPION_ASSET), metadata=change_metadata(change))
+    if spec.scoring and change.outcome in {"rolled_back", "approved"}:
+        yield dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change))
 
 
 def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> ChampionChange | None:

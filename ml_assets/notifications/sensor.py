@@ -28,6 +28,7 @@ from assay.notifications.wording import (
     approved,
     gate_refused,
     promoted,
+    rollback_proposed,
     rolled_back,
     run_failed,
     withdrawn,
@@ -75,6 +76,10 @@ _CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {
     "rolled_back": rolled_back,
     "withdrawn": withdrawn,
     "approved": approved,
+}
+_QUESTIONS: Mapping[str, Callable[..., Notification]] = {
+    "needs_approval": approval_asked,
+    "rollback_proposed": rollback_proposed,
 }
 _Event = dg.DagsterEventType
 _READ = {_Event.STEP_FAILURE, _Event.ASSET_CHECK_EVALUATION, _Event.ASSET_MATERIALIZATION, _Event.ASSET_OBSERVATION}
@@ -152,8 +157,8 @@ def _champions(log: RunLog) -> Iterator[Notification]:
         run, page = log.run_of(asset.asset_key, partition), log.page(asset.asset_key, partition)
         if text := _CHAMPION_TEXTS.get(change.outcome):
             yield text(run, change.version or "none", change.previous_version or "none", change.reason, page)
-        elif change.outcome == "needs_approval" and change.proposed_version:
-            yield approval_asked(run, change.version or "none", change.proposed_version, change.reason, page)
+        elif change.proposed_version and (question := _QUESTIONS.get(change.outcome)):
+            yield question(run, change.version or "none", change.proposed_version, change.reason, page)
 
 
 def _alarms(log: RunLog) -> Iterator[Notification]:

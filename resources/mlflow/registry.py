@@ -142,6 +142,18 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
             )
         return CurrentChampion(self.loaded(found, entry), entry)
 
+    def former_champion(self, name: str) -> CurrentChampion | None:
+        """Load the champion before the current one; None where there is none, or its version is gone.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+            TrackingError: its files are not in MLflow any more, or MLflow failed.
+        """
+        history = self.history(name)
+        entry = history.entry_of(history.former) if history.former else None
+        found = self.versions(name).version(entry.version) if entry else None
+        return CurrentChampion(self.loaded(found, entry), entry) if entry and found else None
+
     def apply(self, comparison: Comparison, spec: PipelineSpec) -> ChampionRecord:
         """Carry out a decision: promote the challenger, propose it to a person, or keep the champion.
 
