@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pyarrow as pa
 
 from assay.data.dataset import ValidatedDataset
 from assay.learning.splitting import labelled_rows
@@ -78,25 +79,44 @@ def _report(
     spec: PipelineSpec,
 ) -> RegressionReport:
     partition = partition_of(context)
-    nothing = RegressionReport(
-        pipeline=spec.name, partition=partition or "", champion_version=champion.version, reason=""
-    )
-    if champion.entry.event not in {"promoted", "approved"}:
-        return nothing.model_copy(update={"reason": "not compared: the champion was not promoted but chosen"})
     former = registry.former_champion(spec.registered_name)
-    if former is None:
-        return nothing.model_copy(update={"reason": "not compared: there was no champion before"})
-    if any(each.learned_from(partition, dataset, spec) for each in (champion, former)):
-        return nothing.model_copy(update={"reason": "not compared: one of the two learned from these rows"})
-    rows = [labelled_rows(dataset.table, each.model.manifest.features, spec) for each in (champion, former)]
+    rows = None if former is None else _rows_new_to_both(champion, former, dataset, partition, spec)
+    if former is None or rows is None or rows.num_rows < spec.promotion.min_rows:
+        return RegressionReport(
+            pipeline=spec.name,
+            partition=partition or "",
+            champion_version=champion.version,
+            reason=f"not compared: {_why_not(former, rows)}",
+        )
+    labelled = [labelled_rows(rows, each.model.manifest.features, spec) for each in (champion, former)]
     return evaluate_regression(
         (champion.version, champion.model),
         (former.version, former.model),
-        (rows[0], rows[1]),
+        (labelled[0], labelled[1]),
         earlier,
         spec,
         partition=partition or "",
     )
+
+
+def _rows_new_to_both(
+    champion: CurrentChampion,
+    former: CurrentChampion,
+    dataset: ValidatedDataset,
+    partition: str | None,
+    spec: PipelineSpec,
+) -> pa.Table | None:
+    """Return the rows that neither learned from; None where that is not known."""
+    rows = champion.unlearned(dataset.table, partition, spec)
+    return None if rows is None else former.unlearned(rows, partition, spec)
+
+
+def _why_not(former: CurrentChampion | None, rows: pa.Table | None) -> str:
+    if former is None:
+        return "there was no champion before, or it was chosen by a person"
+    if rows is None:
+        return "it is not known which rows the two learned from"
+    return f"{rows.num_rows} rows are new to both, fewer than promotion.min_rows"
 
 
 def _answered(

@@ -143,14 +143,17 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return CurrentChampion(self.loaded(found, entry), entry)
 
     def former_champion(self, name: str) -> CurrentChampion | None:
-        """Load the champion before the current one; None where there is none, or its version is gone.
+        """Load the champion that the current one replaced by a promotion.
+
+        None where there is none, where its version is gone, or where people chose the current one.
 
         Raises:
             DigestMismatchError: its files are not those that were registered.
             TrackingError: its files are not in MLflow any more, or MLflow failed.
         """
         history = self.history(name)
-        entry = history.entry_of(history.former) if history.former else None
+        chosen = history.champion is None or history.champion.event not in {"promoted", "approved"}
+        entry = None if chosen or history.former is None else history.entry_of(history.former)
         found = self.versions(name).version(entry.version) if entry else None
         return CurrentChampion(self.loaded(found, entry), entry) if entry and found else None
 
