@@ -46,7 +46,13 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():
         _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)
-    has_conditions = any(spec.scoring or spec.monitoring for spec in specs)
+    has_conditions = any(
+        spec.scoring
+        or spec.monitoring
+        or spec.promotion.on_regression != "none"
+        or spec.promotion.below_minimum == "retry"
+        for spec in specs
+    )
     platform = dg.Definitions(
         assets=[broken_pipeline_asset(each) for each in broken.values()],
         resources=resources_for(settings) | dict(resources or {}),

@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     notify_apprise_urls: SecretStr = SecretStr("")
     """URLs of services as apprise writes them, separated by spaces: `msteams://...`, `discord://...`."""
     notify_on: str = ""
-    """Comma-separated kinds of notifications: gate_refused, run_failed, promotion, rollback, approval, drift,
-    performance; all by default."""
+    """Comma-separated kinds of notifications: gate_refused, run_failed, promotion, rollback, approval, below_minimum,
+    drift, performance; all by default."""
     ui_url: str = "http://localhost:3000"
     """Address of Dagster's user interface, for links in notifications."""
     git_sha: str = ""

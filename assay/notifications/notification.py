@@ -22,6 +22,7 @@ class NotificationKind(StrEnum):
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
     APPROVAL = "approval"
+    BELOW_MINIMUM = "below_minimum"
     DRIFT = "drift"
     PERFORMANCE = "performance"
     TEST = "test"

@@ -114,11 +114,12 @@ def rollback_proposed(run: EndedRun, version: str, former: str, reason: str, pag
 _ALARMS = {
     NotificationKind.DRIFT: "features have drifted",
     NotificationKind.PERFORMANCE: "the champion has lost performance",
+    NotificationKind.BELOW_MINIMUM: "no model reached the minimum",
 }
 
 
 def alarmed(run: EndedRun, kind: NotificationKind, finding: str, page: str) -> Notification:
-    """Report the start of a monitoring alarm; `kind` is `drift` or `performance`, `finding` the check's sentence."""
+    """Report the start of a monitoring alarm; `finding` is the check's sentence."""
     return _notification(kind, run, f"{run.subject}: {_ALARMS[kind]}", (finding,), page)
 
 

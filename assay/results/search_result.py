@@ -38,6 +38,10 @@ class BestHyperparameters(Spec):
     """`exhausted`: every point of the search space was tried."""
     trials: tuple[TrialRecord, ...] = ()
     seed: int
+    search_factor: int = 1
+    """How many times as long as the pipeline says the search was; above 1 after a missed minimum."""
+    basis: str = ""
+    """Digest of the rows and parts of the pipeline that it is made of; recorded where searches are repeated."""
 
     def caution(self, candidates: Sequence[str]) -> str:
         """Return what the search left out because it ended after the first trials; empty if it went further."""
@@ -57,5 +61,7 @@ class BestHyperparameters(Spec):
         return ended if self.stopped_by == "exhausted" else ""
 
     def identity(self) -> dict[str, Any]:
-        """Leave out the duration of trials."""
-        return self.model_dump(mode="json", exclude={"trials": {"__all__": {"seconds"}}})
+        """Leave out the duration of trials, and what only decides whether another search follows."""
+        return self.model_dump(
+            mode="json", exclude={"trials": {"__all__": {"seconds"}}, "search_factor": True, "basis": True}
+        )

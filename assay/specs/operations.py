@@ -54,6 +54,11 @@ class PromotionSpec(Spec):
     on_regression: Literal["none", "propose", "rollback"] = "none"
     """Where a new labelled partition shows the champion worse than the one before it, with `confidence`: propose the
     roll-back by a notification, or roll back."""
+    below_minimum: Literal["reject", "retry"] = "reject"
+    """`retry`: where a model misses `evaluation.minimum`, one longer search is made; then it ends with a
+    notification."""
+    retry_factor: int = Field(default=3, ge=2, le=20)
+    """How many times the trials, and the time, of the first search the longer one has."""
 
 
 class TrackingSpec(Spec):

@@ -8,12 +8,18 @@ import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
 from assay.learning.evaluation.plots import tuning_history_plot
+from assay.learning.splitting import Split
 from assay.learning.tuning.search import find_best_hyperparameters
+from assay.promotion.retry import basis_of, longer, search_factor
+from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import image, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import ArtifactStore
 
 _TOP_TRIALS = 10
 
@@ -31,21 +37,40 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         context: dg.AssetExecutionContext,
         validated_dataset: dict[str, ValidatedDataset],
         run_spec: PipelineSpec,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> dg.Output[BestHyperparameters]:
         split = verified_split(validated_dataset, run_spec, context)
+        factor = _search_factor(context, artifact_io_manager.artifacts(), split, run_spec)
         best = find_best_hyperparameters(
             split.train,
-            run_spec,
+            longer(run_spec, factor),
             features=split.features,
             groups=split.train_groups,
             classes=split.classes,
             progress=_trial_logger(context.log, run_spec),
         )
+        if run_spec.promotion.below_minimum == "retry":
+            best = best.model_copy(update={"search_factor": factor, "basis": basis_of(split, run_spec)})
         if best.early_end:
             context.log.info(best.early_end)
         return dg.Output(best, metadata=_search_metadata(best) | _caution(best, run_spec, context.log))
 
     return best_hyperparameters
+
+
+def _search_factor(
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, split: Split, spec: PipelineSpec
+) -> int:
+    """Return how much longer this search is, by the last search and evaluation of the partition."""
+    if spec.promotion.below_minimum != "retry":
+        return 1
+    partition = partition_of(context)
+    before = artifacts.newest_value(tuple(context.asset_key.path), partition, BestHyperparameters)
+    report = artifacts.newest_value(tuple(asset_key(spec, "evaluation_report").path), partition, EvaluationReport)
+    factor = search_factor(before, report, split, spec)
+    if factor > 1:
+        context.log.info("the last model missed a minimum: this search has %d times the trials", factor)
+    return factor
 
 
 def _trial_logger(log: logging.Logger, spec: PipelineSpec) -> Callable[[TrialRecord], None]:
@@ -73,6 +98,7 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         "hyperparameters": dg.MetadataValue.json(best.parameters),
         "stopped by": best.stopped_by,
         "trials": len(best.trials),
+        **({"times the trials": best.search_factor} if best.search_factor > 1 else {}),
         "failed trials": sum(trial.state == "failed" for trial in best.trials),
     }
     if best.early_end:

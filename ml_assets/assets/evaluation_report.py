@@ -8,16 +8,23 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
 from assay.learning.evaluation.plots import plots_for
+from assay.promotion.retry import gave_up, retry_begins
 from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import images, records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
+from ml_assets.pipeline.automation import RETRY_CHECK
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.tracking import log_evaluation
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
+from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.tracker import MlflowTracker
+
+GAVE_UP_CHECK = "longer_search_reached_minimum"
+"""Fails where a minimum is missed and no longer search follows; a notification reports it."""
 
 
 def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
@@ -91,6 +98,35 @@ def _aligned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: row.get(name) for name in columns} for row in rows]
 
 
+def _retry_checks(spec: PipelineSpec, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    if spec.promotion.below_minimum != "retry":
+        return []
+    begins, helped = "No longer search begins after this evaluation.", "No minimum is missed after the longer search."
+    return [
+        check_of_partitions(spec, RETRY_CHECK, key, description=begins),
+        check_of_partitions(spec, GAVE_UP_CHECK, key, description=helped),
+    ]
+
+
+def checks_of_retry(
+    report: EvaluationReport, best: BestHyperparameters | None, spec: PipelineSpec, *, as_in_file: bool
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield whether a longer search begins, which is the event that starts it, and whether it is given up."""
+    missed = _minimum_in_words(report, failed_minimum(report))
+    begins = as_in_file and retry_begins(report, best)
+    given_up = gave_up(report, best)
+    longer = f"{missed}; a search of {spec.promotion.retry_factor} times the trials follows"
+    yield _warning(RETRY_CHECK, longer if begins else "no longer search begins", passed=not begins)
+    over = f"{missed}, also after the longer search: nothing further is started"
+    yield _warning(GAVE_UP_CHECK, over if given_up else missed, passed=not given_up)
+
+
+def _warning(name: str, description: str, *, passed: bool) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description
+    )
+
+
 def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/evaluation_report` with its checks."""
     key = asset_key(spec, stage.name)
@@ -104,6 +140,7 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             "trained_model": own_input(spec, "trained_model"),
         },
         checks=[
+            *_retry_checks(spec, key),
             check_of_partitions(
                 spec,
                 "primary_metric_above_minimum",
@@ -126,12 +163,18 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         trained_model: TrainedModel,
         run_spec: PipelineSpec,
         experiment_tracker: MlflowTracker,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
         report = evaluate(trained_model, split, run_spec, partition=partition_of(context))
         plots = plots_for(trained_model, split, run_spec)
         yield dg.Output(report, metadata=evaluation_metadata(report, plots))
         log_evaluation(experiment_tracker, trained_model, report, plots)
+        if spec.promotion.below_minimum == "retry":
+            best = artifact_io_manager.artifacts().newest_value(
+                tuple(asset_key(spec, "best_hyperparameters").path), partition_of(context), BestHyperparameters
+            )
+            yield from checks_of_retry(report, best, spec, as_in_file=run_spec == spec)
         yield check_of_minimum(report)
         yield check_of_baseline(report)
 

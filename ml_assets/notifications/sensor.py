@@ -34,6 +34,7 @@ from assay.notifications.wording import (
     withdrawn,
 )
 from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
+from ml_assets.assets.evaluation_report import GAVE_UP_CHECK
 from ml_assets.assets.validated_dataset import GateFailure, gate_failure
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
 from ml_assets.stages import alarm_checks
@@ -70,7 +71,9 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
 
 GATED = "validated_dataset"
 # these checks fail when an alarm starts: a continuing alarm is no new event
-ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()}
+ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()} | {
+    GAVE_UP_CHECK: NotificationKind.BELOW_MINIMUM
+}
 _CHAMPION_TEXTS: Mapping[str, Callable[..., Notification]] = {
     "promoted": promoted,
     "rolled_back": rolled_back,

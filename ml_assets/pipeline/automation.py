@@ -16,6 +16,8 @@ import dagster as dg
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.run_context import asset_key
 
+RETRY_CHECK = "no_longer_search_begins"
+"""Of `evaluation_report`: fails where a missed minimum starts one longer search."""
 Condition: TypeAlias = dg.AutomationCondition[Any]
 AlarmChecks: TypeAlias = Mapping[str, tuple[str, str]]
 """By the name of an alarm in `automation.retrain_on`: the asset, and its check that fails where the alarm starts."""
@@ -62,8 +64,13 @@ def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
 def with_retraining(
     spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str], alarms: AlarmChecks
 ) -> list[dg.AssetsDefinition]:
-    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts."""
+    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts.
+
+    A missed minimum is such a start under `promotion.below_minimum: retry`.
+    """
     checks = [alarms[name] for name in spec.automation.retrain_on if name in alarms]
+    if spec.promotion.below_minimum == "retry":
+        checks.append(("evaluation_report", RETRY_CHECK))
     if not checks:
         return assets
     first, *later = keys = [asset_key(spec, name) for name in learning]

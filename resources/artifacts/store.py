@@ -116,6 +116,15 @@ class ArtifactStore:
         """
         return self.read(self.newest(asset, partition), kind, columns)
 
+    def newest_value(self, asset: tuple[str, ...], partition: str | None, kind: type[Value]) -> Value | None:
+        """Read the newest version of an asset's partition; None where nothing was published, or it is a refusal.
+
+        Raises:
+            DigestMismatchError: the stored value differs from the published one.
+        """
+        commit = self.log.newest(asset, partition)
+        return self.read(commit, kind) if commit and commit.status == "published" else None
+
     def of_data(self, asset: tuple[str, ...], partition: str | None, data_version: str) -> Commit | None:
         """Return the newest published version of an asset's partition with that content; None where there is none."""
         for number in range(self.log.newest_number(asset, partition), 0, -1):

@@ -9,6 +9,7 @@ import pytest
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.automation import (
+    RETRY_CHECK,
     automation_sensor,
     rollbacks_key,
     rollbacks_of,
@@ -226,6 +227,24 @@ def test_where_an_alarm_starts_the_learning_assets_run_once(world, alarm):
     assert world.evaluate() == []
     world.made(asset, world.partition, **{check: False, "holds": False})
     assert world.evaluate() == at(world, *LEARNING), "an alarm that ended is armed again"
+
+
+@pytest.mark.parametrize("dataset", [WHOLE, MONTHLY], ids=["whole", "monthly"])
+def test_a_missed_minimum_trains_once_more_and_never_again(dataset, monkeypatch):
+    monkeypatch.setitem(CHECKS, "evaluation_report", {RETRY_CHECK: False})
+    with dg.DagsterInstance.ephemeral() as instance:
+        spec = spec_of(dataset, promotion={"below_minimum": "retry"}, automation={"retrain_on": []})
+        world = World(spec, instance, partition="2021-03" if dataset is MONTHLY else None)
+        world.evaluate()
+        for month in ("2021-01", "2021-02", "2021-03") if world.partition else (None,):
+            world.made("validated_dataset", month, min_rows=True)
+        world.evaluate()
+        world.made("evaluation_report", world.partition, **{RETRY_CHECK: False})
+        assert world.evaluate() == at(world, *LEARNING)
+        assert world.evaluate() == []
+        for name in LEARNING:
+            world.made(name, world.partition, **({RETRY_CHECK: True} if name == "evaluation_report" else {}))
+        assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
 def test_an_alarm_that_is_not_asked_for_trains_nothing():
