@@ -24,6 +24,7 @@ WITHOUT_SERVERS = (
     "limit-and-recover-runs.md",
     "restrict-what-a-run-may-do.md",
     "watch-for-drift.md",
+    "promote-and-roll-back.md",
     "plan-a-retraining.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
