@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from assay.learning.evaluation.bootstrap import RESAMPLES, compare
+from assay.learning.evaluation.bootstrap import RESAMPLES, Paired, Units, effects
 from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metrics import measure, primary_metric
+from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import LabelledRows
 from assay.results.trained_model import TrainedModel
@@ -25,7 +25,8 @@ class RegressionReport(Spec):
     champion_value: float | None = None
     former_value: float | None = None
     share_worse: float | None = None
-    """Share of paired bootstrap resamples in which the champion is worse by more than `promotion.minimum_effect`."""
+    """Share of paired bootstrap resamples in which the champion is worse, by more than `promotion.minimum_effect` where
+    that is a number."""
     regressed: bool = False
     """Whether that share reaches `promotion.confidence`."""
     regression_start: bool = False
@@ -38,6 +39,7 @@ def evaluate_regression(
     champion: tuple[str, TrainedModel],
     former: tuple[str, TrainedModel],
     rows: tuple[LabelledRows, LabelledRows],
+    units: Units,
     earlier: Sequence[RegressionReport],
     spec: PipelineSpec,
     *,
@@ -51,6 +53,7 @@ def evaluate_regression(
         champion: version and model of the current champion.
         former: those of the champion before it.
         rows: the same rows in the features of each of the two models.
+        units: what is resampled of them.
         earlier: reports of the windows before this one.
         spec: the pipeline.
         partition: the window's key; empty without partitions.
@@ -58,12 +61,10 @@ def evaluate_regression(
     metric, truth = primary_metric(spec), truth_of(rows[0])
     new, old = (_predicted(model, part, spec) for (_, model), part in zip((champion, former), rows, strict=True))
     rule = spec.promotion
-    found = compare(
-        metric, truth, new, old,
-        minimum_effect=rule.minimum_effect, confidence=rule.confidence, seed=spec.training.seed,
-    )  # fmt: skip
-    now, before = measure(metric, truth, new).value, measure(metric, truth, old).value
-    regressed = found.share_better >= rule.confidence
+    bound = 0.0 if rule.minimum_effect == "auto" else rule.minimum_effect
+    (gain_of_former,) = effects([(metric, None)], Paired(truth, new, old), units, spec.training.seed)
+    share_worse, now, before = gain_of_former.share_above(bound), gain_of_former.old, gain_of_former.new
+    regressed = share_worse >= rule.confidence
     known = any(one.regressed and one.champion_version == champion[0] for one in earlier)
     return RegressionReport(
         pipeline=spec.name,
@@ -74,11 +75,11 @@ def evaluate_regression(
         rows=len(truth),
         champion_value=now,
         former_value=before,
-        share_worse=found.share_better,
+        share_worse=share_worse,
         regressed=regressed,
         regression_start=regressed and not known,
         reason=f"{metric.name} is {_number(now)}, {_number(before)} of version {former[0]} before it; the champion is "
-        f"worse in {found.share_better:.0%} of {RESAMPLES} resamples ({rule.confidence:.0%} make a regression)",
+        f"worse in {share_worse:.0%} of {RESAMPLES} resamples ({rule.confidence:.0%} make a regression)",
     )
 
 

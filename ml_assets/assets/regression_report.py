@@ -6,6 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from assay.data.dataset import ValidatedDataset
+from assay.learning.evaluation.bootstrap import units_of
 from assay.learning.splitting import labelled_rows
 from assay.markdown import escaped
 from assay.monitoring.regression import RegressionReport, evaluate_regression
@@ -93,6 +94,7 @@ def _report(
         (champion.version, champion.model),
         (former.version, former.model),
         (labelled[0], labelled[1]),
+        units_of(rows, spec),
         earlier,
         spec,
         partition=partition or "",

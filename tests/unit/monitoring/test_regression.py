@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from assay.learning.evaluation.bootstrap import Units
 from assay.learning.splitting import LabelledRows
 from assay.learning.training import train
 from assay.monitoring.regression import RegressionReport, evaluate_regression
@@ -22,7 +23,7 @@ def compared(make_spec, make_split, make_best):
 
     def compare(champion, former, earlier=()):
         pair = (("2", models[champion]), ("1", models[former]))
-        return evaluate_regression(*pair, (rows, rows), earlier, spec, partition="2021-04")
+        return evaluate_regression(*pair, (rows, rows), Units(), earlier, spec, partition="2021-04")
 
     return compare
 
