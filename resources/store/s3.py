@@ -66,16 +66,18 @@ class RangedReader(io.RawIOBase):
         address = f"s3://{self._bucket}/{self._key}"
         with as_storage_error(address):
             try:
-                answer = self._client.get_object(
-                    Bucket=self._bucket, Key=self._key, Range=f"bytes={self._position}-{end - 1}", IfMatch=self._etag
-                )
+                return unless_damaged(lambda: self._range(end))
             except ClientError as error:
                 if not is_taken(error):
                     raise
                 raise DigestMismatchError(
                     "the object was rewritten while it was read", where=address, expected=f"ETag {self._etag}"
                 ) from error
-            return answer["Body"].read()
+
+    def _range(self, end: int) -> bytes:
+        between = f"bytes={self._position}-{end - 1}"
+        answer = self._client.get_object(Bucket=self._bucket, Key=self._key, Range=between, IfMatch=self._etag)
+        return answer["Body"].read()
 
 
 _READ_AHEAD = 1 << 18

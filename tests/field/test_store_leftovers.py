@@ -169,10 +169,11 @@ def _fetched(client, folder):
     ("read", "right"),
     [
         (lambda client, _: S3Store(client, "bucket", "").get_bytes("rows.csv"), b"a,b"),
+        (lambda client, _: S3Store(client, "bucket", "").open("rows.csv").read(), b"a,b"),
         (lambda client, _: S3Store(client, "bucket", "").replace("rows.csv", b"1,2", b"a,b"), True),
         (_fetched, b"a,b"),
     ],
-    ids=["get", "replace", "source"],
+    ids=["get", "open", "replace", "source"],
 )
 def test_a_bit_that_flipped_on_its_way_from_s3_is_fetched_again_once(read, right, flipped, tmp_path):
     """botocore's own checksum refused such a body before the digests of the store were asked."""
