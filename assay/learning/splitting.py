@@ -24,7 +24,7 @@ from assay.data.frames import feature_frame, target_series
 from assay.data.row_identity import Hashes, below_share, identity_columns, row_hashes
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, EmptyDataError, SchemaDriftError, SingleClassError
-from assay.results.learned_rows import LearnedRows, learned_from
+from assay.results.learned_rows import LearnedRows
 from assay.results.trained_model import ModelManifest
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -81,10 +81,8 @@ class Split:
 
     def learned_by(self, model: ModelManifest, spec: PipelineSpec) -> np.ndarray | None:
         """Return which holdout rows a model may have learned from, shape (n,); None where that is not known."""
-        rules = model.learned_rules(time_partitions=spec.dataset.partitions.is_time)
-        if rules is None or not all(rule.can_tell(self.holdout_table) for rule in rules):
-            return None
-        return learned_from(rules, self.holdout_table, self.holdout_partitions)
+        is_time = spec.dataset.partitions.is_time
+        return model.may_have_learned(self.holdout_table, self.holdout_partitions, time_partitions=is_time)
 
 
 def split_window(
@@ -180,7 +178,11 @@ def _groups(table: pa.Table, partition_of_row: np.ndarray, hashes: Hashes, spec:
     name = str(spec.split.group)
     if name not in table.column_names:
         raise DataContractError(f"the group column '{name}' is not in the table", where="split.group")
-    # rows without a group form one group, since they may be related
+    return group_of_rows(table, name)
+
+
+def group_of_rows(table: pa.Table, name: str) -> np.ndarray:
+    """Return the group of each row as text, shape (rows,); rows without one are one group, as they may be related."""
     return np.asarray(pc.fill_null(table.column(name).cast(pa.string()), "").to_pandas(), dtype=object)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from pydantic import Field
 
-from assay.learning.evaluation.bootstrap import resamples
+from assay.learning.evaluation.bootstrap import Units, resampled
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, measure, primary_metric
 from assay.learning.evaluation.predictions import predict
@@ -88,11 +89,9 @@ def evaluate_performance(
     )
     if trained_on or rule is None or now.value is None or value_at_promotion is None:
         return report
-    drawn = resamples(len(truth), spec.training.seed)
-    values = [measure(metric, truth[chosen], predictions.take(chosen)).value for chosen in drawn]
+    values = resampled(metric, truth, predictions, Units(), spec.training.seed)
     # a resample without a value is no evidence of a loss
-    worse = [value is not None and metric.gain(value, value_at_promotion) > rule.max_loss for value in values]
-    share = sum(worse) / len(worse)
+    share = float(np.mean(metric.sign * (value_at_promotion - values) > rule.max_loss))
     loss = metric.gain(now.value, value_at_promotion)
     found = {"loss": loss, "share_worse": share, "degraded": share >= rule.confidence}
     return with_alarm(report.model_copy(update=found), earlier, rule)

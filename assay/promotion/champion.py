@@ -10,7 +10,6 @@ from pydantic import Field
 
 from assay.data.dataset import ValidatedDataset
 from assay.promotion.decision import PromotionDecision, Verdict
-from assay.results.learned_rows import learned_from
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
@@ -141,11 +140,9 @@ class CurrentChampion:
 
     def unlearned(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> pa.Table | None:
         """Return the rows of a partition that it has not learned from; None where that is not known."""
-        rules = self.model.manifest.learned_rules(time_partitions=spec.dataset.partitions.is_time)
-        if rules is None or not all(rule.can_tell(table) for rule in rules):
-            return None
-        keys = np.full(table.num_rows, partition or "", dtype=object)
-        return table.filter(pa.array(~learned_from(rules, table, keys)))
+        keys, is_time = np.full(table.num_rows, partition or "", dtype=object), spec.dataset.partitions.is_time
+        learned = self.model.manifest.may_have_learned(table, keys, time_partitions=is_time)
+        return None if learned is None else table.filter(pa.array(~learned))
 
     def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
         """Return whether it was trained on these rows."""

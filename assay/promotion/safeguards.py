@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.learning.evaluation.metric_functions import codes, probabilities
 from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.weighted_metrics import Weighted, calibration_error
 from assay.learning.splitting import Split
 from assay.promotion.comparison import Comparison
 from assay.promotion.slices import SliceComparison, compare_slices
@@ -21,7 +22,6 @@ from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
 
-_BINS = 10
 _TAIL = 0.05
 _LEAD_SHARE = 0.25
 _TIMED_ROWS = 1_000
@@ -131,13 +131,13 @@ def _calibration(promotion: Promotion) -> SafeguardResult | None:
     bound, made = promotion.spec.promotion.max_calibration_loss, promotion.made
     if bound is None or made is None or made.pair.old.probabilities is None or made.pair.new.probabilities is None:
         return None
-    old, new = (_calibration_gaps(made.pair.truth, each) for each in (made.pair.old, made.pair.new))
+    old, new = (_calibration_error(made.pair.truth, each) for each in (made.pair.old, made.pair.new))
     drawn = [
-        (_calibration_error(new, weights) - _calibration_error(old, weights))
+        new(weights) - old(weights)
         for weights in made.units.weights(len(made.pair.truth), promotion.spec.training.seed)
     ]
     every = np.ones((1, len(made.pair.truth)))
-    before, after = (float(_calibration_error(each, every)[0]) for each in (old, new))
+    before, after = (float(error(every)[0]) for error in (old, new))
     low, high = (float(each) for each in np.quantile(np.concatenate(drawn), [_TAIL, 1 - _TAIL]))
     return SafeguardResult(
         name="calibration",
@@ -149,23 +149,12 @@ def _calibration(promotion: Promotion) -> SafeguardResult | None:
     )
 
 
-def _calibration_gaps(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
-    """Return each row's stated probability minus the outcome, in the column of its bin, shape (n, bins)."""
-    shares = probabilities(predictions)
+def _calibration_error(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    """Return the error of the positive class's probability, of several classes of the predicted one's."""
+    shares, true = probabilities(predictions), codes(truth, predictions.classes)
     if len(predictions.classes) == 2:  # noqa: PLR2004 - binary
-        stated, hit = shares[:, -1], codes(truth, predictions.classes) == 1
-    else:
-        stated, hit = shares.max(axis=1), codes(truth, predictions.classes) == shares.argmax(axis=1)
-    bins = np.minimum((stated * _BINS).astype(np.int64), _BINS - 1)
-    gaps = np.zeros((len(truth), _BINS))
-    gaps[np.arange(len(truth)), bins] = stated - hit
-    return gaps
-
-
-def _calibration_error(gaps: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the expected calibration error of each line of weights."""
-    error: np.ndarray = np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
-    return error
+        return calibration_error(shares[:, -1], true == 1)
+    return calibration_error(shares.max(axis=1), true == shares.argmax(axis=1))
 
 
 def _latency(promotion: Promotion) -> SafeguardResult | None:

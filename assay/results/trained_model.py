@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import JsonValue
 
 from assay.data.schema import TableSchema
-from assay.results.learned_rows import LearnedRows
+from assay.results.learned_rows import LearnedRows, Mask, learned_from
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
 
 class ModelManifest(Spec):
@@ -57,6 +59,21 @@ class ModelManifest(Spec):
             return self.learned
         keys = sorted(self.data_digests)
         return (LearnedRows(partitions=tuple(keys[:-1] or keys)),)
+
+    def may_have_learned(
+        self, table: "pa.Table", partition_of_row: "np.ndarray[Any, Any]", *, time_partitions: bool
+    ) -> Mask | None:
+        """Return which rows of a table the model may have learned from, shape (rows,); None where that is not known.
+
+        Args:
+            table: all columns of the rows.
+            partition_of_row: partition key of each row, shape (rows,); "" without partitions.
+            time_partitions: whether the pipeline's partitions are times.
+        """
+        rules = self.learned_rules(time_partitions=time_partitions)
+        if rules is None or not all(rule.can_tell(table) for rule in rules):
+            return None
+        return learned_from(rules, table, partition_of_row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions
 from assay.learning.evaluation.weighted_metrics import weighted
+from assay.learning.splitting import group_of_rows
 from assay.specs.pipeline import PipelineSpec
 
 RESAMPLES = 400
@@ -89,11 +90,11 @@ class Units:
 def units_of(table: pa.Table, spec: PipelineSpec) -> Units:
     """Return what is resampled of rows with all their columns: groups, blocks of time, or rows, as they are split.
 
-    Rows without a group are one group. Rows of a time split keep their order where no column holds their time.
+    Rows of a time split keep their order where no column holds their time.
     """
     if spec.split.by == "group":
-        names = pc.fill_null(table.column(str(spec.split.group)).cast(pa.string()), "")
-        return Units(groups=np.unique(names.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1])
+        names = group_of_rows(table, str(spec.split.group)).astype(str)
+        return Units(groups=np.unique(names, return_inverse=True)[1])
     if spec.split.by != "time":
         return Units()
     column = spec.dataset.partitions.column
@@ -186,8 +187,7 @@ def effects(
     for weights in units.weights(len(pair.truth), seed):
         for (metric, mask, _), (old, new), found in zip(parts, sides, drawn, strict=True):
             chosen = weights if mask is None else weights[:, mask]
-            sign = 1.0 if metric.greater_is_better else -1.0
-            found.append(sign * (new(chosen) - old(chosen)))
+            found.append(metric.sign * (new(chosen) - old(chosen)))
     return tuple(
         _effect(metric, part, np.concatenate(found)) for (metric, _, part), found in zip(parts, drawn, strict=True)
     )
@@ -198,7 +198,7 @@ def _effect(metric: Metric, pair: Paired, drawn: np.ndarray) -> Effect:
     return Effect(old, new, None if old is None or new is None else metric.gain(old, new), drawn)
 
 
-def resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield the row numbers of each resample of independent rows."""
-    for weights in Units().weights(rows, seed):
-        yield from (np.repeat(np.arange(rows), line.astype(np.int64)) for line in weights)
+def resampled(metric: Metric, truth: np.ndarray, predictions: Predictions, units: Units, seed: int) -> np.ndarray:
+    """Return a metric in each resample, shape (RESAMPLES,); NaN where it cannot be computed."""
+    compute = weighted(metric, truth, predictions)
+    return np.concatenate([compute(weights) for weights in units.weights(len(truth), seed)])

@@ -11,7 +11,7 @@ from assay.learning.evaluation.metrics import register
 from assay.learning.evaluation.predictions import Predictions
 from assay.specs.pipeline import Task
 
-_CALIBRATION_BINS = 10
+CALIBRATION_BINS = 10
 
 
 def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
@@ -122,8 +122,8 @@ def expected_calibration_error(truth: np.ndarray, predictions: Predictions) -> f
     Source: Naeini, Cooper and Hauskrecht (2015), "Obtaining well calibrated probabilities using Bayesian binning".
     """
     positive, stated = is_positive(truth, predictions), probabilities(predictions)[:, -1]
-    bins = np.minimum((stated * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=stated - positive, minlength=_CALIBRATION_BINS)
+    bins = np.minimum((stated * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=stated - positive, minlength=CALIBRATION_BINS)
     return float(np.abs(gaps).sum() / len(truth))
 
 

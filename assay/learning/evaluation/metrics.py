@@ -44,7 +44,12 @@ class Metric:
 
     def gain(self, old: float, new: float) -> float:
         """Return by how much the new value is better, in the metric's unit."""
-        return new - old if self.greater_is_better else old - new
+        return self.sign * (new - old)
+
+    @property
+    def sign(self) -> float:
+        """1 where greater values are better, else -1."""
+        return 1.0 if self.greater_is_better else -1.0
 
 
 @dataclass(frozen=True, slots=True)

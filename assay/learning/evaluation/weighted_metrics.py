@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from assay.learning.evaluation.metric_functions import (
+    CALIBRATION_BINS,
     both_present,
     codes,
     is_positive,
@@ -25,7 +26,6 @@ Weighted: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """Takes weights, shape (resamples, n), and returns the metric of each line; NaN where it has no value."""
 _Form: TypeAlias = Callable[[np.ndarray, Predictions], Weighted]
 _FORMS: dict[str, _Form] = {}
-_CALIBRATION_BINS = 10
 
 
 def weighted(metric: Metric, truth: np.ndarray, predictions: Predictions) -> Weighted:
@@ -136,10 +136,14 @@ def _brier_score(truth: np.ndarray, predictions: Predictions) -> Weighted:
 
 @_form("expected_calibration_error")
 def _calibration(truth: np.ndarray, predictions: Predictions) -> Weighted:
-    positive, stated = is_positive(truth, predictions), probabilities(predictions)[:, -1]
-    bins = np.minimum((stated * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
-    gaps = np.zeros((len(truth), _CALIBRATION_BINS))
-    gaps[np.arange(len(truth)), bins] = stated - positive
+    return calibration_error(probabilities(predictions)[:, -1], is_positive(truth, predictions))
+
+
+def calibration_error(stated: np.ndarray, outcome: np.ndarray) -> Weighted:
+    """Return the expected calibration error of stated probabilities, shape (n,); `outcome` is 1 where it came true."""
+    bins = np.minimum((stated * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    gaps = np.zeros((len(stated), CALIBRATION_BINS))
+    gaps[np.arange(len(stated)), bins] = stated - outcome
     return lambda weights: np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
 
 
