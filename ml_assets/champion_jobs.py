@@ -6,11 +6,12 @@ from typing import Literal, TypeAlias
 import dagster as dg
 from pydantic import Field
 
-from assay.errors import SpecError, did_you_mean
+from assay.errors import SpecError
 from assay.promotion.champion import ChampionChange, ChampionEntry
 from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import champion_events
 from ml_assets.pipeline.guarded_op import guarded_op
+from ml_assets.pipeline.names import by_name, named_pipeline
 from resources.mlflow.people import Request, approve, reject, roll_back, withdraw
 from resources.mlflow.registry import MlflowModelRegistry
 
@@ -49,8 +50,8 @@ class ApprovalConfig(dg.Config):
 
 def champion_jobs(specs: Sequence[PipelineSpec]) -> list[dg.JobDefinition]:
     """Return `champion_rollback_job` and `champion_approval_job` for some pipelines."""
-    by_name = {spec.registered_name: spec for spec in specs} | {spec.name: spec for spec in specs}
-    return [_rollback_job(by_name), _approval_job(by_name)]
+    named = by_name(specs)
+    return [_rollback_job(named), _approval_job(named)]
 
 
 def change_of(entry: ChampionEntry, current: str | None) -> ChampionChange:
@@ -64,22 +65,6 @@ def change_of(entry: ChampionEntry, current: str | None) -> ChampionChange:
         proposed_version=None if entry.changes_champion else entry.version,
         reason=entry.reason,
     )
-
-
-def named_pipeline(name: str, specs: Specs, *, where: str) -> PipelineSpec:
-    """Return the pipeline of a name, or of a registered model.
-
-    Raises:
-        SpecError: there is none of that name.
-    """
-    if name not in specs:
-        raise SpecError(
-            "no pipeline or registered model has this name",
-            where=where,
-            found=repr(name) + did_you_mean(name, specs),
-            expected=", ".join(sorted(specs)),
-        )
-    return specs[name]
 
 
 def _rollback_job(specs: Specs) -> dg.JobDefinition:

@@ -7,16 +7,16 @@ import socket
 
 import dagster as dg
 
-from assay.importing import confine_imports, make_importable
 from assay.promotion.champion import ChampionEntry
 from assay.promotion.history import ChampionHistory
-from assay.specs import PipelineSpec, read_pipelines
+from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import champion_events
-from ml_assets.champion_jobs import change_of, named_pipeline
-from ml_assets.resource_wiring import resources_for
+from ml_assets.champion_jobs import change_of
+from ml_assets.commands.deployment import Deployment
+from ml_assets.pipeline.names import by_name, named_pipeline
 from resources.mlflow.people import Request, approve, reject, roll_back
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.settings import Settings, has_dagster_home
+from resources.settings import has_dagster_home
 
 _LOG = logging.getLogger("assay.shell")
 
@@ -25,13 +25,11 @@ class DeploymentChampions:
     """Implements `assay.shell.champions.Champions` by the deployment's settings: the same stores as Dagster's jobs."""
 
     def __init__(self) -> None:
-        settings = Settings()
-        make_importable(settings.extensions_dir)
-        confine_imports(settings.imports)
-        specs = read_pipelines(settings.pipelines_dir).pipelines.values()
-        self._folder = settings.pipelines_dir
-        self._specs = {spec.registered_name: spec for spec in specs} | {spec.name: spec for spec in specs}
-        self._registry: MlflowModelRegistry = resources_for(settings)["model_registry"]
+        deployment = Deployment()
+        self._where = deployment.where
+        # names of metrics and columns do not matter here: a roll-back works while they are wrong
+        self._specs = by_name(deployment.pipelines().pipelines.values())
+        self._registry: MlflowModelRegistry = deployment.resources["model_registry"]
 
     def history(self, pipeline: str) -> ChampionHistory:
         """Read the journal of the pipeline's registered model."""
@@ -54,7 +52,7 @@ class DeploymentChampions:
         return self._reported(spec, reject(self._registry, spec.registered_name, version, _request(spec, reason)))
 
     def _named(self, pipeline: str) -> PipelineSpec:
-        return named_pipeline(pipeline, self._specs, where=f"the pipeline files of {self._folder}")
+        return named_pipeline(pipeline, self._specs, where=self._where)
 
     def _reported(self, spec: PipelineSpec, entry: ChampionEntry) -> ChampionEntry:
         """Record the change in Dagster's event log, where this shell has one: predictions follow."""

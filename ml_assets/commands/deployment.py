@@ -4,10 +4,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assay.errors import SpecError, did_you_mean
 from assay.importing import confine_imports, make_importable
 from assay.learning.known_names import name_check
 from assay.specs import PipelineSpec, read_pipelines
+from assay.specs.loading import NameCheck, PipelineFiles
+from ml_assets.pipeline.names import by_name, named_pipeline
 from ml_assets.resource_wiring import resources_for
 from resources.artifacts.store import ArtifactStore
 from resources.data_sources import mask_variables
@@ -31,27 +32,26 @@ class Deployment:
         found: ArtifactStore = self.resources["artifact_io_manager"].artifacts()
         return found
 
+    def pipelines(self, names: NameCheck | None = None) -> PipelineFiles:
+        """Read the pipeline files; the users' own modules can be imported then."""
+        make_importable(self.settings.extensions_dir)
+        confine_imports(self.settings.imports)
+        return read_pipelines(self.settings.pipelines_dir, names)
+
     def pipeline(self, name: str) -> PipelineSpec:
         """Return a pipeline by its name or that of its registered model.
 
         Raises:
             SpecError: there is none, or its file cannot be used.
         """
-        settings = self.settings
-        make_importable(settings.extensions_dir)
-        confine_imports(settings.imports)
-        files = read_pipelines(settings.pipelines_dir, name_check(Path(settings.reviewed_schemas)))
-        specs = files.pipelines.values()
-        mask_variables(specs)
-        broken = {each.name: each.error for each in files.broken}
-        if name in broken:
-            raise broken[name]
-        known = {spec.registered_name: spec for spec in specs} | {spec.name: spec for spec in specs}
-        if name not in known:
-            raise SpecError(
-                "no pipeline or registered model has this name",
-                where=str(settings.pipelines_dir),
-                found=repr(name) + did_you_mean(name, known),
-                expected=", ".join(sorted(spec.name for spec in specs)),
-            )
-        return known[name]
+        files = self.pipelines(name_check(Path(self.settings.reviewed_schemas)))
+        mask_variables(files.pipelines.values())
+        for each in files.broken:
+            if each.name == name:
+                raise each.error
+        return named_pipeline(name, by_name(files.pipelines.values()), where=self.where)
+
+    @property
+    def where(self) -> str:
+        """Where the pipelines come from, for messages."""
+        return f"the pipeline files of {self.settings.pipelines_dir}"

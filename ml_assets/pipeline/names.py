@@ -1,0 +1,28 @@
+"""Pipelines by the names under which people ask for them."""
+
+from collections.abc import Iterable, Mapping
+
+from assay.errors import SpecError, did_you_mean
+from assay.specs import PipelineSpec
+
+
+def by_name(specs: Iterable[PipelineSpec]) -> dict[str, PipelineSpec]:
+    """Return pipelines by their names and those of their registered models; a pipeline's own name wins."""
+    known = list(specs)
+    return {spec.registered_name: spec for spec in known} | {spec.name: spec for spec in known}
+
+
+def named_pipeline(name: str, specs: Mapping[str, PipelineSpec], *, where: str) -> PipelineSpec:
+    """Return the pipeline of a name, or of a registered model.
+
+    Raises:
+        SpecError: there is none of that name.
+    """
+    if name not in specs:
+        raise SpecError(
+            "no pipeline or registered model has this name",
+            where=where,
+            found=repr(name) + did_you_mean(name, specs),
+            expected=", ".join(sorted(specs)),
+        )
+    return specs[name]
