@@ -18,7 +18,7 @@ from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.code_version import OWN_CODE, REQUIRED_COLUMNS, ROWS_DROPPED
+from ml_assets.pipeline.code_version import OWN_CODE, ROWS_DROPPED, RULES
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -36,7 +36,7 @@ STAGES = (
         tag="validation",
         kinds=frozenset({"parquet", "pandera"}),
         spec_parts=("task", "dataset", ROWS_DROPPED),
-        verdict_parts=("validation", REQUIRED_COLUMNS, OWN_CODE),
+        verdict_parts=(RULES, OWN_CODE),
         phase=Phase.INGESTION,
     ),
     Stage(

@@ -1,6 +1,7 @@
 """An asset's code version: one digest for each part that its value depends on, so that a change can be named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,40 +12,49 @@ from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 
 PACKAGE, LOCK, OWN_CODE = "package", "lock", "own_code"
-ROWS_DROPPED, REQUIRED_COLUMNS = "validation.drop_null_rows", "required_columns"
+RULES, ROWS_DROPPED = "validation", "validation.drop_null_rows"
+"""All that decides whether rows pass the gate, and the part of it that decides which rows there are."""
 _LOCK_FILE = Path(__file__).resolve().parent.parent.parent / "uv.lock"
 _DIGITS = 12
 
 
-class _PartDigests:
-    """The digests of the newest spec's parts, as every asset of a pipeline asks for them in a row."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a spec: its digest, and the user's own source files that it names, by import path."""
+
+    digest: str
+    sources: Mapping[str, str]
+
+
+class _Parts:
+    """The parts of the newest spec, as every asset of a pipeline asks for them in a row."""
 
     def __init__(self) -> None:
         self._spec: PipelineSpec | None = None
-        self._digests: dict[str, str] = {}
+        self._parts: dict[str, _Part] = {}
 
-    def of(self, spec: PipelineSpec, part: str) -> str:
+    def of(self, spec: PipelineSpec, name: str) -> _Part:
         if spec is not self._spec:
-            self._spec, self._digests = spec, {}
-        if part not in self._digests:
-            self._digests[part] = digest_of(_value_of(spec, part))[:_DIGITS]
-        return self._digests[part]
+            self._spec, self._parts = spec, {}
+        if name not in self._parts:
+            self._parts[name] = _part(spec, name)
+        return self._parts[name]
 
 
-_DIGESTS = _PartDigests()
+_PARTS = _Parts()
 
 
-def code_version(spec: PipelineSpec, parts: Sequence[str]) -> str:
+def code_version(spec: PipelineSpec, names: Sequence[str]) -> str:
     """Return `<part>=<digest>` of the package version, the lock file, the user's own code and parts of the spec.
 
     Args:
         spec: the pipeline.
-        parts: fields of the spec, `REQUIRED_COLUMNS` or `ROWS_DROPPED`.
+        names: fields of the spec, `RULES` or `ROWS_DROPPED`.
     """
-    fixed = {PACKAGE: __version__, LOCK: _lock_digest()}
-    digests = fixed | {part: _DIGESTS.of(spec, part) for part in sorted({*parts} - {OWN_CODE})}
-    if own := _own_code(spec, parts):
-        digests[OWN_CODE] = own
+    parts = {name: _PARTS.of(spec, name) for name in sorted({*names} - {OWN_CODE})}
+    digests = {PACKAGE: __version__, LOCK: _lock_digest()} | {name: part.digest for name, part in parts.items()}
+    if sources := {path: text for part in parts.values() for path, text in part.sources.items()}:
+        digests[OWN_CODE] = digest_of(sources)[:_DIGITS]
     return " ".join(f"{name}={digest}" for name, digest in digests.items())
 
 
@@ -60,21 +70,13 @@ def _parsed(version: str) -> dict[str, str]:
     return {name: digest for name, sign, digest in (each.partition("=") for each in version.split(" ")) if sign}
 
 
-def _value_of(spec: PipelineSpec, part: str) -> Any:
-    if part == REQUIRED_COLUMNS:
-        return sorted({name for _, name in spec.named_columns})
-    if part == ROWS_DROPPED:
-        return spec.validation.drop_null_rows
-    left_out = {"validation": {"drop_null_rows"}} if part == "validation" else None
-    return spec.model_dump(mode="json", include={part}, exclude=left_out)
-
-
-def _own_code(spec: PipelineSpec, parts: Sequence[str]) -> str:
-    """Return the digest of the source files that the parts name by import path; empty where they name none."""
-    fields = {part for part in parts if part in type(spec).model_fields}
-    paths = sorted({text for text in _texts(spec.model_dump(mode="json", include=fields)) if ":" in text})
-    sources = {path: source for path in paths if (source := users_source(path)) is not None}
-    return digest_of(sources)[:_DIGITS] if sources else ""
+def _part(spec: PipelineSpec, name: str) -> _Part:
+    if name == ROWS_DROPPED:
+        return _Part(digest_of(spec.validation.drop_null_rows)[:_DIGITS], {})
+    value = spec.model_dump(mode="json", include={name})
+    named = {text: users_source(text) for text in _texts(value) if ":" in text}
+    digest = spec.rules_digest if name == RULES else digest_of(value)
+    return _Part(digest[:_DIGITS], {path: source for path, source in named.items() if source is not None})
 
 
 def _texts(value: Any) -> Iterator[str]:
