@@ -46,13 +46,8 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():
         _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)
-    has_conditions = any(
-        spec.scoring
-        or spec.monitoring
-        or spec.promotion.on_regression != "none"
-        or spec.promotion.below_minimum == "retry"
-        for spec in specs
-    )
+    assets = (asset for each in usable.values() for asset in each.assets or ())
+    has_conditions = any(isinstance(each, dg.AssetsDefinition) and each.automation_conditions_by_key for each in assets)
     platform = dg.Definitions(
         assets=[broken_pipeline_asset(each) for each in broken.values()],
         resources=resources_for(settings) | dict(resources or {}),

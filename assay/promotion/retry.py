@@ -4,6 +4,8 @@ What a search was made of is recorded with its result. The longer search belongs
 file; where it misses the minimum too, it is not made longer again, and a further run of it starts none.
 """
 
+from collections.abc import Iterable
+
 from assay.learning.evaluation.evaluating import failed_minimum
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
@@ -11,26 +13,25 @@ from assay.results.search_result import BestHyperparameters
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 
-_PARTS = {"task", "dataset", "split", "preprocessing", "model", "tuning", "training", "evaluation"}
 
-
-def basis_of(split: Split, spec: PipelineSpec) -> str:
-    """Return the digest of what a search is made of: rows and the parts of the pipeline."""
-    return digest_of(spec.model_dump(mode="json", include=_PARTS), split.data_digests, split.holdout_digest)
+def basis_of(split: Split, spec: PipelineSpec, parts: Iterable[str]) -> str:
+    """Return the digest of what a search is made of: rows, and the parts of the pipeline that it depends on."""
+    return digest_of(spec.model_dump(mode="json", include=set(parts)), split.data_digests, split.holdout_digest)
 
 
 def search_factor(
-    before: BestHyperparameters | None, report: EvaluationReport | None, split: Split, spec: PipelineSpec
+    before: BestHyperparameters | None, report: EvaluationReport | None, basis: str, split: Split, spec: PipelineSpec
 ) -> int:
     """Return how many times as long as the pipeline says the next search is.
 
     Args:
         before: the last search of this partition.
         report: the last evaluation of this partition.
+        basis: what the next search is made of.
         split: the rows.
         spec: the pipeline.
     """
-    if spec.promotion.below_minimum != "retry" or before is None or before.basis != basis_of(split, spec):
+    if spec.promotion.below_minimum != "retry" or before is None or before.basis != basis:
         return 1
     if before.search_factor > 1:
         return before.search_factor  # the same again, not longer

@@ -40,7 +40,9 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> dg.Output[BestHyperparameters]:
         split = verified_split(validated_dataset, run_spec, context)
-        factor = _search_factor(context, artifact_io_manager.artifacts(), split, run_spec)
+        retries = run_spec.promotion.below_minimum == "retry"
+        basis = basis_of(split, run_spec, stage.spec_parts) if retries else ""
+        factor = _search_factor(context, artifact_io_manager.artifacts(), basis, split, run_spec) if retries else 1
         best = find_best_hyperparameters(
             split.train,
             longer(run_spec, factor),
@@ -49,8 +51,8 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
             classes=split.classes,
             progress=_trial_logger(context.log, run_spec),
         )
-        if run_spec.promotion.below_minimum == "retry":
-            best = best.model_copy(update={"search_factor": factor, "basis": basis_of(split, run_spec)})
+        if retries:
+            best = best.model_copy(update={"search_factor": factor, "basis": basis})
         if best.early_end:
             context.log.info(best.early_end)
         return dg.Output(best, metadata=_search_metadata(best) | _caution(best, run_spec, context.log))
@@ -59,15 +61,13 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
 
 
 def _search_factor(
-    context: dg.AssetExecutionContext, artifacts: ArtifactStore, split: Split, spec: PipelineSpec
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, basis: str, split: Split, spec: PipelineSpec
 ) -> int:
     """Return how much longer this search is, by the last search and evaluation of the partition."""
-    if spec.promotion.below_minimum != "retry":
-        return 1
     partition = partition_of(context)
     before = artifacts.newest_value(tuple(context.asset_key.path), partition, BestHyperparameters)
     report = artifacts.newest_value(tuple(asset_key(spec, "evaluation_report").path), partition, EvaluationReport)
-    factor = search_factor(before, report, split, spec)
+    factor = search_factor(before, report, basis, split, spec)
     if factor > 1:
         context.log.info("the last model missed a minimum: this search has %d times the trials", factor)
     return factor

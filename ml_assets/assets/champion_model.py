@@ -18,6 +18,7 @@ from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
+from ml_assets.assets.metadata import warning_check
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import rollbacks_key
@@ -159,12 +160,8 @@ def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
 
 
 def _beats_champion(record: ChampionRecord) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name="beats_champion",
-        passed=record.decision.promotes,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=escaped(f"{record.decision.reason} {_to_decide(record)}".strip()),
-    )
+    text = f"{record.decision.reason} {_to_decide(record)}".strip()
+    return warning_check("beats_champion", escaped(text), passed=record.decision.promotes)
 
 
 def _to_decide(record: ChampionRecord) -> str:

@@ -13,7 +13,7 @@ from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
-from ml_assets.assets.metadata import images, records_table
+from ml_assets.assets.metadata import images, records_table, warning_check
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import RETRY_CHECK
 from ml_assets.pipeline.partitions import check_of_partitions
@@ -116,15 +116,9 @@ def checks_of_retry(
     begins = as_in_file and retry_begins(report, best)
     given_up = gave_up(report, best)
     longer = f"{missed}; a search of {spec.promotion.retry_factor} times the trials follows"
-    yield _warning(RETRY_CHECK, longer if begins else "no longer search begins", passed=not begins)
+    yield warning_check(RETRY_CHECK, longer if begins else "no longer search begins", passed=not begins)
     over = f"{missed}, also after the longer search: nothing further is started"
-    yield _warning(GAVE_UP_CHECK, over if given_up else missed, passed=not given_up)
-
-
-def _warning(name: str, description: str, *, passed: bool) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description
-    )
+    yield warning_check(GAVE_UP_CHECK, over if given_up else missed, passed=not given_up)
 
 
 def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:

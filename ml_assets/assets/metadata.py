@@ -70,3 +70,10 @@ def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
 def images(plots: dict[str, bytes]) -> dict[str, dg.MarkdownMetadataValue]:
     """Return one metadata entry for each plot, named `plot/<name>`."""
     return {f"plot/{name}": image(png, name) for name, png in plots.items()}
+
+
+def warning_check(name: str, description: str, *, passed: bool) -> dg.AssetCheckResult:
+    """Return the result of a check that warns; texts of data in the description are escaped by the caller."""
+    return dg.AssetCheckResult(
+        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=description
+    )

@@ -18,7 +18,7 @@ from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
 from assay.specs import PipelineSpec
-from ml_assets.assets.metadata import records_table
+from ml_assets.assets.metadata import records_table, warning_check
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import when_rows_passed
 from ml_assets.pipeline.current_champion import current_champion, earlier_reports, training_features
@@ -80,13 +80,13 @@ class _Monitor(Generic[Report]):
     def results(self, report: Report, stage: Stage) -> Iterator[dg.AssetCheckResult]:
         """Yield both checks; the second is the event that starts a training and a notification."""
         passed, sentence = self.state(report)
-        yield _warning(self.state_check[0], sentence, passed=passed)
-        yield _warning(stage.alarm_check, sentence, passed=not report.alarm_start)
+        yield warning_check(self.state_check[0], escaped(sentence), passed=passed)
+        yield warning_check(stage.alarm_check, escaped(sentence), passed=not report.alarm_start)
 
     def not_evaluated(self, why: str, stage: Stage) -> Iterator[dg.AssetCheckResult]:
         """Yield both checks as passed, since there is nothing to evaluate."""
         for name in (self.state_check[0], stage.alarm_check):
-            yield _warning(name, f"not judged: {why}", passed=True)
+            yield warning_check(name, escaped(f"not judged: {why}"), passed=True)
 
 
 def build_monitoring_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -120,12 +120,6 @@ def build_monitoring_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         yield from monitor.results(report, stage)
 
     return monitoring_report
-
-
-def _warning(name: str, description: str, *, passed: bool) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN, description=escaped(description)
-    )
 
 
 def _drift(window: _Window) -> DriftReport:

@@ -15,6 +15,7 @@ from assay.promotion.decision import NO_CHAMPION
 from assay.promotion.people import rollback_command
 from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import champion_events
+from ml_assets.assets.metadata import warning_check
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import when_rows_passed
 from ml_assets.pipeline.current_champion import current_champion, earlier_reports
@@ -126,25 +127,23 @@ def _answered(
 ) -> ChampionChange:
     """Roll back, or propose it, by `promotion.on_regression`; return what happened."""
     reason = f"regression{f' on {report.partition}' if report.partition else ''}: {report.reason}"
-    if spec.promotion.on_regression == "rollback":
-        request = Request(by="regression_report", reason=reason, run_id=context.run.run_id, pipeline=spec.name)
-        roll_back(registry, spec.registered_name, report.former_version, request)
-    did = spec.promotion.on_regression == "rollback"
+    name, champion, former = spec.registered_name, report.champion_version, report.former_version
+    if spec.promotion.on_regression != "rollback":
+        return ChampionChange(
+            registered_name=name,
+            outcome="rollback_proposed",
+            version=champion,
+            previous_version=None,
+            proposed_version=former,
+            reason=reason,
+        )
+    request = Request(by="regression_report", reason=reason, run_id=context.run.run_id, pipeline=spec.name)
+    roll_back(registry, name, former, request)
     return ChampionChange(
-        registered_name=spec.registered_name,
-        outcome="rolled_back" if did else "rollback_proposed",
-        version=report.former_version if did else report.champion_version,
-        previous_version=report.champion_version if did else None,
-        proposed_version=None if did else report.former_version,
-        reason=reason,
+        registered_name=name, outcome="rolled_back", version=former, previous_version=champion, reason=reason
     )
 
 
 def _result(report: RegressionReport) -> dg.AssetCheckResult:
     remedy = f"; {rollback_command(report.pipeline, report.former_version)}" if report.regressed else ""
-    return dg.AssetCheckResult(
-        check_name=_CHECK,
-        passed=not report.regressed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=escaped(f"{report.reason}{remedy}"),
-    )
+    return warning_check(_CHECK, escaped(f"{report.reason}{remedy}"), passed=not report.regressed)
