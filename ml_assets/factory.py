@@ -12,7 +12,7 @@ from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_retraining
 from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
 from ml_assets.pipeline.new_data import new_data_sensor
-from ml_assets.stages import STAGES, alarm_checks, names_in
+from ml_assets.stages import STAGES, names_in, training_checks
 
 TRIGGERS = (
     Trigger("new_data", lambda spec: spec.automation.scans_source, new_data_sensor),
@@ -71,7 +71,7 @@ def broken_pipeline_asset(broken: BrokenPipeline) -> dg.AssetsDefinition:
 def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return the assets that a pipeline has of some stages."""
     built = [stage.build(spec, stage) for stage in stages if stage.wanted(spec)]
-    conditioned = with_retraining(spec, built, names_in(Phase.LEARNING, stages=stages), alarm_checks(stages))
+    conditioned = with_retraining(spec, built, names_in(Phase.LEARNING, stages=stages), training_checks(stages))
     return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
 
 

@@ -119,8 +119,13 @@ STAGES = (
 
 
 def alarm_checks(stages: Sequence[Stage] = STAGES) -> dict[str, tuple[str, str]]:
-    """Return by the name of each alarm its asset, and the check that fails where the alarm starts."""
+    """Return by the name of each alarm its asset, and the check that fails where the alarm begins."""
     return {stage.alarm: (stage.name, stage.alarm_check) for stage in stages if stage.alarm}
+
+
+def training_checks(stages: Sequence[Stage] = STAGES) -> dict[str, tuple[str, str]]:
+    """Return by the name of each alarm its asset, and the check that fails where a training answers the alarm."""
+    return {stage.alarm: (stage.name, stage.training_check) for stage in stages if stage.alarm}
 
 
 def names_in(*phases: Phase, stages: Sequence[Stage] = STAGES) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 import datetime as dt
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +13,15 @@ import pyarrow.compute as pc
 from assay.data.dataset import ValidatedDataset
 from assay.data.source_rows import partition_span, wall_times
 from assay.errors import EmptyDataError, LearningError
-from assay.learning.evaluation.drawing import BLUE, GREEN, GREY, MARKERS, VERMILLION, draw
+from assay.learning.evaluation.bootstrap import units_of
+from assay.learning.evaluation.drawing import BLUE, GREEN, GREY, MARKERS, PURPLE, VERMILLION, draw
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric
 from assay.learning.splitting import Split
-from assay.monitoring.drift import DriftReport, compare_features, with_alarm
+from assay.monitoring.drift import DriftReport, evaluate_drift
+from assay.monitoring.performance import PerformanceReport, evaluate_performance
+from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference, RowsOf
+from assay.monitoring.seasons import partition_before, season_partition
 from assay.promotion.comparable_rows import incompatibility_reason
 from assay.promotion.comparison import predicted
 from assay.promotion.decision import PromotionDecision, decide
@@ -25,7 +30,7 @@ from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
 
-STALE, RETRAINED, CHAMPION = "stale model", "retrained", "champion"
+STALE, RETRAINED, CHAMPION, ON_ALARM = "stale model", "retrained", "champion", "retrained on alarms"
 
 
 class AsOfResult(Spec):
@@ -37,8 +42,8 @@ class AsOfResult(Spec):
     """Rows of the partition."""
     stale: float | None
     """Primary metric of the first model, never retrained; missing where it cannot predict these rows."""
-    retrained: float
-    """Primary metric of the model trained for this time."""
+    retrained: float | None
+    """Primary metric of the newest model whose training rows were labelled by this time."""
     champion: float | None
     """Primary metric of the champion before the decision; missing while there was none."""
     verdict: str
@@ -51,20 +56,34 @@ class AsOfResult(Spec):
     """Features that drifted from the champion's training rows, under `monitoring.drift`."""
     drift_alarm: tuple[str, ...] = ()
     """Features that drifted in enough of the latest partitions for an alarm."""
+    degraded_by: tuple[str, ...] = ()
+    """What degraded the champion on the newest labelled rows, under `monitoring.performance`."""
+    performance_alarm: bool = False
+    """Whether the champion was degraded in enough partitions for an alarm."""
+    estimated: float | None = None
+    """The champion's primary metric on the partition, estimated without its labels."""
+    on_alarm: float | None = None
+    """Primary metric of a champion that is retrained only for alarms of `retrain_on`; missing without such."""
+    alarm_training: str = ""
+    """The decision on a training that answers an alarm of that champion; empty if none was due."""
+    newest_labelled: str = ""
+    """The newest partition whose target was known at this time."""
     as_of: dt.datetime
     """Start of the partition; every training row must be earlier."""
 
     @property
     def values(self) -> dict[str, float | None]:
         """Primary metric by policy."""
-        return {STALE: self.stale, RETRAINED: self.retrained, CHAMPION: self.champion}
+        known = {STALE: self.stale, RETRAINED: self.retrained, CHAMPION: self.champion}
+        return known if self.on_alarm is None else known | {ON_ALARM: self.on_alarm}
 
     @property
     def looks_ahead(self) -> bool:
         """Whether the model was trained on a row (or else a partition) of its as-of time or later."""
         if self.newest_training_row is not None and self.newest_training_row >= self.as_of:
             return True
-        return any(key >= self.partition for key in self.trained_on)
+        known = self.newest_labelled
+        return any(key >= self.partition or (known and key > known) for key in self.trained_on)
 
 
 class BacktestReport(Spec):
@@ -88,6 +107,16 @@ class BacktestReport(Spec):
         return sum(bool(result.drift_alarm) for result in self.results)
 
     @property
+    def alarm_policy(self) -> bool:
+        """Whether a champion that is retrained only for alarms was replayed."""
+        return any(result.on_alarm is not None for result in self.results)
+
+    @property
+    def alarm_trainings(self) -> int:
+        """How many trainings alarms would have started."""
+        return sum(bool(result.alarm_training) for result in self.results)
+
+    @property
     def looking_ahead(self) -> tuple[str, ...]:
         """The as-of times whose model saw later rows; empty in a sound backtest."""
         return tuple(result.partition for result in self.results if result.looks_ahead)
@@ -95,10 +124,9 @@ class BacktestReport(Spec):
     def means(self) -> dict[str, float | None]:
         """Return each policy's mean primary metric over the as-of times at which all have a value."""
         shared = [values for each in self.results if None not in (values := each.values).values()]
-        return {
-            name: statistics.fmean(values[name] or 0.0 for values in shared) if shared else None
-            for name in (STALE, RETRAINED, CHAMPION)
-        }
+        names = (STALE, RETRAINED, CHAMPION, *((ON_ALARM,) if self.alarm_policy else ()))
+        shared = [values for values in shared if all(name in values for name in names)]
+        return {name: statistics.fmean(values[name] or 0.0 for values in shared) if shared else None for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +134,7 @@ class PastModel:
     """A model of the past, as published for one partition.
 
     Attributes:
-        partition: its key.
+        partition: key of the partition that the model is evaluated on.
         model: trained on the partitions before it.
         report: the model's evaluation on it.
         split: the window's rows; the partition is the holdout.
@@ -120,35 +148,111 @@ class PastModel:
     newest_training_row: dt.datetime | None
 
 
-def replay(past: Iterable[PastModel], spec: PipelineSpec) -> BacktestReport:
-    """Walk forward through the past with three policies: never retrain, always retrain, and promotion.
+@dataclass(slots=True)
+class _Policy:
+    """A champion of the past with its monitoring.
+
+    Attributes:
+        spec: the pipeline.
+        rows_of: the validated rows of a partition.
+        alarms: the alarms that a training must answer; None where every model is a challenger.
+        champion: serves the next partition.
+        reference: the champion as monitoring compares with it.
+        drifts: reports, oldest first.
+        performances: likewise.
+    """
+
+    spec: PipelineSpec
+    rows_of: RowsOf
+    alarms: frozenset[str] | None = None
+    champion: PastModel | None = None
+    reference: Reference | None = None
+    drifts: list[DriftReport] = field(default_factory=list)
+    performances: list[PerformanceReport] = field(default_factory=list)
+
+    def watch(self, now: PastModel, labelled: PastModel) -> None:
+        """Evaluate the newest rows, and the newest labelled ones, against the champion."""
+        champion, rule = self.champion, self.spec.monitoring
+        if champion is None or self.reference is None or rule is None:
+            return
+        if incompatibility_reason(champion.model.manifest, now.split, self.spec):
+            return
+        trained_on = sorted(champion.split.data_digests.keys() - {champion.partition})
+        season = season_partition(self.spec, now.partition, trained_on[-1])
+        rows = self.rows_of(season) if season else None
+        known = KnownRows(
+            labelled.partition,
+            labelled.split.holdout,
+            labelled.partition in trained_on,
+            units_of(labelled.split.holdout_table, self.spec),
+        )
+        window = MonitoredWindow(
+            partition=now.partition,
+            features=now.split.holdout.features,
+            labelled=known,
+            unlearned=known,
+            season=KnownRows(season, rows) if season and rows is not None else None,
+        )
+        if rule.drift is not None:
+            self.drifts.append(evaluate_drift(window, self.reference, self.drifts, self.spec))
+        if rule.performance is not None:
+            self.performances.append(evaluate_performance(window, self.reference, self.performances, self.spec))
+
+    def reports(self, partition: str) -> tuple[DriftReport | None, PerformanceReport | None]:
+        """Return the reports of a partition."""
+        drift = next((one for one in self.drifts if one.partition == partition), None)
+        return drift, next((one for one in self.performances if one.partition == partition), None)
+
+    def decide(self, now: PastModel, challenger: PastModel) -> PromotionDecision | None:
+        """Decide on a challenger, and replace the champion; None where no training is due."""
+        if self.champion is not None and self.alarms is not None and not self._training_due(now):
+            return None
+        before = self.champion.model if self.champion else None
+        decision = decide(challenger.model, before, challenger.split, challenger.report, self.spec)
+        if decision.promotes:
+            self.champion, self.reference = challenger, _reference(challenger, self.spec)
+        return decision
+
+    def _training_due(self, now: PastModel) -> bool:
+        named = zip(("drift", "performance"), self.reports(now.partition), strict=True)
+        return any(name in (self.alarms or ()) and report is not None and report.training_due for name, report in named)
+
+
+def replay(past: Iterable[PastModel], spec: PipelineSpec, rows_of: RowsOf = lambda _: None) -> BacktestReport:
+    """Walk forward through the past: never retrain, always retrain, promotion, and promotion only after alarms.
 
     Promotion starts without a champion and decides on each partition as `promotion.decide` does. The champion's value
-    is that of the champion before the decision, since that model would have served the rows. Drift is measured from
-    that model's training rows, if the pipeline monitors drift.
+    is that of the champion before the decision, since that model would have served the rows. It is monitored as a live
+    champion is, by the same functions. The champion that is retrained only for alarms is replayed where
+    `automation.retrain_on` names alarms; it is monitored by itself.
+
+    With `monitoring.label_delay` a model serves, and is decided on, as many partitions later as its labels come.
 
     Args:
-        past: oldest first; consumed one by one, so that one window is in memory.
+        past: oldest first; consumed one by one, so that one window is in memory (and one for each partition of delay).
         spec: the pipeline, partitioned by time and split by time.
+        rows_of: the validated rows of a partition, for comparisons with the same season.
 
     Returns:
-        One result for each partition.
+        One result for each partition at which there was a model.
 
     Raises:
         EmptyDataError: there is no model of the past.
         LearningError: a model was trained on other rows than are published now.
     """
+    delay = spec.monitoring.label_delay if spec.monitoring else 0
+    alarms = frozenset(spec.automation.retrain_on) - {"new_data"}
+    policy, on_alarm = _Policy(spec, rows_of), _Policy(spec, rows_of, alarms) if alarms else None
+    recent: deque[PastModel] = deque(maxlen=delay + 1)
     first: PastModel | None = None
-    champion: PastModel | None = None
-    drifts: list[DriftReport] = []
     results: list[AsOfResult] = []
     for now in past:
         _require_same_data(now, spec)
+        recent.append(now)
         first = first or now
-        drifts += [] if champion is None else _drift(champion, now, drifts, spec)
-        decision = decide(now.model, champion.model if champion else None, now.split, now.report, spec)
-        results.append(_result(now, first, champion, decision, drifts, spec))
-        champion = now if decision.promotes else champion
+        if len(recent) <= delay:
+            continue
+        results.append(_result(now, recent[0], first, (policy, on_alarm), spec))
     if not results:
         raise EmptyDataError(
             "there is no model of the past",
@@ -166,46 +270,53 @@ def replay(past: Iterable[PastModel], spec: PipelineSpec) -> BacktestReport:
 
 def _result(
     now: PastModel,
+    challenger: PastModel,
     first: PastModel,
-    champion: PastModel | None,
-    decision: PromotionDecision,
-    drifts: Sequence[DriftReport],
+    policies: tuple[_Policy, _Policy | None],
     spec: PipelineSpec,
 ) -> AsOfResult:
-    drift = next((one for one in drifts if one.partition == now.partition), None)
+    """Return the result of one partition; the policies go on to the next one."""
+    policy, on_alarm = policies
+    serving = [each.champion if each else None for each in policies]
+    values = [_value(each.model, now.split, spec) if each else None for each in serving]
+    for each in policies:
+        if each is not None:
+            each.watch(now, challenger)
+    drift, performance = policy.reports(now.partition)
+    decision = policy.decide(now, challenger)
+    answer = on_alarm.decide(now, challenger) if on_alarm else None
+    retrained = now.report.metrics[primary_metric(spec).name] if challenger is now else None
     return AsOfResult(
         partition=now.partition,
         rows=len(now.split.holdout.target),
         stale=_value(first.model, now.split, spec),
-        retrained=now.report.metrics[primary_metric(spec).name],
-        champion=_value(champion.model, now.split, spec) if champion else None,
-        verdict=decision.verdict,
-        trained_on=tuple(sorted(now.split.data_digests.keys() - {now.partition})),
-        newest_training_row=now.newest_training_row,
+        retrained=_value(challenger.model, now.split, spec) if retrained is None else retrained,
+        champion=values[0],
+        verdict=decision.verdict if decision else "",
+        trained_on=tuple(sorted(challenger.split.data_digests.keys() - {challenger.partition})),
+        newest_training_row=challenger.newest_training_row,
         drifted=drift.drifted if drift else (),
         drift_alarm=drift.alarm_features if drift else (),
+        degraded_by=performance.degraded_by if performance else (),
+        performance_alarm=bool(performance and performance.alarm),
+        estimated=performance.estimate.value if performance and performance.estimate else None,
+        on_alarm=values[1],
+        alarm_training=answer.verdict if answer and serving[1] else "",
+        newest_labelled=partition_before(spec, challenger.partition, 1) or "",
         as_of=partition_span(spec.dataset.partitions, now.partition)[0],
     )
 
 
-def _drift(
-    champion: PastModel, now: PastModel, earlier: Sequence[DriftReport], spec: PipelineSpec
-) -> list[DriftReport]:
-    """Return the drift of the new rows from the champion's training rows; empty where it is not monitored."""
-    rule = spec.monitoring.drift if spec.monitoring else None
-    if rule is None or incompatibility_reason(champion.model.manifest, now.split, spec):
-        return []
-    before, after = champion.split.train.features, now.split.holdout.features
-    report = DriftReport(
-        pipeline=spec.name,
-        partition=now.partition,
-        champion_version=champion.partition,
-        reference_rows=len(before),
-        window_rows=len(after),
-        status="judged",
-        features=compare_features(before, after, champion.model.manifest.features, rule),
+def _reference(past: PastModel, spec: PipelineSpec) -> Reference:
+    return Reference(
+        version=past.partition,
+        model=past.model,
+        value_at_promotion=past.report.metrics.get(primary_metric(spec).name),
+        train=past.split.train,
+        holdout=past.split.holdout,
+        spec=spec,
+        holdout_units=units_of(past.split.holdout_table, spec),
     )
-    return [with_alarm(report, earlier, rule)]
 
 
 def newest_row(partitions: Iterable[ValidatedDataset], column: str | None, zone: str = "UTC") -> dt.datetime | None:
@@ -248,8 +359,9 @@ def walk_forward_plot(report: BacktestReport) -> bytes:
 
     def paint(axes: Any) -> None:
         positions = range(len(keys))
-        for name, color, marker in zip((STALE, RETRAINED, CHAMPION), (VERMILLION, BLUE, GREEN), MARKERS, strict=False):
-            values = [result.values[name] for result in report.results]
+        names = (STALE, RETRAINED, CHAMPION, *((ON_ALARM,) if report.alarm_policy else ()))
+        for name, color, marker in zip(names, (VERMILLION, BLUE, GREEN, PURPLE), MARKERS, strict=False):
+            values = [result.values.get(name) for result in report.results]
             known = [float("nan") if value is None else value for value in values]
             axes.plot(positions, known, color=color, marker=marker, markersize=5, label=name)
         promoted = [position for position, result in enumerate(report.results) if result.verdict == "promoted"]

@@ -1,23 +1,28 @@
-"""Drift monitoring: whether the features of a window are distributed as in the champion's training rows.
+"""Drift monitoring: whether a window's features, predictions and target are distributed as the champion knows them.
 
-One window is noisy, and testing many features gives many false alarms. A feature therefore counts as drifted only if
-its difference is significant under a bound on false discoveries over all features and exceeds a minimum effect. An
-alarm needs the same feature to drift in several of the latest windows.
+One window is noisy, and many tests give many false alarms. A feature therefore counts as drifted only if one of its
+changes is significant under a bound on false discoveries over everything watched, and exceeds a bound of its own. Where
+the window's season is known from before the champion was trained, the change must exceed the bound against that season
+too. An alarm needs the same feature to drift in several of the latest windows.
+
+Features and target are compared with the champion's training rows, predictions with those of its holdout, as it has
+seen the target of the training rows.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-import pyarrow as pa
 from pydantic import Field
 
-from assay.data.frames import feature_frame
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, did_you_mean
-from assay.gate.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
-from assay.promotion.champion import CurrentChampion
+from assay.gate.distribution_tests import discoveries
+from assay.learning.evaluation.predictions import Predictions
+from assay.learning.splitting import LabelledRows
+from assay.monitoring.alarms import alarm_state
+from assay.monitoring.changes import COUNTED, Change, changes
+from assay.monitoring.reference import MonitoredWindow, Reference
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import DriftSpec
@@ -26,26 +31,27 @@ from assay.specs.pipeline import PipelineSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-_COUNTED = (ColumnRole.CATEGORICAL, ColumnRole.BOOLEAN)
-_WATCHED = (ColumnRole.NUMERIC, *_COUNTED)
-_MISSING = object()  # equal to no value of a column
-# more rows only find smaller differences
-_MOST_ROWS = 200_000
+_WATCHED = (ColumnRole.NUMERIC, *COUNTED)
+PREDICTIONS = "(predictions)"
+"""Name of the champion's predictions in a report."""
 
 
 class FeatureDrift(Spec):
-    """One feature of a window, compared with the champion's training rows."""
+    """One feature of a window, or its target or predictions, compared with the champion's rows."""
 
     name: str
+    kind: Literal["feature", "target", "prediction"] = "feature"
     statistic: str
     """What the effect is: KS distance, or total variation distance."""
     effect: float
-    """From 0 (none) to 1."""
+    """Of the whole distribution, from 0 (none) to 1."""
     p_value: float
     missing_before: float
     """Share of missing values among the training rows."""
     missing_now: float
     drifted: bool
+    changes: tuple[Change, ...] = ()
+    """Every aspect that was compared."""
 
 
 class DriftReport(Spec):
@@ -61,12 +67,23 @@ class DriftReport(Spec):
     status: Literal["judged", "trained_on"]
     """`trained_on`: the champion was trained on these rows, so there is nothing to compare."""
     features: tuple[FeatureDrift, ...] = ()
+    target_partition: str = ""
+    """The partition whose target was compared; empty if none was."""
+    season_partition: str = ""
+    """The partition of the same season that changes were compared with too; empty if there is none."""
     alarm_features: tuple[str, ...] = ()
     """Features that drifted in enough of the latest windows; one is enough for an alarm."""
     windows: tuple[str, ...] = ()
     """The windows that the alarm counts, oldest first, this one included."""
     alarm_start: bool = Field(default=False, validation_alias="rising", serialization_alias="rising")
-    """Whether this window is the first of the alarm."""
+    """Whether the alarm begins, or begins again, in this window."""
+    training_due: bool = False
+    """Whether the training of this window answers an alarm: its training rows hold a window of the alarm."""
+
+    @property
+    def alarm(self) -> bool:
+        """Whether there is an alarm."""
+        return bool(self.alarm_features)
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -74,74 +91,151 @@ class DriftReport(Spec):
         return tuple(feature.name for feature in self.features if feature.drifted)
 
 
+class _Compared(NamedTuple):
+    """Two samples of one feature, target or prediction, and that of the same season."""
+
+    name: str
+    kind: Literal["feature", "target", "prediction"]
+    role: ColumnRole
+    before: "pd.Series[Any]"
+    now: "pd.Series[Any]"
+    season: "pd.Series[Any] | None"
+
+
 def evaluate_drift(
-    table: pa.Table,
-    reference: "pd.DataFrame",
-    champion: CurrentChampion,
-    earlier: Sequence[DriftReport],
-    spec: PipelineSpec,
-    *,
-    partition: str,
-    trained_on: bool,
+    window: MonitoredWindow, reference: Reference, earlier: Sequence[DriftReport], spec: PipelineSpec
 ) -> DriftReport:
-    """Compare a window's rows with the champion's training rows, and decide on the alarm.
+    """Compare a window's rows with the champion's rows, and decide on the alarm.
 
     Args:
-        table: rows of the window.
-        reference: feature frame of the champion's training rows.
-        champion: the current champion.
+        window: the rows.
+        reference: the champion and its rows.
         earlier: reports of the windows before this one, oldest first.
         spec: the pipeline.
-        partition: the window's key; empty without partitions.
-        trained_on: whether the champion was trained on these rows.
-    """
-    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
-    features = champion.model.manifest.features
-    window = feature_frame(table, features)
-    report = DriftReport(
-        pipeline=spec.name,
-        partition=partition,
-        champion_version=champion.version,
-        reference_rows=len(reference),
-        window_rows=len(window),
-        status="trained_on" if trained_on else "judged",
-        features=() if trained_on else compare_features(reference, window, features, rule),
-    )
-    return report if trained_on else with_alarm(report, earlier, rule)
-
-
-def compare_features(
-    reference: "pd.DataFrame", window: "pd.DataFrame", features: TableSchema, rule: DriftSpec
-) -> tuple[FeatureDrift, ...]:
-    """Compare the watched features of a window's feature frame with those of the training rows.
-
-    Text and datetime features are not watched. No value of a feature is shown.
-
-    Returns:
-        One result for each watched feature, the largest effect first.
 
     Raises:
-        DataContractError: the rule names a column that is no feature of the champion.
+        DataContractError: the training rows are not known, or the rule names a column that is no feature.
     """
-    names = _watched_features(features, rule)
-    found = {name: _difference(reference[name], window[name], features[name].role) for name in names}
-    significant = discoveries([difference.p_value for difference in found.values()], rule.false_discovery_rate)
-    results = [
-        FeatureDrift(
-            name=name,
-            statistic=difference.statistic,
-            effect=difference.effect,
-            p_value=difference.p_value,
-            missing_before=_missing(reference[name]),
-            missing_now=_missing(window[name]),
-            drifted=discovered and difference.effect >= rule.min_effect,
+    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
+    judged = not window.trained_on
+    compared = list(_compared(window, reference, rule)) if judged else []
+    report = DriftReport(
+        pipeline=spec.name,
+        partition=window.partition,
+        champion_version=reference.version,
+        reference_rows=len(_training_rows(reference).target),
+        window_rows=len(window.features),
+        status="judged" if judged else "trained_on",
+        features=_results(compared, rule),
+        target_partition=window.labelled.partition if window.labelled and rule.watch_target and judged else "",
+        season_partition=window.season.partition if window.season and judged else "",
+    )
+    return with_alarm(report, earlier, rule, spec) if judged else report
+
+
+def _training_rows(reference: Reference) -> LabelledRows:
+    if reference.train is None:
+        raise DataContractError(
+            "the champion's training rows are not known",
+            where=f"champion version {reference.version}",
+            remedy="train and promote a model from rows of this store",
         )
-        for (name, difference), discovered in zip(found.items(), significant, strict=True)
+    return reference.train
+
+
+def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) -> Iterator[_Compared]:
+    train, season = _training_rows(reference), window.season.rows if window.season else None
+    features = reference.model.manifest.features
+    for name in watched_features(features, rule):
+        of_season = None if season is None else season.features[name]
+        yield _Compared(name, "feature", features[name].role, train.features[name], window.features[name], of_season)
+    if rule.watch_target and window.labelled is not None and not window.labelled.trained_on:
+        same_season = season if window.labelled.partition == window.partition else None
+        yield _target(train, window.labelled.rows, same_season, reference)
+    if rule.watch_predictions and reference.holdout_predictions is not None:
+        yield _predictions(reference.holdout_predictions, window, season, reference)
+
+
+def _target(train: LabelledRows, now: LabelledRows, season: LabelledRows | None, reference: Reference) -> _Compared:
+    manifest = reference.model.manifest
+    counted = manifest.task.is_classification
+    before, after, of_season = (
+        None if rows is None else rows.target.astype(str) if counted else rows.target for rows in (train, now, season)
+    )
+    role = ColumnRole.CATEGORICAL if counted else ColumnRole.NUMERIC
+    return _Compared(manifest.target, "target", role, before, after, of_season)  # type: ignore[arg-type] # both given
+
+
+def _predictions(
+    before: Predictions, window: MonitoredWindow, season: LabelledRows | None, reference: Reference
+) -> _Compared:
+    now = reference.predictions(window.features)
+    of_season = None if season is None else _shown(reference.predictions(season.features))
+    role = ColumnRole.CATEGORICAL if _score(now) is None else ColumnRole.NUMERIC
+    return _Compared(PREDICTIONS, "prediction", role, _shown(before), _shown(now), of_season)
+
+
+def _shown(predictions: Predictions) -> "pd.Series[Any]":
+    """Return the score of the positive class or the predicted value; the labels where there is no one score."""
+    import pandas as pd
+
+    score = _score(predictions)
+    return pd.Series(predictions.labels.astype(str), dtype=object) if score is None else pd.Series(score)
+
+
+def _score(predictions: Predictions) -> Any:
+    if not predictions.classes:
+        return predictions.labels
+    if len(predictions.classes) > len(("no", "yes")):
+        return None
+    return predictions.scores if predictions.probabilities is None else predictions.probabilities[:, -1]
+
+
+def _results(compared: Sequence[_Compared], rule: DriftSpec) -> tuple[FeatureDrift, ...]:
+    """Return one result for each comparison, the largest effect first. No value of a feature is shown."""
+    found = [changes(each.before, each.now, each.role, rule) for each in compared]
+    significant = iter(discoveries([one.p_value for each in found for one in each], rule.false_discovery_rate))
+    results = [
+        _result(each, [_judged(one, each, rule, next(significant)) for one in changed])
+        for each, changed in zip(compared, found, strict=True)
     ]
     return tuple(sorted(results, key=lambda result: -result.effect))
 
 
-def _watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
+def _judged(change: Change, compared: _Compared, rule: DriftSpec, significant: bool) -> Change:  # noqa: FBT001 - as found
+    """Return a change with its verdict; what the same season had does not count."""
+    if not (significant and change.exceeds):
+        return change
+    if compared.season is None or not len(compared.season):
+        return change.model_copy(update={"drifted": True})
+    seasonal = changes(compared.season, compared.now, compared.role, rule)
+    again = next((each for each in seasonal if each.aspect == change.aspect), None)
+    if again is None:
+        return change.model_copy(update={"season_effect": 0.0})
+    return change.model_copy(update={"season_effect": again.effect, "drifted": again.exceeds})
+
+
+def _result(compared: _Compared, judged: Sequence[Change]) -> FeatureDrift:
+    whole = next((each for each in judged if each.aspect == "distribution"), None)
+    return FeatureDrift(
+        name=compared.name,
+        kind=compared.kind,
+        statistic=whole.statistic if whole else "nothing to compare",
+        effect=whole.effect if whole else 0.0,
+        p_value=whole.p_value if whole else 1.0,
+        missing_before=_missing(compared.before),
+        missing_now=_missing(compared.now),
+        drifted=any(each.drifted for each in judged),
+        changes=tuple(judged),
+    )
+
+
+def watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]:
+    """Return the features to compare; texts and datetimes are not.
+
+    Raises:
+        DataContractError: the rule names a column that is no such feature.
+    """
     known = features.with_role(*_WATCHED)
     if rule.columns == "auto":
         return known
@@ -156,7 +250,7 @@ def _watched_features(features: TableSchema, rule: DriftSpec) -> tuple[str, ...]
     return rule.columns
 
 
-def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftSpec) -> DriftReport:
+def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftSpec, spec: PipelineSpec) -> DriftReport:
     """Return the report with its alarm: the same feature drifted in `alarm_windows` of the `of_windows` latest windows.
 
     Windows that were compared with another champion do not count; `earlier` is oldest first.
@@ -165,44 +259,15 @@ def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftS
     window = [*comparable[max(0, len(comparable) - rule.of_windows + 1) :], report]
     counts = Counter(name for one in window for name in one.drifted)
     alarming = tuple(name for name in report.drifted if counts[name] >= rule.alarm_windows)
-    before = bool(comparable and comparable[-1].alarm_features)
+    state = alarm_state(bool(alarming), comparable, spec)
     return report.model_copy(
         update={
             "alarm_features": alarming,
             "windows": tuple(one.partition for one in window),
-            "alarm_start": bool(alarming) and not before,
+            "alarm_start": state.start,
+            "training_due": state.training_due,
         }
     )
-
-
-def _difference(reference: "pd.Series[Any]", window: "pd.Series[Any]", role: ColumnRole) -> Difference:
-    before, now = _sampled(reference), _sampled(window)
-    if not (len(before) and len(now)):
-        return Difference("nothing to compare", 0.0, 1.0)
-    if role in _COUNTED:
-        return categories_differ(_counts(now), _counts(before))
-    return numbers_differ(_ordered(now), _ordered(before))
-
-
-def _counts(values: "pd.Series[Any]") -> "pd.Series[int]":
-    """Return rows by value; missing is a value of its own."""
-    import pandas as pd
-
-    counts = values.value_counts()
-    return pd.Series([*counts, int(values.isna().sum())], index=pd.Index([*counts.index, _MISSING], dtype=object))
-
-
-def _ordered(values: "pd.Series[Any]") -> "np.ndarray[Any, Any]":
-    """Return numbers with missing ones below all others, so that a change of their share is a difference."""
-    numbers = values.to_numpy(dtype=np.float64)
-    return np.where(np.isnan(numbers), -np.inf, numbers)
-
-
-def _sampled(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    if len(values) <= _MOST_ROWS:
-        return values
-    chosen = np.random.default_rng(0).choice(len(values), _MOST_ROWS, replace=False)
-    return values.iloc[np.sort(chosen)]
 
 
 def _missing(values: "pd.Series[Any]") -> float:
@@ -214,7 +279,9 @@ def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
     return [
         {
             "feature": feature.name,
+            "kind": feature.kind,
             "drifted": feature.drifted,
+            "what changed": "; ".join(_described(each) for each in feature.changes if each.drifted),
             "effect": feature.effect,
             "statistic": feature.statistic,
             "p": feature.p_value,
@@ -223,3 +290,36 @@ def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
         }
         for feature in report.features
     ]
+
+
+_ASPECTS = {
+    "distribution": "distribution",
+    "missing": "missing values",
+    "rate": "share of the rarer value",
+    "new_categories": "rows with unknown categories",
+}
+
+
+def _described(change: Change) -> str:
+    if change.before is None or change.now is None:
+        return f"{_ASPECTS[change.aspect]}: {change.statistic} {change.effect:.2f}"
+    return f"{_ASPECTS[change.aspect]}: {change.before:.1%} -> {change.now:.1%}"
+
+
+def drift_advice(report: DriftReport) -> str:
+    """Return what an operator should do about a window."""
+    drifted = [feature for feature in report.features if feature.drifted]
+    aspects = {change.aspect for feature in drifted for change in feature.changes if change.drifted}
+    kinds = {feature.kind for feature in drifted}
+    steps = []
+    if aspects & {"missing", "new_categories"}:
+        steps.append("check the source of the columns with missing values or new categories before anything is trained")
+    if "target" in kinds:
+        steps.append("check calibration in performance_report: predictions follow the old distribution of the target")
+    if kinds == {"prediction"}:
+        steps.append("scan features that are not watched (texts, times), or several that move together")
+    if report.alarm:
+        steps.append("retrain on rows that hold the change, which automation.retrain_on: [drift] does")
+    elif drifted:
+        steps.append("wait for the next window: one window is no alarm")
+    return "; ".join(steps) or "nothing"

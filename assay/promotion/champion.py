@@ -10,6 +10,7 @@ from pydantic import Field
 
 from assay.data.dataset import ValidatedDataset
 from assay.promotion.decision import PromotionDecision, Verdict
+from assay.results.learned_rows import Mask
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
@@ -138,10 +139,14 @@ class CurrentChampion:
             digests.pop(max(digests))
         return digests
 
+    def may_have_learned(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> Mask | None:
+        """Return which rows of a partition it may have learned from; None where that is not known."""
+        keys, is_time = np.full(table.num_rows, partition or "", dtype=object), spec.dataset.partitions.is_time
+        return self.model.manifest.may_have_learned(table, keys, time_partitions=is_time)
+
     def unlearned(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> pa.Table | None:
         """Return the rows of a partition that it has not learned from; None where that is not known."""
-        keys, is_time = np.full(table.num_rows, partition or "", dtype=object), spec.dataset.partitions.is_time
-        learned = self.model.manifest.may_have_learned(table, keys, time_partitions=is_time)
+        learned = self.may_have_learned(table, partition, spec)
         return None if learned is None else table.filter(pa.array(~learned))
 
     def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:

@@ -168,14 +168,29 @@ class ScoringSpec(Spec):
 
 
 class DriftSpec(Spec):
-    """When the features of a partition count as drifted from what the champion was trained on."""
+    """When rows count as drifted from what the champion was trained on: features, predictions and the target."""
 
     columns: Literal["auto"] | tuple[ColumnName, ...] = "auto"
     """The features that are watched; all unless set."""
     min_effect: float = Field(default=0.1, gt=0, le=1)
-    """Smallest effect that matters: Kolmogorov-Smirnov distance, or total variation distance of categories."""
+    """Smallest change of a distribution that matters: Kolmogorov-Smirnov distance, or total variation distance of
+    categories."""
+    missing_effect: float | None = Field(default=0.125, gt=0, le=3.15)
+    """Smallest change of a feature's share of missing values that matters, as Cohen's h; null: not watched apart."""
+    flag_effect: float | None = Field(default=0.125, gt=0, le=3.15)
+    """The same for the share of the rarer value of a feature (or target) that has two values: 0.125 is 1 % -> 2.6 %,
+    10 % -> 14 % or 50 % -> 56 %."""
+    new_categories: float | None = Field(default=0.03, gt=0, le=1)
+    """Share of rows with categories that the training rows do not have, beyond the expected; null: not watched."""
+    watch_target: bool = True
+    """Whether the target's distribution is compared with that of the training rows."""
+    watch_predictions: bool = True
+    """Whether the champion's predictions are compared with those of its holdout."""
+    season: Literal["auto", "none"] | Annotated[int, Field(ge=1)] = "auto"
+    """Partitions after which a season comes again: a change that the same season had before the champion was trained
+    does not count. `auto`: 12 months, 52 weeks, 7 days or 168 hours."""
     false_discovery_rate: float = Field(default=0.05, gt=0, lt=1)
-    """Of the Benjamini-Hochberg procedure over all watched features, in one window."""
+    """Of the Benjamini-Hochberg procedure over everything that is watched, in one window."""
     alarm_windows: int = Field(default=2, ge=1)
     """An alarm needs the same feature to drift in this many ..."""
     of_windows: int = Field(default=3, ge=1)
@@ -194,10 +209,16 @@ class PerformanceSpec(Spec):
 
     max_loss: float = Field(gt=0)
     """Loss of the primary metric, in its unit, that matters."""
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Share of bootstrap resamples in which the loss must exceed `max_loss`."""
+    confidence: float = Field(default=0.995, gt=0.5, lt=1)
+    """How sure it must be that the loss exceeds `max_loss`, given the noise of both samples; of windows without a loss
+    a share of at most 1 - confidence is a false alarm."""
+    max_calibration_gap: float | None = Field(default=0.05, gt=0, le=1)
+    """Largest change between predicted and observed values at equal predictions: of probabilities, or of values in
+    units of twice the target's standard deviation; null: not watched."""
+    estimate: bool = True
+    """Whether the metric of rows without labels is estimated; an estimate only warns."""
     alarm_windows: int = Field(default=1, ge=1)
-    """An alarm needs the loss in this many partitions in a row."""
+    """An alarm needs the loss in this many partitions in a row; a champion worse than the baseline needs one."""
 
 
 class MonitoringSpec(Spec):
@@ -205,6 +226,11 @@ class MonitoringSpec(Spec):
 
     drift: DriftSpec | None = DriftSpec()
     performance: PerformanceSpec | None = None
+    label_delay: int = Field(default=0, ge=0, le=1000)
+    """Partitions after which a partition's target is known. Performance and the target's distribution are judged that
+    much later, and training, evaluation and backtest use no younger target."""
+    repeat_after: int = Field(default=3, ge=1)
+    """Windows after which an alarm that was answered by a training without a new champion begins again."""
 
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]

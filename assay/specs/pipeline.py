@@ -90,6 +90,9 @@ class PipelineSpec(Spec):
         if alarms and self.monitoring is None:
             msg = f"automation.retrain_on {', '.join(sorted(alarms))} needs monitoring"
             raise ValueError(msg)
+        if self.monitoring is not None and self.monitoring.label_delay and self.split.by != "time":
+            msg = "monitoring.label_delay needs split by time, which trains on partitions whose target is known"
+            raise ValueError(msg)
         target = self.dataset.columns.get(self.dataset.target)
         if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"

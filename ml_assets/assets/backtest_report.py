@@ -1,12 +1,14 @@
 """`backtest_report`: what the promotion policy would have decided in the past."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from assay.backtesting.walk_forward import (
     CHAMPION,
+    ON_ALARM,
     RETRAINED,
     STALE,
     BacktestReport,
@@ -22,6 +24,7 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import images, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.monitored_rows import rows_in_store
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.verified_inputs import verified_split
@@ -43,13 +46,14 @@ def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts
     rows = _rows(spec, artifacts)
     for key in sorted(context.instance.get_materialized_partitions(asset_key(spec, "evaluation_report"))):
         window = rows.of(upstream_keys(window_mapping(spec), partitions, key))
+        holdout = max(window)
         yield PastModel(
-            partition=key,
+            partition=holdout,
             model=artifacts.load((spec.name, "trained_model"), key, TrainedModel),
             report=artifacts.load((spec.name, "evaluation_report"), key, EvaluationReport),
             split=verified_split(window, spec, context),
             newest_training_row=newest_row(
-                (dataset for name, dataset in window.items() if name != key),
+                (dataset for name, dataset in window.items() if name != holdout),
                 spec.dataset.partitions.column,
                 spec.dataset.partitions.timezone,
             ),
@@ -78,6 +82,11 @@ def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
             "policy": result.verdict,
             "drifted": ", ".join(result.drifted),
             "drift alarm": ", ".join(result.drift_alarm),
+            "degraded by": ", ".join(result.degraded_by),
+            "performance alarm": result.performance_alarm,
+            "estimated without labels": result.estimated,
+            ON_ALARM: result.on_alarm,
+            "training after an alarm": result.alarm_training,
             "newest training row": result.newest_training_row,
         }
         for result in report.results
@@ -87,6 +96,8 @@ def backtest_metadata(report: BacktestReport, curve: bytes) -> dict[str, Any]:
         "as-of times": len(report.results),
         "promotions": report.promotions,
         "drift alarms": report.alarms,
+        "performance alarms": sum(result.performance_alarm for result in report.results),
+        "trainings after alarms": report.alarm_trainings,
         **means,
         "walk forward": records_table(rows),
         **images({"walk_forward": curve}),
@@ -138,7 +149,9 @@ def build_backtest_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefiniti
         run_spec: PipelineSpec,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[BacktestReport] | dg.AssetCheckResult]:
-        report = replay(past_models(context, run_spec, artifact_io_manager.artifacts()), run_spec)
+        artifacts = artifact_io_manager.artifacts()
+        past = past_models(context, run_spec, artifacts)
+        report = replay(past, run_spec, partial(rows_in_store, artifacts, run_spec))
         yield dg.Output(report, metadata=backtest_metadata(report, walk_forward_plot(report)))
         yield check_of_future(report)
 

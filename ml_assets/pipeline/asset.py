@@ -67,8 +67,13 @@ class Stage:
 
     @property
     def alarm_check(self) -> str:
-        """Name of the check that fails in the first window of the stage's alarm, and in no other."""
+        """Name of the check that fails where the stage's alarm begins or begins again, and in no other window."""
         return f"no_{self.alarm}_alarm_begins"
+
+    @property
+    def training_check(self) -> str:
+        """Name of the check that fails in the window whose training answers the stage's alarm, and in no other."""
+        return f"no_training_due_by_{self.alarm}"
 
     def code_version(self, spec: PipelineSpec) -> str:
         """Return the digests of the asset's parts of the spec, the user's own code, package version and lock file."""

@@ -1,9 +1,9 @@
 """Automation conditions: when predictions and reports are made, and when an alarm retrains.
 
 Dagster's daemon evaluates the conditions over events. They are edge-triggered: each event is handled once, and a
-persisting state does not trigger again. An alarm is an event because its check fails in one window only, the first of
-the alarm; later windows of the alarm pass it, and so does the first window of a new champion. Nothing is requested for
-rows whose blocking checks have not passed.
+persisting state does not trigger again. A training that an alarm asks for is an event because its check fails in one
+window only, the one whose training rows hold the alarm's window (`assay.monitoring.alarms`); later windows pass it,
+until the alarm begins again. Nothing is requested for rows whose blocking checks have not passed.
 """
 
 import operator
@@ -20,7 +20,7 @@ RETRY_CHECK = "no_longer_search_begins"
 """Of `evaluation_report`: fails where a missed minimum starts one longer search."""
 Condition: TypeAlias = dg.AutomationCondition[Any]
 AlarmChecks: TypeAlias = Mapping[str, tuple[str, str]]
-"""By the name of an alarm in `automation.retrain_on`: the asset, and its check that fails where the alarm starts."""
+"""By the name of an alarm in `automation.retrain_on`: the asset, and its check that fails where a training is due."""
 
 _PASSED: Condition = dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
 
@@ -64,9 +64,9 @@ def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
 def with_retraining(
     spec: PipelineSpec, assets: list[dg.AssetsDefinition], learning: Sequence[str], alarms: AlarmChecks
 ) -> list[dg.AssetsDefinition]:
-    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` starts.
+    """Return the assets with conditions that train once where an alarm of `automation.retrain_on` is to be answered.
 
-    A missed minimum is such a start under `promotion.below_minimum: retry`.
+    A missed minimum is such an event under `promotion.below_minimum: retry`.
     """
     checks = [alarms[name] for name in spec.automation.retrain_on if name in alarms]
     if spec.promotion.below_minimum == "retry":
@@ -74,7 +74,7 @@ def with_retraining(
     if not checks:
         return assets
     first, *later = keys = [asset_key(spec, name) for name in learning]
-    conditions = {first: _alarm_starts(spec, checks)} | dict.fromkeys(later, _with_upstream(keys))
+    conditions = {first: _training_due(spec, checks)} | dict.fromkeys(later, _with_upstream(keys))
     return [
         each.map_asset_specs(
             lambda one: one.replace_attributes(automation_condition=conditions.get(one.key, one.automation_condition))
@@ -115,7 +115,7 @@ def _new_rows(spec: PipelineSpec) -> Condition:
     )
 
 
-def _alarm_starts(spec: PipelineSpec, checks: Iterable[tuple[str, str]]) -> Condition:
+def _training_due(spec: PipelineSpec, checks: Iterable[tuple[str, str]]) -> Condition:
     whole_window_passed = ~dg.AutomationCondition.asset_matches(asset_key(spec, "validated_dataset"), ~_PASSED)
     return _once(spec, _any_of(_newly_failed(spec, *each) for each in checks)) & whole_window_passed
 

@@ -1,11 +1,10 @@
-"""The current champion, its training rows, and the newest rows and reports that scoring and monitoring use."""
+"""The current champion, and the newest rows and reports that scoring and monitoring use."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError, TrackingError
 from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
@@ -18,9 +17,6 @@ from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Report = TypeVar("Report", bound=Spec)
 
@@ -66,30 +62,6 @@ def _require_same_target(champion: CurrentChampion, spec: PipelineSpec) -> None:
             remedy=f"materialise {spec.name}/champion_model, which promotes a model of this pipeline; or "
             f"{other_champion(spec.name)}",
         )
-
-
-def training_features(champion: CurrentChampion, artifacts: ArtifactStore, spec: PipelineSpec) -> "pd.DataFrame":
-    """Return the feature frame of the champion's training rows, in the versions that it was trained on.
-
-    Raises:
-        ArtifactNotFoundError: a version is not in the store any more.
-    """
-    import pandas as pd
-
-    asset, manifest = tuple(asset_key(spec, "validated_dataset").path), champion.model.manifest
-    frames = []
-    for partition, digest in champion.training_digests(spec).items():
-        commit = artifacts.of_data(asset, partition or None, digest)
-        if commit is None:
-            raise ArtifactNotFoundError(
-                "the champion's training rows are not in the store",
-                where="/".join(asset) + (f", partition {partition}" if partition else ""),
-                found=f"no version with data digest {digest[:16]}",
-                remedy="train and promote a model from rows of this store",
-            )
-        table = artifacts.read(commit, ValidatedDataset, list(manifest.features.names)).table
-        frames.append(feature_frame(table, manifest.features))
-    return pd.concat(frames, ignore_index=True)
 
 
 def newest_validated(

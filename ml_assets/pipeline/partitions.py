@@ -40,12 +40,14 @@ def check_of_partitions(spec: PipelineSpec, name: str, asset: dg.AssetKey, **opt
 def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     """Return which upstream partitions a model's partition reads.
 
-    Split by time, these are the holdout and the training partitions before it; otherwise the same partition.
+    Split by time, these are the holdout and the training partitions before it; otherwise the same partition. The
+    holdout is the newest partition whose target is known: with `monitoring.label_delay` an earlier one.
     """
     if spec.split.by != "time" or spec.split.train_partitions is None:
         return None
     # the split refuses a window that the first partition cuts short, and says how many partitions are missing
-    return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions, end_offset=0)
+    delay = spec.monitoring.label_delay if spec.monitoring else 0
+    return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions - delay, end_offset=-delay)
 
 
 def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.PartitionsDefinition[str], key: str) -> list[str]:

@@ -18,9 +18,9 @@ from ml_assets.pipeline.automation import (
     with_retraining,
 )
 from ml_assets.pipeline.partitions import check_of_partitions, partitions_of, window_mapping
-from ml_assets.stages import alarm_checks, names_in
+from ml_assets.stages import names_in, training_checks
 
-ALARMS = alarm_checks() | {"toy": ("toy_report", "no_toy_alarm_begins")}
+ALARMS = training_checks() | {"toy": ("toy_report", "no_training_due_by_toy")}
 LEARNING = sorted(names_in(Phase.LEARNING))
 WHOLE = {"source": "in/*.csv", "target": "y"}
 MONTHLY = WHOLE | {"partitions": {"by": "month", "column": "day", "start": "2021-01", "end": "2021-07"}}
@@ -204,14 +204,14 @@ def test_the_same_rows_again_start_nothing(world):
 def test_a_failed_blocking_check_holds_everything_back(world):
     world.made("champion_model", world.partition, beats_champion=True)
     world.made("validated_dataset", world.partition, min_rows=False)
-    world.made("drift_report", world.partition, no_drift_alarm_begins=False, holds=False)
+    world.made("drift_report", world.partition, no_training_due_by_drift=False, holds=False)
     assert [world.evaluate() for _ in range(3)] == [[]] * 3
     world.made("validated_dataset", world.partition, min_rows=True)
     assert set(at(world, "batch_predictions", *REPORTS)) <= set(world.evaluate())
 
 
 @pytest.mark.parametrize("alarm", sorted(ALARMS))
-def test_where_an_alarm_starts_the_learning_assets_run_once(world, alarm):
+def test_where_an_alarm_is_to_be_answered_the_learning_assets_run_once(world, alarm):
     asset, check = ALARMS[alarm]
     for month in ("2021-01", "2021-02", "2021-03") if world.partition else (None,):
         world.made("validated_dataset", month, min_rows=True)
@@ -253,7 +253,7 @@ def test_an_alarm_that_is_not_asked_for_trains_nothing():
         world.evaluate()
         world.made("validated_dataset", min_rows=True)
         world.evaluate()
-        world.made("performance_report", no_performance_alarm_begins=False, holds=False)
+        world.made("performance_report", no_training_due_by_performance=False, holds=False)
         assert world.evaluate() == []
 
 
@@ -262,7 +262,7 @@ def test_past_alarms_are_not_handled_when_the_automation_is_switched_on():
         world = World(spec_of(WHOLE), instance)
         world.made("validated_dataset", min_rows=True)
         world.made("champion_model", beats_champion=True)
-        world.made("drift_report", no_drift_alarm_begins=False, holds=False)
+        world.made("drift_report", no_training_due_by_drift=False, holds=False)
         assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
@@ -299,7 +299,7 @@ def test_a_refused_partition_of_the_window_holds_training_back():
         for month, passed in (("2021-01", True), ("2021-02", False), ("2021-03", True)):
             world.made("validated_dataset", month, min_rows=passed)
         world.evaluate()
-        world.made("drift_report", "2021-03", no_drift_alarm_begins=False, holds=False)
+        world.made("drift_report", "2021-03", no_training_due_by_drift=False, holds=False)
         assert [world.evaluate() for _ in range(2)] == [[]] * 2
         world.made("validated_dataset", "2021-02", min_rows=True)
         assert set(LEARNING) <= {name.split("@")[0] for name in world.evaluate()}

@@ -21,7 +21,7 @@ from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.jobs import Trigger
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.resource_wiring import executor_for, resources_for
-from ml_assets.stages import STAGES, alarm_checks
+from ml_assets.stages import STAGES, alarm_checks, training_checks
 from resources.run_policy import RunPolicy
 from resources.settings import Settings
 
@@ -206,6 +206,7 @@ def test_an_entry_declares_an_asset(bank):
     changed, _ = graph_of(text.replace("n_trials: 3", "n_trials: 4"))
     assert graph.get(key).code_version != changed.get(key).code_version
     assert alarm_checks((stage,)) == {"toy": ("toy_report", "no_toy_alarm_begins")}
+    assert training_checks((stage,)) == {"toy": ("toy_report", "no_training_due_by_toy")}
 
 
 def test_an_entry_declares_a_trigger(bank):

@@ -288,12 +288,27 @@ def test_a_stored_champion_predicts_as_before(stored):
     assert (commit.number, commit.data_version) == (2, before["data_version"])
 
 
+KEPT = {
+    "partition",
+    "champion_version",
+    "status",
+    "metric",
+    "rows",
+    "value_at_promotion",
+    "value_now",
+    "loss",
+    "alarm_start",
+}
+
+
 def test_a_stored_champion_is_watched_as_before(stored):
     names = ("monthly/drift_report@2021-02", "monthly/performance_report@2021-02")
     before = [value_of(stored, name, stored.commit(name)) for name in names]
     make(stored, "monthly", "drift_report", "performance_report", partition="2021-02")
     assert [stored.commit(name).number for name in names] == [2, 2]
-    assert [value_of(stored, name, stored.commit(name)) for name in names] == before
+    now = [value_of(stored, name, stored.commit(name)) for name in names]
+    for one, other in zip(before, now, strict=True):
+        assert other.model_dump(include=KEPT) == one.model_dump(include=KEPT)
 
 
 def test_a_stored_refusal_blocks_later_training(stored):

@@ -11,6 +11,7 @@ from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.splitting import labelled_rows
 from assay.learning.training import train
 from assay.monitoring.performance import evaluate_performance
+from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference
 from assay.promotion.champion import ChampionEntry, CurrentChampion
 from assay.results.learned_rows import LearnedRows
 from assay.specs.dataset import ColumnRole
@@ -46,10 +47,13 @@ def watch(make_spec, make_split, make_best):
         )  # fmt: skip
         champion = CurrentChampion(model, entry)
         unlearned = champion.unlearned(table, None, spec)
-        chosen = table.slice(0, 0) if unlearned is None else unlearned
-        left_out = None if unlearned is None else len(table) - len(chosen)
-        labelled = labelled_rows(chosen, schema, spec)
-        return evaluate_performance(champion, labelled, [], spec, partition="", learned_rows=left_out)
+        window = MonitoredWindow(
+            "",
+            labelled_rows(table, schema, spec).features,
+            labelled=KnownRows.of(table, "", champion, spec),
+            unlearned=None if unlearned is None else KnownRows.of(unlearned, "", champion, spec),
+        )
+        return evaluate_performance(window, Reference.of(champion, {"": training}, spec), [], spec)
 
     return report
 
