@@ -53,7 +53,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
-        schedules=[janitor_schedule(running=settings.bounds_quarantine)],
+        schedules=[janitor_schedule(running=settings.bounds_storage)],
         sensors=[
             notification_sensor(notifier_of(settings)),
             *([stalled_run_sensor] if settings.supervises_processes else []),

@@ -359,6 +359,10 @@ class ArtifactNotFoundError(StorageError, code="artifact_not_found"):
     """Nothing is published for that asset and partition."""
 
 
+class ArtifactExpiredError(StorageError, code="artifact_expired"):
+    """The files of this version were removed by the retention policy, or held rows to be forgotten."""
+
+
 class DigestMismatchError(StorageError, code="digest_mismatch"):
     """Stored bytes or rows differ from what was published."""
 

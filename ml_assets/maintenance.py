@@ -10,14 +10,20 @@ from assay.specs import PipelineSpec
 from ml_assets.champion_jobs import champion_jobs
 from ml_assets.pipeline.guarded_op import guarded_op
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.retention import ArtifactRetention, runs_of_models
 from resources.champion_journal import journals_in
+from resources.mlflow.expiry import TrackedRetention
 from resources.mlflow.leftovers import Leftovers, OwnerState
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
-from resources.store.commit_log import collect_garbage, restore
+from resources.store.commit_log import collect_garbage
+from resources.store.commit_record import described
+from resources.store.expiry import RetentionPolicy, restore_files
 
 _HOUR = 3600.0
+# the event log keeps every name; the run's log has them all
+_MOST_LISTED = 1000
 _NIGHTLY = "17 3 * * *"
 
 
@@ -26,6 +32,17 @@ class JanitorConfig(dg.Config):
 
     older_than_hours: float = Field(
         default=48.0, ge=1.0, description="Younger ones stay, since their commit or promotion may follow."
+    )
+
+
+class RetentionConfig(dg.Config):
+    """How the retention policy is applied."""
+
+    dry_run: bool = Field(default=False, description="Only list what would be removed.")
+    superseded_hours: float = Field(
+        default=48.0,
+        ge=0.0,
+        description="Versions that were replaced later than this stay, since a run may read them; 0 where none runs.",
     )
 
 
@@ -63,6 +80,35 @@ def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) ->
     removed = quarantine.expire()
     context.log.info("removed %d copies of refused files%s", len(removed), "".join(f"\n{one}" for one in removed))
     return len(removed)
+
+
+@guarded_op(description="Remove old versions, models and MLflow runs by ASSAY_RETENTION_DAYS and _VERSIONS.")
+def expire_versions(
+    context: dg.OpExecutionContext,
+    config: RetentionConfig,
+    artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    experiment_tracker: MlflowTracker,
+    retention: dg.ResourceParam[RetentionPolicy],
+) -> int:
+    """Remove what the retention policy lets go, or only list it; returns the number of versions and runs."""
+    if retention.keeps_all:
+        context.log.info("neither ASSAY_RETENTION_DAYS nor ASSAY_RETENTION_VERSIONS is set, so everything stays")
+        return 0
+    store, grace = artifact_io_manager.artifacts().store, config.superseded_hours * _HOUR
+    artifacts = ArtifactRetention(store, retention, grace)
+    tracked = TrackedRetention(
+        experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, retention, grace, store
+    )
+    commits = artifacts.beyond()
+    tracked_going = tracked.beyond(runs_of_models(store, without=commits))
+    names = [*map(described, commits), *map(str, tracked_going)]
+    if not config.dry_run:
+        artifacts.remove(commits)
+        tracked.remove(tracked_going)
+    done = "would be removed" if config.dry_run else "removed"
+    context.log.info("%s: %d versions and runs%s", done, len(names), "".join(f"\n{one}" for one in names))
+    context.add_output_metadata({"versions and runs": len(names), done: dg.MetadataValue.json(names[:_MOST_LISTED])})
+    return len(names)
 
 
 @guarded_op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
@@ -111,18 +157,22 @@ def restore_version(
     artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
 ) -> int:
     """Restore a version; returns the number of the new commit."""
-    log = artifact_io_manager.artifacts().log
-    asset = tuple(config.asset.split("/"))
-    commit = restore(log, asset, config.partition, config.version, attempt_id=f"{context.run.run_id}-restore")
+    artifacts = artifact_io_manager.artifacts()
+    earlier = artifacts.log.read(tuple(config.asset.split("/")), config.partition, config.version)
+    commit = restore_files(artifacts.store, earlier, attempt_id=f"{context.run.run_id}-restore")
     context.log.info("version %d of %s is now version %d", config.version, config.asset, commit.number)
     return commit.number
 
 
-@dg.job(description="Remove what no commit names, old copies of refused files, and what killed runs left in MLflow.")
+@dg.job(
+    description="Remove what no commit names, old copies of refused files, what killed runs left in MLflow, and "
+    "what the retention policy lets go."
+)
 def artifact_janitor_job() -> None:
-    """Four steps: `remove_leftovers`, `expire_quarantine`, `close_tracking_leftovers` and `repair_aliases`."""
+    """Five steps, in any order."""
     remove_leftovers()
     expire_quarantine()
+    expire_versions()
     close_tracking_leftovers()
     repair_aliases()
 

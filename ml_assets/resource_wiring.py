@@ -20,6 +20,7 @@ from resources.quarantine import Quarantine
 from resources.run_policy import RunPolicy
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
+from resources.store.expiry import RetentionPolicy
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "model_registry": MlflowModelRegistry(tracking_uri=tracking_uri, object_store=object_store),
         "model_exporter": ModelExporter(object_store=object_store, overwrite=settings.target_overwrite == "on"),
         "run_parameters": RunParameters(),
-        # a plain value, so that no run config can change it
+        # plain values, so that no run config can change them
+        "retention": RetentionPolicy(settings.retention_days, settings.retention_versions),
         "run_policy": run_policy_of(settings),
     }
 

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     """How long copies of refused files are kept; for ever unless set. By this or the next the janitor runs nightly."""
     quarantine_megabytes: float | None = Field(default=None, gt=0)
     """How much all copies of refused files may take, in 10^6 bytes; the oldest go first. No bound unless set."""
+    retention_days: float | None = Field(default=None, gt=0)
+    """How long versions of assets, models and runs are kept at least; the newest ones, and what champions were made of,
+    stay. For ever unless this or the next is set; by either the janitor runs nightly."""
+    retention_versions: int | None = Field(default=None, ge=1)
+    """How many versions of each asset's partition, of each registered model, and runs of each experiment are kept at
+    least."""
     query_seconds: float = Field(default=600.0, gt=0)
     """How long one query of a SQL source may take."""
     query_memory_mb: int = Field(default=4096, ge=512)
@@ -180,9 +186,10 @@ class Settings(BaseSettings):
         return tuple(int(port) for port in _listed(self.https_loopback_ports) if port.isdecimal())
 
     @property
-    def bounds_quarantine(self) -> bool:
-        """Whether copies of refused files are ever removed."""
-        return self.quarantine_days is not None or self.quarantine_megabytes is not None
+    def bounds_storage(self) -> bool:
+        """Whether copies of refused files, or versions, are ever removed."""
+        bounds = (self.quarantine_days, self.quarantine_megabytes, self.retention_days, self.retention_versions)
+        return any(bound is not None for bound in bounds)
 
     @cached_property
     def revision(self) -> str:

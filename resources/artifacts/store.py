@@ -2,7 +2,8 @@
 
 import datetime as dt
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, described, object_key
+from resources.store.expiry import require_files
 from resources.store.interface import ObjectStore
 from resources.store.local import file_sha256
 
@@ -150,7 +152,8 @@ class ArtifactStore:
                 expected=f"{codec.name} ({kind.__name__})",
             )
         reader = CommitReader(self.store, commit)
-        value: Value = _fetched(lambda: codec.decode(reader, kind, columns))
+        with self._expiry_named(commit):
+            value: Value = _fetched(lambda: codec.decode(reader, kind, columns))
         return value
 
     def write_files(self, commit: Commit, folder: Path) -> None:
@@ -161,8 +164,18 @@ class ArtifactStore:
         """
         folder.mkdir(parents=True, exist_ok=True)
         reader = CommitReader(self.store, commit)
-        for item in commit.objects:
-            (folder / item.name).write_bytes(_fetched(partial(reader.verified_bytes, item.name)))
+        with self._expiry_named(commit):
+            for item in commit.objects:
+                (folder / item.name).write_bytes(_fetched(partial(reader.verified_bytes, item.name)))
+
+    @contextmanager
+    def _expiry_named(self, commit: Commit) -> Iterator[None]:
+        """Say so where a file that is missing was removed on purpose."""
+        try:
+            yield
+        except ArtifactNotFoundError:
+            require_files(self.store, commit)
+            raise
 
     def uri(self, commit: Commit, name: str | None = None) -> str:
         """Return where people find an object of a commit; the first unless it is named.

@@ -3,11 +3,11 @@
 import fcntl
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
@@ -158,3 +158,14 @@ def _require_health(tracking_uri: str) -> None:
             expected=f"an answer within {PROBE_SECONDS:.0f} s",
             remedy=_REMEDY,
         ) from error
+
+
+def all_pages(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
+    """Yield the results of all pages of a search."""
+    token = None
+    while True:
+        page = search(**arguments, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return

@@ -6,10 +6,10 @@ A run that trains the same content adopts them. This module closes those that no
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from resources.champion_journal import ChampionJournal
-from resources.mlflow.connection import as_tracking_error, connect
+from resources.mlflow.connection import all_pages, as_tracking_error, connect
 from resources.mlflow.models import MODEL_TAG, UNPROMOTED_TAG, VALUE_TAG
 from resources.mlflow.tracker import IDENTITY_TAG, TRIAL_TAG
 from resources.store.interface import ObjectStore
@@ -48,7 +48,7 @@ class Leftovers:
         """
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, "leftovers cannot be closed"):
-            experiments = _all(client.search_experiments, filter_string=f"name LIKE '{self.experiment_prefix}/%'")
+            experiments = all_pages(client.search_experiments, filter_string=f"name LIKE '{self.experiment_prefix}/%'")
             return [
                 closed
                 for experiment in experiments
@@ -64,8 +64,8 @@ class Leftovers:
         """
         client, marked = connect(self.tracking_uri), []
         with as_tracking_error(self.tracking_uri, "versions without a promotion cannot be marked"):
-            for model in _all(client.search_registered_models):
-                versions = list(_all(client.search_model_versions, filter_string=f"name = '{model.name}'"))
+            for model in all_pages(client.search_registered_models):
+                versions = list(all_pages(client.search_model_versions, filter_string=f"name = '{model.name}'"))
                 candidates = [each for each in versions if self._is_unpromoted(each)]
                 champions = self._champions(store, model.name) if candidates else set()
                 for each in candidates:
@@ -75,12 +75,14 @@ class Leftovers:
         return marked
 
     def _closed_in(self, client: "MlflowClient", experiment: str) -> Iterator[str]:
-        running = _all(client.search_runs, experiment_ids=[experiment], filter_string="attributes.status = 'RUNNING'")
+        running = all_pages(
+            client.search_runs, experiment_ids=[experiment], filter_string="attributes.status = 'RUNNING'"
+        )
         for run in list(running):
             if self._is_left(client, run, run.info.start_time):
                 client.set_terminated(run.info.run_id, "KILLED")
                 yield f"run {run.info.run_id}"
-        for model in list(_all(client.search_logged_models, experiment_ids=[experiment])):
+        for model in list(all_pages(client.search_logged_models, experiment_ids=[experiment])):
             if str(model.status) != "PENDING" or not model.source_run_id:
                 continue
             if self._is_left(client, client.get_run(model.source_run_id), model.creation_timestamp):
@@ -107,14 +109,3 @@ class Leftovers:
     @staticmethod
     def _champions(store: ObjectStore, name: str) -> set[str]:
         return {entry.version for entry in ChampionJournal(store, name).history().entries}
-
-
-def _all(search: Callable[..., Any], **arguments: Any) -> Iterator[Any]:
-    """Yield the results of all pages of a search."""
-    token = None
-    while True:
-        page = search(**arguments, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return

@@ -4,9 +4,13 @@ import os
 import time
 
 import dagster as dg
-from small_platform import BANK, bank_rows, write_csv
+import pytest
+from mlflow import MlflowClient
+from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.data.dataset import Dataset
+from assay.errors import ArtifactExpiredError
+from assay.results.trained_model import TrainedModel
 from resources.settings import Settings
 
 
@@ -51,11 +55,78 @@ def test_the_janitor_removes_copies_of_refused_files_by_the_settings(platform, t
     assert not list(platform.artifacts.store.list_objects("bank/@quarantine/"))
 
 
-def test_the_janitor_runs_nightly_only_where_the_quarantine_is_bounded(platform):
+@pytest.fixture
+def tracking(trained_bank):
+    """Return what MLflow holds: versions of `bank`, ended runs and logged models."""
+    client = MlflowClient(f"sqlite:///{trained_bank.settings.home}/mlflow/mlflow.db")
+
+    def held():
+        experiment = client.get_experiment_by_name("assay/bank").experiment_id
+        return (
+            sorted(int(each.version) for each in client.search_model_versions("name = 'bank'")),
+            len(client.search_runs([experiment])),
+            len(client.search_logged_models([experiment])),
+        )
+
+    return held
+
+
+def _retain(platform, **config):
+    platform.settings = Settings(**platform.settings.model_dump() | {"retention_versions": 1})
+    job = run_job(platform, "artifact_janitor_job", {"ops": {"expire_versions": {"config": config}}})
+    [event] = [each for each in job.all_events if each.is_successful_output and each.step_key == "expire_versions"]
+    return job.output_for_node("expire_versions"), event.event_specific_data.metadata
+
+
+def test_the_janitor_applies_the_retention_policy_and_reports_what_went(trained_bank, tracking):
+    names = ("trained_model", "evaluation_report", "champion_model")
+    for seed in (11, 12):
+        assert trained_bank.materialize(*[f"bank/{name}" for name in names], parameters={"random_state": seed}).success
+    models = trained_bank.artifacts.log.history(("bank", "trained_model"), None)
+    champion = trained_bank.definitions.resources["model_registry"].current_champion("bank")
+    assert (len(models), champion.version, tracking()[1:]) == (3, "1", (3, 3))
+    count, metadata = _retain(trained_bank, superseded_hours=0, dry_run=True)
+    going = metadata["would be removed"].value
+    assert ("bank/trained_model, version 2" in going, "bank/trained_model, version 1" in going) == (True, False)
+    assert (len(going), tracking()[1:]) == (count, (3, 3))
+    assert _retain(trained_bank)[0] == 0  # all of it was replaced a moment ago
+    again, metadata = _retain(trained_bank, superseded_hours=0)
+    assert (again, metadata["removed"].value) == (count, going)
+    # the run of the champion and the run of the newest model
+    assert tracking()[1:] == (2, 2)
+    trained_bank.artifacts.read(models[0], TrainedModel)
+    with pytest.raises(ArtifactExpiredError):
+        trained_bank.artifacts.read(models[1], TrainedModel)
+    assert trained_bank.definitions.resources["model_registry"].current_champion("bank").version == "1"
+    assert trained_bank.materialize("bank/champion_model", parameters={"random_state": 12}).success
+    assert _retain(trained_bank, superseded_hours=0)[0] == 0
+
+
+def test_without_bounds_the_janitor_keeps_every_version(trained_bank):
+    trained_bank.materialize("bank/trained_model")
+    result = run_job(
+        trained_bank, "artifact_janitor_job", {"ops": {"expire_versions": {"config": {"superseded_hours": 0}}}}
+    )
+    assert result.output_for_node("expire_versions") == 0
+
+
+def test_a_removed_version_is_not_brought_back(bank):
+    for _ in range(2):
+        assert bank.materialize("bank/raw_dataset").success
+    assert _retain(bank, superseded_hours=0)[0] == 1
+    job = bank.definitions.resolve_job_def("artifact_restore_job")
+    config = {"ops": {"restore_version": {"config": {"asset": "bank/raw_dataset", "version": 1}}}}
+    result = job.execute_in_process(instance=bank.instance, run_config=config, raise_on_error=False)
+    assert "[artifact_expired]" in failure(result)
+
+
+def test_the_janitor_runs_nightly_only_where_a_bound_is_set(platform):
     def status():
         [schedule] = [one for one in platform.definitions.schedules if one.name == "artifact_janitor_schedule"]
         return schedule.default_status
 
     assert status() is dg.DefaultScheduleStatus.STOPPED
-    platform.settings = Settings(**platform.settings.model_dump() | {"quarantine_days": 30})
-    assert status() is dg.DefaultScheduleStatus.RUNNING
+    unbounded = platform.settings.model_dump()
+    for bound in ("quarantine_days", "retention_days", "retention_versions"):
+        platform.settings = Settings(**unbounded | {bound: 30})
+        assert status() is dg.DefaultScheduleStatus.RUNNING

@@ -26,6 +26,7 @@ WITHOUT_SERVERS = (
     "watch-for-drift.md",
     "promote-and-roll-back.md",
     "plan-a-retraining.md",
+    "keep-storage-small.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
