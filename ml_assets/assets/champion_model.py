@@ -10,8 +10,8 @@ from assay.data.dataset import ValidatedDataset
 from assay.errors import ChampionChangedError
 from assay.learning.splitting import Split
 from assay.markdown import escaped
-from assay.promotion.champion import ChampionChange, ChampionRecord, promoted_by
-from assay.promotion.decision import decide
+from assay.promotion.champion import ChampionChange, ChampionRecord, CurrentChampion, promoted_by
+from assay.promotion.decision import PromotionDecision, decide
 from assay.promotion.model_card import render
 from assay.promotion.people import commands_for, with_people
 from assay.results.evaluation_report import EvaluationReport
@@ -108,7 +108,7 @@ def _compared(
         champion = registry.current_champion(spec.registered_name)
         if champion is not None and (promoted := promoted_by(run_id, challenger, champion)):
             return promoted, render(challenger, report, promoted.decision, spec)
-        decision = decide(challenger, champion.model if champion else None, split, report, spec)
+        decision = _decided(published, champion, split, report, registry, spec)
         decision = with_people(decision, published.digest, registry.history(spec.registered_name), spec)
         card, evidence = render(challenger, report, decision, spec), digest_of(report, decision)
         try:
@@ -119,6 +119,23 @@ def _compared(
             compared += 1
             if compared == _COMPARISONS:
                 raise
+
+
+def _decided(
+    published: PublishedModel,
+    champion: CurrentChampion | None,
+    split: Split,
+    report: EvaluationReport,
+    registry: MlflowModelRegistry,
+    spec: PipelineSpec,
+) -> PromotionDecision:
+    """Return the decision, counted as a use of its holdout before anything follows from it."""
+    uses = registry.holdout_uses(spec.registered_name)
+    former, earlier = champion.model if champion else None, uses.of_others(published.digest)
+    decision = decide(published.model, former, split, report, spec, earlier)
+    if decision.holdout is not None:
+        uses.add(decision.holdout, published.digest)
+    return decision
 
 
 def change_metadata(change: ChampionChange) -> dict[str, Any]:

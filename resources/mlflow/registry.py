@@ -18,6 +18,7 @@ from assay.promotion.people import other_champion, without_champion
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from resources.champion_journal import ChampionJournal
+from resources.holdout_uses import HoldoutUses
 from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.logged_models import LoggedFiles, LoggedModelRecords, verified_bundle
 from resources.mlflow.models import (
@@ -74,6 +75,10 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def journal(self, name: str) -> ChampionJournal:
         """Return the champion journal of a registered model."""
         return ChampionJournal(self.object_store.open(), name)
+
+    def holdout_uses(self, name: str) -> HoldoutUses:
+        """Return the uses of a registered model's holdouts by its challengers."""
+        return HoldoutUses(self.object_store.open(), name)
 
     def champion(self, name: str) -> ChampionEntry | None:
         """Return the current champion; None before the first, and after a withdrawal.

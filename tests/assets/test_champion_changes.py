@@ -74,3 +74,17 @@ def test_a_retry_after_the_promotion_returns_its_decision(bank, monkeypatch):
     assert len(applied) == 1
     (entry,) = bank.definitions.resources["model_registry"].journal("bank").history().entries
     assert entry.run_id == result.run_id
+
+
+def test_each_further_challenger_is_one_more_decision_on_the_holdout_and_the_same_one_is_none(trained_bank):
+    def decided(strength):
+        given = {"tuning": {"enabled": False}, "hyperparameters": {"C": strength}}
+        learning = ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")
+        result = trained_bank.materialize(*(f"bank/{name}" for name in learning), parameters=given)
+        assert result.success, failure(result)
+        return trained_bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord).decision
+
+    assert [decided(strength).required.decisions for strength in (1e-5, 2e-5, 2e-5, 1e-5, 3e-5)] == [1, 2, 2, 2, 3]
+    repeated = decided(4e-5)
+    assert repeated.verdict == "kept_champion"
+    assert "as decision 4 on this holdout" in repeated.reason
