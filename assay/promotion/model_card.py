@@ -31,7 +31,7 @@ def render(
         ["## Features", *_features(manifest)],
         ["## Model", *_model(manifest)],
         ["## Evaluation", *_evaluation(report)],
-        ["## Promotion", escaped(decision.reason) if decision else "Not compared with a champion."],
+        ["## Promotion", *_promotion(decision)],
         ["## Limits", _listed(_limits(manifest, report, spec))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
@@ -104,6 +104,13 @@ def _slices(report: EvaluationReport) -> list[str]:
     return (
         [f"{code(report.primary_metric)} by slice:", table(("Column", "Value", "Rows", "Model"), rows)] if rows else []
     )
+
+
+def _promotion(decision: PromotionDecision | None) -> list[str]:
+    if decision is None:
+        return ["Not compared with a champion."]
+    rows = [(each.name, "passed" if each.passed else "blocks", escaped(each.statement)) for each in decision.safeguards]
+    return [escaped(decision.reason), table(("Safeguard", "", "Found"), rows) if rows else ""]
 
 
 def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:

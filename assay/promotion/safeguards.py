@@ -97,8 +97,7 @@ def _slices(promotion: Promotion) -> SafeguardResult | None:
     ruined = [each for each in compared if each.ruined]
     name = made.primary.name
     parts = [
-        f"{each.name}: {name} from {each.champion:.4g} to {each.challenger:.4g} on {each.rows:,} rows"
-        for each in ruined
+        f"{each.name} went from {each.champion:.4g} to {each.challenger:.4g} on {each.rows:,} rows" for each in ruined
     ]
     worst = max((each.loss for each in compared), default=None)
     return SafeguardResult(

@@ -25,6 +25,7 @@ WITHOUT_SERVERS = (
     "restrict-what-a-run-may-do.md",
     "watch-for-drift.md",
     "promote-and-roll-back.md",
+    "decide-what-replaces-a-champion.md",
     "plan-a-retraining.md",
     "keep-storage-small.md",
 )

@@ -55,6 +55,12 @@ def test_slices_and_their_uncertainty_are_reported(card):
     assert "fewer than 100 rows" in text
 
 
+def test_a_card_lists_what_each_safeguard_found(card):
+    text = card(evaluation={"minimum": {"roc_auc": 0.6}})
+    assert "| Safeguard |  | Found |" in text
+    assert any(line.startswith("| minimum | passed | roc") for line in text.splitlines())
+
+
 def test_the_same_model_gives_the_same_card(card):
     assert card("regression", "ridge") == card("regression", "ridge")
 
