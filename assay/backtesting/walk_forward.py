@@ -192,6 +192,7 @@ class _Policy:
             labelled=known,
             unlearned=known,
             season=KnownRows(season, rows) if season and rows is not None else None,
+            metric_columns=now.split.holdout.metric_columns,
         )
         if rule.drift is not None:
             self.drifts.append(evaluate_drift(window, self.reference, self.drifts, self.spec))

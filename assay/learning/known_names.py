@@ -15,7 +15,7 @@ from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
 from assay.importing import is_import_path
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
-from assay.learning.evaluation.metrics import METRICS, unknown_metric
+from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
 from assay.learning.preprocessing.assembly import KNOWN_STEPS, require_step, used_twice
 from assay.learning.tuning.candidates import unknown_hyperparameter
 from assay.specs.base import Location
@@ -125,16 +125,22 @@ def _hyperparameter(location: Location, name: str, families: Sequence[str]) -> _
 
 def _metrics(spec: PipelineSpec) -> Iterator[_Name]:
     evaluation = spec.evaluation
-    named: list[tuple[Location, str]] = [(("metrics", number), name) for number, name in enumerate(evaluation.metrics)]
+    named: list[tuple[Location, str]] = [
+        (("metrics", number), name) for number, name in enumerate(evaluation.metric_names)
+    ]
     named += [(("minimum", name), name) for name in evaluation.minimum]
-    named += [(("primary_metric",), evaluation.primary_metric)] if evaluation.primary_metric is not None else []
+    named += [(("primary_metric",), evaluation.primary_name)] if evaluation.primary_name is not None else []
     for location, name in named:
         if not is_import_path(name):
-            yield _Name(("evaluation", *location), name, METRICS.__getitem__, unknown_metric)
+            yield _Name(("evaluation", *location), name, metric_names, unknown_metric)
 
 
 def _bound_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[Location, AssayError]]:
-    """Yield each bound that no model can reach: every metric of ours is 1 at its best, or 0 where less is better."""
+    """Yield each bound that no model can reach, and each metric by path without the direction that it needs.
+
+    Every metric of ours is 1 at its best, or 0 where less is better.
+    """
+    yield from _direction_errors(spec, tasks)
     for name, bound in spec.evaluation.minimum.items():
         known = next((METRICS[task][name] for task in tasks if name in METRICS[task]), None)
         if known and not known.reaches(float(known.greater_is_better), bound):
@@ -147,6 +153,27 @@ def _bound_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[L
                     remedy="correct the bound",
                 ),
             )
+
+
+def _direction_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tuple[Location, AssayError]]:
+    """Yield metrics of the user's own that are compared with a bound or a champion, and cannot be.
+
+    A module is imported here only if the pipeline file does not state the direction.
+    """
+    evaluation = spec.evaluation
+    compared: list[tuple[Location, str]] = [(("evaluation", "minimum", name), name) for name in evaluation.minimum]
+    if evaluation.primary_name is not None:
+        compared.append((("evaluation", "primary_metric"), evaluation.primary_name))
+    for location, name in compared:
+        if not is_import_path(name) or evaluation.own_metric(name).greater_is_better is not None:
+            continue
+        try:
+            stated = metric(name, tasks[0], evaluation).stated
+        except AssayError as error:
+            yield location, error
+            continue
+        if not stated:
+            yield location, without_direction(name, tasks[0])
 
 
 def _expression_parser() -> "duckdb.DuckDBPyConnection":

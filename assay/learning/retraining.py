@@ -11,7 +11,7 @@ from assay.learning.estimators.assembly import build_pipeline, limited_threads
 from assay.learning.estimators.family import family
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure
-from assay.learning.evaluation.predictions import predict
+from assay.learning.evaluation.predictions import predictions_of
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
@@ -74,7 +74,7 @@ def _measured_twin(
         try:
             twin = build_pipeline(chosen, model.manifest.parameters, split.features, spec)
             fitted = twin.fit(half.features, half.target)
-            predictions = predict(fitted, holdout.features, split.classes, spec.task)
+            predictions = predictions_of(fitted, holdout, split.classes, spec.task)
         except Exception as error:  # noqa: BLE001 - a model may raise anything; the reason is recorded
             return Measured(None, f"{type(error).__name__}: {error}")
     return measure(metric, truth_of(holdout), predictions)
@@ -87,7 +87,7 @@ def _halvings(split: Split, spec: PipelineSpec) -> Iterator[list[LabelledRows]]:
     units, strata = _units(split, spec, kept)
     for _ in range(TWINS):
         second = _second_half(units, strata, random)
-        yield [LabelledRows(rows.features.iloc[kept[side]], rows.target.iloc[kept[side]]) for side in (~second, second)]
+        yield [rows.take(kept[side]) for side in (~second, second)]
 
 
 def _units(split: Split, spec: PipelineSpec, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,10 +42,17 @@ class LabelledRows:
     Attributes:
         features: the feature frame, as `assay.data.frames.feature_frame` makes it.
         target: the target of each row, by the same index; never missing.
+        metric_columns: columns that metrics of the user's own ask for, see `metric_columns`.
     """
 
     features: "pd.DataFrame"
     target: "pd.Series"
+    metric_columns: "pd.DataFrame | None" = None
+
+    def take(self, rows: np.ndarray) -> "LabelledRows":
+        """Return some of the rows, given by position or mask."""
+        asked = None if self.metric_columns is None else self.metric_columns.iloc[rows]
+        return LabelledRows(self.features.iloc[rows], self.target.iloc[rows], asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +119,8 @@ def split_window(
     groups = _groups(table, partition_of_row, hashes, spec)
     held_out = _held_out(table, partition_of_row, hashes, spec)
     holdout_table = table.filter(pa.array(held_out))
-    train_table = table.select([*features.names, spec.dataset.target]).filter(pa.array(~held_out))
+    train_columns = dict.fromkeys([*features.names, spec.dataset.target, *spec.evaluation.metric_columns])
+    train_table = table.select(list(train_columns)).filter(pa.array(~held_out))
     train = labelled_rows(train_table, features, spec)
     holdout = labelled_rows(holdout_table, features, spec)
     return Split(
@@ -259,7 +267,15 @@ def _require_classes(held_out: np.ndarray, hashes: Hashes, table: pa.Table, spec
 
 def labelled_rows(table: pa.Table, features: TableSchema, spec: PipelineSpec) -> LabelledRows:
     """Return validated rows as input of training and evaluation, the features in the model's order."""
-    return LabelledRows(feature_frame(table, features), target_series(table, spec.dataset.target, spec.task))
+    target = target_series(table, spec.dataset.target, spec.task)
+    return LabelledRows(feature_frame(table, features), target, metric_columns(table, spec))
+
+
+def metric_columns(table: pa.Table, spec: PipelineSpec) -> "pd.DataFrame | None":
+    """Return the columns that metrics of the user's own ask for, as far as the rows have them; None where none does."""
+    asked = spec.evaluation.metric_columns
+    known = [name for name in asked if name in table.column_names]
+    return table.select(known).to_pandas() if asked else None
 
 
 def _classes(train: "pd.Series", holdout: "pd.Series", spec: PipelineSpec) -> tuple[str | bool | int | float, ...]:

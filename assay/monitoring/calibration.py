@@ -7,7 +7,7 @@ two samples, with the noise of both.
 
 import numpy as np
 
-from assay.learning.evaluation.metric_functions import codes
+from assay.learning.evaluation.predictions import codes
 from assay.monitoring.scored import Scored
 from assay.specs.base import Spec
 

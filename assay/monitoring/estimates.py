@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from assay.learning.evaluation.metric_functions import codes
 from assay.learning.evaluation.metrics import Metric, measure
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, codes
 from assay.monitoring.scored import Scored
 from assay.results.trained_model import ModelManifest
 from assay.specs.base import Spec

@@ -97,7 +97,8 @@ def evaluate_performance(
     rows = window.unlearned
     if rows is None or not report.rows:
         return report
-    scored = Scored(rows.rows.features, truth_of(rows.rows), reference.predictions(rows.rows.features), rows.units)
+    predictions = reference.predictions(rows.rows.features).beside(rows.rows.metric_columns)
+    scored = Scored(rows.rows.features, truth_of(rows.rows), predictions, rows.units)
     now = measure(metric, scored.truth, scored.predictions)
     found = {"value_now": now.value, "reason": now.reason, "baseline_now": _baseline(scored, reference, metric)}
     if rows.trained_on or rule is None:
@@ -181,7 +182,7 @@ def _baseline(scored: Scored, reference: Reference, metric: Metric) -> float | N
     if reference.train is None:
         return None
     given = baseline_predictions(truth_of(reference.train), reference.model.manifest.classes, len(scored.truth))
-    return measure(metric, scored.truth, given).value
+    return measure(metric, scored.truth, given.beside(scored.predictions.rows)).value
 
 
 def _estimate(
@@ -191,7 +192,8 @@ def _estimate(
     estimator, before = reference.estimator, reference.value_at_promotion
     if estimator is None or before is None or len(window.features) == 0:
         return None
-    gains = estimator.gains(metric, window.features, reference.predictions(window.features))
+    predictions = reference.predictions(window.features).beside(window.metric_columns)
+    gains = estimator.gains(metric, window.features, predictions)
     if len(gains) <= 1:
         return None
     gain, noise = float(gains.mean()), float(gains.std(ddof=1))

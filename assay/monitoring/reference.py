@@ -62,6 +62,7 @@ class MonitoredWindow:
             None where there are none.
         unlearned: those of them that the champion has not learned from; None where it is not known which they are.
         season: rows of the same season before the champion was trained; None where there are none.
+        metric_columns: of the newest rows, what metrics ask for.
     """
 
     partition: str
@@ -70,6 +71,7 @@ class MonitoredWindow:
     labelled: KnownRows | None = None
     unlearned: KnownRows | None = None
     season: KnownRows | None = None
+    metric_columns: "pd.DataFrame | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,9 @@ class Reference:
     @cached_property
     def holdout_predictions(self) -> Predictions | None:
         """The champion's predictions of its holdout."""
-        return None if self.holdout is None else self.predictions(self.holdout.features)
+        if self.holdout is None:
+            return None
+        return self.predictions(self.holdout.features).beside(self.holdout.metric_columns)
 
     @cached_property
     def holdout_scored(self) -> Scored | None:

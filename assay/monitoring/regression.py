@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from assay.learning.evaluation.bootstrap import RESAMPLES, Paired, Units, effects
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import primary_metric
-from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.evaluation.predictions import Predictions, predictions_of
 from assay.learning.splitting import LabelledRows
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
@@ -84,7 +84,7 @@ def evaluate_regression(
 
 
 def _predicted(model: TrainedModel, rows: LabelledRows, spec: PipelineSpec) -> Predictions:
-    return predict(model.estimator, rows.features, model.manifest.classes, spec.task)
+    return predictions_of(model.estimator, rows, model.manifest.classes, spec.task)
 
 
 def _number(value: float | None) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.data.frames import reads_alike
 from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metric_functions import codes
+from assay.learning.evaluation.predictions import codes
 from assay.learning.splitting import Split
 from assay.results.trained_model import ModelManifest
 from assay.specs.pipeline import PipelineSpec

@@ -1,7 +1,7 @@
 """The comparison of a challenger with the champion on the same rows."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +10,9 @@ from assay.errors import MetricUnavailableError
 from assay.learning.evaluation.bootstrap import Effect, Paired, Units, effects, units_of
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
-from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.evaluation.predictions import Predictions, predictions_of
 from assay.learning.retraining import measure_retraining
-from assay.learning.splitting import LabelledRows, Split
+from assay.learning.splitting import Split
 from assay.promotion.comparable_rows import ComparableRows
 from assay.promotion.minimum_effect import Evidence, HoldoutUse, RequiredEffect, decision_number, required_effect
 from assay.results.trained_model import TrainedModel
@@ -76,7 +76,7 @@ def compare_models(
         MetricUnavailableError: the challenger's primary metric cannot be computed.
     """
     chosen, primary = rows.positions, primary_metric(spec)
-    compared = LabelledRows(split.holdout.features.iloc[chosen], split.holdout.target.iloc[chosen])
+    compared = split.holdout.take(chosen)
     truth, units = truth_of(compared), units_of(split.holdout_table, spec).take(chosen)
     old, new = (predicted(model, split, spec).take(chosen) for model in (champion, challenger))
     before, after = measure(primary, truth, old), measure(primary, truth, new)
@@ -114,9 +114,9 @@ def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predicti
     """Return a model's predictions of the holdout rows."""
     from assay.learning.estimators.assembly import limited_threads
 
-    features = split.holdout.features[list(model.manifest.features.names)]
+    rows = replace(split.holdout, features=split.holdout.features[list(model.manifest.features.names)])
     with limited_threads(spec.training.threads):
-        return predict(model.estimator, features, model.manifest.classes, spec.task)
+        return predictions_of(model.estimator, rows, model.manifest.classes, spec.task)
 
 
 def _holdout(split: Split, spec: PipelineSpec) -> str:

@@ -11,8 +11,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from assay.learning.evaluation.metric_functions import codes, probabilities
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, codes, probabilities
 from assay.learning.evaluation.weighted_metrics import Weighted, calibration_error
 from assay.learning.splitting import Split
 from assay.promotion.comparison import Comparison

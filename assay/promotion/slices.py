@@ -14,8 +14,7 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.learning.evaluation.bootstrap import Effect, effects
-from assay.learning.evaluation.metric_functions import codes
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, codes
 from assay.promotion.comparison import Comparison
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole

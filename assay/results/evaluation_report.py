@@ -34,6 +34,10 @@ class EvaluationReport(Spec):
     slices: tuple[SliceReport, ...] = ()
     minimum: dict[str, float] = {}
     """The bounds of metrics that promotion requires."""
+    directions: dict[str, bool] = {}
+    """Whether more is better, of each metric of the user's own that has a direction, by its path."""
+    without_direction: tuple[str, ...] = ()
+    """Metrics of the user's own that are reported only, as nothing says whether more is better."""
     must_beat_baseline: bool = True
     """Whether promotion requires a better primary metric than the baseline's."""
     training_rows_known: bool = True

@@ -193,19 +193,67 @@ class TrainingSpec(Spec):
     """Also export the trained model's bundle to this folder or `s3://` prefix."""
 
 
+class OwnMetric(Spec):
+    """A metric of the user's own, with what its function does not say itself."""
+
+    path: str
+    """`package.module:name` of a function, or of a scorer that scikit-learn's `make_scorer` made."""
+    greater_is_better: bool | None = None
+    """The direction; not needed where the function has an attribute of this name, nor for a scorer."""
+    columns: tuple[ColumnName, ...] = ()
+    """Columns of the validated rows that the function gets as `rows`; the gate requires them."""
+    sample_weight: ColumnName | None = None
+    """Column of weights that the function gets as `sample_weight`."""
+
+
 class EvaluationSpec(Spec):
     """How a model is judged on the holdout."""
 
-    primary_metric: str | None = None
-    """Metric that tuning optimises and promotion compares; the task's default unless set."""
-    metrics: tuple[str, ...] = ()
-    """Further metrics by name or `package.module:function`, beside the task's defaults."""
+    primary_metric: str | OwnMetric | None = None
+    """Metric that tuning optimises and promotion compares, by its name, the name of scikit-learn's scorer, or
+    `package.module:function`; the task's default unless set."""
+    metrics: tuple[str | OwnMetric, ...] = ()
+    """Further metrics, beside the task's defaults."""
     slices: tuple[ColumnName, ...] = ()
     """Columns by whose values the metrics are also shown."""
     minimum: dict[str, float] = {}
-    """Metrics that a promoted model must reach (or, for errors, stay under)."""
+    """Metrics that a promoted model must reach (or, for errors, stay under); of a metric of the user's own its path."""
     must_beat_baseline: bool = True
     """Whether a model that is no better than one that ignores the features is refused promotion."""
+
+    @model_validator(mode="after")
+    def _own_metrics_once(self) -> Self:
+        paths = [each.path for each in self._declared]
+        if len(set(paths)) != len(paths):
+            msg = f"a metric is declared twice: {', '.join(paths)}; name it by its path the second time"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def _declared(self) -> tuple[OwnMetric, ...]:
+        given = (self.primary_metric, *self.metrics)
+        return tuple(each for each in given if isinstance(each, OwnMetric))
+
+    def own_metric(self, path: str) -> OwnMetric:
+        """Return what the pipeline says of a metric of the user's own."""
+        return next((each for each in self._declared if each.path == path), OwnMetric(path=path))
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names and paths of `metrics`."""
+        return tuple(each.path if isinstance(each, OwnMetric) else each for each in self.metrics)
+
+    @property
+    def primary_name(self) -> str | None:
+        """Name or path of the primary metric; None for the task's default."""
+        given = self.primary_metric
+        return given.path if isinstance(given, OwnMetric) else given
+
+    @property
+    def metric_columns(self) -> tuple[str, ...]:
+        """Columns of the rows that metrics ask for, each once."""
+        asked = ((*each.columns, each.sample_weight) for each in self._declared)
+        return tuple(dict.fromkeys(name for names in asked for name in names if name is not None))
 
 
 class PreprocessingSpec(Spec):

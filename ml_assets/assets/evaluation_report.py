@@ -25,6 +25,7 @@ from resources.mlflow.tracker import MlflowTracker
 
 GAVE_UP_CHECK = "longer_search_reached_minimum"
 """Fails where a minimum is missed and no longer search follows; a notification reports it."""
+_REPORTED_ONLY = "reported only, as nothing says whether more is better: "
 
 
 def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
@@ -40,6 +41,11 @@ def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> di
         "holdout rows": report.holdout_rows,
         "metrics": records_table(metrics),
         **({"metrics that could not be computed": records_table(missing)} if missing else {}),
+        **(
+            {"metrics without a direction": _REPORTED_ONLY + ", ".join(report.without_direction)}
+            if report.without_direction
+            else {}
+        ),
         **({"slices": records_table(_aligned(slices))} if slices else {}),
         **images(plots),
     }

@@ -6,7 +6,7 @@ from assay.data.dataset import ValidatedDataset
 from assay.data.feature_selection import select_features
 from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError
-from assay.learning.splitting import LabelledRows, labelled_rows
+from assay.learning.splitting import LabelledRows, labelled_rows, metric_columns
 from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference
 from assay.monitoring.seasons import partition_before, season_partition
 from assay.promotion.champion import CurrentChampion
@@ -34,6 +34,7 @@ def monitored_window(
         labelled=labelled,
         unlearned=unlearned,
         season=KnownRows.of(of_season.table, season, champion, spec) if season and of_season else None,
+        metric_columns=metric_columns(dataset.table, spec),
     )
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
-from assay.learning.evaluation.metric_functions import codes
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
-from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.evaluation.predictions import Predictions, codes, predictions_of
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
 from assay.results.trained_model import TrainedModel
@@ -57,11 +56,12 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
     truth = truth_of(split.holdout)
     with limited_threads(spec.training.threads):
-        predictions = predict(model.estimator, split.holdout.features, manifest.classes, spec.task)
+        predictions = predictions_of(model.estimator, split.holdout, manifest.classes, spec.task)
     values, missing = _measured(metrics, truth, predictions)
     if primary.name in missing:
         raise _unavailable(primary.name, missing[primary.name], spec)
     baseline = baseline_predictions(truth_of(split.train), manifest.classes, len(truth))
+    baseline = baseline.beside(split.holdout.metric_columns)
     return EvaluationReport(
         pipeline=spec.name,
         task=spec.task,
@@ -76,6 +76,8 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         baseline=_measured(metrics, truth, baseline)[0],
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
+        directions={each.name: each.greater_is_better for each in metrics if ":" in each.name and each.stated},
+        without_direction=tuple(each.name for each in metrics if not each.stated),
         must_beat_baseline=spec.evaluation.must_beat_baseline,
         training_rows_known=learned is not None,
     )
@@ -164,5 +166,13 @@ def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:
     return {
         name: report.metrics.get(name)
         for name, bound in report.minimum.items()
-        if name not in report.metrics or not metric(name, report.task).reaches(report.metrics[name], bound)
+        if name not in report.metrics or not _reaches(name, report.metrics[name], bound, report)
     }
+
+
+def _reaches(name: str, value: float, bound: float, report: EvaluationReport) -> bool:
+    """Return whether a value reaches a bound, in the direction that the metric had when the model was evaluated."""
+    stated = report.directions.get(name)
+    if stated is None:
+        return metric(name, report.task).reaches(value, bound)
+    return value >= bound if stated else value <= bound

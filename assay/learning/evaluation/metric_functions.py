@@ -8,30 +8,10 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.learning.evaluation.metrics import register
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, codes, label_codes, positive_scores, probabilities
 from assay.specs.pipeline import Task
 
 CALIBRATION_BINS = 10
-
-
-def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
-    """Return each value's position in `classes`; unknown values get codes after the last.
-
-    Libraries guess the kind of target from its dtype, wrongly for objects; codes are unambiguous.
-    """
-    import pandas as pd
-
-    found = pd.Index(list(classes), dtype=object).get_indexer(pd.Index(values, dtype=object))
-    unknown = found < 0
-    if unknown.any():
-        found[unknown] = len(classes) + pd.factorize(values[unknown])[0]
-    return found.astype(np.int64)
-
-
-def label_codes(truth: np.ndarray, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and predicted labels as codes of one coding."""
-    both = codes(np.concatenate([truth.astype(object), predictions.labels.astype(object)]), predictions.classes)
-    return both[: len(truth)], both[len(truth) :]
 
 
 def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
@@ -41,15 +21,6 @@ def known_codes(truth: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
     if unknown:
         raise ValueError(f"the rows have classes that the training rows did not have: {', '.join(unknown[:5])}")
     return coded
-
-
-def probabilities(predictions: Predictions) -> np.ndarray:
-    """Return the probabilities, shape (n, k); all are finite."""
-    if predictions.probabilities is None:
-        raise ValueError("the estimator has no predict_proba")
-    if not np.isfinite(predictions.probabilities).all():
-        raise ValueError("the estimator returned probabilities that are not finite")
-    return predictions.probabilities
 
 
 def is_positive(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
@@ -64,15 +35,6 @@ def both_present(positive: np.ndarray) -> np.ndarray:
     if positive.min() == positive.max():
         raise ValueError("the rows hold one class only")
     return positive
-
-
-def positive_scores(predictions: Predictions) -> np.ndarray:
-    """Return the ranking score: the positive class's probability, else the decision function's score."""
-    if predictions.probabilities is not None:
-        return probabilities(predictions)[:, -1]
-    if predictions.scores is None:
-        raise ValueError("the estimator has neither predict_proba nor a binary decision_function")
-    return predictions.scores
 
 
 @register(Task.BINARY, greater_is_better=True, primary=True)

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from assay.errors import UnknownMetricError, did_you_mean
-from assay.importing import import_users_object
+from assay.learning.evaluation.own_metrics import own_metric
 from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.scorers import SCORERS, named_scorer
+from assay.specs.learning import EvaluationSpec
 from assay.specs.pipeline import PipelineSpec, Task
 
 Compute: TypeAlias = Callable[[np.ndarray, Predictions], Any]
@@ -29,12 +31,14 @@ class Metric:
         greater_is_better: the direction; for an undirected metric the size counts, and less is better.
         compute: computes it; a ValueError says why there is no value.
         directed: False if the sign is the direction of an error, not better or worse.
+        stated: False for a function of the user's own whose direction nothing states: it can be reported, no more.
     """
 
     name: str
     greater_is_better: bool
     compute: Compute
     directed: bool = True
+    stated: bool = True
 
     def reaches(self, value: float, bound: float) -> bool:
         """Return whether a value reaches a bound: a floor, or a ceiling where less is better."""
@@ -92,24 +96,48 @@ def register(
     return decorate
 
 
-def metric(name: str, task: Task) -> Metric:
+def metric_names(task: Task) -> frozenset[str]:
+    """Return the names of all metrics of a task, scikit-learn's scorers among them."""
+    return SCORERS[task].union(METRICS[task])
+
+
+def metric(name: str, task: Task, evaluation: EvaluationSpec | None = None) -> Metric:
     """Return a metric by name, or the user's own by import path.
 
     Args:
-        name: of `METRICS[task]`, or `package.module:function`. The function takes `(y_true, y_pred)`, both of shape
-            (n,), labels or values as in the table, and returns a number. Greater is better unless the function has an
-            attribute `greater_is_better` that is False.
+        name: of `METRICS[task]`, of a scorer of scikit-learn that fits the task, or `package.module:function`, see
+            `own_metrics.own_metric`.
         task: what is predicted.
+        evaluation: says what metrics of the user's own do not say themselves.
 
     Raises:
         UnknownMetricError: the task has no such metric, or the import path names no function.
     """
     if ":" in name:
-        return _own_metric(name)
-    known = METRICS[task]
-    if name not in known:
-        raise unknown_metric(name, task)
-    return known[name]
+        found = own_metric((evaluation or EvaluationSpec()).own_metric(name))
+        return Metric(
+            name, found.greater_is_better is not False, found.compute, stated=found.greater_is_better is not None
+        )
+    if name in METRICS[task]:
+        return METRICS[task][name]
+    if name in SCORERS[task]:
+        return Metric(name, greater_is_better=True, compute=named_scorer(name))
+    raise unknown_metric(name, task)
+
+
+def without_direction(name: str, task: Task) -> UnknownMetricError:
+    """Return the error of a function of the user's own of which nothing says whether more is better."""
+    function = name.rpartition(":")[2]
+    scorers = [each for each in (f"neg_{function}", function.removesuffix("_score")) if each in metric_names(task)]
+    return UnknownMetricError(
+        f"nothing says whether more or less of '{name}' is better",
+        where="evaluation",
+        found="a function without a direction",
+        expected="a direction, for a primary metric or a bound",
+        remedy=(f"name scikit-learn's scorer {scorers[0]}, or " if scorers else "")
+        + f"write {{path: '{name}', greater_is_better: false}} (or true) under evaluation.metrics, or decorate the "
+        "function with @direction(greater_is_better=...) of assay.learning.evaluation.own_metrics",
+    )
 
 
 def primary_metric(spec: PipelineSpec) -> Metric:
@@ -118,7 +146,9 @@ def primary_metric(spec: PipelineSpec) -> Metric:
     Raises:
         UnknownMetricError: the name is unknown, or the metric has no better and worse.
     """
-    chosen = metric(spec.evaluation.primary_metric or next(iter(METRICS[spec.task])), spec.task)
+    chosen = metric(spec.evaluation.primary_name or next(iter(METRICS[spec.task])), spec.task, spec.evaluation)
+    if not chosen.stated:
+        raise without_direction(chosen.name, spec.task)
     if not chosen.directed:
         raise UnknownMetricError(
             f"'{chosen.name}' shows a direction and cannot be optimised",
@@ -147,13 +177,16 @@ ALIASES = {
 def unknown_metric(name: str, *tasks: Task) -> UnknownMetricError:
     """Return the error of a metric that none of the tasks has, with the nearest one by meaning."""
     known = dict.fromkeys(each for task in tasks for each in METRICS[task])
+    scorers = sorted({each for task in tasks for each in SCORERS[task]} - known.keys())
     plain = name.strip().casefold().removeprefix("neg_").removesuffix("_score")
     meant = ALIASES.get(plain, plain)
+    hint = did_you_mean(meant if meant in known else name, [*known, *scorers])
     return UnknownMetricError(
-        f"there is no metric '{name}' for {' or '.join(tasks)}{did_you_mean(meant if meant in known else name, known)}",
+        f"there is no metric '{name}' for {' or '.join(tasks)}{hint}",
         where="evaluation",
         found=name,
-        expected=f"one of {', '.join(known)}, or package.module:function",
+        expected=f"one of {', '.join(known)}, a scorer of scikit-learn ({', '.join(scorers)}), or "
+        "package.module:function",
         remedy="correct the name in the pipeline file",
     )
 
@@ -162,25 +195,12 @@ def metrics_of(spec: PipelineSpec) -> tuple[Metric, ...]:
     """Return every metric that a pipeline's report shows, the primary one first.
 
     Raises:
-        UnknownMetricError: a name is not known.
+        UnknownMetricError: a name is not known, or a bound's metric has no direction.
     """
     wanted = spec.evaluation
-    names = (primary_metric(spec).name, *METRICS[spec.task], *wanted.metrics, *wanted.minimum)
-    return tuple(metric(name, spec.task) for name in dict.fromkeys(names))
-
-
-def _own_metric(path: str) -> Metric:
-    function = import_users_object(path, where="evaluation", error=UnknownMetricError)
-    if not callable(function):
-        raise UnknownMetricError(
-            f"'{path}' is no function",
-            where="evaluation",
-            found=type(function).__name__,
-            expected="a function of (y_true, y_pred) that returns a number",
-            remedy="name such a function",
-        )
-
-    def compute(truth: np.ndarray, predictions: Predictions) -> Any:
-        return function(truth, predictions.labels)
-
-    return Metric(path, bool(getattr(function, "greater_is_better", True)), compute)
+    names = (primary_metric(spec).name, *METRICS[spec.task], *wanted.metric_names, *wanted.minimum)
+    found = tuple(metric(name, spec.task, wanted) for name in dict.fromkeys(names))
+    for each in found:
+        if each.name in wanted.minimum and not each.stated:
+            raise without_direction(each.name, spec.task)
+    return found

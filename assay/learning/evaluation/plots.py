@@ -24,9 +24,8 @@ from assay.learning.evaluation.drawing import (
     shortened,
 )
 from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metric_functions import codes, label_codes
 from assay.learning.evaluation.metrics import Metric, measure, primary_metric
-from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.evaluation.predictions import Predictions, codes, label_codes, predict
 from assay.learning.splitting import Split
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
@@ -113,7 +112,8 @@ def _importance(
     if features.shape[1] > MOST_COLUMNS:
         return {}
     most_rows = rows_for(len(split.classes))
-    losses = permutation_importance(predicted, features, truth, metric, spec.training.seed, most_rows)
+    asked = split.holdout.metric_columns
+    losses = permutation_importance(predicted, features, truth, metric, spec.training.seed, most_rows, asked)
     subtitle = f"{shortened(spec.name)}, {min(len(truth), most_rows):,} holdout rows"
     return {"permutation_importance": importance_plot(losses, metric, subtitle)} if losses else {}
 
@@ -130,6 +130,7 @@ def permutation_importance(
     metric: Metric,
     seed: int,
     most_rows: int,
+    asked: "pd.DataFrame | None" = None,
 ) -> dict[str, list[float]]:
     """Return, by column, the metric's loss in each shuffle; positive means that the column helps.
 
@@ -143,6 +144,7 @@ def permutation_importance(
         metric: what is lost.
         seed: of the choice of rows and of the shuffles.
         most_rows: how many rows are used, see `rows_for`.
+        asked: shape (n, columns); columns that the metric asks for, which are not shuffled.
 
     Returns:
         One to five losses of each column, fewer the more columns there are; empty where the metric has no value.
@@ -151,7 +153,8 @@ def permutation_importance(
 
     chosen = sample(len(truth), seed, most_rows)
     rows, true = features.iloc[chosen].reset_index(drop=True), truth[chosen]
-    if (intact := measure(metric, true, predict_rows(rows)).value) is None:
+    beside = None if asked is None else asked.iloc[chosen]
+    if (intact := measure(metric, true, predict_rows(rows).beside(beside)).value) is None:
         return {}
     random = np.random.default_rng(seed)
     repeats = int(np.clip(_BUDGET // max(rows.shape[1], 1), 1, _MOST_REPEATS))
@@ -163,7 +166,8 @@ def permutation_importance(
         shuffled[name] = np.concatenate([values[random.permutation(len(rows))] for _ in range(repeats)])
         predictions = predict_rows(shuffled)
         for start in range(0, len(copies), len(rows)):
-            without = measure(metric, true, predictions.take(slice(start, start + len(rows)))).value
+            shuffled_part = predictions.take(slice(start, start + len(rows))).beside(beside)
+            without = measure(metric, true, shuffled_part).value
             if without is not None:
                 losses.setdefault(str(name), []).append(metric.gain(without, intact))
     return losses

@@ -1,10 +1,11 @@
 """Predictions of some rows, in one form for every task and library."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import Task
 
 if TYPE_CHECKING:
@@ -20,12 +21,18 @@ class Predictions:
         probabilities: shape (n, k), float64, columns in the order of `classes`; None without `predict_proba`.
         classes: the k class labels, the positive one last; empty for regression.
         scores: shape (n,): score of the positive class, of any scale, if there is only a `decision_function`.
+        rows: n rows of the columns that metrics ask for; None where none does.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray | None
     classes: tuple[Any, ...]
     scores: np.ndarray | None = None
+    rows: "pd.DataFrame | None" = None
+
+    def beside(self, rows: "pd.DataFrame | None") -> "Predictions":
+        """Return the predictions with the rows' columns that metrics ask for."""
+        return replace(self, rows=rows)
 
     def take(self, rows: np.ndarray | slice) -> "Predictions":
         """Return the predictions of some rows, given by position, mask or slice."""
@@ -34,6 +41,7 @@ class Predictions:
             probabilities=None if self.probabilities is None else self.probabilities[rows],
             classes=self.classes,
             scores=None if self.scores is None else self.scores[rows],
+            rows=None if self.rows is None else self.rows.iloc[rows],
         )
 
 
@@ -59,3 +67,46 @@ def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], 
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
     # scikit-learn's scores are for the estimator's own last class
     return Predictions(labels, None, classes, scores if known[-1] == classes[-1] else -scores)
+
+
+def predictions_of(estimator: Any, rows: LabelledRows, classes: tuple[Any, ...], task: Task) -> Predictions:
+    """Predict labelled rows, with the columns of them that metrics ask for."""
+    return predict(estimator, rows.features, classes, task).beside(rows.metric_columns)
+
+
+def codes(values: np.ndarray, classes: tuple[Any, ...]) -> np.ndarray:
+    """Return each value's position in `classes`; unknown values get codes after the last.
+
+    Libraries guess the kind of target from its dtype, wrongly for objects; codes are unambiguous.
+    """
+    import pandas as pd
+
+    found = pd.Index(list(classes), dtype=object).get_indexer(pd.Index(values, dtype=object))
+    unknown = found < 0
+    if unknown.any():
+        found[unknown] = len(classes) + pd.factorize(values[unknown])[0]
+    return found.astype(np.int64)
+
+
+def label_codes(truth: np.ndarray, predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and predicted labels as codes of one coding."""
+    both = codes(np.concatenate([truth.astype(object), predictions.labels.astype(object)]), predictions.classes)
+    return both[: len(truth)], both[len(truth) :]
+
+
+def probabilities(predictions: Predictions) -> np.ndarray:
+    """Return the probabilities, shape (n, k); all are finite."""
+    if predictions.probabilities is None:
+        raise ValueError("the estimator has no predict_proba")
+    if not np.isfinite(predictions.probabilities).all():
+        raise ValueError("the estimator returned probabilities that are not finite")
+    return predictions.probabilities
+
+
+def positive_scores(predictions: Predictions) -> np.ndarray:
+    """Return the ranking score: the positive class's probability, else the decision function's score."""
+    if predictions.probabilities is not None:
+        return probabilities(predictions)[:, -1]
+    if predictions.scores is None:
+        raise ValueError("the estimator has neither predict_proba nor a binary decision_function")
+    return predictions.scores

@@ -9,18 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from assay.learning.evaluation.metric_functions import (
-    CALIBRATION_BINS,
-    both_present,
-    codes,
-    is_positive,
-    known_codes,
-    label_codes,
-    positive_scores,
-    probabilities,
-)
+from assay.learning.evaluation.metric_functions import CALIBRATION_BINS, both_present, is_positive, known_codes
 from assay.learning.evaluation.metrics import METRICS, Metric, measure
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, codes, label_codes, positive_scores, probabilities
 
 Weighted: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """Takes weights, shape (resamples, n), and returns the metric of each line; NaN where it has no value."""

@@ -111,6 +111,8 @@ class FoldMatrices(NamedTuple):
     train_target: np.ndarray
     validation: Any
     validation_target: np.ndarray
+    validation_asked: "pd.DataFrame | None" = None
+    """Columns of the validation rows that metrics ask for."""
 
 
 class FoldCache:
@@ -144,7 +146,9 @@ class FoldCache:
         preprocessor = preprocessor_for(family, self._features, self._spec)
         train = preprocessor.fit_transform(features.iloc[fold.train], target[fold.train])
         validation = preprocessor.transform(features.iloc[fold.validation])
-        return FoldMatrices(train, target[fold.train], validation, target[fold.validation])
+        asked = self._rows.metric_columns
+        beside = None if asked is None else asked.iloc[fold.validation]
+        return FoldMatrices(train, target[fold.train], validation, target[fold.validation], beside)
 
 
 def _size(matrix: Any) -> int:
@@ -201,6 +205,7 @@ class TrialRunner:
             warnings.simplefilter("ignore")
             model.fit(matrices.train, matrices.train_target)
             predictions = predict(model, matrices.validation, self._classes, self._spec.task)
+        predictions = predictions.beside(matrices.validation_asked)
         measured = measure(self._metric, matrices.validation_target, predictions)
         if measured.value is None:
             raise _FoldError(f"{self._metric.name} on fold {number + 1}: {measured.reason}")
