@@ -107,10 +107,10 @@ def test_a_family_is_found_by_meaning(name, family):
         ("f1_score", "binary_classification", "f1"),
         ("roc_auc_score", "binary_classification", "roc_auc"),
         ("AUC", "binary_classification", "roc_auc"),
-        ("neg_log_loss", "binary_classification", "log_loss"),
+        ("logloss", "binary_classification", "log_loss"),
         ("mcc", "binary_classification", "matthews_corrcoef"),
         ("r2_score", "regression", "r2"),
-        ("neg_mean_absolute_error", "regression", "mae"),
+        ("mean_absolute_error", "regression", "mae"),
         ("root_mean_squared_error", "regression", "rmse"),
     ],
 )

@@ -206,8 +206,9 @@ def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(search):
 
 def test_a_metric_without_a_value_fails_the_trial_with_the_reason(search, own_parts):
     own_parts.undefined = lambda truth, predicted: float("nan")
+    primary = {"path": "own_parts:undefined", "greater_is_better": True}
     with pytest.raises(LearningError, match="all 2 trials") as caught:
-        search(tuning={"n_trials": 2, "folds": 2}, evaluation={"primary_metric": "own_parts:undefined"})
+        search(tuning={"n_trials": 2, "folds": 2}, evaluation={"primary_metric": primary})
     assert "own_parts:undefined on fold 1" in caught.value.found
 
 
