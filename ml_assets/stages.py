@@ -18,7 +18,7 @@ from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.code_version import OWN_CODE, ROWS_DROPPED, RULES
+from ml_assets.pipeline.code_version import OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -62,7 +62,7 @@ STAGES = (
         build_evaluation_report,
         tag="evaluation",
         kinds=frozenset({"scikitlearn"}),
-        spec_parts=("task", "dataset", "split", "evaluation"),
+        spec_parts=("task", "dataset", SENTINEL, "split", "evaluation"),
         phase=Phase.LEARNING,
     ),
     Stage(

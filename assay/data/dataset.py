@@ -1,5 +1,6 @@
 """The rows of one partition with their identity, and the gate's receipt for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,6 +10,17 @@ from assay.data.fingerprint import TableFingerprint
 from assay.data.schema import TableSchema
 from assay.errors import GateRejectedError, ReceiptMismatchError
 from assay.specs.base import Spec
+
+
+class GateWarning(Spec):
+    """What a rule of the gate found that does not block."""
+
+    rule: str
+    column: str
+    """Empty for the rows as a whole."""
+    found: str
+    holds: bool = False
+    """Whether promotion waits for a person: of a column, if the fitted model relies on it; of the rows, always."""
 
 
 class GateReceipt(Spec):
@@ -23,6 +35,8 @@ class GateReceipt(Spec):
     """Names of the rules that blocked."""
     rows: int
     """Number of judged rows."""
+    warnings: tuple[GateWarning, ...] = ()
+    """What rules found that only warn; empty in receipts of version 0.1."""
 
 
 def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str, where: str) -> None:
@@ -80,3 +94,9 @@ class ValidatedDataset:
     schema: TableSchema
     fingerprint: TableFingerprint
     receipt: GateReceipt
+
+
+def warnings_of(window: Mapping[str, ValidatedDataset]) -> tuple[GateWarning, ...]:
+    """Return what the gate warned of in the partitions of a window; the newest finding of each rule and column."""
+    found = {(each.rule, each.column): each for key in sorted(window) for each in window[key].receipt.warnings}
+    return tuple(found.values())

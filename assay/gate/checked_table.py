@@ -4,8 +4,8 @@ Strings become pandas categories: membership and equality then cost one comparis
 """
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ColumnKind: TypeAlias = Literal["integer", "float", "boolean", "string", "datetime", "empty", "other"]
+Derived = TypeVar("Derived")
 
 
 class CheckedTable:
@@ -48,6 +49,7 @@ class CheckedTable:
         self._table = table
         self._plain: dict[str, pa.ChunkedArray] = {}
         self._series: dict[str, pd.Series[Any]] = {}
+        self._derived: dict[Hashable, Any] = {}
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a column of that name."""
@@ -58,6 +60,13 @@ class CheckedTable:
         if name not in self._plain:
             self._plain[name] = decoded(self._table.column(name))
         return self._plain[name]
+
+    def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
+        """Return what several rules derive from the rows, made once; the key starts with the maker's name."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        found: Derived = self._derived[key]
+        return found
 
     def kind(self, name: str) -> ColumnKind:
         """Return what a column's values are compared as."""

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import math
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
+from assay.data.dataset import Dataset, GateReceipt, GateWarning, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema
 from assay.errors import SpecError
@@ -35,6 +36,8 @@ from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.rules import RULES, Rule
 
+MAX_WARNINGS = 20
+"""Findings of one rule that a receipt keeps."""
 _NOT_CONFIGURED = Outcome("not configured", "not configured")
 
 
@@ -96,6 +99,7 @@ def run_gate(
         verdict="failed" if failed else "passed",
         failed_rules=failed,
         rows=rows.num_rows,
+        warnings=tuple(_warnings(results)),
     )
     report = GateReport(
         pipeline=spec.name,
@@ -110,6 +114,13 @@ def run_gate(
     )
     accepted = None if failed else ValidatedDataset(rows, dataset.schema, identity, receipt)
     return GateVerdict(report, receipt, accepted, rows)
+
+
+def _warnings(results: tuple[RuleResult, ...]) -> Iterator[GateWarning]:
+    for rule in results:
+        if rule.severity == "WARN":
+            for failure in rule.failures[:MAX_WARNINGS]:
+                yield GateWarning(rule=rule.name, column=failure.column, found=failure.found, holds=failure.holds)
 
 
 def _without_null_rows(table: pa.Table, drop: bool | tuple[str, ...]) -> pa.Table:  # noqa: FBT001 - the spec's union

@@ -100,9 +100,9 @@ def failing_rows(
     return Finding(row, positions)
 
 
-def failing_column(column: str, *, expected: str, found: str) -> Finding:
-    """Describe a failure of a column, or of the table, as a whole."""
-    return Finding(FailureRow(column=column, expected=expected, found=found), NO_ROWS)
+def failing_column(column: str, *, expected: str, found: str, holds: bool = False) -> Finding:
+    """Describe a failure of a column, or of the table, as a whole; `holds` as in the report."""
+    return Finding(FailureRow(column=column, expected=expected, found=found, holds=holds), NO_ROWS)
 
 
 def missing_column(table: CheckedTable, column: str, *, expected: str) -> Finding:

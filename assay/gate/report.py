@@ -69,6 +69,8 @@ class FailureRow(_Written):
     """First failing rows, 0-based among the checked rows."""
     examples: tuple[str, ...] = ()
     """Some failing values; `***` where values are withheld."""
+    holds: bool = False
+    """Whether promotion waits for a person: of a column, if the fitted model relies on it; of the rows, always."""
 
 
 class RuleResult(_Written):

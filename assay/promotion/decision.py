@@ -133,6 +133,7 @@ def decide(
     6. If it does not, the champion stays; but a person is asked where the comparison favoured the champion (a model of
        an earlier version, whose training rows are unknown) or left out what a new schema version brought (classes that
        the champion does not know).
+    7. A challenger that would be promoted waits for a person while the report doubts its holdout.
 
     A person is also asked before a challenger is promoted that continued from a model of an earlier version, since its
     own values may be too good.
@@ -152,7 +153,9 @@ def decide(
     """
     _require_same_rows(report, split, spec)
     decision = _decided(champion, Promotion(challenger, split, report, spec), earlier)
-    return decision if report.training_rows_known else decision.held(_OWN_ROWS_UNKNOWN)
+    if not report.training_rows_known:
+        decision = decision.held(_OWN_ROWS_UNKNOWN)
+    return decision.held(f"the holdout may be too good: {'; '.join(report.doubts)}") if report.doubts else decision
 
 
 def _decided(

@@ -32,6 +32,7 @@ def render(
         ["## Model", *_model(manifest)],
         ["## Evaluation", *_evaluation(report)],
         ["## Promotion", *_promotion(decision)],
+        ["## Warnings", *_warnings(report)],
         ["## Limits", _listed(_limits(manifest, report, spec))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
@@ -111,6 +112,14 @@ def _promotion(decision: PromotionDecision | None) -> list[str]:
         return ["Not compared with a champion."]
     rows = [(each.name, "passed" if each.passed else "blocks", escaped(each.statement)) for each in decision.safeguards]
     return [escaped(decision.reason), table(("Safeguard", "", "Found"), rows) if rows else ""]
+
+
+def _warnings(report: EvaluationReport) -> list[str]:
+    if not report.gate_warnings and not report.doubts:
+        return ["The gate warned of nothing in these rows, and nothing says that the holdout is too good."]
+    doubts = [f"The holdout may be too good: {escaped(doubt)}." for doubt in report.doubts]
+    rows = [(code(each.rule), code(each.column or "(rows)"), escaped(each.found)) for each in report.gate_warnings]
+    return [_listed(doubts), table(("Rule of the gate", "Column", "Found"), rows) if rows else ""]
 
 
 def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:

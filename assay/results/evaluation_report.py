@@ -1,5 +1,6 @@
 """The evaluation of a model as a value."""
 
+from assay.data.dataset import GateWarning
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
 
@@ -42,5 +43,9 @@ class EvaluationReport(Spec):
     """Whether promotion requires a better primary metric than the baseline's."""
     training_rows_known: bool = True
     """Whether the model says which rows it learned from; else its metrics may be too good."""
+    gate_warnings: tuple[GateWarning, ...] = ()
+    """What the gate warned of in the rows of the window."""
+    doubts: tuple[str, ...] = ()
+    """Why the holdout may be too good to be true; promotion waits for a person while there is one."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""

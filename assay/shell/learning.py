@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from assay.data.dataset import warnings_of
 from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError, TargetExistsError, TrackingError
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
@@ -200,10 +201,12 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
         fitted = fit(split, best, data.spec, base)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
-        report = evaluate(model, split, data.spec)
+        report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
         _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
         if not beats_baseline(report):
             _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
+        for doubt in report.doubts:
+            _LOG.warning("the holdout may be too good: %s", doubt)
         with scratch_folder("bundle") as folder:
             _save(model, report, data, Path(folder))
             storage.put_bundle(Path(folder), target, overwrite=flags.overwrite)

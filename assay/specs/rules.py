@@ -98,6 +98,7 @@ _RULES = (
     Rule(
         "no_target_leakage", "No feature is a copy of the target, or reveals it by being missing.", configured=_sentinel
     ),
+    Rule("target_not_reconstructible", "No few features together give the target exactly.", configured=_sentinel),
     Rule(
         "distributions_as_reference",
         "No column's distribution differs much from that of data that passed before.",

@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from assay.data.dataset import ValidatedDataset
+from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
 from assay.learning.evaluation.plots import plots_for
+from assay.markdown import escaped
 from assay.promotion.retry import gave_up, retry_begins
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
@@ -73,6 +74,17 @@ def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
         description=None if passed else _baseline_in_words(report.primary_metric, value, baseline),
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
+    )
+
+
+def check_of_doubts(report: EvaluationReport) -> dg.AssetCheckResult:
+    """Return whether nothing says that the holdout is too good to be true; promotion waits for a person otherwise."""
+    return dg.AssetCheckResult(
+        check_name="holdout_not_too_good",
+        passed=not report.doubts,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=escaped("; ".join(report.doubts)) if report.doubts else "nothing says so",
+        metadata={"warnings of the gate": len(report.gate_warnings)},
     )
 
 
@@ -155,6 +167,12 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
                 blocking=True,
                 description="The primary metric beats a model that ignores the features.",
             ),
+            check_of_partitions(
+                spec,
+                "holdout_not_too_good",
+                key,
+                description="Nothing says that the holdout is too good to be true; else promotion waits for a person.",
+            ),
         ],
     )
     def evaluation_report(
@@ -166,7 +184,8 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
-        report = evaluate(trained_model, split, run_spec, partition=partition_of(context))
+        warnings = warnings_of(validated_dataset)
+        report = evaluate(trained_model, split, run_spec, partition=partition_of(context), warnings=warnings)
         plots = plots_for(trained_model, split, run_spec)
         yield dg.Output(report, metadata=evaluation_metadata(report, plots))
         log_evaluation(experiment_tracker, trained_model, report, plots)
@@ -177,5 +196,6 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             yield from checks_of_retry(report, best, spec, as_in_file=run_spec == spec)
         yield check_of_minimum(report)
         yield check_of_baseline(report)
+        yield check_of_doubts(report)
 
     return evaluation_report

@@ -12,8 +12,8 @@ from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 
 PACKAGE, LOCK, OWN_CODE = "package", "lock", "own_code"
-RULES, ROWS_DROPPED = "validation", "validation.drop_null_rows"
-"""All that decides whether rows pass the gate, and the part of it that decides which rows there are."""
+RULES, ROWS_DROPPED, SENTINEL = "validation", "validation.drop_null_rows", "validation.sentinel"
+"""All that decides whether rows pass the gate; of it, which rows there are, and what is doubtful."""
 _LOCK_FILE = Path(__file__).resolve().parent.parent.parent / "uv.lock"
 _DIGITS = 12
 
@@ -49,7 +49,7 @@ def code_version(spec: PipelineSpec, names: Sequence[str]) -> str:
 
     Args:
         spec: the pipeline.
-        names: fields of the spec, `RULES` or `ROWS_DROPPED`.
+        names: fields of the spec, `RULES`, `ROWS_DROPPED` or `SENTINEL`.
     """
     parts = {name: _PARTS.of(spec, name) for name in sorted({*names} - {OWN_CODE})}
     digests = {PACKAGE: __version__, LOCK: _lock_digest()} | {name: part.digest for name, part in parts.items()}
@@ -73,6 +73,8 @@ def _parsed(version: str) -> dict[str, str]:
 def _part(spec: PipelineSpec, name: str) -> _Part:
     if name == ROWS_DROPPED:
         return _Part(digest_of(spec.validation.drop_null_rows)[:_DIGITS], {})
+    if name == SENTINEL:
+        return _Part(digest_of(spec.validation.sentinel)[:_DIGITS], {})
     value = spec.model_dump(mode="json", include={name})
     named = {text: users_source(text) for text in _texts(value) if ":" in text}
     digest = spec.rules_digest if name == RULES else digest_of(value)

@@ -64,7 +64,13 @@ def test_the_rules_that_a_pipeline_configures_are_checks_that_block_or_warn_as_t
     found = gate_checks(bank)
 
     blocking = {"row_count_in_range", "columns_present", "no_missing_target", "target_learnable", "no_target_leakage"}
-    blocking |= {"rows_unique_by_key", "values_in_range", "values_allowed", "run_parameter_rules_hold"}
+    blocking |= {
+        "target_not_reconstructible",
+        "rows_unique_by_key",
+        "values_in_range",
+        "values_allowed",
+        "run_parameter_rules_hold",
+    }
     assert {name for name, blocks in found.items() if blocks} == blocking
     assert set(found) - blocking == {
         "no_suspected_leakage",

@@ -52,6 +52,7 @@ EDITS = {
     "minimum": ("name: bank\n", "name: bank\nevaluation: {minimum: {roc_auc: 0.01}}\n", LEARNING),
     "promotion": ("name: bank\n", "name: bank\npromotion: {confidence: 0.8}\n", {CHAMPION}),
     "a rule's bound": ("min_rows: 50", "min_rows: 40", {GATE}),
+    "a reviewed column": ("min_rows: 50", "min_rows: 50\n  sentinel: {trusted: [age]}", {GATE, REPORT, CHAMPION}),
     "a column that a slice names": ("name: bank\n", "name: bank\nevaluation: {slices: [loan]}\n", {GATE} | LEARNING),
     "rows that are dropped": ("min_rows: 50", "min_rows: 50\n  drop_null_rows: true", {GATE} | LEARNING),
     "role of a column": ("note: {role: text}", "note: {role: ignored}", {RAW, GATE} | LEARNING),

@@ -52,6 +52,10 @@ def copies_of_target(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:
 
     Candidates are found in a sample and confirmed in all rows.
     """
+    return table.derived(("copies_of_target", spec.rules_digest), lambda: _copies(table, spec))
+
+
+def _copies(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:
     rows = sampled_rows(table)
     search = _class_copies if spec.task.is_classification else _number_copies
     in_sample = search(table, spec.dataset.target, rows, 1)

@@ -3,7 +3,7 @@
 Columns coded as small whole numbers are compared by counting.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeAlias
@@ -48,9 +48,23 @@ def sentinel_check(name: str, expected: str, fewest: int = MIN_ROWS) -> Callable
     return decorate
 
 
-def reported(reasons: Mapping[str, str], *, observed: str, expected: str) -> Outcome:
-    """Return the outcome of columns with the reason why each fails; an empty reason is none."""
-    findings = [failing_column(name, expected=expected, found=text) for name, text in reasons.items() if text]
+def reported(
+    reasons: Mapping[str, str],
+    *,
+    observed: str,
+    expected: str,
+    holds: bool = False,
+    holding: Container[str] = (),
+) -> Outcome:
+    """Return the outcome of columns with the reason why each fails; an empty reason is none.
+
+    Promotion waits for a person for the columns of `holding`, or where `holds` for all.
+    """
+    findings = [
+        failing_column(name, expected=expected, found=text, holds=holds or name in holding)
+        for name, text in reasons.items()
+        if text
+    ]
     return outcome(findings, observed=observed, expected=expected)
 
 
@@ -68,10 +82,11 @@ def role_of(table: CheckedTable, name: str) -> ColumnRole:
 
 def sampled_rows(table: CheckedTable) -> Array | None:
     """Return the sorted positions of the sample; None where it is all rows. The same table gives the same sample."""
-    if table.rows <= SAMPLED_ROWS:
-        return None
-    drawn = np.random.default_rng(_SEED).choice(table.rows, SAMPLED_ROWS, replace=False, shuffle=False)
-    return np.sort(drawn)
+    return None if table.rows <= SAMPLED_ROWS else table.derived("sampled_rows", lambda: _sample(table.rows))
+
+
+def _sample(rows: int) -> Array:
+    return np.sort(np.random.default_rng(_SEED).choice(rows, SAMPLED_ROWS, replace=False, shuffle=False))
 
 
 def values_of(table: CheckedTable, name: str, rows: Array | None) -> pa.ChunkedArray:
@@ -122,6 +137,12 @@ def coded(table: CheckedTable, name: str, rows: Array | None = None) -> CodedCol
     Returns:
         The codes; None for kinds whose values cannot be compared, and where all are missing.
     """
+    if rows is sampled_rows(table):  # which is None for all rows of a small table
+        return table.derived(("coded", name), lambda: _coded(table, name, rows))
+    return _coded(table, name, rows)
+
+
+def _coded(table: CheckedTable, name: str, rows: Array | None) -> CodedColumn | None:
     column = values_of(table, name, rows)
     if table.kind(name) in NUMBERS:
         found = _coded_numbers(as_floats(column))
@@ -137,6 +158,15 @@ def as_floats(column: pa.ChunkedArray) -> Array:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())  # nanoseconds are cut off
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
+_HUGE = 1e100
+
+
+def squarable(column: pa.ChunkedArray) -> Array:
+    """Return numbers as `as_floats` does, but NaN where infinite, or so large that squares overflow."""
+    values = as_floats(column)
+    return np.where(np.abs(values) < _HUGE, values, np.nan)
 
 
 def _coded_numbers(values: Array) -> CodedColumn:

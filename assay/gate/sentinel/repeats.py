@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from assay.data.feature_selection import unused_columns
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
+from assay.gate.sentinel.entities import Entity, entities
 from assay.gate.sentinel.features import Array, as_floats, reported, sentinel_check
+from assay.gate.sentinel.near_copies import share_of_near_copies
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -106,9 +108,21 @@ def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     features, share, pairs = _features_while_repeated(table, spec, target)
     repeated = f"{share:.2%} of the rows repeat an earlier one in every feature and the target"
     if share <= limit or _by_chance(pairs, repeats(features)[1], repeats(target)[1], table.rows):
+        if near := _near_copies(table, spec):
+            return reported({"": near}, observed=near, expected=expected, holds=True)
         return Outcome(f"at most {repeated}" if share <= limit else f"{repeated}, as coarse features do", expected)
     found = f"{repeated}: a random split puts copies on both sides, so the holdout is not independent"
-    return reported({"": found}, observed=repeated, expected=expected)
+    return reported({"": found}, observed=repeated, expected=expected, holds=True)
+
+
+def _near_copies(table: CheckedTable, spec: PipelineSpec) -> str:
+    share = share_of_near_copies(table, spec)
+    if share == 0:
+        return ""
+    return (
+        f"about {share:.1%} of the rows have a near copy with the same target: a random split puts copies on both "
+        "sides, so the holdout is not independent"
+    )
 
 
 @sentinel_check("groups_not_split", _GROUPS_EXPECTED)
@@ -119,9 +133,23 @@ def groups_not_split(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         for name in table.schema.with_role(ColumnRole.IDENTIFIER)
         if name in table and name not in spec.validation.sentinel.trusted
     ]
-    reasons = {name: _shared(table.plain(name), name, spec) for name in names}
+    named = {name: _shared(table.plain(name), name, spec) for name in names}
+    found = {name: _of_entity(name, entity) for name, entity in entities(table, spec)}
     seen = f"identifiers hardly repeat: {', '.join(names)}" if names else "no column has the role identifier"
-    return reported(reasons, observed=seen, expected=_GROUPS_EXPECTED)
+    return reported(
+        {name: text for name, text in named.items() if name not in found} | found,
+        observed=f"{seen}; no other column names entities",
+        expected=_GROUPS_EXPECTED,
+        holding=found,
+    )
+
+
+def _of_entity(name: str, entity: Entity) -> str:
+    return (
+        f"names entities on which the target depends: R2 {entity.fixed:.3f} by other rows of the same {name}, "
+        f"{entity.across:.3f} by rows of others, so a random split flatters: use "
+        f"`split: {{by: group, group: {name}}}`"
+    )
 
 
 def _features_while_repeated(table: CheckedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:

@@ -215,16 +215,30 @@ def parts_of_target(table: CheckedTable, target: str, features: Sequence[str], r
         The fewest parts found; None where no combination is exact, or only one of more than five.
     """
     names, values, wanted = _complete_rows(table, target, features, rows)
+    return parts_of_numbers(names, values, wanted)
+
+
+def parts_of_numbers(
+    names: Sequence[str], values: Array, wanted: Array, exact: float = EXACT_FIT, most: int = MAX_PARTS
+) -> Parts | None:
+    """Find the few columns whose weighted sum is a number.
+
+    Args:
+        names: of the columns.
+        values: shape (rows, columns), finite.
+        wanted: shape (rows,), finite.
+        exact: R2 from which a sum is the number.
+        most: parts that a sum may have.
+    """
     if not names or wanted.size < MIN_ROWS or float(np.ptp(wanted)) == 0:
         return None
     step = max(1, wanted.size // max(_FITTED_ROWS, _ROWS_PER_COLUMN * len(names)))
     few, few_wanted = values[::step], wanted[::step]
-    kept = np.arange(len(names))
-    if _fit(few, few_wanted)[0] <= EXACT_FIT:
+    if least_squares(few, few_wanted)[0] <= exact:
         return None
-    kept = _eliminated(few, few_wanted, kept)
-    fit, weights = _fit(values[:, kept], wanted)
-    if kept.size > MAX_PARTS or fit <= EXACT_FIT:
+    kept = _eliminated(few, few_wanted, np.arange(len(names)), exact)
+    fit, weights = least_squares(values[:, kept], wanted)
+    if kept.size > most or fit <= exact:
         return None
     constant = float(wanted.mean() - values[:, kept].mean(axis=0) @ weights)
     shown = constant if abs(constant) > _ROUNDING * float(wanted.std()) else 0.0
@@ -250,14 +264,14 @@ def _complete_rows(
     return list(found), np.column_stack(columns) if columns else np.empty((0, 0)), wanted[complete]
 
 
-def _eliminated(values: Array, wanted: Array, kept: Array) -> Array:
+def _eliminated(values: Array, wanted: Array, kept: Array, exact: float) -> Array:
     block = kept.size // 2
     while block:
-        _, weights = _fit(values[:, kept], wanted)
+        _, weights = least_squares(values[:, kept], wanted)
         order = np.argsort(np.abs(weights) * values[:, kept].std(axis=0))
         smaller = [np.delete(kept, order[start : start + block]) for start in range(0, kept.size - block, block)]
-        exact = (chosen for chosen in smaller if _fit(values[:, chosen], wanted)[0] > EXACT_FIT)
-        chosen = next(exact, None)
+        fitting = (chosen for chosen in smaller if least_squares(values[:, chosen], wanted)[0] > exact)
+        chosen = next(fitting, None)
         if chosen is None:
             block //= 2
         else:
@@ -265,7 +279,7 @@ def _eliminated(values: Array, wanted: Array, kept: Array) -> Array:
     return kept
 
 
-def _fit(values: Array, wanted: Array) -> tuple[float, Array]:
+def least_squares(values: Array, wanted: Array) -> tuple[float, Array]:
     """Return R2 and the weights of least squares with a constant."""
     middle, scale = values.mean(axis=0), values.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)

@@ -6,7 +6,8 @@ of a text that reveal the target.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
-from assay.gate.sentinel.copies import agreement_of, copies_of_target
+from assay.gate.sentinel.copies import agreement_of, copies_of_target, correlated
 from assay.gate.sentinel.features import (
     ADVICE,
     MIN_ROWS,
@@ -27,8 +28,10 @@ from assay.gate.sentinel.features import (
     role_of,
     sampled_rows,
     sentinel_check,
+    squarable,
     values_of,
 )
+from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import SURE_MEMBERS, Score, class_score, number_score, parts_of_target
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
@@ -92,6 +95,88 @@ def _settled(feature: CodedColumn, target: CodedColumn) -> str:
     return f"settles the target in {rows[sure].sum() / target.codes.size:.1%} of the rows: {sure.sum()} of its values"
 
 
+MIN_EVIDENCE = 50.0
+"""Natural logarithm of the odds against chance from which a value that occurs with one class alone counts."""
+_MIN_VALUE_ROWS = 50
+_MAX_VALUES = 100
+_MIN_SHARE = 0.02
+_MOST_OF_ROWS = 0.6
+
+
+def one_class_values(feature: CodedColumn, target: CodedColumn) -> str:
+    """Return that values of a category occur with one class alone, far too often for chance; empty where none do.
+
+    Numbers do not count: beyond some bound they often settle a class. Nor does the class of most rows: what is not
+    offered in a region is not bought there.
+    """
+    if feature.ordered or feature.distinct > _MAX_VALUES:
+        return ""
+    shown = feature.present
+    cells = feature.codes[shown] * target.distinct + target.codes[shown]
+    counts = np.bincount(cells, minlength=feature.distinct * target.distinct).reshape(-1, target.distinct)
+    rows, label = counts.sum(axis=1), counts.argmax(axis=1)
+    shares = np.bincount(target.codes, minlength=target.distinct) / target.codes.size
+    pure = (counts.max(axis=1) == rows) & (rows >= max(_MIN_VALUE_ROWS, _MIN_SHARE * target.codes.size))
+    odd = pure & (shares[label] <= _MOST_OF_ROWS) & (-rows * np.log(np.maximum(shares[label], 1e-12)) >= MIN_EVIDENCE)
+    if not odd.any():
+        return ""
+    return (
+        f"has {odd.sum()} values that occur with one class alone, in {rows[odd].sum():,} of {target.codes.size:,} rows"
+    )
+
+
+TAIL = 0.1
+_MIN_EXPECTED = 20.0
+_MAX_SHARE_OF_EXPECTED = 1 / 3
+_AHEAD = 1.2
+
+
+def excluded_in_tail(feature: CodedColumn, target: CodedColumn) -> str:
+    """Return that one end of an ordered feature excludes a class far more than its strength explains; else empty.
+
+    What takes time, or is counted until the outcome, does: a call of a few seconds ends in no contract. The expected
+    number is that of two normal distributions of equal variance with the same AUC (Green and Swets 1966).
+    """
+    if not feature.ordered or target.distinct != 2:  # noqa: PLR2004 - two classes
+        return ""
+    shown = feature.present
+    values, labels = feature.codes[shown], target.codes[shown]
+    positive = labels == 1
+    members = int(positive.sum())
+    if min(members, labels.size - members) < SURE_MEMBERS:
+        return ""
+    ranks = feature.in_rows(shown).midranks()
+    auc = (ranks[positive].sum() - members * (members + 1) / 2) / (members * (labels.size - members))
+    normal = NormalDist()
+    distance = 2**0.5 * normal.inv_cdf(min(max(auc, 1e-4), 1 - 1e-4))
+    for sign, label in ((1, 1), (-1, 0)) if distance > 0 else ((1, 0), (-1, 1)):
+        places = sign * values
+        bound = np.quantile(places, TAIL)
+        tail = places <= bound
+        share = float(tail.mean())
+        if not TAIL / 2 <= share <= 2 * TAIL:
+            continue
+        size = members / labels.size if label == 1 else 1 - members / labels.size
+        expected = labels.size * size * _tail_of(normal, abs(distance), size, share)
+        seen = int((labels[tail] == label).sum())
+        if expected >= _MIN_EXPECTED and seen <= _MAX_SHARE_OF_EXPECTED * expected:
+            return (
+                f"predicts best, and the {'lowest' if sign > 0 else 'highest'} {share:.0%} of its values nearly "
+                f"exclude a class ({seen} rows, where {expected:.0f} are expected): is it known before the outcome?"
+            )
+    return ""
+
+
+def _tail_of(normal: NormalDist, distance: float, size: float, share: float) -> float:
+    """Return the share of a class that lies in the lowest `share` of all rows, whose mean is higher by a distance."""
+    low, high = -9.0, 9.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        both = size * normal.cdf(middle - distance) + (1 - size) * normal.cdf(middle)
+        low, high = (middle, high) if both < share else (low, middle)
+    return normal.cdf(low - distance)
+
+
 _READ_ROWS = 2000
 _TRIED_WORDS = 10
 _WORD = re.compile(r"\w+")
@@ -139,6 +224,7 @@ _Columns: TypeAlias = Mapping[str, CodedColumn | None]
 _EXPECTED = f"no feature is known only after the target; {ADVICE}"
 STRONG_AUC = 0.75
 """AUC from which the name of the strongest feature counts."""
+_EARLIER = "it follows from the target of earlier rows, so it may be known in time"
 STRONG_R2 = 0.36
 """R2 of ranks, a rank correlation of 0.6, from which the name of the strongest feature counts."""
 
@@ -153,16 +239,26 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     columns = {name: coded(table, name, rows) for name in features}
     scores = _scores(columns, labels, spec)
     found = [_too_good(scores, spec), _named(scores, spec)]
+    strong = {name for name, score in scores.items() if score.value >= STRONG_R2}
+    times = time_relations(table, spec.dataset.target, features, strong)
+    found.append(times.moving)
+    parts: dict[str, str] = {}
     if not spec.task.is_classification and table.kind(spec.dataset.target) in NUMBERS:
-        found.insert(0, _parts(table, spec, features, rows))
+        parts = _parts(table, spec, features, rows)
+        found.append(near_targets(table, spec.dataset.target, strong, rows))
     if spec.task.is_classification and labels is not None:
         found.insert(1, _revealing(table, spec, columns, labels, rows))
-    suspects: dict[str, str] = {}
+        found.append(_excluding(scores, columns, labels))
+    suspects: dict[str, str] = dict(parts)
     for name, text in (item for texts in found for item in texts.items()):
         suspects.setdefault(name, text)
+    held = {name for texts in found for name, text in texts.items() if text} - set(parts) - times.earlier
+    if not spec.task.is_classification:
+        held &= found[-1].keys() | times.moving.keys() | found[1].keys()
+    suspects |= {name: f"{suspects[name]}; {_EARLIER}" for name in times.earlier & suspects.keys()}
     best = max(scores, key=lambda name: scores[name].value, default="")
     seen = f"strongest single feature: {best}, {_words(spec)} {scores[best].value:.3f}" if best else "no feature"
-    return reported(suspects, observed=seen, expected=_EXPECTED)
+    return reported(suspects, observed=seen, expected=_EXPECTED, holding=held)
 
 
 def _scores(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -> dict[str, Score]:
@@ -190,12 +286,52 @@ def _revealing(
     labelled = labels.present
     target = labels.in_rows(labelled)
     present = {name: column.in_rows(labelled) for name, column in columns.items() if column is not None}
-    found = {name: revealing_values(column, target) for name, column in present.items()}
+    found = {
+        name: revealing_values(column, target) or one_class_values(column, target) for name, column in present.items()
+    }
     for name in present:
         if role_of(table, name) is ColumnRole.TEXT and table.kind(name) == "string":
             texts = values_of(table, name, rows).filter(pa.array(labelled))
             found[name] = found[name] or _revealing_word(score_of_words(texts, target), spec)
     return {name: text for name, text in found.items() if text}
+
+
+def _excluding(scores: dict[str, Score], columns: _Columns, labels: CodedColumn) -> dict[str, str]:
+    """Report the strongest feature if an end of it excludes a class; the others must be clearly weaker."""
+    ranked = sorted(scores, key=lambda name: -scores[name].value)
+    if len(ranked) < 3 or 2 * scores[ranked[0]].value - 1 < _AHEAD * (2 * scores[ranked[1]].value - 1):  # noqa: PLR2004
+        return {}
+    column = columns[ranked[0]]
+    if column is None:
+        return {}
+    reason = excluded_in_tail(column.in_rows(labels.present), labels.in_rows(labels.present))
+    return {ranked[0]: reason} if reason else {}
+
+
+SAME_NUMBER = 0.95
+"""Concordance correlation (Lin 1989) from which a feature is the target with errors, in the target's own unit."""
+SAME_LINE = 0.995
+"""R2 of a straight line from which a feature is the target with errors, in another unit."""
+
+
+def near_targets(table: CheckedTable, target: str, features: Iterable[str], rows: Array | None) -> dict[str, str]:
+    """Return the features that are a target of numbers with small errors, each with the reason."""
+    wanted = squarable(values_of(table, target, rows))
+    reasons: dict[str, str] = {}
+    for name in features:
+        if table.kind(name) not in {"integer", "float"}:
+            continue
+        values = squarable(values_of(table, name, rows))
+        both = np.isfinite(values) & np.isfinite(wanted)
+        if both.sum() < MIN_ROWS:
+            continue
+        x, y = values[both], wanted[both]
+        straight = correlated(x, y)
+        spread = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+        concordance = 2 * straight * float(x.std() * y.std()) / spread if spread > 0 else 0.0
+        if concordance >= SAME_NUMBER or straight**2 >= SAME_LINE:
+            reasons[name] = f"is the target with small errors: concordance {concordance:.3f}, R2 {straight**2:.3f}"
+    return reasons
 
 
 def _revealing_word(score: Score, spec: PipelineSpec) -> str:

@@ -1,13 +1,15 @@
 """The evaluation of a model on the holdout, compared with a baseline that ignores the features and with bounds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.data.dataset import GateWarning
 from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
-from assay.learning.evaluation.predictions import Predictions, codes, predictions_of
+from assay.learning.evaluation.predictions import Predictions, codes, predict, predictions_of
+from assay.learning.evaluation.reliance import doubts_of
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.evaluation_report import EvaluationReport, SliceReport
 from assay.results.trained_model import TrainedModel
@@ -33,8 +35,21 @@ def baseline_predictions(train_target: np.ndarray, classes: tuple[Any, ...], row
     return Predictions(np.repeat(label, rows), np.tile(counts / counts.sum(), (rows, 1)), classes)
 
 
-def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: str | None = None) -> EvaluationReport:
+def evaluate(
+    model: TrainedModel,
+    split: Split,
+    spec: PipelineSpec,
+    partition: str | None = None,
+    warnings: Sequence[GateWarning] = (),
+) -> EvaluationReport:
     """Evaluate a fitted model on the holdout; the baseline uses the training target alone.
+
+    Args:
+        model: the fitted model.
+        split: training and holdout rows.
+        spec: the pipeline.
+        partition: the newest of the window; names the report.
+        warnings: what the gate warned of in the rows of the window; they say where a leak may be.
 
     Returns:
         Metrics, baseline and slices, named by the newest partition of the window. A metric that cannot be computed is
@@ -57,6 +72,9 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
     truth = truth_of(split.holdout)
     with limited_threads(spec.training.threads):
         predictions = predictions_of(model.estimator, split.holdout, manifest.classes, spec.task)
+        doubts = doubts_of(
+            lambda rows: predict(model.estimator, rows, manifest.classes, spec.task), split, warnings, spec
+        )
     values, missing = _measured(metrics, truth, predictions)
     if primary.name in missing:
         raise _unavailable(primary.name, missing[primary.name], spec)
@@ -80,6 +98,8 @@ def evaluate(model: TrainedModel, split: Split, spec: PipelineSpec, partition: s
         without_direction=tuple(each.name for each in metrics if not each.stated),
         must_beat_baseline=spec.evaluation.must_beat_baseline,
         training_rows_known=learned is not None,
+        gate_warnings=tuple(warnings),
+        doubts=doubts,
     )
 
 

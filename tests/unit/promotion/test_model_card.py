@@ -27,6 +27,7 @@ def test_a_card_has_every_section_in_order(card):
         "Model",
         "Evaluation",
         "Promotion",
+        "Warnings",
         "Limits",
         "Reproducibility",
     ]

@@ -82,9 +82,7 @@ def test_missingness_that_is_nearly_the_target_is_found(alarms):
         (BINARY, CLASSES, CLASSES * 6 + RNG.normal(size=ROWS)),
         (BINARY, CLASSES, (1 - CLASSES) * 6 + RNG.normal(size=ROWS)),
         (BINARY, CLASSES, np.where(CLASSES == 1, RNG.choice([-9, 9], ROWS), 0) + RNG.normal(size=ROWS)),
-        (BINARY, CLASSES, np.char.add(np.where(CLASSES == 1, "p", "n"), RNG.integers(0, 12, ROWS).astype(str))),
         (MULTICLASS, THREE, THREE * 7 + RNG.normal(size=ROWS)),
-        (MULTICLASS, THREE, np.char.add(np.array(["p", "q", "r"])[THREE], RNG.integers(0, 20, ROWS).astype(str))),
         (REGRESSION, NUMBERS, np.log(NUMBERS)),
         (REGRESSION, NUMBERS, NUMBERS + RNG.normal(size=ROWS)),
     ],
@@ -93,6 +91,20 @@ def test_a_feature_that_predicts_nearly_perfectly_alone_is_found(alarms, task, t
     reported = only(alarms({"x": NOISE, "leak": feature, "y": target}, task), "no_suspected_leakage", "leak")
 
     assert "predicts the target alone" in reported
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "feature"),
+    [
+        (BINARY, CLASSES, np.char.add(np.where(CLASSES == 1, "p", "n"), RNG.integers(0, 12, ROWS).astype(str))),
+        (MULTICLASS, THREE, np.char.add(np.array(["p", "q", "r"])[THREE], RNG.integers(0, 20, ROWS).astype(str))),
+    ],
+)
+def test_values_that_stand_for_one_class_each_are_the_target(found, task, target, feature):
+    columns = {"x": NOISE, "leak": feature, "y": target}
+
+    assert "predicts the target alone" in found("no_suspected_leakage", columns, task)["leak"]
+    assert "has one value of it" in found("target_not_reconstructible", columns, task)["leak"]
 
 
 def test_a_number_that_falls_and_rises_with_the_target_is_found(alarms):

@@ -1,0 +1,153 @@
+"""Features that are the target of another row in time: of a later one, a leak; of an earlier one, known in time.
+
+Rows are compared in the table's order, in the order of each column of moments, and within the rows of each entity. Only
+pairs of rows between which the target changes count, so that a target that rarely changes proves nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.gate.checked_table import CheckedTable
+from assay.gate.sentinel.copies import correlated
+from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, coded, role_of, squarable
+from assay.specs.dataset import ColumnRole
+
+COMPARED_ROWS = 20_000
+"""First rows of the table that are compared; a sample would have no neighbours."""
+STEPS = (1, 2, 3)
+MATCHES = 0.95
+"""Share of pairs in which the feature is the target of the other row."""
+MOVES = 0.7
+"""Correlation of steps from which a feature moves with the target of the next row."""
+_ENTITIES = 6
+_ROWS_PER_ENTITY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRelations:
+    """How features relate to the target of other rows.
+
+    Attributes:
+        later: features that are the target of a later row, with the reason.
+        moving: features that move with the next row's target, with the reason.
+        earlier: features that follow from the target of earlier rows.
+    """
+
+    later: dict[str, str]
+    moving: dict[str, str]
+    earlier: frozenset[str]
+
+
+def time_relations(table: CheckedTable, target: str, features: Sequence[str], candidates: set[str]) -> TimeRelations:
+    """Compare features with the target of other rows.
+
+    Args:
+        table: the rows.
+        target: the target, of numbers or truth values.
+        features: numbers that are compared for equality.
+        candidates: strong ones among them, whose movement is compared too.
+    """
+    later: dict[str, str] = {}
+    moving: dict[str, str] = {}
+    earlier: set[str] = set()
+    if table.kind(target) not in NUMBERS:
+        return TimeRelations(later, moving, frozenset())
+    wanted = _head(table, target)
+    values = {name: _head(table, name) for name in features if table.kind(name) in {"integer", "float", "boolean"}}
+    for order, rows, same in _orders(table, target, wanted.size):
+        y = wanted[rows]
+        for name, column in values.items():
+            x = column[rows]
+            if step := _later_step(x, y, same):
+                later[name] = f"is the target of the {_nth(step)} row, {order}: it is not known yet"
+            elif name in candidates and _follows(x, y, same):
+                earlier.add(name)
+            elif name in candidates and _precedes(x, y, same):
+                moving[name] = f"moves with the target of the next row, {order}: is it known by then?"
+    moving = {name: text for name, text in moving.items() if name not in earlier}
+    return TimeRelations(later, moving, frozenset(earlier - set(later)))
+
+
+def _nth(step: int) -> str:
+    return "next" if step == 1 else f"{step}th later" if step > 3 else ("", "", "second next", "third next")[step]  # noqa: PLR2004
+
+
+def _head(table: CheckedTable, name: str) -> Array:
+    return squarable(table.plain(name).slice(0, COMPARED_ROWS))
+
+
+def _orders(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str, Array, Array]]:
+    """Yield each order in words, the row numbers in it, and the entity of each row in it (int64)."""
+    places = np.arange(rows)
+    one = np.zeros(rows, dtype=np.int64)
+    moments = [name for name in table.names if table.kind(name) == "datetime" and name != target]
+    times = {"in the table's order": places} | {f"in the order of {name}": _ranked(table, name) for name in moments[:3]}
+    for words, time in times.items():
+        order = np.argsort(time, kind="stable")
+        if words.startswith("in the table") or not (order == places).all():
+            yield words, order, one
+        for name, entity in _entities(table, target, rows):
+            grouped = np.lexsort((time, entity))
+            yield f"{words} within each {name}", grouped, entity[grouped]
+
+
+def _ranked(table: CheckedTable, name: str) -> Array:
+    return np.nan_to_num(_head(table, name), nan=np.inf)
+
+
+def _entities(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str, Array]]:
+    found = 0
+    for name in table.names:
+        if name == target or table.kind(name) not in {"string", "integer"} or found == _ENTITIES:
+            continue
+        if role_of(table, name) is ColumnRole.TEXT:
+            continue
+        column = coded(table, name, np.arange(rows))
+        if column is not None and 2 <= column.distinct <= rows // _ROWS_PER_ENTITY and column.present.all():  # noqa: PLR2004 - one entity is the whole
+            found += 1
+            yield name, column.codes
+
+
+def _pairs(x: Array, y: Array, same: Array, step: int) -> tuple[Array, Array, Array, Array]:
+    """Return x and y of earlier rows and of rows so many steps later, of one entity each and with a changed target."""
+    inside = (same[step:] == same[:-step]) & (y[step:] != y[:-step])
+    inside &= np.isfinite(x[step:]) & np.isfinite(x[:-step]) & np.isfinite(y[step:]) & np.isfinite(y[:-step])
+    return x[:-step][inside], y[:-step][inside], x[step:][inside], y[step:][inside]
+
+
+def _later_step(x: Array, y: Array, same: Array) -> int:
+    for step in STEPS:
+        if x.size <= step:
+            return 0
+        before, _, _, target_later = _pairs(x, y, same, step)
+        if before.size >= MIN_ROWS and (before == target_later).mean() >= MATCHES:
+            return step
+    return 0
+
+
+def _follows(x: Array, y: Array, same: Array) -> bool:
+    """Return whether a feature is nearer to the earlier row's target than to its own."""
+    _, target_before, later, target_later = _pairs(x, y, same, 1)
+    if later.size < MIN_ROWS:
+        return False
+    if (later == target_before).mean() >= MATCHES:
+        return True
+    own, earlier = abs(correlated(later, target_later)), abs(correlated(later, target_before))
+    return earlier > own and 1 - earlier < 0.9 * (1 - own)
+
+
+def _precedes(x: Array, y: Array, same: Array) -> bool:
+    if x.size < MIN_ROWS + 2:
+        return False
+    inside = (same[2:] == same[1:-1]) & (same[1:-1] == same[:-2]) & np.isfinite(x[1:-1] - x[:-2])
+    inside &= np.isfinite(y[2:] - y[1:-1]) & np.isfinite(y[1:-1] - y[:-2])
+    step = (x[1:-1] - x[:-2])[inside]
+    if step.size < MIN_ROWS:
+        return False
+    # y[2:] - y[1:-1] is the step that a feature of the next row's target takes early
+    next_step, own_step = (y[2:] - y[1:-1])[inside], (y[1:-1] - y[:-2])[inside]
+    return abs(correlated(step, next_step)) >= MOVES and abs(correlated(step, next_step)) > 2 * abs(
+        correlated(step, own_step)
+    )

@@ -1,0 +1,223 @@
+"""Whether a holdout is too good to be true: what a fitted model's skill rests on.
+
+A leak raises the holdout with the training rows, so no metric shows it. It shows in what the skill rests on: one or two
+columns of many carry nearly all of it (Kaufman, Rosset, Perlich and Stitelman 2012, "Leakage in Data Mining:
+Formulation, Detection, and Avoidance"). Columns are shuffled among the holdout rows, as for permutation importance
+(Breiman 2001; Fisher, Rudin and Dominici 2019); nothing is fitted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from assay.data.dataset import GateWarning
+from assay.learning.evaluation.predictions import Predictions
+from assay.learning.splitting import LabelledRows, Split
+from assay.specs.pipeline import PipelineSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PredictRows: TypeAlias = "Callable[[pd.DataFrame], Predictions]"
+
+MIN_ROWS = 100
+"""Fewer holdout rows, or rows outside the largest class, prove nothing."""
+MOST_ROWS = 2000
+MOST_COLUMNS = 60
+"""With more columns only those that the gate suspects are shuffled."""
+HIGH_SKILL = 0.8
+"""Skill from which its carriers count: an AUC of 0.9."""
+CARRIED = 0.9
+"""Share of the skill that the carriers alone keep."""
+REPLACED = 0.75
+"""Share of the skill that a model of the other columns reaches, at most: what is real usually has correlates."""
+SPARED = 0.9
+"""The same of a model without the columns that the gate suspects: they add little, whatever they are."""
+HONEST = 0.1
+"""Skill that it reaches at least: beside pure noise one real feature carries everything."""
+_FITTED_ROWS = 5000
+SPARE_COLUMNS = 2
+"""Further columns that a table must have, for two that carry everything to be odd."""
+RELIES = 0.25
+"""Share of the skill whose loss shows that the model relies on the columns that the gate suspects."""
+MAX_CARRIERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reliance:
+    """What a model's skill rests on.
+
+    Attributes:
+        carriers: the one or two columns that carry nearly all of it.
+        skill: of the model; 0 is chance, 1 perfect.
+        kept: skill with every other column shuffled.
+        others: skill of a boosted model that is fitted on the other columns (leave one covariate out, Lei et al. 2018).
+    """
+
+    carriers: tuple[str, ...]
+    skill: float
+    kept: float
+    others: float
+
+
+class Shuffler:
+    """Measures a model's skill with columns shuffled among the same rows."""
+
+    def __init__(self, predict_rows: PredictRows, features: "pd.DataFrame", truth: np.ndarray, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        chosen = np.sort(random.permutation(len(truth))[:MOST_ROWS])
+        self._predict = predict_rows
+        self._rows = features.iloc[chosen].reset_index(drop=True)
+        self._truth = truth[chosen]
+        self._order = random.permutation(len(chosen))
+        self.names = [str(name) for name in features.columns]
+        self.full = skill(self._truth, predict_rows(self._rows))
+
+    def without(self, names: Sequence[str]) -> float:
+        """Return the skill with some columns shuffled, all in the same order."""
+        shuffled = self._rows.copy(deep=False)
+        for name in names:
+            values = self._rows[name]
+            shuffled[name] = values.take(self._order).set_axis(values.index)
+        return skill(self._truth, self._predict(shuffled))
+
+    def only(self, names: Sequence[str]) -> float:
+        """Return the skill with all other columns shuffled, all in the same order."""
+        return self.without([name for name in self.names if name not in names])
+
+
+def skill(truth: np.ndarray, predictions: Predictions) -> float:
+    """Return 2 AUC - 1 (macro, one against the rest), or R2; not below 0, and 0 where it cannot be computed."""
+    if not predictions.classes:
+        centred = truth.astype(np.float64) - truth.astype(np.float64).mean()
+        total = float(centred @ centred)
+        missed = truth.astype(np.float64) - predictions.labels
+        return max(0.0, 1 - float(missed @ missed) / total) if total > 0 else 0.0
+    scores = predictions.probabilities
+    if scores is None:
+        scores = None if predictions.scores is None else np.column_stack([-predictions.scores, predictions.scores])
+    if scores is None:
+        return 0.0
+    found = [_auc(truth == label, scores[:, place]) for place, label in enumerate(predictions.classes)]
+    known = [value for value in found if value is not None]
+    return max(0.0, 2 * float(np.mean(known)) - 1) if known else 0.0
+
+
+def _auc(positive: np.ndarray, score: np.ndarray) -> float | None:
+    members = int(positive.sum())
+    if members in {0, positive.size}:
+        return None
+    levels, level, counts = np.unique(score, return_inverse=True, return_counts=True)
+    midranks = np.cumsum(counts) - (counts - 1) / 2
+    ranks = float(midranks[level][positive].sum())
+    return (ranks - members * (members + 1) / 2) / (members * (positive.size - members)) if levels.size else None
+
+
+def carriers(shuffler: Shuffler, train: LabelledRows, holdout: LabelledRows, spec: PipelineSpec) -> Reliance | None:
+    """Find the one or two columns that carry nearly all of a high skill in telling classes; None where there are none.
+
+    Not for numbers: one physical quantity often gives another, as the distance the time in the air.
+    """
+    if shuffler.full < HIGH_SKILL or not spec.task.is_classification or len(shuffler.names) > MOST_COLUMNS:
+        return None
+    chosen: tuple[str, ...] = ()
+    while len(chosen) < MAX_CARRIERS and len(shuffler.names) >= len(chosen) + 1 + SPARE_COLUMNS:
+        rest = [name for name in shuffler.names if name not in chosen]
+        kept = {name: shuffler.only((*chosen, name)) for name in rest}
+        best = max(kept, key=lambda name: kept[name])
+        chosen = (*chosen, best)
+        if kept[best] >= CARRIED * shuffler.full:
+            others = skill_without(chosen, train, holdout, spec)
+            found = HONEST <= others <= REPLACED * shuffler.full
+            return Reliance(chosen, shuffler.full, kept[best], others) if found else None
+    return None
+
+
+def skill_without(names: Sequence[str], train: LabelledRows, holdout: LabelledRows, spec: PipelineSpec) -> float:
+    """Return the holdout's skill of a boosted model that is fitted on all columns but some; 0 where none is left."""
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if set(train.features.columns) <= set(names):
+        return 0.0
+    chosen = np.random.default_rng(spec.training.seed).permutation(len(train.target))[:_FITTED_ROWS]
+    rows = pd.concat([train.features.iloc[np.sort(chosen)], holdout.features], ignore_index=True)
+    numbers = np.column_stack([_as_numbers(rows[name]) for name in rows.columns if name not in names])
+    target = train.target.to_numpy()[np.sort(chosen)]
+    family = HistGradientBoostingClassifier if spec.task.is_classification else HistGradientBoostingRegressor
+    model = family(max_iter=60, early_stopping=False, random_state=spec.training.seed)
+    model.fit(numbers[: chosen.size], target)
+    unseen = numbers[chosen.size :]
+    if spec.task.is_classification:
+        found = Predictions(np.empty(0), model.predict_proba(unseen), tuple(model.classes_))
+    else:
+        found = Predictions(model.predict(unseen), None, ())
+    return skill(holdout.target.to_numpy(), found)
+
+
+def _as_numbers(values: "pd.Series") -> np.ndarray:
+    if values.dtype.kind == "M":
+        return np.asarray(values.astype("int64").to_numpy(), dtype=np.float64)
+    codes = values.to_numpy() if values.dtype.kind in "fiub" else values.astype("category").cat.codes.to_numpy()
+    return np.asarray(codes, dtype=np.float64)
+
+
+def doubts_of(
+    predict_rows: PredictRows, split: Split, warnings: Sequence[GateWarning], spec: PipelineSpec
+) -> tuple[str, ...]:
+    """Return why a holdout may be too good to be true, as sentences without a full stop; empty where nothing says so.
+
+    Columns of `validation.sentinel.trusted` were reviewed, and raise no doubt.
+
+    Args:
+        predict_rows: predicts rows of the feature frame.
+        split: training and holdout rows.
+        warnings: what the gate warned of in the rows of the window.
+        spec: the pipeline.
+    """
+    features, truth = split.holdout.features, split.holdout.target.to_numpy()
+    held = [each for each in warnings if each.holds]
+    doubts = [f"{each.column or 'rows'}: {each.found}" for each in held if each.rule in _OF_ROWS]
+    suspects = {each.column: each.found for each in held if each.column in features.columns}
+    if len(truth) < MIN_ROWS or (not suspects and features.shape[1] > MOST_COLUMNS):
+        return tuple(doubts)
+    shuffler = Shuffler(predict_rows, features, truth, spec.training.seed)
+    reviewed = set(spec.validation.sentinel.trusted)
+    relied = _relied_on(shuffler, [name for name in suspects if name not in reviewed])
+    if relied and skill_without(tuple(suspects), split.train, split.holdout, spec) > SPARED * shuffler.full:
+        relied = {}
+    doubts += [
+        f"the model relies on {name} ({_lost(shuffler, left)} if its values are shuffled), which {suspects[name]}"
+        for name, left in relied.items()
+    ]
+    found = carriers(shuffler, split.train, split.holdout, spec)
+    if found is not None and not (reviewed | relied.keys()).issuperset(found.carriers):
+        doubts.append(
+            f"{' and '.join(found.carriers)} of {len(shuffler.names)} columns carry nearly all of the skill: "
+            f"{found.kept:.2f} of {found.skill:.2f} without the others, which alone reach {found.others:.2f}"
+        )
+    return tuple(doubts)
+
+
+_OF_ROWS = frozenset({"rows_not_repeated", "groups_not_split"})
+"""Rules about the independence of the holdout's rows, which no shuffling shows."""
+
+
+def _lost(shuffler: Shuffler, left: float) -> str:
+    return f"skill falls from {shuffler.full:.2f} to {left:.2f}"
+
+
+def _relied_on(shuffler: Shuffler, suspects: Sequence[str]) -> dict[str, float]:
+    """Return the suspects on which the skill depends, each with the skill that is left without it.
+
+    Two suspects may say the same, so that each alone can be spared; then they are shuffled together.
+    """
+    enough = (1 - RELIES) * shuffler.full
+    single = {name: shuffler.without([name]) for name in suspects}
+    relied = {name: left for name, left in single.items() if left <= enough}
+    if relied or len(suspects) != MAX_CARRIERS or len(shuffler.names) < MAX_CARRIERS + SPARE_COLUMNS:
+        return relied
+    left = shuffler.without(suspects)
+    return dict.fromkeys(suspects, left) if left <= enough else {}

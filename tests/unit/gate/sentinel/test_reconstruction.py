@@ -1,0 +1,123 @@
+"""Columns that together give the target exactly: each such relation blocks, and names its columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+BINARY, MULTICLASS, REGRESSION = "binary_classification", "multiclass_classification", "regression"
+ROWS = 1500
+RNG = np.random.default_rng(21)
+A, B, C, D = (RNG.gamma(4, 20, ROWS).round(2) for _ in range(4))
+NOISE = RNG.normal(size=(3, ROWS))
+FLAGS = RNG.integers(0, 2, (2, ROWS))
+PAIRS = RNG.integers(0, 4, (2, ROWS))
+TIMES = np.datetime64("2024-01-01", "us") + RNG.integers(0, 10_000, ROWS).astype("timedelta64[m]")
+MINUTES = RNG.integers(3, 90, ROWS)
+TABLE = RNG.permutation(np.repeat(["low", "mid", "high", "top"], 4)).reshape(4, 4)
+CHANCE = RNG.random(ROWS) < 0.4
+
+
+def gaps(present):
+    return np.where(present, NOISE[2], np.nan)
+
+
+RELATIONS = {
+    "sum": (REGRESSION, A + B, {"a": A, "b": B}),
+    "difference": (REGRESSION, (A - B).round(2), {"a": A, "b": B}),
+    "weighted sum": (REGRESSION, (0.5 * A + 0.3 * B + 0.2 * C).round(2), {"a": A, "b": B, "c": C}),
+    "product": (REGRESSION, A * B, {"a": A, "b": B}),
+    "ratio": (REGRESSION, A / B, {"a": A, "b": B}),
+    "index": (REGRESSION, 1e4 * A / B**2, {"a": A, "b": B}),
+    "product and sum": (REGRESSION, A * B + C, {"a": A, "b": B, "c": C}),
+    "larger of two": (REGRESSION, np.maximum(A, B), {"a": A, "b": B}),
+    "distance": (REGRESSION, np.abs(A - B), {"a": A, "b": B}),
+    "times": (REGRESSION, MINUTES * 1.0, {"a": TIMES, "b": TIMES + MINUTES.astype("timedelta64[m]")}),
+    "XOR": (BINARY, FLAGS[0] ^ FLAGS[1], {"a": FLAGS[0], "b": FLAGS[1]}),
+    "comparison": (BINARY, A > B, {"a": A, "b": B}),
+    "sign of a product": (BINARY, NOISE[0] * NOISE[1] > 0, {"a": NOISE[0], "b": NOISE[1]}),
+    "paired gaps": (BINARY, CHANCE, {"a": gaps(FLAGS[0] == 1), "b": gaps((FLAGS[0] == 1) ^ CHANCE)}),
+    "table": (MULTICLASS, TABLE[PAIRS[0], PAIRS[1]], {"a": PAIRS[0], "b": PAIRS[1]}),
+}
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_an_exact_relation_blocks_and_names_its_columns(found, name):
+    task, target, columns = RELATIONS[name]
+    others = {"x": RNG.normal(size=ROWS), "z": RNG.choice(["p", "q"], ROWS)}
+
+    reasons = found("target_not_reconstructible", {**others, **columns, "y": target}, task)
+
+    assert set(reasons) == set(columns)
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_the_same_relation_with_noise_is_none(found, name):
+    task, target, columns = RELATIONS[name]
+    rng = np.random.default_rng(5)
+    if task == REGRESSION:
+        noisy = target + rng.normal(0, 0.02 * target.std(), ROWS)
+    else:
+        noisy = np.where(rng.random(ROWS) < 0.05, rng.permutation(target), target)
+
+    assert found("target_not_reconstructible", {"x": NOISE[1], **columns, "y": noisy}, task) == {}
+
+
+STREET = RNG.integers(0, 400, ROWS)
+BOUGHT = RNG.random(ROWS) < 0.35
+
+
+def means(form):
+    rows = pd.DataFrame({"street": STREET, "y": BOUGHT.astype(float)})
+    total, size = (rows.groupby("street")["y"].transform(each) for each in ("sum", "size"))
+    forms = {
+        "mean": total / size,
+        "rounded": (total / size).round(4),
+        "drawn": (total + 10 * BOUGHT.mean()) / (size + 10),
+        "left out": ((total - rows["y"]) / (size - 1).clip(lower=1)),
+        "other rows": pd.Series(np.random.default_rng(1).permutation(total / size)),
+    }
+    return forms[form].to_numpy()
+
+
+@pytest.mark.parametrize("form", ["mean", "rounded", "drawn", "left out"])
+def test_a_mean_of_the_target_that_knows_the_row_blocks(found, form):
+    columns = {"x": NOISE[0], "street": STREET, "rate": means(form), "y": BOUGHT}
+
+    assert set(found("target_not_reconstructible", columns, BINARY)) == {"rate"}
+
+
+def test_a_mean_of_other_rows_is_no_leak(found):
+    columns = {"x": NOISE[0], "street": STREET, "rate": means("other rows"), "y": BOUGHT}
+
+    assert found("target_not_reconstructible", columns, BINARY) == {}
+
+
+def walk(rows, seed=9):
+    return np.random.default_rng(seed).normal(size=rows + 2).cumsum().round(2)
+
+
+def test_the_next_rows_target_blocks_and_the_last_rows_does_not(found):
+    values, days = walk(ROWS), np.datetime64("2020-01-01", "us") + np.arange(ROWS).astype("timedelta64[D]")
+    columns = {"day": days, "before": values[:-2], "after": values[2:], "y": values[1:-1]}
+
+    assert set(found("target_not_reconstructible", columns, REGRESSION)) == {"after"}
+
+
+def test_the_next_target_of_each_entity_blocks_in_any_order_of_rows(found):
+    shops = np.array([walk(50, seed) for seed in range(30)])
+    rows = pd.DataFrame(
+        {
+            "shop": np.repeat(np.arange(30), 51),
+            "day": np.tile(pd.date_range("2020-01-01", periods=51), 30),
+            "plan": shops[:, 1:].ravel(),
+            "y": shops[:, :-1].ravel(),
+        }
+    ).sample(frac=1, random_state=1, ignore_index=True)
+
+    assert set(found("target_not_reconstructible", rows, REGRESSION)) == {"plan"}
+
+
+def test_a_trusted_column_is_left_alone(found):
+    columns = {"x": NOISE[0], "a": A, "b": B, "y": A + B}
+
+    assert found("target_not_reconstructible", columns, REGRESSION, sentinel={"trusted": ["a"]}) == {}
