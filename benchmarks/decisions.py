@@ -11,10 +11,11 @@ Does not belong here: what decisions cost (`overhead.py`).
 import argparse
 import time
 
+import decisions_monitoring
 import decisions_promotion
 from decisions_table import Section
 
-SECTIONS: tuple[Section, ...] = (*decisions_promotion.SECTIONS,)
+SECTIONS: tuple[Section, ...] = (*decisions_promotion.SECTIONS, *decisions_monitoring.SECTIONS)
 
 
 def main() -> None:

@@ -123,10 +123,13 @@ class BacktestReport(Spec):
 
     def means(self) -> dict[str, float | None]:
         """Return each policy's mean primary metric over the as-of times at which all have a value."""
-        shared = [values for each in self.results if None not in (values := each.values).values()]
         names = (STALE, RETRAINED, CHAMPION, *((ON_ALARM,) if self.alarm_policy else ()))
-        shared = [values for values in shared if all(name in values for name in names)]
-        return {name: statistics.fmean(values[name] or 0.0 for values in shared) if shared else None for name in names}
+        lines = [[result.values.get(name) for name in names] for result in self.results]
+        shared = [line for line in lines if None not in line]
+        return {
+            name: statistics.fmean(line[number] or 0.0 for line in shared) if shared else None
+            for number, name in enumerate(names)
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
+from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,3 +160,9 @@ def _nullable(dtype: pa.DataType) -> Any:
     if pa.types.is_boolean(dtype):
         return pd.BooleanDtype()
     return pd.api.types.pandas_dtype(str(dtype).replace("uint", "UInt").replace("int", "Int"))
+
+
+def awaits_labels(table: CheckedTable, spec: PipelineSpec) -> bool:
+    """Return whether no row has a target yet, and `monitoring.label_delay` says that targets come later."""
+    target, delayed = spec.dataset.target, bool(spec.monitoring and spec.monitoring.label_delay)
+    return delayed and table.rows > 0 and target in table and table.missing(target) == table.rows

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import did_you_mean
-from assay.gate.checked_table import CheckedTable
+from assay.gate.checked_table import CheckedTable, awaits_labels
 from assay.gate.outcome import (
     NO_ROWS,
     Finding,
@@ -151,6 +151,8 @@ def target_learnable(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     expected = _EXPECTED[task]
     if target not in table:
         return outcome([missing_column(table, target, expected=expected)], observed="", expected=expected)
+    if awaits_labels(table, spec):
+        return outcome([], observed="no row has a target yet", expected=expected)
     if table.rows == table.missing(target):
         found = "no row has a target" if table.rows else "no rows"
         return outcome([failing_column(target, expected=expected, found=found)], observed="", expected=expected)

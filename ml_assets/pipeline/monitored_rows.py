@@ -6,6 +6,7 @@ from assay.data.dataset import ValidatedDataset
 from assay.data.feature_selection import select_features
 from assay.data.frames import feature_frame
 from assay.errors import ArtifactNotFoundError
+from assay.gate.checked_table import missing_count
 from assay.learning.splitting import LabelledRows, labelled_rows, metric_columns
 from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference
 from assay.monitoring.seasons import partition_before, season_partition
@@ -45,13 +46,18 @@ def _labelled(
     delay = spec.monitoring.label_delay if spec.monitoring else 0
     partition = partition_before(spec, own, delay) if delay else own
     known = dataset if not delay else _published(artifacts, spec, partition) if partition else None
-    if known is None or partition is None:
+    if known is None or partition is None or (delay and _awaits_labels(known, spec)):
         return None, None
     trained_on = champion.learned_from(partition, known, spec)
 
     labelled = KnownRows.of(known.table, partition, champion, spec, trained_on=trained_on)
     rest = champion.unlearned(known.table, partition, spec)
     return labelled, None if rest is None else KnownRows.of(rest, partition, champion, spec, trained_on=trained_on)
+
+
+def _awaits_labels(dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
+    """Return whether the gate let rows without a target pass, since it comes later."""
+    return bool(missing_count(dataset.table.column(spec.dataset.target)) == dataset.table.num_rows)
 
 
 def rows_in_store(artifacts: ArtifactStore, spec: PipelineSpec, partition: str) -> LabelledRows | None:

@@ -9,8 +9,9 @@ from champions import promote_the_same_files_again
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
 from assay.data.dataset import Dataset
-from assay.monitoring.drift import DriftReport
+from assay.monitoring.drift import PREDICTIONS, DriftReport
 from assay.monitoring.performance import PerformanceReport
+from assay.results.trained_model import TrainedModel
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
 
@@ -107,6 +108,24 @@ def test_each_alarm_starts_one_retraining_whose_training_rows_hold_the_window_of
                 for key in one.true_subset.expensively_compute_partition_keys()
             ]
     assert asked == [f"{asset}@{month}" for month in ("2021-08", "2021-09") for asset in LEARNING]
+
+
+def test_labels_that_come_late_are_used_where_they_are_known(platform, tmp_path):
+    """April has no target yet: its features and predictions are judged, and March's target."""
+    made = [row if row["day"] < "2021-04" else {**row, "y": None} for row in rows(shift_from="2021-03")]
+    text = WATCHED.replace("monitoring:", "monitoring:\n  label_delay: 1")
+    platform.pipeline(text, write_csv(tmp_path / "data" / "monthly.csv", made))
+    for month in ("2020-12", "2021-01", "2021-02", "2021-03"):
+        assert platform.materialize(*GATED, partition=month).success
+    assert platform.materialize(*LEARNING, partition="2021-03").success
+    model = platform.artifacts.load(("monthly", "trained_model"), "2021-03", TrainedModel)
+    assert sorted(model.manifest.data_digests) == ["2020-12", "2021-01", "2021-02"]
+    drift, performance, _ = judged(platform, "2021-04")
+    assert {feature.name: feature.drifted for feature in drift.features} == {
+        "x": False, "z": True, "y": True, PREDICTIONS: False,
+    }  # fmt: skip
+    assert (drift.target_partition, performance.labelled_partition, performance.rows) == ("2021-03", "2021-03", 40)
+    assert performance.degraded_by == ("loss", "calibration")
 
 
 def test_without_a_champion_nothing_can_be_judged_or_predicted(platform, tmp_path):

@@ -6,13 +6,23 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from assay.backtesting.walk_forward import CHAMPION, RETRAINED, STALE, PastModel, newest_row, replay, walk_forward_plot
+from assay.backtesting.walk_forward import (
+    CHAMPION,
+    ON_ALARM,
+    RETRAINED,
+    STALE,
+    PastModel,
+    newest_row,
+    replay,
+    walk_forward_plot,
+)
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.training import train
-from assay.specs.operations import DriftSpec, MonitoringSpec
+from assay.specs.operations import AutomationSpec, DriftSpec, MonitoringSpec, PerformanceSpec
 
-MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02")
+EIGHT_MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02", "2021-03", "2021-04", "2021-05", "2021-06")
+MONTHS = EIGHT_MONTHS[:4]
 
 
 @pytest.fixture
@@ -56,19 +66,86 @@ def test_the_policy_is_replayed_from_no_champion_over_a_years_end(as_of, spec):
     assert means[CHAMPION] == pytest.approx((poor + poor + good) / 3)
 
 
+def moved(past, first):
+    """The past with one feature moved in the holdouts from a position on."""
+    for number, one in enumerate(past):
+        holdout = one.split.holdout
+        if number >= first:
+            features = holdout.features.assign(noise=holdout.features["noise"] + 10)
+            one = replace(one, split=replace(one.split, holdout=replace(holdout, features=features)))  # noqa: PLW2901
+        yield one
+
+
+def watched_by(spec, *, retrain_on=(), **monitoring):
+    automation = AutomationSpec(retrain_on=retrain_on)
+    return spec.model_copy(update={"monitoring": MonitoringSpec(**monitoring), "automation": automation})
+
+
 def test_drift_is_judged_against_what_the_champion_learned_from(as_of, spec):
-    watched = spec.model_copy(update={"monitoring": MonitoringSpec(drift=DriftSpec(alarm_windows=2, of_windows=2))})
-    past = [as_of(month, good=True) for month in MONTHS]
-    for number in (1, 2, 3):
-        holdout = past[number].split.holdout
-        moved = holdout.features.assign(noise=holdout.features["noise"] + 10)
-        shifted = replace(past[number].split, holdout=replace(holdout, features=moved))
-        past[number] = replace(past[number], split=shifted)
+    watched = watched_by(spec, drift=DriftSpec(alarm_windows=2, of_windows=2))
+    past = list(moved([as_of(month, good=True) for month in MONTHS], 1))
     report = replay(past, watched)
     assert [result.drifted for result in report.results] == [(), ("noise",), ("noise",), ("noise",)]
     assert [result.drift_alarm for result in report.results] == [(), (), ("noise",), ("noise",)]
     assert report.alarms == 2
+    assert not report.alarm_policy
     assert replay(past, spec).alarms == 0
+
+
+def test_a_change_that_the_season_had_is_no_drift(as_of, spec):
+    watched = watched_by(spec, drift=DriftSpec(alarm_windows=1, of_windows=1, season=2))
+    past = list(moved([as_of(month, good=True) for month in MONTHS], 1))
+    asked = []
+
+    def rows_of(partition):
+        asked.append(partition)
+        return past[3].split.holdout
+
+    report = replay(past, watched, rows_of)
+    # two months before January is November, which the champion has not seen; two more are before the first partition
+    assert [result.drifted for result in report.results] == [(), (), ("noise",), ()]
+    assert asked == ["2020-10", "2020-10"]
+
+
+def test_an_alarm_whose_answer_is_kept_out_is_answered_again(as_of, spec):
+    """It stood for 20 months after one retraining that was no better, while a later one would have been."""
+    watched = watched_by(spec, drift=DriftSpec(alarm_windows=1, of_windows=1), retrain_on=("drift",))
+    goods = (False, False, False, False, False, True, True, True)
+    past = moved([as_of(month, good=good) for month, good in zip(EIGHT_MONTHS, goods, strict=True)], 2)
+    report = replay(past, watched)
+    answers = [result.alarm_training for result in report.results]
+    assert answers == ["", "", "", "kept_champion", "", "", "promoted", ""]
+    assert report.results[-1].on_alarm < 1 < report.results[-2].on_alarm
+    means = report.means()
+    assert means[CHAMPION] < means[ON_ALARM] < means[STALE]
+    assert report.alarm_trainings == 2
+
+
+def test_a_degraded_champion_is_named_and_retrained(as_of, spec):
+    performance = PerformanceSpec(max_loss=0.2, estimate=False)
+    watched = watched_by(spec, drift=None, performance=performance, retrain_on=("performance",))
+    past = [as_of(month, good=True) for month in EIGHT_MONTHS[:4]]
+    for number in (2, 3):
+        holdout = past[number].split.holdout
+        split = replace(past[number].split, holdout=replace(holdout, target=-holdout.target))
+        past[number] = replace(past[number], split=split)
+    report = replay(past, watched)
+    assert [result.performance_alarm for result in report.results] == [False, False, True, True]
+    assert {"loss", "baseline"} <= set(report.results[2].degraded_by)
+    assert [result.alarm_training != "" for result in report.results] == [False, False, False, True]
+
+
+def test_a_model_is_decided_on_and_judged_when_its_labels_are_known(as_of, spec):
+    goods = (False, False, True, False)
+    watched = watched_by(spec, label_delay=1, performance=PerformanceSpec(max_loss=9, estimate=False))
+    report = replay((as_of(month, good=good) for month, good in zip(MONTHS, goods, strict=True)), watched)
+    assert [result.partition for result in report.results] == list(MONTHS[1:])
+    assert [result.verdict for result in report.results] == ["promoted", "kept_champion", "promoted"]
+    assert [result.newest_labelled for result in report.results] == ["2020-10", "2020-11", "2020-12"]
+    assert [result.trained_on for result in report.results] == [("2020-10",), ("2020-11",), ("2020-12",)]
+    assert report.results[0].champion is None
+    assert report.results[1].champion == report.results[2].champion
+    assert report.looking_ahead == ()
 
 
 @pytest.mark.parametrize(("newest", "ahead"), [("2020-10-31T23:59:59", ()), ("2020-11-01T00:00:00", ("2020-11",))])

@@ -1,5 +1,9 @@
+import numpy as np
 import pyarrow as pa
 import pytest
+
+from assay.gate.gate import run_gate
+from assay.specs.operations import MonitoringSpec
 
 NAN = float("nan")
 INF = float("inf")
@@ -60,3 +64,15 @@ def test_the_member_of_a_lonely_class_is_pointed_at(rule):
 
 def test_classes_are_counted_in_the_report(rule):
     assert rule("target_learnable", {"y": ["no"] * 3 + ["yes"] * 2}).observed == "2 classes: 'no' 3, 'yes' 2"
+
+
+@pytest.mark.parametrize(("task", "dtype"), [("binary_classification", pa.string()), ("regression", pa.float64())])
+@pytest.mark.parametrize(("delay", "known", "refused"), [(1, 0, False), (1, 399, True), (0, 0, True)])
+def test_with_a_label_delay_rows_pass_before_their_target_is_known(make_dataset, make_spec, task, dtype, delay, known, refused):  # fmt: skip
+    """All of them: a target that is known in part is not one that is to come."""
+    target = pa.concat_arrays([pa.array([n % 2 for n in range(known)]).cast(dtype), pa.nulls(400 - known, dtype)])
+    table = pa.table({"x": np.random.default_rng(1).normal(size=400), "city": ["a", "b"] * 200, "y": target})
+    monitoring = MonitoringSpec(label_delay=delay)
+    spec = make_spec(task=task).model_copy(update={"monitoring": monitoring})
+    report = run_gate(make_dataset(table), spec, where="loans/validated_dataset").report
+    assert {"no_missing_target"} <= set(report.failed_rules) if refused else report.failed_rules == ()
