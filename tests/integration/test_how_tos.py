@@ -28,6 +28,7 @@ WITHOUT_SERVERS = (
     "decide-what-replaces-a-champion.md",
     "plan-a-retraining.md",
     "keep-storage-small.md",
+    "forget-a-person.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
