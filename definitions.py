@@ -39,7 +39,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     """
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
-    files = read_pipelines(settings.pipelines_dir, name_check(Path(settings.reviewed_schemas)))
+    files = read_pipelines(settings.pipelines_dir, name_check(Path(settings.reviewed_schemas))).in_space(settings.space)
     mask_variables(files.pipelines.values())
     usable, refused = usable_definitions(files.pipelines)
     specs = [spec for spec in files.pipelines.values() if spec.name in usable]

@@ -387,6 +387,10 @@ class ChampionChangedError(TrackingError, code="champion_changed", transient=Tru
     """The champion of a decision is not the current one any more."""
 
 
+class ChecksFailedError(AssayError, code="checks_failed"):
+    """Blocking checks failed in a run that reports no checks of its own."""
+
+
 class PartitionsFailedError(AssayError, code="partitions_failed"):
     """Some partitions of a range failed; the others were made."""
 

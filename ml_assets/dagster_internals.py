@@ -25,10 +25,12 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Execution
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -225,16 +227,42 @@ def partition_check(
     return event, spec.blocking
 
 
-def range_outputs(context: dg.AssetExecutionContext, value: Any) -> list[dg.Output[Any]]:
-    """Return the outputs that let later steps run after a range, without an event that stands for a partition.
+def restore_check_outcomes(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Report again, outside of the run, the outcomes that the checks planned by a run had before it.
+
+    A planned check hides the outcome before it, even where the run never evaluates the check. A warning that failed is
+    not reported again: an automation condition would take it for a new alarm. Calling this again changes nothing.
+    Relies on the planned events, and on the storage of check executions.
+    """
+    storage, done = instance.event_log_storage, {Execution.SUCCEEDED, Execution.FAILED}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED):
+        planned = entry.get_dagster_event().asset_check_planned_data
+        keys = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
+        for partition in (PartitionKeyFilter(key=each) for each in keys):
+            key = planned.asset_check_key
+            newest = storage.get_asset_check_execution_history(key, limit=1, partition_filter=partition)
+            if not newest or (newest[0].status, newest[0].run_id) != (Execution.PLANNED, run_id):
+                continue
+            before = storage.get_asset_check_execution_history(key, limit=1, status=done, partition_filter=partition)
+            outcome = before[0].evaluation if before else None
+            if outcome and (outcome.passed or outcome.severity is dg.AssetCheckSeverity.ERROR):
+                instance.report_runless_asset_event(outcome)
+
+
+def silent_outputs(context: dg.AssetExecutionContext, value: Any = None) -> list[dg.Output[Any]]:
+    """Return the outputs that let later steps run, without an event that stands for a version of the asset.
 
     Relies on the metadata key by which Dagster suppresses an output's materialization event.
+
+    Args:
+        context: of the step.
+        value: of the asset's output; without one there is none, so that no later step runs.
     """
     names = set(context.op_execution_context.selected_output_names)
     own = {context.assets_def.get_output_name_for_asset_key(context.asset_key)} & names
     silent = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
     return [
-        *(dg.Output(value, output_name=name, metadata=silent) for name in own),
+        *(dg.Output(value, output_name=name, metadata=silent) for name in own if value is not None),
         *(dg.Output(None, output_name=name) for name in sorted(names - own)),
     ]
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
+from assay.errors import SpecError
 from assay.scratch import remove_abandoned
 from assay.specs import PipelineSpec
 from ml_assets.champion_jobs import champion_jobs
@@ -15,6 +16,7 @@ from resources.champion_journal import journals_in
 from resources.mlflow.expiry import TrackedRetention
 from resources.mlflow.leftovers import Leftovers, OwnerState
 from resources.mlflow.registry import MlflowModelRegistry
+from resources.mlflow.spaces import remove_tracked
 from resources.mlflow.tracker import MlflowTracker
 from resources.quarantine import Quarantine
 from resources.store.commit_log import collect_garbage
@@ -25,6 +27,7 @@ _HOUR = 3600.0
 # the event log keeps every name; the run's log has them all
 _MOST_LISTED = 1000
 _NIGHTLY = "17 3 * * *"
+_NOT_OURS = "this is no production deployment: production's janitor maintains what all spaces have in MLflow"
 
 
 class JanitorConfig(dg.Config):
@@ -54,9 +57,15 @@ class RestoreConfig(dg.Config):
     partition: str | None = Field(default=None, description="Partition key; unset without partitions.")
 
 
+class SpaceConfig(dg.Config):
+    """The space to remove."""
+
+    space: str = Field(description="Its name, from the metadata `space` of what it made, e.g. experiment-3f2a9c1b.")
+
+
 def maintenance_jobs(specs: Sequence[PipelineSpec]) -> list[dg.JobDefinition]:
-    """Return the janitor, the restore, and the jobs of the champions of some pipelines."""
-    return [artifact_janitor_job, artifact_restore_job, *champion_jobs(specs)]
+    """Return the janitor, the restore, the removal of spaces, and the jobs of the champions of some pipelines."""
+    return [artifact_janitor_job, artifact_restore_job, space_removal_job, *champion_jobs(specs)]
 
 
 @guarded_op(description="Remove data objects of attempts without a commit; history stays.")
@@ -65,9 +74,9 @@ def remove_leftovers(
     config: JanitorConfig,
     artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
 ) -> int:
-    """Remove objects that no commit names; returns their number."""
-    store = artifact_io_manager.artifacts().store
-    removed = collect_garbage(store, older_than_seconds=config.older_than_hours * _HOUR)
+    """Remove objects that no commit names, in every space; returns their number."""
+    stores, age = artifact_io_manager.object_store.maintained(), config.older_than_hours * _HOUR
+    removed = [key for store in stores for key in collect_garbage(store, older_than_seconds=age)]
     context.log.info("removed %d objects that no commit names", len(removed))
     abandoned = remove_abandoned()
     context.log.info("removed %d temporary folders of processes that were killed", len(abandoned))
@@ -91,19 +100,24 @@ def expire_versions(
     retention: dg.ResourceParam[RetentionPolicy],
 ) -> int:
     """Remove what the retention policy lets go, or only list it; returns the number of versions and runs."""
+    if not artifact_io_manager.object_store.space.is_production:
+        context.log.info(_NOT_OURS)
+        return 0
     if retention.keeps_all:
         context.log.info("neither ASSAY_RETENTION_DAYS nor ASSAY_RETENTION_VERSIONS is set, so everything stays")
         return 0
-    store, grace = artifact_io_manager.artifacts().store, config.superseded_hours * _HOUR
-    artifacts = ArtifactRetention(store, retention, grace)
+    stores, grace = artifact_io_manager.object_store.maintained(), config.superseded_hours * _HOUR
+    artifacts = [ArtifactRetention(store, retention, grace) for store in stores]
     tracked = TrackedRetention(
-        experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, retention, grace, store
+        experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, retention, grace, stores
     )
-    commits = artifacts.beyond()
-    tracked_going = tracked.beyond(runs_of_models(store, without=commits))
-    names = [*map(described, commits), *map(str, tracked_going)]
+    commits = [each.beyond() for each in artifacts]
+    in_use = [runs_of_models(store, without=gone) for store, gone in zip(stores, commits, strict=True)]
+    tracked_going = tracked.beyond(set().union(*in_use))
+    names = [*(described(each) for gone in commits for each in gone), *map(str, tracked_going)]
     if not config.dry_run:
-        artifacts.remove(commits)
+        for one, gone in zip(artifacts, commits, strict=True):
+            one.remove(gone)
         tracked.remove(tracked_going)
     done = "would be removed" if config.dry_run else "removed"
     context.log.info("%s: %d versions and runs%s", done, len(names), "".join(f"\n{one}" for one in names))
@@ -114,7 +128,7 @@ def expire_versions(
 @guarded_op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
 def repair_aliases(context: dg.OpExecutionContext, model_registry: MlflowModelRegistry) -> int:
     """Let the aliases of every registered model follow its journal; returns the number of models that differed."""
-    journals = journals_in(model_registry.object_store.open())
+    journals = [each for store in model_registry.object_store.maintained() for each in journals_in(store)]
     repaired = [
         journal.registered_name
         for journal in journals
@@ -132,13 +146,16 @@ def close_tracking_leftovers(
     model_registry: MlflowModelRegistry,
 ) -> int:
     """Close runs and logged models of ended Dagster runs, mark unpromoted versions; returns their number."""
+    if not model_registry.object_store.space.is_production:
+        context.log.info(_NOT_OURS)
+        return 0
     leftovers = Leftovers(
         tracking_uri=experiment_tracker.tracking_uri,
         experiment_prefix=experiment_tracker.experiment_prefix,
         owner=lambda run_id: _state_of(context.instance, run_id),
         older_than_seconds=config.older_than_hours * _HOUR,
     )
-    closed = leftovers.close_runs() + leftovers.mark_versions(model_registry.object_store.open())
+    closed = leftovers.close_runs() + leftovers.mark_versions(model_registry.object_store.maintained())
     context.log.info("closed %d leftovers in MLflow%s", len(closed), "".join(f"\n{one}" for one in closed))
     return len(closed)
 
@@ -175,6 +192,37 @@ def artifact_janitor_job() -> None:
     expire_versions()
     close_tracking_leftovers()
     repair_aliases()
+
+
+@guarded_op(description="Remove everything that a space holds: versions, journals, registered models and MLflow runs.")
+def remove_space(
+    context: dg.OpExecutionContext,
+    config: SpaceConfig,
+    experiment_tracker: MlflowTracker,
+    model_registry: MlflowModelRegistry,
+) -> int:
+    """Remove a space; returns the number of objects that it had in the artifact store."""
+    spaces, name = model_registry.object_store, config.space
+    if name not in spaces.space_names():
+        raise SpecError(
+            "there is no such space",
+            where="space_removal_job, ops.remove_space.config.space",
+            found=name,
+            expected=f"one of {', '.join(spaces.space_names()) or 'none: there is production alone'}",
+        )
+    tracked = remove_tracked(experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, name)
+    store = spaces.of_space(name)
+    keys = [item.key for item in store.list_objects("")]
+    for key in keys:
+        store.delete(key)
+    context.log.info("removed %d objects of %s%s", len(keys), name, "".join(f"\n{one}" for one in tracked))
+    return len(keys)
+
+
+@dg.job(description="Remove the space of an experiment, or of a branch that is gone.")
+def space_removal_job() -> None:
+    """One step: `remove_space`."""
+    remove_space()
 
 
 def janitor_schedule(*, running: bool) -> dg.ScheduleDefinition:

@@ -31,13 +31,15 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         profile_name=settings.s3_profile,
         max_attempts=3,
     )
-    object_store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3)
+    branch = settings.space.branch
+    object_store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3, branch=branch)
     tracking_uri = _tracking_uri(settings)
     tracker = MlflowTracker(
         tracking_uri=tracking_uri,
         artifact_root=settings.artifact_root,
         experiment_prefix=settings.experiment_prefix,
         tags={"git_sha": settings.revision},
+        branch=branch,
     )
     return {
         "s3": s3,
@@ -84,6 +86,7 @@ def run_policy_of(settings: Settings) -> RunPolicy:
         reserved=settings.reserved_places,
         web_hosts=settings.web_hosts,
         code=settings.run_code == "on",
+        production=settings.run_production == "on",
         schemas=Path(settings.reviewed_schemas),
     )
 

@@ -50,6 +50,7 @@ class MlflowTracking:
             artifact_root=_artifact_root(tracking_uri),
             experiment_prefix=settings.experiment_prefix,
             tags={"git_sha": settings.revision},
+            branch=settings.space.branch,
         )
 
     @contextmanager

@@ -1,16 +1,55 @@
-"""The deployment's object store and its S3 client, as Dagster resources that the other resources depend on."""
+"""The deployment's object store and its S3 client, as Dagster resources that the other resources depend on.
 
-from typing import TYPE_CHECKING
+A run's results live in its space (`assay.specs.space`): below `@spaces/<space>/`, over what the spaces below it hold.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
+from assay.specs.overrides import space_of_run
+from assay.specs.space import PRODUCTION, Space
 from resources.s3 import MAX_ATTEMPTS, shared_client
-from resources.store.interface import ObjectStore
+from resources.store.interface import ObjectStore, decoded, encoded
+from resources.store.overlay import OverlayStore
 from resources.store.s3 import open_store
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+
+
+_SPACES = "@spaces"
+
+
+def parameters_of(run_config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the run parameters of a run config."""
+    parameters: Mapping[str, Any] = ((run_config.get("resources") or {}).get("run_parameters") or {}).get(
+        "config"
+    ) or {}
+    return parameters
+
+
+class SpacedResource(dg.ConfigurableResource[None]):
+    """A resource whose effects stay in the run's space; outside of a run, in the deployment's.
+
+    Attributes:
+        branch: of a deployment that is not production, as `Settings.space` has it.
+    """
+
+    branch: str = ""
+    _space: Space | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Find the run's space."""
+        if context.run is not None:
+            self._space = space_of_run(Space(self.branch), parameters_of(context.run.run_config))
+
+    @property
+    def space(self) -> Space:
+        """Where results live."""
+        return self._space or Space(self.branch)
 
 
 class BoundedS3Resource(dg.ConfigurableResource[None]):
@@ -40,7 +79,7 @@ class BoundedS3Resource(dg.ConfigurableResource[None]):
         )
 
 
-class ObjectStoreResource(dg.ConfigurableResource[None]):
+class ObjectStoreResource(SpacedResource):
     """Opens object stores.
 
     Attributes:
@@ -51,9 +90,34 @@ class ObjectStoreResource(dg.ConfigurableResource[None]):
     s3: dg.ResourceDependency[BoundedS3Resource]
 
     def open(self, uri: str | None = None) -> ObjectStore:
-        """Return a store; no request is sent yet.
+        """Return the store of the run's space, or the one at a URI; no request is sent yet.
 
         Raises:
             StorageError: the URI names no store.
         """
-        return open_store(self.uri if uri is None else uri, self.s3.get_client)
+        return self._of(self.space) if uri is None else open_store(uri, self.s3.get_client)
+
+    def production(self) -> ObjectStore:
+        """Return the store of production, which runs of other spaces only read."""
+        return self._of(PRODUCTION)
+
+    def space_names(self) -> list[str]:
+        """Return the names of all spaces beside production that hold anything."""
+        keys = (item.key for item in self.production().list_objects(f"{_SPACES}/"))
+        return sorted({decoded(key.split("/")[1]) for key in keys})
+
+    def of_space(self, name: str) -> ObjectStore:
+        """Return the store that holds what one space wrote, and nothing below it; production's for the empty name."""
+        uri = f"{self.uri.rstrip('/')}/{_SPACES}/{encoded(name)}" if name else self.uri
+        return open_store(uri, self.s3.get_client)
+
+    def maintained(self) -> list[ObjectStore]:
+        """Return what this deployment maintains: production every space, its own first; a branch its own."""
+        names = [self.branch] if self.branch else ["", *self.space_names()]
+        return [self.of_space(name) for name in names]
+
+    def _of(self, space: Space) -> ObjectStore:
+        if space.is_production:
+            return self.of_space("")
+        below = space.of_deployment if space.experiment else PRODUCTION
+        return OverlayStore(self.of_space(space.name), self._of(below))

@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from assay.credentials import redacted
 from assay.errors import SpecError
 from assay.importing import is_import_path
-from assay.specs.overrides import RunOverrides
+from assay.specs.overrides import PRODUCTION_NAME, SPACE_PARAMETER, RunOverrides
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.space import Space
 from resources.sources.address import fixed_prefix, is_glob, without_secrets
 from resources.sources.local import LocalSource
 
@@ -41,6 +42,7 @@ class RunPolicy:
         reserved: folders and addresses that it may not name although a root holds them.
         web_hosts: hosts of `https://` sources that the deployment lists.
         code: whether its parameters may name code, and its run config may change resources.
+        production: whether a run of another space may ask for production.
         schemas: folder of reviewed schema files, with which the columns that it names are compared.
     """
 
@@ -48,6 +50,7 @@ class RunPolicy:
     reserved: tuple[str, ...] = ()
     web_hosts: tuple[str, ...] = ()
     code: bool = False
+    production: bool = False
     schemas: Path | None = None
 
     def require_config(self, run_config: Mapping[str, Any], *, where: str) -> None:
@@ -73,6 +76,27 @@ class RunPolicy:
                 where=f"{where}, {asked.rpartition('.')[0]}",
                 expected="the value itself",
                 remedy="write the value; variables belong into the pipeline file",
+            )
+
+    def require_space(self, asked: Space, own: Space, *, where: str) -> None:
+        """Refuse that a run of another space works in production, unless the deployment allows it.
+
+        Args:
+            asked: the run's space.
+            own: the one that it would have if it asked for none.
+            where: for the message.
+
+        Raises:
+            SpecError: it asks for production.
+        """
+        if asked.is_production and not own.is_production and not self.production:
+            raise SpecError(
+                f"a run of the space {own.name} may not change production",
+                where=f"{where}, {SPACE_PARAMETER}",
+                found=PRODUCTION_NAME,
+                expected="no space, or the name of one",
+                remedy="write the parameters into the pipeline file, or have the deployment set "
+                "ASSAY_RUN_PRODUCTION=on",
             )
 
     def require(self, overrides: RunOverrides, spec: PipelineSpec, *, where: str) -> None:

@@ -20,7 +20,7 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
     """The first data under a schema version freezes its columns; later data must keep them.
 
     A reviewed file beside the pipeline takes precedence. Without one, the artifact store's copy counts, which every
-    worker of a deployment reads.
+    worker of a deployment reads. What an experiment freezes stays in its space.
     """
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
@@ -75,7 +75,7 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
 
     def _offer_for_review(self, text: str, spec: PipelineSpec) -> None:
         path = self._reviewed_file(spec)
-        if path is None:
+        if path is None or spec.space.experiment:
             return
         log = dg.get_dagster_logger()
         try:

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay.importing import MODEL_PACKAGES, ImportPolicy
+from assay.specs.space import Space, branch_space
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
@@ -64,6 +65,13 @@ class Settings(BaseSettings):
     """Artifacts of a local MLflow store; `<home>/mlflow/artifacts` unless set. A server decides for itself."""
     experiment_prefix: str = "assay"
     """Experiments are named `<prefix>/<pipeline>`."""
+    branch: str = ""
+    """Branch that this deployment runs; unset for production. Dagster+ sets it for branch deployments by a variable
+    of its own. Results of another branch than the production one live in a space of their own."""
+    production_branch: str = "main"
+    """The branch whose deployment is production."""
+    run_production: Literal["on", "off"] = "off"
+    """Whether a run with parameters, or of another branch, may ask for production by `space: production`."""
     executor: ExecutorName = "in_process"
     """How the steps of a run are executed; the daemon is best served by `forkserver`."""
     max_concurrent: int = Field(default=2, ge=1)
@@ -159,6 +167,11 @@ class Settings(BaseSettings):
         return self.storage_uri or str(self.home / "store")
 
     @property
+    def space(self) -> Space:
+        """Where the results of runs without parameters live."""
+        return branch_space(self.branch or _branch_of_dagster_plus(), self.production_branch)
+
+    @property
     def tracking_uri(self) -> str:
         """The MLflow tracking and registry URI."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
@@ -195,6 +208,11 @@ class Settings(BaseSettings):
     def revision(self) -> str:
         """Git SHA of the code, `unknown` without the setting and a checkout."""
         return self.git_sha or _checkout_revision() or "unknown"
+
+
+def _branch_of_dagster_plus() -> str:
+    is_branch = os.environ.get("DAGSTER_CLOUD_IS_BRANCH_DEPLOYMENT") == "1"
+    return os.environ.get("DAGSTER_CLOUD_GIT_BRANCH", "") if is_branch else ""
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -42,6 +42,12 @@ class ChampionRecord(Spec):
     """The champion that this decision replaced."""
     proposed_version: str | None = None
     """The version that waits for a person's approval."""
+    space: str = ""
+    """Where this was decided; empty for production."""
+    production_version: str | None = None
+    """In another space: production's champion, with which the challenger was compared as well."""
+    against_production: PromotionDecision | None = None
+    """What the decision would be in production; nothing follows from it."""
 
     @property
     def change(self) -> ChampionChange:

@@ -282,14 +282,6 @@ COMMANDS = {
         click.Option(["--run"], is_flag=True, help="Make what is planned, by `dagster asset materialize`."),
         needs=[],
     ),
-    "forget": lambda summary: Command(
-        "forget",
-        summary,
-        click.Argument(["name"], metavar="[PIPELINE]", required=False),
-        _option("--where", "SQL over columns that is true for the rows, e.g. 'customer_id = 17'.", metavar="SQL"),
-        click.Option(["--dry-run"], is_flag=True, help="Only show what would be removed."),
-        needs=["--where"],
-    ),
     "champion": lambda summary: Command(
         "champion",
         summary,

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from assay.errors import AssayError, SpecError, did_you_mean
 from assay.specs.base import Location, Spec
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.space import Space
 from assay.specs.yaml_text import line_of, read_marked_yaml, read_yaml
 
 Failure = TypeVar("Failure", bound=Exception)
@@ -53,6 +54,10 @@ class PipelineFiles:
 
     pipelines: Mapping[Path, PipelineSpec]
     broken: tuple[BrokenPipeline, ...]
+
+    def in_space(self, space: Space) -> "PipelineFiles":
+        """Return the same files with pipelines of another space."""
+        return replace(self, pipelines={path: spec.in_space(space) for path, spec in self.pipelines.items()})
 
 
 def read_pipelines(folder: Path, names: NameCheck | None = None) -> PipelineFiles:

@@ -13,6 +13,7 @@ replaced field. Dagster's run config, the shell's flags and the docs derive from
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,11 +25,17 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from assay.errors import SpecError
-from assay.specs.base import Spec
+from assay.specs.base import Spec, digest_of
 from assay.specs.loading import explain
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.space import DIGITS, PRODUCTION, Space
 
 Location: TypeAlias = tuple[str, ...]
+SPACE_PARAMETER = "space"
+"""Run parameter that names the space of a run; the pipeline itself stays as it is."""
+PRODUCTION_NAME = "production"
+_SPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_DATA_PARTS = {"dataset", "validation"}
 _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
@@ -195,6 +202,38 @@ def laid_over(document: dict[str, Any], overrides: RunOverrides) -> dict[str, An
     for name, value in overrides.given.items():
         RUN_PARAMETERS[name].laid_over(document, value)
     return document
+
+
+def space_of_run(deployment: Space, parameters: Mapping[str, Any]) -> Space:
+    """Return the space of a run: the deployment's unless the run has parameters.
+
+    Equal parameters have the same space. The parameter `space` names another one, or asks for production.
+
+    Args:
+        deployment: the space of a run without parameters.
+        parameters: as the run config has them.
+
+    Raises:
+        SpecError: the name is not acceptable.
+    """
+    given = {name: value for name, value in parameters.items() if value is not None and value != {}}
+    asked = given.pop(SPACE_PARAMETER, None)
+    if asked == PRODUCTION_NAME:
+        return PRODUCTION
+    if asked is None and not given:
+        return deployment
+    if asked is not None and not (isinstance(asked, str) and _SPACE_NAME.fullmatch(asked)):
+        raise SpecError(
+            "the name of a space is not acceptable",
+            where=f"run config, {SPACE_PARAMETER}",
+            found=repr(asked),
+            expected=f"{PRODUCTION_NAME}, or up to 40 letters, digits, _ and -",
+            remedy="correct it, or leave it out: equal parameters have the same space",
+        )
+    changed = [RUN_PARAMETERS[name] for name in given if name in RUN_PARAMETERS]
+    parts = {location[0] for parameter in changed for location in parameter.locations}
+    name = asked or digest_of(given)[:DIGITS]
+    return Space(deployment.branch, f"experiment-{name}", shares_rows=not parts & _DATA_PARTS)
 
 
 def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | None:

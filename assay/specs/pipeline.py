@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
 from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
@@ -18,6 +18,7 @@ from assay.specs.operations import (
     ScoringSpec,
     TrackingSpec,
 )
+from assay.specs.space import PRODUCTION, Space
 from assay.specs.validation import ValidationSpec
 
 _OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")
@@ -65,6 +66,7 @@ class PipelineSpec(Spec):
     """Without it there are no `batch_predictions`."""
     monitoring: MonitoringSpec | None = None
     """Without it there is no `drift_report`."""
+    _space: Space = PrivateAttr(default=PRODUCTION)  # no part of the file: digests and code versions leave it out
 
     @field_validator("owners")
     @classmethod
@@ -142,9 +144,20 @@ class PipelineSpec(Spec):
         return PreprocessingSpec() if self.preprocessing == "auto" else self.preprocessing
 
     @property
+    def space(self) -> Space:
+        """Where the results of its runs live."""
+        return self._space
+
+    def in_space(self, space: Space) -> Self:
+        """Return the same pipeline with another space."""
+        copy = self.model_copy()
+        copy._space = space  # noqa: SLF001 - of its own class
+        return copy
+
+    @property
     def registered_name(self) -> str:
-        """The model's name in the registry."""
-        return self.model.name or self.name
+        """The model's name in the registry, which carries the space."""
+        return self._space.named(self.model.name or self.name)
 
     @property
     def named_columns(self) -> tuple[tuple[Location, str], ...]:

@@ -69,6 +69,8 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         split = verified_split(validated_dataset, run_spec, context)
         published = _published(context, trained_model, run_spec, artifact_io_manager)
         record, card = _compared(context.run.run_id, published, evaluation_report, split, model_registry, run_spec)
+        if not run_spec.space.is_production:
+            record = _with_production(record, published, evaluation_report, split, model_registry, run_spec)
         yield dg.Output(record, metadata=_record_metadata(record, card))
         yield _beats_champion(record)
 
@@ -138,6 +140,26 @@ def _decided(
     return decision
 
 
+def _with_production(
+    record: ChampionRecord,
+    published: PublishedModel,
+    report: EvaluationReport,
+    split: Split,
+    registry: MlflowModelRegistry,
+    spec: PipelineSpec,
+) -> ChampionRecord:
+    """Return the record of another space with the comparison with production's champion, which it leaves as it is."""
+    champion, earlier = registry.production_champion(spec), registry.production_uses(spec).of_others(published.digest)
+    decision = decide(published.model, champion.model if champion else None, split, report, spec, earlier)
+    return record.model_copy(
+        update={
+            "space": spec.space.name,
+            "production_version": champion.version if champion else None,
+            "against_production": decision,
+        }
+    )
+
+
 def change_metadata(change: ChampionChange) -> dict[str, Any]:
     """Return a promotion decision or a roll-back as metadata, readable by `champion_change`."""
     return {
@@ -171,8 +193,20 @@ def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
     return {
         **change_metadata(record.change),
         **({"to decide": _to_decide(record)} if record.proposed_version else {}),
+        **_production_metadata(record),
         "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
         "model card": dg.MetadataValue.md(card),
+    }
+
+
+def _production_metadata(record: ChampionRecord) -> dict[str, Any]:
+    if record.against_production is None:
+        return {}
+    decision = record.against_production
+    return {
+        "production champion version": record.production_version or "none yet",
+        "against production": f"{decision.verdict}: {decision.reason}",
+        "against production in numbers": dg.MetadataValue.json(decision.model_dump(mode="json")),
     }
 
 

@@ -12,6 +12,7 @@ from assay.learning.training import train
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from assay.specs.space import PRODUCTION
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.run_context import partition_of
@@ -48,7 +49,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
-        champion = model_registry.current_champion(run_spec.registered_name) if incremental else None
+        champion = model_registry.nearest_champion(run_spec) if incremental else None
         identity = run_identity(
             context, run_spec, split, best_hyperparameters, champion.entry.digest if champion else ""
         )
@@ -56,13 +57,23 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             model = _published_before(context, tracked, artifact_io_manager.artifacts()) or train(
                 split, best_hyperparameters, run_spec, champion.model if champion else None
             ).annotated(mlflow_run_id=tracked.run_id)
-            exported = model_exporter.export(model, run_spec)
+            exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store
             yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))
             log_training(tracked, model, best_hyperparameters, run_spec)
             model_registry.log_model(tracked, model)
 
     return trained_model
+
+
+def _exported_as(run_spec: PipelineSpec, spec: PipelineSpec) -> PipelineSpec:
+    """Return the pipeline whose name the exported bundle carries.
+
+    In the target of the pipeline file no other space replaces production's bundle; a target that the run names is the
+    run's alone.
+    """
+    same_target = run_spec.training.target_output_path == spec.training.target_output_path
+    return run_spec if same_target else run_spec.in_space(PRODUCTION)
 
 
 def _published_before(

@@ -36,7 +36,7 @@ class Deployment:
         """Read the pipeline files; the users' own modules can be imported then."""
         make_importable(self.settings.extensions_dir)
         confine_imports(self.settings.imports)
-        return read_pipelines(self.settings.pipelines_dir, names)
+        return read_pipelines(self.settings.pipelines_dir, names).in_space(self.settings.space)
 
     def pipeline(self, name: str) -> PipelineSpec:
         """Return a pipeline by its name or that of its registered model.

@@ -37,6 +37,7 @@ from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
 from ml_assets.assets.evaluation_report import GAVE_UP_CHECK
 from ml_assets.assets.validated_dataset import GateFailure, gate_failure
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
+from ml_assets.pipeline.experiments import is_experiment
 from ml_assets.stages import alarm_checks
 from ml_assets.step_errors import error_chain, root_error
 from resources.notifications.notifier import Notifier
@@ -112,14 +113,15 @@ class RunLog:
         return [check for check in checks if not check.passed]
 
     def champion_events(self) -> Iterator[tuple[dg.AssetMaterialization | dg.AssetObservation, str | None]]:
-        """Yield the events of champions, with their partitions."""
+        """Yield the events of champions, with their partitions; experiments have none."""
         for event in self.events:
             asset: dg.AssetMaterialization | dg.AssetObservation | None = None
             if event.event_type == _Event.ASSET_MATERIALIZATION:
                 asset = event.step_materialization_data.materialization
             elif event.event_type == _Event.ASSET_OBSERVATION:
                 asset = event.asset_observation_data.asset_observation
-            if asset is not None and asset.asset_key.path[-1] == CHAMPION_ASSET:
+            is_champion = asset is not None and asset.asset_key.path[-1] == CHAMPION_ASSET
+            if asset is not None and is_champion and not is_experiment(asset):
                 yield asset, event.partition
 
     def run_of(self, key: dg.AssetKey, partition: str | None = None) -> EndedRun:

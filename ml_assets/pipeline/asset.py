@@ -11,6 +11,7 @@ import dagster as dg
 
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.code_version import code_version
+from ml_assets.pipeline.experiments import observed_in_experiments
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
@@ -126,7 +127,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             pool=spec.execution.pool if stage.pooled else None,
             output_required=output_required,
             op_tags=policy_tags(spec.execution.of_step(stage.name)),
-        )(with_run_parameters(spec, body, supervised_body(each_partition(body, reads))))
+        )(with_run_parameters(spec, body, supervised_body(observed_in_experiments(each_partition(body, reads)))))
 
     return decorate
 

@@ -24,7 +24,7 @@ Report = TypeVar("Report", bound=Spec)
 def current_champion(
     context: dg.AssetExecutionContext, registry: MlflowModelRegistry, spec: PipelineSpec
 ) -> CurrentChampion | None:
-    """Load the champion.
+    """Load the champion; in a space without one, production's.
 
     Returns:
         The champion; None where there is none yet and an automation condition started the run, since rows before the
@@ -34,7 +34,7 @@ def current_champion(
         TrackingError: there is none yet, or it predicts something else than the pipeline.
         DigestMismatchError: its files are not those that were registered.
     """
-    found = registry.current_champion(spec.registered_name)
+    found = registry.nearest_champion(spec)
     if found is not None:
         _require_same_target(found, spec)
         return found

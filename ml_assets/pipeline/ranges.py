@@ -22,7 +22,7 @@ from ml_assets.dagster_internals import (
     newest_materialization,
     partition_check,
     partition_materialization,
-    range_outputs,
+    silent_outputs,
     step_of,
 )
 from ml_assets.pipeline.partitions import missing_history, upstream_keys
@@ -99,7 +99,7 @@ class _RangeRun:
                     self._fail(one, str(error))
         if self.failed and not has_downstream_in_run(self.context):
             raise self._failure()
-        yield from range_outputs(self.context, RangeOutcome(self.failed, self.skipped))
+        yield from silent_outputs(self.context, RangeOutcome(self.failed, self.skipped))
 
     def _find_skipped(self) -> None:
         """Collect what earlier steps did not make, and the partitions that this step cannot make."""

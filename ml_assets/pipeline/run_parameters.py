@@ -8,8 +8,10 @@ from pydantic import Field, create_model
 from assay.errors import SpecError
 from assay.learning.known_names import require_known_names
 from assay.specs import PipelineSpec, apply_overrides
-from assay.specs.overrides import RUN_PARAMETERS, parse_overrides
-from ml_assets.dagster_internals import assets_of_run
+from assay.specs.overrides import RUN_PARAMETERS, SPACE_PARAMETER, parse_overrides, space_of_run
+from assay.specs.space import PRODUCTION, Space
+from ml_assets.dagster_internals import assets_of_run, restore_check_outcomes
+from resources.object_store import parameters_of
 from resources.run_policy import RunPolicy
 
 if TYPE_CHECKING:
@@ -30,8 +32,20 @@ else:
 class RunParameters(_Declared):
     """The parameters of `assay.specs.overrides` as a resource; every default is 'as the file says'."""
 
+    space: str | None = Field(
+        default=None,
+        description="Where results live: the name of a space, or `production`, which the deployment must allow. A run "
+        "with parameters has a space of its own unless this is set.",
+    )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Keep the outcomes of production's checks, which Dagster plans for an experiment as for any run."""
+        run, instance = context.run, context.instance
+        if run and instance and space_of_run(PRODUCTION, parameters_of(run.run_config)).experiment:
+            restore_check_outcomes(instance, run.run_id)
+
     def applied_to(self, spec: PipelineSpec, context: dg.AssetExecutionContext, policy: RunPolicy) -> PipelineSpec:
-        """Return the pipeline as this run sees it.
+        """Return the pipeline as this run sees it, in the run's space.
 
         Raises:
             AssayError: a parameter is not acceptable, a name in it is unknown, or the run spans several pipelines.
@@ -40,13 +54,27 @@ class RunParameters(_Declared):
         policy.require_config(context.run.run_config, where=where)
         values = {name: getattr(self, name) for name in RUN_PARAMETERS}
         overrides = parse_overrides(values, where=where)
+        space = _space_of(context, spec, policy, where=where)
         if not overrides.given:
-            return spec
+            return spec.in_space(space)
         policy.require(overrides, spec, where=where)
         _require_one_pipeline(context)
         applied = apply_overrides(spec, overrides)
         require_known_names(applied, where=where, schemas=policy.schemas)
-        return applied
+        return applied.in_space(space)
+
+
+def _space_of(context: dg.AssetExecutionContext, spec: PipelineSpec, policy: RunPolicy, *, where: str) -> Space:
+    """Return the run's space, as the resources find it.
+
+    Raises:
+        SpecError: its name is not acceptable, or the run may not work there.
+    """
+    parameters = parameters_of(context.run.run_config)
+    space = space_of_run(spec.space, parameters)
+    own = space_of_run(spec.space, {name: value for name, value in parameters.items() if name != SPACE_PARAMETER})
+    policy.require_space(space, own, where=where)
+    return space
 
 
 def _require_one_pipeline(context: dg.AssetExecutionContext) -> None:

@@ -26,7 +26,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def artifacts(self) -> ArtifactStore:
         """Return the store, for assets that publish more than their output."""
         if self._artifacts is None:
-            self._artifacts = ArtifactStore(self.object_store.open())
+            self._artifacts = ArtifactStore(self.object_store.open(), shares_rows=self.object_store.space.shares_rows)
         return self._artifacts
 
     def inputs_of(self, run_id: str, step_key: str) -> dict[str, str]:
@@ -151,7 +151,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         read[name] = f"{commit.number}:{commit.data_version}"
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
+        space = self.object_store.space
         metadata: dict[str, Any] = {
+            **({} if space.is_production else {"space": space.name}),
             "stored at": self.artifacts().uri(commit),
             "version": commit.number,
             "data version": commit.data_version,

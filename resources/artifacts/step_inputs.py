@@ -97,7 +97,7 @@ class RunValues:
         """Return the value of a commit, read before in this run or now."""
         if run_id != self._run_id:
             self._run_id, self._values, self._bytes = run_id, {}, 0
-        key = (commit.asset, commit.partition, commit.number, kind)
+        key = (commit.asset, commit.partition, commit.number, commit.attempt_id, kind)
         if key in self._values:
             return self._values[key]
         value = read()

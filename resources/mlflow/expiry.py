@@ -1,7 +1,7 @@
 """The retention policy for versions and runs in MLflow."""
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,14 +57,14 @@ class TrackedRetention:
         experiment_prefix: of the experiments that belong to Assay.
         policy: what stays.
         grace: seconds.
-        store: with the champion journals.
+        stores: of all spaces, with the champion journals.
     """
 
     tracking_uri: str
     experiment_prefix: str
     policy: RetentionPolicy
     grace: float
-    store: ObjectStore
+    stores: Sequence[ObjectStore]
 
     def beyond(self, runs_in_use: Collection[str]) -> list[TrackedVersion | EndedRun]:
         """Return the versions and runs that go.
@@ -107,7 +107,8 @@ class TrackedRetention:
 
     def _versions(self, client: "MlflowClient", name: str, aliases: dict[str, Any]) -> Iterator[tuple[Any, bool]]:
         """Yield every version of a model, and whether it goes."""
-        named = {entry.version for entry in ChampionJournal(self.store, name).history().entries}
+        journals = [ChampionJournal(store, name) for store in self.stores]
+        named = {entry.version for journal in journals for entry in journal.history().entries}
         named |= {str(version) for version in aliases.values()}
         found = list(all_pages(client.search_model_versions, filter_string=f"name = '{name}'"))
         for position, version in enumerate(sorted(found, key=lambda each: int(each.version), reverse=True)):

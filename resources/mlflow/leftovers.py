@@ -4,7 +4,7 @@ A run that trains the same content adopts them. This module closes those that no
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -55,8 +55,11 @@ class Leftovers:
                 for closed in self._closed_in(client, str(experiment.experiment_id))
             ]
 
-    def mark_versions(self, store: ObjectStore) -> list[str]:
+    def mark_versions(self, stores: Sequence[ObjectStore]) -> list[str]:
         """Tag registered versions whose promotion did not finish; return them. A later promotion removes the tag.
+
+        Args:
+            stores: of every space; one of them has the journal of a registered model.
 
         Raises:
             TrackingError: MLflow failed.
@@ -67,7 +70,7 @@ class Leftovers:
             for model in all_pages(client.search_registered_models):
                 versions = list(all_pages(client.search_model_versions, filter_string=f"name = '{model.name}'"))
                 candidates = [each for each in versions if self._is_unpromoted(each)]
-                champions = self._champions(store, model.name) if candidates else set()
+                champions = self._champions(stores, model.name) if candidates else set()
                 for each in candidates:
                     if str(each.version) not in champions:
                         client.set_model_version_tag(model.name, str(each.version), UNPROMOTED_TAG, "true")
@@ -107,5 +110,5 @@ class Leftovers:
         return time.time() - since_ms / 1000 > self.older_than_seconds
 
     @staticmethod
-    def _champions(store: ObjectStore, name: str) -> set[str]:
-        return {entry.version for entry in ChampionJournal(store, name).history().entries}
+    def _champions(stores: Sequence[ObjectStore], name: str) -> set[str]:
+        return {entry.version for store in stores for entry in ChampionJournal(store, name).history().entries}

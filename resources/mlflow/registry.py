@@ -17,6 +17,7 @@ from assay.promotion.history import ChampionHistory
 from assay.promotion.people import other_champion, without_champion
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
+from assay.specs.space import PRODUCTION
 from resources.champion_journal import ChampionJournal
 from resources.holdout_uses import HoldoutUses
 from resources.mlflow.connection import as_tracking_error, connect
@@ -146,6 +147,32 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
                 entry.version,
             )
         return CurrentChampion(self.loaded(found, entry), entry)
+
+    def production_champion(self, spec: PipelineSpec) -> CurrentChampion | None:
+        """Load the champion of production for a run of another space, changing nothing; None where there is none.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+            StorageError: the artifact store failed.
+            TrackingError: its files are not in MLflow any more, or MLflow failed.
+        """
+        name = _in_production(spec)
+        entry = ChampionJournal(self.object_store.production(), name).current()
+        found = self.versions(name).version(entry.version) if entry else None
+        return CurrentChampion(self.loaded(found, entry), entry) if entry and found else None
+
+    def production_uses(self, spec: PipelineSpec) -> HoldoutUses:
+        """Return the uses of production's holdouts, for a run of another space, which adds none."""
+        return HoldoutUses(self.object_store.production(), _in_production(spec))
+
+    def nearest_champion(self, spec: PipelineSpec) -> CurrentChampion | None:
+        """Load the champion of the run's space, else production's; None where there is neither.
+
+        Raises:
+            AssayError: as of `current_champion` and `production_champion`.
+        """
+        own = self.current_champion(spec.registered_name)
+        return self.production_champion(spec) if own is None and not spec.space.is_production else own
 
     def former_champion(self, name: str) -> CurrentChampion | None:
         """Load the champion that the current one replaced by a promotion.
@@ -316,3 +343,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
 
     def _records(self) -> LoggedModelRecords:
         return LoggedModelRecords(self.object_store.open())
+
+
+def _in_production(spec: PipelineSpec) -> str:
+    return spec.in_space(PRODUCTION).registered_name

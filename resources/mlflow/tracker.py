@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import dagster as dg
-
 from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
 from assay.results.search_result import BestHyperparameters, TrialRecord
@@ -23,12 +21,14 @@ from assay.scratch import scratch_folder
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.models import ModelsOfRun, PublishedModel, require_active_experiment, require_active_run
+from resources.object_store import SpacedResource
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 IDENTITY_TAG = "assay.identity"
 TRIAL_TAG = "assay.trial"
+SPACE_TAG = "assay.space"
 _FIRST_RUN_TAG = "assay.first_dagster_run_id"
 _LONGEST_PARAM = 6000
 _LONGEST_NAME = 250
@@ -177,8 +177,8 @@ class RunIdentity:
         }
 
 
-class MlflowTracker(dg.ConfigurableResource[None]):
-    """Tracks trainings in the experiment `<prefix>/<pipeline>`."""
+class MlflowTracker(SpacedResource):
+    """Tracks trainings in the experiment `<prefix>/<pipeline>`, with a suffix in other spaces than production."""
 
     tracking_uri: str
     artifact_root: str = ""
@@ -194,7 +194,8 @@ class MlflowTracker(dg.ConfigurableResource[None]):
         """
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, "the MLflow run cannot be opened"):
-            tracked = self._opened(client, identity, self.tags | tags)
+            space = {} if self.space.is_production else {SPACE_TAG: self.space.name}
+            tracked = self._opened(client, identity, self.tags | space | tags)
         try:
             yield tracked
         except BaseException as error:
@@ -239,10 +240,11 @@ class MlflowTracker(dg.ConfigurableResource[None]):
     def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
         from mlflow.exceptions import MlflowException
 
-        name = f"{self.experiment_prefix}/{pipeline}"
+        tracked_as = self.space.tracked_as(pipeline)
+        name = f"{self.experiment_prefix}/{tracked_as}"
         known = client.get_experiment_by_name(name)
         if known is None:
-            location = f"{self.artifact_root}/{pipeline}" if self.artifact_root else None
+            location = f"{self.artifact_root}/{tracked_as}" if self.artifact_root else None
             try:
                 created: str = client.create_experiment(name, artifact_location=location)
             except MlflowException:

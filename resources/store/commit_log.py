@@ -29,10 +29,15 @@ _ATTEMPTS = 50
 
 
 class CommitLog:
-    """Appends and reads commit records in an object store."""
+    """Appends and reads commit records in an object store.
 
-    def __init__(self, store: ObjectStore) -> None:
+    Attributes:
+        below: the log whose rows are read where this one has no commit; it is never appended to.
+    """
+
+    def __init__(self, store: ObjectStore, below: "CommitLog | None" = None) -> None:
         self._store = store
+        self.below = below
 
     def append(
         self, draft: Callable[[int], Commit], asset: tuple[str, ...], partition: str | None, *, repeated: bool = True
@@ -69,9 +74,11 @@ class CommitLog:
         )
 
     def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit | None:
-        """Return the newest commit; None when there is none."""
-        number = self.newest_number(asset, partition)
-        return self.read(asset, partition, number) if number else None
+        """Return the newest commit; where there is none, the newest rows or refusal of the log below, or None."""
+        if number := self.newest_number(asset, partition):
+            return self.read(asset, partition, number)
+        shared = self.below.newest(asset, partition) if self.below else None
+        return shared if shared and (shared.fingerprint or shared.status == "rejected") else None
 
     def newest_number(self, asset: tuple[str, ...], partition: str | None) -> int:
         """Return the newest commit's number, 0 when there is none; one listing, no reading."""

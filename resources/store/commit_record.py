@@ -35,8 +35,8 @@ def commit_key(asset: tuple[str, ...], partition: str | None, number: int) -> st
 
 
 def is_data(key: str) -> bool:
-    """Whether a key is that of a data object; assets may be called `data`, too."""
-    head, marker, rest = _split(key)
+    """Whether a key is that of a data object of this store; assets may be called `data`, too, and spaces begin by @."""
+    head, marker, rest = _split("" if key.startswith("@") else key)
     within = rest.split("/")[1:] if marker == _PARTITION else rest.split("/")
     return bool(head) and len(within) > 1 and within[0] == "data"
 

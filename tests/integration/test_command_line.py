@@ -43,9 +43,9 @@ def materialize(checkout, select, *, partition=None, parameters=None, **environm
 def test_a_partition_of_real_data_passes_or_fails_by_exit_code(flights):
     good = materialize(flights, DATA, partition="2013-03")
     assert good.returncode == 0, good.stdout[-3000:]
-    bad = materialize(
-        flights, DATA, partition="2013-02", parameters={"data_validation": {"allowed": {"origin": ["EWR", "JFK"]}}}
-    )
+    # issue 11: a run with parameters changes production only if it asks, and the deployment allows it
+    strict = {"space": "production", "data_validation": {"allowed": {"origin": ["EWR", "JFK"]}}}
+    bad = materialize(flights, DATA, partition="2013-02", parameters=strict, ASSAY_RUN_PRODUCTION="on")
     assert bad.returncode == 1
     assert "Asset check 'values_allowed'" in bad.stdout
     later = materialize(flights, "flight_delays/best_hyperparameters", partition="2013-04")
@@ -92,7 +92,8 @@ def test_every_executor_leaves_the_right_status_in_mlflow(tuned, executor):
     failed = materialize(
         tuned,
         "bank/trained_model,bank/evaluation_report",
-        parameters={"target_output_path": "ftp://nowhere"},
+        parameters={"space": "production", "target_output_path": "ftp://nowhere"},
+        ASSAY_RUN_PRODUCTION="on",
         ASSAY_EXECUTOR=executor,
         ASSAY_RUN_ROOTS="ftp://nowhere",
     )

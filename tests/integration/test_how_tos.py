@@ -25,10 +25,10 @@ WITHOUT_SERVERS = (
     "restrict-what-a-run-may-do.md",
     "watch-for-drift.md",
     "promote-and-roll-back.md",
+    "experiment-without-touching-production.md",
     "decide-what-replaces-a-champion.md",
     "plan-a-retraining.md",
     "keep-storage-small.md",
-    "forget-a-person.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"

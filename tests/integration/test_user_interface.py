@@ -41,7 +41,8 @@ class Webserver:
         return found["data"]
 
     def launch(self, keys, parameters=None):
-        config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
+        changed = {"space": "production"} | (parameters or {})
+        config = {"resources": {"run_parameters": {"config": changed}}} if parameters else {}
         launched = self.ask(
             LAUNCH,
             params={
@@ -80,7 +81,7 @@ def webserver(tmp_path_factory):
         process = subprocess.Popen(
             ["dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
             cwd=checkout.root,
-            env=checkout.environment(DAGSTER_HOME=str(checkout.root)),
+            env=checkout.environment(DAGSTER_HOME=str(checkout.root), ASSAY_RUN_PRODUCTION="on"),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -116,12 +116,20 @@ class Platform:
         return build_definitions(self.settings)
 
     def materialize(
-        self, *assets: str, partition: str | None = None, parameters: dict | None = None, tags: dict | None = None
+        self,
+        *assets: str,
+        partition: str | None = None,
+        parameters: dict | None = None,
+        tags: dict | None = None,
+        experiment: bool = False,
     ):
-        """Materialise assets such as `bank/raw_dataset`, or all of `bank/*`; never raises."""
+        """Materialise assets such as `bank/raw_dataset`, or all of `bank/*`; never raises.
+
+        A run with parameters changes production, which most tests are about; with `experiment` it has its own space.
+        """
         definitions = self.definitions
         keys = [key for key in definitions.resolve_all_asset_keys() if selected(key, assets)]
-        config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
+        config = run_config(parameters, experiment=experiment)
         return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=keys,
             partition_key=partition,
@@ -132,12 +140,18 @@ class Platform:
         )
 
     def materialize_range(
-        self, *assets: str, first: str, last: str, parameters: dict | None = None, tags: dict | None = None
+        self,
+        *assets: str,
+        first: str,
+        last: str,
+        parameters: dict | None = None,
+        tags: dict | None = None,
+        experiment: bool = False,
     ):
         """Materialise assets for a range of partitions in one run; never raises."""
         definitions = self.definitions
         keys = [key for key in definitions.resolve_all_asset_keys() if selected(key, assets)]
-        config = {"resources": {"run_parameters": {"config": parameters}}} if parameters else {}
+        config = run_config(parameters, experiment=experiment)
         return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=keys,
             instance=self.instance,
@@ -178,7 +192,7 @@ class Platform:
 def opened(folder: Path) -> Iterator[Platform]:
     """Give the platform in a folder, which is the working directory meanwhile; what is not there is made."""
     (folder / "pipelines").mkdir(parents=True, exist_ok=True)
-    settings = Settings(home=folder / "home", pipelines_dir=folder / "pipelines", git_sha="abc123")
+    settings = Settings(home=folder / "home", pipelines_dir=folder / "pipelines", git_sha="abc123", run_production="on")
     storage = {
         "module": "resources.instance_storage",
         "class": "SafeSqliteStorage",
@@ -222,6 +236,14 @@ def relocate(database: Path, old: str, new: str) -> None:
             for _, column, *_ in connection.execute(f'pragma table_info("{table}")').fetchall():
                 changed = f'"{column}" = replace("{column}", ?, ?)'
                 connection.execute(f'update "{table}" set {changed} where instr("{column}", ?)', (old, new, old))
+
+
+def run_config(parameters: dict | None, *, experiment: bool = False) -> dict:
+    """Return the run config of a run with parameters, in production unless it is an experiment."""
+    if not parameters:
+        return {}
+    where = {} if experiment else {"space": "production"}
+    return {"resources": {"run_parameters": {"config": where | parameters}}}
 
 
 def selected(key: dg.AssetKey, assets: tuple[str, ...]) -> bool:
