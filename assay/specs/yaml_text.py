@@ -24,6 +24,7 @@ _INT = re.compile(r"-?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+([eE][-+]?[0-9]+)?")
 _DATE = re.compile(r"\d{4}-\d\d(-\d\d)?")
 _NUMBER_OF_A_KIND = re.compile(r"[-+.0-9][-+.:_0-9a-fA-FoOxX]*|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)|=|<<")
+_MOST_LEVELS = 100
 _UNUSUAL = re.compile(
     r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\uffef\U00010000-\U0010ffff]"  # tabs, controls
     r"|^%"  # directives
@@ -40,14 +41,48 @@ def read_yaml(text: str, where: str) -> Any:
         Mappings, lists, texts, numbers, booleans and None; dates and times are text.
 
     Raises:
-        SpecError: it is not valid YAML, or repeats a key; says the line.
+        SpecError: it is not valid YAML, nests more than 100 levels, repeats a key, or has one that is no scalar; says
+            the line.
     """
+    _require_bearable(text, where)
     if _UNUSUAL.search(text) is None:
         try:
             return _value(_Composer(text).get_single_node(), set())
         except (yaml.YAMLError, _UnclearError, RecursionError):
             pass  # ruamel.yaml decides, and says where an error is
     return read_marked_yaml(text, where)
+
+
+def _require_bearable(text: str, where: str) -> None:
+    """Refuse what parsers cannot bear, before they recurse.
+
+    Deep nesting overflows libyaml's stack; the time of ruamel.yaml doubles with each level of lists as keys.
+
+    Raises:
+        SpecError: more than 100 levels, or a mapping or list as a key; says the line.
+    """
+    events = _Composer(text)
+    open_parts: list[bool | None] = [None]  # of a mapping, whether a key follows; of a list and the document None
+    try:
+        while not isinstance(event := events.get_event(), yaml.StreamEndEvent | None):
+            starts = isinstance(event, yaml.CollectionStartEvent)
+            if isinstance(event, yaml.CollectionEndEvent):
+                open_parts.pop()
+            elif isinstance(event, yaml.NodeEvent) and open_parts[-1] is not None:
+                if open_parts[-1] and starts:
+                    raise _unbearable("a key is a mapping or a list", event, where, "keys that are texts")
+                open_parts[-1] = not open_parts[-1]
+            if starts:
+                open_parts.append(True if isinstance(event, yaml.MappingStartEvent) else None)
+            if len(open_parts) > _MOST_LEVELS + 1:
+                raise _unbearable("the file nests too deeply", event, where, f"at most {_MOST_LEVELS} levels")
+    except yaml.YAMLError:
+        return  # the parser says what and where
+
+
+def _unbearable(what: str, event: Any, where: str, expected: str) -> SpecError:
+    line = event.start_mark.line + 1
+    return SpecError(what, where=f"{where}:{line}", expected=expected, remedy="check the brackets and indentation")
 
 
 class _UnclearError(Exception):
@@ -124,7 +159,8 @@ def read_marked_yaml(text: str, where: str) -> Any:
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SpecError("the file is not valid YAML", where=f"{where}{line}", found=str(error.problem)) from error
-    except (YAMLError, ValueError) as error:
+    # what ruamel.yaml lets through: `!!int x`, `!!bool x`, `%YAML 1.3`
+    except (YAMLError, ValueError, LookupError, AssertionError) as error:
         raise SpecError("the file is not valid YAML", where=where, found=str(error)) from error
 
 
