@@ -130,6 +130,13 @@ class LocalStore(ObjectStore):
 @contextmanager
 def _written(target: Path, write: Callable[[IO[bytes]], object], mode: int = _MODE) -> Iterator[Path]:
     """Give a flushed temporary file beside the target, and remove it in any case."""
+    if target.is_dir():
+        raise StorageError(
+            "a folder has the name of an object that is to be written",
+            where=str(target),
+            expected="folders of the store that Assay made itself",
+            remedy="move the folder out of the store",
+        )
     changed = _made_folders(target.parent)
     handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
     temporary = Path(name)

@@ -394,3 +394,15 @@ def test_a_uri_opens_its_store(aws, tmp_path):
 def test_an_unknown_uri_is_refused(uri, aws):
     with pytest.raises(StorageError, match="no store behind"):
         open_store(uri, lambda: aws)
+
+
+@pytest.mark.parametrize("put", ["put_file", "put_if_absent", "replace"])
+def test_a_folder_with_the_name_of_an_object_is_named(put, tmp_path, file):
+    """A folder named like the next commit ended a run after a minute, with another reason."""
+    (tmp_path / "root" / "a").mkdir(parents=True)
+    given = {"put_file": (file(b"x"),), "put_if_absent": (b"x",), "replace": (b"x", b"w")}[put]
+    with pytest.raises(StorageError) as refused:
+        getattr(LocalStore(tmp_path / "root"), put)("a", *given)
+    assert "folder has the name of an object" in refused.value.what
+    assert refused.value.where == str(tmp_path / "root" / "a")
+    assert [path.name for path in (tmp_path / "root").iterdir()] == ["a"]
