@@ -18,6 +18,7 @@ MATCHES = 0.98
 _MIN_LEVELS = 5
 _MEAN_DISTANCE = 0.1
 _CATEGORIES = 10
+_CLASSES = 10
 _MOST_ROWS = 200_000
 """Larger tables are not searched: a part of them has other means."""
 
@@ -40,15 +41,12 @@ def means_of_own_rows(table: CheckedTable, target: str, features: Sequence[str])
 
 
 def _goals(table: CheckedTable, target: str) -> list[Array]:
-    """Return the target as numbers, or whether it is one of two classes."""
-    if table.kind(target) in NUMBERS:
-        values = squarable(table.plain(target))
-        two = np.unique(values[np.isfinite(values)])
-        return [(values == label).astype(np.float64) for label in two] if two.size == 2 else [values]  # noqa: PLR2004
+    """Return the target as numbers, and whether it is each of a few classes."""
+    values = [squarable(table.plain(target))] if table.kind(target) in NUMBERS else []
     labels = coded(table, target)
-    if labels is None or labels.distinct != 2:  # noqa: PLR2004 - a mean of more classes is no number
-        return []
-    return [(labels.codes == code).astype(np.float64) for code in range(2)]
+    if labels is None or labels.distinct > _CLASSES:
+        return values
+    return [*values, *((labels.codes == code).astype(np.float64) for code in range(labels.distinct))]
 
 
 def _reason(table: CheckedTable, target: str, features: Sequence[str], name: str, values: Array, goal: Array) -> str:

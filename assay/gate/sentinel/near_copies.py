@@ -22,9 +22,9 @@ from assay.gate.sentinel.features import (
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
-ASKED_ROWS = 300
+ASKED_ROWS = 200
 """Rows whose nearest rows are searched."""
-COMPARED_ROWS = 8000
+COMPARED_ROWS = 6000
 """Rows among which they are searched."""
 NEIGHBOURS = 6
 RATIOS = {0.05: 1.0, 0.1: 3.0}

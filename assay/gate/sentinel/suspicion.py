@@ -7,6 +7,8 @@ of a text that reveal the target.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, lgamma, log
 from statistics import NormalDist
 from typing import TypeAlias
 
@@ -31,6 +33,7 @@ from assay.gate.sentinel.features import (
     squarable,
     values_of,
 )
+from assay.gate.sentinel.joined_columns import numbers_of, pair_values, worded
 from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import SURE_MEMBERS, Score, class_score, number_score, parts_of_target
 from assay.specs.dataset import ColumnRole
@@ -125,19 +128,23 @@ def one_class_values(feature: CodedColumn, target: CodedColumn) -> str:
     )
 
 
-TAIL = 0.1
-_MIN_EXPECTED = 20.0
+TAILS = (0.05, 0.1, 0.2)
+"""Shares of the rows at an end of a feature."""
 _MAX_SHARE_OF_EXPECTED = 1 / 3
-_AHEAD = 1.2
+_MAX_CHANCE = 1e-5
+_AHEAD = 1.1
+_QUANTITY = 20
+"""Different values from which a number is a quantity; flags and codes may honestly exclude a class."""
 
 
 def excluded_in_tail(feature: CodedColumn, target: CodedColumn) -> str:
     """Return that one end of an ordered feature excludes a class far more than its strength explains; else empty.
 
     What takes time, or is counted until the outcome, does: a call of a few seconds ends in no contract. The expected
-    number is that of two normal distributions of equal variance with the same AUC (Green and Swets 1966).
+    number is that of two normal distributions of equal variance with the same AUC (Green and Swets 1966); the chance of
+    so few is Poisson's.
     """
-    if not feature.ordered or target.distinct != 2:  # noqa: PLR2004 - two classes
+    if not feature.ordered or feature.distinct < _QUANTITY or target.distinct != 2:  # noqa: PLR2004 - two classes
         return ""
     shown = feature.present
     values, labels = feature.codes[shown], target.codes[shown]
@@ -147,24 +154,28 @@ def excluded_in_tail(feature: CodedColumn, target: CodedColumn) -> str:
         return ""
     ranks = feature.in_rows(shown).midranks()
     auc = (ranks[positive].sum() - members * (members + 1) / 2) / (members * (labels.size - members))
-    normal = NormalDist()
-    distance = 2**0.5 * normal.inv_cdf(min(max(auc, 1e-4), 1 - 1e-4))
+    distance = 2**0.5 * NormalDist().inv_cdf(min(max(auc, 1e-4), 1 - 1e-4))
     for sign, label in ((1, 1), (-1, 0)) if distance > 0 else ((1, 0), (-1, 1)):
-        places = sign * values
-        bound = np.quantile(places, TAIL)
-        tail = places <= bound
-        share = float(tail.mean())
-        if not TAIL / 2 <= share <= 2 * TAIL:
-            continue
         size = members / labels.size if label == 1 else 1 - members / labels.size
-        expected = labels.size * size * _tail_of(normal, abs(distance), size, share)
-        seen = int((labels[tail] == label).sum())
-        if expected >= _MIN_EXPECTED and seen <= _MAX_SHARE_OF_EXPECTED * expected:
-            return (
-                f"predicts best, and the {'lowest' if sign > 0 else 'highest'} {share:.0%} of its values nearly "
-                f"exclude a class ({seen} rows, where {expected:.0f} are expected): is it known before the outcome?"
-            )
+        places = sign * values
+        for wanted in TAILS:
+            tail = places <= np.quantile(places, wanted)
+            share = float(tail.mean())
+            if share > 2 * wanted:
+                continue
+            expected = labels.size * size * _tail_of(NormalDist(), abs(distance), size, share)
+            seen = int((labels[tail] == label).sum())
+            if seen <= _MAX_SHARE_OF_EXPECTED * expected and _at_most(seen, expected) <= _MAX_CHANCE:
+                return (
+                    f"predicts best, and the {'lowest' if sign > 0 else 'highest'} {share:.0%} of its values nearly "
+                    f"exclude a class ({seen} rows, where {expected:.0f} are expected): is it known before the outcome?"
+                )
     return ""
+
+
+def _at_most(seen: int, expected: float) -> float:
+    """Return the chance of at most so many events, by Poisson's distribution."""
+    return sum(exp(count * log(expected) - expected - lgamma(count + 1)) for count in range(seen + 1))
 
 
 def _tail_of(normal: NormalDist, distance: float, size: float, share: float) -> float:
@@ -229,6 +240,19 @@ STRONG_R2 = 0.36
 """R2 of ranks, a rank correlation of 0.6, from which the name of the strongest feature counts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Features with one sign of a leak.
+
+    Attributes:
+        reasons: by feature.
+        holds: whether promotion waits for a person where the model relies on one; else the sign is a warning.
+    """
+
+    reasons: dict[str, str]
+    holds: bool = True
+
+
 @sentinel_check("no_suspected_leakage", _EXPECTED)
 def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that no feature, alone or with a few others, predicts the target too well to be true."""
@@ -238,23 +262,21 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     labels = coded(table, spec.dataset.target, rows)
     columns = {name: coded(table, name, rows) for name in features}
     scores = _scores(columns, labels, spec)
-    found = [_too_good(scores, spec), _named(scores, spec)]
     strong = {name for name, score in scores.items() if score.value >= STRONG_R2}
+    signs = [
+        Sign(_too_good(scores, spec), holds=spec.task.is_classification),
+        Sign(_named(scores, spec)),
+    ]
+    if spec.task.is_classification:
+        signs.append(Sign(_revealing(table, spec, columns, labels, rows) | _excluding(scores, columns, labels)))
+    else:
+        signs.append(Sign(_bands(columns, labels, strong) | near_targets(table, spec.dataset.target, strong, rows)))
+        signs.insert(0, Sign(_parts(table, spec, features, rows), holds=False))
     times = time_relations(table, spec.dataset.target, features, strong)
-    found.append(times.moving)
-    parts: dict[str, str] = {}
-    if not spec.task.is_classification and table.kind(spec.dataset.target) in NUMBERS:
-        parts = _parts(table, spec, features, rows)
-        found.append(near_targets(table, spec.dataset.target, strong, rows))
-    if spec.task.is_classification and labels is not None:
-        found.insert(1, _revealing(table, spec, columns, labels, rows))
-        found.append(_excluding(scores, columns, labels))
-    suspects: dict[str, str] = dict(parts)
-    for name, text in (item for texts in found for item in texts.items()):
-        suspects.setdefault(name, text)
-    held = {name for texts in found for name, text in texts.items() if text} - set(parts) - times.earlier
-    if not spec.task.is_classification:
-        held &= found[-1].keys() | times.moving.keys() | found[1].keys()
+    signs.append(Sign(_pairs(table, spec, features, rows, scores), holds=spec.task.is_classification))
+    signs += [Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
+    held = {name for sign in signs if sign.holds for name in sign.reasons} - times.earlier
+    suspects = {name: text for sign in reversed(signs) for name, text in sign.reasons.items()}
     suspects |= {name: f"{suspects[name]}; {_EARLIER}" for name in times.earlier & suspects.keys()}
     best = max(scores, key=lambda name: scores[name].value, default="")
     seen = f"strongest single feature: {best}, {_words(spec)} {scores[best].value:.3f}" if best else "no feature"
@@ -280,9 +302,11 @@ def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
 
 
 def _revealing(
-    table: CheckedTable, spec: PipelineSpec, columns: _Columns, labels: CodedColumn, rows: Array | None
+    table: CheckedTable, spec: PipelineSpec, columns: _Columns, labels: CodedColumn | None, rows: Array | None
 ) -> dict[str, str]:
     """Find features of which some values, or single words, stand for classes."""
+    if labels is None:
+        return {}
     labelled = labels.present
     target = labels.in_rows(labelled)
     present = {name: column.in_rows(labelled) for name, column in columns.items() if column is not None}
@@ -296,16 +320,35 @@ def _revealing(
     return {name: text for name, text in found.items() if text}
 
 
-def _excluding(scores: dict[str, Score], columns: _Columns, labels: CodedColumn) -> dict[str, str]:
+def _excluding(scores: dict[str, Score], columns: _Columns, labels: CodedColumn | None) -> dict[str, str]:
     """Report the strongest feature if an end of it excludes a class; the others must be clearly weaker."""
     ranked = sorted(scores, key=lambda name: -scores[name].value)
     if len(ranked) < 3 or 2 * scores[ranked[0]].value - 1 < _AHEAD * (2 * scores[ranked[1]].value - 1):  # noqa: PLR2004
         return {}
     column = columns[ranked[0]]
-    if column is None:
+    if column is None or labels is None:
         return {}
     reason = excluded_in_tail(column.in_rows(labels.present), labels.in_rows(labels.present))
     return {ranked[0]: reason} if reason else {}
+
+
+PREVAILS = 0.5
+"""Skill from which a feature that outdoes every other is odd: an AUC of 0.75, or an R2 of ranks of 0.5."""
+_TIMES_NEXT = 2.0
+_SOME = 0.04
+
+
+def _prevailing(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
+    """Report the strongest feature if it has twice the skill of the next, while three others have some."""
+    skill = {name: 2 * each.value - 1 if spec.task.is_classification else each.value for name, each in scores.items()}
+    ranked = sorted(skill, key=lambda name: -skill[name])
+    if len(ranked) < 4 or skill[ranked[3]] < _SOME:  # noqa: PLR2004 - the strongest and three others
+        return {}
+    best, following = ranked[:2]
+    if skill[best] < PREVAILS or skill[best] < _TIMES_NEXT * skill[following]:
+        return {}
+    found = f"{_words(spec)} {scores[best].value:.3f}, against {scores[following].value:.3f} of {following}"
+    return {best: f"outdoes every other feature ({found}): is it known when the prediction is made?"}
 
 
 SAME_NUMBER = 0.95
@@ -316,6 +359,8 @@ SAME_LINE = 0.995
 
 def near_targets(table: CheckedTable, target: str, features: Iterable[str], rows: Array | None) -> dict[str, str]:
     """Return the features that are a target of numbers with small errors, each with the reason."""
+    if table.kind(target) not in NUMBERS:
+        return {}
     wanted = squarable(values_of(table, target, rows))
     reasons: dict[str, str] = {}
     for name in features:
@@ -332,6 +377,81 @@ def near_targets(table: CheckedTable, target: str, features: Iterable[str], rows
         if concordance >= SAME_NUMBER or straight**2 >= SAME_LINE:
             reasons[name] = f"is the target with small errors: concordance {concordance:.3f}, R2 {straight**2:.3f}"
     return reasons
+
+
+_PAIR_SCORE = 0.98
+_PAIR_CORRELATION = 0.995
+_ALONE = 0.9
+_PAIR_ROWS = 1000
+_PAIR_COLUMNS = 20
+
+
+def _pairs(
+    table: CheckedTable, spec: PipelineSpec, features: list[str], rows: Array | None, scores: dict[str, Score]
+) -> dict[str, str]:
+    """Find two numbers whose difference, product or ratio predicts the target, though neither does alone."""
+    target = spec.dataset.target
+    labels = coded(table, target, rows)
+    if labels is None or (spec.task.is_classification and labels.distinct != 2):  # noqa: PLR2004 - two classes
+        return {}
+    if not spec.task.is_classification and table.kind(target) not in NUMBERS:
+        return {}
+    shown = labels.codes if spec.task.is_classification else squarable(values_of(table, target, rows))
+    goal = np.where(labels.present, shown.astype(np.float64), np.nan)
+    few = numbers_of(table, goal, features[:_PAIR_COLUMNS], rows).every(_PAIR_ROWS)
+    if few.target.size < 4 * MIN_ROWS:
+        return {}
+    terms, values = pair_values(few, ("-", "x", "/"))
+    strength = _aucs(values, few.target == 1) if spec.task.is_classification else _correlations(values, few.target)
+    bound = _PAIR_SCORE if spec.task.is_classification else _PAIR_CORRELATION
+    reasons: dict[str, str] = {}
+    for place in np.flatnonzero(strength >= bound):
+        term = terms[place]
+        if max(scores[name].value for name in term[1:]) < _ALONE:
+            for name in term[1:]:
+                reasons.setdefault(name, f"predicts the target by {worded(term)}: {_words(spec)} {strength[place]:.3f}")
+    return reasons
+
+
+def _aucs(values: Array, positive: Array) -> Array:
+    """Return the AUC of each column, at least 0.5; ties count by their order."""
+    ranks = values.argsort(axis=0).argsort(axis=0) + 1
+    members, others = int(positive.sum()), int((~positive).sum())
+    if min(members, others) < SURE_MEMBERS // 2:
+        return np.zeros(values.shape[1])
+    auc = (ranks[positive].sum(axis=0) - members * (members + 1) / 2) / (members * others)
+    found: Array = np.maximum(auc, 1 - auc)
+    return found
+
+
+def _correlations(values: Array, wanted: Array) -> Array:
+    return np.array([abs(correlated(column, wanted)) for column in values.T])
+
+
+_BANDS = 3
+_MIN_LEVELS = 20
+
+
+def _bands(columns: _Columns, labels: CodedColumn | None, features: Iterable[str]) -> dict[str, str]:
+    """Return the features whose every value has a range of the target of its own, in order."""
+    if labels is None:
+        return {}
+    found = {name: column for name in features if (column := columns[name]) is not None and column.ordered}
+    words = "is the target in another scale: each of its values has a range of the target of its own"
+    return {name: words for name, column in found.items() if _is_scale(column, labels)}
+
+
+def _is_scale(feature: CodedColumn, target: CodedColumn) -> bool:
+    both = feature.present & target.present
+    codes, numbers = feature.codes[both], target.codes[both]
+    if codes.size < 4 * MIN_ROWS:
+        return False
+    order = np.lexsort((numbers, codes))
+    starts = np.flatnonzero(np.append(True, np.diff(codes[order]) > 0))
+    low, high = numbers[order][starts], numbers[order][np.append(starts[1:], codes.size) - 1]
+    if starts.size < _BANDS or target.distinct < _MIN_LEVELS:
+        return False
+    return bool((high[:-1] < low[1:]).all() or (low[:-1] > high[1:]).all())
 
 
 def _revealing_word(score: Score, spec: PipelineSpec) -> str:
@@ -353,6 +473,8 @@ def _named(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
 
 
 def _parts(table: CheckedTable, spec: PipelineSpec, features: list[str], rows: Array | None) -> dict[str, str]:
+    if table.kind(spec.dataset.target) not in NUMBERS:
+        return {}
     parts = parts_of_target(table, spec.dataset.target, features, rows)
     if parts is None:
         return {}

@@ -28,21 +28,35 @@ MOST_ROWS = 2000
 MOST_COLUMNS = 60
 """With more columns only those that the gate suspects are shuffled."""
 HIGH_SKILL = 0.8
-"""Skill from which its carriers count: an AUC of 0.9."""
-CARRIED = 0.9
-"""Share of the skill that the carriers alone keep."""
-REPLACED = 0.75
+"""Skill in telling classes from which its carriers count: an AUC of 0.9."""
+HIGH_R2 = 0.9
+"""The same for numbers."""
+PERFECT_R2 = 0.98
+"""R2 from which two carriers count: one quantity often gives another, as distance and wind the time in the air."""
+CARRIED = 0.95
+"""Share of the skill that carriers alone keep."""
+REPLACED = 0.85
 """Share of the skill that a model of the other columns reaches, at most: what is real usually has correlates."""
+PREVAILS = 0.5
+"""Share of the skill that one quantity alone keeps, if the others reach no more than `OUTDONE` of it."""
+OUTDONE = 0.65
+QUANTITY = 20
+"""Different numbers that a quantity has at least; flags and codes may honestly settle much."""
+HONEST = 0.25
+"""Skill that the other columns reach at least: beside pure noise one real feature carries everything."""
 SPARED = 0.9
-"""The same of a model without the columns that the gate suspects: they add little, whatever they are."""
-HONEST = 0.1
-"""Skill that it reaches at least: beside pure noise one real feature carries everything."""
-_FITTED_ROWS = 5000
-SPARE_COLUMNS = 2
-"""Further columns that a table must have, for two that carry everything to be odd."""
+"""Share of the skill without the columns that the gate suspects, from which they add little, whatever they are."""
+SOME = 0.05
+"""Skill that it is then at least, as for `HONEST`."""
 RELIES = 0.25
 """Share of the skill whose loss shows that the model relies on the columns that the gate suspects."""
+SPARE_COLUMNS = 2
+"""Further columns that a table must have, for one or two that carry everything to be odd."""
 MAX_CARRIERS = 2
+MOST_OF_PERFECT = 3
+PERFECT = 0.98
+"""Skill in telling classes from which even three carriers count."""
+_FITTED_ROWS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,11 @@ class Reliance:
     skill: float
     kept: float
     others: float
+
+    @property
+    def words(self) -> str:
+        """How much of the skill it is."""
+        return "nearly all" if self.kept >= CARRIED * self.skill else "most"
 
 
 class Shuffler:
@@ -115,24 +134,42 @@ def _auc(positive: np.ndarray, score: np.ndarray) -> float | None:
     return (ranks - members * (members + 1) / 2) / (members * (positive.size - members)) if levels.size else None
 
 
-def carriers(shuffler: Shuffler, train: LabelledRows, holdout: LabelledRows, spec: PipelineSpec) -> Reliance | None:
-    """Find the one or two columns that carry nearly all of a high skill in telling classes; None where there are none.
+def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance | None:
+    """Find the one or two columns that carry nearly all of a high skill; None where there are none.
 
-    Not for numbers: one physical quantity often gives another, as the distance the time in the air.
+    A single quantity that prevails over all other columns together counts, too, where classes are told.
     """
-    if shuffler.full < HIGH_SKILL or not spec.task.is_classification or len(shuffler.names) > MOST_COLUMNS:
+    if shuffler.full < (HIGH_SKILL if spec.task.is_classification else HIGH_R2) or len(shuffler.names) > MOST_COLUMNS:
         return None
+    most = _most_carriers(shuffler.full, spec)
     chosen: tuple[str, ...] = ()
-    while len(chosen) < MAX_CARRIERS and len(shuffler.names) >= len(chosen) + 1 + SPARE_COLUMNS:
-        rest = [name for name in shuffler.names if name not in chosen]
-        kept = {name: shuffler.only((*chosen, name)) for name in rest}
+    while len(chosen) < min(most, len(shuffler.names) - SPARE_COLUMNS):
+        kept = {name: shuffler.only((*chosen, name)) for name in shuffler.names if name not in chosen}
         best = max(kept, key=lambda name: kept[name])
-        chosen = (*chosen, best)
-        if kept[best] >= CARRIED * shuffler.full:
-            others = skill_without(chosen, train, holdout, spec)
-            found = HONEST <= others <= REPLACED * shuffler.full
-            return Reliance(chosen, shuffler.full, kept[best], others) if found else None
+        chosen, share = (*chosen, best), kept[best] / shuffler.full
+        if bound := _bound_of_others(chosen, share, split, spec):
+            others = skill_without(chosen, split.train, split.holdout, spec)
+            if HONEST <= others <= bound * shuffler.full:
+                return Reliance(chosen, shuffler.full, kept[best], others)
+        if share >= CARRIED:
+            return None
     return None
+
+
+def _most_carriers(skill: float, spec: PipelineSpec) -> int:
+    if spec.task.is_classification:
+        return MOST_OF_PERFECT if skill >= PERFECT else MAX_CARRIERS
+    return MAX_CARRIERS if skill >= PERFECT_R2 else 1
+
+
+def _bound_of_others(chosen: Sequence[str], share: float, split: Split, spec: PipelineSpec) -> float:
+    """Return the share of the skill up to which a model of the other columns makes the chosen ones odd; 0 never."""
+    if share >= CARRIED:
+        return REPLACED if len(chosen) <= MAX_CARRIERS else OUTDONE
+    values = split.holdout.features[chosen[0]]
+    is_quantity = values.dtype.kind in "iuf" and values.nunique() >= QUANTITY
+    prevails = len(chosen) == 1 and share >= PREVAILS and is_quantity and spec.task.is_classification
+    return OUTDONE if prevails else 0.0
 
 
 def skill_without(names: Sequence[str], train: LabelledRows, holdout: LabelledRows, spec: PipelineSpec) -> float:
@@ -186,16 +223,16 @@ def doubts_of(
     shuffler = Shuffler(predict_rows, features, truth, spec.training.seed)
     reviewed = set(spec.validation.sentinel.trusted)
     relied = _relied_on(shuffler, [name for name in suspects if name not in reviewed])
-    if relied and skill_without(tuple(suspects), split.train, split.holdout, spec) > SPARED * shuffler.full:
+    if relied and not _are_odd(tuple(suspects), shuffler, split, spec):
         relied = {}
     doubts += [
         f"the model relies on {name} ({_lost(shuffler, left)} if its values are shuffled), which {suspects[name]}"
         for name, left in relied.items()
     ]
-    found = carriers(shuffler, split.train, split.holdout, spec)
+    found = carriers(shuffler, split, spec)
     if found is not None and not (reviewed | relied.keys()).issuperset(found.carriers):
         doubts.append(
-            f"{' and '.join(found.carriers)} of {len(shuffler.names)} columns carry nearly all of the skill: "
+            f"{' and '.join(found.carriers)} of {len(shuffler.names)} columns carry {found.words} of the skill: "
             f"{found.kept:.2f} of {found.skill:.2f} without the others, which alone reach {found.others:.2f}"
         )
     return tuple(doubts)
@@ -207,6 +244,13 @@ _OF_ROWS = frozenset({"rows_not_repeated", "groups_not_split"})
 
 def _lost(shuffler: Shuffler, left: float) -> str:
     return f"skill falls from {shuffler.full:.2f} to {left:.2f}"
+
+
+def _are_odd(suspects: tuple[str, ...], shuffler: Shuffler, split: Split, spec: PipelineSpec) -> bool:
+    """Return whether a model without the suspects is worse; few, as in some tables every column tells."""
+    if 2 * len(suspects) > len(shuffler.names):
+        return False
+    return SOME <= skill_without(suspects, split.train, split.holdout, spec) <= SPARED * shuffler.full
 
 
 def _relied_on(shuffler: Shuffler, suspects: Sequence[str]) -> dict[str, float]:

@@ -76,7 +76,7 @@ def test_what_is_no_feature_is_missing_column(alarms, role):
 def test_columns_with_a_declared_role_are_trusted(alarms):
     columns = {
         "leak": CLASSES,
-        "near": CLASSES * 9 + NOISE,
+        "near": CLASSES * 9 + NOISE[::-1],
         "id": np.arange(ROWS),
         "one": np.ones(ROWS),
         "seen": np.full(ROWS, np.datetime64("2030-01-01", "us")) + np.arange(ROWS).astype("timedelta64[D]"),

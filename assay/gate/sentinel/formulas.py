@@ -1,0 +1,206 @@
+"""Formulas that give a target of numbers: sums, products of powers, and sums of operations on two columns.
+
+Only what holds in every row, to rounding, counts: no relation of real data does. Weights must be short numbers, as
+people write them: the columns of a linear model without noise have long ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assay.gate.checked_table import CheckedTable
+from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, squarable, values_of
+from assay.gate.sentinel.joined_columns import (
+    CONFIRMED_ROWS,
+    SEARCHED_ROWS,
+    Numbers,
+    Reasons,
+    both,
+    joined,
+    numbers_of,
+    pair_values,
+    worded,
+)
+from assay.gate.sentinel.scores import Parts, least_squares, parts_of_numbers
+
+MIN_LEVELS = 20
+"""A target of fewer numbers is met by chance."""
+_EXACT = 1e-9
+_NEARLY = 1e-4
+_SUMMANDS = 15
+_TERMS = 4
+_TERM_ROWS = 500
+_NEGLIGIBLE = 1e-8
+_COLLINEAR = 1e-6
+_POWERS = np.array([-3, -2, -1, -0.5, 0.5, 1, 2, 3])
+
+
+def computed_numbers(table: CheckedTable, target: str, features: Sequence[str], rows: Array | None) -> Reasons:
+    """Find a target of numbers that a short formula gives: a sum, a product, or a sum of products and ratios.
+
+    Weights must be short numbers, as people write them: the columns of a linear model without noise have long ones.
+    """
+    if table.kind(target) not in NUMBERS:
+        return {}
+    numbers = numbers_of(table, squarable(values_of(table, target, rows)), features, rows)
+    few = numbers.every(SEARCHED_ROWS)
+    if len(numbers.names) < 2 or np.unique(few.target).size < MIN_LEVELS:  # noqa: PLR2004 - a formula joins two
+        return {}
+    for formula in (_sum_of_columns, _power_product, _sum_of_pairs):
+        found = formula(few)
+        if found is not None and _reproduces(found, numbers):
+            names = tuple(name for name in numbers.names if name in found.columns)
+            return dict.fromkeys(names, f"gives the target with others: {target} = {found}, in every row")
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A sum of terms, each a column or two columns joined.
+
+    Attributes:
+        terms: weight by (operation, left, right); a column alone has the operation "" and itself on both sides.
+        constant: what is added.
+    """
+
+    terms: "dict[tuple[str, str, str], float]"
+    constant: float = 0.0
+    exponents: "dict[str, float] | None" = None
+    """Of a product of powers, whose factor is `constant`."""
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column of the formula."""
+        return set(self.exponents or ()) | {name for _, left, right in self.terms for name in (left, right)}
+
+    def __str__(self) -> str:
+        """Return the formula in words."""
+        if self.exponents is not None:
+            factors = [name if power == 1 else f"{name}^{power:g}" for name, power in self.exponents.items()]
+            return " x ".join([*([f"{self.constant:.4g}"] if abs(self.constant - 1) > _NEARLY else []), *factors])
+        terms = [f"{weight:.4g} x {worded(term)}" for term, weight in self.terms.items()]
+        return " + ".join(terms + ([f"{self.constant:.4g}"] if self.constant else []))
+
+    def of(self, numbers: Numbers) -> Array:
+        """Return the formula's values, shape (rows,)."""
+        place = {name: numbers.values[:, index] for index, name in enumerate(numbers.names)}
+        with np.errstate(all="ignore"):
+            if self.exponents is not None:
+                powers = [np.power(np.abs(place[name]), power) for name, power in self.exponents.items()]
+                product: Array = self.constant * np.prod(powers, axis=0)
+                return product
+            parts = [weight * joined(op, place[a], place[b]) for (op, a, b), weight in self.terms.items()]
+        total: Array = np.sum(parts, axis=0) + self.constant
+        return total
+
+
+def _reproduces(formula: Formula, numbers: Numbers) -> bool:
+    """Return whether a formula gives every number, within half a unit of its last digit."""
+    numbers = numbers.every(CONFIRMED_ROWS)
+    missed = np.abs(formula.of(numbers) - numbers.target)
+    usable = np.isfinite(missed)
+    if usable.sum() < max(MIN_ROWS, usable.size // 2):
+        return False
+    missed, wanted = missed[usable], numbers.target[usable]
+    unit = last_digit(wanted)
+    allowed = np.maximum(1e-6 * np.abs(wanted), 0.51 * unit) + _EXACT * float(wanted.std())
+    # a coarse unit is met by chance
+    fine = unit < float(wanted.std()) / 10
+    return bool(fine and (missed <= allowed).mean() >= 0.999)  # noqa: PLR2004 - a few rows may be corrected
+
+
+def last_digit(values: Array) -> float:
+    """Return the unit of the last digit to which numbers are rounded: 1, 0.1 ... 1e-6; 0 where they are not."""
+    for places in range(7):
+        scaled = values * 10.0**places
+        if (np.abs(scaled - np.round(scaled)) <= 1e-7 * np.maximum(1, np.abs(scaled))).all():
+            return float(10.0**-places)
+    return 0.0
+
+
+def is_short(value: float) -> bool:
+    """Return whether a number has at most three digits, or is one over a whole number up to 10,000, or its multiple."""
+    if value == 0:
+        return True
+    for candidate in (abs(value), 1 / abs(value)):
+        scaled = candidate / 10.0 ** np.floor(np.log10(candidate))
+        if abs(scaled * 100 - round(scaled * 100)) <= 0.01:  # noqa: PLR2004 - a ten-thousandth of the third digit
+            return True
+    return False
+
+
+def _shortened(value: float) -> float:
+    """Return the short number that a fitted weight stands for."""
+    for inverted in (False, True):
+        candidate = 1 / value if inverted else value
+        near = round(candidate, 2 - int(np.floor(np.log10(abs(candidate)))))
+        if near and abs(candidate - near) <= _NEARLY * abs(candidate):
+            return 1 / near if inverted else near
+    return value
+
+
+def _formula(parts: Parts | None, terms: "dict[str, tuple[str, str, str]]") -> Formula | None:
+    """Return the formula of fitted parts whose weights are short numbers."""
+    if parts is None or not all(is_short(weight) for weight in parts.weights.values()):
+        return None
+    weights = {terms[name]: _shortened(weight) for name, weight in parts.weights.items()}
+    return Formula(weights, parts.constant)
+
+
+def _sum_of_columns(numbers: Numbers) -> Formula | None:
+    parts = parts_of_numbers(numbers.names, numbers.values, numbers.target, exact=1 - _NEARLY, most=_SUMMANDS)
+    return _formula(parts, {name: ("", name, name) for name in numbers.names})
+
+
+def _power_product(numbers: Numbers) -> Formula | None:
+    """Find a product of powers: a sum in logarithms."""
+    positive = np.flatnonzero((numbers.values > 0).mean(axis=0) > 0.5)  # noqa: PLR2004 - half of the rows are left
+    rows = (numbers.values[:, positive] > 0).all(axis=1) & (numbers.target > 0)
+    if positive.size < 2 or rows.sum() < MIN_ROWS * 2:  # noqa: PLR2004 - a product joins two
+        return None
+    names = [numbers.names[index] for index in positive]
+    logs = np.log(numbers.values[rows][:, positive])
+    parts = parts_of_numbers(names, logs, np.log(numbers.target[rows]), exact=1 - 1e-3)
+    if parts is None:
+        return None
+    powers = {name: float(_POWERS[np.abs(_POWERS - weight).argmin()]) for name, weight in parts.weights.items()}
+    if any(abs(powers[name] - weight) > 0.05 for name, weight in parts.weights.items()):  # noqa: PLR2004
+        return None
+    product = Formula({}, 1.0, powers).of(numbers)[rows]
+    return Formula({}, float(np.median(numbers.target[rows] / product)), powers)
+
+
+def _sum_of_pairs(numbers: Numbers) -> Formula | None:
+    """Find a sum of columns and of products, ratios, extremes and distances of two columns.
+
+    Terms are chosen one after the other, each the one that explains most of what the chosen leave: orthogonal least
+    squares (Chen, Billings and Luo 1989).
+    """
+    numbers = numbers.every(_TERM_ROWS)
+    pairs, values = pair_values(numbers, ("x", "/", "min", "max", "gap"))
+    terms = [*(("", name, name) for name in numbers.names), *pairs]
+    left = np.column_stack([numbers.values, values])
+    left = left - left.mean(axis=0)
+    spread = np.sqrt((left**2).sum(axis=0))
+    wanted = numbers.target - numbers.target.mean()
+    total, chosen = float(wanted @ wanted), list[int]()
+    while len(chosen) < _TERMS and float(wanted @ wanted) > _NEGLIGIBLE * total:
+        lengths = np.sqrt((left**2).sum(axis=0))
+        usable = lengths > _COLLINEAR * spread
+        explained = np.where(usable, np.abs(wanted @ left) / np.where(usable, lengths, 1.0), 0.0)
+        best = int(explained.argmax())
+        direction = left[:, best] / (lengths[best] or 1.0)
+        chosen.append(best)
+        wanted = wanted - direction * float(direction @ wanted)
+        left = left - direction[:, None] * (direction @ left)
+    if not chosen or float(wanted @ wanted) > _NEGLIGIBLE * total:
+        return None
+    every = np.column_stack([joined(terms[at][0], *both(numbers, terms[at])) for at in chosen])
+    _, weights = least_squares(every, numbers.target)
+    constant = float(numbers.target.mean() - every.mean(axis=0) @ weights)
+    names = {str(at): terms[at] for at in chosen}
+    kept = constant if abs(constant) > _NEARLY * float(numbers.target.std()) else 0.0
+    return _formula(
+        Parts({str(at): float(weight) for at, weight in zip(chosen, weights, strict=True)}, kept, 1.0), names
+    )

@@ -1,0 +1,88 @@
+"""Columns of few values whose combinations fix the target in every row: XOR, tables of two keys, paired gaps."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from assay.gate.checked_table import CheckedTable
+from assay.gate.sentinel.features import MIN_ROWS, Array, coded
+from assay.gate.sentinel.joined_columns import SEARCHED_ROWS, Reasons
+
+_LOOKED_UP = 40
+_TRIPLES_UP_TO = 16
+_MAX_VALUES = 100
+_ROWS_PER_KEY = 10
+_MIN_KAPPA = 0.99
+
+
+def looked_up(table: CheckedTable, target: str, features: Sequence[str], rows: Array | None) -> Reasons:
+    """Find one, two or three columns of few values whose combinations fix the target in every row.
+
+    Whether a value is missing is such a column too. There must be far fewer combinations than rows, and combinations
+    learned in one half of the rows must give the target of the other half.
+    """
+    labels = coded(table, target, rows)
+    if labels is None or not labels.present.any():
+        return {}
+    present = labels.present
+    wanted = labels.in_rows(present)
+    names, codes = _few_valued(table, features, rows, present, wanted.codes.size)
+    step = max(1, wanted.codes.size // SEARCHED_ROWS)
+    few = [(code[::step], size) for code, size in codes]
+    goal = wanted.codes[::step]
+    for width in (1, 2, 3) if len(names) <= _TRIPLES_UP_TO else (1, 2):
+        for chosen in combinations(range(len(names)), width):
+            if len({names[index][0] for index in chosen}) < width:
+                continue
+            if _fixes([few[index] for index in chosen], goal) and _fixes(
+                [codes[index] for index in chosen], wanted.codes
+            ):
+                words = [f"{names[index][0]}{' (missing or not)' if names[index][1] else ''}" for index in chosen]
+                keys = f"gives the target{' with others' if width > 1 else ''}: each combination of {', '.join(words)}"
+                return dict.fromkeys((names[index][0] for index in chosen), f"{keys} has one value of it")
+    return {}
+
+
+def _few_valued(
+    table: CheckedTable, features: Sequence[str], rows: Array | None, present: Array, count: int
+) -> "tuple[list[tuple[str, bool]], list[tuple[Array, int]]]":
+    """Return columns of few values as codes from 0, a gap being one more, and every gap as a column of its own."""
+    names: list[tuple[str, bool]] = []
+    codes: list[tuple[Array, int]] = []
+    limit = min(_MAX_VALUES, count // _ROWS_PER_KEY)
+    for name in features:
+        column = coded(table, name, rows)
+        if column is None or len(codes) >= _LOOKED_UP:
+            continue
+        inside = column.in_rows(present)
+        if column.distinct <= limit:
+            names.append((name, False))
+            codes.append((inside.codes + 1, column.distinct + 1))
+        elif not inside.present.all() and inside.present.any():
+            names.append((name, True))
+            codes.append((inside.present.astype(np.int64), 2))
+    return names, codes
+
+
+def _fixes(columns: "Sequence[tuple[Array, int]]", goal: Array) -> bool:
+    """Return whether combinations of codes learned in the even rows give the goal of the odd ones, and vary it."""
+    keys = np.zeros(goal.size, dtype=np.int64)
+    for code, size in columns:
+        keys = keys * size + code
+    cells = int(np.prod([size for _, size in columns]))
+    if cells > goal.size * 50:
+        keys, cells = np.unique(keys, return_inverse=True)[1], goal.size
+    learned = np.full(cells, -1, dtype=np.int64)
+    learned[keys[::2]] = goal[::2]
+    # contradictions within the learned half
+    if (learned[keys[::2]] != goal[::2]).any():
+        return False
+    known = learned[keys[1::2]]
+    seen = known >= 0
+    if (known[seen] != goal[1::2][seen]).any() or seen.mean() < 0.95:  # noqa: PLR2004 - else keys name rows
+        return False
+    used = np.count_nonzero(np.bincount(keys, minlength=cells))
+    sizes = np.bincount(goal)
+    enough = np.sort(sizes)[-2:].min() >= MIN_ROWS if np.count_nonzero(sizes) > 1 else False
+    return bool(used * _ROWS_PER_KEY <= goal.size and enough)
