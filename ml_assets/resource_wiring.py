@@ -38,7 +38,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         tracking_uri=tracking_uri,
         artifact_root=settings.artifact_root,
         experiment_prefix=settings.experiment_prefix,
-        tags={"git_sha": settings.revision},
+        tags={"git_sha": settings.checkout.git_tag},
         branch=branch,
     )
     return {
@@ -70,6 +70,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         # plain values, so that no run config can change them
         "retention": RetentionPolicy(settings.retention_days, settings.retention_versions),
         "run_policy": run_policy_of(settings),
+        "checkout": settings.checkout,
     }
 
 

@@ -5,9 +5,7 @@ Cloud credentials come from boto3's credential chain, MLflow's from its own vari
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
@@ -15,7 +13,9 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assay.importing import MODEL_PACKAGES, ImportPolicy
+from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
+from resources.checkout import Checkout
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
@@ -122,7 +122,8 @@ class Settings(BaseSettings):
     ui_url: str = "http://localhost:3000"
     """Address of Dagster's user interface, for links in notifications."""
     git_sha: str = ""
-    """Revision of the code; asked of git when the checkout has one and this is not set."""
+    """Git commit of the code, with `-dirty` at its end if files differ from it; asked of git unless set, and `unknown`
+    where there is no git or no checkout, as in an image that does not set it."""
 
     @model_validator(mode="after")
     def _local_paths_are_absolute(self) -> Self:
@@ -204,10 +205,10 @@ class Settings(BaseSettings):
         bounds = (self.quarantine_days, self.quarantine_megabytes, self.retention_days, self.retention_versions)
         return any(bound is not None for bound in bounds)
 
-    @cached_property
-    def revision(self) -> str:
-        """Git SHA of the code, `unknown` without the setting and a checkout."""
-        return self.git_sha or _checkout_revision() or "unknown"
+    @property
+    def checkout(self) -> Checkout:
+        """Where the code comes from."""
+        return Checkout(self.git_sha)
 
 
 def _branch_of_dagster_plus() -> str:
@@ -259,13 +260,9 @@ def _dotenv() -> dict[str, str]:
     return {name: value for name, value in dotenv_values(".env").items() if value is not None}
 
 
-def _checkout_revision() -> str:
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return ""  # no git on the machine: the revision is unknown
-    return done.stdout.strip() if done.returncode == 0 else ""
+def code_state() -> CodeState:
+    """Return the code and the libraries of this process."""
+    return Settings().checkout.state()
 
 
 def let_idle_threads_sleep() -> None:

@@ -24,6 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
@@ -32,7 +33,7 @@ from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownMode
 from assay.importing import import_users_object
 from assay.learning.estimators.family import FAMILIES
 from assay.moved_modules import current_name
-from assay.results.bundle import FOLDER, MANIFEST_FILE, folder_of
+from assay.results.bundle import FILES, FOLDER, MANIFEST_FILE, PROVENANCE, folder_of
 from assay.results.trained_model import ModelManifest, TrainedModel
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ _TYPES_OF_EVERY_MODEL = frozenset(
 MODEL_FILE = "model.skops"
 EXAMPLE_FILE = "input_example.parquet"
 
-_FILES = "files"
 _SCHEMA = "schema.json"
 # text vectorisers keep the memory address of their stop words, only to skip a check
 _ADDRESS = "_stop_words_id"
+_ARRAY = b"\x93NUMPY"
+_PADDING = b"('', '|V"
+_HEADER = 1024
+"""Bytes in which the fields of a record are described, bytes between them as fields without a name."""
 
 
 def allowed_types() -> frozenset[str]:
@@ -86,7 +90,8 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
     for name, text in (beside or {}).items():
         (folder / name).write_text(text, encoding="utf-8")
     digests = {name: _sha256(folder / name) for name in (MODEL_FILE, EXAMPLE_FILE, *(beside or {}))}
-    manifest = model.manifest.model_dump(mode="json") | {_FILES: digests}
+    unknown = {PROVENANCE} if model.manifest.provenance is None else None
+    manifest = model.manifest.model_dump(mode="json", exclude=unknown) | {FILES: digests}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -142,7 +147,8 @@ def trusted_types(folder: Path) -> list[str]:
 def estimator_bytes(estimator: Any) -> bytes:
     """Return an estimator as a skops file, the same bytes for the same fit.
 
-    Skops names parts by memory address and stamps them with the time; both are replaced. Whether equal values are one
+    Skops names parts by memory address and stamps them with the time; both are replaced. Bytes between the fields of an
+    array's records, which scikit-learn's trees leave as they were in memory, become 0. Whether equal values are one
     object in memory still shows, and may differ for a loaded model.
     """
     import skops.io
@@ -154,12 +160,23 @@ def estimator_bytes(estimator: Any) -> bytes:
     ):
         numbering = _Numbering(frozenset(written.namelist()))
         schema = numbering.applied_to(json.loads(written.read(_SCHEMA)))
-        parts = {new: written.read(old) for old, new in numbering.files.items()}
+        parts = {new: _without_padding(written.read(old)) for old, new in numbering.files.items()}
         parts[_SCHEMA] = json.dumps(schema, separators=(",", ":")).encode()
         for name, data in parts.items():
             # an entry of this kind has a fixed time stamp
             canonical.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _without_padding(part: bytes) -> bytes:
+    """Return a stored array of records with 0 in the bytes between their fields; any other part as it is."""
+    if not part.startswith(_ARRAY) or _PADDING not in part[:_HEADER]:
+        return part
+    records = np.load(io.BytesIO(part), allow_pickle=False)
+    clean = np.zeros(records.shape, records.dtype)  # `zeros_like` would leave the bytes between fields as they are
+    for name in records.dtype.names or ():
+        clean[name] = records[name]
+    return part[: len(part) - clean.nbytes] + clean.tobytes()
 
 
 class _Numbering:
@@ -231,7 +248,7 @@ def _files_of(folder: Path) -> Path:
 def _manifest(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
     try:
         facts = json.loads(_bytes_of(folder / MANIFEST_FILE))
-        digests = facts.pop(_FILES, {})  # version 0.1 wrote none
+        digests = facts.pop(FILES, {})  # version 0.1 wrote none
         facts.pop(FOLDER, None)
         return ModelManifest.model_validate_json(json.dumps(facts)), dict(digests)
     except (ValidationError, ValueError, TypeError, AttributeError) as error:

@@ -1,17 +1,21 @@
 """The final fit, on the training rows alone, with one seed and a fixed number of threads; and the model's manifest."""
 
+import datetime as dt
 import math
 import platform
+import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from assay.credentials import redacted
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads
 from assay.learning.estimators.family import FAMILIES, Family, family
 from assay.learning.splitting import Split
 from assay.results.learned_rows import LearnedRows, together
+from assay.results.provenance import CodeState, ParentModel, Provenance
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.base import digest_of
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ALWAYS = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
+INCREMENTAL = "incremental"
 _EXAMPLE_ROWS = 5
 # a missing value in the feature frame, where it is not None
 _MISSING = {ColumnRole.NUMERIC: math.nan, ColumnRole.BOOLEAN: math.nan, ColumnRole.TEXT: ""}
@@ -78,12 +83,35 @@ def train(
             _require_no_later(split, spec, champion.manifest)
             _require_unlearned_holdout(split, spec, champion.manifest)
             estimator = continue_fit(champion.estimator, chosen, best.parameters, split.train, spec)
-            scenario, learned = "incremental", _learned_with(champion.manifest, split, spec)
+            scenario, learned = INCREMENTAL, _learned_with(champion.manifest, split, spec)
         else:
             estimator = _fitted_in_full(chosen, split, best, spec)
             scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
             learned = (split.learned,)
     return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned), _example(split))
+
+
+class BaseModel(NamedTuple):
+    """The model that an incremental training continues, and where it is."""
+
+    model: TrainedModel
+    parent: ParentModel
+
+
+def recorded_fit(
+    split: Split, best: BestHyperparameters, spec: PipelineSpec, base: BaseModel | None, code: CodeState
+) -> TrainedModel:
+    """Fit as `train` does, and record how the model was made."""
+    began = time.perf_counter()
+    model = train(split, best, spec, base.model if base else None)
+    provenance = Provenance(
+        trained_at=dt.datetime.now(dt.UTC),
+        fit_seconds=round(time.perf_counter() - began, 3),
+        code=code,
+        parent=base.parent if base and model.manifest.scenario_applied == INCREMENTAL else None,
+        spec=redacted(spec.model_dump(mode="json")),
+    )
+    return model.made(provenance)
 
 
 def _example(split: Split) -> "pd.DataFrame":

@@ -9,6 +9,7 @@ from assay.credentials import redacted
 from assay.markdown import code, escaped, table
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
+from assay.results.provenance import Provenance
 from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
@@ -146,10 +147,24 @@ def _reproducibility(manifest: ModelManifest, report: EvaluationReport, spec: Pi
         ("Rows are identified by", _identity(manifest, spec)),
         ("Spec digest", code(manifest.spec_digest)),
         ("Holdout digest", code(report.holdout_digest)),
+        *_made(manifest.provenance),
         *((escaped(name), code(value)) for name, value in sorted(manifest.annotations.items())),
     ]
     libraries = [(escaped(name), escaped(version)) for name, version in manifest.library_versions.items()]
     return [table(("", ""), rows), table(("Library", "Version"), libraries)]
+
+
+def _made(made: Provenance | None) -> Iterable[tuple[str, str]]:
+    if made is None:
+        return
+    yield "Trained", f"{made.trained_at:%Y-%m-%d %H:%M} UTC, in {made.fit_seconds:g} s"
+    yield "Git commit", escaped(made.code.shown)
+    yield "Digest of uv.lock", code(made.code.lock_digest) if made.code.lock_digest else "no lock file"
+    if made.parent:
+        yield (
+            "Continues",
+            f"version {escaped(made.parent.version)}" if made.parent.version else code(made.parent.digest),
+        )
 
 
 def _identity(manifest: ModelManifest, spec: PipelineSpec) -> str:

@@ -4,14 +4,21 @@ The files are beside the manifest or, where a store cannot replace a folder in o
 the manifest names. A reader that follows the manifest reads files of one bundle.
 """
 
+import hashlib
 import json
 import re
 import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 MANIFEST_FILE = "manifest.json"
 FOLDER = "folder"
 """Key of the manifest: the folder of the other files; absent where they are beside it."""
+FILES = "files"
+"""Key of the manifest: the digests of the other files."""
+PROVENANCE = "provenance"
+_EVIDENCE = (PROVENANCE, "annotations", FOLDER)
 _ATTEMPT = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,10 +43,45 @@ def folder_of(manifest: bytes) -> str:
     return folder if is_attempt(folder) else ""
 
 
+def content_of(manifest: bytes, *also_without: str) -> bytes:
+    """Return a manifest without its evidence, such as the MLflow run and times, and without some further keys.
+
+    Manifests of earlier versions have no provenance and stay as they are, and so do the digests of their bundles.
+    """
+    facts = _facts(manifest)
+    if not facts.get(PROVENANCE):
+        return manifest
+    content = {name: value for name, value in facts.items() if name not in {*_EVIDENCE, *also_without}}
+    return json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+
+
+def bundle_digest(folder: Path) -> str:
+    """Return the identity of a model's bundle: one SHA-256 over its files, without the manifest's evidence."""
+    return _digest_of(folder, lambda manifest: content_of(manifest, FILES))
+
+
+def files_digest(folder: Path) -> str:
+    """Return one SHA-256 over the names and bytes of all files of a folder, those in folders below it included."""
+    return _digest_of(folder, lambda manifest: manifest)
+
+
+def _digest_of(folder: Path, of_manifest: Callable[[bytes], bytes]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        covered = of_manifest(data) if path == folder / MANIFEST_FILE else data
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{hashlib.sha256(covered).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
 def same_bundle(one: bytes, other: bytes) -> bool:
     """Whether two manifests are of the same model and files, whatever folder they are in."""
-    facts = [{**_facts(each), FOLDER: ""} for each in (one, other)]
-    return facts[0] == facts[1] and len(facts[0]) > 1
+    known = [content_of(each) if _facts(each).get(PROVENANCE) else _without_folder(each) for each in (one, other)]
+    return known[0] == known[1] and known[0] != _without_folder(b"{}")
+
+
+def _without_folder(manifest: bytes) -> bytes:
+    return json.dumps({**_facts(manifest), FOLDER: ""}, sort_keys=True).encode()
 
 
 def _facts(manifest: bytes) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from assay.data.schema import TableSchema
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
+from assay.results.provenance import Provenance
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
 
@@ -47,7 +48,15 @@ class ModelManifest(Spec):
     own_classes: tuple[str, ...] = ()
     """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
     annotations: dict[str, str] = {}
-    """Links to the outside, e.g. `mlflow_run_id`, `git_sha`."""
+    """Links to the outside, e.g. `mlflow_run_id`."""
+    provenance: Provenance | None = None
+    """How it was made; missing in manifests of earlier versions. It and the annotations are no part of the bundle's
+    digest."""
+
+    @property
+    def partition(self) -> str | None:
+        """The newest partition of the window, whose key names the model's own; None without partitions."""
+        return max(self.data_digests) or None
 
     def learned_rules(self, *, time_partitions: bool) -> tuple[LearnedRows, ...] | None:
         """Return the rules that say which rows the model may have learned from; None where that is not known.
@@ -94,5 +103,11 @@ class TrainedModel:
 
     def annotated(self, **annotations: str) -> Self:
         """Return the same model with more links in its manifest."""
-        merged = self.manifest.annotations | annotations
-        return replace(self, manifest=self.manifest.model_copy(update={"annotations": merged}), files=None)
+        return self._with(annotations=self.manifest.annotations | annotations)
+
+    def made(self, provenance: Provenance | None) -> Self:
+        """Return the same model with how it was made."""
+        return self._with(provenance=provenance)
+
+    def _with(self, **evidence: object) -> Self:
+        return replace(self, manifest=self.manifest.model_copy(update=evidence), files=None)

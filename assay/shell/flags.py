@@ -282,6 +282,13 @@ COMMANDS = {
         click.Option(["--run"], is_flag=True, help="Make what is planned, by `dagster asset materialize`."),
         needs=[],
     ),
+    "reproduce": lambda summary: Command(
+        "reproduce",
+        summary,
+        click.Argument(["pipeline_name"], metavar="PIPELINE"),
+        click.Argument(["version"], metavar="VERSION"),
+        needs=[],
+    ),
     "champion": lambda summary: Command(
         "champion",
         summary,

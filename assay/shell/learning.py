@@ -17,11 +17,12 @@ from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, save_model
 from assay.learning.splitting import Split, split_window
-from assay.learning.training import train as fit
+from assay.learning.training import BaseModel, recorded_fit
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.promotion.model_card import render
-from assay.results.bundle import MANIFEST_FILE, folder_of
+from assay.results.bundle import MANIFEST_FILE, bundle_digest, folder_of
 from assay.results.evaluation_report import EvaluationReport
+from assay.results.provenance import CodeState, ParentModel
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
@@ -35,6 +36,8 @@ _LOG = logging.getLogger("assay.shell")
 GROUP = "assay.tracking"
 PREPARATION = "assay.learning"
 """Entry points of what the platform does before a library with threads is loaded; the domain sets no variables."""
+CODE = "assay.code"
+"""Entry point of what knows the code's commit, lock and libraries."""
 _PATH_PART = re.compile(r"\w[\w.+-]*")
 _FETCHES = 3
 
@@ -57,6 +60,15 @@ def prepare_process() -> None:
     for each in importlib.metadata.entry_points(group=PREPARATION):
         with contextlib.suppress(ModuleNotFoundError):  # the wheel alone, or outside of the platform's folder
             each.load()()
+
+
+def code_state() -> CodeState:
+    """Return what the platform, where it is installed, knows of the code."""
+    for each in importlib.metadata.entry_points(group=CODE):
+        with contextlib.suppress(ModuleNotFoundError):
+            found: CodeState = each.load()()
+            return found
+    return CodeState()
 
 
 def _without_data(flags: Flags) -> BestHyperparameters | None:
@@ -193,13 +205,13 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     if not flags.overwrite and storage.has_file(joined(target, MANIFEST_FILE)):
         raise TargetExistsError.at(target)
     base = base_model(flags.base_model_uri, described, storage)
-    data = gated(tuned, storage, base.manifest if base is not None else None)
+    data = gated(tuned, storage, base.model.manifest if base is not None else None)
     if data.window is None:
         return False, ""
-    split = split_window(data.window, data.spec, base.manifest if base is not None else None)
+    split = split_window(data.window, data.spec, base.model.manifest if base is not None else None)
     best = _best(split, data.spec)
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
-        fitted = fit(split, best, data.spec, base)
+        fitted = recorded_fit(split, best, data.spec, base, code_state())
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
         _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
@@ -246,7 +258,7 @@ def _save(model: TrainedModel, report: EvaluationReport, data: GatedData, folder
     save_model(model, folder, beside=texts)
 
 
-def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> TrainedModel | None:
+def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> BaseModel | None:
     """Return the model to continue from; None for a full fit.
 
     Raises:
@@ -272,7 +284,7 @@ def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> Trained
     return _fetched_model(uri, storage)
 
 
-def _fetched_model(uri: str, storage: Storage) -> TrainedModel:
+def _fetched_model(uri: str, storage: Storage) -> BaseModel:
     """Return the model whose manifest is at an address now."""
     with scratch_folder("base") as name:
         fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
@@ -284,4 +296,4 @@ def _fetched_model(uri: str, storage: Storage) -> TrainedModel:
         for file in (MODEL_FILE, EXAMPLE_FILE):
             address = joined(uri, folder, file) if folder else joined(uri, file)
             shutil.copyfile(storage.fetch(address, fetched)[0].path, bundle / folder / file)
-        return load_model(bundle)
+        return BaseModel(load_model(bundle), ParentModel(version="", digest=bundle_digest(bundle)))

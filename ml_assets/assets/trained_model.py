@@ -8,9 +8,11 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.learning.training import train
+from assay.learning.training import BaseModel, recorded_fit
+from assay.promotion.champion import CurrentChampion
+from assay.results.provenance import ParentModel
 from assay.results.search_result import BestHyperparameters
-from assay.results.trained_model import TrainedModel
+from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.space import PRODUCTION
 from ml_assets.assets.metadata import records_table
@@ -21,6 +23,7 @@ from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.model_export import ModelExporter
 from resources.artifacts.store import ArtifactStore
+from resources.checkout import Checkout
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, TrackedRun
 
@@ -46,6 +49,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         model_registry: MlflowModelRegistry,
         model_exporter: ModelExporter,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        checkout: dg.ResourceParam[Checkout],
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
@@ -54,8 +58,8 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             context, run_spec, split, best_hyperparameters, champion.entry.digest if champion else ""
         )
         with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
-            model = _published_before(context, tracked, artifact_io_manager.artifacts()) or train(
-                split, best_hyperparameters, run_spec, champion.model if champion else None
+            model = _published_before(context, tracked, artifact_io_manager.artifacts()) or recorded_fit(
+                split, best_hyperparameters, run_spec, _base(champion), checkout.state()
             ).annotated(mlflow_run_id=tracked.run_id)
             exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store
@@ -74,6 +78,15 @@ def _exported_as(run_spec: PipelineSpec, spec: PipelineSpec) -> PipelineSpec:
     """
     same_target = run_spec.training.target_output_path == spec.training.target_output_path
     return run_spec if same_target else run_spec.in_space(PRODUCTION)
+
+
+def _base(champion: CurrentChampion | None) -> BaseModel | None:
+    """Return the champion as the model to continue from."""
+    if champion is None:
+        return None
+    entry = champion.entry
+    parent = ParentModel(version=entry.version, registered_name=entry.registered_name, digest=entry.digest)
+    return BaseModel(champion.model, parent)
 
 
 def _published_before(
@@ -99,6 +112,15 @@ def _published_before(
     return replace(model, files=partial(artifacts.write_files, commit))
 
 
+def _made(facts: ModelManifest) -> dict[str, Any]:
+    """Return how a model was made."""
+    made = facts.provenance
+    if made is None:
+        return {}
+    parent = {"continues": f"version {made.parent.version}"} if made.parent else {}
+    return {"fit seconds": made.fit_seconds, "code": made.code.shown, **parent}
+
+
 def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedRun) -> dict[str, Any]:
     """Return the facts of a fitted model and where it is tracked."""
     from assay.learning.estimators.assembly import category_encodings
@@ -116,6 +138,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         ),
         "unused columns": records_table([{"column": name, "why": why} for name, why in facts.unused_columns.items()]),
         **({"categories": records_table(encodings)} if encodings else {}),
+        **_made(facts),
         "MLflow run": tracked.run_id,
         "where to look": tracked.url,
     }

@@ -16,11 +16,11 @@ from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.data.fingerprint import TableFingerprint, verify_columns
 from assay.data.schema import TableSchema
 from assay.errors import DigestMismatchError, MissingColumnError, StorageError, did_you_mean
+from assay.results.bundle import bundle_digest
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.specs.base import Spec, digest_of
 from resources.store.commit_log import CommitReader
-from resources.store.local import bundle_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,11 @@ from assay.errors import (
     TrackerUnavailableError,
     TrackingError,
 )
+from assay.results.bundle import bundle_digest, files_digest
 from assay.scratch import scratch_folder
 from assay.specs.base import Spec
 from resources.mlflow.connection import as_tracking_error
 from resources.store.interface import ObjectStore, encoded
-from resources.store.local import bundle_digest
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -46,7 +46,7 @@ class LoggedFiles(Spec):
     @classmethod
     def of(cls, folder: Path) -> "LoggedFiles":
         """Return the digests of a folder that holds the flavour, and the bundle below it."""
-        return cls(bundle=bundle_digest(folder / BUNDLE), files=bundle_digest(folder))
+        return cls(bundle=bundle_digest(folder / BUNDLE), files=files_digest(folder))
 
 
 class LoggedModelRecords:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import TrackingError
+from assay.results.bundle import bundle_digest
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
-from resources.store.local import bundle_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

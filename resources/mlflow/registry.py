@@ -62,6 +62,14 @@ class Comparison:
     evidence: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedModel:
+    """A registered version, and the digest of its bundle."""
+
+    model: TrainedModel
+    digest: str
+
+
 class MlflowModelRegistry(dg.ConfigurableResource[None]):
     """Versions of models in MLflow, and their champions.
 
@@ -173,6 +181,24 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         """
         own = self.current_champion(spec.registered_name)
         return self.production_champion(spec) if own is None and not spec.space.is_production else own
+
+    def recorded(self, name: str, version: str) -> RecordedModel:
+        """Load a version, whether it was champion or not.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+            TrackingError: the registry has no such version, or its files are gone.
+        """
+        found = self.versions(name).version(version)
+        if found is None:
+            raise TrackingError(
+                "the registry has no such version",
+                where=f"registered model {name}",
+                found=f"version {version}",
+                remedy="`assay champion` lists the versions of a pipeline",
+            )
+        entry = self.journal(name).history().entry_of(version) or self.entry_of(found, "adopted")
+        return RecordedModel(self.loaded(found, entry), entry.digest)
 
     def former_champion(self, name: str) -> CurrentChampion | None:
         """Load the champion that the current one replaced by a promotion.

@@ -218,11 +218,3 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def bundle_digest(folder: Path) -> str:
-    """Return one SHA-256 over the names and bytes of all files of a folder, those in folders below it included."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()

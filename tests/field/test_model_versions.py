@@ -115,7 +115,7 @@ def test_a_training_goes_on_from_a_bundle_that_is_replaced_while_it_is_read(trai
             return super().fetch(uri, folder)
 
     spec = SimpleNamespace(training=SimpleNamespace(scenario="incremental"))
-    assert base_model(str(train.bundle), spec, Replacing()).manifest.seed == 7
+    assert base_model(str(train.bundle), spec, Replacing()).model.manifest.seed == 7
     assert [uri.rpartition("/")[2] for uri in fetched].count(MANIFEST_FILE) == 2
 
 

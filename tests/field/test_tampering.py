@@ -7,8 +7,8 @@ from mlflow import MlflowClient
 from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.errors import DigestMismatchError
+from assay.results.bundle import bundle_digest
 from resources.mlflow.models import DIGEST_TAG
-from resources.store.local import bundle_digest
 
 UP_TO_EVALUATION = [
     f"bank/{name}"

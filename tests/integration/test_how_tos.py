@@ -28,6 +28,7 @@ WITHOUT_SERVERS = (
     "experiment-without-touching-production.md",
     "decide-what-replaces-a-champion.md",
     "plan-a-retraining.md",
+    "reproduce-a-model.md",
     "keep-storage-small.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"

@@ -638,7 +638,7 @@ def test_a_model_that_is_exported_to_s3_is_the_base_of_a_training(aws, model, mo
     assert manifest.pop("folder")
     aws.put_object(Bucket="bucket", Key="earlier/manifest.json", Body=json.dumps(manifest).encode())
     for place in (address, "s3://bucket/earlier"):
-        found = base_model(place, spec, storage)
+        found = base_model(place, spec, storage).model
         assert found.manifest == model.manifest
         assert (found.estimator.predict(model.input_example) == model.estimator.predict(model.input_example)).all()
     with pytest.raises(TargetExistsError):

@@ -1,3 +1,4 @@
+import datetime as dt
 import io
 import json
 import re
@@ -18,6 +19,8 @@ from assay.learning.persistence import (
     trusted_types,
 )
 from assay.learning.training import train
+from assay.results.bundle import bundle_digest, files_digest
+from assay.results.provenance import CodeState, Provenance
 from assay.specs import Task
 
 CASES = [(task, name) for task in Task for name in family_names(task)]
@@ -156,3 +159,39 @@ def test_trusted_types_are_those_of_the_allow_list_that_the_model_needs(fitted, 
     named = trusted_types(tmp_path)
     assert "lightgbm.basic.Booster" in named
     assert set(named) <= allowed_types()
+
+
+def test_a_continued_forest_gives_the_same_bytes_whatever_was_in_memory(make_spec, make_split, make_best, tmp_path):
+    """The records of a new tree keep bytes between their fields as they were in memory."""
+    best, spec = make_best("random_forest", n_estimators=5), make_spec(training={"scenario": "incremental"})
+    save_model(train(make_split(), best, make_spec()), tmp_path)
+    split, saved = make_split(seed=2), []
+    for filler in (b"\x01", b"\xfe"):
+        held = [filler * (64 * size) for size in range(1, 400) for _ in range(5)]
+        del held
+        saved.append(estimator_bytes(train(split, best, spec, load_model(tmp_path)).estimator))
+    assert saved[0] == saved[1]
+
+
+def test_the_digest_of_a_bundle_covers_its_content_and_not_its_evidence(fitted, tmp_path):
+    model, moment = fitted()[0], dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    variants = {
+        "one": model.annotated(mlflow_run_id="1").made(Provenance(trained_at=moment, fit_seconds=1)),
+        "other": model.annotated(mlflow_run_id="2").made(
+            Provenance(trained_at=moment + dt.timedelta(1), fit_seconds=2, code=CodeState(git_sha="f"))
+        ),
+    }
+    for name, variant in variants.items():
+        save_model(variant, tmp_path / name)
+    assert bundle_digest(tmp_path / "one") == bundle_digest(tmp_path / "other")
+    assert files_digest(tmp_path / "one") != files_digest(tmp_path / "other")
+    manifest = tmp_path / "other" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seed": ', '"seed": 1'))
+    assert bundle_digest(tmp_path / "one") != bundle_digest(tmp_path / "other")
+
+
+def test_a_manifest_of_an_earlier_version_keeps_its_digest(fitted, tmp_path):
+    save_model(fitted()[0].annotated(mlflow_run_id="1"), tmp_path)
+    assert "provenance" not in json.loads((tmp_path / "manifest.json").read_text())
+    assert bundle_digest(tmp_path) == files_digest(tmp_path)
+    assert load_model(tmp_path).manifest.provenance is None
