@@ -48,14 +48,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
             object_store=object_store, ends_processes=settings.supervises_processes
         ),
         "arrivals_store": ArrivalsStore(object_store=object_store),
-        "data_sources": DataSources(
-            s3=s3,
-            https_allowed_hosts=list(settings.web_hosts),
-            https_allow_private=settings.https_allow_private,
-            https_loopback_ports=list(settings.loopback_ports),
-            query_seconds=settings.query_seconds,
-            query_memory_mb=settings.query_memory_mb,
-        ),
+        "data_sources": _data_sources(settings, s3),
         "schema_registry": SchemaRegistry(object_store=object_store, schemas_dir=settings.reviewed_schemas),
         "quarantine": Quarantine(
             object_store=object_store,
@@ -72,6 +65,17 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "run_policy": run_policy_of(settings),
         "checkout": settings.checkout,
     }
+
+
+def _data_sources(settings: Settings, s3: BoundedS3Resource) -> DataSources:
+    return DataSources(
+        s3=s3,
+        https_allowed_hosts=list(settings.web_hosts),
+        https_allow_private=settings.https_allow_private,
+        https_loopback_ports=list(settings.loopback_ports),
+        query_seconds=settings.query_seconds,
+        query_memory_mb=settings.query_memory_mb,
+    )
 
 
 def _tracking_uri(settings: Settings) -> str:
