@@ -8,7 +8,7 @@ import datetime as dt
 import functools
 import json
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +65,37 @@ def expire(store: ObjectStore, *, days: float | None, megabytes: float | None, n
         too_old = days is not None and now - copy.modified > days * _DAY
         too_much = megabytes is not None and total > megabytes * _MEGABYTE
         if too_old or too_much:
-            # the reason is removed first: with a reason, the bytes are complete
-            for name in (REFUSAL, DATA):
-                store.delete(f"{folder}/{name}")
+            remove_copies(store, [folder])
             total -= copy.size
             removed.append(folder)
     return removed
 
 
-def _copies(store: ObjectStore) -> dict[str, _Copy]:
+def copies_of(store: ObjectStore, pipeline: str) -> list[str]:
+    """Return the folders of all copies of a pipeline's refused files.
+
+    Raises:
+        StorageError: the store failed.
+    """
+    return sorted(_copies(store, f"{encoded(pipeline)}/{QUARANTINE}/"))
+
+
+def remove_copies(store: ObjectStore, folders: Iterable[str]) -> None:
+    """Remove copies of refused files by their folders.
+
+    Raises:
+        StorageError: the store failed.
+    """
+    for folder in folders:
+        # the reason is removed first: with a reason, the bytes are complete
+        for name in (REFUSAL, DATA):
+            store.delete(f"{folder}/{name}")
+
+
+def _copies(store: ObjectStore, prefix: str = "") -> dict[str, _Copy]:
     """Return all copies by their folder; an unfinished one has no reason and ages like the others."""
     copies: dict[str, _Copy] = {}
-    for item in store.list_objects(""):
+    for item in store.list_objects(prefix):
         parts = item.key.split("/")
         if len(parts) == len(("pipeline", QUARANTINE, "sha256", DATA)) and parts[1] == QUARANTINE:
             copy = copies.setdefault(item.key.rpartition("/")[0], _Copy())

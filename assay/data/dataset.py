@@ -37,6 +37,9 @@ class GateReceipt(Spec):
     """Number of judged rows."""
     warnings: tuple[GateWarning, ...] = ()
     """What rules found that only warn; empty in receipts of version 0.1."""
+    forgotten_rows: int = 0
+    """Judged rows that were removed after the verdict, for people who asked to be forgotten; `data_digest` and `rows`
+    are of those that stay."""
 
 
 def require_passed(receipt: GateReceipt, *, data_digest: str, rules_digest: str, where: str) -> None:

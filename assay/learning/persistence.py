@@ -131,6 +131,16 @@ def load_model(folder: Path) -> TrainedModel:
     return TrainedModel(estimator, manifest, _example(files / EXAMPLE_FILE))
 
 
+def load_facts(folder: Path) -> "tuple[ModelManifest, pd.DataFrame]":
+    """Read manifest and input example of a saved model, not the estimator.
+
+    Raises:
+        ArtifactNotFoundError: a file is missing.
+        DigestMismatchError: a file is damaged.
+    """
+    return _manifest(folder)[0], _example(_files_of(folder) / EXAMPLE_FILE)
+
+
 def trusted_types(folder: Path) -> list[str]:
     """Return the types that skops has to trust to load a saved model, under their earlier and their present names.
 

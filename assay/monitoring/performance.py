@@ -229,9 +229,9 @@ def with_alarm(
 ) -> PerformanceReport:
     """Return the report with its alarm: `alarm_windows` consecutive windows are degraded under the same champion.
 
-    A champion that is no better than the baseline alarms at once.
+    A champion that is no better than the baseline alarms at once. Windows without a labelled row do not count.
     """
-    comparable = [one for one in earlier if one.champion_version == report.champion_version]
+    comparable = [one for one in earlier if one.champion_version == report.champion_version and one.rows]
     run = [*comparable, report][-rule.alarm_windows :]
     alarm = "baseline" in report.degraded_by or (len(run) == rule.alarm_windows and all(one.degraded for one in run))
     state = alarm_state(alarm, comparable, spec)

@@ -289,6 +289,14 @@ COMMANDS = {
         click.Argument(["version"], metavar="VERSION"),
         needs=[],
     ),
+    "forget": lambda summary: Command(
+        "forget",
+        summary,
+        click.Argument(["name"], metavar="[PIPELINE]", required=False),
+        _option("--where", "SQL over columns that is true for the rows, e.g. 'customer_id = 17'.", metavar="SQL"),
+        click.Option(["--dry-run"], is_flag=True, help="Only show what would be removed."),
+        needs=["--where"],
+    ),
     "champion": lambda summary: Command(
         "champion",
         summary,

@@ -1,19 +1,22 @@
 """The retention policy for stored artifacts: which versions lose their files."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from resources.champion_journal import journals_in
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit
 from resources.store.expiry import (
+    Identity,
     RetentionPolicy,
     expire,
     expired_numbers,
+    expiry_of,
     histories,
     identity,
     sweep,
+    version_of,
     with_lineage,
 )
 from resources.store.interface import ObjectStore
@@ -49,11 +52,14 @@ class ArtifactRetention:
         """
         if self.policy.keeps_all:
             return []
-        series, now = list(histories(self.store)), self.store.clock()
+        found, now = list(histories(self.store)), self.store.clock()
+        series = [each for each in found if version_of(each[0]) is None]
         kept = with_lineage(CommitLog(self.store), list(_models_of_journals(self.store, series)))
         # the gate's report on a kept version is no input of anything; the same run published it
         beside = {_step(each) for history in series for each in history if identity(each) in kept}
-        return [each for history in series for each in self._of(history, now) if _step(each) not in beside]
+        remainders = [each for each in found if version_of(each[0]) and expiry_of(self.store, each[-1]) is None]
+        held = {version_of(each[0]) for each in remainders}
+        return [each for history in series for each in self._of(history, held, now) if _step(each) not in beside]
 
     def remove(self, commits: Sequence[Commit]) -> None:
         """Remove the files of versions that `beyond` has returned; finish what an earlier call has left.
@@ -63,16 +69,18 @@ class ArtifactRetention:
         """
         going = {identity(each) for each in commits}
         for history in histories(self.store):
-            expire(self.store, [each for each in history if identity(each) in going], _REASON)
+            mine = [each for each in history if (version_of(each) or identity(each)) in going]
+            expire(self.store, mine, _REASON)
             sweep(self.store, history[0])
 
-    def _of(self, history: Sequence[Commit], now: float) -> Iterator[Commit]:
-        """Yield the versions of one asset's partition that the policy alone would let go."""
+    def _of(self, history: Sequence[Commit], held: Collection[Identity | None], now: float) -> Iterator[Commit]:
+        """Yield the versions of one asset's partition that the policy alone would let go; `held` have remainders."""
         published = [each for each in history if each.status == "published"]
         current = {history[-1].number, *(each.number for each in published[-1:])}
-        stays = current | expired_numbers(self.store, history[0])
+        expired = expired_numbers(self.store, history[0])
         for commit in history:
-            if commit.number in stays or _is_small_record(commit):
+            is_gone = commit.number in expired and identity(commit) not in held
+            if commit.number in current or is_gone or _is_small_record(commit):
                 continue
             replaced = _replaced_at(commit, published if commit.status == "published" else history)
             is_read = max(now - replaced, 0.0) < self.grace  # a store's clock may count whole seconds

@@ -2,21 +2,28 @@
 
 import datetime as dt
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from pydantic import JsonValue
+
 from assay.data.dataset import GateReceipt
-from assay.errors import ArtifactNotFoundError, DigestMismatchError, GateRejectedError, StorageError
+from assay.errors import (
+    ArtifactNotFoundError,
+    CommitConflictError,
+    DigestMismatchError,
+    GateRejectedError,
+    StorageError,
+)
 from assay.scratch import scratch_folder
 from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, described, object_key
-from resources.store.expiry import require_files
+from resources.store.expiry import expiry_of, remainder_of, require_files
 from resources.store.interface import ObjectStore
 from resources.store.local import file_sha256
 from resources.store.overlay import OverlayStore
@@ -34,12 +41,16 @@ class Attempt:
         attempt_id: run, step and retry; publishing twice under one attempt publishes once.
         code_version: of what computed the value.
         inputs: `asset[@partition]` -> `<number>:<data_version>` of everything read.
+        properties: facts for the commit record, beside those of the value.
+        follows: publish only as the version after this number; whatever comes next unless given.
     """
 
     run_id: str
     attempt_id: str
     code_version: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, JsonValue] = field(default_factory=dict)
+    follows: int | None = None
 
 
 class ArtifactStore:
@@ -67,6 +78,7 @@ class ArtifactStore:
 
         Raises:
             StorageError: it could not be stored.
+            CommitConflictError: another version was published than the one that the attempt follows.
         """
         return self._publish(asset, partition, value, attempt, status="published", pages=pages)
 
@@ -143,7 +155,10 @@ class ArtifactStore:
     def read(self, commit: Commit, kind: type[Value], columns: Sequence[str] | None = None) -> Value:
         """Read the value of a commit, verified; of a table some columns, or all.
 
+        Where rows of a table were forgotten, the table is the rows that stay, with their own fingerprint and receipt.
+
         Raises:
+            ArtifactExpiredError: its files were removed on purpose.
             StorageError: the value is not of that type.
             MissingColumnError: a requested column was not published.
             DigestMismatchError: the stored value differs from the published one.
@@ -156,10 +171,24 @@ class ArtifactStore:
                 found=commit.codec,
                 expected=f"{codec.name} ({kind.__name__})",
             )
-        reader = CommitReader(self.store, commit)
-        with self._expiry_named(commit):
-            value: Value = _fetched(lambda: codec.decode(reader, kind, columns))
-        return value
+
+        def decoded(standing: Commit) -> Value:
+            value: Value = _fetched(lambda: codec.decode(CommitReader(self.store, standing), kind, columns))
+            return value
+
+        return self._of_standing(commit, decoded)
+
+    def standing(self, commit: Commit) -> Commit:
+        """Return the commit whose files stand for a version: its own, or those of the rows that were not forgotten.
+
+        Raises:
+            ArtifactExpiredError: there are none any more.
+        """
+        if expiry_of(self.store, commit) is None:
+            return commit
+        remainder = self.log.newest(remainder_of(commit), commit.partition)
+        require_files(self.store, remainder or commit)
+        return remainder or commit
 
     def write_files(self, commit: Commit, folder: Path) -> None:
         """Write a commit's files, verified, into a folder, which is created if missing.
@@ -168,19 +197,25 @@ class ArtifactStore:
             DigestMismatchError: a stored file differs from the published one.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        reader = CommitReader(self.store, commit)
-        with self._expiry_named(commit):
-            for item in commit.objects:
+
+        def write(standing: Commit) -> None:
+            reader = CommitReader(self.store, standing)
+            for item in standing.objects:
                 (folder / item.name).write_bytes(_fetched(partial(reader.verified_bytes, item.name)))
 
-    @contextmanager
-    def _expiry_named(self, commit: Commit) -> Iterator[None]:
-        """Say so where a file that is missing was removed on purpose."""
-        try:
-            yield
-        except ArtifactNotFoundError:
-            require_files(self.store, commit)
-            raise
+        self._of_standing(commit, write)
+
+    def _of_standing(self, commit: Commit, fetch: Callable[[Commit], Value]) -> Value:
+        """Fetch from a version's files; where these are missing, from those that stand for them now."""
+        tried = commit
+        while True:
+            try:
+                return fetch(tried)
+            except ArtifactNotFoundError:
+                standing = self.standing(commit)
+                if standing == tried:
+                    raise
+                tried = standing
 
     def uri(self, commit: Commit, name: str | None = None) -> str:
         """Return where people find an object of a commit; the first unless it is named.
@@ -228,10 +263,11 @@ class ArtifactStore:
             inputs=dict(attempt.inputs),
             fingerprint=encoded.fingerprint,
             receipt=receipt or encoded.receipt,
-            properties=dict(encoded.properties),
+            properties={**encoded.properties, **attempt.properties},
         )
 
         def draft(number: int) -> Commit:
+            _require_following(template, number, attempt)
             self.before_publishing(attempt)
             return template.model_copy(update={"number": number})
 
@@ -256,6 +292,17 @@ class ArtifactStore:
             found=f"failed rules: {rules}; report: {self.uri(commit)}",
             expected="a passed gate",
             remedy="correct the data or the rules, then materialise it again",
+        )
+
+
+def _require_following(template: Commit, number: int, attempt: Attempt) -> None:
+    if attempt.follows is not None and number != attempt.follows + 1:
+        raise CommitConflictError(
+            "another version was published meanwhile",
+            where="/".join(template.asset) + (f", partition {template.partition}" if template.partition else ""),
+            found=f"version {number - 1}",
+            expected=f"version {attempt.follows} as the newest",
+            remedy="run again",
         )
 
 

@@ -3,12 +3,16 @@
 The commit record stays, so that numbers have no gaps and the history can be read. A marker beside it says why the files
 are gone. It is written before a file goes, so that a reader who misses one finds the reason. Files that another version
 names too stay. A removal that was stopped half-way is finished by the next one.
+
+Where only some rows of a table had to go, the rows that stay are published as the remainder of the version: a series of
+commits of its own, whose newest one stands for the version.
 """
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from assay.errors import ArtifactExpiredError, ArtifactNotFoundError
 from resources.store.commit_log import CommitLog, read_record, restore
@@ -16,8 +20,11 @@ from resources.store.commit_record import Commit, Record, described, series_pref
 from resources.store.interface import ObjectStore, hashed
 from resources.store.numbered_records import fetched_record, is_record, number_of, record_key
 
+Identity: TypeAlias = tuple[tuple[str, ...], str | None, int]
+"""Asset, partition and number of a commit."""
 _DAY = 86400.0
 _CLAIM_SECONDS = 3600.0
+_REMAINDER = "@remainder"
 
 
 class Expiry(Record):
@@ -154,9 +161,20 @@ def _claimed(store: ObjectStore, commit: Commit) -> set[int]:
     return {number_of(item.key) or 0 for item in claims if item.modified >= limit}
 
 
-def with_lineage(log: CommitLog, commits: Collection[Commit]) -> set[tuple[tuple[str, ...], str | None, int]]:
+def remainder_of(commit: Commit) -> tuple[str, ...]:
+    """Return the asset under which the remainder of a version is published."""
+    return (*commit.asset, _REMAINDER, str(commit.number))
+
+
+def version_of(remainder: Commit) -> Identity | None:
+    """Return asset, partition and number of the version that a remainder belongs to; None for any other commit."""
+    asset = remainder.asset
+    return (asset[:-2], remainder.partition, int(asset[-1])) if asset[-2:-1] == (_REMAINDER,) else None
+
+
+def with_lineage(log: CommitLog, commits: Collection[Commit]) -> set[Identity]:
     """Return asset, partition and number of some versions, and of all versions that they were made of."""
-    found: set[tuple[tuple[str, ...], str | None, int]] = set()
+    found: set[Identity] = set()
     waiting = list(commits)
     while waiting:
         commit = waiting.pop()
@@ -173,12 +191,12 @@ def _read_by(log: CommitLog, commit: Commit) -> Iterator[Commit]:
             yield log.read(*read)
 
 
-def identity(commit: Commit) -> tuple[tuple[str, ...], str | None, int]:
+def identity(commit: Commit) -> Identity:
     """Return what tells a commit from all others."""
     return commit.asset, commit.partition, commit.number
 
 
-def inputs_of(commit: Commit) -> list[tuple[tuple[str, ...], str | None, int]]:
+def inputs_of(commit: Commit) -> list[Identity]:
     """Return asset, partition and number of the versions that a version was made of."""
     parts = [(*name.partition("@"), version.partition(":")[0]) for name, version in commit.inputs.items()]
     return [(tuple(path.split("/")), partition if at else None, int(number)) for path, at, partition, number in parts]

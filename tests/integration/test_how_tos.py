@@ -30,6 +30,7 @@ WITHOUT_SERVERS = (
     "plan-a-retraining.md",
     "reproduce-a-model.md",
     "keep-storage-small.md",
+    "forget-a-person.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"

@@ -168,3 +168,9 @@ def test_an_alarm_needs_consecutive_degraded_windows_and_starts_once(degraded, l
 
 def test_windows_of_another_champion_do_not_count():
     assert after([degraded_window(degraded=True), degraded_window(degraded=True, version="2")])[-1] == (False, False)
+
+
+def test_a_window_without_labels_does_not_end_an_alarm():
+    unlabelled = degraded_window(degraded=False).model_copy(update={"rows": 0})
+    bad = degraded_window(degraded=True)
+    assert after([bad, bad, unlabelled, bad])[-1] == (True, False)

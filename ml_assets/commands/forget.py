@@ -1,0 +1,67 @@
+"""`assay forget`: remove a person's rows from all that is stored, and name the models that learned from them."""
+
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+
+from assay.shell.flags import Flags
+from ml_assets.commands.deployment import Deployment
+from resources.artifacts.forget_journal import ForgetEntry, LearnedModel
+from resources.artifacts.forgetting import Forgetting, Found
+from resources.store.commit_record import described
+
+
+def forget(flags: Flags) -> tuple[bool, str]:
+    """Remove rows, and what may quote them and cannot be searched; with `--dry-run` only say what would go.
+
+    Raises:
+        AssayError: the expression cannot be used, or the store failed.
+    """
+    by = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+    task = Forgetting(Deployment().artifacts, flags.where, flags.name, by)
+    found = task.find()
+    lines = [*_found(found, done=False)] if flags.dry_run else [*_forgotten(task.remove())]
+    return True, "\n".join((*lines, *_unsearched(found)))
+
+
+def _found(found: Found, *, done: bool) -> Iterator[str]:
+    rows = {described(each.commit): each.rows.num_rows for each in found.held}
+    yield from _rows(rows, done=done)
+    whole = (*map(described, found.whole), *found.copies)
+    yield from (f"would remove {name}" for name in whole)
+    if found.left:
+        yield f"would remove {len(found.left)} files that an earlier command has left"
+    yield from map(_model, found.models)
+
+
+def _forgotten(entry: ForgetEntry | None) -> Iterator[str]:
+    """Yield what was removed; of a command that was killed before, too."""
+    yield from _rows(entry.rows if entry else {}, done=True)
+    if entry is None:
+        return
+    yield from (f"removed {name}" for name in entry.removed)
+    yield from map(_model, entry.models)
+    if entry.runs:
+        yield "Dagster's events of these runs may show some of the rows; this deletes them:"
+        yield from (f"dagster run delete {run}" for run in entry.runs)
+
+
+def _rows(rows: dict[str, int], *, done: bool) -> Iterator[str]:
+    if not rows:
+        yield "no stored table holds such rows"
+    yield from (f"{count:>9,} rows {'removed from' if done else 'in'} {name}" for name, count in rows.items())
+
+
+def _model(model: LearnedModel) -> str:
+    names = f", registered as {', '.join(model.registered)}" if model.registered else ""
+    champion = ", the champion" if model.is_champion else ""
+    return f"learned from them: {model.model}{names}{champion}" + (
+        "; its input example shows one" if model.shows_rows else ""
+    )
+
+
+def _unsearched(found: Found) -> Iterator[str]:
+    if found.unsearched:
+        names = "; ".join(map(described, found.unsearched))
+        yield f"not searched, since columns of the expression are missing: {names}"
