@@ -221,8 +221,8 @@ def performance(scale: float) -> Table:
     for number, world in enumerate(_PERFORMANCE):
         cells = []
         for size in SIZES:
-            run = partial(_performances, world, world.spec(max_loss=_LOSSES[0], estimate=False), size, 9)
-            seeds = range(1_000 * number, 1_000 * number + _repetitions(scale, 25, size))
+            run = partial(_performances, world, world.spec(max_loss=_LOSSES[0], estimate=False), size, 3)
+            seeds = range(1_000 * number, 1_000 * number + _repetitions(scale, 60, size))
             reports = list(itertools.chain.from_iterable(map(run, seeds)))
             cells.append(share(sum(one.alarm for one in reports), len(reports)))
         lines.append([f"{world.metric}{', 5 % positives' if world.offset else ''}", *cells])

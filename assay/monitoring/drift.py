@@ -281,7 +281,7 @@ def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
             "feature": feature.name,
             "kind": feature.kind,
             "drifted": feature.drifted,
-            "what changed": "; ".join(_described(each) for each in feature.changes if each.drifted),
+            "what changed": "; ".join(_described(each) for each in reversed(feature.changes) if each.drifted),
             "effect": feature.effect,
             "statistic": feature.statistic,
             "p": feature.p_value,
@@ -295,7 +295,7 @@ def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
 _ASPECTS = {
     "distribution": "distribution",
     "missing": "missing values",
-    "rate": "share of the rarer value",
+    "rate": "rarer value",
     "new_categories": "rows with unknown categories",
 }
 

@@ -119,7 +119,8 @@ def _between(lower: float | None, upper: float | None) -> str:
 
 def _performance_states(report: PerformanceReport, stage: Stage) -> Mapping[str, State]:
     by = f" (degraded by {', '.join(report.degraded_by)})" if report.degraded_by else ""
-    sentence = "not judged" if report.loss is None else f"the champion lost {report.loss:.4g} of {report.metric}{by}"
+    change = f"{'lost' if (report.loss or 0) > 0 else 'gained'} {abs(report.loss or 0):.4g} of {report.metric}{by}"
+    sentence = "not judged" if report.loss is None else f"the champion {change}"
     return {
         "performance_held": (not report.alarm, sentence),
         **_event_states(report, stage, sentence),

@@ -73,7 +73,7 @@ def test_probabilities_are_calibrated_first():
             return super().predict_proba(features.assign(x=5 * features["x"]))
 
     draw, spec = np.random.default_rng(1), of_classes("accuracy")
-    holdout, now = rows(draw, 2500), rows(draw, 2500, shift=1.0)
+    holdout, now = rows(draw, 2500), rows(draw, 2500, shift=2.0)
     champion = reference(spec, holdout, holdout, value=0.78)
     champion.model.estimator = Overconfident()
     [report] = performances(spec, champion, [window(now)])

@@ -27,17 +27,23 @@ def rows(count, seed, share_of_noise=0.2):
     return pa.table({"a": a, "b": b, "y": np.where(labels, "yes", "no").astype(object)})
 
 
-@pytest.fixture
-def watch(make_spec, make_split, make_best):
-    """Return a function that reports on a table, as `performance_report` does, under a champion of other rows."""
-    schema = TableSchema(
-        version=1, columns=tuple(ColumnSchema(name=n, dtype="double", role=ColumnRole.NUMERIC) for n in ("a", "b"))
-    )
+SCHEMA = TableSchema(
+    version=1, columns=tuple(ColumnSchema(name=n, dtype="double", role=ColumnRole.NUMERIC) for n in ("a", "b"))
+)
 
-    def report(training, table, rule, spec=None, change=None):
-        spec = spec or make_spec(**MONITORED)
+
+@pytest.fixture
+def spec(make_spec):
+    return make_spec(**MONITORED)
+
+
+@pytest.fixture
+def champion_of(make_split, make_best, spec):
+    """Return a function that trains a champion on the rows that a rule lets it learn from."""
+
+    def champion(training, rule, change=None):
         kept = training.filter(pa.array(rule.of(training, np.full(len(training), "", dtype=object))))
-        split = replace(make_split(), train=labelled_rows(kept, schema, spec), features=schema, learned=rule)
+        split = replace(make_split(), train=labelled_rows(kept, SCHEMA, spec), features=SCHEMA, learned=rule)
         model = train(split, make_best("random_forest"), spec)
         if change:
             model = replace(model, manifest=model.manifest.model_copy(update=change))
@@ -45,11 +51,21 @@ def watch(make_spec, make_split, make_best):
             number=1, event="promoted", registered_name="demo", version="1", digest="d",
             value_at_promotion=0.80, created_at=dt.datetime.now(dt.UTC),
         )  # fmt: skip
-        champion = CurrentChampion(model, entry)
+        return CurrentChampion(model, entry)
+
+    return champion
+
+
+@pytest.fixture
+def watch(champion_of, spec):
+    """Return a function that reports on a table, as `performance_report` does, under a champion of other rows."""
+
+    def report(training, table, rule, change=None):
+        champion = champion_of(training, rule, change)
         unlearned = champion.unlearned(table, None, spec)
         window = MonitoredWindow(
             "",
-            labelled_rows(table, schema, spec).features,
+            labelled_rows(table, SCHEMA, spec).features,
             labelled=KnownRows.of(table, "", champion, spec),
             unlearned=None if unlearned is None else KnownRows.of(unlearned, "", champion, spec),
         )
@@ -92,3 +108,12 @@ def test_without_a_row_that_is_surely_new_there_is_no_value_and_no_verdict(watch
     assert (report.rows, report.value_now, report.loss, report.degraded) == (0, None, None, False)
     assert reason in report.reason
     assert report.learned_rows == (None if reason == "not known" else 300)
+
+
+@pytest.mark.parametrize(("change", "train", "holdout"), [({}, 215, 85), ({"learned": None}, 300, None)])
+def test_the_champions_own_rows_follow_from_the_rule_in_its_manifest(champion_of, spec, change, train, holdout):
+    """Not from the split that the pipeline file asks for today."""
+    champion = champion_of(rows(300, seed=1), RULE, change)
+    known = Reference.of(champion, {"": rows(300, seed=1)}, spec)
+    assert len(known.train.target) == train
+    assert (known.holdout and len(known.holdout.target)) == holdout
