@@ -4,28 +4,23 @@ import datetime as dt
 import statistics
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.backtesting.policy import PastModel, Policy
 from assay.data.dataset import ValidatedDataset
 from assay.data.source_rows import partition_span, wall_times
 from assay.errors import EmptyDataError, LearningError
-from assay.learning.evaluation.bootstrap import units_of
 from assay.learning.evaluation.drawing import BLUE, GREEN, GREY, MARKERS, PURPLE, VERMILLION, draw
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric
 from assay.learning.splitting import Split
-from assay.monitoring.drift import DriftReport, evaluate_drift
-from assay.monitoring.performance import PerformanceReport, evaluate_performance
-from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference, RowsOf
-from assay.monitoring.seasons import partition_before, season_partition
+from assay.monitoring.reference import RowsOf
+from assay.monitoring.seasons import partition_before
 from assay.promotion.comparable_rows import incompatibility_reason
 from assay.promotion.comparison import predicted
-from assay.promotion.decision import PromotionDecision, decide
-from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs.base import Spec
 from assay.specs.pipeline import PipelineSpec
@@ -132,96 +127,6 @@ class BacktestReport(Spec):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class PastModel:
-    """A model of the past, as published for one partition.
-
-    Attributes:
-        partition: key of the partition that the model is evaluated on.
-        model: trained on the partitions before it.
-        report: the model's evaluation on it.
-        split: the window's rows; the partition is the holdout.
-        newest_training_row: latest time of a training row; None without a time column.
-    """
-
-    partition: str
-    model: TrainedModel
-    report: EvaluationReport
-    split: Split
-    newest_training_row: dt.datetime | None
-
-
-@dataclass(slots=True)
-class _Policy:
-    """A champion of the past with its monitoring.
-
-    Attributes:
-        spec: the pipeline.
-        rows_of: the validated rows of a partition.
-        alarms: the alarms that a training must answer; None where every model is a challenger.
-        champion: serves the next partition.
-        reference: the champion as monitoring compares with it.
-        drifts: reports, oldest first.
-        performances: likewise.
-    """
-
-    spec: PipelineSpec
-    rows_of: RowsOf
-    alarms: frozenset[str] | None = None
-    champion: PastModel | None = None
-    reference: Reference | None = None
-    drifts: list[DriftReport] = field(default_factory=list)
-    performances: list[PerformanceReport] = field(default_factory=list)
-
-    def watch(self, now: PastModel, labelled: PastModel) -> None:
-        """Evaluate the newest rows, and the newest labelled ones, against the champion."""
-        champion, rule = self.champion, self.spec.monitoring
-        if champion is None or self.reference is None or rule is None:
-            return
-        if incompatibility_reason(champion.model.manifest, now.split, self.spec):
-            return
-        trained_on = sorted(champion.split.data_digests.keys() - {champion.partition})
-        season = season_partition(self.spec, now.partition, trained_on[-1])
-        rows = self.rows_of(season) if season else None
-        known = KnownRows(
-            labelled.partition,
-            labelled.split.holdout,
-            labelled.partition in trained_on,
-            units_of(labelled.split.holdout_table, self.spec),
-        )
-        window = MonitoredWindow(
-            partition=now.partition,
-            features=now.split.holdout.features,
-            labelled=known,
-            unlearned=known,
-            season=KnownRows(season, rows) if season and rows is not None else None,
-            metric_columns=now.split.holdout.metric_columns,
-        )
-        if rule.drift is not None:
-            self.drifts.append(evaluate_drift(window, self.reference, self.drifts, self.spec))
-        if rule.performance is not None:
-            self.performances.append(evaluate_performance(window, self.reference, self.performances, self.spec))
-
-    def reports(self, partition: str) -> tuple[DriftReport | None, PerformanceReport | None]:
-        """Return the reports of a partition."""
-        drift = next((one for one in self.drifts if one.partition == partition), None)
-        return drift, next((one for one in self.performances if one.partition == partition), None)
-
-    def decide(self, now: PastModel, challenger: PastModel) -> PromotionDecision | None:
-        """Decide on a challenger, and replace the champion; None where no training is due."""
-        if self.champion is not None and self.alarms is not None and not self._training_due(now):
-            return None
-        before = self.champion.model if self.champion else None
-        decision = decide(challenger.model, before, challenger.split, challenger.report, self.spec)
-        if decision.promotes:
-            self.champion, self.reference = challenger, _reference(challenger, self.spec)
-        return decision
-
-    def _training_due(self, now: PastModel) -> bool:
-        named = zip(("drift", "performance"), self.reports(now.partition), strict=True)
-        return any(name in (self.alarms or ()) and report is not None and report.training_due for name, report in named)
-
-
 def replay(past: Iterable[PastModel], spec: PipelineSpec, rows_of: RowsOf = lambda _: None) -> BacktestReport:
     """Walk forward through the past: never retrain, always retrain, promotion, and promotion only after alarms.
 
@@ -246,7 +151,7 @@ def replay(past: Iterable[PastModel], spec: PipelineSpec, rows_of: RowsOf = lamb
     """
     delay = spec.monitoring.label_delay if spec.monitoring else 0
     alarms = frozenset(spec.automation.retrain_on) - {"new_data"}
-    policy, on_alarm = _Policy(spec, rows_of), _Policy(spec, rows_of, alarms) if alarms else None
+    policy, on_alarm = Policy(spec, rows_of), Policy(spec, rows_of, alarms) if alarms else None
     recent: deque[PastModel] = deque(maxlen=delay + 1)
     first: PastModel | None = None
     results: list[AsOfResult] = []
@@ -276,7 +181,7 @@ def _result(
     now: PastModel,
     challenger: PastModel,
     first: PastModel,
-    policies: tuple[_Policy, _Policy | None],
+    policies: tuple[Policy, Policy | None],
     spec: PipelineSpec,
 ) -> AsOfResult:
     """Return the result of one partition; the policies go on to the next one."""
@@ -308,18 +213,6 @@ def _result(
         alarm_training=answer.verdict if answer and serving[1] else "",
         newest_labelled=partition_before(spec, challenger.partition, 1) or "",
         as_of=partition_span(spec.dataset.partitions, now.partition)[0],
-    )
-
-
-def _reference(past: PastModel, spec: PipelineSpec) -> Reference:
-    return Reference(
-        version=past.partition,
-        model=past.model,
-        value_at_promotion=past.report.metrics.get(primary_metric(spec).name),
-        train=past.split.train,
-        holdout=past.split.holdout,
-        spec=spec,
-        holdout_units=units_of(past.split.holdout_table, spec),
     )
 
 

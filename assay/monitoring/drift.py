@@ -10,7 +10,7 @@ seen the target of the training rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
@@ -272,54 +272,3 @@ def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftS
 
 def _missing(values: "pd.Series[Any]") -> float:
     return float(values.isna().mean()) if len(values) else 0.0
-
-
-def drift_table(report: DriftReport) -> list[Mapping[str, Any]]:
-    """Return one row for each feature, for display."""
-    return [
-        {
-            "feature": feature.name,
-            "kind": feature.kind,
-            "drifted": feature.drifted,
-            "what changed": "; ".join(_described(each) for each in reversed(feature.changes) if each.drifted),
-            "effect": feature.effect,
-            "statistic": feature.statistic,
-            "p": feature.p_value,
-            "missing before": feature.missing_before,
-            "missing now": feature.missing_now,
-        }
-        for feature in report.features
-    ]
-
-
-_ASPECTS = {
-    "distribution": "distribution",
-    "missing": "missing values",
-    "rate": "rarer value",
-    "new_categories": "rows with unknown categories",
-}
-
-
-def _described(change: Change) -> str:
-    if change.before is None or change.now is None:
-        return f"{_ASPECTS[change.aspect]}: {change.statistic} {change.effect:.2f}"
-    return f"{_ASPECTS[change.aspect]}: {change.before:.1%} -> {change.now:.1%}"
-
-
-def drift_advice(report: DriftReport) -> str:
-    """Return what an operator should do about a window."""
-    drifted = [feature for feature in report.features if feature.drifted]
-    aspects = {change.aspect for feature in drifted for change in feature.changes if change.drifted}
-    kinds = {feature.kind for feature in drifted}
-    steps = []
-    if aspects & {"missing", "new_categories"}:
-        steps.append("check the source of the columns with missing values or new categories before anything is trained")
-    if "target" in kinds:
-        steps.append("check calibration in performance_report: predictions follow the old distribution of the target")
-    if kinds == {"prediction"}:
-        steps.append("scan features that are not watched (texts, times), or several that move together")
-    if report.alarm:
-        steps.append("retrain on rows that hold the change, which automation.retrain_on: [drift] does")
-    elif drifted:
-        steps.append("wait for the next window: one window is no alarm")
-    return "; ".join(steps) or "nothing"

@@ -236,22 +236,3 @@ def with_alarm(
     alarm = "baseline" in report.degraded_by or (len(run) == rule.alarm_windows and all(one.degraded for one in run))
     state = alarm_state(alarm, comparable, spec)
     return report.model_copy(update={"alarm": alarm, "alarm_start": state.start, "training_due": state.training_due})
-
-
-_ADVICE = {
-    "loss": "retrain on newer rows, which automation.retrain_on: [performance] does; if the retrained model is kept "
-    "out, see its decision in champion_model",
-    "calibration": "do not use the probabilities for decisions with a fixed threshold until a model is retrained",
-    "baseline": "do not use the predictions: the share or mean of the target alone is as good; roll back or withdraw "
-    "the champion if no retrained model is better",
-}
-
-
-def performance_advice(report: PerformanceReport) -> str:
-    """Return what an operator should do about a window."""
-    steps = [_ADVICE[each] for each in report.degraded_by]
-    if report.estimate is not None and report.estimate.warning:
-        steps.append(
-            "the features alone let expect a loss: get labels of these rows early, before they come by themselves"
-        )
-    return "; ".join(steps) or "nothing"

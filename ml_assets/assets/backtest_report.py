@@ -6,13 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from assay.backtesting.policy import PastModel
 from assay.backtesting.walk_forward import (
     CHAMPION,
     ON_ALARM,
     RETRAINED,
     STALE,
     BacktestReport,
-    PastModel,
     newest_row,
     replay,
     walk_forward_plot,

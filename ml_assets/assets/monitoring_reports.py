@@ -8,9 +8,10 @@ from typing import Any
 
 import dagster as dg
 
+from assay.monitoring.advice import drift_advice, drift_table, performance_advice
 from assay.monitoring.alarms import windows_needed
-from assay.monitoring.drift import DriftReport, drift_advice, drift_table, evaluate_drift
-from assay.monitoring.performance import PerformanceReport, evaluate_performance, performance_advice
+from assay.monitoring.drift import DriftReport, evaluate_drift
+from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.monitoring.reference import MonitoredWindow, Reference
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import records_table

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from assay.backtesting.policy import PastModel
 from assay.backtesting.walk_forward import (
     CHAMPION,
     ON_ALARM,
     RETRAINED,
     STALE,
-    PastModel,
     newest_row,
     replay,
     walk_forward_plot,

@@ -6,7 +6,8 @@ import pytest
 from monitoring_world import Logistic, drifts, numbers, pipeline, reference, rows, unlabelled, window
 
 from assay.errors import DataContractError
-from assay.monitoring.drift import PREDICTIONS, DriftReport, FeatureDrift, drift_advice, drift_table, with_alarm
+from assay.monitoring.advice import drift_advice, drift_table
+from assay.monitoring.drift import PREDICTIONS, DriftReport, FeatureDrift, with_alarm
 from assay.specs.operations import DriftSpec
 
 SPEC = pipeline("regression")

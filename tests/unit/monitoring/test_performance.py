@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from monitoring_world import numbers, performances, pipeline, reference, rows, window
 
-from assay.monitoring.performance import PerformanceReport, loss_since, performance_advice, with_alarm
+from assay.monitoring.advice import performance_advice
+from assay.monitoring.performance import PerformanceReport, loss_since, with_alarm
 from assay.specs.operations import PerformanceSpec
 
 RULE = PerformanceSpec(max_loss=0.05, alarm_windows=2)
