@@ -51,6 +51,10 @@ class PromotionDecision(Spec):
     """The challenger's primary metric on the compared rows, or without a comparison on the holdout."""
     holdout_value: float | None = None
     """The challenger's on the whole holdout, where models were compared."""
+    holdout_interval: tuple[float, float] | None = None
+    """The 95 % interval of the challenger's value on its whole holdout; missing in decisions of earlier versions."""
+    baseline_value: float | None = None
+    """The baseline's, on its whole holdout; missing where it has none, and in decisions of earlier versions."""
     champion_value: float | None = None
     """The champion's, on the same rows; missing without a comparable champion."""
     effect: float | None = None
@@ -153,6 +157,9 @@ def decide(
     """
     _require_same_rows(report, split, spec)
     decision = _decided(champion, Promotion(challenger, split, report, spec), earlier)
+    name = report.primary_metric
+    shown = {"holdout_interval": report.intervals.get(name), "baseline_value": report.baseline.get(name)}
+    decision = decision.model_copy(update=shown)
     if not report.training_rows_known:
         decision = decision.held(_OWN_ROWS_UNKNOWN)
     return decision.held(f"the holdout may be too good: {'; '.join(report.doubts)}") if report.doubts else decision

@@ -43,7 +43,6 @@ def render(
 def _summary(
     manifest: ModelManifest, report: EvaluationReport, decision: PromotionDecision | None, spec: PipelineSpec
 ) -> str:
-    value = report.metrics[report.primary_metric]
     return table(
         ("", ""),
         [
@@ -52,7 +51,7 @@ def _summary(
             ("Model version", escaped(manifest.model_version)),
             ("Pipeline", code(spec.name)),
             ("Owners", escaped(", ".join(spec.owners) or "none named")),
-            ("Primary metric", f"{code(report.primary_metric)} = {_number(value)}"),
+            ("Primary metric", f"{code(report.primary_metric)} = {report.in_words(report.primary_metric)}"),
             ("Verdict", decision.verdict if decision else "no decision"),
         ],
     )
@@ -89,10 +88,16 @@ def _model(manifest: ModelManifest) -> list[str]:
 
 def _evaluation(report: EvaluationReport) -> list[str]:
     rows = [
-        (code(name), _number(value), _number(report.baseline.get(name)), _number(report.minimum.get(name)))
+        (
+            code(name),
+            _number(value),
+            " to ".join(_number(end) for end in report.intervals.get(name, ())),
+            _number(report.baseline.get(name)),
+            _number(report.minimum.get(name)),
+        )
         for name, value in report.metrics.items()
     ]
-    metrics = table(("Metric", "Model", "Baseline", "Bound"), rows)
+    metrics = table(("Metric", "Model", "95 % interval", "Baseline", "Bound"), rows)
     missing = [f"{code(name)} has no value: {escaped(reason)}" for name, reason in report.missing_metrics.items()]
     rows_used = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
     return [rows_used, metrics, _listed(missing), *_slices(report)]

@@ -30,6 +30,8 @@ class EvaluationReport(Spec):
     """Every metric that could be computed."""
     missing_metrics: dict[str, str] = {}
     """Every metric that could not be computed, and why."""
+    intervals: dict[str, tuple[float, float]] = {}
+    """The 95 % bootstrap interval of each metric, for the holdout's chance; none in reports of earlier versions."""
     baseline: dict[str, float]
     """The same metrics of a model that ignores the features."""
     slices: tuple[SliceReport, ...] = ()
@@ -47,5 +49,13 @@ class EvaluationReport(Spec):
     """What the gate warned of in the rows of the window."""
     doubts: tuple[str, ...] = ()
     """Why the holdout may be too good to be true; promotion waits for a person while there is one."""
+
+    def in_words(self, name: str) -> str:
+        """Return a metric with its interval and the baseline's value, such as `0.91 (0.89 to 0.93; baseline 0.5)`."""
+        ends, baseline = self.intervals.get(name), self.baseline.get(name)
+        known = [f"{ends[0]:.4g} to {ends[1]:.4g}"] if ends else []
+        known += [] if baseline is None else [f"baseline {baseline:.4g}"]
+        return f"{self.metrics[name]:.4g}" + (f" ({'; '.join(known)})" if known else "")
+
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""

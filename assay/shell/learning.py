@@ -214,7 +214,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
         fitted = recorded_fit(split, best, data.spec, base, code_state())
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
-        _LOG.info("%s on the holdout: %.5g", report.primary_metric, report.metrics[report.primary_metric])
+        _LOG.info("%s on the holdout: %s", report.primary_metric, report.in_words(report.primary_metric))
         if not beats_baseline(report):
             _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
         for doubt in report.doubts:

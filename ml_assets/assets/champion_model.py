@@ -194,9 +194,17 @@ def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
         **change_metadata(record.change),
         **({"to decide": _to_decide(record)} if record.proposed_version else {}),
         **_production_metadata(record),
+        **({"challenger on its holdout": _on_holdout(record.decision)} if record.decision.holdout_interval else {}),
         "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
         "model card": dg.MetadataValue.md(card),
     }
+
+
+def _on_holdout(decision: PromotionDecision) -> str:
+    """Return the challenger's metric with its interval, and the baseline's."""
+    low, high = decision.holdout_interval or (None, None)
+    baseline = "" if decision.baseline_value is None else f"; baseline {decision.baseline_value:.4g}"
+    return f"{decision.metric} = {decision.value_at_promotion:.4g} ({low:.4g} to {high:.4g}{baseline})"
 
 
 def _production_metadata(record: ChampionRecord) -> dict[str, Any]:

@@ -32,13 +32,14 @@ _REPORTED_ONLY = "reported only, as nothing says whether more is better: "
 def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> dict[str, Any]:
     """Return metrics with their baseline, slices and plots."""
     metrics = [
-        {"metric": name, "holdout": value, "baseline": report.baseline.get(name)}
+        {"metric": name, "holdout": value, **_interval(report, name), "baseline": report.baseline.get(name)}
         for name, value in report.metrics.items()
     ]
     missing = [{"metric": name, "why": why} for name, why in report.missing_metrics.items()]
     slices = [{"column": part.column, "value": part.value, "rows": part.rows, **part.metrics} for part in report.slices]
     return {
         f"holdout {report.primary_metric}": report.metrics[report.primary_metric],
+        "holdout": f"{report.primary_metric} = {report.in_words(report.primary_metric)}",
         "holdout rows": report.holdout_rows,
         "metrics": records_table(metrics),
         **({"metrics that could not be computed": records_table(missing)} if missing else {}),
@@ -50,6 +51,11 @@ def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> di
         **({"slices": records_table(_aligned(slices))} if slices else {}),
         **images(plots),
     }
+
+
+def _interval(report: EvaluationReport, name: str) -> dict[str, float | None]:
+    low, high = report.intervals.get(name, (None, None))
+    return {"from (95 %)": low, "to (95 %)": high}
 
 
 def check_of_minimum(report: EvaluationReport) -> dg.AssetCheckResult:

@@ -79,6 +79,8 @@ def log_evaluation(
     with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
         tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()})
         tracked.log_metrics({f"baseline_{name}": value for name, value in report.baseline.items()})
+        for end, side in enumerate(("low", "high")):
+            tracked.log_metrics({f"holdout_{name}_{side}": ends[end] for name, ends in report.intervals.items()})
         tracked.log_json("evaluation_report.json", report.model_dump(mode="json"))
         for name, png in plots.items():
             tracked.log_png(f"plots/{name}.png", png)

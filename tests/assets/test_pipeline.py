@@ -68,6 +68,10 @@ def test_the_ui_gets_metadata_checks_and_plots(done):
     assert any(name.startswith("plot/") for name in shown["evaluation_report"])
     assert "plot/tuning_history" in shown["best_hyperparameters"]
     assert "# " in shown["champion_model"]["model card"].value
+    assert "; baseline 0.5)" in shown["champion_model"]["challenger on its holdout"].value
+    assert "; baseline 0.5)" in shown["evaluation_report"]["holdout"].value
+    columns = {column.name for column in shown["evaluation_report"]["metrics"].schema.columns}
+    assert {"holdout", "from (95 %)", "to (95 %)", "baseline"} <= columns
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert all(checks.values())
     assert {"rows_unique_by_key", "primary_metric_above_minimum", "better_than_baseline", "beats_champion"} <= set(
@@ -85,7 +89,10 @@ def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
     assert run.data.tags["asset_key"] == "bank/trained_model"
     assert run.data.tags["git_sha"] == "abc123"
     assert len(run.data.tags["data_digest"]) == len(run.data.tags["spec_digest"]) == 64
-    assert run.data.metrics["holdout_roc_auc"] > 0.75
+    logged = run.data.metrics
+    assert logged["holdout_roc_auc"] > 0.75
+    assert logged["holdout_roc_auc_low"] < logged["holdout_roc_auc"] < logged["holdout_roc_auc_high"]
+    assert logged["baseline_roc_auc"] == 0.5
     assert run.data.params["family"] == "logistic_regression"
     version = client.get_model_version_by_alias("bank", "champion")
     assert version.run_id == run.info.run_id

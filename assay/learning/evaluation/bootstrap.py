@@ -4,7 +4,7 @@ A resample is a vector of weights: how often each row occurs in it. Weights of m
 metrics of `weighted_metrics` evaluate all of its lines at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ from assay.learning.splitting import group_of_rows
 from assay.specs.pipeline import PipelineSpec
 
 RESAMPLES = 400
+INTERVAL = 0.95
+"""Share of the resamples inside a reported interval."""
 MOST_ROWS = 50_000
 BLOCKS = 30
 """Blocks that a holdout in the order of time is cut into: of a month, about a day each."""
@@ -196,6 +198,25 @@ def effects(
 def _effect(metric: Metric, pair: Paired, drawn: np.ndarray) -> Effect:
     old, new = (measure(metric, pair.truth, each).value for each in (pair.old, pair.new))
     return Effect(old, new, None if old is None or new is None else metric.gain(old, new), drawn)
+
+
+def intervals(
+    metrics: Iterable[Metric], truth: np.ndarray, predictions: Predictions, units: Units, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return the two-sided percentile interval of each metric by its name; none where half of the resamples have none.
+
+    Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
+    """
+    computed = {metric.name: weighted(metric, truth, predictions) for metric in metrics}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in computed}
+    for weights in units.weights(len(truth), seed):
+        for name, compute in computed.items():
+            drawn[name].append(compute(weights))
+    found = {name: np.concatenate(values) for name, values in drawn.items()}
+    known = {name: values[np.isfinite(values)] for name, values in found.items()}
+    tails = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
+    ends = {name: np.quantile(values, tails) for name, values in known.items() if 2 * len(values) > RESAMPLES}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def resampled(metric: Metric, truth: np.ndarray, predictions: Predictions, units: Units, seed: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from assay.data.dataset import GateWarning
 from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
+from assay.learning.evaluation.bootstrap import intervals, units_of
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
 from assay.learning.evaluation.predictions import Predictions, codes, predict, predictions_of
 from assay.learning.evaluation.reliance import doubts_of
@@ -78,6 +79,7 @@ def evaluate(
     values, missing = _measured(metrics, truth, predictions)
     if primary.name in missing:
         raise _unavailable(primary.name, missing[primary.name], spec)
+    known = [each for each in metrics if each.name in values]
     baseline = baseline_predictions(truth_of(split.train), manifest.classes, len(truth))
     baseline = baseline.beside(split.holdout.metric_columns)
     return EvaluationReport(
@@ -91,6 +93,7 @@ def evaluate(
         holdout_digest=split.holdout_digest,
         metrics=values,
         missing_metrics=missing,
+        intervals=intervals(known, truth, predictions, units_of(split.holdout_table, spec), spec.training.seed),
         baseline=_measured(metrics, truth, baseline)[0],
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,

@@ -164,14 +164,36 @@ def _balanced_accuracy(truth: np.ndarray, predictions: Predictions) -> Weighted:
     return mean
 
 
-@_form("f1_macro")
-def _f1_macro(truth: np.ndarray, predictions: Predictions) -> Weighted:
+def _mean_over_classes(share: Callable[..., tuple[np.ndarray, np.ndarray]]) -> _Form:
+    """Return the form of a macro average: the mean share over the classes that occur; of 0 rows a share is 0."""
+
+    def form(truth: np.ndarray, predictions: Predictions) -> Weighted:
+        counts = _class_counts(truth, predictions)
+
+        def mean(weights: np.ndarray) -> np.ndarray:
+            hits, said, actual = counts(weights)
+            part, whole = share(hits, said, actual)
+            result: np.ndarray = np.where(whole > 0, part / whole, 0).sum(axis=1) / (said + actual > 0).sum(axis=1)
+            return result
+
+        return mean
+
+    return form
+
+
+_FORMS["f1_macro"] = _mean_over_classes(lambda hits, said, actual: (2 * hits, said + actual))
+_FORMS["precision_macro"] = _mean_over_classes(lambda hits, said, _: (hits, said))
+_FORMS["recall_macro"] = _mean_over_classes(lambda hits, _, actual: (hits, actual))
+
+
+@_form("f1_weighted")
+def _f1_weighted(truth: np.ndarray, predictions: Predictions) -> Weighted:
     counts = _class_counts(truth, predictions)
 
     def mean(weights: np.ndarray) -> np.ndarray:
         hits, said, actual = counts(weights)
-        both = said + actual
-        result: np.ndarray = np.where(both > 0, 2 * hits / both, 0).sum(axis=1) / (both > 0).sum(axis=1)
+        scores = np.where(actual > 0, 2 * hits / (said + actual), 0)
+        result: np.ndarray = (actual * scores).sum(axis=1) / actual.sum(axis=1)
         return result
 
     return mean
@@ -202,6 +224,18 @@ def _f1(truth: np.ndarray, predictions: Predictions) -> Weighted:
     return lambda weights: 2 * (weights @ columns[:, 0]) / (weights @ (columns[:, 1] + columns[:, 2]))
 
 
+@_form("matthews_corrcoef")
+def _matthews(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    columns = _positive_counts(truth, predictions)
+
+    def correlation(weights: np.ndarray) -> np.ndarray:
+        (hits, said, actual), rows = (weights @ columns).T, weights.sum(axis=1)
+        result: np.ndarray = (hits * rows - said * actual) / np.sqrt(said * (rows - said) * actual * (rows - actual))
+        return result
+
+    return correlation
+
+
 def _errors(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
     return np.asarray(predictions.labels - truth.astype(np.float64))
 
@@ -209,6 +243,41 @@ def _errors(truth: np.ndarray, predictions: Predictions) -> np.ndarray:
 @_form("mae")
 def _mae(truth: np.ndarray, predictions: Predictions) -> Weighted:
     return _mean(np.abs(_errors(truth, predictions)))
+
+
+@_form("mean_error")
+def _mean_error(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    return _mean(_errors(truth, predictions))
+
+
+@_form("mape")
+def _mape(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    values = truth.astype(np.float64)
+    if (values == 0).any():
+        raise ValueError("the truth holds zeros, so that relative errors are infinite")
+    return _mean(np.abs(_errors(truth, predictions) / values))
+
+
+@_form("max_error")
+def _max_error(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    sizes = np.abs(_errors(truth, predictions))
+    return lambda weights: np.where(weights > 0, sizes, -np.inf).max(axis=1)
+
+
+@_form("median_ae")
+def _median_ae(truth: np.ndarray, predictions: Predictions) -> Weighted:
+    sizes = np.abs(_errors(truth, predictions))
+    order = np.argsort(sizes, kind="stable")
+
+    def median(weights: np.ndarray) -> np.ndarray:
+        upto = np.cumsum(weights[:, order], axis=1)
+        rows = upto[:, -1]
+        # the one or two rows in the middle, by their rank from 0
+        places = [(upto <= rank[:, None]).sum(axis=1) for rank in ((rows - 1) // 2, rows // 2)]
+        result: np.ndarray = (sizes[order[places[0]]] + sizes[order[places[1]]]) / 2
+        return result
+
+    return median
 
 
 @_form("rmse")

@@ -30,6 +30,9 @@ def test_the_first_model_is_promoted(trial):
     assert decision.verdict == "promoted"
     assert "no champion" in decision.reason
     assert decision.champion_value is None
+    low, high = decision.holdout_interval
+    assert low < decision.challenger_value < high
+    assert decision.baseline_value == 0.5
 
 
 @pytest.mark.parametrize("task", ["binary_classification", "regression"])

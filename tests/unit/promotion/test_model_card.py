@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from assay.learning.evaluation.evaluating import evaluate
@@ -46,8 +48,12 @@ def test_a_card_states_data_unused_columns_digests_and_versions(card):
 
 
 def test_a_card_sets_the_model_beside_the_baseline_and_the_bound(card):
-    row = next(line for line in card(evaluation={"minimum": {"roc_auc": 0.6}}).splitlines() if "| `roc_auc` |" in line)
+    text = card(evaluation={"minimum": {"roc_auc": 0.6}})
+    row = next(line for line in text.splitlines() if "| `roc_auc` |" in line)
     assert row.endswith("| 0.5 | 0.6 |")
+    value, low, high = (float(each) for each in re.findall(r"0\.\d+", row)[:3])
+    assert low < value < high
+    assert f"= {value:g} ({low:g} to {high:g}; baseline 0.5)" in text
 
 
 def test_slices_and_their_uncertainty_are_reported(card):

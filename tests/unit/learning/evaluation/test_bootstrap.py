@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assay.learning.evaluation import bootstrap
-from assay.learning.evaluation.bootstrap import RESAMPLES, Paired, Units, effects, units_of
+from assay.learning.evaluation.bootstrap import RESAMPLES, Paired, Units, effects, intervals, units_of
 from assay.learning.evaluation.metrics import METRICS, Metric
 from assay.learning.evaluation.predictions import Predictions
 from assay.specs import PipelineSpec
@@ -100,3 +100,23 @@ def test_units_follow_the_split(split, partitions, kind):
         assert units.take(np.array([0, 3])).groups.tolist() == [0, 0]
     else:
         assert units.order.tolist() == [3, 1, 2, 0]
+
+
+def test_the_interval_of_a_metric_holds_the_true_value_as_often_as_it_says():
+    random, mean, held = np.random.default_rng(11), METRICS[Task.REGRESSION]["mean_error"], 0
+    for seed in range(300):
+        said = Predictions(random.normal(size=80), None, ())
+        low, high = intervals([mean], np.zeros(80), said, Units(), seed)["mean_error"]
+        held += low <= 0 <= high
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def test_rows_of_a_group_widen_an_interval_and_a_metric_without_values_has_none():
+    random, mean = np.random.default_rng(2), METRICS[Task.REGRESSION]["mean_error"]
+    groups = np.repeat(np.arange(20), 10)
+    said = Predictions(random.normal(size=20)[groups], None, ())
+    never = Metric("never", greater_is_better=True, compute=lambda *_: float("nan"))
+    ends = [intervals([mean, never], np.zeros(200), said, units, 1) for units in (Units(), Units(groups=groups))]
+    widths = [each["mean_error"][1] - each["mean_error"][0] for each in ends]
+    assert widths[1] > 2 * widths[0]
+    assert all("never" not in each for each in ends)
