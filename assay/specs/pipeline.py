@@ -88,18 +88,32 @@ class PipelineSpec(Spec):
         if self.dataset.target in self.split.key:
             msg = f"split.key cannot hold the target '{self.dataset.target}': a corrected label would be another row"
             raise ValueError(msg)
-        alarms = set(self.automation.retrain_on) - {"new_data"}
-        if alarms and self.monitoring is None:
-            msg = f"automation.retrain_on {', '.join(sorted(alarms))} needs monitoring"
-            raise ValueError(msg)
-        if self.monitoring is not None and self.monitoring.label_delay and self.split.by != "time":
-            msg = "monitoring.label_delay needs split by time, which trains on partitions whose target is known"
-            raise ValueError(msg)
         target = self.dataset.columns.get(self.dataset.target)
         if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _monitoring_fits(self) -> Self:
+        monitoring = self.monitoring
+        missing = [name for name in self.automation.retrain_on if name != "new_data" and not self._watches(name)]
+        if missing:
+            part = "monitoring" if monitoring is None else f"monitoring.{min(missing)}"
+            msg = f"automation.retrain_on {', '.join(sorted(missing))} needs {part}"
+            raise ValueError(msg)
+        if monitoring is not None and monitoring.label_delay and self.split.by != "time":
+            msg = "monitoring.label_delay needs split by time, which trains on partitions whose target is known"
+            raise ValueError(msg)
+        season = monitoring.drift.season if monitoring is not None and monitoring.drift is not None else "auto"
+        if isinstance(season, int) and not self.dataset.partitions.is_time:
+            msg = "monitoring.drift.season counts partitions of time, and dataset.partitions are none"
+            raise ValueError(msg)
+        return self
+
+    def _watches(self, alarm: str) -> bool:
+        """Return whether an alarm of `automation.retrain_on` can begin."""
+        return getattr(self.monitoring, alarm, None) is not None
 
     @model_validator(mode="after")
     def _scored_rows_are_read_like_the_others(self) -> Self:

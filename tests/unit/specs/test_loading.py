@@ -91,6 +91,13 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
         "tuning: {search_space: {C: {type: float, low: 0, high: 1, step: 2}}}",
         "tuning: {search_space: {C: {type: categorical, choices: [1, 1]}}}",
         "automation: {schedule: daily}",
+        "monitoring: {label_delay: -1}",
+        "monitoring: {repeat_after: 0}",
+        "monitoring: {drift: {season: summer}}",
+        "monitoring: {drift: {missing_effect: 0}}",
+        "monitoring: {drift: {flag_effect: 4}}",
+        "monitoring: {drift: {new_categories: 2}}",
+        "monitoring: {performance: {max_loss: 1, max_calibration_gap: 2}}",
         "automation: {retrain_on: [moon]}",
         "automation: {ingest_on: [drift]}",
         "automation: {ingest_on: [new_data], retrain_on: [new_data]}",
@@ -105,6 +112,13 @@ def test_a_value_out_of_range_is_refused_with_its_line(line):
     [
         ("split: {by: time, train_partitions: 2}", "split by time needs dataset.partitions"),
         ("split: {by: stratified}\ntask: regression", "split by stratified needs a classification task"),
+        ("automation: {retrain_on: [drift]}", "automation.retrain_on drift needs monitoring"),
+        (
+            "automation: {retrain_on: [performance, drift]}\nmonitoring: {}",
+            "automation.retrain_on performance needs monitoring.performance",
+        ),
+        ("monitoring: {label_delay: 1}", "monitoring.label_delay needs split by time"),
+        ("monitoring: {drift: {season: 12}}", "monitoring.drift.season counts partitions of time"),
     ],
 )
 def test_parts_that_do_not_agree_are_refused(line, reason):
