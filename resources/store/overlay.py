@@ -4,12 +4,14 @@ Data objects are immutable and their keys unique, so that a commit of either sto
 journals are found by listing: each store has its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from assay.errors import ArtifactNotFoundError
 from resources.store.interface import ObjectStat, ObjectStore
+
+Value = TypeVar("Value")
 
 
 class OverlayStore(ObjectStore):
@@ -41,17 +43,11 @@ class OverlayStore(ObjectStore):
 
     def get_bytes(self, key: str) -> bytes:
         """Return an object's bytes from the first store that has it."""
-        try:
-            return self._above.get_bytes(key)
-        except ArtifactNotFoundError:
-            return self.below.get_bytes(key)
+        return self._first(lambda store: store.get_bytes(key))
 
     def open(self, key: str) -> IO[bytes]:
         """Return a reader of the object in the first store that has it."""
-        try:
-            return self._above.open(key)
-        except ArtifactNotFoundError:
-            return self.below.open(key)
+        return self._first(lambda store: store.open(key))
 
     def stat(self, key: str) -> ObjectStat | None:
         """Return what the first store that has a key knows of it."""
@@ -73,3 +69,12 @@ class OverlayStore(ObjectStore):
         """Return where people find a key: where it is, or would be written."""
         is_below = self._above.stat(key) is None and self.below.stat(key) is not None
         return (self.below if is_below else self._above).uri(key)
+
+    def _first(self, read: Callable[[ObjectStore], Value]) -> Value:
+        try:
+            return read(self._above)
+        except ArtifactNotFoundError as missing:
+            try:
+                return read(self.below)
+            except ArtifactNotFoundError:
+                raise missing from None

@@ -14,7 +14,18 @@ from assay.errors import (
     StoreUnavailableError,
 )
 from resources.store.local import LocalStore
+from resources.store.overlay import OverlayStore
 from resources.store.s3 import S3Store, open_store
+
+
+@pytest.fixture(params=["itself", "over another"])
+def store(request, backend, tmp_path):
+    """A store, and the same over another one, which keeps all promises of a store."""
+    if request.param == "itself":
+        return backend.store
+    below = LocalStore(tmp_path / "below")
+    below.put_if_absent("below/object", b"x")
+    return OverlayStore(backend.store, below)
 
 
 @pytest.fixture
