@@ -24,6 +24,7 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import images, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.experiments import made_partitions
 from ml_assets.pipeline.monitored_rows import rows_in_store
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys, window_mapping
 from ml_assets.pipeline.run_context import asset_key
@@ -44,7 +45,7 @@ def past_models(context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts
     if partitions is None:
         return
     rows = _rows(spec, artifacts)
-    for key in sorted(context.instance.get_materialized_partitions(asset_key(spec, "evaluation_report"))):
+    for key in sorted(made_partitions(context, artifacts, spec, "evaluation_report")):
         window = rows.of(upstream_keys(window_mapping(spec), partitions, key))
         holdout = max(window)
         yield PastModel(

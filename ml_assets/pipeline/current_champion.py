@@ -12,6 +12,7 @@ from assay.promotion.people import commands_for, other_champion
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
 from ml_assets.dagster_internals import run_tags_of
+from ml_assets.pipeline.experiments import made_partitions
 from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import require_receipt
@@ -75,7 +76,7 @@ def newest_validated(
     """
     key, partitions, newest = asset_key(spec, "validated_dataset"), partitions_of(spec), None
     if partitions is not None:
-        made = context.instance.get_materialized_partitions(key)
+        made = made_partitions(context, artifacts, spec, "validated_dataset")
         newest = next((each for each in reversed(keys_of(context, partitions)) if each in made), None)
         if newest is None:
             raise ArtifactNotFoundError(

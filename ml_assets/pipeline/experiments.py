@@ -8,7 +8,7 @@ the name of the space. Observations start nothing.
 A branch deployment has an instance of its own: there, materializations are the branch's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import wraps
 from inspect import isgenerator
@@ -17,12 +17,15 @@ from typing import Any
 import dagster as dg
 
 from assay.errors import ChecksFailedError
+from assay.specs import PipelineSpec
 from assay.specs.space import Space
 from ml_assets.dagster_internals import silent_outputs
-from ml_assets.pipeline.run_context import attempt_of, location_of, makes_range, partition_of
+from ml_assets.pipeline.partitions import keys_of, partitions_of
+from ml_assets.pipeline.run_context import asset_key, attempt_of, location_of, makes_range, partition_of
 from ml_assets.supervision.step import Body
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.step_inputs import RangeOutcome
+from resources.artifacts.store import ArtifactStore
 
 EXPERIMENT = "experiment"
 """Key of the metadata that names the space of an experiment."""
@@ -48,6 +51,16 @@ def observed_in_experiments(step: Body) -> Body:
 def is_experiment(event: dg.AssetMaterialization | dg.AssetObservation) -> bool:
     """Return whether an event is of a run with parameters."""
     return EXPERIMENT in event.metadata
+
+
+def made_partitions(
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, spec: PipelineSpec, name: str
+) -> Collection[str]:
+    """Return the partitions of an asset that were made: by Dagster's history, of an experiment by its space."""
+    key = asset_key(spec, name)
+    if not spec.space.experiment:
+        return set(context.instance.get_materialized_partitions(key))
+    return [each for each in keys_of(context, partitions_of(spec)) if artifacts.log.newest(tuple(key.path), each)]
 
 
 @dataclass
