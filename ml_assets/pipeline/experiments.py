@@ -70,7 +70,7 @@ class _Experiment:
     context: dg.AssetExecutionContext
     space: Space
     metadata: dict[str, Any] = field(default_factory=dict)
-    checks: list[dg.TableRecord] = field(default_factory=list)
+    checks: list[dict[str, str]] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
     outputs: list[dg.Output[Any]] = field(default_factory=list)
 
@@ -115,7 +115,7 @@ class _Experiment:
         name, severity = str(result.check_name), result.severity.value.lower()
         outcome = "passed" if result.passed else f"failed ({severity})"
         row = {"check": name, "outcome": outcome, "observed": result.description or ""}
-        self.checks.append(dg.TableRecord(row))
+        self.checks.append(row)
         if result.passed:
             return
         self.metadata |= {f"{name}: {key}": value for key, value in (result.metadata or {}).items()}
@@ -132,10 +132,18 @@ class _Experiment:
 
     def _observation(self, partition: str | None) -> Iterator[dg.AssetObservation]:
         if self.metadata or self.checks:
-            table = {"checks": dg.MetadataValue.table(self.checks)} if self.checks else {}
+            self._log(partition)
+            rows = [dg.TableRecord(row) for row in self.checks]
+            table = {"checks": dg.MetadataValue.table(rows)} if rows else {}
             metadata = {EXPERIMENT: self.space.name, **self.metadata, **table}
             yield dg.AssetObservation(self.context.asset_key, partition=partition, metadata=metadata)
         self.metadata, self.checks = {}, []
+
+    def _log(self, partition: str | None) -> None:
+        asset = self.context.asset_key.to_user_string() + (f", partition {partition}" if partition else "")
+        failed = [row["check"] for row in self.checks if row["outcome"] != "passed"]
+        named = f"; failed checks: {', '.join(failed)}" if failed else ""
+        self.context.log.info("%s is in the space %s, production stays as it is%s", asset, self.space.name, named)
 
 
 def _partition_of(result: Any, current: str | None) -> str | None:
