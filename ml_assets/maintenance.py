@@ -75,7 +75,7 @@ def remove_leftovers(
     artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
 ) -> int:
     """Remove objects that no commit names, in every space; returns their number."""
-    stores, age = artifact_io_manager.object_store.maintained(), config.older_than_hours * _HOUR
+    stores, age = artifact_io_manager.object_store.maintained().values(), config.older_than_hours * _HOUR
     removed = [key for store in stores for key in collect_garbage(store, older_than_seconds=age)]
     context.log.info("removed %d objects that no commit names", len(removed))
     abandoned = remove_abandoned()
@@ -106,7 +106,7 @@ def expire_versions(
     if retention.keeps_all:
         context.log.info("neither ASSAY_RETENTION_DAYS nor ASSAY_RETENTION_VERSIONS is set, so everything stays")
         return 0
-    stores, grace = artifact_io_manager.object_store.maintained(), config.superseded_hours * _HOUR
+    stores, grace = [*artifact_io_manager.object_store.maintained().values()], config.superseded_hours * _HOUR
     artifacts = [ArtifactRetention(store, retention, grace) for store in stores]
     tracked = TrackedRetention(
         experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, retention, grace, stores
@@ -128,7 +128,8 @@ def expire_versions(
 @guarded_op(description="Set MLflow's aliases of champions again where they differ from the champion journals.")
 def repair_aliases(context: dg.OpExecutionContext, model_registry: MlflowModelRegistry) -> int:
     """Let the aliases of every registered model follow its journal; returns the number of models that differed."""
-    journals = [each for store in model_registry.object_store.maintained() for each in journals_in(store)]
+    stores = model_registry.object_store.maintained().values()
+    journals = [each for store in stores for each in journals_in(store)]
     repaired = [
         journal.registered_name
         for journal in journals
@@ -155,7 +156,8 @@ def close_tracking_leftovers(
         owner=lambda run_id: _state_of(context.instance, run_id),
         older_than_seconds=config.older_than_hours * _HOUR,
     )
-    closed = leftovers.close_runs() + leftovers.mark_versions(model_registry.object_store.maintained())
+    stores = [*model_registry.object_store.maintained().values()]
+    closed = leftovers.close_runs() + leftovers.mark_versions(stores)
     context.log.info("closed %d leftovers in MLflow%s", len(closed), "".join(f"\n{one}" for one in closed))
     return len(closed)
 

@@ -111,10 +111,10 @@ class ObjectStoreResource(SpacedResource):
         uri = f"{self.uri.rstrip('/')}/{_SPACES}/{encoded(name)}" if name else self.uri
         return open_store(uri, self.s3.get_client)
 
-    def maintained(self) -> list[ObjectStore]:
-        """Return what this deployment maintains: production every space, its own first; a branch its own."""
+    def maintained(self) -> dict[str, ObjectStore]:
+        """Return by name the spaces that this deployment maintains: production all, itself first; a branch its own."""
         names = [self.branch] if self.branch else ["", *self.space_names()]
-        return [self.of_space(name) for name in names]
+        return {name: self.of_space(name) for name in names}
 
     def _of(self, space: Space) -> ObjectStore:
         if space.is_production:

@@ -126,7 +126,7 @@ class Quarantine(dg.ConfigurableResource[None]):
             return []
         return [
             folder
-            for store in self.object_store.maintained()
+            for store in self.object_store.maintained().values()
             for folder in expire(store, days=self.days, megabytes=self.megabytes, now=store.clock())
         ]
 

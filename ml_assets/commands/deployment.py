@@ -32,6 +32,11 @@ class Deployment:
         found: ArtifactStore = self.resources["artifact_io_manager"].artifacts()
         return found
 
+    @property
+    def spaces(self) -> dict[str, ArtifactStore]:
+        """The artifact stores of the spaces that the deployment maintains, by name; its own first."""
+        return {name: ArtifactStore(store) for name, store in self.resources["object_store"].maintained().items()}
+
     def pipelines(self, names: NameCheck | None = None) -> PipelineFiles:
         """Read the pipeline files; the users' own modules can be imported then."""
         make_importable(self.settings.extensions_dir)

@@ -1,15 +1,24 @@
-"""`assay forget`: remove a person's rows from all that is stored, and name the models that learned from them."""
+"""`assay forget`: remove a person's rows from all that is stored, and name the models that learned from them.
+
+Every space is searched. An experiment may have learned from rows of production, so that its models are searched for
+these, too.
+"""
 
 import os
 import pwd
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 
+from assay.errors import MissingColumnError, SpecError
 from assay.shell.flags import Flags
 from ml_assets.commands.deployment import Deployment
 from resources.artifacts.forget_journal import ForgetEntry, LearnedModel
-from resources.artifacts.forgetting import Forgetting, Found
+from resources.artifacts.forgetting import Forgetting, Found, rows_by_version
+from resources.artifacts.learned_models import learned_models
 from resources.store.commit_record import described
+from resources.store.expiry import histories
 
 
 def forget(flags: Flags) -> tuple[bool, str]:
@@ -19,10 +28,26 @@ def forget(flags: Flags) -> tuple[bool, str]:
         AssayError: the expression cannot be used, or the store failed.
     """
     by = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
-    task = Forgetting(Deployment().artifacts, flags.where, flags.name, by)
+    own, *spaces = Deployment().spaces.items()
+    task = Forgetting(own[1], flags.where, flags.name, by)
     found = task.find()
+    elsewhere = [line for name, each in spaces for line in _in_space(name, replace(task, artifacts=each), found, flags)]
     lines = [*_found(found, done=False)] if flags.dry_run else [*_forgotten(task.remove())]
-    return True, "\n".join((*lines, *_unsearched(found)))
+    return True, "\n".join((*lines, *_unsearched(found), *elsewhere))
+
+
+def _in_space(name: str, task: Forgetting, below: Found, flags: Flags) -> Iterator[str]:
+    """Forget in another space than the deployment's own; yield what it had, and which models learned from below."""
+    series = [*histories(task.artifacts.store)]
+    models = [*map(_model, learned_models(task.artifacts, series, rows_by_version(below.held)))]
+    own: list[str] = []
+    with suppress(SpecError, MissingColumnError):  # it holds other pipelines, or rows without these columns
+        found = task.find()
+        lines = _found(found, done=False) if flags.dry_run else _forgotten(task.remove())
+        own = [*(() if found.is_clean else lines), *_unsearched(found)]
+    if own or models:
+        yield f"in the space {name}:"
+        yield from dict.fromkeys([*own, *models])
 
 
 def _found(found: Found, *, done: bool) -> Iterator[str]:

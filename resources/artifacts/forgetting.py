@@ -126,7 +126,7 @@ class Forgetting:
             left=tuple(key for history in series for key in leftovers(self.artifacts.store, history[0])),
             models=tuple(
                 learned_models(
-                    self.artifacts, [each for each in series if version_of(each[0]) is None], _rows_by_version(held)
+                    self.artifacts, [each for each in series if version_of(each[0]) is None], rows_by_version(held)
                 )
             ),
         )
@@ -269,5 +269,6 @@ def _is_of_request(commit: Commit) -> bool:
     return commit.run_id.startswith(_RUN)
 
 
-def _rows_by_version(held: Iterable[HeldRows]) -> dict[Identity, pa.Table]:
+def rows_by_version(held: Iterable[HeldRows]) -> dict[Identity, pa.Table]:
+    """Return the rows to be forgotten by the version that holds them."""
     return {identity(each.commit): each.rows for each in held}

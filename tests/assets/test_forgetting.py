@@ -14,11 +14,14 @@ from assay.shell.flags import Flags
 from ml_assets.commands import forget as command
 from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.plan import source_rows
+from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.monitored_rows import _learned_from
 from ml_assets.planning import Planner
+from ml_assets.stages import names_in
 from resources.artifacts.forget_journal import ForgetJournal
 
 BANK = ("bank", "validated_dataset")
+LEARNING = names_in(Phase.LEARNING)
 
 
 @pytest.fixture
@@ -159,3 +162,21 @@ def test_a_model_that_continues_one_that_learned_from_the_rows_is_named_too(trai
 def test_nonsense_is_refused_by_name(forget):
     with pytest.raises(MissingColumnError, match="customer_id"):
         forget("customer_id = 17")
+
+
+def test_a_person_is_forgotten_in_every_space_and_models_of_experiments_are_named(trained_bank, forget):
+    learned, _ = sides(trained_bank)
+    own_rows = {"data_validation": {"min_rows": 60}, "space": "strict"}
+    assert trained_bank.materialize("bank/*", parameters=own_rows, experiment=True).success
+    shared = {"tuning": {"enabled": False}, "space": "quick"}
+    done = trained_bank.materialize(*(f"bank/{name}" for name in LEARNING), parameters=shared, experiment=True)
+    assert done.success, failure(done)
+
+    lines = forget(f"id = '{learned}'")
+
+    assert learned not in stored_ids(trained_bank)
+    quick, strict = lines.index("in the space experiment-quick:"), lines.index("in the space experiment-strict:")
+    [named] = lines[quick + 1 : strict]
+    assert named.startswith("learned from them: bank/trained_model, version 1, registered as bank-experiment-quick")
+    assert "        1 rows removed from bank/validated_dataset, version 1" in lines[strict:]
+    assert any(line.startswith("learned from them: bank/trained_model") for line in lines[strict:])

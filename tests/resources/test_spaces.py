@@ -68,10 +68,10 @@ def test_production_maintains_every_space_and_a_branch_its_own(tmp_path, space, 
     space(shares_rows=True).publish(ROWS, None, make_dataset(x=list(range(5))), attempt("a"))
     stores = object_store_at(tmp_path / "store")
     assert stores.space_names() == ["x"]
-    uris = [each.uri("") for each in stores.maintained()]
+    uris = [each.uri("") for each in stores.maintained().values()]
     assert uris == [str(tmp_path / "store"), str(tmp_path / "store/@spaces/x")]
     branch = stores.model_copy(update={"branch": "y"})
-    assert [each.uri("") for each in branch.maintained()] == [str(tmp_path / "store/@spaces/y")]
+    assert [each.uri("") for each in branch.maintained().values()] == [str(tmp_path / "store/@spaces/y")]
 
 
 @pytest.mark.parametrize(
