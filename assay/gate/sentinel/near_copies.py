@@ -34,6 +34,7 @@ SAME_TARGET = 0.9
 _CHANCES = 3
 _MOST_COLUMNS = 40
 _MIN_COLUMNS = 3
+_HEAD, _OWN_VALUES = 2000, 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,8 @@ def neighbourhood(
 
     Numbers count by their standard deviations, categories by whether they differ.
     """
-    names = [name for name in checked_features(table, spec) if name != without][:_MOST_COLUMNS]
+    names = [name for name in checked_features(table, spec) if name != without and not _numbers_rows(table, name)]
+    names = names[:_MOST_COLUMNS]
     numeric = [name for name in names if table.kind(name) in {"integer", "float", "datetime"}]
     columns = [column for name in numeric if (column := _numbers(table, name, others)) is not None]
     if len(columns) < _MIN_COLUMNS:
@@ -74,6 +76,14 @@ def neighbourhood(
                 squares += codes[place, None] != codes[None, :]
     squares[np.arange(asked.size), place] = np.inf
     return Neighbourhood(asked, others, squares)
+
+
+def _numbers_rows(table: CheckedTable, name: str) -> bool:
+    """Return whether a column has a value of its own for nearly each row, as copies under a new number have."""
+    if table.kind(name) not in {"integer", "string"}:
+        return False
+    head = table.plain(name).slice(0, _HEAD)
+    return len(head.unique()) > _OWN_VALUES * len(head)
 
 
 def _numbers(table: CheckedTable, name: str, rows: Array) -> Array | None:
@@ -134,9 +144,11 @@ def share_of_near_copies(table: CheckedTable, spec: PipelineSpec) -> float:
     dimensions = 1 / max(float(np.median(logs.mean(axis=1))), 1e-3)
     twin = near.squares.argmin(axis=1)
     own = np.searchsorted(others, asked)
+    # equal rows are counted elsewhere, unless a number of their own makes them differ
+    renumbered = any(_numbers_rows(table, name) for name in checked_features(table, spec))
     allowed = spec.validation.sentinel.max_duplicate_share
     for ratio, times in RATIOS.items():
-        copied = (first > 0) & (first <= ratio**2 * last)
+        copied = (last > 0 if renumbered else first > 0) & (first <= ratio**2 * last)
         chance = _CHANCES * (NEIGHBOURS - 1) * ratio**dimensions
         if copied.mean() > max(times * allowed, chance) and _agree(goal, own[copied], twin[copied]) >= SAME_TARGET:
             return float(copied.mean())

@@ -12,6 +12,7 @@ import numpy as np
 from assay.gate.checked_table import CheckedTable
 from assay.gate.sentinel.copies import correlated
 from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, coded, role_of, squarable
+from assay.gate.sentinel.scores import least_squares
 from assay.specs.dataset import ColumnRole
 
 COMPARED_ROWS = 20_000
@@ -21,6 +22,11 @@ MATCHES = 0.95
 """Share of pairs in which the feature is the target of the other row."""
 MOVES = 0.7
 """Correlation of steps from which a feature moves with the target of the next row."""
+_ROUNDING = 1e-6
+_REACH = 3
+_MIXED = 0.98
+_OF_LATER = 0.1
+_FITTED_ROWS = 2000
 _ENTITIES = 6
 _ROWS_PER_ENTITY = 3
 
@@ -62,8 +68,12 @@ def time_relations(table: CheckedTable, target: str, features: Sequence[str], ca
             x = column[rows]
             if step := _later_step(x, y, same):
                 later[name] = f"is the target of the {_nth(step)} row, {order}: it is not known yet"
+            elif _adds_up(x, y, same):
+                later[name] = f"is the sum of the target up to the row itself, {order}"
             elif name in candidates and _follows(x, y, same):
                 earlier.add(name)
+            elif name in candidates and _mixes(x, y, same):
+                moving[name] = f"is a mean of the target that includes later rows, {order}"
             elif name in candidates and _precedes(x, y, same):
                 moving[name] = f"moves with the target of the next row, {order}: is it known by then?"
     moving = {name: text for name, text in moving.items() if name not in earlier}
@@ -125,6 +135,31 @@ def _later_step(x: Array, y: Array, same: Array) -> int:
         if before.size >= MIN_ROWS and (before == target_later).mean() >= MATCHES:
             return step
     return 0
+
+
+def _adds_up(x: Array, y: Array, same: Array) -> bool:
+    """Return whether a feature grows from row to row by the row's own target."""
+    inside = (same[1:] == same[:-1]) & np.isfinite(x[1:]) & np.isfinite(x[:-1]) & np.isfinite(y[1:])
+    step, own = np.diff(x)[inside], y[1:][inside]
+    if step.size < MIN_ROWS or np.unique(own[:MIN_ROWS]).size < 2:  # noqa: PLR2004 - one value proves nothing
+        return False
+    return bool((np.abs(step - own) <= _ROUNDING * np.abs(own).max()).mean() >= MATCHES)
+
+
+def _mixes(x: Array, y: Array, same: Array) -> bool:
+    """Return whether a feature is a weighted sum of the targets of the rows around it, later ones among them."""
+    count = y.size - 2 * _REACH
+    if count < 4 * MIN_ROWS:
+        return False
+    around = np.column_stack([y[shift : shift + count] for shift in range(2 * _REACH + 1)])
+    middle, entity = x[_REACH : _REACH + count], same[_REACH : _REACH + count]
+    inside = (same[:count] == entity) & (same[2 * _REACH :] == entity) & np.isfinite(middle + around.sum(axis=1))
+    around, middle = around[inside][:_FITTED_ROWS], middle[inside][:_FITTED_ROWS]
+    if middle.size < 4 * MIN_ROWS or np.ptp(middle) == 0:
+        return False
+    if least_squares(around, middle)[0] < _MIXED:
+        return False
+    return 1 - least_squares(around[:, : _REACH + 1], middle)[0] >= _OF_LATER
 
 
 def _follows(x: Array, y: Array, same: Array) -> bool:

@@ -236,6 +236,7 @@ _EXPECTED = f"no feature is known only after the target; {ADVICE}"
 STRONG_AUC = 0.75
 """AUC from which the name of the strongest feature counts."""
 _EARLIER = "it follows from the target of earlier rows, so it may be known in time"
+_RELATED = 0.1
 STRONG_R2 = 0.36
 """R2 of ranks, a rank correlation of 0.6, from which the name of the strongest feature counts."""
 
@@ -272,7 +273,8 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     else:
         signs.append(Sign(_bands(columns, labels, strong) | near_targets(table, spec.dataset.target, strong, rows)))
         signs.insert(0, Sign(_parts(table, spec, features, rows), holds=False))
-    times = time_relations(table, spec.dataset.target, features, strong)
+    related = {name for name, score in scores.items() if score.value >= _RELATED}
+    times = time_relations(table, spec.dataset.target, features, related)
     signs.append(Sign(_pairs(table, spec, features, rows, scores), holds=spec.task.is_classification))
     signs += [Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
     held = {name for sign in signs if sign.holds for name in sign.reasons} - times.earlier

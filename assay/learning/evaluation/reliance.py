@@ -6,7 +6,7 @@ Formulation, Detection, and Avoidance"). Columns are shuffled among the holdout 
 (Breiman 2001; Fisher, Rudin and Dominici 2019); nothing is fitted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,7 +25,7 @@ PredictRows: TypeAlias = "Callable[[pd.DataFrame], Predictions]"
 MIN_ROWS = 100
 """Fewer holdout rows, or rows outside the largest class, prove nothing."""
 MOST_ROWS = 2000
-MOST_COLUMNS = 60
+MOST_COLUMNS = 200
 """With more columns only those that the gate suspects are shuffled."""
 HIGH_SKILL = 0.8
 """Skill in telling classes from which its carriers count: an AUC of 0.9."""
@@ -52,11 +52,15 @@ RELIES = 0.25
 """Share of the skill whose loss shows that the model relies on the columns that the gate suspects."""
 SPARE_COLUMNS = 2
 """Further columns that a table must have, for one or two that carry everything to be odd."""
+ALIKE = 0.9
+MOST_ALIKE = 3
+"""So many columns that carry nearly the same are left out together: each alone could be spared."""
 MAX_CARRIERS = 2
 MOST_OF_PERFECT = 3
 PERFECT = 0.98
 """Skill in telling classes from which even three carriers count."""
 _FITTED_ROWS = 5000
+_TRIED_COLUMNS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +145,35 @@ def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance |
     """
     if shuffler.full < (HIGH_SKILL if spec.task.is_classification else HIGH_R2) or len(shuffler.names) > MOST_COLUMNS:
         return None
-    most = _most_carriers(shuffler.full, spec)
-    chosen: tuple[str, ...] = ()
-    while len(chosen) < min(most, len(shuffler.names) - SPARE_COLUMNS):
-        kept = {name: shuffler.only((*chosen, name)) for name in shuffler.names if name not in chosen}
-        best = max(kept, key=lambda name: kept[name])
-        chosen, share = (*chosen, best), kept[best] / shuffler.full
-        if bound := _bound_of_others(chosen, share, split, spec):
+    for chosen, kept in _candidates(
+        shuffler, min(_most_carriers(shuffler.full, spec), len(shuffler.names) - SPARE_COLUMNS)
+    ):
+        if bound := _bound_of_others(chosen, kept / shuffler.full, split, spec):
             others = skill_without(chosen, split.train, split.holdout, spec)
             if HONEST <= others <= bound * shuffler.full:
-                return Reliance(chosen, shuffler.full, kept[best], others)
-        if share >= CARRIED:
-            return None
+                return Reliance(chosen, shuffler.full, kept, others)
     return None
+
+
+def _candidates(shuffler: Shuffler, most: int) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Yield sets of columns, smallest first, with the skill that they keep alone.
+
+    Those that keep most one after the other, and those whose shuffling costs most, as columns that tell nothing alone.
+    """
+    lost = sorted(shuffler.names, key=lambda name: shuffler.without([name]))
+    tried = lost if len(lost) <= _TRIED_COLUMNS else lost[:_TRIED_COLUMNS]
+    chosen: tuple[str, ...] = ()
+    while len(chosen) < most:
+        kept = {name: shuffler.only((*chosen, name)) for name in tried if name not in chosen}
+        chosen = (*chosen, max(kept, key=lambda name: kept[name]))
+        yield chosen, kept[chosen[-1]]
+        if kept[chosen[-1]] >= CARRIED * shuffler.full:
+            alike = tuple(name for name, share in kept.items() if share >= ALIKE * kept[chosen[-1]])
+            if len(chosen) == 1 < len(alike) <= MOST_ALIKE:
+                yield alike, kept[chosen[-1]]
+            return
+        costly = tuple(lost[: len(chosen)])
+        yield costly, shuffler.only(costly)
 
 
 def _most_carriers(skill: float, spec: PipelineSpec) -> int:
