@@ -2,6 +2,10 @@
 
 import hashlib
 import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,12 +24,15 @@ from resources.artifacts.forget_journal import ForgetJournal
 from resources.artifacts.forgetting import Forgetting
 from resources.artifacts.retention import ArtifactRetention
 from resources.artifacts.store import ArtifactStore, Attempt
+from resources.store.commit_log import collect_garbage
 from resources.store.expiry import RetentionPolicy
+from resources.store.local import LocalStore
 
 RAW, GATED = ("shop", "raw_dataset"), ("shop", "validated_dataset")
 REPORT, SCORED = ("shop", "validation_report"), ("shop", "batch_predictions")
 PERSON = "customer_id = 17"
 RULES = "r" * 64
+ROOT = Path(__file__).parents[2]
 
 
 def report():
@@ -298,6 +305,63 @@ def test_killed_at_any_change_it_is_finished_by_repeating_it(store, artifacts, p
     assert {item.key for item in store.list_objects("shop/") if item.key.endswith(".parquet")} == {
         key for key in named if key.endswith(".parquet")
     }
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from resources.artifacts.forgetting import Forgetting
+from resources.artifacts.store import ArtifactStore
+from resources.store.local import LocalStore
+
+class Killed(LocalStore):
+    def delete(self, key):
+        if key.endswith(".parquet"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().delete(key)
+
+Forgetting(ArtifactStore(Killed(Path(sys.argv[1]))), sys.argv[2]).remove()
+"""
+
+
+def test_a_process_that_is_killed_half_way_is_finished_by_another(tmp_path, make_dataset):
+    store = LocalStore(tmp_path / "root")
+    artifacts = ArtifactStore(store)
+    for number, customers in enumerate(([17, 18], [16, 17, 18])):
+        artifacts.publish(RAW, None, make_dataset(customer_id=customers), Attempt("r", f"raw-{number}"))
+    done = subprocess.run([sys.executable, "-c", KILLED, store.uri(""), PERSON], check=False, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    assert 17 in stored_customers(store)
+    assert [set(customers_in(artifacts, RAW, number)) - {17} for number in (1, 2)] == [{18}, {16, 18}]
+    assert customers_in(artifacts, RAW) == [16, 18]
+    entry = forget(artifacts)
+    assert entry.rows == {"shop/raw_dataset, version 1": 1, "shop/raw_dataset, version 2": 1}
+    assert stored_customers(store) == {16, 18}
+    assert [customers_in(artifacts, RAW, number) for number in (1, 2, 3)] == [[18], [16, 18], [16, 18]]
+    assert [each.event for each in ForgetJournal(store).entries()] == ["started", "started", "finished"]
+
+
+def test_nothing_that_stands_for_a_version_is_a_leftover(store, artifacts, publish):
+    publish(17, 18)
+    forget(artifacts)
+    assert collect_garbage(store, older_than_seconds=-86400) == []
+    assert customers_in(artifacts, GATED, 1) == customers_in(artifacts, GATED) == [18]
+
+
+def test_a_reader_under_whom_the_rows_go_gets_the_rows_that_stay(store, artifacts, publish, wrapped):
+    """On disk an open file stays readable; on S3 its next range is missing."""
+    commit = publish(17, 18)
+
+    class Overtaken(wrapped):
+        def open(self, key):
+            opened = super().open(key)
+            forget(artifacts)
+            return opened
+
+    value = ArtifactStore(Overtaken(store)).read(commit, ValidatedDataset)
+    assert value.table["customer_id"].to_pylist() in ([17, 18], [18])
+    require_passed(value.receipt, data_digest=value.fingerprint.digest, rules_digest=RULES, where="shop")
+    assert customers_in(artifacts, GATED, 1) == [18]
 
 
 def test_a_version_that_a_run_publishes_meanwhile_is_not_lost(store, artifacts, publish):

@@ -64,6 +64,13 @@ def refusal(make_receipt, artifacts, attempt="refused"):
     return artifacts.reject(ASSET, None, receipt, report, Attempt("run", attempt), {"profile.html": "page"})
 
 
+def test_the_newest_never_goes_and_without_bounds_nothing_does():
+    year = 365 * DAY
+    assert not RetentionPolicy(days=1).lets_go(0, 0.0, year)
+    assert not RetentionPolicy().lets_go(5, 0.0, year)
+    assert RetentionPolicy(days=1).lets_go(1, 0.0, year)
+
+
 def test_everything_stays_unless_a_bound_is_set(store, publish):
     publish(1, 2, 3)
     assert applied(store) == []
