@@ -30,9 +30,11 @@ from resources.store.expiry import (
     Identity,
     expire,
     expired_numbers,
+    forgotten_facts,
     histories,
     identity,
     inputs_of,
+    is_successor_of,
     leftovers,
     remainder_of,
     sweep,
@@ -111,6 +113,7 @@ class Forgetting:
         held = tuple(self._search.held(searched))
         pipelines = {each.commit.asset[0] for each in held}
         lacking = [commit for commit, table in standing if not self._search.has_columns(table)]
+        versions = [history for history in series if version_of(history[0]) is None]
         return Found(
             held=held,
             whole=(
@@ -124,11 +127,7 @@ class Forgetting:
             ),
             unsearched=tuple(each for each in lacking if each.asset[-1] in _SOURCES),
             left=tuple(key for history in series for key in leftovers(self.artifacts.store, history[0])),
-            models=tuple(
-                learned_models(
-                    self.artifacts, [each for each in series if version_of(each[0]) is None], rows_by_version(held)
-                )
-            ),
+            models=tuple(learned_models(self.artifacts, versions, rows_by_version(held))),
         )
 
     def remove(self) -> ForgetEntry | None:
@@ -223,17 +222,15 @@ class Forgetting:
     def _attempt(self, held: HeldRows, request: str) -> Attempt:
         # by request and version: a call that goes on publishes nothing twice
         name = f"forget-{request[:16]}-{held.commit.number}-{held.standing.number}"
-        facts = {"version": held.commit.number, "rows": held.rows.num_rows, "request": request}
-        commit = held.commit
-        return Attempt(f"{_RUN}{request[:16]}", name, commit.code_version, commit.inputs, {"forgotten": facts})
+        commit, facts = held.commit, forgotten_facts(held.commit, held.rows.num_rows, request)
+        return Attempt(f"{_RUN}{request[:16]}", name, commit.code_version, commit.inputs, facts)
 
     def _newest_inputs(self, commit: Commit) -> Iterator[tuple[str, str]]:
         """Yield what a version was made of, with the successors of what rows were forgotten of."""
         for (name, version), (asset, partition, number) in zip(commit.inputs.items(), inputs_of(commit), strict=True):
             newest = self.artifacts.log.newest(asset, partition)
-            facts = newest.properties.get("forgotten") if newest else None
-            is_successor = isinstance(facts, dict) and facts["version"] == number
-            yield name, f"{newest.number}:{newest.data_version}" if newest and is_successor else version
+            followed = newest is not None and is_successor_of(newest, number)
+            yield name, f"{newest.number}:{newest.data_version}" if newest and followed else version
 
     def _entry(self, found: Found, request: str) -> ForgetEntry:
         return ForgetEntry(

@@ -23,7 +23,7 @@ from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, described, object_key
-from resources.store.expiry import expiry_of, remainder_of, require_files
+from resources.store.expiry import expiry_of, is_remainder_of, remainder_of, require_files
 from resources.store.interface import ObjectStore
 from resources.store.local import file_sha256
 from resources.store.overlay import OverlayStore
@@ -184,11 +184,14 @@ class ArtifactStore:
         Raises:
             ArtifactExpiredError: there are none any more.
         """
-        if expiry_of(self.store, commit) is None:
-            return commit
-        remainder = self.log.newest(remainder_of(commit), commit.partition)
-        require_files(self.store, remainder or commit)
-        return remainder or commit
+        if expiry_of(self.store, commit) is not None:
+            remainder = self.log.newest(remainder_of(commit), commit.partition)
+            if remainder is not None and is_remainder_of(remainder, commit):
+                require_files(self.store, remainder)
+                return remainder
+            if self._below is None:
+                require_files(self.store, commit)
+        return self._below.standing(commit) if self._below else commit
 
     def write_files(self, commit: Commit, folder: Path) -> None:
         """Write a commit's files, verified, into a folder, which is created if missing.

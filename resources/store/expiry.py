@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pydantic import JsonValue
+
 from assay.errors import ArtifactExpiredError, ArtifactNotFoundError
 from resources.store.commit_log import CommitLog, read_record, restore
 from resources.store.commit_record import Commit, Record, described, series_prefix
@@ -63,8 +65,9 @@ class RetentionPolicy:
 
 def expiry_of(store: ObjectStore, commit: Commit) -> Expiry | None:
     """Return why a version has no files any more; None where it was not removed on purpose."""
-    key = record_key(_expired(commit), commit.number)
-    return fetched_record(store, key, Expiry) if store.stat(key) is not None else None
+    if commit.number not in expired_numbers(store, commit):  # by listing: each space has markers of its own
+        return None
+    return fetched_record(store, record_key(_expired(commit), commit.number), Expiry)
 
 
 def expired_numbers(store: ObjectStore, commit: Commit) -> set[int]:
@@ -164,6 +167,26 @@ def _claimed(store: ObjectStore, commit: Commit) -> set[int]:
 def remainder_of(commit: Commit) -> tuple[str, ...]:
     """Return the asset under which the remainder of a version is published."""
     return (*commit.asset, _REMAINDER, str(commit.number))
+
+
+def forgotten_facts(commit: Commit, rows: int, request: str) -> dict[str, JsonValue]:
+    """Return what the records of a version's remainder and successor say of it."""
+    return {"forgotten": {"version": commit.number, "of": commit.data_version, "rows": rows, "request": request}}
+
+
+def is_remainder_of(remainder: Commit, commit: Commit) -> bool:
+    """Whether a commit is the remainder of a version: versions of two spaces may have one number."""
+    return _forgotten_of(remainder).get("of") == commit.data_version
+
+
+def is_successor_of(successor: Commit, number: int) -> bool:
+    """Whether a commit is the version without rows that followed another one."""
+    return _forgotten_of(successor).get("version") == number
+
+
+def _forgotten_of(commit: Commit) -> dict[str, JsonValue]:
+    facts = commit.properties.get("forgotten")
+    return facts if isinstance(facts, dict) else {}
 
 
 def version_of(remainder: Commit) -> Identity | None:

@@ -27,8 +27,7 @@ LEARNING = names_in(Phase.LEARNING)
 @pytest.fixture
 def forget(trained_bank, monkeypatch):
     """Return a function that runs the command on a trained platform and returns its lines."""
-    deployment = Deployment(trained_bank.settings)
-    monkeypatch.setattr(command, "Deployment", lambda: deployment)
+    monkeypatch.setattr(command, "Deployment", lambda: Deployment(trained_bank.settings))
 
     def run(where, name="bank", **flags):
         passed, text = command.forget(Flags(where=where, name=name, **flags))

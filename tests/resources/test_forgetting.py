@@ -27,6 +27,7 @@ from resources.artifacts.store import ArtifactStore, Attempt
 from resources.store.commit_log import collect_garbage
 from resources.store.expiry import RetentionPolicy
 from resources.store.local import LocalStore
+from resources.store.overlay import OverlayStore
 
 RAW, GATED = ("shop", "raw_dataset"), ("shop", "validated_dataset")
 REPORT, SCORED = ("shop", "validation_report"), ("shop", "batch_predictions")
@@ -114,8 +115,8 @@ def test_records_stay_and_what_stands_for_them_has_its_own_digests(artifacts, pu
         assert (value.receipt.rows, value.receipt.forgotten_rows) == (1, 1)
     successor = artifacts.log.newest(GATED, None)
     assert successor.data_version == newest.fingerprint.digest
-    assert successor.properties["forgotten"]["version"] == 1
-    assert successor.properties["forgotten"]["rows"] == 1
+    facts = successor.properties["forgotten"]
+    assert (facts["version"], facts["of"], facts["rows"]) == (1, before.data_version, 1)
     assert successor.code_version == before.code_version
 
 
@@ -313,6 +314,7 @@ from pathlib import Path
 from resources.artifacts.forgetting import Forgetting
 from resources.artifacts.store import ArtifactStore
 from resources.store.local import LocalStore
+from resources.store.overlay import OverlayStore
 
 class Killed(LocalStore):
     def delete(self, key):
@@ -392,6 +394,20 @@ def test_who_resolved_a_version_before_reads_its_remainder_after(artifacts, publ
     forget(artifacts)
     value = artifacts.read(resolved, ValidatedDataset, ["spent"])
     assert value.table.to_pydict() == {"spent": [1800]}
+
+
+def test_an_experiment_reads_the_rows_that_stay_of_production(tmp_path, make_validated, make_dataset):
+    production, above = LocalStore(tmp_path / "production"), LocalStore(tmp_path / "space")
+    below, space = ArtifactStore(production), ArtifactStore(OverlayStore(above, production))
+    resolved = below.publish(GATED, None, make_validated(customer_id=[17, 18]), Attempt("r", "a"))
+    own = space.publish(GATED, None, make_validated(customer_id=[17, 19]), Attempt("r", "b"))
+    assert (own.number, resolved.number) == (1, 1)
+    forget(below)
+    assert space.read(resolved, ValidatedDataset).table["customer_id"].to_pylist() == [18]
+    assert space.read(own, ValidatedDataset).table["customer_id"].to_pylist() == [17, 19]
+    forget(ArtifactStore(above))
+    assert space.read(own, ValidatedDataset).table["customer_id"].to_pylist() == [19]
+    assert space.read(resolved, ValidatedDataset).table["customer_id"].to_pylist() == [18]
 
 
 def test_the_journal_says_what_was_forgotten_and_not_who(store, artifacts, publish):

@@ -46,7 +46,7 @@ def trained(uri, tmp_path):
 @pytest.fixture
 def retention(uri, tmp_path):
     def made(grace=0.0, **policy):
-        return TrackedRetention(uri, "assay", RetentionPolicy(**policy), grace, LocalStore(tmp_path / "store"))
+        return TrackedRetention(uri, "assay", RetentionPolicy(**policy), grace, [LocalStore(tmp_path / "store")])
 
     return made
 
