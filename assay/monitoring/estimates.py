@@ -32,6 +32,7 @@ _MOST_ROWS = 20_000
 _FEWEST_ROWS = 100
 """Of the holdout; fewer say too little about the champion's errors."""
 _FOLDS = 3
+_BINS, _BIN_ROWS = 20, 30
 
 
 class PerformanceEstimate(Spec):
@@ -116,11 +117,7 @@ class LabelFreeEstimator:
 
 
 class _ClassErrors:
-    """Calibrated probabilities of each class, by isotonic regression on the holdout.
-
-    Source: Zadrozny and Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates;
-        KDD.
-    """
+    """Calibrated probabilities of each class."""
 
     method: Literal["CBPE", "DLE"] = "CBPE"
 
@@ -133,19 +130,16 @@ class _ClassErrors:
         return np.asarray(predictions.probabilities)
 
     def redrawn(self, random: np.random.Generator) -> _Draw:
-        from sklearn.isotonic import IsotonicRegression
-
         rows = random.integers(0, len(self._truth), len(self._truth))
         first = 1 if len(self._classes) == len(("no", "yes")) else 0
         fitted = [
-            IsotonicRegression(out_of_bounds="clip").fit(self.known[rows, each], self._truth[rows] == each)
-            for each in range(first, len(self._classes))
+            _calibrator(self.known[rows, each], self._truth[rows] == each) for each in range(first, len(self._classes))
         ]
         labels = np.empty(len(self._classes), dtype=object)
         labels[:] = self._classes
 
         def draw(given: np.ndarray, predictions: Predictions) -> np.ndarray:
-            calibrated = np.column_stack([each.predict(given[:, n]) for n, each in enumerate(fitted, start=first)])
+            calibrated = np.column_stack([each(given[:, n]) for n, each in enumerate(fitted, start=first)])
             if first:
                 calibrated = np.column_stack([1 - calibrated, calibrated])
             calibrated = np.where(calibrated.sum(axis=1, keepdims=True) > 0, calibrated, given)
@@ -154,6 +148,23 @@ class _ClassErrors:
             return np.asarray(labels[drawn].astype(predictions.labels.dtype))
 
         return draw
+
+
+def _calibrator(scores: np.ndarray, hits: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what maps scores to shares of hits: isotonic regression over bins of equally many rows, and lines between.
+
+    Without bins the ends of an isotonic regression are 0 and 1 wherever the last rows agree, which promises too much
+    of rows that a shift brings there: a gain of AUC of 0.018 where 0.007 was true (2,000 rows), with bins 0.007.
+
+    Source: Zadrozny and Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates;
+        KDD.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    bins = np.array_split(np.argsort(scores, kind="stable"), max(2, min(_BINS, len(scores) // _BIN_ROWS)))
+    centres = np.array([scores[rows].mean() for rows in bins])
+    shares = IsotonicRegression().fit_transform(centres, [hits[rows].mean() for rows in bins])
+    return lambda given: np.asarray(np.interp(given, centres, shares))
 
 
 class _NumberErrors:
