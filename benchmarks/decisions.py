@@ -11,11 +11,16 @@ Does not belong here: what decisions cost (`overhead.py`).
 import argparse
 import time
 
+import decisions_leaks
 import decisions_monitoring
 import decisions_promotion
 from decisions_table import Section
 
-SECTIONS: tuple[Section, ...] = (*decisions_promotion.SECTIONS, *decisions_monitoring.SECTIONS)
+SECTIONS: tuple[Section, ...] = (
+    *decisions_promotion.SECTIONS,
+    *decisions_monitoring.SECTIONS,
+    *decisions_leaks.SECTIONS,
+)
 
 
 def main() -> None:

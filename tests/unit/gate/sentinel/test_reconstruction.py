@@ -121,3 +121,40 @@ def test_a_trusted_column_is_left_alone(found):
     columns = {"x": NOISE[0], "a": A, "b": B, "y": A + B}
 
     assert found("target_not_reconstructible", columns, REGRESSION, sentinel={"trusted": ["a"]}) == {}
+
+
+def test_a_total_that_fits_in_one_class_alone_blocks(found):
+    tip = np.where(CHANCE, RNG.gamma(2, 3, ROWS).round(2) + 0.5, 0)
+    columns = {"x": NOISE[0], "fare": A, "tax": B, "total": A + B + tip, "y": CHANCE}
+
+    assert set(found("target_not_reconstructible", columns, BINARY)) == {"fare", "tax", "total"}
+
+
+def test_a_running_total_that_includes_the_row_blocks(found):
+    columns = {"x": NOISE[0], "z": NOISE[1], "total": np.cumsum(A), "y": A}
+
+    assert set(found("target_not_reconstructible", columns, REGRESSION)) == {"total"}
+
+
+def test_a_mean_over_later_rows_is_suspected(found):
+    mean = (A[:-2] + A[1:-1] + A[2:]) / 3
+    columns = {"x": NOISE[0][1:-1], "z": NOISE[1][1:-1], "smooth": mean, "y": A[1:-1]}
+
+    assert "includes later rows" in found("no_suspected_leakage", columns, REGRESSION)["smooth"]
+
+
+def test_two_moments_whose_distance_tells_are_suspected(found):
+    days = np.where(CHANCE, RNG.integers(5, 60, ROWS), RNG.integers(61, 400, ROWS))
+    columns = {"x": NOISE[0], "from": TIMES, "to": TIMES + days.astype("timedelta64[D]"), "y": CHANCE}
+
+    reasons = found("no_suspected_leakage", columns, BINARY) | found("target_not_reconstructible", columns, BINARY)
+    assert {"from", "to"} <= set(reasons)
+
+
+def test_an_end_that_excludes_a_class_is_suspected_whatever_the_name(found):
+    rng = np.random.default_rng(26)
+    seconds = rng.lognormal(5.2, 0.9, 20_000)
+    bought = (rng.random(20_000) < 1 / (1 + np.exp(-1.6 * (np.log(seconds) - 6.5)))) & (seconds > 90)
+    columns = {"col12": seconds.round(), "x": rng.normal(size=20_000), "z": rng.normal(size=20_000), "y": bought}
+
+    assert "nearly exclude a class" in found("no_suspected_leakage", columns, BINARY)["col12"]

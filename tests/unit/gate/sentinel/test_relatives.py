@@ -57,3 +57,11 @@ def test_a_number_whose_neighbours_say_the_same_names_no_entity(found):
     columns = {"year": year, "x": rng.normal(size=3000), "z": rng.normal(size=3000), "w": rng.normal(size=3000)}
 
     assert found("groups_not_split", {**columns, "y": year * 3.0 + rng.normal(size=3000)}, REGRESSION) == {}
+
+
+def test_copies_under_new_numbers_are_found(found):
+    table = independent(600, 4)
+    rows = pd.concat([table, table.sample(200, random_state=1)]).sample(frac=1, random_state=2, ignore_index=True)
+    rows = rows.assign(case=np.random.default_rng(1).permutation(len(rows)) + 10_000)
+
+    assert "near copy" in found("rows_not_repeated", rows, BINARY)[""]

@@ -103,3 +103,15 @@ def test_rows_that_are_copies_make_any_holdout_doubtful(judged):
     found = warning("", rule="rows_not_repeated")
 
     assert judged(*table(), warnings=[found])[1].verdict == "needs_approval"
+
+
+def test_two_columns_that_tell_only_together_are_found(judged):
+    frame, y = table()
+    rng = np.random.default_rng(6)
+    mask = rng.normal(0, 2, ROWS)
+    frame = frame.assign(sent=mask, got=mask + (y == "yes") + rng.normal(0, 0.1, ROWS))
+    report, decision, _ = judged(frame, y)
+
+    assert decision.verdict == "needs_approval"
+    assert "sent" in report.doubts[0]
+    assert "got" in report.doubts[0]
