@@ -33,6 +33,7 @@ def edit(platform, old, new):
 def test_a_version_is_rebuilt_bit_by_bit_although_source_and_pipeline_file_have_changed(trained_bank, tmp_path):
     write_csv(tmp_path / "data" / "bank.csv", bank_rows()[:80])
     edit(trained_bank, "tuning: {n_trials: 3", "training: {seed: 7}\ntuning: {n_trials: 5")
+    edit(trained_bank, "test_size: 0.25", "test_size: 0.4")
     assert trained_bank.materialize("bank/*").success
     found = again(trained_bank)
     assert found.is_identical
