@@ -30,9 +30,7 @@ MOST_COLUMNS = 200
 HIGH_SKILL = 0.8
 """Skill in telling classes from which its carriers count: an AUC of 0.9."""
 HIGH_R2 = 0.9
-"""The same for numbers."""
-PERFECT_R2 = 0.98
-"""R2 from which two carriers count: one quantity often gives another, as distance and wind the time in the air."""
+"""The same for numbers, of which only one carrier counts: two often give a third, as distance and place the time."""
 CARRIED = 0.95
 """Share of the skill that carriers alone keep."""
 REPLACED = 0.85
@@ -179,7 +177,7 @@ def _candidates(shuffler: Shuffler, most: int) -> Iterator[tuple[tuple[str, ...]
 def _most_carriers(skill: float, spec: PipelineSpec) -> int:
     if spec.task.is_classification:
         return MOST_OF_PERFECT if skill >= PERFECT else MAX_CARRIERS
-    return MAX_CARRIERS if skill >= PERFECT_R2 else 1
+    return 1
 
 
 def _bound_of_others(chosen: Sequence[str], share: float, split: Split, spec: PipelineSpec) -> float:
