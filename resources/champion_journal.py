@@ -6,13 +6,11 @@ the registry follow it.
 
 from collections.abc import Iterator
 
-from pydantic import ValidationError
-
-from assay.errors import ChampionChangedError, StorageError
+from assay.errors import ChampionChangedError
 from assay.promotion.champion import ChampionEntry
 from assay.promotion.history import ChampionHistory
 from resources.store.interface import ObjectStore, encoded
-from resources.store.numbered_records import fetched_record, newest_number, put_record, record_key
+from resources.store.numbered_records import intact_record, newest_number, put_record, record_key
 
 _ROOT = "@champion_journals"
 
@@ -117,24 +115,20 @@ class ChampionJournal:
         return next((entry for entry in entries if entry.changes_champion), None)
 
     def _read(self, number: int) -> ChampionEntry:
-        key = record_key(self._prefix, number)
-        try:
-            return fetched_record(self._store, key, ChampionEntry)
-        except ValidationError as error:
-            raise StorageError(
-                "an entry of the champion journal is damaged",
-                where=self._store.uri(key),
-                found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
-                remedy="restore the object from a backup, or remove it and the entries after it",
-            ) from error
+        return _entry(self._store, record_key(self._prefix, number))
 
 
 def journals_in(store: ObjectStore) -> Iterator[ChampionJournal]:
     """Yield the journal of every registered model that has one."""
     prefixes = {item.key.rpartition("/")[0] for item in store.list_objects(f"{_ROOT}/") if item.key.endswith(".json")}
     for prefix in sorted(prefixes):
-        first = fetched_record(store, record_key(f"{prefix}/", 1), ChampionEntry)
+        first = _entry(store, record_key(f"{prefix}/", 1))
         yield ChampionJournal(store, first.registered_name)
+
+
+def _entry(store: ObjectStore, key: str) -> ChampionEntry:
+    remedy = "restore the object from a backup, or remove it and the entries after it"
+    return intact_record(store, key, ChampionEntry, what="an entry of the champion journal", remedy=remedy)
 
 
 def _champion(change: ChampionEntry | None) -> ChampionEntry | None:

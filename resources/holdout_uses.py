@@ -5,12 +5,9 @@ further use makes a chance finding likelier. So each comparison leaves one recor
 challenger compared again, by a retry or after another promotion, counts once.
 """
 
-from pydantic import ValidationError
-
-from assay.errors import StorageError
 from assay.promotion.minimum_effect import HoldoutUse
 from resources.store.interface import ObjectStore, encoded
-from resources.store.numbered_records import fetched_record
+from resources.store.numbered_records import intact_record
 
 _ROOT = "@holdout_uses"
 
@@ -42,12 +39,10 @@ class HoldoutUses:
         return [self._read(key) for key in keys if not key.startswith(own)]
 
     def _read(self, key: str) -> HoldoutUse:
-        try:
-            return fetched_record(self._store, key, HoldoutUse)
-        except ValidationError as error:
-            raise StorageError(
-                "a record of a holdout's use is damaged",
-                where=self._store.uri(key),
-                found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
-                remedy="restore the object from a backup, or remove it: its decision is then not counted",
-            ) from error
+        return intact_record(
+            self._store,
+            key,
+            HoldoutUse,
+            what="a record of a holdout's use",
+            remedy="restore the object from a backup, or remove it: its decision is then not counted",
+        )

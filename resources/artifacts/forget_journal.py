@@ -10,12 +10,9 @@ import secrets
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import ValidationError
-
-from assay.errors import StorageError
 from resources.store.commit_record import Record
 from resources.store.interface import ObjectStore
-from resources.store.numbered_records import fetched_record, newest_number, put_record, record_key
+from resources.store.numbered_records import intact_record, newest_number, put_record, record_key
 
 _ROOT = "@forgotten/"
 _SALT = "@forgotten/salt"
@@ -81,15 +78,9 @@ class ForgetJournal:
             StorageError: the store failed, or an entry is damaged.
         """
         keys = [record_key(_ROOT, number) for number in range(1, newest_number(self.store, _ROOT) + 1)]
-        try:
-            return [fetched_record(self.store, key, ForgetEntry) for key in keys]
-        except ValidationError as error:
-            raise StorageError(
-                "an entry of the journal of what was forgotten is damaged",
-                where=self.store.uri(_ROOT),
-                found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
-                remedy="restore the object from a backup",
-            ) from error
+        what = "an entry of the journal of what was forgotten"
+        remedy = "restore the object from a backup"
+        return [intact_record(self.store, key, ForgetEntry, what=what, remedy=remedy) for key in keys]
 
     def append(self, entry: ForgetEntry) -> ForgetEntry:
         """Append an entry; its number is assigned here."""

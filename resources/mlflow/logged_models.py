@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ValidationError
-
 from assay.errors import (
     ArtifactNotFoundError,
     DigestMismatchError,
@@ -25,6 +23,7 @@ from assay.scratch import scratch_folder
 from assay.specs.base import Spec
 from resources.mlflow.connection import as_tracking_error
 from resources.store.interface import ObjectStore, encoded
+from resources.store.numbered_records import intact_record
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -78,16 +77,15 @@ class LoggedModelRecords:
         if not model_id:
             return None
         try:
-            return LoggedFiles.model_validate_json(self._store.get_bytes(_key(model_id)))
+            return intact_record(
+                self._store,
+                _key(model_id),
+                LoggedFiles,
+                what="the record of a logged model",
+                remedy="restore the object from a backup, or train the model again",
+            )
         except ArtifactNotFoundError:
             return None
-        except ValidationError as error:
-            raise StorageError(
-                "the record of a logged model is damaged",
-                where=self._store.uri(_key(model_id)),
-                found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
-                remedy="restore the object from a backup, or train the model again",
-            ) from error
 
 
 def _key(model_id: str) -> str:

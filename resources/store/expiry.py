@@ -20,7 +20,7 @@ from assay.errors import ArtifactExpiredError, ArtifactNotFoundError
 from resources.store.commit_log import CommitLog, read_record, restore
 from resources.store.commit_record import Commit, Record, described, series_prefix
 from resources.store.interface import ObjectStore, hashed
-from resources.store.numbered_records import fetched_record, is_record, number_of, record_key
+from resources.store.numbered_records import intact_record, is_record, number_of, record_key
 
 Identity: TypeAlias = tuple[tuple[str, ...], str | None, int]
 """Asset, partition and number of a commit."""
@@ -67,7 +67,8 @@ def expiry_of(store: ObjectStore, commit: Commit) -> Expiry | None:
     """Return why a version has no files any more; None where it was not removed on purpose."""
     if commit.number not in expired_numbers(store, commit):  # by listing: each space has markers of its own
         return None
-    return fetched_record(store, record_key(_expired(commit), commit.number), Expiry)
+    key, remedy = record_key(_expired(commit), commit.number), "restore the object from a backup"
+    return intact_record(store, key, Expiry, what="the record of a removed version", remedy=remedy)
 
 
 def expired_numbers(store: ObjectStore, commit: Commit) -> set[int]:

@@ -51,6 +51,31 @@ def fetched_record(store: ObjectStore, key: str, kind: type[Record]) -> Record:
         return kind.model_validate_json(store.get_bytes(key))
 
 
+def intact_record(store: ObjectStore, key: str, kind: type[Record], *, what: str, remedy: str) -> Record:
+    """Return a record as `fetched_record` does, or say what is damaged.
+
+    Args:
+        store: holds it.
+        key: of the record.
+        kind: its class.
+        what: the record, in the words of the error.
+        remedy: what to do about a damaged one.
+
+    Raises:
+        ArtifactNotFoundError: there is no such key.
+        StorageError: the stored record is damaged, or the store failed.
+    """
+    try:
+        return fetched_record(store, key, kind)
+    except ValidationError as error:
+        raise StorageError(
+            f"{what} is damaged",
+            where=store.uri(key),
+            found=str(error.errors(include_url=False, include_input=False)[0]["msg"]),
+            remedy=remedy,
+        ) from error
+
+
 def put_record(store: ObjectStore, key: str, data: bytes) -> bool:
     """Store a record unless its number is taken.
 
