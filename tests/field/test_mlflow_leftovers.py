@@ -76,13 +76,13 @@ def bank(platform, tmp_path):
 @pytest.fixture
 def fits(monkeypatch):
     """The fits that were made."""
-    made, train = [], trained_model.train
+    made, train = [], trained_model.recorded_fit
 
     def counted(*given):
         made.append(given)
         return train(*given)
 
-    monkeypatch.setattr(trained_model, "train", counted)
+    monkeypatch.setattr(trained_model, "recorded_fit", counted)
     return made
 
 

@@ -27,14 +27,14 @@ def searched(platform, tmp_path):
 @pytest.fixture
 def fits(monkeypatch):
     """The fits that were made in this process."""
-    made, train = [], trained_model.train
+    made, train = [], trained_model.recorded_fit
 
     def counted(*given):
         model = train(*given)
         made.append(model)
         return model
 
-    monkeypatch.setattr(trained_model, "train", counted)
+    monkeypatch.setattr(trained_model, "recorded_fit", counted)
     return made
 
 

@@ -24,6 +24,7 @@ dataset:
 split: {by: stratified, test_size: 0.25}
 model: {candidates: [random_forest], hyperparameters: {n_estimators: 50}}
 tuning: {enabled: false}
+validation: {sentinel: {trusted: [code], max_duplicate_share: 1}}
 scoring: {source: data/new.csv}
 """
 MONTHLY_SHOP = """\

@@ -47,7 +47,7 @@ def test_rows_from_below_are_read_if_they_are_shared(space, production, make_dat
     assert space(shares_rows=True).load(ROWS, "2021-01", Dataset).table.num_rows == 3
     with pytest.raises(ArtifactNotFoundError, match="nothing is published for 1 partition"):
         space(shares_rows=False).load(ROWS, "2021-01", Dataset)
-    # a champion's training rows are found by their content, whoever asks
+    # a champion's training rows are found by their content, in every space
     assert space(shares_rows=False).of_data(ROWS, "2021-01", made.data_version) == made
 
 

@@ -7,8 +7,9 @@ from resources.artifacts import step_inputs
 from resources.artifacts.step_inputs import RunValues
 
 
-def commit(number=1, size=10):
-    return SimpleNamespace(asset=("p", "a"), partition=None, number=number, objects=[SimpleNamespace(size=size)])
+def commit(number=1, size=10, attempt="run/step"):
+    objects = [SimpleNamespace(size=size)]
+    return SimpleNamespace(asset=("p", "a"), partition=None, number=number, attempt_id=attempt, objects=objects)
 
 
 @pytest.fixture

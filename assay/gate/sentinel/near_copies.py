@@ -1,7 +1,7 @@
 """Rows that are copies of others with small changes, such as a second measurement or noise that was added.
 
 They are found by the ratio of the distances to the nearest and to the sixth nearest row (Lowe 2004, in image matching):
-in d dimensions it lies below r in about 5 r^d of independent rows, however the rows are distributed.
+in d dimensions it is smaller than r in about 5 r^d of independent rows, however the rows are distributed.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
+from assay.data.row_identity import identity_columns
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
 from assay.gate.sentinel.entities import Entity, entities
@@ -111,6 +112,9 @@ def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         if near := _near_copies(table, spec):
             return reported({"": near}, observed=near, expected=expected, holds=True)
         return Outcome(f"at most {repeated}" if share <= limit else f"{repeated}, as coarse features do", expected)
+    if set(identity_columns(table.schema, spec)) <= set(_features(table, spec)):
+        found = f"{repeated}: the split keeps copies on one side, but they count as often as they occur"
+        return reported({"": found}, observed=repeated, expected=expected)
     found = f"{repeated}: a random split puts copies on both sides, so the holdout is not independent"
     return reported({"": found}, observed=repeated, expected=expected, holds=True)
 
@@ -154,8 +158,7 @@ def _of_entity(name: str, entity: Entity) -> str:
 
 def _features_while_repeated(table: CheckedTable, spec: PipelineSpec, target: Array) -> tuple[Array, float, int]:
     """Hash feature after feature, texts last, until rows hardly repeat; more features cannot add repeats."""
-    unused = unused_columns(table.schema, spec)
-    names = [name for name in table.names if name not in unused and name != spec.dataset.target]
+    names = _features(table, spec)
     names.sort(key=lambda name: _FINEST_FIRST.get(table.kind(name), len(_FINEST_FIRST)))
     features, (share, pairs) = np.zeros(table.rows, dtype=np.uint64), repeats(target)
     for start in range(0, len(names), _COLUMNS_AT_ONCE):
@@ -164,6 +167,11 @@ def _features_while_repeated(table: CheckedTable, spec: PipelineSpec, target: Ar
         if share <= spec.validation.sentinel.max_duplicate_share:
             break
     return features, share, pairs
+
+
+def _features(table: CheckedTable, spec: PipelineSpec) -> list[str]:
+    unused = unused_columns(table.schema, spec)
+    return [name for name in table.names if name not in unused and name != spec.dataset.target]
 
 
 def _by_chance(pairs: int, equal_features: int, equal_targets: int, rows: int) -> bool:

@@ -28,7 +28,7 @@ MOST_ROWS = 2000
 MOST_COLUMNS = 200
 """With more columns only those that the gate suspects are shuffled."""
 HIGH_SKILL = 0.8
-"""Skill in telling classes from which its carriers count: an AUC of 0.9."""
+"""Skill of a classification from which its carriers count: an AUC of 0.9."""
 HIGH_R2 = 0.9
 """The same for numbers, of which only one carrier counts: two often give a third, as distance and place the time."""
 CARRIED = 0.95
@@ -56,7 +56,7 @@ MOST_ALIKE = 3
 MAX_CARRIERS = 2
 MOST_OF_PERFECT = 3
 PERFECT = 0.98
-"""Skill in telling classes from which even three carriers count."""
+"""Skill of a classification from which even three carriers count."""
 _FITTED_ROWS = 5000
 _TRIED_COLUMNS = 16
 
@@ -139,7 +139,7 @@ def _auc(positive: np.ndarray, score: np.ndarray) -> float | None:
 def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance | None:
     """Find the one or two columns that carry nearly all of a high skill; None where there are none.
 
-    A single quantity that prevails over all other columns together counts, too, where classes are told.
+    A single quantity that prevails over all other columns together counts, too, in a classification.
     """
     if shuffler.full < (HIGH_SKILL if spec.task.is_classification else HIGH_R2) or len(shuffler.names) > MOST_COLUMNS:
         return None

@@ -212,6 +212,18 @@ def test_copies_of_rows_that_a_random_split_would_tear_apart_are_found(alarms):
     assert not alarms(columns, BINARY, sentinel={"max_duplicate_share": 0.1})
 
 
+def test_copies_let_a_promotion_wait_only_where_they_can_be_on_both_sides(alarms):
+    """The side follows from a row's content: copies under other keys may be on both, exact ones are on one."""
+    rows = np.concatenate([np.arange(ROWS), np.arange(0, ROWS, 10)])
+    columns = {"x": NOISE[rows], "z": NUMBERS[rows], "y": CLASSES[rows]}
+    exact, numbered = alarms(columns, BINARY), alarms({"id": [f"k{n}" for n in range(len(rows))], **columns}, BINARY)
+
+    assert "keeps copies on one side" in only(exact, "rows_not_repeated", "")
+    assert not exact["rows_not_repeated"].failures[0].holds
+    assert "copies on both sides" in only(numbered, "rows_not_repeated", "")
+    assert numbered["rows_not_repeated"].failures[0].holds
+
+
 @pytest.mark.parametrize("by", ["random", "stratified"])
 def test_an_entity_that_a_random_split_would_tear_apart_is_found(alarms, by):
     columns = {"patient": [f"p{place % 200}" for place in range(ROWS)], "x": NOISE, "y": CLASSES}
