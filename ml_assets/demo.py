@@ -101,7 +101,7 @@ def summary(artifacts: ArtifactStore, each: Round) -> Iterator[str]:
         "holdout month": f"{validated.receipt.rows if validated.receipt else 0:,} rows",
         "gate": validated.receipt.verdict if validated.receipt else "no receipt",
         "best parameters": parameters_text(best),
-        **{f"holdout {name}": metric_text(report, name) for name in list(report.metrics)[:_SHOWN_METRICS]},
+        **{f"holdout {name}": report.in_words(name) for name in list(report.metrics)[:_SHOWN_METRICS]},
         "decision": f"{record.decision.verdict}: {record.decision.reason}",
         "registered model": f"{record.registered_name} version {record.version}",
         "evaluation report": artifacts.uri(located),
@@ -114,13 +114,6 @@ def parameters_text(best: BestHyperparameters) -> str:
     """Return family and hyperparameters on one line."""
     values = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in best.parameters.items()}
     return f"{best.family}, " + ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def metric_text(report: EvaluationReport, name: str) -> str:
-    """Return a metric beside its baseline."""
-    baseline = report.baseline.get(name)
-    beside = f"   (baseline {baseline:.4f})" if baseline is not None else ""
-    return f"{report.metrics[name]:.4f}{beside}"
 
 
 def say(line: str) -> None:
