@@ -1,5 +1,7 @@
 """The artifact store of a space: what is written stays in it, and what it lacks is read from below."""
 
+from types import SimpleNamespace
+
 import pytest
 from object_stores import object_store_at
 
@@ -72,6 +74,23 @@ def test_production_maintains_every_space_and_a_branch_its_own(tmp_path, space, 
     assert uris == [str(tmp_path / "store"), str(tmp_path / "store/@spaces/x")]
     branch = stores.model_copy(update={"branch": "y"})
     assert [each.uri("") for each in branch.maintained().values()] == [str(tmp_path / "store/@spaces/y")]
+
+
+def test_an_experiment_of_a_branch_reads_the_rows_of_the_branch(tmp_path, make_dataset):
+    """Not production's, which another code may have made."""
+    stores = object_store_at(tmp_path / "store").model_copy(update={"branch": "y"})
+    ArtifactStore(stores.production()).publish(ROWS, None, make_dataset(x=list(range(3))), attempt("a"))
+    config = {"resources": {"run_parameters": {"config": {"model_name": "ridge"}}}}
+    experiment = stores.model_copy()
+    experiment.setup_for_execution(SimpleNamespace(run=SimpleNamespace(run_config=config)))
+
+    def rows():
+        return ArtifactStore(experiment.open(), shares_rows=True).load(ROWS, None, Dataset).table.num_rows
+
+    with pytest.raises(ArtifactNotFoundError):
+        rows()
+    ArtifactStore(stores.open()).publish(ROWS, None, make_dataset(x=list(range(5))), attempt("b"))
+    assert rows() == 5
 
 
 @pytest.mark.parametrize(
