@@ -12,6 +12,7 @@ from assay.learning.training import training_digest
 from assay.results.trained_model import TrainedModel
 from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.reproduce import reproduced
+from ml_assets.pipeline.code_version import OWN_CODE
 from resources.checkout import Checkout
 from resources.mlflow.models import PublishedModel
 
@@ -93,6 +94,11 @@ def _other_code(platform, monkeypatch):
     _other_predictions(monkeypatch)
 
 
+def _other_own_code(_platform, monkeypatch):
+    monkeypatch.setattr("ml_assets.commands.reproduce.changed_parts", lambda *_: {OWN_CODE})
+    _other_predictions(monkeypatch)
+
+
 def _other_spec(platform, monkeypatch):
     monkeypatch.setattr("ml_assets.commands.reproduce.recorded_spec", lambda _, file: file)
     edit(platform, "test_size: 0.25", "test_size: 0.4")
@@ -121,6 +127,7 @@ def _other_predictions(monkeypatch):
         (_without_rows, "data: "),
         (_other_library, "lock: scikit-learn"),
         (_other_code, "code: commit abc123 then, fffff now"),
+        (_other_own_code, "code: modules of your own"),
         (_other_spec, "spec: "),
         (_other_seed, "seed: 42 then, 7 now"),
     ],
