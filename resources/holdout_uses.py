@@ -25,18 +25,21 @@ class HoldoutUses:
         Raises:
             StorageError: the store failed.
         """
-        key = f"{self._prefix}{encoded(challenger)}/{encoded(use.holdout)}.json"
+        key = f"{self._uses_of(use.holdout)}{encoded(challenger)}.json"
         self._store.put_if_absent(key, use.model_dump_json().encode())
 
-    def of_others(self, challenger: str) -> list[HoldoutUse]:
-        """Return the uses by all other challengers.
+    def of_others(self, holdout: str, challenger: str) -> list[HoldoutUse]:
+        """Return the uses of a holdout by all other challengers.
 
         Raises:
             StorageError: the store failed, or a record is damaged.
         """
-        own = f"{self._prefix}{encoded(challenger)}/"
-        keys = sorted(item.key for item in self._store.list_objects(self._prefix) if item.key.endswith(".json"))
-        return [self._read(key) for key in keys if not key.startswith(own)]
+        uses = self._uses_of(holdout)
+        keys = sorted(item.key for item in self._store.list_objects(uses) if item.key.endswith(".json"))
+        return [self._read(key) for key in keys if key != f"{uses}{encoded(challenger)}.json"]
+
+    def _uses_of(self, holdout: str) -> str:
+        return f"{self._prefix}{encoded(holdout)}/"
 
     def _read(self, key: str) -> HoldoutUse:
         return intact_record(

@@ -41,7 +41,7 @@ def standard_error(metric: Metric, scored: Scored, seed: int) -> float | None:
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 6.
     """
     rows = len(scored.truth)
-    values = resampled(metric, scored.truth, scored.predictions, scored.units, seed)
+    (values,) = resampled([metric], scored.truth, scored.predictions, scored.units, seed).values()
     known = values[np.isfinite(values)]
     if len(known) <= len(values) / 2:
         return None

@@ -89,7 +89,7 @@ def compare_models(
         )
     pair = Paired(truth, old, new)
     (effect,) = effects([(primary, None)], pair, units, spec.training.seed)
-    use = HoldoutUse(holdout=_holdout(split, spec), rows=len(truth))
+    use = HoldoutUse(holdout=holdout_of(split, spec), rows=len(truth))
     required = required_effect(
         Evidence(effect, units.number(np.ones(len(truth), np.bool_)), decision_number(use, earlier)),
         spec.promotion,
@@ -119,7 +119,8 @@ def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predicti
         return predictions_of(model.estimator, rows, model.manifest.classes, spec.task)
 
 
-def _holdout(split: Split, spec: PipelineSpec) -> str:
+def holdout_of(split: Split, spec: PipelineSpec) -> str:
+    """Return the identity of a holdout, as `HoldoutUse` names it."""
     if spec.split.by == "time":
         return max(split.data_digests)
     rule = split.learned

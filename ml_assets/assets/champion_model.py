@@ -11,6 +11,7 @@ from assay.errors import ChampionChangedError
 from assay.learning.splitting import Split
 from assay.markdown import escaped
 from assay.promotion.champion import ChampionChange, ChampionRecord, CurrentChampion, promoted_by
+from assay.promotion.comparison import holdout_of
 from assay.promotion.decision import PromotionDecision, decide
 from assay.promotion.model_card import render
 from assay.promotion.people import commands_for, with_people
@@ -133,8 +134,8 @@ def _decided(
 ) -> PromotionDecision:
     """Return the decision, counted as a use of its holdout before anything follows from it."""
     uses = registry.holdout_uses(spec.registered_name)
-    former, earlier = champion.model if champion else None, uses.of_others(published.digest)
-    decision = decide(published.model, former, split, report, spec, earlier)
+    earlier = uses.of_others(holdout_of(split, spec), published.digest)
+    decision = decide(published.model, champion.model if champion else None, split, report, spec, earlier)
     if decision.holdout is not None:
         uses.add(decision.holdout, published.digest)
     return decision
@@ -149,7 +150,8 @@ def _with_production(
     spec: PipelineSpec,
 ) -> ChampionRecord:
     """Return the record of another space with the comparison with production's champion, which it leaves as it is."""
-    champion, earlier = registry.production_champion(spec), registry.production_uses(spec).of_others(published.digest)
+    champion = registry.production_champion(spec)
+    earlier = registry.production_uses(spec).of_others(holdout_of(split, spec), published.digest)
     decision = decide(published.model, champion.model if champion else None, split, report, spec, earlier)
     return record.model_copy(
         update={

@@ -207,19 +207,20 @@ def intervals(
 
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13.
     """
-    computed = {metric.name: weighted(metric, truth, predictions) for metric in metrics}
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in computed}
-    for weights in units.weights(len(truth), seed):
-        for name, compute in computed.items():
-            drawn[name].append(compute(weights))
-    found = {name: np.concatenate(values) for name, values in drawn.items()}
+    found = resampled(metrics, truth, predictions, units, seed)
     known = {name: values[np.isfinite(values)] for name, values in found.items()}
     tails = ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
     ends = {name: np.quantile(values, tails) for name, values in known.items() if 2 * len(values) > RESAMPLES}
     return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
-def resampled(metric: Metric, truth: np.ndarray, predictions: Predictions, units: Units, seed: int) -> np.ndarray:
-    """Return a metric in each resample, shape (RESAMPLES,); NaN where it cannot be computed."""
-    compute = weighted(metric, truth, predictions)
-    return np.concatenate([compute(weights) for weights in units.weights(len(truth), seed)])
+def resampled(
+    metrics: Iterable[Metric], truth: np.ndarray, predictions: Predictions, units: Units, seed: int
+) -> dict[str, np.ndarray]:
+    """Return each metric by its name in each resample, shape (RESAMPLES,); NaN where it cannot be computed."""
+    computed = {metric.name: weighted(metric, truth, predictions) for metric in metrics}
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in computed}
+    for weights in units.weights(len(truth), seed):
+        for name, compute in computed.items():
+            drawn[name].append(compute(weights))
+    return {name: np.concatenate(values) for name, values in drawn.items()}
