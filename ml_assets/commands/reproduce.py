@@ -14,6 +14,7 @@ from assay.learning.reproduction import (
     recorded_spec,
 )
 from assay.learning.splitting import Split, split_window
+from assay.learning.training import INCREMENTAL
 from assay.results.bundle import bundle_digest
 from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.scratch import scratch_folder
@@ -110,7 +111,7 @@ def _parent(manifest: ModelManifest, registry: MlflowModelRegistry) -> TrainedMo
     Raises:
         TrackingError: it is not known, or not in the registry any more.
     """
-    if manifest.scenario_applied != "incremental":
+    if manifest.scenario_applied != INCREMENTAL:
         return None
     parent = manifest.provenance.parent if manifest.provenance else None
     if parent is None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from assay.gate.sentinel.copies import agreement_of
 from assay.gate.sentinel.features import CodedColumn
-from assay.gate.sentinel.scores import SURE_MEMBERS, Score, class_score
+from assay.gate.sentinel.scores import SURE_MEMBERS, Score, auc_of_ranks, class_score
 
 NEARLY = 0.95
 """Agreement beyond chance (Cohen 1960) from which a feature of few values is the target with mistakes in it."""
@@ -99,7 +99,7 @@ def excluded_in_tail(feature: CodedColumn, target: CodedColumn) -> str:
     if min(members, labels.size - members) < SURE_MEMBERS:
         return ""
     ranks = feature.in_rows(shown).midranks()
-    auc = (ranks[positive].sum() - members * (members + 1) / 2) / (members * (labels.size - members))
+    auc = float(auc_of_ranks(ranks[positive].sum(), members, labels.size - members))
     distance = 2**0.5 * NormalDist().inv_cdf(min(max(auc, 1e-4), 1 - 1e-4))
     for sign, label in ((1, 1), (-1, 0)) if distance > 0 else ((1, 0), (-1, 1)):
         size = members / labels.size if label == 1 else 1 - members / labels.size

@@ -8,7 +8,7 @@ from assay.gate.checked_table import CheckedTable
 from assay.gate.sentinel.copies import correlated
 from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, CodedColumn, coded, squarable, values_of
 from assay.gate.sentinel.joined_columns import numbers_of, pair_values, worded
-from assay.gate.sentinel.scores import SURE_MEMBERS, Score
+from assay.gate.sentinel.scores import SURE_MEMBERS, Score, auc_of_ranks
 from assay.specs.pipeline import PipelineSpec
 
 SAME_NUMBER = 0.95
@@ -111,7 +111,7 @@ def _aucs(values: Array, positive: Array) -> Array:
     members, others = int(positive.sum()), int((~positive).sum())
     if min(members, others) < SURE_MEMBERS // 2:
         return np.zeros(values.shape[1])
-    auc = (ranks[positive].sum(axis=0) - members * (members + 1) / 2) / (members * others)
+    auc = auc_of_ranks(ranks[positive].sum(axis=0), members, others)
     found: Array = np.maximum(auc, 1 - auc)
     return found
 

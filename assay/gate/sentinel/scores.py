@@ -104,12 +104,23 @@ def _wilson_bound(share: Array, rows: Array) -> Array:
     return found
 
 
+def auc_of_ranks(rank_sums: Array, members: Array | int, others: Array | int) -> Array:
+    """Return the AUC of a class from the sum of its rows' ranks, 1 for the lowest (Mann and Whitney 1947).
+
+    Args:
+        rank_sums: of the class, of any shape.
+        members: rows of the class.
+        others: all other rows.
+    """
+    auc: Array = (rank_sums - members * (members + 1) / 2) / (members * others)
+    return auc
+
+
 def _from_order(feature: CodedColumn, target: CodedColumn) -> Array:
     sizes = np.bincount(target.codes, minlength=target.distinct).astype(np.float64)
     sums = np.bincount(target.codes, weights=feature.midranks(), minlength=target.distinct)
-    pairs = sizes * (sizes.sum() - sizes)
     with np.errstate(invalid="ignore", divide="ignore"):
-        auc = (sums - sizes * (sizes + 1) / 2) / pairs
+        auc = auc_of_ranks(sums, sizes, sizes.sum() - sizes)
     found: Array = np.maximum(auc, 1 - auc)
     return found
 

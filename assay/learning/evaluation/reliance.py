@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from assay.data.dataset import GateWarning
+from assay.gate.sentinel.scores import auc_of_ranks
 from assay.learning.evaluation.predictions import Predictions
 from assay.learning.splitting import LabelledRows, Split
 from assay.specs.pipeline import PipelineSpec
@@ -130,10 +131,10 @@ def _auc(positive: np.ndarray, score: np.ndarray) -> float | None:
     members = int(positive.sum())
     if members in {0, positive.size}:
         return None
-    levels, level, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, level, counts = np.unique(score, return_inverse=True, return_counts=True)
     midranks = np.cumsum(counts) - (counts - 1) / 2
-    ranks = float(midranks[level][positive].sum())
-    return (ranks - members * (members + 1) / 2) / (members * (positive.size - members)) if levels.size else None
+    ranks = midranks[level][positive].sum()
+    return float(auc_of_ranks(ranks, members, positive.size - members))
 
 
 def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance | None:
