@@ -1,9 +1,6 @@
 """The deployment's champions for the shell's commands, under the entry points `assay.champions`."""
 
 import logging
-import os
-import pwd
-import socket
 
 import dagster as dg
 
@@ -12,7 +9,7 @@ from assay.promotion.history import ChampionHistory
 from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import champion_events
 from ml_assets.champion_jobs import change_of
-from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.deployment import Deployment, operator
 from ml_assets.pipeline.names import by_name, named_pipeline
 from resources.mlflow.people import Request, approve, reject, roll_back
 from resources.mlflow.registry import MlflowModelRegistry
@@ -70,5 +67,4 @@ class DeploymentChampions:
 
 
 def _request(spec: PipelineSpec, reason: str) -> Request:
-    user = pwd.getpwuid(os.getuid()).pw_name
-    return Request(by=f"{user}@{socket.gethostname()}", reason=reason, pipeline=spec.name)
+    return Request(by=operator(), reason=reason, pipeline=spec.name)

@@ -1,5 +1,8 @@
-"""The deployment that a command works on: its settings, its resources and its pipelines."""
+"""The deployment that a command works on: its settings, its resources and its pipelines; and who runs the command."""
 
+import os
+import pwd
+import socket
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,11 @@ from ml_assets.resource_wiring import resources_for
 from resources.artifacts.store import ArtifactStore
 from resources.data_sources import mask_variables
 from resources.settings import Settings
+
+
+def operator() -> str:
+    """Return the user and the machine of a command, as journals name them."""
+    return f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 class Deployment:

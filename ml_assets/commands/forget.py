@@ -4,16 +4,13 @@ Every space is searched. An experiment may have learned from rows of production,
 these, too.
 """
 
-import os
-import pwd
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from assay.errors import MissingColumnError, SpecError
 from assay.shell.flags import Flags
-from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.deployment import Deployment, operator
 from resources.artifacts.forget_journal import ForgetEntry, LearnedModel
 from resources.artifacts.forgetting import Forgetting, Found, rows_by_version
 from resources.artifacts.learned_models import learned_models
@@ -27,12 +24,11 @@ def forget(flags: Flags) -> tuple[bool, str]:
     Raises:
         AssayError: the expression cannot be used, or the store failed.
     """
-    by = f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
     own, *spaces = Deployment().spaces.items()
-    task = Forgetting(own[1], flags.where, flags.name, by)
+    task = Forgetting(own[1], flags.where, flags.name, operator())
     found = task.find()
     elsewhere = [line for name, each in spaces for line in _in_space(name, replace(task, artifacts=each), found, flags)]
-    lines = [*_found(found, done=False)] if flags.dry_run else [*_forgotten(task.remove())]
+    lines = [*_found(found)] if flags.dry_run else [*_forgotten(task.remove())]
     return True, "\n".join((*lines, *_unsearched(found), *elsewhere))
 
 
@@ -43,16 +39,16 @@ def _in_space(name: str, task: Forgetting, below: Found, flags: Flags) -> Iterat
     own: list[str] = []
     with suppress(SpecError, MissingColumnError):  # it holds other pipelines, or rows without these columns
         found = task.find()
-        lines = _found(found, done=False) if flags.dry_run else _forgotten(task.remove())
+        lines = _found(found) if flags.dry_run else _forgotten(task.remove())
         own = [*(() if found.is_clean else lines), *_unsearched(found)]
     if own or models:
         yield f"in the space {name}:"
         yield from dict.fromkeys([*own, *models])
 
 
-def _found(found: Found, *, done: bool) -> Iterator[str]:
+def _found(found: Found) -> Iterator[str]:
     rows = {described(each.commit): each.rows.num_rows for each in found.held}
-    yield from _rows(rows, done=done)
+    yield from _rows(rows, done=False)
     whole = (*map(described, found.whole), *found.copies)
     yield from (f"would remove {name}" for name in whole)
     if found.left:
