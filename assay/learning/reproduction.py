@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
+from assay.errors import SpecError
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.splitting import Split
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHOWN = 12
+_RECORDED_OTHERWISE = "this version of assay reads other things of the training from the recorded spec"
+_NOT_RECORDED = "the pipeline file says other things of the training, and the model records no spec"
 
 
 class Difference(NamedTuple):
@@ -58,15 +61,31 @@ def recorded_spec(manifest: ModelManifest, file: PipelineSpec) -> PipelineSpec:
     """Return the pipeline that a model was trained by: as its manifest records it, else the file's.
 
     Manifests of earlier versions record the seed and a digest alone.
+
+    Raises:
+        SpecError: this version of the code does not take the recorded pipeline.
     """
     recorded = manifest.provenance.spec if manifest.provenance else {}
     if recorded:
         try:
             return PipelineSpec.model_validate_json(json.dumps(recorded))
-        except ValidationError:  # a later version of the code knows other fields
-            pass
+        except ValidationError as error:
+            raise _unreadable(manifest, error) from error
     seeded = file.model_copy(update={"training": file.training.model_copy(update={"seed": manifest.seed})})
     return seeded if training_digest(seeded) == manifest.spec_digest else file
+
+
+def _unreadable(manifest: ModelManifest, error: ValidationError) -> SpecError:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    made_by = manifest.library_versions.get("assay", "unknown")
+    return SpecError(
+        "the model records its pipeline, but this version of assay does not take it",
+        where=f"the recorded pipeline{f', {field}' if field else ''}",
+        found=f"{first['msg']}; the model was made by assay {made_by}",
+        expected=f"a pipeline as assay {library_versions(manifest.family).get('assay', 'unknown')} reads it",
+        remedy=f"rebuild the model with assay {made_by}",
+    )
 
 
 def rebuilt(model: TrainedModel, split: Split, spec: PipelineSpec, parent: TrainedModel | None) -> TrainedModel:
@@ -158,7 +177,7 @@ def changes_since(
     elif made and now.git_dirty:
         yield Difference("code", "files differ from the commit, then and now")
     if training_digest(spec) != manifest.spec_digest:
-        yield Difference("spec", "the pipeline file says other things of the training, and the model records no spec")
+        yield Difference("spec", _RECORDED_OTHERWISE if made and made.spec else _NOT_RECORDED)
     if spec.training.seed != manifest.seed:
         yield Difference("seed", f"{manifest.seed} then, {spec.training.seed} now")
 

@@ -1,12 +1,11 @@
 """Rows with their target and the champion's predictions, and the noise of a metric on them."""
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.learning.evaluation.bootstrap import MOST_ROWS, Units, resampled
+from assay.learning.evaluation.bootstrap import Units, resampled
 from assay.learning.evaluation.metrics import Metric
 from assay.learning.evaluation.predictions import Predictions
 
@@ -40,10 +39,8 @@ def standard_error(metric: Metric, scored: Scored, seed: int) -> float | None:
 
     Source: Efron and Tibshirani (1993), "An Introduction to the Bootstrap", chapter 6.
     """
-    rows = len(scored.truth)
     (values,) = resampled([metric], scored.truth, scored.predictions, scored.units, seed).values()
     known = values[np.isfinite(values)]
     if len(known) <= len(values) / 2:
         return None
-    # the bootstrap of very many rows is that of a part of them
-    return float(known.std(ddof=1)) * math.sqrt(min(rows, MOST_ROWS) / rows)
+    return float(known.std(ddof=1))

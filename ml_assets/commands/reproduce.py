@@ -33,7 +33,7 @@ def reproduce(flags: Flags) -> tuple[bool, str]:
     """Return whether a version was rebuilt with bit-identical predictions, and what was found.
 
     Raises:
-        SpecError: the pipeline is not known.
+        SpecError: the pipeline is not known, or the recorded one cannot be read.
         TrackingError: the registry has no such version.
         DigestMismatchError: the version's files are not those that were registered.
     """

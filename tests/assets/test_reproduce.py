@@ -7,6 +7,7 @@ import mlflow
 import pytest
 from small_platform import bank_rows, failure, write_csv
 
+from assay.errors import SpecError
 from assay.learning import reproduction
 from assay.learning.training import training_digest
 from assay.results.trained_model import TrainedModel
@@ -154,6 +155,17 @@ def test_a_manifest_of_an_earlier_version_is_rebuilt_by_the_file_and_its_own_see
     other_seed = file.model_copy(update={"training": file.training.model_copy(update={"seed": 7})})
     assert earlier.provenance is None
     assert reproduction.recorded_spec(earlier, other_seed) == file
+
+
+def test_a_recorded_pipeline_that_cannot_be_read_is_an_error_and_not_replaced_by_the_file(trained_bank):
+    model = trained_bank.artifacts.load(("bank", "trained_model"), None, TrainedModel)
+    facts = json.loads(model.manifest.model_dump_json())
+    facts["provenance"]["spec"]["split"]["holdout_for"] = "3 months"
+    later = type(model.manifest).model_validate_json(json.dumps(facts))
+    with pytest.raises(SpecError, match="records its pipeline, but this version of assay does not take it") as caught:
+        reproduction.recorded_spec(later, Deployment(trained_bank.settings).pipeline("bank"))
+    assert "split" in caught.value.where
+    assert "holdout_for" in caught.value.where
 
 
 def test_a_checkout_says_commit_and_dirty_flag_and_outside_of_one_they_are_unknown(tmp_path):

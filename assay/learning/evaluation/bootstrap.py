@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions
-from assay.learning.evaluation.weighted_metrics import weighted
+from assay.learning.evaluation.weighted_metrics import Weighted, weighted
 from assay.learning.splitting import group_of_rows
 from assay.specs.pipeline import PipelineSpec
 
@@ -58,11 +58,11 @@ class Units:
 
         Groups are drawn whole (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
         Blocks are circular (Politis and Romano 1992, "A circular block-resampling procedure for stationary data"):
-        each row begins one, and the end of the rows continues at their beginning. Above 50,000 rows a seeded subset
-        is resampled, which widens intervals.
+        each row begins one, and the end of the rows continues at their beginning. Above 50,000 rows those of `subset`
+        are resampled.
         """
         random = np.random.default_rng(seed)
-        pool = np.sort(random.choice(rows, MOST_ROWS, replace=False)) if rows > MOST_ROWS else np.arange(rows)
+        pool, _ = self._subset(rows, random)
         portion = max(1, _MOST_WEIGHTS // rows)
         for start in range(0, RESAMPLES, portion):
             drawn = self._drawn(pool, min(portion, RESAMPLES - start), random)
@@ -73,10 +73,29 @@ class Units:
             whole[:, pool] = drawn
             yield whole
 
+    def subset(self, rows: int, seed: int) -> tuple[np.ndarray, float]:
+        """Return which of very many rows `weights` resamples, and by what their spread is that of all rows.
+
+        The spread falls with the square root of the number of independent rows, or of whole groups. Of blocks of time
+        there are always as many, so that their spread stays that of the subset: too wide where rows are independent.
+        """
+        return self._subset(rows, np.random.default_rng(seed))
+
+    def _subset(self, rows: int, random: np.random.Generator) -> tuple[np.ndarray, float]:
+        if rows <= MOST_ROWS:
+            return np.arange(rows), 1.0
+        if self.groups is None:
+            pool = np.sort(random.choice(rows, MOST_ROWS, replace=False))
+            return pool, 1.0 if self.order is not None else float(np.sqrt(MOST_ROWS / rows))
+        sizes = np.bincount(self.groups)
+        order = random.permutation(sizes.size)
+        chosen = order[: max(2, int((np.cumsum(sizes[order]) <= MOST_ROWS).sum()))]
+        return np.flatnonzero(np.isin(self.groups, chosen)), float(np.sqrt(chosen.size / sizes.size))
+
     def _drawn(self, pool: np.ndarray, resamples: int, random: np.random.Generator) -> Weights:
         if self.groups is not None:
-            groups = self.groups[pool]
-            return _counts(int(self.groups.max()) + 1, None, resamples, random)[:, groups]
+            groups = np.unique(self.groups[pool], return_inverse=True)[1]
+            return _counts(int(groups.max()) + 1, None, resamples, random)[:, groups]
         if self.order is None:
             return _counts(len(pool), None, resamples, random)
         length = -(-len(pool) // BLOCKS)
@@ -184,15 +203,34 @@ def effects(
         seed: of the resampling.
     """
     parts = [(metric, mask, pair if mask is None else pair.take(mask)) for metric, mask in wanted]
-    sides = [(weighted(m, part.truth, part.old), weighted(m, part.truth, part.new)) for m, _, part in parts]
-    drawn: list[list[np.ndarray]] = [[] for _ in parts]
-    for weights in units.weights(len(pair.truth), seed):
-        for (metric, mask, _), (old, new), found in zip(parts, sides, drawn, strict=True):
-            chosen = weights if mask is None else weights[:, mask]
-            found.append(metric.sign * (new(chosen) - old(chosen)))
-    return tuple(
-        _effect(metric, part, np.concatenate(found)) for (metric, _, part), found in zip(parts, drawn, strict=True)
-    )
+    drawn = _in_resamples([_improvement(*part) for part in parts], units, len(pair.truth), seed)
+    return tuple(_effect(metric, part, found) for (metric, _, part), found in zip(parts, drawn, strict=True))
+
+
+def _improvement(metric: Metric, mask: np.ndarray | None, part: Paired) -> Weighted:
+    old, new = weighted(metric, part.truth, part.old), weighted(metric, part.truth, part.new)
+
+    def compute(weights: np.ndarray) -> np.ndarray:
+        chosen = weights if mask is None else weights[:, mask]
+        return metric.sign * (new(chosen) - old(chosen))
+
+    return compute
+
+
+def _in_resamples(computed: Sequence[Weighted], units: Units, rows: int, seed: int) -> list[np.ndarray]:
+    """Return each statistic in each resample; of a subset of very many rows as it would spread in all of them."""
+    portions = [[compute(weights) for compute in computed] for weights in units.weights(rows, seed)]
+    drawn = [np.concatenate(found) for found in zip(*portions, strict=True)]
+    if rows <= MOST_ROWS:
+        return drawn
+    pool, narrowing = units.subset(rows, seed)
+    inside = np.zeros((1, rows))
+    inside[:, pool] = 1.0
+    everywhere = np.ones((1, rows))
+    return [
+        compute(everywhere) + narrowing * (found - compute(inside))
+        for compute, found in zip(computed, drawn, strict=True)
+    ]
 
 
 def _effect(metric: Metric, pair: Paired, drawn: np.ndarray) -> Effect:
@@ -219,8 +257,5 @@ def resampled(
 ) -> dict[str, np.ndarray]:
     """Return each metric by its name in each resample, shape (RESAMPLES,); NaN where it cannot be computed."""
     computed = {metric.name: weighted(metric, truth, predictions) for metric in metrics}
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in computed}
-    for weights in units.weights(len(truth), seed):
-        for name, compute in computed.items():
-            drawn[name].append(compute(weights))
-    return {name: np.concatenate(values) for name, values in drawn.items()}
+    drawn = _in_resamples(list(computed.values()), units, len(truth), seed)
+    return dict(zip(computed, drawn, strict=True))

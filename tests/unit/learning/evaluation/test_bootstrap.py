@@ -68,6 +68,27 @@ def test_the_weights_of_many_rows_come_in_portions_and_only_a_subset_is_resample
     assert ((whole > 0).any(axis=0)).sum() == 50
 
 
+@pytest.mark.parametrize("kind", ["rows", "groups"])
+def test_intervals_of_very_many_rows_are_those_of_all_of_them(kind, monkeypatch):
+    random, mean = np.random.default_rng(7), METRICS[Task.REGRESSION]["mean_error"]
+    groups = np.repeat(np.arange(2_000), 2)
+    errors = np.repeat(random.normal(size=2_000), 2) if kind == "groups" else random.normal(size=4_000)
+    units, said = Units(groups=groups if kind == "groups" else None), Predictions(errors, None, ())
+    whole = intervals([mean], np.zeros(4_000), said, units, seed=3)["mean_error"]
+    monkeypatch.setattr(bootstrap, "MOST_ROWS", 400)
+    low, high = intervals([mean], np.zeros(4_000), said, units, seed=3)["mean_error"]
+    assert high - low == pytest.approx(whole[1] - whole[0], rel=0.2)
+    assert (low + high) / 2 == pytest.approx(np.mean(whole), abs=0.15 * (whole[1] - whole[0]))
+    zero = Predictions(np.zeros(4_000), None, ())
+    (effect,) = effects([(MAE, None)], Paired(np.zeros(4_000), zero, said), units, seed=3)
+    assert effect.spread == pytest.approx(np.abs(errors).std() / np.sqrt(2_000 if kind == "groups" else 4_000), rel=0.2)
+
+
+def test_blocks_of_time_stay_as_wide_as_their_subset(monkeypatch):
+    monkeypatch.setattr(bootstrap, "MOST_ROWS", 400)
+    assert Units(order=np.arange(4_000)).subset(4_000, 1)[1] == 1
+
+
 def test_a_part_of_the_rows_is_compared_on_the_same_resamples():
     random = np.random.default_rng(4)
     truth, errors = np.zeros(80), random.normal(size=80)
