@@ -49,6 +49,7 @@ class SourceRows:
         detected: the dialect that was detected in the files, to be frozen with the schema.
         labelled: whether the rows have a target. Rows that are only predicted are checked against the same frozen
             schema, may lack columns and have further ones, and never freeze a schema.
+        unseen: texts for missing values, as the dialect states them, that no field of the source has.
     """
 
     table: pa.Table
@@ -57,6 +58,7 @@ class SourceRows:
     version: SchemaVersion | None
     detected: CsvDialect | None
     labelled: bool
+    unseen: tuple[str, ...] = ()
 
     def partition(self, key: str | None, *, where: str) -> Dataset:
         """Cut one partition (None without partitions): select its rows, add derived columns, apply the frozen schema.
@@ -82,6 +84,8 @@ class SourceRows:
                 require_frozen_classes(table, self.frozen.classes, self.spec, where=where)
             roles = self.frozen.undeclared_roles(self.spec.columns)
             notes |= {"roles": "; ".join(f"{name}: {text}" for name, text in roles.items())} if roles else {}
+        if self.unseen:
+            notes["null values without a match"] = ", ".join(map(repr, self.unseen))
         if self.spec.derive:
             notes["derived columns"] = ", ".join(name for name in self.spec.derive if name in table.column_names)
         return Dataset(table=table, schema=schema, fingerprint=fingerprint(table), notes=notes)

@@ -3,7 +3,7 @@
 A stream keeps memory bounded whatever the file's size.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -55,11 +55,13 @@ class BatchStream:
         batches: the rows, some ten thousands at a time. Defects of later rows are raised by the iteration, and
             `TypesTooNarrowError` where the types were inferred from the first rows.
         again: gives a stream over all rows with wider types, after a `TypesTooNarrowError`.
+        unseen: texts for missing values that no field read so far has; all are known after the last batch.
     """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     again: "Callable[[TypesTooNarrowError], BatchStream] | None" = None
+    unseen: Collection[str] = ()
 
 
 Reader: TypeAlias = Callable[[Path, ReadOptions], BatchStream]

@@ -1,5 +1,6 @@
 """One file of any format, transcribed to an Arrow or Parquet file of plain dtypes in bounded memory."""
 
+import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from assay.scratch import scratch_folder
 from assay.specs.dataset import CsvDialect
 
 _DIALECT = "assay.dialect"
+_UNSEEN = "assay.unseen_null_values"
 
 
 def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, layout: Layout) -> None:
@@ -65,13 +67,22 @@ def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:
 def mapped_table(path: Path) -> pa.Table:
     """Return an Arrow file's table, mapped into memory; it stays usable after the file is unlinked."""
     with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+        reader = pa.ipc.open_file(file)
+        table, batches = reader.read_all(), reader.num_record_batches
+        found = dict(reader.get_batch_with_custom_metadata(batches - 1)[1] or {}) if batches else {}
+        return table.replace_schema_metadata({**(table.schema.metadata or {}), **found}) if found else table
 
 
 def dialect_in(table: pa.Table) -> CsvDialect | None:
     """Return the dialect that was detected when a table was transcribed; None where none was."""
     recorded = (table.schema.metadata or {}).get(_DIALECT.encode())
     return CsvDialect.model_validate_json(recorded) if recorded else None
+
+
+def unseen_in(table: pa.Table) -> tuple[str, ...]:
+    """Return the texts for missing values that no field of a transcribed file has."""
+    recorded = (table.schema.metadata or {}).get(_UNSEEN.encode())
+    return tuple(json.loads(recorded)) if recorded else ()
 
 
 def _write(stream: BatchStream, target: Path, layout: Layout, notes: dict[str, str]) -> None:
@@ -89,6 +100,8 @@ def _write(stream: BatchStream, target: Path, layout: Layout, notes: dict[str, s
                         expected="at least one row",
                         remedy="check what wrote the file",
                     )
+                if plain.unseen:
+                    sink.note({_UNSEEN: json.dumps(sorted(plain.unseen))})
                 return
         except TypesTooNarrowError as narrow:
             if stream.again is None:
@@ -139,6 +152,13 @@ class TableSink:
         self._pending_bytes += batch.nbytes
         if self._pending_bytes >= _GROUP_BYTES or sum(pending.num_rows for pending in self._pending) >= _MOST_ROWS:
             self._encode()
+
+    def note(self, texts: dict[str, str]) -> None:
+        """Record texts that are known only after the last batch: of an Arrow file, beside an empty batch."""
+        if isinstance(self._writer, pq.ParquetWriter):
+            self._writer.add_key_value_metadata(texts)
+        else:
+            self._writer.write_batch(pa.RecordBatch.from_pylist([], self._schema.remove_metadata()), texts)
 
     def close(self) -> None:
         """Pass all pending batches to the writer."""

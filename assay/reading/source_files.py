@@ -15,7 +15,7 @@ from assay.data.frozen_schema import FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows, source_rows
 from assay.errors import EmptyDataError, Remedy, SourceChangedError
 from assay.reading.batches import Layout, ReadOptions
-from assay.reading.files import dialect_in, mapped_table
+from assay.reading.files import dialect_in, mapped_table, unseen_in
 from assay.reading.sandbox import transcribe_in_child
 from assay.scratch import scratch_folder
 from assay.specs.dataset import CsvDialect, DataFormat, DatasetSpec
@@ -76,14 +76,15 @@ def read_rows(
         raise EmptyDataError("the source has no files", where=where, remedy=Remedy("check {}", "dataset.source"))
     frozen = version.frozen() if version is not None else None
     read = transcriber or partial(transcribe_in_child, limits=spec.limits)
-    table, detected = _read_files(files, _options(spec, frozen), set(frozen.dtypes) if frozen else set(), read)
-    return source_rows(table, spec, version, frozen=frozen, detected=detected, labelled=labelled)
+    table, detected, unseen = _read_files(files, _options(spec, frozen), set(frozen.dtypes) if frozen else set(), read)
+    rows = source_rows(table, spec, version, frozen=frozen, detected=detected, labelled=labelled)
+    return replace(rows, unseen=unseen)
 
 
 def _read_files(
     files: Sequence[LocalFile], options: ReadOptions, frozen: set[str], transcriber: Transcriber
-) -> tuple[pa.Table, CsvDialect | None]:
-    """Return all rows, and the dialect that was detected in the first file."""
+) -> tuple[pa.Table, CsvDialect | None, tuple[str, ...]]:
+    """Return all rows, the dialect detected in the first file, and the texts for missing values that no file has."""
     with scratch_folder("rows") as folder:
 
         def table_of(number: int, options: ReadOptions) -> pa.Table:
@@ -99,7 +100,8 @@ def _read_files(
         later = replace(options, dialect=detected or options.dialect, texts=options.texts | texts)
         with ThreadPoolExecutor(_READERS) as pool:
             tables = [first, *pool.map(lambda number: table_of(number, later), range(1, len(files)))]
-    return _stacked([table.replace_schema_metadata() for table in tables], files), detected
+    unseen = set.intersection(*(set(unseen_in(table)) for table in tables))
+    return _stacked([table.replace_schema_metadata() for table in tables], files), detected, tuple(sorted(unseen))
 
 
 @contextmanager

@@ -87,7 +87,11 @@ class CsvDialect(Spec):
     thousands: Literal[".", ",", " ", "'", "_"] | None = None
     """Mark between groups of three digits."""
     header: bool = True
-    """Whether the first row names the columns; without it they are `column_1`, `column_2` and so on."""
+    """Whether the first row names the columns; without it they are `names`, or `column_1`, `column_2` and so on."""
+    names: tuple[ColumnName, ...] = Field(default=(), exclude_if=lambda names: not names)
+    """The names of all columns in order, of a file without header."""
+    strip: bool = Field(default=False, exclude_if=lambda strip: not strip)
+    """Remove blanks and tabs around fields, as in `39, State-gov, 77516`, but not inside quotes."""
     date_format: DateFormat | None = None
     """How dates are written, as for `strptime`, e.g. `%d.%m.%Y`; ISO 8601 is understood without it. It has a year; a
     zone is read by `%z`."""
@@ -105,6 +109,16 @@ class CsvDialect(Spec):
         if len(set(given)) != len(given):
             msg = "delimiter, quote, decimal and thousands must differ"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _names_replace_a_header(self) -> Self:
+        if self.names and self.header:
+            msg = "names are for files without a header: add `header: false`, or remove them"
+            raise ValueError(msg)
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise invalid("each name once", "names", value=", ".join(repeated))
         return self
 
 

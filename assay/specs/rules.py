@@ -98,6 +98,11 @@ _RULES = (
     Rule(
         "no_target_leakage", "No feature is a copy of the target, or reveals it by being missing.", configured=_sentinel
     ),
+    Rule(
+        "numbers_not_read_as_text",
+        "No column of numbers is read as text because of a few other words.",
+        configured=_sentinel,
+    ),
     Rule("target_not_reconstructible", "No few features together give the target exactly.", configured=_sentinel),
     Rule(
         "distributions_as_reference",
@@ -133,6 +138,12 @@ _RULES = (
     Rule(
         "features_finite",
         "No feature holds an infinity, or a number too large to learn from.",
+        configured=_sentinel,
+        severity="WARN",
+    ),
+    Rule(
+        "texts_written_consistently",
+        "Texts have no blanks around them, and each value has one spelling.",
         configured=_sentinel,
         severity="WARN",
     ),

@@ -35,6 +35,8 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             with quarantine.refusals(files, run_spec, where=where):
                 rows = scope.once("rows", lambda: read_rows(files, run_spec.dataset, version, where=where))
                 dataset = rows.partition(partition, where=where)
+        if rows.unseen:
+            context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
         return dg.Output(
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),

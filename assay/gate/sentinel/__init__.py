@@ -3,6 +3,6 @@
 Does not belong here: rules that a pipeline configures; the sentinel's bounds (`assay.specs.validation`).
 """
 
-from assay.gate.sentinel import copies, readiness, reconstruction, repeats, suspicion
+from assay.gate.sentinel import copies, readiness, reconstruction, repeats, suspicion, texts
 
-__all__ = ["copies", "readiness", "reconstruction", "repeats", "suspicion"]
+__all__ = ["copies", "readiness", "reconstruction", "repeats", "suspicion", "texts"]

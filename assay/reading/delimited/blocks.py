@@ -2,10 +2,12 @@
 
 import codecs
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.errors import MalformedDataError, Remedy
 from assay.reading.defects import Defect, defect_error
@@ -14,6 +16,7 @@ from assay.specs.dataset import CsvDialect
 BLOCK_BYTES = 4 << 20
 MAX_ROW_BYTES = 64 << 20
 UTF8_MARK = b"\xef\xbb\xbf"
+_BLANKS, _LINE_ENDS = np.frombuffer(b" \t", np.uint8), np.frombuffer(b"\r\n", np.uint8)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -26,20 +29,52 @@ class TextBlock:
         line: 1-based line of the first row.
         offset: 0-based byte of the first row in the UTF-8 text; the file's own where it is UTF-8.
         last: whether the file ends with it.
+        kept: distance from `offset` of each byte of `data`, shape (bytes,), where bytes were removed; else None.
     """
 
     data: bytes
     line: int
     offset: int
     last: bool
+    kept: npt.NDArray[np.int64] | None = None
 
     def line_at(self, position: int) -> int:
         """Return the 1-based line of a byte of the block."""
         return self.line + _line_ends(self.data, position)
 
+    def byte_at(self, position: int) -> int:
+        """Return the 0-based byte, in the UTF-8 text, of a byte of the block."""
+        if self.kept is None or position >= self.kept.size:
+            return self.offset + position
+        return self.offset + int(self.kept[position])
 
-def blocks(path: Path, dialect: CsvDialect) -> Iterator[TextBlock]:
+    def after(self, end: int) -> Self:
+        """Return the rows that begin at a byte of the block."""
+        rest = replace(self, data=self.data[end:], line=self.line_at(end))
+        if self.kept is None:
+            return replace(rest, offset=self.offset + end)
+        return replace(rest, kept=self.kept[end:])
+
+    def stripped(self, separator: str, quote: str) -> Self:
+        """Return the rows without the blanks and tabs around fields; those between quotes stay."""
+        codes = np.frombuffer(self.data, np.uint8)
+        blank = np.isin(codes, _BLANKS) & (codes != ord(separator))
+        if quote.encode() in self.data:
+            blank &= ~np.logical_xor.accumulate(codes == ord(quote))
+        bounds = np.diff(np.concatenate([[False], blank, [False]]).astype(np.int8))
+        starts, ends = np.flatnonzero(bounds == 1), np.flatnonzero(bounds == -1)
+        is_edge = np.isin(np.concatenate([_LINE_ENDS, codes, _LINE_ENDS]), [ord(separator), *_LINE_ENDS])
+        outer = is_edge[starts + _LINE_ENDS.size - 1] | is_edge[ends + _LINE_ENDS.size]
+        marks = np.zeros(codes.size + 1, np.int8)
+        marks[starts[outer]], marks[ends[outer]] = 1, -1
+        kept = np.flatnonzero(np.cumsum(marks[:-1]) == 0)
+        return replace(self, data=codes[kept].tobytes(), kept=kept)
+
+
+def blocks(path: Path, dialect: CsvDialect, separator: str) -> Iterator[TextBlock]:
     """Cut a file at ends of rows; line ends inside quoted fields are not such.
+
+    Blanks around fields are removed where the dialect says so.
 
     Raises:
         MalformedDataError: bytes that are not in the encoding, or a row of more than 64 MiB.
@@ -53,7 +88,8 @@ def blocks(path: Path, dialect: CsvDialect) -> Iterator[TextBlock]:
         if end == 0 and len(rest) > MAX_ROW_BYTES:
             raise _endless_row(rest, quote, line)
         if end or last:
-            yield TextBlock(rest[:end], line, offset, last)
+            block = TextBlock(rest[:end], line, offset, last)
+            yield block.stripped(separator, dialect.quote) if dialect.strip else block
             line, offset, rest = line + _line_ends(rest, end), offset + end, rest[end:]
 
 

@@ -171,7 +171,7 @@ def _undecodable(block: TextBlock, rows: Rows) -> MalformedDataError:
         block.data.decode()
     except UnicodeDecodeError as error:
         column = rows.name_of(int(rows.fields_in(block.data[: error.start + 1]).columns[-1]))
-        row, byte = block.line_at(error.start), block.offset + error.start
+        row, byte = block.line_at(error.start), block.byte_at(error.start)
         return wrong_encoding(rows.dialect, row=row, column=column, byte=byte)
     return wrong_encoding(rows.dialect, row=block.line)
 
@@ -201,7 +201,7 @@ def _too_long(block: TextBlock, rows: Rows, start: int, column: int) -> Malforme
         "a field is too long",
         row=block.line_at(start),
         column=rows.name_of(column),
-        byte=block.offset + start,
+        byte=block.byte_at(start),
         expected=f"at most {MAX_FIELD_BYTES:,} bytes",
         remedy="check for a quote that is never closed",
     )

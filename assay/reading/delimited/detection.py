@@ -8,13 +8,13 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from assay.data.written_values import parsed_moments
 from assay.errors import Remedy
 from assay.reading.defects import Defect, defect_error
-from assay.reading.delimited.blocks import require_known_encoding
+from assay.reading.delimited.blocks import TextBlock, require_known_encoding
 from assay.specs.dataset import CsvDialect
 
 _SAMPLE_BYTES = 1 << 20
@@ -31,8 +31,8 @@ def detect_dialect(path: Path, dialect: CsvDialect, *, delimiter: str) -> CsvDia
     """Return the dialect with its default values replaced by what the file shows.
 
     Detected are encoding (UTF-8, UTF-16 by its mark, else cp1252), delimiter, decimal mark, thousands mark, words for
-    missing numbers, and the one format that all dates of a column follow. Settings other than the defaults are kept;
-    `delimiter` is the format's own separator, tried first.
+    missing numbers, blanks around the fields, and the one format that all dates of a column follow. Settings other than
+    the defaults are kept; `delimiter` is the format's own separator, tried first.
 
     Raises:
         MalformedDataError: no delimiter gives rows of one length, or several do, or the encoding is unknown.
@@ -41,10 +41,12 @@ def detect_dialect(path: Path, dialect: CsvDialect, *, delimiter: str) -> CsvDia
     encoding = dialect.encoding if dialect.encoding != "utf-8" else _encoding(path)
     lines = _sample(path, encoding)
     separator = dialect.delimiter or _delimiter(lines, dialect, delimiter)
-    rows = [row for row in csv.reader(lines, delimiter=separator, quotechar=dialect.quote) if row]
-    columns = [_values(column) for column in zip(*rows[1 if dialect.header else 0 :], strict=False)]
+    rows = [row for row in _rows(lines, separator, dialect) if row]
+    written = list(zip(*rows[1 if dialect.header else 0 :], strict=False))
+    columns = [_values(column) for column in written]
     decimal = "," if dialect.decimal == "," or _has_decimal_commas(columns, separator) else "."
-    found = {"encoding": encoding, "delimiter": separator, "decimal": decimal, "detect": False}
+    strip = dialect.strip or any(map(_is_padded, written))
+    found = {"encoding": encoding, "delimiter": separator, "decimal": decimal, "detect": False, "strip": strip}
     thousands = dialect.thousands or _thousands(columns, decimal, separator)
     is_set = dialect.null_words or dialect.null_values != ("",)
     words = dialect.null_words if is_set else tuple(_missing_words(columns, decimal))
@@ -77,7 +79,7 @@ def _sample(path: Path, encoding: str) -> list[str]:
 
 
 def _delimiter(lines: Sequence[str], dialect: CsvDialect, default: str) -> str:
-    widths = {mark: _widths(lines, mark, dialect.quote) for mark in dict.fromkeys((default, *_DELIMITERS))}
+    widths = {mark: _widths(lines, mark, dialect) for mark in dict.fromkeys((default, *_DELIMITERS))}
     fitting = [mark for mark, rows in widths.items() if len(set(rows)) == 1 and rows[0] > 1]
     if len(fitting) == 1:
         return fitting[0]
@@ -96,10 +98,10 @@ def _delimiter(lines: Sequence[str], dialect: CsvDialect, default: str) -> str:
     )
 
 
-def _widths(lines: Sequence[str], delimiter: str, quote: str) -> list[int]:
+def _widths(lines: Sequence[str], delimiter: str, dialect: CsvDialect) -> list[int]:
     """Return the number of fields of each row; none where quotes are wrong."""
     try:
-        return [len(row) for row in csv.reader(lines, delimiter=delimiter, quotechar=quote, strict=True) if row]
+        return [len(row) for row in _rows(lines, delimiter, dialect, strict=True) if row]
     except csv.Error:
         return []
 
@@ -118,6 +120,20 @@ def _is_one_column(widths: Sequence[int]) -> bool:
 
 def _values(column: Iterable[str]) -> list[str]:
     return [value.strip() for value in column if value.strip()]
+
+
+def _rows(lines: Sequence[str], delimiter: str, dialect: CsvDialect, *, strict: bool = False) -> Iterator[list[str]]:
+    if dialect.strip:
+        block = TextBlock("".join(lines).encode(), 1, 0, last=True).stripped(delimiter, dialect.quote)
+        lines = io.StringIO(block.data.decode(), newline="").readlines()
+    return csv.reader(lines, delimiter=delimiter, quotechar=dialect.quote, strict=strict)
+
+
+def _is_padded(column: Sequence[str]) -> bool:
+    """Whether most values of a column have blanks around them."""
+    values = [value for value in column if value.strip()]
+    padded = sum(value != value.strip(" \t") for value in values)
+    return 2 * padded > len(values)
 
 
 def _all_match(pattern: str, values: Sequence[str]) -> bool:

@@ -38,16 +38,16 @@ def require_sound_text(block: TextBlock, dialect: CsvDialect, separator: str, he
     if found >= 0:
         what = "the file holds a NUL byte"
         remedy = Remedy("check {} and {}", "dataset.format", "dataset.dialect.encoding")
-        row, byte = block.line_at(found), block.offset + found
+        row, byte = block.line_at(found), block.byte_at(found)
         raise defect_error(Defect.NUL_BYTE, what, row=row, byte=byte, expected="text", remedy=remedy)
     found = _stray_quote(block.data, dialect.quote.encode(), separator.encode())
     if found >= 0:
         what = "a quote stands in the middle of a field, or is never closed"
-        raise stray_quote(what, dialect.quote, block.line_at(found), block.offset + found)
+        raise stray_quote(what, dialect.quote, block.line_at(found), block.byte_at(found))
     found = _row_like(block.data, header) if header else -1
     if found >= 0:
         what, expected = "the header stands among the rows", "one header, in the first row"
-        row, byte = block.line_at(found), block.offset + found
+        row, byte = block.line_at(found), block.byte_at(found)
         removed = "the file is a concatenation: remove the repeated headers"
         raise defect_error(Defect.REPEATED_HEADER, what, row=row, byte=byte, expected=expected, remedy=removed)
 
@@ -181,6 +181,12 @@ class Rows:
         """Find the fields of some rows."""
         return fields_of(data, self.separator, self.dialect.quote)
 
+    def has_field(self, data: bytes, text: str) -> bool:
+        """Return whether a field of some rows is this text, without quotes around it."""
+        word, edges = re.escape(text.encode()), rb"[^\r\n" + re.escape(self.separator.encode()) + rb"]"
+        # the word comes first in the pattern, since a search for a literal start is much faster
+        return re.search(word + rb"(?!" + edges + rb")(?<!" + edges + word + rb")", data) is not None
+
     def name_of(self, column: int) -> str:
         """Return the name of a 0-based column, for messages; empty where a row has more fields than the header."""
         return self.names[column] if column < len(self.names) else ""
@@ -202,14 +208,14 @@ def split_header(block: TextBlock, dialect: CsvDialect, separator: str) -> tuple
     """
     fields, start, end = _first_row(block, dialect, separator)
     if not dialect.header:
-        return Rows(tuple(f"column_{number}" for number in range(1, len(fields) + 1)), b"", dialect, separator), block
+        return Rows(_names_without_header(len(fields), dialect, block.line), b"", dialect, separator), block
     written = replace(block, data=block.data[:end])
     require_sound_text(written, dialect, separator, b"")
     _refuse_foreign_delimiter(fields, separator, block.line)
     require_few_columns(len(fields), row=block.line, remedy=Remedy("check {}", "dataset.dialect.delimiter"))
     _refuse_repeated(fields, block.line)
     names = tuple(field or f"{_UNNAMED}{number}" for number, field in enumerate(fields, 1))
-    rest = replace(block, data=block.data[end:], line=written.line_at(end), offset=block.offset + end)
+    rest = block.after(end)
     return Rows(names, block.data[start:end].rstrip(b"\r\n"), dialect, separator), rest
 
 
@@ -231,12 +237,25 @@ def _first_row(block: TextBlock, dialect: CsvDialect, separator: str) -> tuple[l
             start = end
     except UnicodeDecodeError as error:
         number = begin + error.start
-        raise wrong_encoding(dialect, row=block.line_at(number), byte=block.offset + number) from error
+        raise wrong_encoding(dialect, row=block.line_at(number), byte=block.byte_at(number)) from error
     except csv.Error as error:
         defect = Defect.FIELD_TOO_LONG if "limit" in str(error) else Defect.STRAY_QUOTE
         what, expected = "the header is not readable", "names of columns"
         raise defect_error(defect, what, row=block.line, found=str(error), expected=expected) from error
     raise EmptyDataError("the file is empty", found="no row", expected="a header and rows")
+
+
+def _names_without_header(fields: int, dialect: CsvDialect, line: int) -> tuple[str, ...]:
+    if dialect.names and len(dialect.names) != fields:
+        raise defect_error(
+            Defect.RAGGED_ROW,
+            "the first row has another number of fields than there are names",
+            row=line,
+            found=f"{fields} fields",
+            expected=f"{len(dialect.names)} fields: {', '.join(dialect.names)}",
+            remedy=Remedy("correct {}, or the delimiter", "dataset.dialect.names"),
+        )
+    return dialect.names or tuple(f"column_{number}" for number in range(1, fields + 1))
 
 
 def _refuse_foreign_delimiter(fields: list[str], separator: str, line: int) -> None:

@@ -107,10 +107,11 @@ def delimited_stream(path: Path, options: ReadOptions, *, delimiter: str) -> Bat
     """
     require_known_encoding(options.dialect)
     separator = options.dialect.delimiter or delimiter
-    rows, first = split_header(next(blocks(path, options.dialect)), options.dialect, separator)
+    rows, first = split_header(next(blocks(path, options.dialect, separator)), options.dialect, separator)
     fixed = {column: pa.null() if is_unnamed(column) else pa.string() for column in rows.names}
+    unseen = {word for word in (*options.dialect.null_values, *options.dialect.null_words) if word}
     file = _File(
-        path, rows, {name: dtype for name, dtype in fixed.items() if is_unnamed(name) or name in options.texts}
+        path, rows, {name: dtype for name, dtype in fixed.items() if is_unnamed(name) or name in options.texts}, unseen
     )
     return file.stream(file.inferred(first), complete=False)
 
@@ -120,6 +121,7 @@ class _File:
     path: Path
     rows: Rows
     fixed: ColumnTypes
+    unseen: set[str]
 
     def stream(self, types: ColumnTypes, *, complete: bool) -> BatchStream:
         """Convert all rows to these types; `complete` says that the types come from all rows."""
@@ -135,11 +137,11 @@ class _File:
                 return self.stream({**wanted, **dict.fromkeys(narrow.columns, pa.string())}, complete=True)
             return self.stream(reduce(joined, in_order(self.inferred, self.blocks())), complete=True)
 
-        return BatchStream(pa.schema([(column, wanted[column]) for column in named]), batches(), again)
+        return BatchStream(pa.schema([(column, wanted[column]) for column in named]), batches(), again, self.unseen)
 
     def blocks(self) -> Iterator[TextBlock]:
         """Return all rows after the header."""
-        found = blocks(self.path, self.rows.dialect)
+        found = blocks(self.path, self.rows.dialect, self.rows.separator)
         _, first = split_header(next(found), self.rows.dialect, self.rows.separator)
         return chain([first], found)
 
@@ -159,6 +161,7 @@ class _File:
         lossy = columns_that_lose(table, block, self.rows)
         if lossy:
             raise TypesTooNarrowError(lossy)
+        self.unseen.difference_update([word for word in tuple(self.unseen) if self.rows.has_field(block.data, word)])
         return table
 
     def _unnamed(self, narrow: TypesTooNarrowError, block: TextBlock) -> MalformedDataError:

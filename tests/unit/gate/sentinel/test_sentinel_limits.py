@@ -22,6 +22,7 @@ def test_every_rule_of_the_sentinel_is_the_gates_and_only_the_target_itself_bloc
     assert set(severity) == set(SENTINEL)
     assert {name for name, kind in severity.items() if kind == "ERROR"} == {
         "no_target_leakage",
+        "numbers_not_read_as_text",
         "target_not_reconstructible",
     }
     assert not report.passed
