@@ -351,7 +351,10 @@ class TargetExistsError(StorageError, code="target_exists"):
     @classmethod
     def at(cls, uri: str) -> Self:
         """Return the error for an address."""
-        remedy = "give another model version, or replace the model: --overwrite, or ASSAY_TARGET_OVERWRITE=on"
+        remedy = (
+            "give another model version; or replace the model: --overwrite in the shell, ASSAY_TARGET_OVERWRITE=on for "
+            "exports of Dagster's runs"
+        )
         return cls("there is a model at this address already, and versions are immutable", where=uri, remedy=remedy)
 
 

@@ -5,10 +5,11 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.errors import StorageError
@@ -95,11 +96,12 @@ def remove_abandoned(*, older_than_seconds: float = _HOUR) -> list[str]:
     """
     limit, removed = time.time() - older_than_seconds, []
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        lock = folder / _LOCK
-        if not lock.is_file() or lock.is_symlink() or folder.stat().st_mtime > limit or _is_locked(lock):
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        removed.append(str(folder))
+        with suppress(OSError):  # removed meanwhile, another user's, or no folder
+            lock = folder / _LOCK
+            if not stat.S_ISREG(lock.lstat().st_mode) or folder.stat().st_mtime > limit or _is_locked(lock):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(str(folder))
     return removed
 
 

@@ -151,7 +151,7 @@ _STORAGE = _Errors(ArtifactNotFoundError, StorageError, StoreUnavailableError, S
 
 @contextmanager
 def _translated(address: str, errors: _Errors) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, FlexibleChecksumError
 
     try:
         yield
@@ -168,6 +168,14 @@ def _translated(address: str, errors: _Errors) -> Iterator[None]:
         if isinstance(error, _credential_failures()):
             raise MissingCredentialsError(
                 "no credentials for S3", where=address, found=str(error), remedy=_CREDENTIALS
+            ) from error
+        if isinstance(error, FlexibleChecksumError):
+            raise errors.other(
+                "an object of S3 arrived damaged, twice",
+                where=address,
+                found=str(error),
+                expected="the bytes of which S3 keeps the checksum",
+                remedy="run again; if it fails again, write the object again or restore an earlier version of it",
             ) from error
         raise errors.other("the request to S3 failed", where=address, found=str(error)) from error
 

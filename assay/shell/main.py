@@ -152,8 +152,10 @@ def _run(flags: "Flags") -> int:
     # last, so that modules of the user's own are found as from `python -m`, and shadow nothing that is installed
     sys.path.append(str(Path.cwd()))
     try:
+        from assay.scratch import remove_abandoned
         from assay.shell.storage import AnyStorage
 
+        remove_abandoned()
         storage = AnyStorage()
         for target in flags.targets:
             storage.require_target(target)

@@ -37,7 +37,7 @@ def test_a_version_is_trained_once_unless_it_is_to_be_overwritten(train, capsys)
     first = (train.bundle / MODEL_FILE).read_bytes()
     assert train.run("--random-state", "7") == Exit.REFUSED
     assert "[target_exists]" in (message := capsys.readouterr().err)
-    assert "--overwrite" in message
+    assert "--overwrite in the shell, ASSAY_TARGET_OVERWRITE=on for exports" in message
     assert (train.bundle / MODEL_FILE).read_bytes() == first
     assert train.run("--random-state", "7", "--overwrite") == Exit.DONE
     assert (train.bundle / MODEL_FILE).read_bytes() != first

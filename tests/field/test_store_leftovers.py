@@ -19,6 +19,7 @@ from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import DigestMismatchError, SourceError, StorageError
 from assay.scratch import remove_abandoned, scratch_beside, scratch_folder
+from assay.shell.main import main
 from assay.shell.storage import LocalStorage, put_text
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore, Attempt
@@ -180,8 +181,9 @@ def test_a_bit_that_flipped_on_its_way_from_s3_is_fetched_again_once(read, right
     client, masks = flipped
     S3Store(client, "bucket", "").put_if_absent("rows.csv", b"a,b")
     masks[:] = [1, 1]
-    with pytest.raises((StorageError, SourceError), match="checksum"):
+    with pytest.raises((StorageError, SourceError), match="arrived damaged, twice") as refused:
         read(client, tmp_path)
+    assert "restore an earlier version" in refused.value.remedy
     masks[:] = [1]
     assert read(client, tmp_path) == right
     assert masks == []
@@ -215,6 +217,35 @@ def test_temporary_folders_of_killed_processes_are_removed_and_no_others(tmp_pat
         assert remove_abandoned(older_than_seconds=-60) == [str(left)]
         assert Path(used).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["assay-of-somebody-else"]
+
+
+def test_a_folder_of_another_user_does_not_stop_the_removal(tmp_path, monkeypatch):
+    """In a shared /tmp the janitor ended with PermissionError."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "assay-rows.csv").write_text("a,y\n")
+    for name in ("assay-x-another", "assay-x-own"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".lock").touch()
+    state_of = Path.stat
+
+    def refused(path, **options):
+        if path.parent.name == "assay-x-another":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return state_of(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert remove_abandoned(older_than_seconds=-60) == [str(tmp_path / "assay-x-own")]
+
+
+def test_a_command_of_the_shell_removes_what_killed_ones_left_in_tmpdir(tmp_path, monkeypatch):
+    """Without Dagster no janitor runs, and each killed `assay train` left a folder."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "assay-bundle-old").mkdir()
+    (tmp_path / "assay-bundle-old" / ".lock").touch()
+    aged(tmp_path / "assay-bundle-old", hours=2)
+    (tmp_path / "empty").mkdir()
+    main(["check", str(tmp_path / "empty")])
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_what_killed_writers_left_beside_a_local_target_is_removed(tmp_path):
