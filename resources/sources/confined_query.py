@@ -18,7 +18,7 @@ from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
 from assay.scratch import scratch_folder
 from assay.specs.dataset import DataFormat
 from resources.sources.interface import Access, FetchedFile, Source, SourceObject
-from resources.sources.query import Query, past_deadline
+from resources.sources.query import Query, past_deadline, past_limit
 
 ROWS_FILE = "rows.arrow"
 _CHILD = "resources.sources.query_child"
@@ -89,10 +89,4 @@ class ConfinedQuery(Source):
             return SourceError("the database engine failed", where=self._address, found=end.cause)
         if "time" in exceeded.resource:
             return past_deadline(self._address)
-        return SourceError(
-            f"the query takes more {exceeded.resource} than it may",
-            where=self._address,
-            found=exceeded.found,
-            expected=exceeded.limit,
-            remedy="narrow the query, or raise ASSAY_QUERY_MEMORY_MB",
-        )
+        return past_limit(exceeded.resource, self._address, found=exceeded.found, expected=exceeded.limit)

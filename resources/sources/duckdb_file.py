@@ -17,6 +17,7 @@ from resources.sources.query import (
     NAME_IN_QUERY,
     Query,
     past_deadline,
+    past_limit,
     require_file,
     require_rows,
     trimmed,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _SHARE_OF_MEMORY = 0.75
 _BUSY = "Could not set lock"
 _OUTSIDE = "disabled by configuration"
+_OUT_OF_MEMORY = "Out of Memory"
 
 
 class DuckdbSource(Source):
@@ -109,6 +111,9 @@ class DuckdbSource(Source):
         message = self._query.without_values(str(error))
         if "INTERRUPT" in message:
             return past_deadline(self._address)
+        if _OUT_OF_MEMORY in message:
+            limit = f"at most {self._memory_mb} MiB"
+            return past_limit("memory", self._address, found=message.partition("\n")[0], expected=limit)
         if _BUSY in message:
             return SourceUnreachableError(
                 "another process holds the DuckDB file for writing",

@@ -113,6 +113,17 @@ def past_deadline(where: str) -> SourceError:
     )
 
 
+def past_limit(resource: str, where: str, *, found: str, expected: str) -> SourceError:
+    """Return the error for a query that takes too much of a resource other than time."""
+    return SourceError(
+        f"the query takes more {resource} than it may",
+        where=where,
+        found=found,
+        expected=expected,
+        remedy="narrow the query, or raise ASSAY_QUERY_MEMORY_MB",
+    )
+
+
 def require_rows(where: str, *, returned: bool) -> None:
     """Refuse a statement that is no SELECT.
 
