@@ -7,8 +7,9 @@ configuration, so that both predict the same bits after loading; the buffer is f
 The same fit gives the same bytes; a loaded model may give others when it is saved again.
 
 A file is loaded only if each type in it is trusted by skops, is on the allow-list, or is an estimator or transformer
-that the manifest names by import path. The allow-list is the types of every model here and `stored_types` of each
-family, all in full and one by one. This keeps foreign code from running. It does not verify numbers inside a model:
+that the manifest names by import path. The allow-list is the types of our transformers, those of scikit-learn
+(`assay.learning.allow_list`) and `stored_types` of each family, all in full and one by one. This keeps foreign code
+from running. It does not verify numbers inside a model:
 native libraries read trees as they are, so load only what a commit's digest vouches for.
 
 Files of earlier versions name classes by earlier paths; `assay.moved_modules` maps them, and the allow-list is checked
@@ -31,6 +32,7 @@ from pydantic import ValidationError
 
 from assay.errors import ArtifactNotFoundError, DigestMismatchError, UnknownModelError, UntrustedModelError
 from assay.importing import import_users_object
+from assay.learning.allow_list import sklearn_types
 from assay.learning.estimators.family import FAMILIES
 from assay.moved_modules import current_name
 from assay.results.bundle import FILES, FOLDER, MANIFEST_FILE, PROVENANCE, folder_of
@@ -39,16 +41,14 @@ from assay.results.trained_model import ModelManifest, TrainedModel
 if TYPE_CHECKING:
     import pandas as pd
 
-# what a preprocessor may hold; skops itself trusts scikit-learn's public estimators and plain containers
-_TYPES_OF_EVERY_MODEL = frozenset(
+# skops itself trusts scikit-learn's public estimators and plain containers
+_OWN_TYPES = frozenset(
     {
         "assay.learning.preprocessing.transformers.CalendarFeatures",
         "assay.learning.preprocessing.transformers.Categories",
         "assay.learning.preprocessing.transformers.OrdinalCategories",
         "assay.learning.preprocessing.transformers.RawNumbers",
         "assay.learning.preprocessing.transformers.TextFeatures",
-        "numpy.dtype",
-        "sklearn.model_selection._split.KFold",
     }
 )
 
@@ -66,7 +66,7 @@ _HEADER = 1024
 
 def allowed_types() -> frozenset[str]:
     """Return the allow-list: the types that a stored model may hold beside those that skops itself trusts."""
-    return _TYPES_OF_EVERY_MODEL.union(*(card.stored_types for card in FAMILIES.values()))
+    return _OWN_TYPES.union(sklearn_types(), *(card.stored_types for card in FAMILIES.values()))
 
 
 def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | None = None) -> None:

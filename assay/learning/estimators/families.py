@@ -158,7 +158,6 @@ _FOREST = FamilyCard(
     classifier="sklearn.ensemble:RandomForestClassifier",
     regressor="sklearn.ensemble:RandomForestRegressor",
     continuation=_continue_forest,
-    stored_types=frozenset({"sklearn.tree._tree.Tree"}),
     # leaves of one row make models of hundreds of megabytes and poor probabilities
     defaults={"n_estimators": 200, "min_samples_leaf": 2},
     parameters=names(
@@ -185,7 +184,6 @@ register(
         classifier="sklearn.ensemble:HistGradientBoostingClassifier",
         regressor="sklearn.ensemble:HistGradientBoostingRegressor",
         continuation=_continue_boosting,
-        stored_types=frozenset({"sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"}),
         dense=True,
         defaults={"early_stopping": True, "max_iter": 300},
         parameters=names(
