@@ -25,7 +25,7 @@ sklearn.feature_selection._univariate_selection: chi2 f_classif f_regression r_r
 sklearn.gaussian_process._gpc: _BinaryGaussianProcessClassifierLaplace
 sklearn.gaussian_process.kernels: CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Matern
 sklearn.gaussian_process.kernels: PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel
-sklearn.impute._iterative: IterativeImputer
+sklearn.impute._iterative: IterativeImputer _ImputerTriplet
 sklearn.metrics._classification: accuracy_score balanced_accuracy_score brier_score_loss d2_brier_score
 sklearn.metrics._classification: d2_log_loss_score f1_score jaccard_score log_loss matthews_corrcoef
 sklearn.metrics._classification: precision_score recall_score

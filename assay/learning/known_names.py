@@ -16,13 +16,14 @@ from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
 from assay.importing import is_import_path
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
-from assay.learning.preprocessing.assembly import KNOWN_STEPS, require_step, used_twice
+from assay.learning.preprocessing.chains import unknown_parameter
+from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
 from assay.learning.tuning.candidates import unknown_hyperparameter
 from assay.specs.base import Location
-from assay.specs.learning import PreprocessingStep
 from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep, is_step_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +42,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from _learning_errors(spec, tasks or (spec.task,))
         yield from _bound_errors(spec, tasks or (spec.task,))
         yield from _expression_errors(spec, parser)
-        yield from _step_errors(spec.preparation.steps)
+        yield from _step_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         yield from _column_errors(spec, frozen)
 
@@ -104,6 +105,8 @@ def _hyperparameters(spec: PipelineSpec) -> Iterator[_Name]:
         else:
             given.append((location, "", key))
     for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
+        if is_step_key(key):
+            continue
         family, _, name = key.rpartition(".")
         given.append((("tuning", "search_space", key), family, name))
     for location, family, name in given:
@@ -202,32 +205,42 @@ def _expression_errors(
             yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
 
 
-def _step_errors(steps: Sequence[PreprocessingStep]) -> Iterator[tuple[Location, AssayError]]:
-    taken: dict[str, int] = {}
-    for number, step in enumerate(steps):
+def _step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+    preparation, taken = spec.preparation, dict[str, int]()
+    for number, step in enumerate(preparation.steps):
         location: Location = ("preprocessing", "steps", number)
-        if not is_import_path(step.step):
-            try:
-                require_step(step.step)
-            except SpecError as error:
-                yield (*location, "step"), error
-                continue
-            known = KNOWN_STEPS[step.step].parameters if step.step in KNOWN_STEPS else ()
-            for name in step.parameters:
-                if name not in known:
-                    yield (*location, "parameters", name), _unknown_argument(step.step, name, known)
+        yield from _transformer_errors(step, location)
         for place, column in enumerate(step.columns):
             if column in taken:
                 yield (*location, "columns", place), used_twice(column, taken[column])
             taken[column] = number
+    yield from _searched_step_errors(spec, preparation)
 
 
-def _unknown_argument(step: str, name: str, known: Sequence[str]) -> AssayError:
-    return SpecError(
-        f"the step '{step}' takes no parameter '{name}'{did_you_mean(name, known)}",
-        expected=f"one of {', '.join(known)}" if known else "no parameters",
-        remedy="correct or remove it",
-    )
+def _transformer_errors(step: PreprocessingStep, location: Location) -> Iterator[tuple[Location, AssayError]]:
+    """Yield the unknown names of a group's transformers and of their parameters."""
+    for position, each in enumerate(step.chain):
+        single = isinstance(step.step, str)
+        place: Location = (*location, "step") if single else (*location, "step", position)
+        if is_import_path(each.step):
+            continue
+        try:
+            require_step(each.step)
+        except SpecError as error:
+            yield place, error
+            continue
+        known = KNOWN_STEPS[each.step].parameters if each.step in KNOWN_STEPS else ()
+        for name in each.parameters:
+            if name not in known:
+                named = (*(location if single else place), "parameters", name)
+                yield named, unknown_argument(each.step, name, known)
+
+
+def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) -> Iterator[tuple[Location, AssayError]]:
+    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
+        error = unknown_parameter(preparation, key) if is_step_key(key) else None
+        if error is not None:
+            yield ("tuning", "search_space", key), error
 
 
 _NEEDS_FEATURE = (("preprocessing", "steps"), ("evaluation", "slices"), ("monitoring", "drift"))

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 # skops itself trusts scikit-learn's public estimators and plain containers
 _OWN_TYPES = frozenset(
     {
+        "assay.learning.preprocessing.encoders.FrequencyEncoder",
+        "assay.learning.preprocessing.encoders.GroupImputer",
+        "assay.learning.preprocessing.encoders.HashingEncoder",
         "assay.learning.preprocessing.transformers.CalendarFeatures",
         "assay.learning.preprocessing.transformers.Categories",
         "assay.learning.preprocessing.transformers.OrdinalCategories",

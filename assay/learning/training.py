@@ -229,5 +229,5 @@ def _manifest(
 
 def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
     """Return the import paths of the user's classes that a model of the named family holds."""
-    names = (name, *(each.step for each in spec.preparation.steps))
+    names = (name, *(each.step for step in spec.preparation.steps for each in step.chain))
     return tuple(dict.fromkeys(each for each in names if ":" in each))

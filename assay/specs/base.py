@@ -42,7 +42,7 @@ class Spec(BaseModel):
         return self.model_dump(mode="json")
 
 
-def invalid(message: str, *location: str, value: Any = None) -> ValidationError:
+def invalid(message: str, *location: str | int, value: Any = None) -> ValidationError:
     """Return an error for a validator of several fields to raise, located at one of them."""
     # the message is a value of the template, since it may contain braces
     kind = PydanticCustomError("value_error", "{message}", {"message": message})

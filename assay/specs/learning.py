@@ -47,17 +47,6 @@ class SplitSpec(Spec):
         return self
 
 
-class PreprocessingStep(Spec):
-    """One transformer over some columns; the columns it takes are left alone by `auto`."""
-
-    step: str
-    """A known transformer's name, or `package.module:Class`."""
-    columns: tuple[ColumnName, ...] = Field(min_length=1)
-    """The columns handed to it, in order."""
-    parameters: dict[str, JsonValue] = {}
-    """Constructor arguments."""
-
-
 class ModelSpec(Spec):
     """Which model families compete and what they start from."""
 
@@ -254,13 +243,3 @@ class EvaluationSpec(Spec):
         """Columns of the rows that metrics ask for, each once."""
         asked = ((*each.columns, each.sample_weight) for each in self._declared)
         return tuple(dict.fromkeys(name for names in asked for name in names if name is not None))
-
-
-class PreprocessingSpec(Spec):
-    """Explicit steps; columns that no step takes are prepared by their role."""
-
-    steps: tuple[PreprocessingStep, ...] = ()
-    max_categories: int = Field(default=50, ge=2)
-    """A column of more categories, missing included, is encoded by the target's out-of-fold means."""
-    text_features: int = Field(default=256, ge=1)
-    """Largest vocabulary of one text column."""

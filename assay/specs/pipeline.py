@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
 from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
-from assay.specs.learning import EvaluationSpec, ModelSpec, PreprocessingSpec, SplitSpec, TrainingSpec, TuningSpec
+from assay.specs.learning import EvaluationSpec, ModelSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
     AutomationSpec,
     ExecutionSpec,
@@ -18,6 +18,7 @@ from assay.specs.operations import (
     ScoringSpec,
     TrackingSpec,
 )
+from assay.specs.preprocessing import PreprocessingSpec
 from assay.specs.space import PRODUCTION, Space
 from assay.specs.validation import ValidationSpec
 
@@ -128,22 +129,25 @@ class PipelineSpec(Spec):
         space = self.tuning.search_space
         if not self.tuning.enabled or space == "auto":
             return self
-        for family, name, value, location in self._written_base_values():
-            searched = space.get(f"{family}.{name}", space.get(name))
+        for names, value, where in self._written_base_values():
+            searched = next((space[name] for name in names if name in space), None)
             if searched is not None and not searched.holds(value):
                 msg = f"{searched}, as tuning.search_space has it, or no value: the search then chooses one"
-                raise invalid(msg, "model", "hyperparameters", *location, value=value)
+                raise invalid(msg, *where, value=value)
         return self
 
-    def _written_base_values(self) -> Iterator[tuple[str, str, Any, tuple[str, ...]]]:
-        """Yield family, name, value and location of each base value that the file gives to a candidate."""
+    def _written_base_values(self) -> Iterator[tuple[tuple[str, ...], Any, Location]]:
+        """Yield the names that a search may have for each base value in the file, the value and its location."""
         written = self.model.hyperparameters
         for family in self.model.candidates:
             own = written.get(family)
             nested = own if isinstance(own, dict) else {}
-            yield from ((family, name, value, (family, name)) for name, value in nested.items())
-            bare = written.keys() - nested.keys() - set(self.model.candidates)
-            yield from ((family, name, written[name], (name,)) for name in written if name in bare)
+            bare = [name for name in written if name not in {*nested, *self.model.candidates}]
+            given = [((family, name), value) for name, value in nested.items()]
+            for place, value in (*given, *(((name,), written[name]) for name in bare)):
+                yield (f"{family}.{place[-1]}", place[-1]), value, ("model", "hyperparameters", *place)
+        for name, value, location in self.preparation.written():
+            yield (name,), value, ("preprocessing", *location)
 
     @property
     def scored_dataset(self) -> DatasetSpec | None:

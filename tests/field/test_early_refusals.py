@@ -43,6 +43,21 @@ def refused(text):
             "two steps",
         ),
         ("preprocessing:\n  steps:\n    - {step: drop, columns: [y]}\n", "y]", "no feature"),
+        (
+            "preprocessing:\n  steps:\n  - columns: [age]\n    step:\n    - impute\n    - quantil_transformer\n",
+            "quantil_transformer",
+            "quantile_transformer",
+        ),
+        (
+            "preprocessing:\n  steps:\n  - columns: [age]\n    step:\n    - step: pca\n      parameters:\n        n_component: 1\n",
+            "n_component",
+            "n_components",
+        ),
+        (
+            "preprocessing:\n  steps:\n  - {step: group_impute, columns: [age], by: [y]}\n",
+            "by: [y]",
+            "no feature",
+        ),
         ("evaluation:\n  slices: [id]\n", "slices: [id]", "no feature"),
     ],
 )
@@ -53,6 +68,15 @@ def test_unknown_names_are_refused_at_load_with_their_line(added, name, hint):
     assert hint in error.what
     line = next(number for number, each in enumerate((TEXT + added).splitlines(), 1) if name in each)
     assert error.where.startswith(f"bank.yaml:{line} ")
+
+
+def test_the_search_space_of_an_unknown_step_is_refused_with_its_line():
+    steps = "preprocessing:\n  steps:\n  - {step: [impute, pca], columns: [age], name: numbers}\n"
+    space = "tuning:\n  search_space:\n    steps.numbers.pcaa.n_components: {type: int, low: 1, high: 1}\n"
+    head = TEXT[: TEXT.index("validation:")]
+    error = refused(head + steps + space)
+    assert "did you mean 'steps.numbers.pca'" in error.what
+    assert error.where.startswith(f"bank.yaml:{head.count(chr(10)) + 6} ")
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,26 @@ def test_means_follow_the_task_and_not_the_look_of_the_target(task, outputs):
     target = np.arange(ROWS) % 3 * (1.0 if task == "regression" else 1)
     document = f'{{"name": "demo", "task": "{task}", "dataset": {{"source": "rows.csv", "target": "y"}}}}'
     spec = PipelineSpec.model_validate_json(document)
-    name = "ridge" if task == "regression" else "random_forest"
+    # by import path: a model that takes no sparse columns has the means alone
+    name = "sklearn.linear_model:Ridge" if task == "regression" else "random_forest"
     model = build_pipeline(family(name, Task(task)), {}, FEATURES.project(("user",)), spec)
     assert model.named_steps["preprocessing"].fit_transform(frame[["user"]], target).shape == (ROWS, outputs)
+
+
+def test_linear_models_see_a_frequent_category_beside_other_features():
+    """The mean of a zone holds what its distances are: the model counted them twice (RMSE 6.67 where 6.03 is plain)."""
+    draw = np.random.default_rng(3)
+    zone = draw.integers(0, 100, ROWS)
+    far, effect = draw.normal(zone / 10, 1.0), draw.normal(0, 1, 100) - 2 * np.arange(100) / 10
+    frame = pd.DataFrame({"user": np.char.add("z", zone.astype(str)).astype(object), "far": far})
+    target = 2 * far + effect[zone] + draw.normal(0, 0.1, ROWS)
+    spec = PipelineSpec.model_validate_json(
+        '{"name": "demo", "task": "regression", "dataset": {"source": "rows.csv", "target": "y"}}'
+    )
+    columns = (FEATURES.columns[0], ColumnSchema(name="far", dtype="double", role=ColumnRole.NUMERIC))
+    model = build_pipeline(family("ridge", Task.REGRESSION), {}, TableSchema(version=1, columns=columns), spec)
+    model.fit(frame[:SEEN], target[:SEEN])
+    assert np.std(target[SEEN:] - model.predict(frame[SEEN:])) < 0.2
 
 
 def test_a_pool_of_rare_categories_is_said():

@@ -22,7 +22,7 @@ from assay.learning.preprocessing.transformers import CalendarFeatures
 from assay.promotion.champion import ChampionRecord
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
-from assay.specs.learning import PreprocessingSpec
+from assay.specs.preprocessing import PreprocessingSpec
 
 ROWS = 60
 

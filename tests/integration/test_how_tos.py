@@ -12,6 +12,7 @@ BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.
 WITHOUT_SERVERS = (
     "add-a-pipeline.md",
     "add-a-model.md",
+    "prepare-columns.md",
     "add-a-metric.md",
     "add-a-rule.md",
     "log-to-mlflow-from-your-own-asset.md",

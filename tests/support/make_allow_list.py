@@ -22,6 +22,7 @@ HELPERS: dict[str, str] = {
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
     "sklearn.gaussian_process._gpc": "_BinaryGaussianProcessClassifierLaplace",
     "sklearn.gaussian_process.kernels": "Kernel",
+    "sklearn.impute._iterative": "_ImputerTriplet",
     "sklearn.metrics._dist_metrics": "DistanceMetric64 DistanceMetric32",
     "sklearn.metrics._scorer": "_BaseScorer _PassthroughScorer",
     "sklearn.model_selection._split": "BaseCrossValidator BaseShuffleSplit _UnsupportedGroupCVMixin",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.family import Family
-from assay.learning.preprocessing.assembly import TargetType, build_preprocessor
+from assay.learning.preprocessing.assembly import build_preprocessor
+from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -25,11 +26,13 @@ _TARGET_TYPES: dict[Task, TargetType] = {
 }
 
 
-def preprocessor_for(family: Family, features: TableSchema, spec: PipelineSpec) -> "ColumnTransformer":
-    """Build the unfitted preprocessing that suits a family."""
+def preprocessor_for(
+    family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
+) -> "ColumnTransformer":
+    """Build the unfitted preprocessing that suits a family; `parameters` may hold some of its transformers."""
     return build_preprocessor(
         features,
-        spec.preparation,
+        spec.preparation.with_values(parameters),
         family.card.encoding,
         seed=spec.training.seed,
         dense=family.card.dense,
@@ -49,19 +52,20 @@ def build_pipeline(
     from sklearn.pipeline import Pipeline
 
     model = family.build(parameters, spec.training.seed, spec.training.threads)
-    return Pipeline([(PREPROCESSING, preprocessor_for(family, features, spec)), (MODEL, model)])
+    return Pipeline([(PREPROCESSING, preprocessor_for(family, parameters, features, spec)), (MODEL, model)])
 
 
 def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     """Return, by column, how categories are encoded where not each by itself: by the target's means, or in a pool."""
     found: dict[str, str] = {}
-    for _, transformer, columns in fitted.named_steps[PREPROCESSING].transformers_:
-        means = getattr(transformer, "many_columns_", [])
-        found |= dict.fromkeys(means, "by the target's out-of-fold means")
-        encoder = getattr(transformer, "few_", transformer)
-        pools = getattr(encoder, "infrequent_categories_", None) or []
-        pooled = zip([name for name in columns if name not in means], pools, strict=False)
-        found |= {name: f"{len(rare):,} rare categories in one pool" for name, rare in pooled if rare is not None}
+    for _, group, columns in fitted.named_steps[PREPROCESSING].transformers_:
+        for transformer in getattr(group, "named_steps", {"": group}).values():
+            means = getattr(transformer, "many_columns_", [])
+            found |= dict.fromkeys(means, "by the target's out-of-fold means")
+            encoder = getattr(transformer, "few_", transformer)
+            pools = getattr(encoder, "infrequent_categories_", None) or []
+            pooled = zip([name for name in columns if name not in means], pools, strict=False)
+            found |= {name: f"{len(rare):,} rare categories in one pool" for name, rare in pooled if rare is not None}
     return found
 
 

@@ -13,6 +13,7 @@ from assay.errors import LearningError, UnknownModelError, did_you_mean
 from assay.importing import import_object, import_users_object, is_import_path
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.preprocessing import model_parameters
 
 Encoding: TypeAlias = Literal["one_hot", "ordinal"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any], Any]
@@ -103,7 +104,8 @@ class Family:
         """Build an unfitted estimator.
 
         Args:
-            parameters: hyperparameters; they override the family's defaults, the seed and the threads.
+            parameters: hyperparameters; they override the family's defaults, the seed and the threads. Those of
+                preprocessing steps are left out.
             seed: for `random_state`, if the family has it.
             threads: for `threads_parameter`, if the family has it.
 
@@ -112,7 +114,8 @@ class Family:
         """
         settings = {"random_state": seed, self.card.threads_parameter: threads}
         names = self.parameter_names()
-        return self._constructed({name: value for name, value in settings.items() if name in names} | {**parameters})
+        known = {name: value for name, value in settings.items() if name in names}
+        return self._constructed(known | model_parameters(parameters))
 
     def _constructed(self, parameters: Mapping[str, Any]) -> Any:
         try:

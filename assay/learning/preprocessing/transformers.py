@@ -28,7 +28,15 @@ _FEWEST_CATEGORIES_TO_POOL = 2
 _POOLED_SHARE, _POOLED_ROWS, _LARGEST_POOLED_SHARE = 0.01, 100, 0.05
 
 
-def _remember_columns(transformer: Any, X: "pd.DataFrame") -> None:  # noqa: N803 - scikit-learn's name
+def as_frame(X: Any) -> "pd.DataFrame":  # noqa: N803 - scikit-learn's name
+    """Return rows as a frame; a transformer before this one in a chain may return an array."""
+    import pandas as pd
+
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+
+
+def remember_columns(transformer: Any, X: "pd.DataFrame") -> None:  # noqa: N803 - scikit-learn's name
+    """Give a transformer the attributes by which scikit-learn knows its columns."""
     transformer.feature_names_in_ = np.asarray(X.columns, dtype=object)
     transformer.n_features_in_ = X.shape[1]
 
@@ -44,7 +52,7 @@ class RawNumbers(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Remember the columns without any value; `X` is float64 with NaN."""
-        _remember_columns(self, X)
+        remember_columns(self, X)
         self.empty_ = X.isna().to_numpy().all(axis=0)
         return self
 
@@ -88,7 +96,8 @@ class OrdinalCategories(OneToOneFeatureMixin, TransformerMixin, BaseEstimator): 
 
     def fit_transform(self, X: "pd.DataFrame", y: Any = None) -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Fit the encoder, and return the codes as float64 of the same shape, some of them the pools'."""
-        _remember_columns(self, X)
+        X = as_frame(X)  # noqa: N806
+        remember_columns(self, X)
         self.encoder_ = clone(self.encoder)
         coded = np.asarray(self.encoder_.fit_transform(X), dtype=np.float64)
         order = _order_of_targets(y, len(X), self.seed)
@@ -105,7 +114,7 @@ class OrdinalCategories(OneToOneFeatureMixin, TransformerMixin, BaseEstimator): 
     def transform(self, X: "pd.DataFrame") -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Return the codes as float64 of the same shape."""
         check_is_fitted(self)
-        coded = np.asarray(self.encoder_.transform(X), dtype=np.float64)
+        coded = np.asarray(self.encoder_.transform(as_frame(X)), dtype=np.float64)
         return np.where(coded == _UNSEEN, self.pools_, coded)
 
     @property
@@ -163,7 +172,7 @@ class Categories(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no p
 
     def fit_transform(self, X: "pd.DataFrame", y: Any = None) -> Any:  # noqa: N803 - scikit-learn's name
         """Fit both encoders, and return the columns with out-of-fold means."""
-        _remember_columns(self, X)
+        remember_columns(self, X)
         means = self.many is not None and y is not None and len(X) >= _FEWEST_ROWS_FOR_MEANS
         self.many_columns_ = [name for name in X.columns if means and X[name].nunique(dropna=False) > self.most]
         self.few_columns_ = [name for name in X.columns if name not in self.many_columns_]
@@ -214,7 +223,7 @@ class CalendarFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Remember the earliest moment of each column; `X` is datetime64."""
-        _remember_columns(self, X)
+        remember_columns(self, X)
         self.origins_ = np.array([_seconds(X[name]).min() for name in X.columns], dtype=np.float64)
         return self
 
@@ -275,7 +284,7 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
 
     def fit(self, X: "pd.DataFrame", y: Any = None) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
         """Learn the vocabulary; `X` has one column, object of str, "" where missing."""
-        _remember_columns(self, X)
+        remember_columns(self, X)
         texts = X.iloc[:, 0]
         vectorizer = TfidfVectorizer(max_features=self.max_features, sublinear_tf=True, strip_accents="unicode")
         tokenise = vectorizer.build_analyzer()

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from assay.errors import UnknownHyperparameterError, did_you_mean
 from assay.learning.estimators.family import Family, candidate_families, family, family_names
+from assay.learning.preprocessing.chains import unknown_parameter
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.preprocessing import is_step_key
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 
@@ -97,11 +99,13 @@ def unknown_hyperparameter(
 def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     """Return the ranges of each candidate, by family name and parameter name.
 
-    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`.
+    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`;
+    `steps.<group>.<transformer>.<parameter>` applies to the preprocessing of all.
     Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
 
     Raises:
         UnknownHyperparameterError: no candidate takes a name.
+        SpecError: a name of a step means none.
     """
     asked = spec.tuning.search_space
     if asked == "auto":
@@ -110,6 +114,13 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     space: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
     own: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
     for key, parameter in asked.items():
+        if is_step_key(key):
+            unknown = unknown_parameter(spec.preparation, key)
+            if unknown is not None:
+                raise unknown
+            for ranges in own.values():
+                ranges[key] = parameter
+            continue
         prefix, _, name = key.rpartition(".")
         if prefix in by_name:
             require_accepted([name], [by_name[prefix]], where=f"tuning.search_space.{key}")

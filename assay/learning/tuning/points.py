@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from assay.learning.preprocessing.chains import base_values
 from assay.learning.tuning.candidates import Candidates
 from assay.specs.base import digest_of
 from assay.specs.learning import SearchParameter
+from assay.specs.preprocessing import is_step_key
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -147,8 +149,7 @@ def _key(family: str, parameters: Mapping[str, Any]) -> str:
 
 def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
     """Return the base values of a family, its defaults included, that are in their ranges."""
-    training = candidates.spec.training
-    known = candidates.families[name].build(candidates.base[name], training.seed, training.threads).get_params()
-    return {
-        key: known[key] for key, ranged in candidates.space[name].items() if key in known and ranged.holds(known[key])
-    }
+    spec, ranges = candidates.spec, candidates.space[name]
+    model = candidates.families[name].build(candidates.base[name], spec.training.seed, spec.training.threads)
+    known = model.get_params() | base_values(spec.preparation, filter(is_step_key, ranges))
+    return {key: known[key] for key, ranged in ranges.items() if key in known and ranged.holds(known[key])}

@@ -1,7 +1,7 @@
 """The measurement of a trial: folds inside the training rows, their preprocessed matrices, and the metric's mean.
 
-Preprocessing depends only on the fold and the family's encoding, not on the searched hyperparameters, so it is fitted
-once for each pair and reused by all trials. Nothing is fitted on validation rows.
+Preprocessing depends on the fold, the family's encoding and the searched parameters of its steps, not on the model's,
+so it is fitted once for each of these and reused by all trials. Nothing is fitted on validation rows.
 """
 
 import warnings
@@ -18,7 +18,9 @@ from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import predict
 from assay.learning.splitting import LabelledRows
+from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.preprocessing import is_step_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,27 +125,28 @@ class FoldCache:
         self._features = features
         self._folds = folds
         self._spec = spec
-        self._kept: dict[tuple[int, str, bool], FoldMatrices] = {}
+        self._kept: dict[tuple[int, str, bool, str], FoldMatrices] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._folds)
 
-    def fold(self, number: int, family: Family) -> FoldMatrices:
-        """Return a fold in the encoding of a family."""
-        key = (number, family.card.encoding, family.card.dense)
+    def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
+        """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""
+        steps = {name: value for name, value in parameters.items() if is_step_key(name)}
+        key = (number, family.card.encoding, family.card.dense, digest_of(steps))
         if key in self._kept:
             return self._kept[key]
-        matrices = self._computed(self._folds[number], family)
+        matrices = self._computed(self._folds[number], family, steps)
         size = _size(matrices.train) + _size(matrices.validation)
         if self._bytes + size <= _KEPT_BYTES:
             self._kept[key] = matrices
             self._bytes += size
         return matrices
 
-    def _computed(self, fold: Fold, family: Family) -> FoldMatrices:
+    def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         features, target = self._rows.features, self._rows.target.to_numpy()
-        preprocessor = preprocessor_for(family, self._features, self._spec)
+        preprocessor = preprocessor_for(family, steps, self._features, self._spec)
         train = preprocessor.fit_transform(features.iloc[fold.train], target[fold.train])
         validation = preprocessor.transform(features.iloc[fold.validation])
         asked = self._rows.metric_columns
@@ -198,7 +201,7 @@ class TrialRunner:
         return Measurement("complete", value=float(np.mean(values)))
 
     def _on_fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> float:
-        matrices = self._cache.fold(number, family)
+        matrices = self._cache.fold(number, family, parameters)
         model = family.build(parameters, self._spec.training.seed, self._spec.training.threads)
         with warnings.catch_warnings():
             # a model that has not converged is measured like any other

@@ -67,6 +67,29 @@ def test_models_with_explicit_steps_are_trusted(step, fitted, tmp_path):
     np.testing.assert_array_equal(_said(load_model(tmp_path), features), _said(model, features))
 
 
+@pytest.mark.parametrize("family", ["logistic_regression", "lightgbm"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"step": ["impute", "quantile_transformer", "pca"], "columns": ["signal", "noise"]},
+        {"step": ["knn_impute", "power_transformer", "polynomial"], "columns": ["signal", "noise"]},
+        {"step": ["iterative_impute", "spline"], "columns": ["noise", "signal"]},
+        {"step": "binning", "columns": ["noise"]},
+        {"step": ["group_impute", "standard_scaler"], "columns": ["noise"], "by": ["colour"]},
+        {"step": "frequency_encoder", "columns": ["colour"]},
+        {"step": ["hashing_encoder", "truncated_svd"], "columns": ["colour"]},
+        {"step": ["impute", "target_encoder"], "columns": ["colour"]},
+        {"step": ["calendar", "sklearn.cluster:KMeans"], "columns": ["when"]},
+    ],
+    ids=lambda step: str(step["step"]),
+)
+@pytest.mark.filterwarnings("ignore:n_quantiles")
+def test_models_with_lists_of_steps_predict_the_same_bits(step, family, fitted, tmp_path):
+    model, features = fitted("binary_classification", family, preprocessing={"steps": [step]})
+    save_model(model, tmp_path)
+    np.testing.assert_array_equal(_said(load_model(tmp_path), features), _said(model, features))
+
+
 @pytest.mark.parametrize("family", ["logistic_regression", "hist_gradient_boosting", "lightgbm"])
 def test_the_same_fit_gives_the_same_bytes(family, fitted):
     # two live models share no memory address

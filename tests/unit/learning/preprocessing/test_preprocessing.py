@@ -6,7 +6,7 @@ from scipy import sparse
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.preprocessing.assembly import build_preprocessor
 from assay.specs.dataset import ColumnRole
-from assay.specs.learning import PreprocessingSpec
+from assay.specs.preprocessing import PreprocessingSpec
 
 ROLES = {
     "n": "numeric",

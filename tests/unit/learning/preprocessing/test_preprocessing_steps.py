@@ -11,7 +11,7 @@ from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import MissingColumnError, SpecError
 from assay.learning.preprocessing.assembly import build_preprocessor
 from assay.specs.dataset import ColumnRole
-from assay.specs.learning import PreprocessingSpec
+from assay.specs.preprocessing import PreprocessingSpec
 
 ROLES = {"n": "numeric", "m": "numeric", "c": "categorical", "w": "text", "v": "text"}
 
@@ -110,3 +110,112 @@ def test_a_step_that_cannot_be_built_is_refused_with_its_place(steps, error, wha
     with pytest.raises(error, match=what) as caught:
         built(*steps)
     assert caught.value.where.startswith("preprocessing.steps")
+
+
+def chain(*names, columns=("n", "m"), **parts):
+    return {"step": list(names), "columns": columns, **parts}
+
+
+@pytest.mark.parametrize("encoding", ["one_hot", "ordinal"])
+def test_a_group_of_columns_goes_through_a_list_of_steps(encoding):
+    pca = {"step": "pca", "parameters": {"n_components": 1}}
+    quantiles = {"step": "quantile_transformer", "parameters": {"n_quantiles": 10}}
+    fitted = built(chain("impute", quantiles, pca), encoding=encoding, roles={"n": "numeric", "m": "numeric"})
+    assert fitted.fit_transform(rows()).shape == (30, 1)
+    assert list(fitted.transformers_[0][1].named_steps) == ["impute", "quantile_transformer", "pca"]
+
+
+@pytest.mark.parametrize("name", ["pca", "polynomial", "binning", "spline"])
+@pytest.mark.parametrize("encoding", ["one_hot", "ordinal"])
+def test_missing_values_are_filled_before_a_step_that_refuses_them(name, encoding):
+    roles = {"n": "numeric", "m": "numeric"}
+    for steps in (step(name, "n", "m"), chain({"step": "own_transformers:Doubled"}, columns=["n", "m"])):
+        assert np.isfinite(np.nansum(built(steps, encoding=encoding, roles=roles).fit_transform(rows())))
+    values = built(step(name, "n", "m"), encoding=encoding, roles=roles).fit_transform(rows())
+    assert np.isfinite(values.toarray() if hasattr(values, "toarray") else values).all()
+
+
+def test_interactions_are_of_the_columns_alone_and_not_of_indicators():
+    roles = {"n": "numeric", "m": "numeric"}
+    fitted = built(step("polynomial", "n", "m", interaction_only=True), roles=roles).fit(rows())
+    assert fitted.get_feature_names_out().tolist() == ["step0__n", "step0__m", "step0__n m"]
+
+
+@pytest.mark.parametrize("encoding", ["one_hot", "ordinal"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["impute", "target_encoder"],
+        ["impute", "ordinal_encoder"],
+        ["impute", "one_hot_encoder", "pca"],
+        ["frequency_encoder", "standard_scaler"],
+        ["hashing_encoder"],
+        ["hashing_encoder", {"step": "truncated_svd", "parameters": {"n_components": 2}}],
+    ],
+)
+def test_categories_go_through_a_list_of_steps(names, encoding):
+    fitted = built(chain(*names, columns=["c"]), encoding=encoding, roles={"c": "categorical"})
+    values = fitted.fit_transform(rows(), np.arange(30) % 2)
+    assert np.isfinite(values).all()
+    assert len(fitted.transform(rows(2).assign(c=["new", None]))) == 2
+
+
+def test_means_in_a_chain_are_out_of_fold():
+    frame = pd.DataFrame({"c": np.array([f"u{n // 2}" for n in range(2_000)], dtype=object)})
+    target = np.random.default_rng(1).random(len(frame)) < 0.5
+    names = ["target_encoder", "standard_scaler"]
+    fitted = built(chain(*names, columns=["c"]), roles={"c": "categorical"})
+    means = fitted.fit_transform(frame, target)[:, 0]
+    assert abs(np.corrcoef(means, target)[0, 1]) < 0.1
+
+
+def test_a_group_is_filled_by_the_rows_that_agree_in_other_columns_which_stay_features():
+    roles = {"n": "numeric", "c": "categorical"}
+    fill = {"step": ["group_impute", "standard_scaler"], "columns": ["n"], "by": ["c"]}
+    fitted = built(fill, roles=roles).fit(rows())
+    assert {name.partition("__")[0] for name in fitted.get_feature_names_out()} == {"categorical", "step0"}
+    assert np.isfinite(fitted.transform(rows())).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (chain(), "empty list"),
+        (chain("impute", "drop"), "stands alone"),
+        (chain("impute", "pca", parameters={"n_components": 1}), "beside a list"),
+        (chain("pca", by=["c"]), "`by` is for group_impute"),
+        (chain("group_impute"), "needs `by`"),
+        (chain("group_impute", by=["n"]), "both name n"),
+        (chain("pca", name="a.b"), "no name of a group"),
+        (chain("pca", name="7"), "no name of a group"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused(given, what):
+    with pytest.raises(ValueError, match=what):
+        PreprocessingSpec.model_validate_json(json.dumps({"steps": [given]}))
+
+
+def test_groups_have_names_of_their_own():
+    given = [chain("pca", columns=["n"], name="one"), chain("pca", columns=["m"], name="one")]
+    with pytest.raises(ValueError, match="one name"):
+        PreprocessingSpec.model_validate_json(json.dumps({"steps": given}))
+
+
+def test_fields_that_are_not_set_are_no_part_of_the_file():
+    """Files of earlier versions keep their digests."""
+    spec = PreprocessingSpec.model_validate_json(json.dumps({"steps": [step("pca", "n")]}))
+    assert spec.model_dump(mode="json")["steps"] == [{"step": "pca", "columns": ["n"], "parameters": {}}]
+
+
+def test_a_search_sets_parameters_of_steps_by_group_and_name():
+    given = [
+        chain("impute", "pca", "pca", name="money", columns=["n"]),
+        step("own_transformers:Doubled", "m", factor=2),
+    ]
+    spec = PreprocessingSpec.model_validate_json(json.dumps({"steps": given}))
+    assert list(spec.transformers) == ["money.impute", "money.pca", "money.pca_2", "1.Doubled"]
+    found = {"steps.money.pca_2.n_components": 1, "steps.1.Doubled.factor": 5, "learning_rate": 0.1}
+    changed = spec.with_values(found)
+    assert [each.parameters for each in changed.steps[0].chain] == [{}, {}, {"n_components": 1}]
+    assert changed.steps[1].parameters == {"factor": 5}
+    assert spec.with_values({"learning_rate": 0.1}) is spec
