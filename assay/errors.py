@@ -297,6 +297,10 @@ class MissingColumnError(DataContractError, code="column_missing"):
     """A column that the spec names is not in the table."""
 
 
+class FeatureStepError(DataContractError, code="feature_step_failed"):
+    """A step of `features` cannot be computed for the rows, or drops more of them than it may."""
+
+
 class SingleClassError(DataContractError, code="target_single_class"):
     """A classification target has fewer than two classes, or a class too small to learn from."""
 

@@ -71,14 +71,16 @@ def broken_pipeline_asset(broken: BrokenPipeline) -> dg.AssetsDefinition:
 def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Return the assets that a pipeline has of some stages."""
     built = [stage.build(spec, stage) for stage in stages if stage.wanted(spec)]
-    conditioned = with_retraining(spec, built, names_in(Phase.LEARNING, stages=stages), training_checks(stages))
+    conditioned = with_retraining(
+        spec, built, names_in(Phase.LEARNING, stages=stages, spec=spec), training_checks(stages)
+    )
     return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
 
 
 def _jobs(spec: PipelineSpec, stages: Sequence[Stage]) -> tuple[AssetJob | None, AssetJob | None]:
     """Return the retraining and the ingestion job; None where nothing starts it."""
-    ingested = names_in(Phase.INGESTION, stages=stages)
-    retrained = (*ingested, *names_in(Phase.LEARNING, stages=stages))
+    ingested = names_in(Phase.INGESTION, stages=stages, spec=spec)
+    retrained = (*ingested, *names_in(Phase.LEARNING, stages=stages, spec=spec))
     return (
         retrain_job(spec, retrained) if spec.automation.retrain_on or spec.automation.schedule else None,
         ingest_job(spec, ingested) if spec.automation.ingest_on else None,

@@ -7,18 +7,20 @@ alarms in `automation.retrain_on`.
 
 from collections.abc import Sequence
 
+from assay.specs import PipelineSpec
 from ml_assets.assets.backtest_report import build_backtest_report
 from ml_assets.assets.batch_predictions import build_batch_predictions
 from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
 from ml_assets.assets.champion_model import build_champion_model
 from ml_assets.assets.evaluation_report import build_evaluation_report
+from ml_assets.assets.feature_set import build_feature_set
 from ml_assets.assets.monitoring_reports import build_monitoring_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.code_version import OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
+from ml_assets.pipeline.code_version import FEATURES, OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -29,6 +31,15 @@ STAGES = (
         kinds=frozenset({"parquet"}),
         spec_parts=("dataset",),
         phase=Phase.INGESTION,
+    ),
+    Stage(
+        "feature_set",
+        build_feature_set,
+        tag="features",
+        kinds=frozenset({"parquet", "duckdb"}),
+        spec_parts=("task", "dataset", FEATURES),
+        phase=Phase.INGESTION,
+        wanted=lambda spec: spec.features is not None,
     ),
     Stage(
         "validated_dataset",
@@ -86,7 +97,7 @@ STAGES = (
         build_batch_predictions,
         tag="scoring",
         kinds=frozenset({"parquet"}),
-        spec_parts=("task", "dataset", "model", "scoring"),
+        spec_parts=("task", "dataset", FEATURES, "model", "scoring"),
         wanted=lambda spec: spec.scoring is not None,
     ),
     Stage(
@@ -128,6 +139,7 @@ def training_checks(stages: Sequence[Stage] = STAGES) -> dict[str, tuple[str, st
     return {stage.alarm: (stage.name, stage.training_check) for stage in stages if stage.alarm}
 
 
-def names_in(*phases: Phase, stages: Sequence[Stage] = STAGES) -> tuple[str, ...]:
-    """Return the names of the assets of some phases, upstream first."""
-    return tuple(stage.name for stage in stages if stage.phase in phases)
+def names_in(*phases: Phase, stages: Sequence[Stage] = STAGES, spec: PipelineSpec | None = None) -> tuple[str, ...]:
+    """Return the names of the assets of some phases that a pipeline has, upstream first; that every one has without."""
+    wanted = (stage for stage in stages if stage.phase in phases and (stage.wanted(spec) if spec else stage.is_general))
+    return tuple(stage.name for stage in wanted)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import SchemaDriftError, SpecError, did_you_mean
@@ -29,6 +29,10 @@ _HEAD = """\
 # column. `role` is as inferred; one that the pipeline file declares takes precedence, as long as it is declared there.
 # `row_identity`: the columns by whose values a row is held out or trained on, unless the pipeline file declares a key.
 # Review it and keep it in version control. For what changes on purpose raise dataset.schema_version.
+"""
+_HEAD_OF_STEPS = """\
+# `steps`: a digest of the steps that made these columns; other steps write the file anew, with the same row identity.
+# What the target is computed from is `ignored`: to use such a column, declare its role in dataset.columns.
 """
 
 
@@ -57,6 +61,8 @@ class FrozenSchema(Spec):
     """The columns that identify a row where the pipeline file declares no key: the side of the split follows from their
     values. Taken over from the version before, so that a further column moves no row; None in files of earlier
     versions."""
+    steps: str | None = Field(default=None, exclude_if=lambda steps: steps is None)
+    """Of a feature set: the digest of the steps that made it."""
     columns: tuple[FrozenColumn, ...]
 
     def continuing(self, before: Sequence[str]) -> "FrozenSchema":
@@ -138,10 +144,13 @@ def to_yaml(frozen: FrozenSchema, pipeline: str) -> str:
         document["classes"] = _on_one_line(frozen.classes)
     if frozen.row_identity is not None:
         document["row_identity"] = _on_one_line(frozen.row_identity)
+    if frozen.steps is not None:
+        document["steps"] = frozen.steps
     document["columns"] = [_on_one_line(column) for column in values["columns"]]
     text = io.StringIO()
     yaml.dump(document, text)
-    return _HEAD.format(pipeline=pipeline, version=frozen.version) + text.getvalue()
+    head = _HEAD.format(pipeline=pipeline, version=frozen.version) + (_HEAD_OF_STEPS if frozen.steps else "")
+    return head + text.getvalue()
 
 
 def _on_one_line(values: dict[str, Any] | Sequence[ClassLabel]) -> Any:
@@ -169,6 +178,11 @@ SCHEMAS = "schemas"
 def reviewed_file(folder: Path, pipeline: str, version: int) -> Path:
     """Return the path of a version's reviewed file."""
     return folder / f"{pipeline}.v{version}.yaml"
+
+
+def feature_schema_name(pipeline: str) -> str:
+    """Return under which name the schema of a pipeline's feature set is kept, beside the source's."""
+    return f"{pipeline}.features"
 
 
 def reviewed_schema(folder: Path, pipeline: str, version: int) -> FrozenSchema | None:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from assay.errors import DataContractError, MissingColumnError, did_you_mean
 from assay.specs.base import Spec
-from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.specs.dataset import NO_TARGET, ColumnRole, DatasetSpec
 
 
 class ColumnSchema(Spec):
@@ -88,13 +88,14 @@ def infer_schema(table: pa.Table, spec: DatasetSpec, *, labelled: bool = True) -
 
     Numbers are numeric, booleans boolean, dates and times datetime. Texts are categorical, unless long and mostly
     distinct (text) or short and nearly all distinct (identifier). Nothing is left out. Rows that are not `labelled`
-    are only predicted, and need not have the target and every declared column.
+    are only predicted, and need not have the target and every declared column; nor need the rows of a source whose
+    target is made by steps.
 
     Raises:
         MissingColumnError: a declared column or the target is not in the table.
         DataContractError: a declared role does not fit the column's type.
     """
-    for name in (spec.target, *spec.columns) if labelled else ():
+    for name in (spec.target, *spec.columns) if labelled and spec.target != NO_TARGET else ():
         where = "dataset.target" if name == spec.target else "dataset.columns"
         require_column(table, name, where=where)
     return TableSchema(

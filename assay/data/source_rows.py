@@ -24,7 +24,7 @@ from assay.data.schema import (
 )
 from assay.data.written_values import with_values_read
 from assay.errors import DataContractError, EmptyDataError
-from assay.specs.dataset import CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec
+from assay.specs.dataset import NO_TARGET, CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec
 
 
 class SchemaVersion(Protocol):
@@ -97,6 +97,8 @@ class SourceRows:
             for item in schema.columns
             if item.reason == "declared" and item.dtype != "null"
         }
+        if self.spec.target == NO_TARGET:  # the feature set's schema has both
+            return freeze(schema, self.detected, inferred=inferred)
         return freeze(
             schema,
             self.detected,

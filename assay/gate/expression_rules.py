@@ -1,6 +1,6 @@
 """The rules that are SQL expressions: those that every row keeps, and those that rows of a kind keep.
 
-A confined process evaluates them (`assay.gate.expression_language`): an expression may ask for any amount of memory or
+A confined process evaluates them (`assay.expressions.language`): an expression may ask for any amount of memory or
 time.
 """
 
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataContractError
+from assay.expressions.language import ANSWERS, ROWS, locked_connection, parsed
 from assay.gate.checked_table import CheckedTable, missing_count
-from assay.gate.expression_language import ANSWERS, ROWS, locked_connection, parsed
 from assay.gate.outcome import (
     Finding,
     Outcome,
@@ -34,7 +34,7 @@ from assay.scratch import scratch_folder
 from assay.specs.dataset import ReadLimits
 from assay.specs.pipeline import PipelineSpec
 
-_CHILD = "assay.gate.expression_language"
+_CHILD = "assay.expressions.language"
 
 _Failing: TypeAlias = Callable[..., pa.ChunkedArray]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.data.feature_selection import unused_columns
-from assay.data.frozen_schema import FrozenSchema, reviewed_schema
+from assay.data.frozen_schema import FrozenSchema, feature_schema_name, reviewed_schema
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
 from assay.importing import is_import_path
@@ -20,6 +20,7 @@ from assay.learning.preprocessing.chains import unknown_parameter
 from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
 from assay.learning.tuning.candidates import unknown_hyperparameter
 from assay.specs.base import Location
+from assay.specs.features import FeaturesSpec
 from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
@@ -44,7 +45,10 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from _expression_errors(spec, parser)
         yield from _step_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
-        yield from _column_errors(spec, frozen)
+        if spec.features is None:
+            yield from _column_errors(spec, frozen)
+        else:
+            yield from _feature_errors(spec, spec.features, frozen, schemas, parser)
 
     return check
 
@@ -181,7 +185,7 @@ def _direction_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tup
 
 def _expression_parser() -> "duckdb.DuckDBPyConnection":
     """Return a connection that parses: to open one takes longer than to load a pipeline, so all share it."""
-    from assay.gate.expression_language import locked_connection
+    from assay.expressions.language import locked_connection
 
     return locked_connection()
 
@@ -196,7 +200,7 @@ def _expression_errors(
         texts |= {("validation", "conditional", number, part): getattr(rule, part) for part in ("when", "then")}
     if not texts:
         return
-    from assay.gate.expression_language import parsed
+    from assay.expressions.language import parsed
 
     for location, sql in texts.items():
         try:
@@ -241,6 +245,32 @@ def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) ->
         error = unknown_parameter(preparation, key) if is_step_key(key) else None
         if error is not None:
             yield ("tuning", "search_space", key), error
+
+
+def _feature_errors(
+    spec: PipelineSpec,
+    features: FeaturesSpec,
+    source: FrozenSchema | None,
+    schemas: Path | None,
+    parser: "Callable[[], duckdb.DuckDBPyConnection]",
+) -> Iterator[tuple[Location, AssayError]]:
+    """Yield what is wrong with the steps, and the columns that the rows after them do not have."""
+    from assay.features.checks import checked_steps, declared_column_errors, feature_columns, problem_at
+    from assay.features.parsing import StepProblem
+
+    try:
+        plan = checked_steps(features, spec.dataset.target, source, parser)
+    except StepProblem as problem:
+        yield problem_at(problem)
+        return
+    if source is None or plan is None or schemas is None:
+        yield from _column_errors(spec, None)
+        return
+    frozen = reviewed_schema(schemas, feature_schema_name(spec.name), spec.dataset.schema_version)
+    if frozen is None or frozen.steps != features.digest:
+        frozen = feature_columns(spec, plan)
+    yield from declared_column_errors(spec, source, frozen)
+    yield from _column_errors(spec, frozen)
 
 
 _NEEDS_FEATURE = (("preprocessing", "steps"), ("evaluation", "slices"), ("monitoring", "drift"))

@@ -11,6 +11,7 @@ from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SourceRows, partition_span
 from assay.errors import SpecError
+from assay.features.feature_set import feature_set_of
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.reading.source_files import read_rows
@@ -19,7 +20,7 @@ from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
-from assay.specs.dataset import ColumnRole, DatasetSpec
+from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger("assay.shell")
@@ -60,16 +61,16 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
     """
     spec = pipeline_of(flags)
     known = has_task(flags)
-    version = _OfOneCommand(base)
+    versions = _Versions(_OfOneCommand(base), _OfOneCommand())
     verdicts: dict[str, GateVerdict] = {}
     for key in _partitions(flags, spec):
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
-        dataset = _read(spec.dataset, version, key, storage, where)
+        dataset = _read(spec, versions, key, storage, where)
         if not known:
             task, reason = inferred_task(dataset.table.column(spec.dataset.target), flags.model_name)
             _LOG.info("the task is taken to be %s, as %s; set --task to change it", task, reason)
             spec, known = pipeline_of(flags, task), True
-        version.classifies = spec.task.is_classification
+        versions.judged.classifies = spec.task.is_classification
         verdict = verdicts[key or ""] = run_gate(
             dataset,
             spec,
@@ -149,14 +150,28 @@ def _partitions(flags: Flags, spec: PipelineSpec) -> list[str | None]:
     return list(flags.partition) if flags.partition else [None]
 
 
-def _read(spec: DatasetSpec, version: _OfOneCommand, key: str | None, storage: Storage, where: str) -> Dataset:
-    source = spec.source.replace("{partition}", key) if key is not None else spec.source
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """The schemas of one command: of the rows that the gate judges, and of a source from which steps make them."""
+
+    judged: _OfOneCommand
+    source: _OfOneCommand
+
+
+def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
+    dataset, version = spec.source_dataset, versions.judged if spec.features is None else versions.source
+    source = dataset.source.replace("{partition}", key) if key is not None else dataset.source
     with scratch_folder("source") as folder:
         files = storage.fetch(source, Path(folder))
-        rows = version.rows(read_rows(files, spec, version, where=where), where)
-        dataset = rows.partition(key, where=where)
-    _LOG.info("read %s rows and %d columns of %s", f"{dataset.table.num_rows:,}", dataset.table.num_columns, where)
-    return dataset
+        rows = version.rows(read_rows(files, dataset, version, where=where), where)
+        found = rows.partition(key, where=where)
+    _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
+    if spec.features is None:
+        return found
+    made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows)
+    for each in made.counts:
+        _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)
+    return made.rows
 
 
 def _as_of(spec: PipelineSpec, key: str | None) -> dt.datetime | None:

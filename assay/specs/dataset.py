@@ -240,6 +240,8 @@ class ReadLimits(Spec):
     """Processor time, in seconds; one more second is granted for every MiB of the file."""
 
 
+NO_TARGET = ""
+"""The target of rows that have none yet, as the steps of `features` make it; never a pipeline file's."""
 QUERIED_SCHEMES = ("sql", "sqlite", "duckdb")
 """Schemes of sources that are databases."""
 

@@ -10,8 +10,8 @@ from assay.errors import did_you_mean
 from assay.specs.base import ColumnName, Spec
 
 ASSET_NAMES = (
-    "raw_dataset", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report", "champion_model",
-    "batch_predictions", "drift_report", "performance_report", "regression_report",
+    "raw_dataset", "feature_set", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report",
+    "champion_model", "batch_predictions", "drift_report", "performance_report", "regression_report",
     "backtest_report",
 )  # fmt: skip
 """Assets that a pipeline may have."""

@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
-from assay.specs.dataset import ColumnRole, DatasetSpec, PartitionsSpec
+from assay.specs.dataset import NO_TARGET, ColumnRole, DatasetSpec, PartitionsSpec
+from assay.specs.features import FeaturesSpec
 from assay.specs.learning import EvaluationSpec, ModelSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
     AutomationSpec,
@@ -24,6 +25,8 @@ from assay.specs.validation import ValidationSpec
 
 _OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")
 """What Dagster accepts as an owner."""
+_MAY_BE_OF_THE_SOURCE = frozenset({("dataset", "columns"), ("dataset", "partitions")})
+"""Locations of columns that the feature set need not have."""
 
 
 class Task(StrEnum):
@@ -51,6 +54,9 @@ class PipelineSpec(Spec):
     owners: tuple[str, ...] = ()
     """E-mail addresses, or `team:name`."""
     dataset: DatasetSpec
+    features: FeaturesSpec | None = Field(default=None, exclude_if=lambda features: features is None)
+    """The steps from the source's rows to the feature set, which the gate judges; without them it judges the rows
+    themselves."""
     validation: ValidationSpec = ValidationSpec()
     split: SplitSpec = SplitSpec()
     preprocessing: Literal["auto"] | PreprocessingSpec = "auto"
@@ -89,6 +95,9 @@ class PipelineSpec(Spec):
         if self.dataset.target in self.split.key:
             msg = f"split.key cannot hold the target '{self.dataset.target}': a corrected label would be another row"
             raise ValueError(msg)
+        if self.features is not None and self.dataset.derive:
+            names = ", ".join(self.dataset.derive)
+            raise invalid("a step `derive` of features, which computes the same", "dataset", "derive", value=names)
         target = self.dataset.columns.get(self.dataset.target)
         if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
@@ -150,11 +159,22 @@ class PipelineSpec(Spec):
             yield (name,), value, ("preprocessing", *location)
 
     @property
+    def source_dataset(self) -> DatasetSpec:
+        """The source's rows: with `features` they have no target yet, and not each declared column."""
+        return self.dataset if self.features is None else self.dataset.model_copy(update={"target": NO_TARGET})
+
+    @property
+    def feature_dataset(self) -> DatasetSpec:
+        """The feature set of one partition, of which no further partition is cut."""
+        return self.dataset.model_copy(update={"partitions": PartitionsSpec()})
+
+    @property
     def scored_dataset(self) -> DatasetSpec | None:
         """The rows of `scoring.source`; None where the newest validated rows are predicted."""
         if self.scoring is None or self.scoring.source is None:
             return None
-        return self.dataset.model_copy(update={"source": self.scoring.source, "partitions": PartitionsSpec()})
+        source = {"source": self.scoring.source, "partitions": PartitionsSpec()}
+        return self.source_dataset.model_copy(update=source)
 
     @property
     def preparation(self) -> PreprocessingSpec:
@@ -185,6 +205,8 @@ class PipelineSpec(Spec):
     def _is_of_validated_rows(self, location: Location) -> bool:
         if location[:2] == ("scoring", "columns"):
             return self.scored_dataset is None
+        if self.features is not None and location[:2] in _MAY_BE_OF_THE_SOURCE:
+            return False
         declared = self.dataset.columns.get(str(location[2])) if location[:2] == ("dataset", "columns") else None
         return declared is None or declared.role is not ColumnRole.IGNORED
 
@@ -200,4 +222,5 @@ class PipelineSpec(Spec):
         for location, name in self.named_columns:
             (inside if location[0] in {"dataset", "validation"} else outside).add(name)
         further = sorted(outside - inside)
-        return digest_of(str(self.task), contract, self.validation, *([further] if further else []))
+        steps = [self.features.digest] if self.features is not None else []
+        return digest_of(str(self.task), contract, self.validation, *([further] if further else []), *steps)

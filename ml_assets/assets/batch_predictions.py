@@ -8,6 +8,7 @@ import pyarrow as pa
 from assay.data.dataset import Dataset
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError
+from assay.features.feature_set import feature_set_of
 from assay.promotion.champion import CurrentChampion
 from assay.promotion.scoring import score
 from assay.reading.source_files import read_rows
@@ -88,4 +89,6 @@ def _source_rows(
         )
     with sources.fetched(dataset, None) as files:
         rows = read_rows(files, dataset, version, labelled=False, where=where).partition(None, where=where)
+    if spec.features is not None:
+        rows = feature_set_of(rows, spec, registry.feature_version_of(spec), labelled=False, where=where).rows
     return rows.table, rows.schema

@@ -10,7 +10,9 @@ import dagster as dg
 
 from assay.credentials import redacted
 from assay.data.dataset import Dataset
+from assay.data.frozen_schema import FrozenSchema
 from assay.markdown import escaped
+from assay.specs import PipelineSpec
 
 _PREVIEW_ROWS = 5
 _MASK = "***"
@@ -31,6 +33,15 @@ def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[s
         "time zone": zone,
         **{f"note/{name}": text for name, text in dataset.notes.items()},
     }
+
+
+def classes_metadata(spec: PipelineSpec, frozen: FrozenSchema | None) -> dict[str, str]:
+    """Return what is known of the classes; a regression has none."""
+    if frozen is None or not spec.task.is_classification:
+        return {}
+    if frozen.classes is None:
+        return {"classes": "not frozen, so any label passes: add `classes: [...]` to the schema file"}
+    return {"classes": ", ".join(map(str, frozen.classes))}
 
 
 def records_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | dg.TextMetadataValue:

@@ -3,10 +3,9 @@
 import dagster as dg
 
 from assay.data.dataset import Dataset
-from assay.data.frozen_schema import FrozenSchema
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
-from ml_assets.assets.metadata import dataset_metadata
+from ml_assets.assets.metadata import classes_metadata, dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import location_of, partition_of, scope_of
 from resources.data_sources import DataSources
@@ -30,10 +29,11 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         quarantine: Quarantine,
     ) -> dg.Output[Dataset]:
         where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
-        with scope_of(context, lasting=is_same_for_all_partitions(run_spec.dataset)) as scope:
-            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(run_spec.dataset, partition)))
+        spec_of_rows = run_spec.source_dataset
+        with scope_of(context, lasting=is_same_for_all_partitions(spec_of_rows)) as scope:
+            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(spec_of_rows, partition)))
             with quarantine.refusals(files, run_spec, where=where):
-                rows = scope.once("rows", lambda: read_rows(files, run_spec.dataset, version, where=where))
+                rows = scope.once("rows", lambda: read_rows(files, spec_of_rows, version, where=where))
                 dataset = rows.partition(partition, where=where)
         if rows.unseen:
             context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
@@ -41,16 +41,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             dataset,
             data_version=dg.DataVersion(dataset.fingerprint.digest),
             metadata=dataset_metadata(dataset, [file.uri for file in files], run_spec.dataset.partitions.timezone)
-            | _classes(run_spec, rows.frozen),
+            | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
         )
 
     return raw_dataset
-
-
-def _classes(spec: PipelineSpec, frozen: FrozenSchema | None) -> dict[str, str]:
-    """Return what is known of the classes; a regression has none."""
-    if frozen is None or not spec.task.is_classification:
-        return {}
-    if frozen.classes is None:
-        return {"classes": "not frozen, so any label passes: add `classes: [...]` to the schema file"}
-    return {"classes": ", ".join(map(str, frozen.classes))}

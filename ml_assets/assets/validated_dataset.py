@@ -40,7 +40,7 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         stage,
         description="Rows that passed the data-quality gate, with their receipt.",
         checks=check_specs(spec, asset_key(spec, stage.name)),
-        ins={"raw_dataset": own_input(spec, "raw_dataset")},
+        ins={"raw_dataset": own_input(spec, "raw_dataset" if spec.features is None else "feature_set")},
         output_required=False,
     )
     def validated_dataset(

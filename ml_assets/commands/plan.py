@@ -85,8 +85,8 @@ def source_rows(deployment: Deployment, spec: PipelineSpec) -> SourceRows:
 
     def data_version(partition: str | None) -> str:
         where = f"{spec.name}/raw_dataset" + (f", partition {partition}" if partition else "")
-        with sources.fetched(spec.dataset, partition) as files:
-            rows = read_rows(files, spec.dataset, registry.version_of(spec), where=where)
+        with sources.fetched(spec.source_dataset, partition) as files:
+            rows = read_rows(files, spec.source_dataset, registry.version_of(spec), where=where)
             digest: str = rows.partition(partition, where=where).fingerprint.digest
         return digest
 

@@ -67,6 +67,11 @@ class Stage:
     verdict_parts: tuple[str, ...] = ()
 
     @property
+    def is_general(self) -> bool:
+        """Whether every pipeline has it."""
+        return self.wanted is _always
+
+    @property
     def alarm_check(self) -> str:
         """Name of the check that fails where the stage's alarm begins or begins again, and in no other window."""
         return f"no_{self.alarm}_alarm_begins"

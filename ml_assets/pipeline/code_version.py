@@ -13,6 +13,8 @@ from assay.specs.base import digest_of
 
 PACKAGE, LOCK, OWN_CODE = "package", "lock", "own_code"
 RULES, ROWS_DROPPED, SENTINEL = "validation", "validation.drop_null_rows", "validation.sentinel"
+FEATURES = "features"
+"""The steps; a pipeline without them has no such part."""
 """All that decides whether rows pass the gate; of it, which rows there are, and what is doubtful."""
 _LOCK_FILE = Path(__file__).resolve().parent.parent.parent / "uv.lock"
 _DIGITS = 12
@@ -49,9 +51,10 @@ def code_version(spec: PipelineSpec, names: Sequence[str]) -> str:
 
     Args:
         spec: the pipeline.
-        names: fields of the spec, `RULES`, `ROWS_DROPPED` or `SENTINEL`.
+        names: fields of the spec, `RULES`, `ROWS_DROPPED` or `SENTINEL`; `FEATURES` counts where there are some.
     """
-    parts = {name: _PARTS.of(spec, name) for name in sorted({*names} - {OWN_CODE})}
+    absent = {OWN_CODE} if spec.features is not None else {OWN_CODE, FEATURES}
+    parts = {name: _PARTS.of(spec, name) for name in sorted({*names} - absent)}
     digests = {PACKAGE: __version__, LOCK: _lock_digest()} | {name: part.digest for name, part in parts.items()}
     if sources := {path: text for part in parts.values() for path, text in part.sources.items()}:
         digests[OWN_CODE] = digest_of(sources)[:_DIGITS]

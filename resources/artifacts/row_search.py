@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import DataContractError, MissingColumnError, did_you_mean
-from assay.gate.expression_language import locked_connection, parsed, truth_of
+from assay.expressions.language import locked_connection, parsed, truth_of
 from resources.artifacts.store import ArtifactStore
 from resources.store.commit_record import Commit, described
 

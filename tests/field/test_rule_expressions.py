@@ -8,7 +8,7 @@ import pytest
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
-from assay.gate.expression_language import ROW_FUNCTIONS, locked_connection
+from assay.expressions.language import ROW_FUNCTIONS, locked_connection
 from assay.gate.gate import run_gate
 from assay.gate.report import RuleResult
 from assay.specs import PipelineSpec

@@ -15,6 +15,7 @@ WITHOUT_SERVERS = (
     "prepare-columns.md",
     "add-a-metric.md",
     "add-a-rule.md",
+    "transform-rows.md",
     "log-to-mlflow-from-your-own-asset.md",
     "backtest-by-backfill.md",
     "notifications.md",

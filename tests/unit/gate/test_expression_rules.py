@@ -73,7 +73,7 @@ def test_what_is_no_expression_over_a_row_is_refused(rule, sql):
 def test_files_are_out_of_reach_of_the_engine_itself(tmp_path):
     import duckdb
 
-    from assay.gate.expression_language import locked_connection
+    from assay.expressions.language import locked_connection
 
     file = tmp_path / "secret.csv"
     file.write_text("a\n1\n")

@@ -1,4 +1,4 @@
-"""The SQL expressions of the gate's rules: what they may contain, and their evaluation by DuckDB in a child process.
+"""SQL expressions over a row: what they may contain, and their evaluation by DuckDB in a child process.
 
 An expression computes with the values of a row only: its syntax tree and its functions are compared with lists of what
 is allowed, so that an unforeseen construct, or a function of the clock, of chance or of the environment, is refused.
@@ -111,20 +111,26 @@ class Expression:
     columns: tuple[str, ...]
 
 
-def locked_connection() -> "duckdb.DuckDBPyConnection":
-    """Return a connection in memory that reaches no file, no network and no extension, for good."""
+def locked_connection(**settings: str | int) -> "duckdb.DuckDBPyConnection":
+    """Return a connection in memory that reaches no file, no network and no extension, for good.
+
+    Args:
+        settings: of DuckDB, in place of the defaults here.
+    """
     import duckdb
 
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "enable_external_access": "false",
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": "2",
+        "memory_limit": "2GB",
+        **settings,
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "python_enable_replacements": "false",
-        "threads": "2",
-        "memory_limit": "2GB",
     }
-    connection = duckdb.connect(":memory:", config=settings)
+    connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    # not among the others: DuckDB applies those in any order, and without access takes no folder to spill to
+    connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
 

@@ -1,0 +1,251 @@
+"""From steps to one DuckDB query: each step adds layers of SELECT around the rows before it.
+
+Columns and types are followed on an empty table, so that a step that does not fit its columns is named before any row
+is read. Layers are nested and not joined by common table expressions, which DuckDB would keep in memory.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from assay.errors import AssayError, FeatureStepError, MissingColumnError, did_you_mean
+from assay.features.lineage import Lineage
+from assay.features.parsing import Expressions, StepProblem, place_of
+from assay.specs.base import Location
+from assay.specs.features import FeatureStep
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FLOATS = frozenset({"DOUBLE", "FLOAT"})
+BEFORE = -1
+"""The number of what is done to the rows before the first step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One SELECT around the rows before it.
+
+    Attributes:
+        step: number of the step, from 0.
+        select: the list of columns.
+        made: the columns that it computes.
+        conditions: of a filter, by reason; a row stays if all are true.
+    """
+
+    step: int
+    select: str = "*"
+    made: tuple[str, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
+
+    def over(self, rows: str) -> str:
+        """Return the SELECT over the rows of a query."""
+        if not self.conditions:
+            return f"SELECT {self.select} FROM (\n{rows}\n)"
+        # one SELECT for each condition, so that none is computed for rows that an earlier one drops
+        for condition in self.conditions.values():
+            rows = f"SELECT * FROM (\n{rows}\n) WHERE (\n{condition}\n)"
+        return rows
+
+
+def nested(layers: Iterable[Layer], rows: str) -> str:
+    """Return the query of layers around `SELECT * FROM <rows>`."""
+    query = f"SELECT * FROM {rows}"
+    for layer in layers:
+        query = layer.over(query)
+    return query
+
+
+@dataclass
+class Compiler:
+    """The rows as they are after the steps so far.
+
+    Attributes:
+        connection: of `locked_connection`; the table `rows` in it has the present columns and no rows.
+        expressions: of all steps, parsed.
+        lineage: of the columns after all steps.
+        labelled: whether the rows have a target.
+        types: DuckDB's type by column, in order.
+    """
+
+    connection: "duckdb.DuckDBPyConnection"
+    expressions: Expressions
+    lineage: Lineage
+    labelled: bool
+    types: dict[str, str] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    sources: dict[str, str | None] = field(default_factory=dict)
+
+    def begin(self, schema: pa.Schema, nan: Iterable[str]) -> None:
+        """Take the columns of a source.
+
+        Args:
+            schema: of the rows.
+            nan: the columns that hold NaN, which is missing.
+
+        Raises:
+            StepProblem: two names differ by case alone, or DuckDB does not know a column's type.
+        """
+        import duckdb
+
+        folded: dict[str, str] = {}
+        for name in schema.names:
+            other = folded.setdefault(name.lower(), name)
+            if other != name:
+                raise StepProblem(BEFORE, (), _twins(other, name))
+        self.connection.register("source_rows", schema.empty_table())
+        try:
+            self.connection.execute("CREATE OR REPLACE TEMP TABLE rows AS SELECT * FROM source_rows")
+        except duckdb.Error as error:
+            what = "a column has a type that steps cannot work on"
+            raise StepProblem(BEFORE, (), FeatureStepError(what, found=first_line(error))) from error
+        finally:
+            self.connection.unregister("source_rows")
+        self._describe()
+        spans = [name for name, dtype in self.types.items() if dtype == "INTERVAL"]
+        if spans:
+            what = f"column '{spans[0]}' holds spans of time, which steps cannot work on"
+            raise StepProblem(BEFORE, (), FeatureStepError(what, remedy="write it as a number where the data are made"))
+        self.sources = {name: name for name in schema.names}
+        floats = [name for name in nan if self.types[name] in _FLOATS]
+        if floats:
+            self.compute(BEFORE, {name: f"nullif({quoted(name)}, 'NaN')" for name in floats})
+
+    def column(self, number: int, place: Location, name: str) -> str:
+        """Return a column's name as the rows have it.
+
+        Raises:
+            StepProblem: there is no such column.
+        """
+        found = next((each for each in self.types if each.lower() == name.lower()), None)
+        if found is None:
+            raise StepProblem(number, place, self._missing(name))
+        return found
+
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether the rows have all of some columns."""
+        present = {name.lower() for name in self.types}
+        return all(name.lower() in present for name in names)
+
+    def leaves_out(self, number: int, name: str, needed: Iterable[str]) -> bool:
+        """Return whether a column is not made for rows that are only predicted: it is the target or serves it.
+
+        The columns that serve the target are made where the rows have what they need.
+        """
+        if self.labelled or not self.lineage.of_the_target(number, name):
+            return False
+        is_target = name.lower() == self.lineage.target.lower()
+        left_out = is_target or not self.has(needed)
+        self.skipped += [name] if left_out else []
+        return left_out
+
+    def type_of(self, number: int, place: Location, sql: str) -> str:
+        """Return DuckDB's type of an expression over the present columns.
+
+        Raises:
+            StepProblem: it does not fit them.
+        """
+        import duckdb
+
+        try:
+            described = self.connection.execute(f"DESCRIBE SELECT (\n{sql}\n) FROM rows").fetchall()
+        except duckdb.Error as error:
+            raise StepProblem(number, place, _misfit(sql, error)) from error
+        return str(described[0][1])
+
+    def compute(self, number: int, values: Mapping[str, str]) -> None:
+        """Add a layer that replaces columns, or appends those that are new."""
+        replaced = {name: f"(\n{sql}\n) AS {quoted(name)}" for name, sql in values.items()}
+        kept = [replaced.pop(name, quoted(name)) for name in self.types]
+        self._add(Layer(number, ", ".join((*kept, *replaced.values())), tuple(values)))
+        self.sources |= dict.fromkeys(values)
+
+    def require_finite(self, number: int, names: Iterable[str]) -> None:
+        """Add a layer in which a number that is infinite is an error."""
+        floats = [name for name in names if self.types[name] in _FLOATS]
+        if floats:
+            text = "the result is no finite number"
+            self.compute(number, {name: _finite(quoted(name), text) for name in floats})
+
+    def arrange(self, number: int, names: Mapping[str, str]) -> None:
+        """Add a layer that keeps some columns, in this order, by their present names."""
+        select = ", ".join(f"{quoted(old)} AS {quoted(new)}" for old, new in names.items())
+        sources = {new: self.sources[old] for old, new in names.items()}
+        self._add(Layer(number, select))
+        self.sources = sources
+
+    def keep(self, number: int, conditions: Mapping[str, str]) -> None:
+        """Add a layer that keeps the rows for which all conditions are true."""
+        self.layers.append(Layer(number, conditions=conditions))
+
+    def _add(self, layer: Layer) -> None:
+        import duckdb
+
+        query = layer.over("SELECT * FROM rows")
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE rows AS {query}")
+        except duckdb.Error as error:
+            raise StepProblem(layer.step, (), _misfit(", ".join(layer.made), error)) from error
+        self.layers.append(layer)
+        self._describe()
+
+    def _describe(self) -> None:
+        described = self.connection.execute("DESCRIBE rows").fetchall()
+        self.types = {name: str(dtype) for name, dtype, *_ in described}
+
+    def _missing(self, name: str) -> AssayError:
+        return MissingColumnError(
+            f"there is no column '{name}'{did_you_mean(name, self.types)}",
+            found=f"columns {', '.join(self.types)}",
+            remedy="correct the name, or the steps before",
+        )
+
+
+def sql_of(compiler: Compiler, number: int, step: FeatureStep, key: str) -> str:
+    """Return one of a step's expressions, whose columns the rows have.
+
+    Raises:
+        StepProblem: there is no such column.
+    """
+    expression = compiler.expressions[number, key]
+    for name in expression.columns:
+        compiler.column(number, place_of(step, key), name)
+    return expression.sql
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: Any) -> str:
+    """Return a value as SQL has it."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value).upper()
+
+
+def first_line(error: Exception) -> str:
+    """Return what DuckDB says, without the picture of the query and the advice to change its settings."""
+    return str(error).partition("\n")[0].partition(". Use TRY")[0][:300]
+
+
+def _finite(value: str, text: str) -> str:
+    return f"CASE WHEN {value} IS NULL OR isfinite({value}) THEN {value} ELSE error({literal(text)}) END"
+
+
+def _twins(one: str, other: str) -> AssayError:
+    return FeatureStepError(
+        "two columns differ by upper and lower case alone, which SQL ignores",
+        found=f"{one}, {other}",
+        remedy="rename one of them where the data are written",
+    )
+
+
+def _misfit(sql: str, error: Exception) -> AssayError:
+    return FeatureStepError(
+        "the expression does not fit the columns' types",
+        found=f"{sql.strip()}: {first_line(error)}",
+        remedy="correct it; `cast(column as type)` converts a value",
+    )

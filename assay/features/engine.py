@@ -1,0 +1,186 @@
+"""The queries of compiled steps, computed in a confined process: rows out, rows dropped, or the row that fails."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from assay.expressions.language import locked_connection
+from assay.features.compiling import BEFORE, Layer, first_line, nested, quoted
+from assay.reading.confined import MIB
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROWS, FEATURES, SPILL = "rows", "features", "spill"
+"""Names in the folder of a request: the rows, the result, and what exceeds the memory."""
+_BATCH_ROWS = 1 << 17
+_SOURCE = "source_rows"
+_SHARE_OF_MEMORY = 0.5
+"""What DuckDB itself takes of the memory; the rest is the interpreter's, Arrow's batches and the threads' stacks."""
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row for which a step cannot be computed.
+
+    Attributes:
+        step: number of the step.
+        column: that it makes; empty for a condition.
+        row: 0-based number of the source's row; None where other rows matter as well.
+        text: what DuckDB says; it may quote values.
+    """
+
+    step: int
+    column: str
+    row: int | None
+    text: str
+
+
+def computed(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer a request: write the rows that result, and return how many stay after each condition, or the failure."""
+    import duckdb
+
+    folder = Path(request["folder"])
+    layers = [Layer(**each) for each in request["layers"]]
+    memory = int(request["confinement"]["memory_bytes"] * _SHARE_OF_MEMORY) // MIB
+    threads = min(request["threads"], _MOST_THREADS)
+    with (
+        pa.memory_map(str(folder / ROWS)) as file,
+        engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found,
+    ):
+        rows = pa.ipc.open_file(file).read_all()
+        try:
+            return {"stay": run(found, layers, rows, folder / FEATURES)}
+        except duckdb.OutOfMemoryException:
+            return {"limit": "memory"}
+        except duckdb.Error as error:
+            return {"failure": asdict(failure(found, layers, rows, error))}
+
+
+def engine_connection(**settings: str | int) -> "duckdb.DuckDBPyConnection":
+    """Return a locked connection in which a division by zero is an error, also of fractions."""
+    return locked_connection(ieee_floating_point_ops="false", **settings)
+
+
+def run(
+    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, target: Path
+) -> list[list[int]]:
+    """Write the rows that result as an Arrow file, batch by batch and in order.
+
+    Returns:
+        For each layer with conditions the numbers of rows that stay after each condition.
+
+    Raises:
+        duckdb.Error: a step cannot be computed for a row.
+    """
+    with _registered(connection, rows):
+        written = _write(connection, nested(layers, _SOURCE), target)
+        return list(_staying(connection, layers, rows.num_rows, written))
+
+
+@contextmanager
+def _registered(connection: "duckdb.DuckDBPyConnection", rows: pa.Table) -> Iterator[None]:
+    """Let queries read the rows."""
+    connection.register(_SOURCE, rows)
+    try:
+        yield
+    finally:
+        connection.unregister(_SOURCE)
+
+
+def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) -> int:
+    count = 0
+    with connection.sql(query).to_arrow_reader(_BATCH_ROWS) as reader, pa.ipc.new_file(target, reader.schema) as out:
+        for batch in reader:
+            count += batch.num_rows
+            out.write_batch(batch)
+    return count
+
+
+def _staying(
+    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: int, written: int
+) -> Iterator[list[int]]:
+    """Yield the rows that stay after each condition; the last condition of all leaves the rows that were written.
+
+    The conditions that follow each other are counted by one query over the columns that they need.
+    """
+    last = max((number for number, layer in enumerate(layers) if layer.conditions), default=BEFORE)
+    for number, layer in enumerate(layers):
+        if not layer.conditions:
+            continue
+        if number == last and len(layer.conditions) == 1:
+            yield [written]
+            return
+        before = nested(layers[:number], _SOURCE)
+        dropped = _dropped(connection, list(layer.conditions.values()), before)
+        stay = []
+        for count in dropped:
+            rows -= count
+            stay.append(rows)
+        yield stay
+
+
+def _dropped(connection: "duckdb.DuckDBPyConnection", conditions: Sequence[str], rows: str) -> list[int]:
+    """Return how many rows each condition is the first to drop; a later one is not computed for them."""
+    cases = " ".join(
+        f"WHEN NOT coalesce((\n{condition}\n), false) THEN {place}" for place, condition in enumerate(conditions)
+    )
+    counted = f"SELECT reason, count(*) FROM (SELECT CASE {cases} END AS reason FROM (\n{rows}\n)) GROUP BY reason"
+    found = dict(connection.execute(counted).fetchall())
+    return [found.get(place, 0) for place in range(len(conditions))]
+
+
+def failure(
+    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, error: Exception
+) -> Failure:
+    """Return the step, column and first row that fail: the layers are tried in order, then halves of the rows."""
+    for number, query, column in _parts(layers):
+        with _registered(connection, rows):
+            found = _error_of(connection, query)
+        if found is not None:
+            row = _first_failing(connection, query, rows)
+            return Failure(layers[number].step, column, row, first_line(found))
+    return Failure(BEFORE, "", None, first_line(error))
+
+
+def _parts(layers: Sequence[Layer]) -> Iterator[tuple[int, str, str]]:
+    """Yield a query for each column and condition, which computes it and what it needs; with its layer's number."""
+    for number, layer in enumerate(layers):
+        below = nested(layers[: number + 1], _SOURCE)
+        for column in layer.made:
+            # a count might be answered without the value
+            yield number, f"SELECT bit_xor(hash({quoted(column)})) FROM (\n{below}\n)", column
+        if layer.conditions:
+            yield number, f"SELECT count(*) FROM (\n{below}\n)", ""
+
+
+def _error_of(connection: "duckdb.DuckDBPyConnection", query: str) -> Exception | None:
+    import duckdb
+
+    try:
+        connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        return error
+    return None
+
+
+def _first_failing(connection: "duckdb.DuckDBPyConnection", query: str, rows: pa.Table) -> int | None:
+    start, length = 0, rows.num_rows
+    while length > 1:
+        half = length // 2
+        with _registered(connection, rows.slice(start, half)):
+            fails = _error_of(connection, query) is not None
+        start, length = (start, half) if fails else (start + half, length - half)
+    with _registered(connection, rows.slice(start, length)):
+        return start if _error_of(connection, query) is not None else None
+
+
+if __name__ == "__main__":
+    from assay.reading.confined import serve
+
+    serve(computed)

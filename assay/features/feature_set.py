@@ -1,0 +1,147 @@
+"""The feature set of one partition: the rows after all steps, under a frozen schema of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from assay.data.dataset import Dataset
+from assay.data.frozen_schema import FrozenColumn, FrozenSchema
+from assay.data.source_rows import SchemaVersion, SourceRows
+from assay.errors import EmptyDataError, MissingColumnError, did_you_mean
+from assay.features.lineage import Lineage
+from assay.features.running import StepCount, dropped_in_words, run_steps
+from assay.specs.dataset import ColumnRole, ColumnSpec
+from assay.specs.pipeline import PipelineSpec
+
+Adapted: TypeAlias = Callable[[SourceRows, str], SourceRows]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The feature set of one partition.
+
+    Attributes:
+        rows: the rows under the frozen schema.
+        counts: what each condition of a filter dropped, in order.
+        rows_in: rows of the source.
+    """
+
+    rows: Dataset
+    counts: tuple[StepCount, ...]
+    rows_in: int
+
+
+def feature_set_of(
+    source: Dataset,
+    spec: PipelineSpec,
+    version: SchemaVersion | None,
+    *,
+    where: str,
+    labelled: bool = True,
+    adapted: Adapted | None = None,
+) -> FeatureSet:
+    """Make the feature set of a partition.
+
+    Args:
+        source: the partition's rows as the source has them.
+        spec: the pipeline, which has `features`.
+        version: the frozen schema of the feature set; the first one freezes it. None where no schema is kept.
+        where: asset and partition, for errors.
+        labelled: whether the rows have a target; those that are only predicted freeze no schema.
+        adapted: changes the rows after the steps, before their schema is frozen; `where` is its second argument.
+
+    Raises:
+        SpecError: a step cannot be computed whatever the rows.
+        FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
+        EmptyDataError: the steps drop every row.
+        SchemaDriftError: the feature set differs from its frozen schema.
+        DataContractError: the feature set lacks what the pipeline names, or has other types.
+    """
+    made = run_steps(source.table, source.schema, spec, where=where, labelled=labelled)
+    if made.table.num_rows == 0:
+        raise EmptyDataError(
+            "the steps drop every row",
+            where=where,
+            found="; ".join(f"{each.dropped:,} by {each.step}: {each.reason}" for each in made.counts),
+            remedy="correct the conditions, or check the source",
+        )
+    if labelled:
+        _require_declared(spec.dataset.columns, (*source.schema.names, *made.table.column_names), where)
+    declared = {name: each for name, each in spec.dataset.columns.items() if name in made.table.column_names}
+    dataset = spec.feature_dataset.model_copy(update={"columns": declared})
+    kept = _FeatureVersion(version or _Unkept(), spec, made.lineage)
+    found = SourceRows(made.table, dataset, kept.frozen(), kept, None, labelled)
+    rows = (found if adapted is None else adapted(found, where)).partition(None, where=where)
+    notes = {key: text for key, text in rows.notes.items() if key != "rows"}
+    notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
+    notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
+    notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
+    return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows)
+
+
+def _require_declared(declared: Mapping[str, ColumnSpec], names: Sequence[str], where: str) -> None:
+    """Refuse a declared column that neither the source nor the feature set has."""
+    for name in declared:
+        if name not in names:
+            raise MissingColumnError(
+                f"there is no column '{name}'{did_you_mean(name, names)}",
+                where=f"{where}, dataset.columns",
+                found=f"columns {', '.join(dict.fromkeys(names))}",
+                remedy="correct the name, or the data",
+            )
+
+
+class _Unkept:
+    """A schema version that keeps nothing."""
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return None."""
+        return None
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Return the first schema."""
+        return first
+
+
+@dataclass(frozen=True, slots=True)
+class _FeatureVersion:
+    """The schema version of a feature set: its first schema also says what reveals the target, and the steps."""
+
+    version: SchemaVersion
+    spec: PipelineSpec
+    lineage: Lineage
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return the frozen schema; None before the first data."""
+        return self.version.frozen()
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Freeze a first schema, with its row identity and with the role `ignored` for what serves the target."""
+        columns = tuple(map(self._frozen_column, first.columns))
+        steps = self.spec.features.digest if self.spec.features is not None else None
+        identity = self._row_identity(first)
+        return self.version.freeze(
+            first.model_copy(update={"columns": columns, "row_identity": identity, "steps": steps})
+        )
+
+    def _frozen_column(self, column: FrozenColumn) -> FrozenColumn:
+        if column.name == self.spec.dataset.target or not self._serves_target(column.name):
+            return column
+        return column.model_copy(update={"role": ColumnRole.IGNORED})
+
+    def _row_identity(self, first: FrozenSchema) -> tuple[str, ...]:
+        """Return the source's columns, but for those from which the target is computed.
+
+        A column whose role is declared is known before the target, and stays.
+        """
+        others = tuple(name for name in first.dtypes if name != self.spec.dataset.target)
+        known = [name for name in others if not self._serves_target(name) or self._is_declared(name)]
+        content = tuple(name for name in known if self.lineage.source_of(name) is not None)
+        return content or tuple(known) or others
+
+    def _serves_target(self, name: str) -> bool:
+        return self.lineage.serves_the_target(name)
+
+    def _is_declared(self, name: str) -> bool:
+        declared = self.spec.dataset.columns.get(name)
+        return declared is not None and declared.role not in {None, ColumnRole.IGNORED}

@@ -1,0 +1,64 @@
+"""The plan of steps for rows of certain columns: one query, and what is known of its columns."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from assay.features.compiling import Compiler, Layer
+from assay.features.kinds import BUILDERS
+from assay.features.lineage import Lineage, lineage_of
+from assay.features.parsing import parsed_steps
+from assay.specs.features import FeaturesSpec
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the steps come to for rows of certain columns.
+
+    Attributes:
+        layers: from the innermost.
+        columns: the names that result, each with the source's column if it is that column unchanged.
+        lineage: from what each column is computed.
+        skipped: what is left out of rows without a target, for people.
+    """
+
+    layers: tuple[Layer, ...]
+    columns: Mapping[str, str | None]
+    lineage: Lineage
+    skipped: tuple[str, ...]
+
+
+def compiled(
+    connection: "duckdb.DuckDBPyConnection",
+    features: FeaturesSpec,
+    schema: pa.Schema,
+    target: str,
+    *,
+    nan: Iterable[str] = (),
+    labelled: bool = True,
+) -> Plan:
+    """Compile steps for rows of a schema.
+
+    Args:
+        connection: of `locked_connection`.
+        features: the steps.
+        schema: of the source's rows.
+        target: the column of the feature set that is predicted.
+        nan: the columns that hold NaN, which is missing.
+        labelled: whether the rows have a target. Rows that are only predicted lack it and may lack what only serves it;
+            a filter drops none of them unless it applies to all rows.
+
+    Raises:
+        StepProblem: a step does not fit the columns.
+    """
+    expressions = parsed_steps(connection, features.steps)
+    compiler = Compiler(connection, expressions, lineage_of(features.steps, expressions, target), labelled)
+    compiler.begin(schema, nan)
+    for number, step in enumerate(features.steps):
+        BUILDERS[step.kind](compiler, number, step)
+    return Plan(tuple(compiler.layers), compiler.sources, compiler.lineage, tuple(compiler.skipped))

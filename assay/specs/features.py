@@ -1,0 +1,141 @@
+"""The steps from a source's rows to the feature set, which is what the gate judges and the model sees."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from assay.specs.base import Spec, digest_of
+from assay.specs.dataset import Scalar
+
+Sql: TypeAlias = Annotated[str, Field(min_length=1)]
+"""One SQL expression over the columns of a row."""
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+
+
+class ColumnType(StrEnum):
+    """What `convert` makes of a column."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+    DATE = "date"
+    TIME = "time"
+
+
+class Conversion(Spec):
+    """The type of a column, and what it may cost."""
+
+    to: ColumnType
+    """The type of the result; `time` is a date with a time of day."""
+    missing: tuple[str, ...] = ()
+    """Texts that become missing, such as `NA` or `?`; blanks around a text do not count, so that `""` is any blank."""
+    lossy: bool = False
+    """Whether values may be rounded or cut; without it each value must be the same in both types."""
+
+
+class Bounds(Spec):
+    """The bounds that values are clipped to; missing values stay missing."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_make_sense(self) -> Self:
+        if self.min is None and self.max is None:
+            msg = "bounds need min, max or both"
+            raise ValueError(msg)
+        if self.min is not None and self.max is not None and self.min > self.max:
+            msg = f"min {self.min} is above max {self.max}"
+            raise ValueError(msg)
+        return self
+
+
+class AllBut(Spec):
+    """All columns but some."""
+
+    but: tuple[str, ...] = Field(min_length=1)
+    """The columns that are left out."""
+
+
+class FeatureStep(Spec):
+    """One step: exactly one kind (`derive`, `filter`, ...), and what is asked of it."""
+
+    derive: dict[str, Sql] | None = Field(default=None, min_length=1)
+    """Columns and their SQL expressions, in order: an expression may name the columns before it. A present column is
+    replaced."""
+    filter: Sql | Annotated[dict[str, Sql], Field(min_length=1)] | None = None
+    """The condition of the rows that stay, or several by the reason under which the other rows are counted. A row for
+    which a condition is NULL does not stay."""
+    convert: dict[str, ColumnType | Conversion] | None = Field(default=None, min_length=1)
+    """Types of columns, without loss unless it is stated."""
+    clip: dict[str, Bounds] | None = Field(default=None, min_length=1)
+    """Bounds of numeric columns; values beyond become the bound."""
+    fill: dict[str, Scalar] | None = Field(default=None, min_length=1)
+    """What missing values of a column become."""
+    rename: dict[str, str] | None = Field(default=None, min_length=1)
+    """New names by the present ones."""
+    select: Annotated[tuple[str, ...], Field(min_length=1)] | AllBut | None = None
+    """The columns that stay, in this order; or `{but: [...]}`."""
+    name: str = ""
+    """Shown in metadata and errors; the kind and the number of the step unless given."""
+    max_dropped: Share | None = None
+    """Largest share of its rows that the step may drop; more is refused."""
+    applies_to: Literal["labelled", "all"] = "labelled"
+    """Whether a filter also drops rows that are only predicted; by default each of those gets its prediction."""
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f", not {' and '.join(given)}" if given else ""
+            msg = f"a step is exactly one of {', '.join(KINDS)}{found}"
+            raise ValueError(msg)
+        if self.applies_to == "all" and self.filter is None:
+            msg = "applies_to belongs to a filter: every other step applies to all rows"
+            raise ValueError(msg)
+        if self.max_dropped is not None and self.filter is None:
+            msg = f"max_dropped belongs to a filter: {given[0]} drops no row"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The name of its kind."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def expressions(self) -> dict[str, str]:
+        """Its SQL expressions by derived column or reason; a filter without reasons has the reason ""."""
+        if self.derive is not None:
+            return self.derive
+        return {"": self.filter} if isinstance(self.filter, str) else self.filter or {}
+
+    def identity(self) -> dict[str, Any]:
+        """Leave out the name and the bound, which change no row."""
+        return self.model_dump(mode="json", exclude={"name", "max_dropped"}, exclude_defaults=True)
+
+
+_MODIFIERS = frozenset({"name", "max_dropped", "applies_to"})
+KINDS = tuple(name for name in FeatureStep.model_fields if name not in _MODIFIERS)
+"""The kinds of steps; each is a field of `FeatureStep`."""
+
+
+class FeaturesSpec(Spec):
+    """How the feature set is made of the source's rows."""
+
+    steps: tuple[FeatureStep, ...] = Field(min_length=1)
+    """The steps, in order."""
+    max_dropped: Share | None = None
+    """Largest share of all rows that the steps together may drop; more is refused."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of what the rows of the feature set depend on beside the source's."""
+        return digest_of([step.identity() for step in self.steps])
+
+    def title(self, number: int) -> str:
+        """Return what a step, counted from 0, is called."""
+        step = self.steps[number]
+        return step.name or f"{step.kind} (step {number + 1})"

@@ -1,0 +1,143 @@
+"""The stage between raw and validated rows, in Dagster: the gate, the model and batch predictions see what it makes."""
+
+import random
+
+import yaml
+from small_platform import ASSETS, BANK, failure, write_csv
+
+from assay.data.dataset import Dataset
+
+TRIPS = """\
+name: trips
+task: regression
+dataset:
+  source: {source}
+  target: minutes
+  columns:
+    pickup: {{role: datetime}}
+    trip: {{role: identifier}}
+features:
+  steps:
+    - derive:
+        minutes: date_diff('second', pickup, dropoff) / 60.0
+        route: start || '_' || stop
+        hour: hour(pickup)
+    - filter: {{shorter than a minute: minutes >= 1, longer than an hour: minutes <= 60}}
+      name: plausible trips
+      max_dropped: {most}
+    - rename: {{start: zone}}
+validation: {{min_rows: 50, ranges: {{minutes: {{min: 1, max: 60}}}}, unique: [[trip]]}}
+split: {{by: random, test_size: 0.25}}
+model: {{candidates: [ridge]}}
+tuning: {{enabled: false}}
+"""
+
+
+def trips(rows=200, *, hours=1.0):
+    draw = random.Random(5)
+    made = []
+    for number in range(rows):
+        second = draw.randint(0, 80_000)
+        start, stop = draw.choice("abc"), draw.choice("abc")
+        length = 120 + 300 * abs(ord(start) - ord(stop)) + draw.randint(0, 90)
+        length = 20 if number == 3 else int(length * hours)
+        made.append(
+            {
+                "trip": f"t{number:04d}",
+                "pickup": f"2021-01-01T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}",
+                "dropoff": f"2021-01-0{1 + (second + length) // 86400}T{(second + length) // 3600 % 24:02d}:{(second + length) // 60 % 60:02d}:{(second + length) % 60:02d}",
+                "start": start,
+                "stop": stop,
+            }
+        )
+    return made
+
+
+def pipeline(platform, text=TRIPS, *, most=0.1, more="", **rows):
+    source = write_csv(platform.settings.pipelines_dir.parent / "data" / "trips.csv", trips(**rows))
+    (platform.settings.pipelines_dir / "trips.yaml").write_text(text.format(source=source, most=most) + more)
+
+
+def newest(platform, asset):
+    return platform.artifacts.log.newest(("trips", asset), None)
+
+
+def test_the_gate_and_the_model_see_the_feature_set(platform):
+    pipeline(platform)
+    result = platform.materialize("trips/*")
+    assert result.success, failure(result)
+    [made] = result.asset_materializations_for_node("trips__feature_set")
+    assert made.metadata["rows in"].value == 200
+    assert made.metadata["rows out"].value == 199
+    records = [record.data for record in made.metadata["rows dropped by step"].value.records]
+    assert [(each["step"], each["reason"], each["dropped"]) for each in records] == [
+        ("plausible trips", "shorter than a minute", 1),
+        ("plausible trips", "longer than an hour", 0),
+    ]
+    validated = newest(platform, "validated_dataset")
+    assert set(validated.fingerprint.columns) == {
+        "trip",
+        "pickup",
+        "dropoff",
+        "zone",
+        "stop",
+        "minutes",
+        "route",
+        "hour",
+    }
+    assert newest(platform, "raw_dataset").properties["rows"] == 200
+    features = yaml.safe_load((platform.settings.pipelines_dir / "schemas" / "trips.features.v1.yaml").read_text())
+    assert {each["name"] for each in features["columns"] if each["role"] == "ignored"} == {"dropoff", "pickup"}
+    assert "classes" not in features
+    assert features["row_identity"] == ["trip", "pickup", "zone", "stop"]
+
+
+def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_target(platform):
+    new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
+    scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
+    pipeline(platform, more=f"scoring: {{source: {scored}, columns: [trip, route]}}\n")
+    result = platform.materialize("trips/*")
+    assert result.success, failure(result)
+    predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
+    assert predictions.column_names == ["trip", "route", "prediction"]
+    assert predictions.column("trip").to_pylist() == [row["trip"] for row in new]
+
+
+def test_a_step_that_drops_too_much_or_fails_publishes_nothing(platform):
+    pipeline(platform, most=0.004)
+    result = platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset")
+    assert "1 of 200 rows (0.5%): 1 by shorter than a minute" in failure(result)
+    pipeline(platform, TRIPS.replace("hour(pickup)", "1 / (hour(pickup) - 9)"))
+    result = platform.materialize("trips/feature_set")
+    assert "row 1 of the source's rows; pickup = 2021-01-01 09:" in failure(result), failure(result)
+    assert newest(platform, "feature_set") is None
+    assert newest(platform, "validated_dataset") is None
+
+
+def test_other_steps_freeze_the_schema_anew_and_rows_keep_their_side(platform):
+    pipeline(platform)
+    inputs = ("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset")
+    assert platform.materialize(*inputs).success
+    file = platform.settings.pipelines_dir / "schemas" / "trips.features.v1.yaml"
+    before = yaml.safe_load(file.read_text())
+    pipeline(platform, TRIPS.replace("        hour:", "        late: hour(pickup) > 20\n        hour:"))
+    result = platform.materialize("trips/best_hyperparameters", "trips/trained_model")
+    assert "other rules than those of this run" in failure(result)
+    assert platform.materialize(*inputs[1:]).success
+    after = yaml.safe_load(file.read_text())
+    assert after["steps"] != before["steps"]
+    assert after["row_identity"] == before["row_identity"]
+    assert {"late"} == {each["name"] for each in after["columns"]} - {each["name"] for each in before["columns"]}
+    assert set(newest(platform, "validated_dataset").fingerprint.columns) >= {"late"}
+
+
+def test_jobs_and_plans_have_the_stage_only_where_the_file_has_steps(platform):
+    pipeline(platform, more="automation: {schedule: '0 6 * * 0'}\n")
+    platform.pipeline(BANK.replace("model:", "automation: {{schedule: '0 6 * * 0'}}\nmodel:"), "bank.csv")
+    definitions = platform.definitions
+    keys = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert "trips/feature_set" in keys
+    assert "bank/feature_set" not in keys
+    for name, count in (("trips", len(ASSETS) + 1), ("bank", len(ASSETS))):
+        job = definitions.resolve_job_def(f"{name}_retrain_job")
+        assert len(job.asset_layer.executable_asset_keys) == count
