@@ -21,6 +21,8 @@ class GateWarning(Spec):
     found: str
     holds: bool = False
     """Whether promotion waits for a person: of a column, if the fitted model relies on it; of the rows, always."""
+    conclusive: bool = False
+    """Whether the column holds the target by itself, so that promotion waits even if the model could do without."""
 
 
 class GateReceipt(Spec):

@@ -120,7 +120,13 @@ def _warnings(results: tuple[RuleResult, ...]) -> Iterator[GateWarning]:
     for rule in results:
         if rule.severity == "WARN":
             for failure in rule.failures[:MAX_WARNINGS]:
-                yield GateWarning(rule=rule.name, column=failure.column, found=failure.found, holds=failure.holds)
+                yield GateWarning(
+                    rule=rule.name,
+                    column=failure.column,
+                    found=failure.found,
+                    holds=failure.holds,
+                    conclusive=failure.conclusive,
+                )
 
 
 def _without_null_rows(table: pa.Table, drop: bool | tuple[str, ...]) -> pa.Table:  # noqa: FBT001 - the spec's union

@@ -100,9 +100,10 @@ def failing_rows(
     return Finding(row, positions)
 
 
-def failing_column(column: str, *, expected: str, found: str, holds: bool = False) -> Finding:
-    """Describe a failure of a column, or of the table, as a whole; `holds` as in the report."""
-    return Finding(FailureRow(column=column, expected=expected, found=found, holds=holds), NO_ROWS)
+def failing_column(column: str, *, expected: str, found: str, holds: bool = False, conclusive: bool = False) -> Finding:
+    """Describe a failure of a column, or of the table, as a whole; `holds` and `conclusive` as in the report."""
+    row = FailureRow(column=column, expected=expected, found=found, holds=holds, conclusive=conclusive)
+    return Finding(row, NO_ROWS)
 
 
 def missing_column(table: CheckedTable, column: str, *, expected: str) -> Finding:

@@ -71,6 +71,8 @@ class FailureRow(_Written):
     """Some failing values; `***` where values are withheld."""
     holds: bool = False
     """Whether promotion waits for a person: of a column, if the fitted model relies on it; of the rows, always."""
+    conclusive: bool = False
+    """Whether the column holds the target by itself, so that promotion waits even if the model could do without."""
 
 
 class RuleResult(_Written):

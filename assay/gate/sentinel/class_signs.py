@@ -8,16 +8,52 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 
-from assay.gate.sentinel.copies import agreement_of
+from assay.gate.sentinel.copies import MIN_MEMBERS, Agreement, agreement_of
 from assay.gate.sentinel.features import CodedColumn
 from assay.gate.sentinel.scores import SURE_MEMBERS, Score, auc_of_ranks, class_score
 
-NEARLY = 0.95
-"""Agreement beyond chance (Cohen 1960) from which a feature of few values is the target with mistakes in it."""
+ALMOST_PERFECT = 0.8
+"""Agreement beyond chance (Cohen 1960) that is almost perfect (Landis and Koch 1977)."""
+_ROWS_PER_VALUE = 20
+_GROUPS = 100
+
+
+def recoded_with_mistakes(feature: CodedColumn, target: CodedColumn) -> str:
+    """Return that a feature's values, or its gaps, are the target with mistakes in it; empty where they are not.
+
+    The lower bound of the agreement counts, so that few rows need fewer mistakes.
+
+    Args:
+        feature: one code per row.
+        target: one class per row, none missing.
+    """
+    if (np.bincount(target.codes, minlength=target.distinct) >= MIN_MEMBERS).sum() < 2:  # noqa: PLR2004 - as below
+        return ""
+    gaps = CodedColumn(feature.present.astype(np.int64), 2, ordered=True)
+    forms = {"has one value for each class": feature, "is missing in one class, and present in another,": gaps}
+    for words, values in forms.items():
+        found = agreement_of(values, target)
+        if found is not None and found.kappa_at_least >= ALMOST_PERFECT:
+            return f"{words} in {found.agreeing:,} of {found.rows:,} rows"
+    return _grouped_values(feature, target)
+
+
+def _grouped_values(feature: CodedColumn, target: CodedColumn) -> str:
+    """Find a category whose values each stand for a class, several for one."""
+    if feature.ordered or not target.distinct < feature.distinct <= min(_GROUPS, target.codes.size / _ROWS_PER_VALUE):
+        return ""
+    cells = (feature.codes + 1) * target.distinct + target.codes
+    counts = np.bincount(cells, minlength=(feature.distinct + 1) * target.distinct).reshape(-1, target.distinct)
+    said, rows = counts.argmax(axis=1), counts.sum(axis=1)
+    shares = np.bincount(said, weights=rows, minlength=target.distinct) * counts.sum(axis=0)
+    found = Agreement(int(counts.max(axis=1).sum()), int(rows.sum()), float(shares.sum()) / float(rows.sum()) ** 2)
+    if found.kappa_at_least < ALMOST_PERFECT:
+        return ""
+    return f"has values that each stand for one class in {found.agreeing:,} of {found.rows:,} rows"
 
 
 def revealing_values(feature: CodedColumn, target: CodedColumn) -> str:
-    """Return how values of a feature reveal the target; empty where they do not.
+    """Return how values of a category settle the target; empty where they do not.
 
     Two classes of at least a hundred rows are needed, as for every lower bound.
 
@@ -28,9 +64,6 @@ def revealing_values(feature: CodedColumn, target: CodedColumn) -> str:
     sizes = np.bincount(target.codes, minlength=target.distinct)
     if (sizes >= SURE_MEMBERS).sum() < 2:  # noqa: PLR2004 - a value separates one class from another
         return ""
-    found = agreement_of(feature, target)
-    if found is not None and found.kappa >= NEARLY:
-        return f"has one value for each class in {found.agreeing:,} of {found.rows:,} rows"
     return "" if feature.ordered else _settled(feature, target)
 
 

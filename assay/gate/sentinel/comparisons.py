@@ -64,8 +64,8 @@ def _conserved(numbers: Numbers) -> Reasons:
         if min(len(inside), len(outside)) < max(MIN_ROWS, 2 * values.shape[1]):
             continue
         middle = inside.mean(axis=0)
-        _, sizes, directions = np.linalg.svd(inside - middle, full_matrices=False)
-        for direction in directions[sizes <= _CONSERVED * sizes[0]]:
+        squares, directions = np.linalg.eigh((inside - middle).T @ (inside - middle))
+        for direction in directions.T[squares <= _CONSERVED**2 * squares[-1]]:
             changed = np.abs((outside - middle) @ direction) > 10 * _CONSERVED
             names = [name for name, weight in zip(numbers.names, direction, strict=True) if abs(weight) > _NEARLY]
             if changed.mean() >= _CHANGES and len(names) > 1:

@@ -98,12 +98,28 @@ class Agreement:
     Attributes:
         agreeing: rows in which the value stands for the row's class.
         rows: all rows.
-        kappa: agreement beyond chance (Cohen 1960); 1 where all rows agree.
+        chance: share of the rows in which they would agree by chance.
     """
 
     agreeing: int
     rows: int
-    kappa: float
+    chance: float
+
+    @property
+    def kappa(self) -> float:
+        """Agreement beyond chance (Cohen 1960); 1 where all rows agree."""
+        return 1 - (1 - self.agreeing / self.rows) / (1 - self.chance) if self.agreeing < self.rows else 1.0
+
+    @property
+    def kappa_at_least(self) -> float:
+        """Lower confidence bound of kappa (95 %, one-sided), from that of the agreement (Wilson 1927)."""
+        share, n = self.agreeing / self.rows, self.rows
+        middle = share + _Z**2 / (2 * n)
+        low = (middle - _Z * float(np.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2)))) / (1 + _Z**2 / n)
+        return 1 - (1 - low) / (1 - self.chance) if self.chance < 1 else 0.0
+
+
+_Z = 1.645
 
 
 def agreement_of(feature: CodedColumn, target: CodedColumn) -> Agreement | None:
@@ -122,10 +138,7 @@ def agreement_of(feature: CodedColumn, target: CodedColumn) -> Agreement | None:
     if np.unique(best).size < target.distinct:
         return None
     agreeing, rows = int(counts.max(axis=0).sum()), int(counts.sum())
-    if agreeing == rows:
-        return Agreement(agreeing, rows, 1.0)
-    chance = float((counts.sum(axis=1)[best] * counts.sum(axis=0)).sum()) / rows**2
-    return Agreement(agreeing, rows, (agreeing / rows - chance) / (1 - chance))
+    return Agreement(agreeing, rows, float((counts.sum(axis=1)[best] * counts.sum(axis=0)).sum()) / rows**2)
 
 
 def _recoding(feature: CodedColumn, target: CodedColumn) -> str:

@@ -5,7 +5,7 @@ values do: what a split by group would cost (Kaufman et al. 2012; Roberts et al.
 data with temporal, spatial, hierarchical, or phylogenetic structure").
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ _PARTS = 20
 _MIN_ENTITIES = 10
 _ROWS_PER_ENTITY = 3
 _MOST_COLUMNS = 80
+CLUSTERED = 0.2
+"""R2 of most other numbers by the mean of the value's other rows, from which it is more than a category."""
 _RECOGNISED = 0.2
 _TIMES_CHANCE = 5
 _SEED = 20_130_702
@@ -106,12 +108,14 @@ def _across(table: CheckedTable, spec: PipelineSpec, name: str, rows: Array, gro
         return max(found, 1.0 if table.kind(name) == "string" else found)
     own = group[np.searchsorted(rows, asked)]
     same = own[:, None] == group[None, :]
-    if table.kind(name) == "string" and not _recognised(near.squares, same):
+    features = [each for each in checked_features(table, spec) if each != name and table.kind(each) in NUMBERS]
+    if table.kind(name) == "string" and not (
+        _recognised(near.squares, same) or _clustered(table, features, rows, group)
+    ):
         return 1.0
     others = np.where(same, np.inf, near.squares)
     closest = np.argpartition(others, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     found = max(found, _r2(goal[np.searchsorted(rows, asked)], goal[closest].mean(axis=1)))
-    features = (each for each in checked_features(table, spec) if each != name and table.kind(each) in NUMBERS)
     return max([found, *(_by_feature(table, each, rows, group, goal) for each in features)])
 
 
@@ -119,6 +123,16 @@ def _recognised(squares: Array, same: Array) -> bool:
     """Return whether a row's nearest row has the same value far more often than any row; a mere category has not."""
     share = float(same[np.arange(same.shape[0]), squares.argmin(axis=1)].mean())
     return share >= max(_RECOGNISED, min(0.5, _TIMES_CHANCE * float(same.mean())))
+
+
+def _clustered(table: CheckedTable, features: Sequence[str], rows: Array, group: Array) -> bool:
+    """Return whether most numbers are alike within a value, as measurements of one entity are (intraclass correlation).
+
+    Of a mere category they are not: each of its rows is a case of its own.
+    """
+    columns = [squarable(table.plain(name).take(rows)) for name in features]
+    shares = [_fixed_by(group, np.nan_to_num(values, nan=np.nanmean(values))[:, None]) for values in columns]
+    return bool(shares) and float(np.median(shares)) >= CLUSTERED
 
 
 def _by_feature(table: CheckedTable, name: str, rows: Array, group: Array, goal: Array) -> float:

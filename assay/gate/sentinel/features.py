@@ -55,13 +55,20 @@ def reported(
     expected: str,
     holds: bool = False,
     holding: Container[str] = (),
+    conclusive: Container[str] = (),
 ) -> Outcome:
     """Return the outcome of columns with the reason why each fails; an empty reason is none.
 
-    Promotion waits for a person for the columns of `holding`, or where `holds` for all.
+    Promotion waits for a person for the columns of `holding` and `conclusive`, or where `holds` for all.
     """
     findings = [
-        failing_column(name, expected=expected, found=text, holds=holds or name in holding)
+        failing_column(
+            name,
+            expected=expected,
+            found=text,
+            holds=holds or name in holding or name in conclusive,
+            conclusive=name in conclusive,
+        )
         for name, text in reasons.items()
         if text
     ]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.gate.checked_table import CheckedTable
 from assay.gate.sentinel.copies import correlated
@@ -15,7 +17,7 @@ from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, coded, role_o
 from assay.gate.sentinel.scores import least_squares
 from assay.specs.dataset import ColumnRole
 
-COMPARED_ROWS = 20_000
+COMPARED_ROWS = 10_000
 """First rows of the table that are compared; a sample would have no neighbours."""
 STEPS = (1, 2, 3)
 MATCHES = 0.95
@@ -24,7 +26,7 @@ MOVES = 0.7
 """Correlation of steps from which a feature moves with the target of the next row."""
 _ROUNDING = 1e-6
 _REACH = 3
-_MIXED = 0.98
+_MIXED = 0.95
 _OF_LATER = 0.1
 _FITTED_ROWS = 2000
 _ENTITIES = 6
@@ -58,10 +60,15 @@ def time_relations(table: CheckedTable, target: str, features: Sequence[str], ca
     later: dict[str, str] = {}
     moving: dict[str, str] = {}
     earlier: set[str] = set()
-    if table.kind(target) not in NUMBERS:
+    labels = _two_labels(table, target)
+    if table.kind(target) not in NUMBERS and labels is None:
         return TimeRelations(later, moving, frozenset())
-    wanted = _head(table, target)
-    values = {name: _head(table, name) for name in features if table.kind(name) in {"integer", "float", "boolean"}}
+    wanted = _head(table, target, labels)
+    values = {
+        name: _head(table, name, labels)
+        for name in features
+        if table.kind(name) in {"integer", "float", "boolean"} or (labels is not None and _says(table, name, labels))
+    }
     for order, rows, same in _orders(table, target, wanted.size):
         y = wanted[rows]
         for name, column in values.items():
@@ -72,7 +79,7 @@ def time_relations(table: CheckedTable, target: str, features: Sequence[str], ca
                 later[name] = f"is the sum of the target up to the row itself, {order}"
             elif name in candidates and _follows(x, y, same):
                 earlier.add(name)
-            elif name in candidates and _mixes(x, y, same):
+            elif (name in candidates or not same.any()) and _mixes(x, y, same):
                 moving[name] = f"is a mean of the target that includes later rows, {order}"
             elif name in candidates and _precedes(x, y, same):
                 moving[name] = f"moves with the target of the next row, {order}: is it known by then?"
@@ -84,8 +91,28 @@ def _nth(step: int) -> str:
     return "next" if step == 1 else f"{step}th later" if step > 3 else ("", "", "second next", "third next")[step]  # noqa: PLR2004
 
 
-def _head(table: CheckedTable, name: str) -> Array:
-    return squarable(table.plain(name).slice(0, COMPARED_ROWS))
+def _two_labels(table: CheckedTable, target: str) -> pa.Array | None:
+    """Return the labels of a target of two texts; None for other targets."""
+    if table.kind(target) != "string":
+        return None
+    labels = table.plain(target).slice(0, COMPARED_ROWS).drop_null().unique()
+    return labels if len(labels) == 2 else None  # noqa: PLR2004 - no and yes
+
+
+def _says(table: CheckedTable, name: str, labels: pa.Array) -> bool:
+    """Return whether the first texts of a column are these labels."""
+    if table.kind(name) != "string":
+        return False
+    head = table.plain(name).slice(0, 2 * MIN_ROWS).drop_null()
+    return bool(len(head) and pc.all(pc.is_in(head, value_set=labels)).as_py())
+
+
+def _head(table: CheckedTable, name: str, labels: pa.Array | None = None) -> Array:
+    """Return the first rows as numbers; of texts the number of the label, NaN for others."""
+    column = table.plain(name).slice(0, COMPARED_ROWS)
+    if labels is not None and table.kind(name) == "string":
+        column = pc.index_in(column, value_set=labels)
+    return squarable(column)
 
 
 def _orders(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str, Array, Array]]:

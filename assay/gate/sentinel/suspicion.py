@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
-from assay.gate.sentinel.class_signs import excluded_in_tail, one_class_values, revealing_values, score_of_words
+from assay.gate.sentinel.class_signs import (
+    excluded_in_tail,
+    one_class_values,
+    recoded_with_mistakes,
+    revealing_values,
+    score_of_words,
+)
 from assay.gate.sentinel.copies import copies_of_target
 from assay.gate.sentinel.features import (
     ADVICE,
@@ -32,6 +38,7 @@ from assay.gate.sentinel.features import (
 from assay.gate.sentinel.number_signs import near_targets, pairs_that_predict, scales_of_target
 from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import Score, class_score, number_score, parts_of_target
+from assay.gate.sentinel.ties import separated
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -78,10 +85,12 @@ class Sign:
     Attributes:
         reasons: by feature.
         holds: whether promotion waits for a person where the model relies on one; else the sign is a warning.
+        conclusive: whether it waits even if the model could do without.
     """
 
     reasons: dict[str, str]
     holds: bool = True
+    conclusive: bool = False
 
 
 @sentinel_check("no_suspected_leakage", _EXPECTED)
@@ -95,6 +104,8 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     scores = _scores(columns, labels, spec)
     strong = {name for name, score in scores.items() if score.value >= STRONG_R2}
     signs = [
+        Sign(_recoded(columns, labels, spec), conclusive=True),
+        Sign(separated(columns, labels, scores, classes=spec.task.is_classification), conclusive=True),
         Sign(_too_good(scores, spec), holds=spec.task.is_classification),
         Sign(_named(scores, spec)),
     ]
@@ -110,11 +121,12 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     signs.append(Sign(pairs_that_predict(table, spec, features, rows, scores), holds=spec.task.is_classification))
     signs += [Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
     held = {name for sign in signs if sign.holds for name in sign.reasons} - times.earlier
+    conclusive = {name for sign in signs if sign.conclusive for name in sign.reasons} - times.earlier
     suspects = {name: text for sign in reversed(signs) for name, text in sign.reasons.items()}
     suspects |= {name: f"{suspects[name]}; {_EARLIER}" for name in times.earlier & suspects.keys()}
     best = max(scores, key=lambda name: scores[name].value, default="")
     seen = f"strongest single feature: {best}, {_words(spec)} {scores[best].value:.3f}" if best else "no feature"
-    return reported(suspects, observed=seen, expected=_EXPECTED, holding=held)
+    return reported(suspects, observed=seen, expected=_EXPECTED, holding=held, conclusive=conclusive)
 
 
 def _scores(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -> dict[str, Score]:
@@ -133,6 +145,20 @@ def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
         for name, score in scores.items()
         if score.at_least >= limit
     }
+
+
+def _recoded(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -> dict[str, str]:
+    """Find features that are classes with mistakes in them."""
+    if labels is None or not spec.task.is_classification or labels.present.sum() < MIN_ROWS:
+        return {}
+    labelled = labels.present
+    target = labels.in_rows(labelled)
+    found = {
+        name: recoded_with_mistakes(column.in_rows(labelled), target)
+        for name, column in columns.items()
+        if column is not None
+    }
+    return {name: text for name, text in found.items() if text}
 
 
 def _revealing(

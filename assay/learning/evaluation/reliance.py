@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 PredictRows: TypeAlias = "Callable[[pd.DataFrame], Predictions]"
 
 MIN_ROWS = 100
-"""Fewer holdout rows, or rows outside the largest class, prove nothing."""
+"""Fewer holdout rows do not show what carries a skill."""
+FEWEST_ROWS = 20
+"""Fewer do not show that a model relies on a column that the gate suspects."""
 MOST_ROWS = 2000
 MOST_COLUMNS = 200
 """With more columns only those that the gate suspects are shuffled."""
@@ -43,6 +45,10 @@ QUANTITY = 20
 """Different numbers that a quantity has at least; flags and codes may honestly settle much."""
 HONEST = 0.25
 """Skill that the other columns reach at least: beside pure noise one real feature carries everything."""
+NEARLY_PERFECT = 0.95
+"""Skill that a single column of a classification keeps, from which it is odd even beside noise."""
+ALONE_AMONG = 4
+"""More columns than this must then be there, or the others were not meant to tell."""
 SPARED = 0.9
 """Share of the skill without the columns that the gate suspects, from which they add little, whatever they are."""
 SOME = 0.05
@@ -149,7 +155,8 @@ def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance |
     ):
         if bound := _bound_of_others(chosen, kept / shuffler.full, split, spec):
             others = skill_without(chosen, split.train, split.holdout, spec)
-            if HONEST <= others <= bound * shuffler.full:
+            alone = len(chosen) == 1 and kept >= NEARLY_PERFECT and len(shuffler.names) > ALONE_AMONG
+            if others <= bound * shuffler.full and (others >= HONEST or (alone and spec.task.is_classification)):
                 return Reliance(chosen, shuffler.full, kept, others)
     return None
 
@@ -234,22 +241,25 @@ def doubts_of(
         spec: the pipeline.
     """
     features, truth = split.holdout.features, split.holdout.target.to_numpy()
+    reviewed = set(spec.validation.sentinel.trusted)
     held = [each for each in warnings if each.holds]
     doubts = [f"{each.column or 'rows'}: {each.found}" for each in held if each.rule in _OF_ROWS]
     suspects = {each.column: each.found for each in held if each.column in features.columns}
-    if len(truth) < MIN_ROWS or (not suspects and features.shape[1] > MOST_COLUMNS):
+    sure = {each.column: each.found for each in held if each.conclusive and each.column in suspects.keys() - reviewed}
+    doubts += [f"{name} {found}: it holds the target by itself" for name, found in sure.items()]
+    if len(truth) < FEWEST_ROWS or (not suspects and features.shape[1] > MOST_COLUMNS):
         return tuple(doubts)
     shuffler = Shuffler(predict_rows, features, truth, spec.training.seed)
-    reviewed = set(spec.validation.sentinel.trusted)
     relied = _relied_on(shuffler, [name for name in suspects if name not in reviewed])
     if relied and not _are_odd(tuple(suspects), shuffler, split, spec):
         relied = {}
     doubts += [
         f"the model relies on {name} ({_lost(shuffler, left)} if its values are shuffled), which {suspects[name]}"
         for name, left in relied.items()
+        if name not in sure
     ]
-    found = carriers(shuffler, split, spec)
-    if found is not None and not (reviewed | relied.keys()).issuperset(found.carriers):
+    found = carriers(shuffler, split, spec) if len(truth) >= MIN_ROWS else None
+    if found is not None and not (reviewed | relied.keys() | sure.keys()).issuperset(found.carriers):
         doubts.append(
             f"{' and '.join(found.carriers)} of {len(shuffler.names)} columns carry {found.words} of the skill: "
             f"{found.kept:.2f} of {found.skill:.2f} without the others, which alone reach {found.others:.2f}"
@@ -275,12 +285,12 @@ def _are_odd(suspects: tuple[str, ...], shuffler: Shuffler, split: Split, spec: 
 def _relied_on(shuffler: Shuffler, suspects: Sequence[str]) -> dict[str, float]:
     """Return the suspects on which the skill depends, each with the skill that is left without it.
 
-    Two suspects may say the same, so that each alone can be spared; then they are shuffled together.
+    Suspects may say the same, so that each alone can be spared; then they are shuffled together.
     """
     enough = (1 - RELIES) * shuffler.full
     single = {name: shuffler.without([name]) for name in suspects}
     relied = {name: left for name, left in single.items() if left <= enough}
-    if relied or len(suspects) != MAX_CARRIERS or len(shuffler.names) < MAX_CARRIERS + SPARE_COLUMNS:
+    if relied or len(suspects) < MAX_CARRIERS or len(shuffler.names) < len(suspects) + SPARE_COLUMNS:
         return relied
     left = shuffler.without(suspects)
     return dict.fromkeys(suspects, left) if left <= enough else {}

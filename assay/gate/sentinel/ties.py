@@ -1,0 +1,103 @@
+"""Features that are tied to the rest only through the target, as what follows from the outcome alone is.
+
+What comes before an outcome shares causes with other features, or competes with them as an explanation, so that they
+stay tied among rows of equal target. A consequence of the outcome is separated from them by it (d-separation; Pearl
+2009, "Causality", section 1.2; Reichenbach 1956 on common causes). Such a feature among others that are tied stands
+apart however well the others predict.
+"""
+
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+
+import numpy as np
+
+from assay.gate.sentinel.features import MIN_ROWS, Array, CodedColumn
+from assay.gate.sentinel.scores import Score
+
+SMALL = 0.1
+"""Correlation that Cohen (1988) calls small; weaker ties are none."""
+TIED = 0.2
+"""Correlation from which a feature is tied to another for sure, in a table of hundreds of rows."""
+CHANCE = 0.01
+"""Probability at which independent features seem tied, over all others (Bonferroni)."""
+STRONG = 0.5
+"""Skill from which a feature may hold the outcome: an AUC of 0.75, or an R2 of ranks of 0.5."""
+OF_OTHERS = 0.6
+"""Share of the other telling features that are tied."""
+TELLING = 0.05
+"""Skill from which a feature tells something of the target."""
+_FEWEST_OTHERS = 3
+_ROWS = 4000
+_MOST_COLUMNS = 100
+_ROWS_PER_BIN = 30
+_MOST_BINS = 30
+
+
+def separated(
+    columns: Mapping[str, CodedColumn | None], labels: CodedColumn | None, scores: Mapping[str, Score], *, classes: bool
+) -> dict[str, str]:
+    """Return the features, the strongest of all, that are tied to the others only through the target.
+
+    Args:
+        columns: the features.
+        labels: the target of the same rows.
+        scores: of each feature.
+        classes: whether the target is of classes.
+    """
+    skill = {name: 2 * each.value - 1 if classes else each.value for name, each in scores.items()}
+    strongest = max(skill, key=lambda name: skill[name], default="")
+    if labels is None or not strongest or skill[strongest] < STRONG:
+        return {}
+    telling = sorted((name for name in skill if skill[name] >= TELLING), key=lambda name: -skill[name])
+    names = [name for name in telling if _is_number(columns[name])][:_MOST_COLUMNS]
+    if strongest not in names or len(names) <= _FEWEST_OTHERS:
+        return {}
+    left = _left_by_target([column for name in names if (column := columns[name]) is not None], labels, classes=classes)
+    if left is None:
+        return {}
+    ties = _largest_ties(left)
+    own, others = ties[names.index(strongest)], np.delete(ties, names.index(strongest))
+    quantile = NormalDist().inv_cdf(1 - CHANCE / (2 * len(others)))
+    if own >= max(SMALL, quantile / np.sqrt(len(left))) or (others >= TIED).mean() < OF_OTHERS:
+        return {}
+    return {
+        strongest: f"is the strongest, and tied to the others only through the target (correlation {own:.2f} at equal "
+        f"target; others up to {others.max():.2f}), as what follows from the outcome is"
+    }
+
+
+def _is_number(column: CodedColumn | None) -> bool:
+    return column is not None and column.ordered and column.distinct > 1
+
+
+def _left_by_target(columns: Sequence[CodedColumn], labels: CodedColumn, *, classes: bool) -> Array | None:
+    """Return the features' ranks without what the target explains of them, standardised, shape (rows, features)."""
+    rows = np.flatnonzero(labels.present)
+    rows = rows[:: max(1, rows.size // _ROWS)]
+    if rows.size < 2 * MIN_ROWS:
+        return None
+    group = labels.codes[rows]
+    if not classes:
+        ranks = labels.in_rows(rows).midranks()
+        bins = min(_MOST_BINS, max(2, rows.size // _ROWS_PER_BIN))
+        group = np.minimum(ranks * bins / (rows.size + 1), bins - 1).astype(np.int64)
+    group = np.unique(group, return_inverse=True)[1]
+    found = np.column_stack([_centred(each.in_rows(rows).midranks(), group) for each in columns])
+    lengths = np.sqrt((found**2).mean(axis=0))
+    return found / np.where(lengths > 0, lengths, 1.0)
+
+
+def _centred(ranks: Array, group: Array) -> Array:
+    present = np.isfinite(ranks)
+    values = np.where(present, ranks, 0.0)
+    counts = np.maximum(np.bincount(group, weights=present), 1)
+    means = np.bincount(group, weights=values) / counts
+    found: Array = np.where(present, values - means[group], 0.0)
+    return found
+
+
+def _largest_ties(left: Array) -> Array:
+    correlations = np.abs(left.T @ left) / len(left)
+    np.fill_diagonal(correlations, 0.0)
+    found: Array = correlations.max(axis=0)
+    return found
