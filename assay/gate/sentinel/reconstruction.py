@@ -12,7 +12,7 @@ from assay.gate.sentinel.encodings import means_of_own_rows
 from assay.gate.sentinel.features import ADVICE, MIN_ROWS, checked_features, reported, sampled_rows, sentinel_check
 from assay.gate.sentinel.formulas import computed_numbers
 from assay.gate.sentinel.look_up_tables import looked_up
-from assay.gate.sentinel.row_order import time_relations
+from assay.gate.sentinel.row_order import targets_of_later_rows
 from assay.specs.pipeline import PipelineSpec
 
 _EXPECTED = f"no few features together are the target; {ADVICE}"
@@ -25,7 +25,7 @@ def target_not_reconstructible(table: CheckedTable, spec: PipelineSpec) -> Outco
     copies = copies_of_target(table, spec)
     features = [name for name in checked_features(table, spec) if name not in copies]
     reasons = means_of_own_rows(table, target, features) or looked_up(table, target, features, rows)
-    reasons |= time_relations(table, target, features, set()).later
+    reasons |= targets_of_later_rows(table, target, features)
     if not reasons:
         search = compared_numbers if spec.task.is_classification else computed_numbers
         reasons = search(table, target, features, rows)

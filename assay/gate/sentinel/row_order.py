@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from assay.gate.checked_table import CheckedTable
 from assay.gate.sentinel.copies import correlated
 from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, coded, role_of, squarable
-from assay.gate.sentinel.scores import least_squares
 from assay.specs.dataset import ColumnRole
 
 COMPARED_ROWS = 10_000
@@ -27,6 +26,8 @@ MOVES = 0.7
 _ROUNDING = 1e-6
 _REACH = 3
 _MIXED = 0.95
+_PROBED, _PROBABLE = 500, 0.9
+"""First values that decide whether all are compared, and the share of them that must fit."""
 _OF_LATER = 0.1
 _FITTED_ROWS = 2000
 _ENTITIES = 6
@@ -48,43 +49,67 @@ class TimeRelations:
     earlier: frozenset[str]
 
 
+def targets_of_later_rows(table: CheckedTable, target: str, features: Sequence[str]) -> dict[str, str]:
+    """Return the features that are the target of a later row, or its sum up to the row itself, with the reason."""
+    return table.derived(("targets_of_later_rows", target, tuple(features)), lambda: _later(table, target, features))
+
+
+def _later(table: CheckedTable, target: str, features: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    wanted, values = _compared(table, target, features)
+    known = np.unique(wanted)
+    alike = {name for name, column in values.items() if _has_values_of(column, known)}
+    for order, rows, same in _orders(table, target, wanted.size):
+        y = wanted[rows]
+        for name, column in values.items():
+            x = column[rows]
+            if name in alike and (step := _later_step(x, y, same)):
+                found[name] = f"is the target of the {_nth(step)} row, {order}: it is not known yet"
+            elif _adds_up(x[:_PROBED], y[:_PROBED], same[:_PROBED], _PROBABLE) and _adds_up(x, y, same):
+                found[name] = f"is the sum of the target up to the row itself, {order}"
+    return found
+
+
 def time_relations(table: CheckedTable, target: str, features: Sequence[str], candidates: set[str]) -> TimeRelations:
     """Compare features with the target of other rows.
 
     Args:
         table: the rows.
-        target: the target, of numbers or truth values.
-        features: numbers that are compared for equality.
-        candidates: strong ones among them, whose movement is compared too.
+        target: the target, of numbers, truth values or two texts.
+        features: those that are compared with means of the target, in the order of the whole table.
+        candidates: strong ones among them, whose movement is compared too, within each entity as well.
     """
-    later: dict[str, str] = {}
+    later = targets_of_later_rows(table, target, features)
     moving: dict[str, str] = {}
     earlier: set[str] = set()
-    labels = _two_labels(table, target)
-    if table.kind(target) not in NUMBERS and labels is None:
-        return TimeRelations(later, moving, frozenset())
-    wanted = _head(table, target, labels)
-    values = {
-        name: _head(table, name, labels)
-        for name in features
-        if table.kind(name) in {"integer", "float", "boolean"} or (labels is not None and _says(table, name, labels))
-    }
+    wanted, values = _compared(table, target, [name for name in features if name not in later])
     for order, rows, same in _orders(table, target, wanted.size):
-        y = wanted[rows]
+        y, whole = wanted[rows], not same.any()
         for name, column in values.items():
+            if not whole and name not in candidates:
+                continue
             x = column[rows]
-            if step := _later_step(x, y, same):
-                later[name] = f"is the target of the {_nth(step)} row, {order}: it is not known yet"
-            elif _adds_up(x, y, same):
-                later[name] = f"is the sum of the target up to the row itself, {order}"
-            elif name in candidates and _follows(x, y, same):
+            if name in candidates and _follows(x, y, same):
                 earlier.add(name)
-            elif (name in candidates or not same.any()) and _mixes(x, y, same):
+            elif _mixes(x, y, same):
                 moving[name] = f"is a mean of the target that includes later rows, {order}"
             elif name in candidates and _precedes(x, y, same):
                 moving[name] = f"moves with the target of the next row, {order}: is it known by then?"
     moving = {name: text for name, text in moving.items() if name not in earlier}
-    return TimeRelations(later, moving, frozenset(earlier - set(later)))
+    return TimeRelations(later, moving, frozenset(earlier))
+
+
+def _compared(table: CheckedTable, target: str, features: Sequence[str]) -> tuple[Array, dict[str, Array]]:
+    """Return the target and the features of the first rows as numbers; none where the target cannot be compared."""
+    labels = _two_labels(table, target)
+    if table.kind(target) not in NUMBERS and labels is None:
+        return np.empty(0), {}
+    compared = [
+        name
+        for name in features
+        if table.kind(name) in {"integer", "float", "boolean"} or (labels is not None and _says(table, name, labels))
+    ]
+    return _head(table, target, labels), {name: _head(table, name, labels) for name in compared}
 
 
 def _nth(step: int) -> str:
@@ -115,8 +140,14 @@ def _head(table: CheckedTable, name: str, labels: pa.Array | None = None) -> Arr
     return squarable(column)
 
 
-def _orders(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str, Array, Array]]:
-    """Yield each order in words, the row numbers in it, and the entity of each row in it (int64)."""
+def _orders(table: CheckedTable, target: str, rows: int) -> list[tuple[str, Array, Array]]:
+    """Return each order in words, the row numbers in it, and the entity of each row in it (int64)."""
+    return table.derived(("orders", target, rows), lambda: list(_ordered(table, target, rows)))
+
+
+def _ordered(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str, Array, Array]]:
+    if not rows:
+        return
     places = np.arange(rows)
     one = np.zeros(rows, dtype=np.int64)
     moments = [name for name in table.names if table.kind(name) == "datetime" and name != target]
@@ -147,6 +178,13 @@ def _entities(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str
             yield name, column.codes
 
 
+def _has_values_of(x: Array, wanted: Array) -> bool:
+    """Return whether most first values of a feature are values of the target."""
+    head = x[:_PROBED]
+    head = head[np.isfinite(head)]
+    return bool(head.size and np.isin(head, wanted).mean() >= _PROBABLE)
+
+
 def _pairs(x: Array, y: Array, same: Array, step: int) -> tuple[Array, Array, Array, Array]:
     """Return x and y of earlier rows and of rows so many steps later, of one entity each and with a changed target."""
     inside = (same[step:] == same[:-step]) & (y[step:] != y[:-step])
@@ -164,13 +202,13 @@ def _later_step(x: Array, y: Array, same: Array) -> int:
     return 0
 
 
-def _adds_up(x: Array, y: Array, same: Array) -> bool:
+def _adds_up(x: Array, y: Array, same: Array, matches: float = MATCHES) -> bool:
     """Return whether a feature grows from row to row by the row's own target."""
     inside = (same[1:] == same[:-1]) & np.isfinite(x[1:]) & np.isfinite(x[:-1]) & np.isfinite(y[1:])
     step, own = np.diff(x)[inside], y[1:][inside]
     if step.size < MIN_ROWS or np.unique(own[:MIN_ROWS]).size < 2:  # noqa: PLR2004 - one value proves nothing
         return False
-    return bool((np.abs(step - own) <= _ROUNDING * np.abs(own).max()).mean() >= MATCHES)
+    return bool((np.abs(step - own) <= _ROUNDING * np.abs(own).max()).mean() >= matches)
 
 
 def _mixes(x: Array, y: Array, same: Array) -> bool:
@@ -184,9 +222,17 @@ def _mixes(x: Array, y: Array, same: Array) -> bool:
     around, middle = around[inside][:_FITTED_ROWS], middle[inside][:_FITTED_ROWS]
     if middle.size < 4 * MIN_ROWS or np.ptp(middle) == 0:
         return False
-    if least_squares(around, middle)[0] < _MIXED:
+    if _explained(around, middle) < _MIXED:
         return False
-    return 1 - least_squares(around[:, : _REACH + 1], middle)[0] >= _OF_LATER
+    return 1 - _explained(around[:, : _REACH + 1], middle) >= _OF_LATER
+
+
+def _explained(columns: Array, wanted: Array) -> float:
+    """Return R2 of least squares, by normal equations: a few columns need no more digits."""
+    columns, wanted = columns - columns.mean(axis=0), wanted - wanted.mean()
+    weights = np.linalg.pinv(columns.T @ columns, hermitian=True) @ (columns.T @ wanted)
+    left = wanted - columns @ weights
+    return 1 - float(left @ left) / float(wanted @ wanted)
 
 
 def _follows(x: Array, y: Array, same: Array) -> bool:

@@ -105,7 +105,7 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     strong = {name for name, score in scores.items() if score.value >= STRONG_R2}
     signs = [
         Sign(_recoded(columns, labels, spec), conclusive=True),
-        Sign(separated(columns, labels, scores, classes=spec.task.is_classification), conclusive=True),
+        Sign(separated(columns, labels, _skills(scores, spec), classes=spec.task.is_classification), conclusive=True),
         Sign(_too_good(scores, spec), holds=spec.task.is_classification),
         Sign(_named(scores, spec)),
     ]
@@ -116,7 +116,7 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
             Sign(scales_of_target(columns, labels, strong) | near_targets(table, spec.dataset.target, strong, rows))
         )
         signs.insert(0, Sign(_parts(table, spec, features, rows), holds=False))
-    related = {name for name, score in scores.items() if score.value >= _RELATED}
+    related = {name for name, skill in _skills(scores, spec).items() if skill >= _RELATED}
     times = time_relations(table, spec.dataset.target, features, related)
     signs.append(Sign(pairs_that_predict(table, spec, features, rows, scores), holds=spec.task.is_classification))
     signs += [Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
@@ -136,6 +136,10 @@ def _scores(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -
     target = labels.in_rows(labelled)
     score = class_score if spec.task.is_classification else number_score
     return {name: score(column.in_rows(labelled), target) for name, column in columns.items() if column is not None}
+
+
+def _skills(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, float]:
+    return {name: 2 * each.value - 1 if spec.task.is_classification else each.value for name, each in scores.items()}
 
 
 def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
@@ -203,7 +207,7 @@ _SOME = 0.04
 
 def _prevailing(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
     """Report the strongest feature if it has twice the skill of the next, while three others have some."""
-    skill = {name: 2 * each.value - 1 if spec.task.is_classification else each.value for name, each in scores.items()}
+    skill = _skills(scores, spec)
     ranked = sorted(skill, key=lambda name: -skill[name])
     if len(ranked) < 4 or skill[ranked[3]] < _SOME:  # noqa: PLR2004 - the strongest and three others
         return {}

@@ -12,7 +12,6 @@ from statistics import NormalDist
 import numpy as np
 
 from assay.gate.sentinel.features import MIN_ROWS, Array, CodedColumn
-from assay.gate.sentinel.scores import Score
 
 SMALL = 0.1
 """Correlation that Cohen (1988) calls small; weaker ties are none."""
@@ -34,17 +33,16 @@ _MOST_BINS = 30
 
 
 def separated(
-    columns: Mapping[str, CodedColumn | None], labels: CodedColumn | None, scores: Mapping[str, Score], *, classes: bool
+    columns: Mapping[str, CodedColumn | None], labels: CodedColumn | None, skill: Mapping[str, float], *, classes: bool
 ) -> dict[str, str]:
     """Return the features, the strongest of all, that are tied to the others only through the target.
 
     Args:
         columns: the features.
         labels: the target of the same rows.
-        scores: of each feature.
+        skill: of each feature, from 0 to 1.
         classes: whether the target is of classes.
     """
-    skill = {name: 2 * each.value - 1 if classes else each.value for name, each in scores.items()}
     strongest = max(skill, key=lambda name: skill[name], default="")
     if labels is None or not strongest or skill[strongest] < STRONG:
         return {}
