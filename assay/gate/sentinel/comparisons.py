@@ -17,6 +17,7 @@ from assay.gate.sentinel.joined_columns import (
     pair_values,
     worded,
 )
+from assay.gate.sentinel.thresholds import thresholds
 
 _NEARLY = 1e-4
 _NEAR_BOUNDARY = 0.01
@@ -42,7 +43,7 @@ def compared_numbers(table: CheckedTable, target: str, features: Sequence[str], 
         if _separates(_term_values(term, numbers.every(CONFIRMED_ROWS)), numbers.every(CONFIRMED_ROWS).target):
             words = f"gives the target with another: it is one class where {worded(term)} is larger, in every row"
             return dict.fromkeys((term[1], term[2]), words)
-    return {}
+    return thresholds(numbers)
 
 
 _CONSERVED = 1e-6

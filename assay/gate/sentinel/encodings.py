@@ -29,7 +29,7 @@ def means_of_own_rows(table: CheckedTable, target: str, features: Sequence[str])
         return {}
     reasons: dict[str, str] = {}
     for name in features:
-        if table.kind(name) != "float":
+        if table.kind(name) not in {"float", "integer"}:
             continue
         values = squarable(table.plain(name))
         for goal in goals:
@@ -51,7 +51,12 @@ def _goals(table: CheckedTable, target: str) -> list[Array]:
 
 def _reason(table: CheckedTable, target: str, features: Sequence[str], name: str, values: Array, goal: Array) -> str:
     usable = np.isfinite(values) & np.isfinite(goal)
-    if usable.sum() < MIN_ROWS or not _could_be_mean(values[usable], goal[usable]):
+    if usable.sum() < MIN_ROWS or np.ptp(values[usable]) == 0:
+        return ""
+    for category, codes in _categories(table, target, features, name):
+        if form := _total_by(codes[usable], values[usable], goal[usable]):
+            return f"is {form} of the target in each {category}, the row itself included"
+    if not _could_be_mean(values[usable], goal[usable]):
         return ""
     levels, level = np.unique(values[usable], return_inverse=True)
     if levels.size >= _MIN_LEVELS and levels.size <= usable.sum() / 2 and _is_mean(level, values[usable], goal[usable]):
@@ -61,6 +66,36 @@ def _reason(table: CheckedTable, target: str, features: Sequence[str], name: str
         if form := _mean_by(group, values[usable], goal[usable]):
             return f"is the mean target of each {category}, {form}"
     return ""
+
+
+_TOTALS: dict[str, np.ufunc] = {"the sum": np.add, "the largest": np.maximum, "the smallest": np.minimum}
+_HEAD = 5000
+
+
+def _total_by(codes: Array, values: Array, goal: Array) -> str:
+    """Return how a feature is a total of each group; empty where it is none. It must be equal in rare cases too."""
+    if not _constant_by(codes[:_HEAD], values[:_HEAD]):
+        return ""
+    order = np.argsort(codes, kind="stable")
+    group = np.unique(codes, return_inverse=True)[1]
+    sizes = np.bincount(group)
+    if (sizes[group] > 1).mean() < 0.3:  # noqa: PLR2004 - the total of one row is the row
+        return ""
+    starts = np.append(0, np.cumsum(sizes)[:-1])
+    for words, total in _TOTALS.items():
+        found = total.reduceat(goal[order], starts)[group]
+        equal = np.abs(values - found) <= 1e-6 * max(1.0, float(np.abs(goal).max()))
+        rare = found != np.median(found)
+        if equal.mean() >= MATCHES and rare.sum() >= MIN_ROWS and equal[rare].mean() >= MATCHES:
+            return words
+    return ""
+
+
+def _constant_by(codes: Array, values: Array) -> bool:
+    """Return whether nearly all rows of a group have the value of the row before, if groups have several rows."""
+    order = np.argsort(codes, kind="stable")
+    same = np.diff(codes[order]) == 0
+    return bool(same.sum() >= MIN_ROWS and (np.diff(values[order])[same] == 0).mean() >= MATCHES)
 
 
 def _could_be_mean(values: Array, goal: Array) -> bool:

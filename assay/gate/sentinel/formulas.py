@@ -16,10 +16,12 @@ from assay.gate.sentinel.joined_columns import (
     SEARCHED_ROWS,
     Numbers,
     Reasons,
+    Term,
     both,
     joined,
     numbers_of,
     pair_values,
+    single_values,
     worded,
 )
 from assay.gate.sentinel.scores import Parts, least_squares, parts_of_numbers
@@ -31,7 +33,10 @@ _NEARLY = 1e-4
 _SUMMANDS = 15
 _TERMS = 4
 _TERM_ROWS = 500
-_NEGLIGIBLE = 1e-8
+_PAIRED_TERMS = 1000
+_UNSURE = 1e-3
+_NEGLIGIBLE = 1e-5
+"""Share of the variance that a formula may leave: what rounded numbers lose. Whether it is no more is confirmed."""
 _COLLINEAR = 1e-6
 _POWERS = np.array([-3, -2, -1, -0.5, 0.5, 1, 2, 3])
 
@@ -102,12 +107,34 @@ def _reproduces(formula: Formula, numbers: Numbers) -> bool:
     usable = np.isfinite(missed)
     if usable.sum() < max(MIN_ROWS, usable.size // 2):
         return False
+    unknown = _lost_by_rounding(formula, numbers)[usable]
     missed, wanted = missed[usable], numbers.target[usable]
-    unit = last_digit(wanted)
-    allowed = np.maximum(1e-6 * np.abs(wanted), 0.51 * unit) + _EXACT * float(wanted.std())
-    # a coarse unit is met by chance
-    fine = unit < float(wanted.std()) / 10
-    return bool(fine and (missed <= allowed).mean() >= 0.999)  # noqa: PLR2004 - a few rows may be corrected
+    unit, spread = last_digit(wanted), float(wanted.std())
+    # what is coarse is met by chance
+    if unit >= spread / _FINE or float(np.median(unknown)) >= spread / _FINER:
+        return False
+    allowed = np.maximum(1e-6 * np.abs(wanted), 0.51 * unit) + _EXACT * spread + unknown
+    return bool((missed <= allowed).mean() >= 0.999)  # noqa: PLR2004 - a few rows may be corrected
+
+
+_FINE, _FINER = 10, 100
+_ROUNDED = 50
+"""Units per standard deviation from which a number is a rounded one; coarser ones are counts."""
+
+
+def _lost_by_rounding(formula: "Formula", numbers: Numbers) -> Array:
+    """Return by how much half a unit of the last digit of rounded columns changes a formula's values, shape (rows,)."""
+    exact = formula.of(numbers)
+    lost = np.zeros(exact.size)
+    for index, name in enumerate(numbers.names):
+        unit = last_digit(numbers.values[:, index]) if name in formula.columns else 0.0
+        # whole numbers may be counts, and counts are exact
+        if unit in {0.0, 1.0} or unit * _ROUNDED > float(numbers.values[:, index].std()):
+            continue
+        shifted = numbers.values.copy()
+        shifted[:, index] += 0.51 * unit
+        lost += np.nan_to_num(np.abs(formula.of(Numbers(numbers.names, shifted, numbers.target)) - exact))
+    return lost
 
 
 def last_digit(values: Array) -> float:
@@ -172,18 +199,48 @@ def _power_product(numbers: Numbers) -> Formula | None:
 
 
 def _sum_of_pairs(numbers: Numbers) -> Formula | None:
-    """Find a sum of columns and of products, ratios, extremes and distances of two columns.
-
-    Terms are chosen one after the other, each the one that explains most of what the chosen leave: orthogonal least
-    squares (Chen, Billings and Luo 1989).
-    """
+    """Find a sum of columns, their logarithms, roots and squares, and products, ratios and the like of two columns."""
     numbers = numbers.every(_TERM_ROWS)
     pairs, values = pair_values(numbers, ("x", "/", "min", "max", "gap"))
-    terms = [*(("", name, name) for name in numbers.names), *pairs]
-    left = np.column_stack([numbers.values, values])
-    left = left - left.mean(axis=0)
+    own, own_values = single_values(numbers, ("log", "root", "square", "inverse"))
+    terms = [*(("", name, name) for name in numbers.names), *own, *pairs]
+    columns = np.column_stack([numbers.values, own_values, values])
+    for chosen in (_best_two(columns, numbers.target), _best_in_turn(columns, numbers.target)):
+        if chosen and (found := _weighted([terms[at] for at in chosen], numbers)) is not None:
+            return found
+    return None
+
+
+def _best_two(columns: Array, target: Array) -> list[int]:
+    """Return the two columns that leave next to nothing of the target, of all twos; empty where none do.
+
+    Terms taken one after the other miss them where a third one is nearer to the target than either.
+    """
+    columns = columns - columns.mean(axis=0)
+    lengths = np.sqrt((columns**2).sum(axis=0))
+    kept = np.flatnonzero(lengths > _COLLINEAR * np.abs(columns).max(initial=1.0))
+    if not 2 <= kept.size <= _PAIRED_TERMS:  # noqa: PLR2004 - two are needed
+        return []
+    standard = columns[:, kept] / lengths[kept]
+    wanted = target - target.mean()
+    one = standard.T @ (wanted / np.sqrt(wanted @ wanted))
+    both = standard.T @ standard
+    apart = 1 - both**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fit = (one[:, None] ** 2 + one[None, :] ** 2 - 2 * one[:, None] * one[None, :] * both) / apart
+    fit[apart <= _COLLINEAR] = 0.0
+    best = np.unravel_index(int(np.argmax(fit)), fit.shape)
+    return [int(kept[at]) for at in best] if fit[best] >= 1 - _NEGLIGIBLE else []
+
+
+def _best_in_turn(columns: Array, target: Array) -> list[int]:
+    """Return the columns that leave next to nothing, each the one that explains most of what the chosen leave.
+
+    Orthogonal least squares (Chen, Billings and Luo 1989).
+    """
+    left = columns - columns.mean(axis=0)
     spread = np.sqrt((left**2).sum(axis=0))
-    wanted = numbers.target - numbers.target.mean()
+    wanted = target - target.mean()
     total, chosen = float(wanted @ wanted), list[int]()
     while len(chosen) < _TERMS and float(wanted @ wanted) > _NEGLIGIBLE * total:
         lengths = np.sqrt((left**2).sum(axis=0))
@@ -194,13 +251,32 @@ def _sum_of_pairs(numbers: Numbers) -> Formula | None:
         chosen.append(best)
         wanted = wanted - direction * float(direction @ wanted)
         left = left - direction[:, None] * (direction @ left)
-    if not chosen or float(wanted @ wanted) > _NEGLIGIBLE * total:
+    return chosen if float(wanted @ wanted) <= _NEGLIGIBLE * total else []
+
+
+def _weighted(terms: Sequence[Term], numbers: Numbers) -> Formula | None:
+    """Return a sum of terms with the weights of least squares; None unless they are short, within their errors."""
+    columns = np.column_stack([joined(term[0], *both(numbers, term)) for term in terms])
+    fit, weights = least_squares(columns, numbers.target)
+    centred = columns - columns.mean(axis=0)
+    noise = max(0.0, 1 - fit) * float(numbers.target.var())
+    errors = np.sqrt(noise * np.diag(np.linalg.pinv(centred.T @ centred, hermitian=True)))
+    short = [_short_within(float(weight), 3 * float(error)) for weight, error in zip(weights, errors, strict=True)]
+    if not all(short):
         return None
-    every = np.column_stack([joined(terms[at][0], *both(numbers, terms[at])) for at in chosen])
-    _, weights = least_squares(every, numbers.target)
-    constant = float(numbers.target.mean() - every.mean(axis=0) @ weights)
-    names = {str(at): terms[at] for at in chosen}
-    kept = constant if abs(constant) > _NEARLY * float(numbers.target.std()) else 0.0
-    return _formula(
-        Parts({str(at): float(weight) for at, weight in zip(chosen, weights, strict=True)}, kept, 1.0), names
-    )
+    left = numbers.target - columns @ np.array(short)
+    constant, unsure = float(left.mean()), 3 * float(left.std()) / np.sqrt(left.size)
+    kept = constant if abs(constant) > max(unsure, _EXACT * float(numbers.target.std())) else 0.0
+    return Formula(dict(zip(terms, short, strict=True)), kept)
+
+
+def _short_within(value: float, error: float) -> float:
+    """Return the short number that a fitted weight stands for; 0 where it is none, or not known to three digits."""
+    if error > _UNSURE * abs(value) or value == 0:
+        return 0.0
+    for inverted in (False, True):
+        candidate = 1 / value if inverted else value
+        near = round(candidate, 2 - int(np.floor(np.log10(abs(candidate)))))
+        if near and abs(candidate - near) <= (_NEARLY + error / abs(value)) * abs(candidate):
+            return 1 / near if inverted else near
+    return 0.0

@@ -62,15 +62,19 @@ def numbers_of(table: CheckedTable, target: Array, features: Sequence[str], rows
 def worded(term: Term) -> str:
     """Return a term in words."""
     operation, left, right = term
+    if operation in _SINGLE:
+        return f"{operation}({left})"
     if operation in {"min", "max"}:
         return f"{operation}({left}, {right})"
     return f"|{left} - {right}|" if operation == "gap" else f"({left} {operation} {right})" if operation else left
 
 
 def joined(operation: str, left: Array, right: Array) -> Array:
-    """Return the operation on two columns; without one the left column."""
+    """Return the operation on two columns, or on the left one alone; without one the left column."""
     if not operation:
         return left
+    if operation in _SINGLE:
+        return np.asarray(_SINGLE[operation](left))
     found: Array = np.abs(left - right) if operation == "gap" else _JOINS[operation](left, right)
     return found
 
@@ -82,12 +86,32 @@ _JOINS: dict[str, np.ufunc] = {
     "max": np.maximum,
     "-": np.subtract,
 }
+_SINGLE: dict[str, np.ufunc] = {"log": np.log, "root": np.sqrt, "square": np.square, "inverse": np.reciprocal}
 
 
 def both(numbers: Numbers, term: Term) -> tuple[Array, Array]:
     """Return the two columns of a term."""
     place = {name: index for index, name in enumerate(numbers.names)}
     return numbers.values[:, place[term[1]]], numbers.values[:, place[term[2]]]
+
+
+def single_values(numbers: Numbers, operations: Sequence[str]) -> tuple[list[Term], Array]:
+    """Return the operations on every column that give finite numbers, and their values (rows, operations)."""
+    terms: list[Term] = []
+    columns: list[Array] = []
+    for index, name in enumerate(numbers.names):
+        for operation in operations:
+            with np.errstate(all="ignore"):
+                found = joined(operation, numbers.values[:, index], numbers.values[:, index])
+            if np.isfinite(found).all() and np.ptp(found) > 0:
+                terms.append((operation, name, name))
+                columns.append(found)
+    return terms, np.column_stack(columns) if columns else np.empty((numbers.target.size, 0))
+
+
+def _is_one_of(operation: str, found: Array, pair: Array) -> bool:
+    """Return whether the smaller or larger of two columns is always the same column."""
+    return operation in {"min", "max"} and bool((found[:, None] == pair).all(axis=0).any())
 
 
 def pair_values(numbers: Numbers, operations: Sequence[str]) -> "tuple[list[tuple[str, str, str]], Array]":
@@ -100,7 +124,7 @@ def pair_values(numbers: Numbers, operations: Sequence[str]) -> "tuple[list[tupl
             for first, second in pairs:
                 with np.errstate(all="ignore"):
                     found = joined(operation, numbers.values[:, first], numbers.values[:, second])
-                if np.isfinite(found).all():
+                if np.isfinite(found).all() and not _is_one_of(operation, found, numbers.values[:, [first, second]]):
                     terms.append((operation, numbers.names[first], numbers.names[second]))
                     columns.append(found)
     return terms, np.column_stack(columns) if columns else np.empty((numbers.target.size, 0))

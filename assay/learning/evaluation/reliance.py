@@ -45,10 +45,6 @@ QUANTITY = 20
 """Different numbers that a quantity has at least; flags and codes may honestly settle much."""
 HONEST = 0.25
 """Skill that the other columns reach at least: beside pure noise one real feature carries everything."""
-NEARLY_PERFECT = 0.95
-"""Skill that a single column of a classification keeps, from which it is odd even beside noise."""
-ALONE_AMONG = 4
-"""More columns than this must then be there, or the others were not meant to tell."""
 SPARED = 0.9
 """Share of the skill without the columns that the gate suspects, from which they add little, whatever they are."""
 SOME = 0.05
@@ -155,8 +151,7 @@ def carriers(shuffler: Shuffler, split: Split, spec: PipelineSpec) -> Reliance |
     ):
         if bound := _bound_of_others(chosen, kept / shuffler.full, split, spec):
             others = skill_without(chosen, split.train, split.holdout, spec)
-            alone = len(chosen) == 1 and kept >= NEARLY_PERFECT and len(shuffler.names) > ALONE_AMONG
-            if others <= bound * shuffler.full and (others >= HONEST or (alone and spec.task.is_classification)):
+            if HONEST <= others <= bound * shuffler.full:
                 return Reliance(chosen, shuffler.full, kept, others)
     return None
 
