@@ -131,7 +131,7 @@ def _clustered(table: CheckedTable, features: Sequence[str], rows: Array, group:
     Of a mere category they are not: each of its rows is a case of its own.
     """
     columns = [squarable(table.plain(name).take(rows)) for name in features]
-    shares = [_fixed_by(group, np.nan_to_num(values, nan=np.nanmean(values))[:, None]) for values in columns]
+    shares = [_fixed_by(group, np.nan_to_num(values, nan=float(np.nanmean(values)))[:, None]) for values in columns]
     return bool(shares) and float(np.median(shares)) >= CLUSTERED
 
 

@@ -40,11 +40,13 @@ class TimeRelations:
 
     Attributes:
         later: features that are the target of a later row, with the reason.
+        mixing: features that are a mean of the target of rows around, later ones among them, with the reason.
         moving: features that move with the next row's target, with the reason.
         earlier: features that follow from the target of earlier rows.
     """
 
     later: dict[str, str]
+    mixing: dict[str, str]
     moving: dict[str, str]
     earlier: frozenset[str]
 
@@ -80,6 +82,7 @@ def time_relations(table: CheckedTable, target: str, features: Sequence[str], ca
         candidates: strong ones among them, whose movement is compared too, within each entity as well.
     """
     later = targets_of_later_rows(table, target, features)
+    mixing: dict[str, str] = {}
     moving: dict[str, str] = {}
     earlier: set[str] = set()
     wanted, values = _compared(table, target, [name for name in features if name not in later])
@@ -92,11 +95,11 @@ def time_relations(table: CheckedTable, target: str, features: Sequence[str], ca
             if name in candidates and _follows(x, y, same):
                 earlier.add(name)
             elif _mixes(x, y, same):
-                moving[name] = f"is a mean of the target that includes later rows, {order}"
+                mixing[name] = f"is a mean of the target that includes later rows, {order}"
             elif name in candidates and _precedes(x, y, same):
                 moving[name] = f"moves with the target of the next row, {order}: is it known by then?"
     moving = {name: text for name, text in moving.items() if name not in earlier}
-    return TimeRelations(later, moving, frozenset(earlier))
+    return TimeRelations(later, mixing, moving, frozenset(earlier))
 
 
 def _compared(table: CheckedTable, target: str, features: Sequence[str]) -> tuple[Array, dict[str, Array]]:

@@ -119,7 +119,7 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     related = {name for name, skill in _skills(scores, spec).items() if skill >= _RELATED}
     times = time_relations(table, spec.dataset.target, features, related)
     signs.append(Sign(pairs_that_predict(table, spec, features, rows, scores), holds=spec.task.is_classification))
-    signs += [Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
+    signs += [Sign(times.mixing, conclusive=True), Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
     held = {name for sign in signs if sign.holds for name in sign.reasons} - times.earlier
     conclusive = {name for sign in signs if sign.conclusive for name in sign.reasons} - times.earlier
     suspects = {name: text for sign in reversed(signs) for name, text in sign.reasons.items()}

@@ -33,7 +33,7 @@ def thresholds(numbers: Numbers) -> Reasons:
     """
     few, many = numbers.every(SEARCHED_ROWS), numbers.every(CONFIRMED_ROWS)
     for logarithms in (False, True):
-        usable = (few.values > 0).all(axis=0) if logarithms else np.ones(len(few.names), dtype=bool)
+        usable = np.asarray((few.values > 0).all(axis=0)) if logarithms else np.ones(len(few.names), dtype=bool)
         names = [name for name, use in zip(few.names, usable, strict=True) if use]
         values = np.log(few.values[:, usable]) if logarithms else few.values[:, usable]
         for weights in _shortened(values, few.target, _POWERS if logarithms else _RATIOS):
