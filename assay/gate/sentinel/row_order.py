@@ -209,9 +209,11 @@ def _adds_up(x: Array, y: Array, same: Array, matches: float = MATCHES) -> bool:
     """Return whether a feature grows from row to row by the row's own target."""
     inside = (same[1:] == same[:-1]) & np.isfinite(x[1:]) & np.isfinite(x[:-1]) & np.isfinite(y[1:])
     step, own = np.diff(x)[inside], y[1:][inside]
-    if step.size < MIN_ROWS or np.unique(own[:MIN_ROWS]).size < 2:  # noqa: PLR2004 - one value proves nothing
+    rare = own != np.median(own) if own.size else np.zeros(0, dtype=bool)
+    if step.size < MIN_ROWS or rare.sum() < MIN_ROWS // 2:  # one value proves nothing
         return False
-    return bool((np.abs(step - own) <= _ROUNDING * np.abs(own).max()).mean() >= matches)
+    equal = np.abs(step - own) <= _ROUNDING * np.abs(own).max()
+    return bool(equal.mean() >= matches and equal[rare].mean() >= matches)
 
 
 def _mixes(x: Array, y: Array, same: Array) -> bool:

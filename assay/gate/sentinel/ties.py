@@ -21,6 +21,8 @@ CHANCE = 0.01
 """Probability at which independent features seem tied, over all others (Bonferroni)."""
 STRONG = 0.5
 """Skill from which a feature may hold the outcome: an AUC of 0.75, or an R2 of ranks of 0.5."""
+MOST_R2 = 0.99
+"""R2 of ranks beyond which nothing is left, at equal target, that could be tied."""
 OF_OTHERS = 0.6
 """Share of the other telling features that are tied."""
 TELLING = 0.05
@@ -44,7 +46,7 @@ def separated(
         classes: whether the target is of classes.
     """
     strongest = max(skill, key=lambda name: skill[name], default="")
-    if labels is None or not strongest or skill[strongest] < STRONG:
+    if labels is None or not strongest or not STRONG <= skill[strongest] <= (1.0 if classes else MOST_R2):
         return {}
     telling = sorted((name for name in skill if skill[name] >= TELLING), key=lambda name: -skill[name])
     names = [name for name in telling if _is_number(columns[name])][:_MOST_COLUMNS]
