@@ -14,6 +14,9 @@ from assay.gate.sentinel.scores import SURE_MEMBERS, Score, auc_of_ranks, class_
 
 ALMOST_PERFECT = 0.8
 """Agreement beyond chance (Cohen 1960) that is almost perfect (Landis and Koch 1977)."""
+NEARLY = 0.95
+"""Agreement from which a flag is a target of two classes; a good test of the matter itself may reach less."""
+_SURELY = 0.9
 _ROWS_PER_VALUE = 20
 _GROUPS = 100
 
@@ -33,7 +36,10 @@ def recoded_with_mistakes(feature: CodedColumn, target: CodedColumn) -> str:
     forms = {"has one value for each class": feature, "is missing in one class, and present in another,": gaps}
     for words, values in forms.items():
         found = agreement_of(values, target)
-        if found is not None and found.kappa_at_least >= ALMOST_PERFECT:
+        is_flag = target.distinct == 2 and values is feature  # noqa: PLR2004 - two classes
+        if found is not None and found.kappa_at_least >= (_SURELY if is_flag else ALMOST_PERFECT):
+            if is_flag and found.kappa < NEARLY:
+                continue
             return f"{words} in {found.agreeing:,} of {found.rows:,} rows"
     return _grouped_values(feature, target)
 

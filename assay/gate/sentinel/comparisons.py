@@ -20,20 +20,28 @@ from assay.gate.sentinel.joined_columns import (
 from assay.gate.sentinel.thresholds import thresholds
 
 _NEARLY = 1e-4
+_CLASSES = 6
+"""More classes are not compared with the rest."""
 _NEAR_BOUNDARY = 0.01
 _MIN_NEAR = 0.002
 
 
 def compared_numbers(table: CheckedTable, target: str, features: Sequence[str], rows: Array | None) -> Reasons:
-    """Find a target of two classes that a comparison of two columns gives: a > b, the sign of a x b, a / b > 0.5.
+    """Find a class that a comparison of columns gives: a > b, the sign of a x b, a / b > 0.5, a / b^2 > 30.
 
     Rows must lie close to the boundary on both sides, and no column alone may separate: clusters that lie apart do.
     """
     labels = coded(table, target, rows)
-    if labels is None or labels.distinct != 2:  # noqa: PLR2004 - two classes
+    if labels is None or not 2 <= labels.distinct <= _CLASSES:  # noqa: PLR2004 - two classes
         return {}
-    classes = np.where(labels.present, labels.codes.astype(np.float64), np.nan)
-    numbers = numbers_of(table, classes, features, rows)
+    for code in range(1, labels.distinct) if labels.distinct == 2 else range(labels.distinct):  # noqa: PLR2004
+        inside = np.where(labels.present, (labels.codes == code).astype(np.float64), np.nan)
+        if found := _compared(numbers_of(table, inside, features, rows)):
+            return found
+    return {}
+
+
+def _compared(numbers: Numbers) -> Reasons:
     few = numbers.every(SEARCHED_ROWS)
     if min(few.target.sum(), few.target.size - few.target.sum()) < MIN_ROWS:
         return {}

@@ -152,7 +152,7 @@ def coded(table: CheckedTable, name: str, rows: Array | None = None) -> CodedCol
 def _coded(table: CheckedTable, name: str, rows: Array | None) -> CodedColumn | None:
     column = values_of(table, name, rows)
     if table.kind(name) in NUMBERS:
-        found = _coded_numbers(as_floats(column))
+        found = coded_numbers(as_floats(column))
     elif table.kind(name) == "string":
         found = _coded_texts(column)
     else:
@@ -176,7 +176,8 @@ def squarable(column: pa.ChunkedArray) -> Array:
     return np.where(np.abs(values) < _HUGE, values, np.nan)
 
 
-def _coded_numbers(values: Array) -> CodedColumn:
+def coded_numbers(values: Array) -> CodedColumn:
+    """Number different values, NaN being missing."""
     present = ~np.isnan(values)
     codes = np.full(values.size, _MISSING, dtype=np.int64)
     distinct, codes[present] = np.unique(values[present], return_inverse=True)

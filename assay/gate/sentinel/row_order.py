@@ -28,7 +28,9 @@ _REACH = 3
 _MIXED = 0.95
 _PROBED, _PROBABLE = 500, 0.9
 """First values that decide whether all are compared, and the share of them that must fit."""
-_OF_LATER = 0.1
+_OF_LATER = 0.5
+"""Share of what the row's own and earlier targets leave, that later ones must explain."""
+_LEFT = 0.01
 _FITTED_ROWS = 2000
 _ENTITIES = 6
 _ROWS_PER_ENTITY = 3
@@ -227,9 +229,8 @@ def _mixes(x: Array, y: Array, same: Array) -> bool:
     around, middle = around[inside][:_FITTED_ROWS], middle[inside][:_FITTED_ROWS]
     if middle.size < 4 * MIN_ROWS or np.ptp(middle) == 0:
         return False
-    if _explained(around, middle) < _MIXED:
-        return False
-    return 1 - _explained(around[:, : _REACH + 1], middle) >= _OF_LATER
+    every, earlier = _explained(around, middle), _explained(around[:, : _REACH + 1], middle)
+    return every >= _MIXED and every - earlier >= _OF_LATER * (1 - earlier) and 1 - earlier >= _LEFT
 
 
 def _explained(columns: Array, wanted: Array) -> float:

@@ -7,6 +7,7 @@ since `outcome` of an earlier campaign is known in time), and what `class_signs`
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -27,8 +28,10 @@ from assay.gate.sentinel.features import (
     NUMBERS,
     Array,
     CodedColumn,
+    as_floats,
     checked_features,
     coded,
+    coded_numbers,
     reported,
     role_of,
     sampled_rows,
@@ -104,9 +107,9 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     scores = _scores(columns, labels, spec)
     strong = {name for name, score in scores.items() if score.value >= STRONG_R2}
     signs = [
-        Sign(_recoded(columns, labels, spec), conclusive=True),
-        Sign(separated(columns, labels, _skills(scores, spec), classes=spec.task.is_classification), conclusive=True),
+        Sign(_separated(table, spec, columns, labels, rows, scores), conclusive=True),
         Sign(_too_good(scores, spec), holds=spec.task.is_classification),
+        Sign(_recoded(columns, labels, spec), conclusive=True),
         Sign(_named(scores, spec)),
     ]
     if spec.task.is_classification:
@@ -148,6 +151,31 @@ def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
         name: f"predicts the target alone with {_words(spec)} {score.value:.3f} (at least {score.at_least:.3f})"
         for name, score in scores.items()
         if score.at_least >= limit
+    }
+
+
+_MOST_TIMES = 4
+
+
+def _separated(
+    table: CheckedTable,
+    spec: PipelineSpec,
+    columns: _Columns,
+    labels: CodedColumn | None,
+    rows: Array | None,
+    scores: dict[str, Score],
+) -> dict[str, str]:
+    """Find what is tied to the rest only through the target: a feature, or the time between two moments."""
+    times = [name for name in columns if table.kind(name) == "datetime"][:_MOST_TIMES]
+    moments = {name: as_floats(values_of(table, name, rows)) for name in times}
+    spans = {f"{b} - {a}": (a, b) for a, b in combinations(times, 2)}
+    between = {name: coded_numbers(moments[b] - moments[a]) for name, (a, b) in spans.items()}
+    skills = _skills(scores | _scores(between, labels, spec), spec)
+    found = separated({**columns, **between}, labels, skills, classes=spec.task.is_classification)
+    return {
+        part: f"gives {name}, which {text}" if name in spans else text
+        for name, text in found.items()
+        for part in spans.get(name, (name,))
     }
 
 
