@@ -6,6 +6,7 @@ the last digit. Three forms: the mean, the mean drawn towards a constant by some
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -32,8 +33,9 @@ def means_of_own_rows(table: CheckedTable, target: str, features: Sequence[str])
         if table.kind(name) not in {"float", "integer"}:
             continue
         values = squarable(table.plain(name))
+        constant = _constant_in(table, target, features, name, values)
         for goal in goals:
-            found = _reason(table, target, features, name, values, goal)
+            found = _total(constant, values, goal) or _reason(table, target, features, name, values, goal)
             if found:
                 reasons[name] = found
                 break
@@ -51,12 +53,7 @@ def _goals(table: CheckedTable, target: str) -> list[Array]:
 
 def _reason(table: CheckedTable, target: str, features: Sequence[str], name: str, values: Array, goal: Array) -> str:
     usable = np.isfinite(values) & np.isfinite(goal)
-    if usable.sum() < MIN_ROWS or np.ptp(values[usable]) == 0:
-        return ""
-    for category, codes in _categories(table, target, features, name):
-        if form := _total_by(codes[usable], values[usable], goal[usable]):
-            return f"is {form} of the target in each {category}, the row itself included"
-    if not _could_be_mean(values[usable], goal[usable]):
+    if table.kind(name) != "float" or usable.sum() < MIN_ROWS or not _could_be_mean(values[usable], goal[usable]):
         return ""
     levels, level = np.unique(values[usable], return_inverse=True)
     if levels.size >= _MIN_LEVELS and levels.size <= usable.sum() / 2 and _is_mean(level, values[usable], goal[usable]):
@@ -74,8 +71,6 @@ _HEAD = 5000
 
 def _total_by(codes: Array, values: Array, goal: Array) -> str:
     """Return how a feature is a total of each group; empty where it is none. It must be equal in rare cases too."""
-    if not _constant_by(codes[:_HEAD], values[:_HEAD]):
-        return ""
     order = np.argsort(codes, kind="stable")
     group = np.unique(codes, return_inverse=True)[1]
     sizes = np.bincount(group)
@@ -91,11 +86,33 @@ def _total_by(codes: Array, values: Array, goal: Array) -> str:
     return ""
 
 
-def _constant_by(codes: Array, values: Array) -> bool:
-    """Return whether nearly all rows of a group have the value of the row before, if groups have several rows."""
+def _constant_in(
+    table: CheckedTable, target: str, features: Sequence[str], name: str, values: Array
+) -> list[tuple[str, Array]]:
+    """Return the categories, if groups have several rows, in which a feature has one value for each group."""
+    head = values[:_HEAD]
+    if not head.size or not np.ptp(head[np.isfinite(head)]) > 0:
+        return []
+    found = []
+    for category, codes in _categories(table, target, features, name):
+        order, same = table.derived(("neighbours", category), partial(_neighbours, codes[:_HEAD]))
+        if same.sum() >= MIN_ROWS and (np.diff(head[order])[same] == 0).mean() >= MATCHES:
+            found.append((category, codes))
+    return found
+
+
+def _neighbours(codes: Array) -> tuple[Array, Array]:
+    """Return the order of some rows by group, and where a row is of the group of the row before."""
     order = np.argsort(codes, kind="stable")
-    same = np.diff(codes[order]) == 0
-    return bool(same.sum() >= MIN_ROWS and (np.diff(values[order])[same] == 0).mean() >= MATCHES)
+    return order, np.diff(codes[order]) == 0
+
+
+def _total(constant: Sequence[tuple[str, Array]], values: Array, goal: Array) -> str:
+    usable = np.isfinite(values) & np.isfinite(goal)
+    for category, codes in constant if usable.sum() >= MIN_ROWS else ():
+        if form := _total_by(codes[usable], values[usable], goal[usable]):
+            return f"is {form} of the target in each {category}, the row itself included"
+    return ""
 
 
 def _could_be_mean(values: Array, goal: Array) -> bool:

@@ -52,11 +52,13 @@ def computed_numbers(table: CheckedTable, target: str, features: Sequence[str], 
     few = numbers.every(SEARCHED_ROWS)
     if len(numbers.names) < 2 or np.unique(few.target).size < MIN_LEVELS:  # noqa: PLR2004 - a formula joins two
         return {}
-    for formula in (_sum_of_columns, _power_product, _sum_of_pairs):
+    for formula in (_sum_of_columns, _power_product, _sum_of_pairs, _sum_of_most_rows, _product_of_most_rows):
         found = formula(few)
-        if found is not None and _reproduces(found, numbers):
+        share = _reproduced(found, numbers) if found is not None else 0.0
+        if found is not None and share >= MATCHES:
             names = tuple(name for name in numbers.names if name in found.columns)
-            return dict.fromkeys(names, f"gives the target with others: {target} = {found}, in every row")
+            where = "every row" if share >= 1 else f"{share:.1%} of the rows"
+            return dict.fromkeys(names, f"gives the target with others: {target} = {found}, in {where}")
     return {}
 
 
@@ -100,21 +102,25 @@ class Formula:
         return total
 
 
-def _reproduces(formula: Formula, numbers: Numbers) -> bool:
-    """Return whether a formula gives every number, within half a unit of its last digit."""
+MATCHES = 0.95
+"""Share of the rows that a formula must give to the last digit; others may have been corrected."""
+
+
+def _reproduced(formula: Formula, numbers: Numbers) -> float:
+    """Return in which share of the rows a formula gives the number, within half a unit of its last digit."""
     numbers = numbers.every(CONFIRMED_ROWS)
     missed = np.abs(formula.of(numbers) - numbers.target)
     usable = np.isfinite(missed)
     if usable.sum() < max(MIN_ROWS, usable.size // 2):
-        return False
+        return 0.0
     unknown = _lost_by_rounding(formula, numbers)[usable]
     missed, wanted = missed[usable], numbers.target[usable]
     unit, spread = last_digit(wanted), float(wanted.std())
     # what is coarse is met by chance
     if unit >= spread / _FINE or float(np.median(unknown)) >= spread / _FINER:
-        return False
+        return 0.0
     allowed = np.maximum(1e-6 * np.abs(wanted), 0.51 * unit) + _EXACT * spread + unknown
-    return bool((missed <= allowed).mean() >= 0.999)  # noqa: PLR2004 - a few rows may be corrected
+    return float((missed <= allowed).mean())
 
 
 _FINE, _FINER = 10, 100
@@ -178,6 +184,35 @@ def _formula(parts: Parts | None, terms: "dict[str, tuple[str, str, str]]") -> F
 def _sum_of_columns(numbers: Numbers) -> Formula | None:
     parts = parts_of_numbers(numbers.names, numbers.values, numbers.target, exact=1 - _NEARLY, most=_SUMMANDS)
     return _formula(parts, {name: ("", name, name) for name in numbers.names})
+
+
+def _sum_of_most_rows(numbers: Numbers) -> Formula | None:
+    return _sum_of_columns(_most_alike(numbers, numbers.values, numbers.target))
+
+
+def _product_of_most_rows(numbers: Numbers) -> Formula | None:
+    positive = np.asarray((numbers.values > 0).all(axis=0))
+    if positive.sum() < 2 or (numbers.target > 0).mean() < MATCHES:  # noqa: PLR2004 - a product joins two
+        return None
+    names = [name for name, use in zip(numbers.names, positive, strict=True) if use]
+    rows = numbers.target > 0
+    kept = Numbers(tuple(names), numbers.values[rows][:, positive], numbers.target[rows])
+    return _power_product(_most_alike(kept, np.log(kept.values), np.log(kept.target)))
+
+
+def _most_alike(numbers: Numbers, values: Array, wanted: Array) -> Numbers:
+    """Return the nine tenths of the rows that one linear relation fits best: least trimmed squares (Rousseeuw 1984)."""
+    kept = np.arange(wanted.size)
+    standard = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-300)
+    columns = np.column_stack([np.ones(wanted.size), standard])
+    for _ in range(_TRIMMING_STEPS):
+        weights = np.linalg.pinv(columns[kept].T @ columns[kept], hermitian=True) @ (columns[kept].T @ wanted[kept])
+        missed = np.abs(wanted - columns @ weights)
+        kept = np.sort(np.argpartition(missed, int(_TRIMMED * wanted.size))[: int(_TRIMMED * wanted.size)])
+    return Numbers(numbers.names, numbers.values[kept], numbers.target[kept])
+
+
+_TRIMMED, _TRIMMING_STEPS = 0.9, 6
 
 
 def _power_product(numbers: Numbers) -> Formula | None:

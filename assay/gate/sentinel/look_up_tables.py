@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from assay.gate.checked_table import CheckedTable
+from assay.gate.sentinel.copies import Agreement
 from assay.gate.sentinel.features import MIN_ROWS, Array, coded
 from assay.gate.sentinel.joined_columns import SEARCHED_ROWS, Reasons
 
@@ -38,10 +39,63 @@ def looked_up(table: CheckedTable, target: str, features: Sequence[str], rows: A
             if _fixes([few[index] for index in chosen], goal) and _fixes(
                 [codes[index] for index in chosen], wanted.codes
             ):
-                words = [f"{names[index][0]}{' (missing or not)' if names[index][1] else ''}" for index in chosen]
+                words = [_worded(names[index]) for index in chosen]
                 keys = f"gives the target{' with others' if width > 1 else ''}: each combination of {', '.join(words)}"
                 return dict.fromkeys((names[index][0] for index in chosen), f"{keys} has one value of it")
     return {}
+
+
+ALMOST_PERFECT = 0.8
+"""Agreement beyond chance that is almost perfect (Landis and Koch 1977)."""
+_BEYOND_ONE = 0.3
+_MISTAKEN_ROWS_PER_KEY = 20
+_CLASSES = 20
+
+
+def nearly_looked_up(table: CheckedTable, target: str, features: Sequence[str], rows: Array | None) -> Reasons:
+    """Find two columns of few values whose combinations fix classes with mistakes, though neither does alone.
+
+    What the even rows say of each combination is compared with the odd ones.
+    """
+    labels = coded(table, target, rows)
+    if labels is None or labels.distinct > _CLASSES or labels.present.sum() < 2 * MIN_ROWS:
+        return {}
+    present = labels.present
+    wanted = labels.in_rows(present)
+    names, codes = _few_valued(table, features, rows, present, wanted.codes.size)
+    step = max(1, wanted.codes.size // SEARCHED_ROWS)
+    goal = wanted.codes[::step]
+    few = [(code[::step], size) for code, size in codes]
+    alone = [_agreement([each], goal, labels.distinct) for each in few]
+    for first, second in combinations(range(len(names)), 2):
+        if names[first][0] == names[second][0]:
+            continue
+        found = _agreement([few[first], few[second]], goal, labels.distinct)
+        if found >= max(ALMOST_PERFECT, max(alone[first], alone[second]) + _BEYOND_ONE):
+            words = " and ".join(_worded(names[at]) for at in (first, second))
+            reason = (
+                f"gives the target with another, with mistakes: {words}, agreement beyond chance {found:.2f} at least"
+            )
+            return dict.fromkeys((names[first][0], names[second][0]), reason)
+    return {}
+
+
+def _worded(column: tuple[str, bool]) -> str:
+    return f"{column[0]} (missing or not)" if column[1] else column[0]
+
+
+def _agreement(columns: "Sequence[tuple[Array, int]]", goal: Array, classes: int) -> float:
+    """Return the lower bound of kappa of what combinations in the even rows say of the odd ones; 0 for too many."""
+    cells = int(np.prod([size for _, size in columns]))
+    if cells * _MISTAKEN_ROWS_PER_KEY > goal.size:
+        return 0.0
+    keys = np.zeros(goal.size, dtype=np.int64)
+    for code, size in columns:
+        keys = keys * size + code
+    counts = np.bincount(keys[::2] * classes + goal[::2], minlength=cells * classes).reshape(cells, classes)
+    said, true = counts.argmax(axis=1)[keys[1::2]], goal[1::2]
+    chance = np.bincount(said, minlength=classes) @ np.bincount(true, minlength=classes) / true.size**2
+    return Agreement(int((said == true).sum()), true.size, float(chance)).kappa_at_least
 
 
 def _few_valued(

@@ -38,6 +38,7 @@ from assay.gate.sentinel.features import (
     sentinel_check,
     values_of,
 )
+from assay.gate.sentinel.look_up_tables import nearly_looked_up
 from assay.gate.sentinel.number_signs import near_targets, pairs_that_predict, scales_of_target
 from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import Score, class_score, number_score, parts_of_target
@@ -113,6 +114,8 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         Sign(_named(scores, spec)),
     ]
     if spec.task.is_classification:
+        tabled = nearly_looked_up(table, spec.dataset.target, features, rows)
+        signs.append(Sign(tabled, conclusive=True))
         signs.append(Sign(_revealing(table, spec, columns, labels, rows) | _excluding(scores, columns, labels)))
     else:
         signs.append(
