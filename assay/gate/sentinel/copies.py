@@ -52,7 +52,8 @@ def copies_of_target(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:
 
     Candidates are found in a sample and confirmed in all rows.
     """
-    return table.derived(("copies_of_target", spec.rules_digest), lambda: _copies(table, spec))
+    judged = (spec.dataset.target, spec.task, checked_features(table, spec))
+    return table.derived(("copies_of_target", *judged), lambda: _copies(table, spec))
 
 
 def _copies(table: CheckedTable, spec: PipelineSpec) -> dict[str, str]:

@@ -67,6 +67,7 @@ def _reason(table: CheckedTable, target: str, features: Sequence[str], name: str
 
 _TOTALS: dict[str, np.ufunc] = {"the sum": np.add, "the largest": np.maximum, "the smallest": np.minimum}
 _HEAD = 5000
+_SEED = 20_130_703
 
 
 def _total_by(codes: Array, values: Array, goal: Array) -> str:
@@ -91,19 +92,21 @@ def _constant_in(
 ) -> list[tuple[str, Array]]:
     """Return the categories, if groups have several rows, in which a feature has one value for each group."""
     head = values[:_HEAD]
-    if not head.size or not np.ptp(head[np.isfinite(head)]) > 0:
+    rare = head != np.nanmedian(head) if np.isfinite(head).any() else np.zeros(head.size, dtype=bool)
+    if rare.sum() < MIN_ROWS:
         return []
     found = []
     for category, codes in _categories(table, target, features, name):
         order, same = table.derived(("neighbours", category), partial(_neighbours, codes[:_HEAD]))
-        if same.sum() >= MIN_ROWS and (np.diff(head[order])[same] == 0).mean() >= MATCHES:
+        told = same & rare[order][1:]
+        if told.sum() >= MIN_ROWS and (np.diff(head[order])[told] == 0).mean() >= MATCHES:
             found.append((category, codes))
     return found
 
 
 def _neighbours(codes: Array) -> tuple[Array, Array]:
-    """Return the order of some rows by group, and where a row is of the group of the row before."""
-    order = np.argsort(codes, kind="stable")
+    """Return the order of rows by group, by chance within it, and where a row is of the group of the one before."""
+    order = np.lexsort((np.random.default_rng(_SEED).permutation(codes.size), codes))
     return order, np.diff(codes[order]) == 0
 
 

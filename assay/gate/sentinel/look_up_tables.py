@@ -73,9 +73,7 @@ def nearly_looked_up(table: CheckedTable, target: str, features: Sequence[str], 
         found = _agreement([few[first], few[second]], goal, labels.distinct)
         if found >= max(ALMOST_PERFECT, max(alone[first], alone[second]) + _BEYOND_ONE):
             words = " and ".join(_worded(names[at]) for at in (first, second))
-            reason = (
-                f"gives the target with another, with mistakes: {words}, agreement beyond chance {found:.2f} at least"
-            )
+            reason = f"gives the target with another, with mistakes: {words}, kappa {found:.2f} at least"
             return dict.fromkeys((names[first][0], names[second][0]), reason)
     return {}
 

@@ -51,7 +51,8 @@ def class_score(feature: CodedColumn, target: CodedColumn) -> Score:
     shown = feature.present
     if _enough(shown):
         there = target.in_rows(shown)
-        per_class = np.fmax(per_class, _from_bins(feature.in_rows(shown), there))
+        if not shown.all():
+            per_class = np.fmax(per_class, _from_bins(feature.in_rows(shown), there))
         if feature.ordered:
             per_class = np.fmax(per_class, _from_order(feature.in_rows(shown), there))
     sizes = np.bincount(target.codes, minlength=target.distinct)
@@ -75,7 +76,8 @@ def number_score(feature: CodedColumn, target: CodedColumn) -> Score:
     shown = feature.present
     if _enough(shown):
         there, ranks_there = feature.in_rows(shown), target.in_rows(shown).midranks()
-        found.append((_ratio_from_bins(there, ranks_there), ranks_there.size))
+        if not shown.all():
+            found.append((_ratio_from_bins(there, ranks_there), ranks_there.size))
         if feature.ordered:
             found.append((abs(correlated(there.midranks(), ranks_there)), ranks_there.size))
     value, rows = max(found)

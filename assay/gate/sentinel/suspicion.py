@@ -78,6 +78,7 @@ STRONG_AUC = 0.75
 """AUC from which the name of the strongest feature counts."""
 _EARLIER = "it follows from the target of earlier rows, so it may be known in time"
 _RELATED = 0.1
+"""Square of a correlation of ranks from which a feature is compared with the target's movement in time."""
 STRONG_R2 = 0.36
 """R2 of ranks, a rank correlation of 0.6, from which the name of the strongest feature counts."""
 
@@ -122,7 +123,8 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
             Sign(scales_of_target(columns, labels, strong) | near_targets(table, spec.dataset.target, strong, rows))
         )
         signs.insert(0, Sign(_parts(table, spec, features, rows), holds=False))
-    related = {name for name, skill in _skills(scores, spec).items() if skill >= _RELATED}
+    power = 2 if spec.task.is_classification else 1
+    related = {name for name, skill in _skills(scores, spec).items() if skill**power >= _RELATED}
     times = time_relations(table, spec.dataset.target, features, related)
     signs.append(Sign(pairs_that_predict(table, spec, features, rows, scores), holds=spec.task.is_classification))
     signs += [Sign(times.mixing, conclusive=True), Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
