@@ -14,6 +14,7 @@ _LOOKED_UP = 40
 _TRIPLES_UP_TO = 16
 _MAX_VALUES = 100
 _ROWS_PER_KEY = 10
+_PROBED = 300
 _MIN_KAPPA = 0.99
 
 
@@ -32,9 +33,12 @@ def looked_up(table: CheckedTable, target: str, features: Sequence[str], rows: A
     step = max(1, wanted.codes.size // SEARCHED_ROWS)
     few = [(code[::step], size) for code, size in codes]
     goal = wanted.codes[::step]
+    probe = [code[:_PROBED] for code, _ in few]
     for width in (1, 2, 3) if len(names) <= _TRIPLES_UP_TO else (1, 2):
         for chosen in combinations(range(len(names)), width):
             if len({names[index][0] for index in chosen}) < width:
+                continue
+            if _any_differ([probe[index] for index in chosen], goal[:_PROBED]):
                 continue
             if _fixes([few[index] for index in chosen], goal) and _fixes(
                 [codes[index] for index in chosen], wanted.codes
@@ -115,6 +119,13 @@ def _few_valued(
             names.append((name, True))
             codes.append((inside.present.astype(np.int64), 2))
     return names, codes
+
+
+def _any_differ(columns: Sequence[Array], goal: Array) -> bool:
+    """Return whether rows of the same combination differ in the goal; few rows decide that for most columns."""
+    order = np.lexsort(columns)
+    same = np.logical_and.reduce([np.diff(column[order]) == 0 for column in columns])
+    return bool((same & (np.diff(goal[order]) != 0)).any())
 
 
 def _fixes(columns: "Sequence[tuple[Array, int]]", goal: Array) -> bool:
