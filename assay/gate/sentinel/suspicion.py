@@ -172,16 +172,19 @@ def _separated(
 ) -> dict[str, str]:
     """Find what is tied to the rest only through the target: a feature, or the time between two moments."""
     times = [name for name in columns if table.kind(name) == "datetime"][:_MOST_TIMES]
+    classes = spec.task.is_classification
+    found = separated(columns, labels, _skills(scores, spec), classes=classes)
+    if found or len(times) < 2:  # noqa: PLR2004 - a time lies between two moments
+        return found
     moments = {name: as_floats(values_of(table, name, rows)) for name in times}
     spans = {f"{b} - {a}": (a, b) for a, b in combinations(times, 2)}
-    between = {name: coded_numbers(moments[b] - moments[a]) for name, (a, b) in spans.items()}
-    skills = _skills(scores | _scores(between, labels, spec), spec)
-    found = separated({**columns, **between}, labels, skills, classes=spec.task.is_classification)
-    return {
-        part: f"gives {name}, which {text}" if name in spans else text
-        for name, text in found.items()
-        for part in spans.get(name, (name,))
+    between: dict[str, CodedColumn | None] = {
+        name: coded_numbers(moments[b] - moments[a]) for name, (a, b) in spans.items()
     }
+    others = {name: column for name, column in columns.items() if name not in times}
+    skills = _skills({name: scores[name] for name in others if name in scores} | _scores(between, labels, spec), spec)
+    found = separated(others | between, labels, skills, classes=classes)
+    return {part: f"gives {name}, which {text}" for name, text in found.items() for part in spans.get(name, ())}
 
 
 def _recoded(columns: _Columns, labels: CodedColumn | None, spec: PipelineSpec) -> dict[str, str]:

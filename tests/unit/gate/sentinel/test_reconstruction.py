@@ -29,6 +29,8 @@ RELATIONS = {
     "ratio": (REGRESSION, A / B, {"a": A, "b": B}),
     "index": (REGRESSION, 1e4 * A / B**2, {"a": A, "b": B}),
     "product and sum": (REGRESSION, A * B + C, {"a": A, "b": B, "c": C}),
+    "logarithm of a product": (REGRESSION, np.log(A * B), {"a": A, "b": B}),
+    "error in percent": (REGRESSION, A, {"b": A + B / 10, "c": (100 * A / (A + B / 10)).round(2)}),
     "larger of two": (REGRESSION, np.maximum(A, B), {"a": A, "b": B}),
     "distance": (REGRESSION, np.abs(A - B), {"a": A, "b": B}),
     "times": (REGRESSION, MINUTES * 1.0, {"a": TIMES, "b": TIMES + MINUTES.astype("timedelta64[m]")}),
@@ -158,3 +160,74 @@ def test_an_end_that_excludes_a_class_is_suspected_whatever_the_name(found):
     columns = {"col12": seconds.round(), "x": rng.normal(size=20_000), "z": rng.normal(size=20_000), "y": bought}
 
     assert "nearly exclude a class" in found("no_suspected_leakage", columns, BINARY)["col12"]
+
+
+@pytest.mark.parametrize("wrong", [0.01, 0.03])
+def test_a_sum_blocks_although_some_rows_were_corrected(found, wrong):
+    rng = np.random.default_rng(7)
+    closing = np.where(rng.random(ROWS) < wrong, A + B - C + rng.normal(0, 40, ROWS).round(2), A + B - C - D / 10)
+    columns = {"x": NOISE[0], "a": A, "b": B, "c": C, "closing": closing.round(3), "y": (D / 10).round(3)}
+
+    reasons = found("target_not_reconstructible", columns, REGRESSION)
+
+    assert set(reasons) == {"a", "b", "c", "closing"}
+    assert "% of the rows" in reasons["closing"]
+
+
+def test_a_product_blocks_although_some_rows_were_corrected(found):
+    paid = np.where(np.random.default_rng(8).random(ROWS) < 0.02, D, A * B)
+    columns = {"x": NOISE[0], "c": C, "a": A, "b": B, "y": paid}
+
+    assert set(found("target_not_reconstructible", columns, REGRESSION)) == {"a", "b"}
+
+
+@pytest.mark.parametrize("total", ["sum", "max", "min"])
+def test_a_total_of_each_group_that_includes_the_row_blocks(found, total):
+    rows = pd.DataFrame({"x": NOISE[0], "street": STREET, "y": A})
+    rows["total"] = rows.groupby("street")["y"].transform(total)
+
+    assert set(found("target_not_reconstructible", rows, REGRESSION)) == {"total"}
+
+
+def test_a_count_of_positives_in_each_group_blocks_and_a_rare_flag_does_not(found):
+    rows = pd.DataFrame({"x": NOISE[0], "street": STREET, "y": BOUGHT})
+    rows["bought_there"] = rows.groupby("street")["y"].transform("sum").astype(int)
+    assert set(found("target_not_reconstructible", rows, BINARY)) == {"bought_there"}
+
+    rare = rows.assign(y=np.arange(ROWS) % 100 == 0, bought_there=(np.arange(ROWS) % 97 == 0).astype(int))
+    assert found("target_not_reconstructible", rare, BINARY) == {}
+
+
+def test_the_label_of_the_next_row_blocks_as_text(found):
+    rng = np.random.default_rng(12)
+    status = np.where(rng.random(ROWS + 1) < 0.4, "late", "paid")
+    columns = {"x": NOISE[0], "z": NOISE[1], "next": status[1:], "y": status[:-1]}
+
+    assert set(found("target_not_reconstructible", columns, BINARY)) == {"next"}
+
+
+def test_a_mean_of_later_rows_is_found_although_the_target_is_smooth_and_it_tells_little(alarms):
+    raw = pd.Series(np.random.default_rng(13).normal(50, 20, ROWS))
+    later = (raw.shift(-1) + raw.shift(-2) + raw.shift(-3)) / 3
+    rows = pd.DataFrame({"x": NOISE[0], "z": NOISE[1], "later": later, "y": raw.ewm(span=8).mean()})[:-3]
+
+    (failure,) = alarms(rows, REGRESSION)["no_suspected_leakage"].failures
+
+    assert (failure.column, failure.conclusive) == ("later", True)
+
+
+def test_means_of_earlier_rows_are_known_in_time(found):
+    values = pd.Series(walk(ROWS, seed=14))
+    rows = pd.DataFrame({"lag": values.shift(1), "mean": values.shift(1).rolling(5).mean(), "y": values})[6:]
+
+    assert not any("later rows" in text for text in found("no_suspected_leakage", rows, REGRESSION).values())
+
+
+def test_two_columns_of_few_values_that_give_classes_with_mistakes_are_found(alarms):
+    rng = np.random.default_rng(15)
+    answer = np.where(FLAGS[0] ^ CHANCE ^ (rng.random(ROWS) < 0.04), "yes", "no")
+    columns = {"x": NOISE[0], "question": np.where(FLAGS[0], "a", "b"), "answer": answer, "y": CHANCE}
+
+    failures = alarms(columns, BINARY)["no_suspected_leakage"].failures
+
+    assert {row.column for row in failures if row.conclusive} == {"question", "answer"}

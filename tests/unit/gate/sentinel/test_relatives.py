@@ -65,3 +65,20 @@ def test_copies_under_new_numbers_are_found(found):
     rows = rows.assign(case=np.random.default_rng(1).permutation(len(rows)) + 10_000)
 
     assert "near copy" in found("rows_not_repeated", rows, BINARY)[""]
+
+
+def wells(*, clustered):
+    rng = np.random.default_rng(68)
+    well = np.repeat(np.arange(40), 60)
+    depth, own = rng.normal(900, 200, 40), rng.normal(size=(40, 4)) if clustered else np.zeros((40, 4))
+    logs = pd.DataFrame(own[well] + rng.normal(0, 1, (well.size, 4))).add_prefix("log_")
+    names = np.array([f"well-{number * 37 % 101}" for number in range(40)])
+    return logs.assign(well=names[well], y=depth[well] + rng.normal(0, 30, well.size))
+
+
+def test_entities_are_found_where_their_rows_are_alike_though_no_row_is_recognised(found):
+    assert set(found("groups_not_split", wells(clustered=True), REGRESSION)) == {"well"}
+
+
+def test_a_category_whose_rows_are_not_alike_is_none(found):
+    assert found("groups_not_split", wells(clustered=False), REGRESSION) == {}

@@ -266,3 +266,48 @@ def test_a_word_of_a_text_that_says_the_target_is_found(alarms, sorted_by_class)
     )
     assert "holds a word" in reported
     assert "approved" not in reported.casefold()
+
+
+def few_classes(rows, wrong, seed=51):
+    """Classes of a small table, and a code for them with mistakes."""
+    rng = np.random.default_rng(seed)
+    target = rng.integers(0, 3, rows)
+    return target, np.where(rng.random(rows) < wrong, rng.integers(0, 3, rows), target), rng
+
+
+def test_a_code_for_classes_with_mistakes_is_found_in_a_small_table(alarms):
+    target, code, rng = few_classes(150, 0.06)
+    columns = {"x": rng.normal(size=150), "code": np.array(["R1", "R2", "R3"])[code], "y": target}
+
+    (failure,) = alarms(columns, MULTICLASS)["no_suspected_leakage"].failures
+
+    assert (failure.column, failure.conclusive) == ("code", True)
+    assert "has one value for each class" in failure.found
+
+
+def test_a_code_with_many_mistakes_is_a_good_sign(found):
+    target, code, rng = few_classes(150, 0.25)
+
+    assert found("no_suspected_leakage", {"x": rng.normal(size=150), "code": code, "y": target}, MULTICLASS) == {}
+
+
+def test_several_values_for_each_class_with_mistakes_are_found(alarms):
+    target, code, rng = few_classes(1200, 0.05)
+    branch = np.char.add("b", (code * 10 + rng.integers(0, 10, 1200)).astype(str))
+    columns = {"x": rng.normal(size=1200), "branch": branch, "y": target}
+
+    (failure,) = alarms(columns, MULTICLASS)["no_suspected_leakage"].failures
+
+    assert (failure.column, failure.conclusive) == ("branch", True)
+
+
+def test_gaps_that_are_the_target_with_mistakes_are_found(alarms):
+    rng = np.random.default_rng(52)
+    target = rng.integers(0, 2, 700)
+    absent = rng.random(700) < np.where(target == 1, 0.95, 0.04)
+    columns = {"x": rng.normal(size=700), "after": np.where(absent, np.nan, rng.normal(size=700)), "y": target}
+
+    (failure,) = alarms(columns, BINARY)["no_suspected_leakage"].failures
+
+    assert (failure.column, failure.conclusive) == ("after", True)
+    assert "missing" in failure.found

@@ -77,8 +77,8 @@ def test_a_reviewed_column_may_carry_everything(judged):
     assert judged(*table(0.25), trusted=["leak0"])[1].verdict == "promoted"
 
 
-def warning(column, *, holds=True, rule="no_suspected_leakage"):
-    return GateWarning(rule=rule, column=column, found="predicts the target alone", holds=holds)
+def warning(column, *, holds=True, rule="no_suspected_leakage", conclusive=False):
+    return GateWarning(rule=rule, column=column, found="predicts the target alone", holds=holds, conclusive=conclusive)
 
 
 @pytest.mark.parametrize("task", ["binary_classification", "regression"])
@@ -115,3 +115,27 @@ def test_two_columns_that_tell_only_together_are_found(judged):
     assert decision.verdict == "needs_approval"
     assert "sent" in report.doubts[0]
     assert "got" in report.doubts[0]
+
+
+def test_a_conclusive_sign_counts_though_the_model_does_without_and_in_few_rows(judged):
+    frame, y = table()
+    found = warning("x4", conclusive=True)
+    report, decision, _ = judged(frame, y, warnings=[found])
+    few = judged(frame[:615], y[:615], warnings=[found])[0]
+
+    assert decision.verdict == "needs_approval"
+    assert report.doubts == few.doubts == ("x4 predicts the target alone: it holds the target by itself",)
+    assert judged(frame, y, warnings=[found], trusted=["x4"])[0].doubts == ()
+
+
+def test_what_the_gate_suspects_counts_in_a_small_holdout(judged):
+    frame, y = table(0.4)
+
+    assert judged(frame[:660], y[:660], warnings=[warning("leak0")])[0].doubts
+
+
+def test_three_suspects_of_which_each_could_be_spared_are_tried_together(judged):
+    frame, y = table(0.7, 0.7, 0.7)
+    found = [warning(name) for name in ("leak0", "leak1", "leak2")]
+
+    assert judged(frame, y, warnings=found)[0].doubts
