@@ -194,8 +194,10 @@ def test_a_count_of_positives_in_each_group_blocks_and_a_rare_flag_does_not(foun
     rows["bought_there"] = rows.groupby("street")["y"].transform("sum").astype(int)
     assert set(found("target_not_reconstructible", rows, BINARY)) == {"bought_there"}
 
-    rare = rows.assign(y=np.arange(ROWS) % 100 == 0, bought_there=(np.arange(ROWS) % 97 == 0).astype(int))
-    assert found("target_not_reconstructible", rare, BINARY) == {}
+    rng = np.random.default_rng(11)
+    street = rng.integers(0, 1500, 6000)
+    rare = {"x": rng.normal(size=6000), "street": street, "corner": (street < 16).astype(int)}
+    assert found("target_not_reconstructible", {**rare, "y": rng.random(6000) < 0.002}, BINARY) == {}
 
 
 def test_the_label_of_the_next_row_blocks_as_text(found):
@@ -221,6 +223,13 @@ def test_means_of_earlier_rows_are_known_in_time(found):
     rows = pd.DataFrame({"lag": values.shift(1), "mean": values.shift(1).rolling(5).mean(), "y": values})[6:]
 
     assert not any("later rows" in text for text in found("no_suspected_leakage", rows, REGRESSION).values())
+
+
+def test_a_mean_of_the_row_and_earlier_ones_includes_no_later_row(found):
+    mean = pd.Series(A).rolling(3).mean()
+    rows = pd.DataFrame({"x": NOISE[0], "z": NOISE[1], "mean": mean, "y": A})[3:]
+
+    assert "later rows" not in found("no_suspected_leakage", rows, REGRESSION).get("mean", "")
 
 
 def test_two_columns_of_few_values_that_give_classes_with_mistakes_are_found(alarms):

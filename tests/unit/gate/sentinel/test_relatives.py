@@ -71,7 +71,7 @@ def wells(*, clustered):
     rng = np.random.default_rng(68)
     well = np.repeat(np.arange(40), 60)
     depth, own = rng.normal(900, 200, 40), rng.normal(size=(40, 4)) if clustered else np.zeros((40, 4))
-    logs = pd.DataFrame(own[well] + rng.normal(0, 1, (well.size, 4))).add_prefix("log_")
+    logs = pd.DataFrame(own[well] + rng.normal(0, 1.4, (well.size, 4))).add_prefix("log_")
     names = np.array([f"well-{number * 37 % 101}" for number in range(40)])
     return logs.assign(well=names[well], y=depth[well] + rng.normal(0, 30, well.size))
 

@@ -42,6 +42,14 @@ def test_classes_that_lie_apart_are_no_rule(found):
     assert found("target_not_reconstructible", {**places, "y": target}, BINARY) == {}
 
 
+def test_a_gap_at_the_threshold_is_no_rule(found):
+    a, b, x = np.random.default_rng(44).random((3, 3 * ROWS))
+    kept = np.abs(a + b - 1) > 0.03
+    columns = {"a": a[kept], "b": b[kept], "x": x[kept], "y": (a + b > 1)[kept]}
+
+    assert found("target_not_reconstructible", columns, BINARY) == {}
+
+
 def test_long_weights_are_those_of_a_model(found):
     rng = np.random.default_rng(43)
     values = rng.normal(size=(ROWS, 4))
