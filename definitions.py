@@ -39,10 +39,11 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     """
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
-    files = read_pipelines(settings.pipelines_dir, name_check(Path(settings.reviewed_schemas))).in_space(settings.space)
-    mask_variables(files.pipelines.values())
+    names = name_check(Path(settings.reviewed_schemas))
+    files = read_pipelines(settings.pipelines_dir, names, settings.environment).in_space(settings.space)
+    mask_variables(files.specs)
     usable, refused = usable_definitions(files.pipelines)
-    specs = [spec for spec in files.pipelines.values() if spec.name in usable]
+    specs = [spec for spec in files.specs if spec.name in usable]
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():
         _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)

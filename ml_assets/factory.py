@@ -1,12 +1,11 @@
 """From a spec to the Dagster definitions of its pipeline."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import dagster as dg
 
 from assay.specs import BrokenPipeline, PipelineSpec
-from assay.specs.loading import broken_pipeline
+from assay.specs.loading import FiledPipeline, broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_retraining
@@ -37,12 +36,12 @@ def pipeline_definitions(
 
 
 def usable_definitions(
-    pipelines: Mapping[Path, PipelineSpec],
+    pipelines: Sequence[FiledPipeline],
 ) -> tuple[dict[str, dg.Definitions], tuple[BrokenPipeline, ...]]:
     """Return the definitions of each pipeline by its name, and the pipelines that Dagster refuses."""
     built: dict[str, dg.Definitions] = {}
     broken: list[BrokenPipeline] = []
-    for path, spec in pipelines.items():
+    for path, spec in pipelines:
         try:
             built[spec.name] = pipeline_definitions(spec)
         except Exception as error:  # noqa: BLE001 - shown as this pipeline's error, so that the others live

@@ -25,7 +25,7 @@ class DeploymentChampions:
         deployment = Deployment()
         self._where = deployment.where
         # names of metrics and columns do not matter here: a roll-back works while they are wrong
-        self._specs = by_name(deployment.pipelines().pipelines.values())
+        self._specs = by_name(deployment.pipelines().specs)
         self._registry: MlflowModelRegistry = deployment.resources["model_registry"]
 
     def history(self, pipeline: str) -> ChampionHistory:

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     """Folder of the local stores."""
     pipelines_dir: Path = _ROOT / "pipelines"
     """Folder of the pipeline files."""
+    environment: str = ""
+    """Which of the `environments` of pipeline files holds, such as `dev`; the files as they are unless set."""
     schemas_dir: Path | None = None
     """Folder of the frozen schemas that people review; `schemas` in the folder of the pipelines unless set."""
     extensions_dir: Path = _ROOT

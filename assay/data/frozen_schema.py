@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import SchemaDriftError, SpecError, did_you_mean
 from assay.specs.base import Spec
+from assay.specs.complaints import explain
 from assay.specs.dataset import ColumnRole, ColumnSpec, CsvDialect, DatasetSpec
-from assay.specs.loading import explain
 from assay.specs.yaml_text import read_yaml
 
 ClassLabel: TypeAlias = str | bool | int | float

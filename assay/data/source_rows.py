@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from assay.data.schema import (
 )
 from assay.data.written_values import with_values_read
 from assay.errors import DataContractError, EmptyDataError
-from assay.specs.dataset import NO_TARGET, CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec
+from assay.specs.dataset import NO_TARGET, CsvDialect, DatasetSpec, DerivedColumn, PartitionsSpec, SegmentSpec
 
 
 class SchemaVersion(Protocol):
@@ -50,6 +50,7 @@ class SourceRows:
         labelled: whether the rows have a target. Rows that are only predicted are checked against the same frozen
             schema, may lack columns and have further ones, and never freeze a schema.
         unseen: texts for missing values, as the dialect states them, that no field of the source has.
+        notes: facts for users about all rows.
     """
 
     table: pa.Table
@@ -59,6 +60,7 @@ class SourceRows:
     detected: CsvDialect | None
     labelled: bool
     unseen: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def partition(self, key: str | None, *, where: str) -> Dataset:
         """Cut one partition (None without partitions): select its rows, add derived columns, apply the frozen schema.
@@ -76,7 +78,7 @@ class SourceRows:
         schema = infer_schema(table, self.spec, labelled=self.labelled)
         if self.frozen is None and self.version is not None and self.labelled:
             self.frozen = self.version.freeze(self._first(table, schema))
-        notes = {"rows": f"{table.num_rows} of the {self.table.num_rows} rows read"} | undated
+        notes = {"rows": f"{table.num_rows} of the {self.table.num_rows} rows read"} | undated | dict(self.notes)
         if self.frozen is not None:
             table = self._conformed(table, self.frozen.table_schema(self.spec.columns), where)
             schema = _with_frozen_roles(schema, table, self.frozen, self.spec)
@@ -156,7 +158,35 @@ def source_rows(
     dialect = detected or (frozen.dialect if frozen else None) or spec.dialect
     effective = spec.model_copy(update={"dialect": dialect})
     converted = with_values_read(table, effective, frozen.dtypes if frozen else {})
-    return SourceRows(converted, effective, frozen, version, detected, labelled)
+    if spec.segment is None:
+        return SourceRows(converted, effective, frozen, version, detected, labelled)
+    rows, notes = _of_segment(converted, spec.segment)
+    return SourceRows(rows, effective, frozen, version, detected, labelled, notes=notes)
+
+
+def _of_segment(table: pa.Table, segment: SegmentSpec) -> tuple[pa.Table, dict[str, str]]:
+    """Return the rows of a segment, and a note on rows that are of no segment."""
+    require_column(table, segment.column, where="dataset.segment.column")
+    column, among = table.column(segment.column), segment.among or (segment.value,)
+    try:
+        inside = pc.is_in(column, pa.array([segment.value], column.type))
+        others = table.num_rows - pc.sum(pc.is_in(column, pa.array(among, column.type))).as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataContractError(
+            "the value of a segment is of another type than its column",
+            where="dataset.segment.value",
+            found=f"{segment.value!r}, and {segment.column} of dtype {column.type}",
+            remedy="write the value as the column has it; text in quotes",
+        ) from error
+    rows = table.filter(inside)
+    if rows.num_rows == 0:
+        raise EmptyDataError(
+            "no row of the source is of the segment",
+            where="dataset.segment",
+            found=f"{table.num_rows} rows without {segment.column} = {segment.value!r}",
+            remedy="correct the value, or remove it from for_each",
+        )
+    return rows, {"rows in no segment": str(others)} if segment.among and others else {}
 
 
 def _require_at_most(rows: int | None, table: pa.Table, where: str) -> None:

@@ -191,7 +191,12 @@ def _data(address: str) -> list[click.Option]:
         _parameter("--target-column", "target_column"),
         _option("--task", "Inferred from model family and target unless given.", OneOf([str(task) for task in Task])),
         _parameter("--validation-config", "data_validation"),
-        _option("--pipeline", "Pipeline file; the other flags win over it.", click.Path()),
+        _option(
+            "--pipeline",
+            "Pipeline file; the other flags win over it. FILE#NAME is one of several pipelines of a file.",
+            click.Path(),
+        ),
+        _option("--environment", "One of the pipeline file's environments.", metavar="NAME"),
         _option("--partition", "Partition of a partitioned pipeline; may be repeated.", multiple=True, metavar="KEY"),
     ]
 

@@ -28,8 +28,8 @@ from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
 from assay.specs.base import Spec
+from assay.specs.complaints import explain
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
-from assay.specs.loading import explain
 
 _LOG = logging.getLogger("assay.shell")
 _SpecType = TypeVar("_SpecType", bound=Spec)

@@ -19,7 +19,8 @@ from assay.errors import AssayError, SpecError
 from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
-from assay.specs.loading import explain, load_pipeline, read_pipelines, without_frames
+from assay.specs.complaints import explain
+from assay.specs.loading import FiledPipeline, load_pipeline, load_pipelines, read_pipelines, without_frames
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -60,7 +61,7 @@ def _require_known_names(spec: PipelineSpec, flags: Flags, tasks: Sequence[Task]
     for location, unknown in name_check(schemas, tasks)(spec):
         flag, rest = _flag_at(location, flags)
         if flags.pipeline is not None:
-            load_pipeline(Path(flags.pipeline), name_check(schemas))
+            load_pipeline(Path(flags.pipeline), name_check(schemas), flags.environment or "")
         unknown.where = ", ".join(filter(None, (flag, rest)))
         raise unknown
 
@@ -81,7 +82,8 @@ def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
 
 
 def _of_file(flags: Flags) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(load_pipeline(Path(flags.pipeline)).model_dump_json())
+    spec = load_pipeline(Path(flags.pipeline), environment=flags.environment or "")
+    document: dict[str, Any] = json.loads(spec.model_dump_json())
     return document
 
 
@@ -172,30 +174,30 @@ def check(flags: Flags, _storage: object) -> tuple[bool, str]:
     Raises:
         AssayError: of the one bad file, or all errors together.
     """
-    pipelines: dict[Path, PipelineSpec] = {}
+    pipelines: list[FiledPipeline] = []
     errors: dict[Path, AssayError] = {}
     for path in map(Path, flags.pipeline):
         if path.is_dir():
             files = read_pipelines(path, name_check(path / SCHEMAS))
-            pipelines |= files.pipelines
+            pipelines += files.pipelines
             errors |= {broken.path: broken.error for broken in files.broken}
         else:
             _collect(path, pipelines, errors)
-    for path, spec in pipelines.items():
+    for path, spec in pipelines:
         if spec.automation.scans_source:
             try:
                 listing_pattern(spec.dataset)
             except AssayError as error:
                 errors[path] = error
     if errors:
-        raise _error_of(errors, len({*pipelines, *errors}))
-    _LOG.info("%d pipelines are acceptable: %s", len(pipelines), ", ".join(spec.name for spec in pipelines.values()))
+        raise _error_of(errors, len({*(each.path for each in pipelines), *errors}))
+    _LOG.info("%d pipelines are acceptable: %s", len(pipelines), ", ".join(spec.name for _, spec in pipelines))
     return True, ""
 
 
-def _collect(path: Path, pipelines: dict[Path, PipelineSpec], errors: dict[Path, AssayError]) -> None:
+def _collect(path: Path, pipelines: list[FiledPipeline], errors: dict[Path, AssayError]) -> None:
     try:
-        pipelines[path] = load_pipeline(path, name_check(path.parent / SCHEMAS))
+        pipelines += [FiledPipeline(path, spec) for spec in load_pipelines(path, name_check(path.parent / SCHEMAS))]
     except AssayError as error:
         errors[path] = without_frames(error)
 

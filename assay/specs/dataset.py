@@ -231,6 +231,15 @@ class PartitionsSpec(Spec):
         return {"hour": "%Y-%m-%d-%H:00", "month": "%Y-%m", "year": "%Y"}.get(self.by, "%Y-%m-%d")
 
 
+class SegmentSpec(Spec):
+    """The rows that have one value in a column; the others are left out when the source is read."""
+
+    column: ColumnName
+    value: Scalar
+    among: tuple[Scalar, ...] = ()
+    """The values that other pipelines of the file take; rows with another one are counted."""
+
+
 class ReadLimits(Spec):
     """What reading one file may cost; a file that needs more is refused and its reader ended."""
 
@@ -272,6 +281,8 @@ class DatasetSpec(Spec):
     """The frozen schema that data must keep; raise it when the columns change on purpose."""
     partitions: PartitionsSpec = PartitionsSpec()
     """How rows are cut into partitions."""
+    segment: SegmentSpec | None = Field(default=None, exclude_if=lambda segment: segment is None)
+    """The rows to take, of a source that holds those of several pipelines; `for_each` sets it."""
     target: ColumnName = Field(min_length=1)
     """The column to predict."""
     columns: dict[ColumnName, ColumnSpec] = {}

@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 
 from assay.errors import SpecError
 from assay.specs.base import Spec, digest_of
-from assay.specs.loading import explain
+from assay.specs.complaints import explain
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.space import DIGITS, PRODUCTION, Space
 

@@ -49,7 +49,8 @@ class Deployment:
         """Read the pipeline files; the users' own modules can be imported then."""
         make_importable(self.settings.extensions_dir)
         confine_imports(self.settings.imports)
-        return read_pipelines(self.settings.pipelines_dir, names).in_space(self.settings.space)
+        files = read_pipelines(self.settings.pipelines_dir, names, self.settings.environment)
+        return files.in_space(self.settings.space)
 
     def pipeline(self, name: str) -> PipelineSpec:
         """Return a pipeline by its name or that of its registered model.
@@ -58,11 +59,13 @@ class Deployment:
             SpecError: there is none, or its file cannot be used.
         """
         files = self.pipelines(name_check(Path(self.settings.reviewed_schemas)))
-        mask_variables(files.pipelines.values())
+        mask_variables(files.specs)
+        usable = by_name(files.specs)
         for each in files.broken:
-            if each.name == name:
+            # a file of several pipelines names them after itself
+            if each.name == name or (name not in usable and name.startswith(f"{each.name}_")):
                 raise each.error
-        return named_pipeline(name, by_name(files.pipelines.values()), where=self.where)
+        return named_pipeline(name, usable, where=self.where)
 
     @property
     def where(self) -> str:

@@ -154,7 +154,7 @@ def test_a_model_name_that_the_registry_refuses_is_refused_at_load(name):
 def test_a_yml_file_is_a_pipeline(tmp_path):
     """`churn.yml` was passed over without a word."""
     (tmp_path / "churn.yml").write_text(TEXT)
-    assert [spec.name for spec in read_pipelines(tmp_path).pipelines.values()] == ["bank"]
+    assert [spec.name for spec in read_pipelines(tmp_path).specs] == ["bank"]
 
 
 def test_an_empty_section_says_what_is_expected():

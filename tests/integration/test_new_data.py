@@ -24,7 +24,7 @@ from definitions import build_definitions
 from ml_assets.pipeline.new_data import new_data_sensor
 from resources.settings import Settings
 
-[spec] = read_pipelines(Path("pipelines")).pipelines.values()
+[spec] = read_pipelines(Path("pipelines")).specs
 
 
 @dg.op

@@ -74,9 +74,7 @@ class Stored(Platform):
         return self.artifacts.log.newest(tuple(asset.split("/")), partition or None)
 
     def spec(self, pipeline):
-        return next(
-            spec for spec in read_pipelines(self.settings.pipelines_dir).pipelines.values() if spec.name == pipeline
-        )
+        return next(spec for spec in read_pipelines(self.settings.pipelines_dir).specs if spec.name == pipeline)
 
     def cursor(self, sensor):
         return EXPECTED["cursors"][sensor].replace("@root@", str(self.root))
