@@ -25,7 +25,7 @@ from assay.specs.validation import ValidationSpec
 
 _OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")
 """What Dagster accepts as an owner."""
-_MAY_BE_OF_THE_SOURCE = frozenset({("dataset", "columns"), ("dataset", "partitions")})
+_MAY_BE_OF_THE_SOURCE = frozenset({("dataset", "columns"), ("dataset", "partitions"), ("dataset", "segment")})
 """Locations of columns that the feature set need not have."""
 
 

@@ -67,6 +67,7 @@ def test_the_rules_that_a_pipeline_configures_are_checks_that_block_or_warn_as_t
     blocking = {"row_count_in_range", "columns_present", "no_missing_target", "target_learnable", "no_target_leakage"}
     blocking |= {
         "target_not_reconstructible",
+        "numbers_not_read_as_text",
         "rows_unique_by_key",
         "values_in_range",
         "values_allowed",
@@ -81,6 +82,7 @@ def test_the_rules_that_a_pipeline_configures_are_checks_that_block_or_warn_as_t
         "groups_not_split",
         "features_vary",
         "features_finite",
+        "texts_written_consistently",
         "classes_large_enough",
         "categories_few_enough",
     }
