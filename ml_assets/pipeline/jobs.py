@@ -66,7 +66,6 @@ def _job(spec: PipelineSpec, name: str, assets: Sequence[str], description: str)
         f"{spec.name}_{name}",
         # conditions make what depends on a champion or on rows, after the run
         selection=dg.AssetSelection.assets(*(asset_key(spec, asset) for asset in assets)),
-        partitions_def=partitions_of(spec),
         description=description,
         tags={"pipeline": spec.name},
     )

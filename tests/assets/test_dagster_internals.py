@@ -71,7 +71,7 @@ def test_dagster_sets_the_tags_that_are_read():
     def a_sensor():
         return dg.RunRequest(run_key="k", partition_key="2021-01")
 
-    job = dg.define_asset_job("any", selection="*", partitions_def=MONTHS)
+    job = dg.define_asset_job("any", selection="*")
     up = dg.asset(name="up", partitions_def=MONTHS)(lambda: None)
     made = dg.Definitions(assets=[up], jobs=[job], sensors=[a_sensor])
     assert isinstance(job, internals.AssetJob)

@@ -1,5 +1,9 @@
 """Dagster's SQLite storage as `dagster.yaml` configures it; that eight first runs end right is tested with those runs."""
 
+import contextlib
+import re
+import shutil
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -7,9 +11,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Engine, event
 
-from resources.instance_storage import IndexedSqliteEventLog
+from resources import instance_storage
+from resources.instance_storage import IndexedSqliteEventLog, SafeSqliteStorage
 
 CHECKS = 20
 
@@ -95,3 +103,78 @@ def test_several_threads_read_and_write_at_once(instance):
         thread.join()
 
     assert failures == []
+
+
+def _contents(folder: Path) -> dict[str, list[str]]:
+    """Definitions and rows of all databases; moments differ."""
+    found = {}
+    for file in folder.rglob("*.db"):
+        with contextlib.closing(sqlite3.connect(file)) as database:
+            assert database.execute("pragma journal_mode").fetchone() == ("wal",)
+            dump = "\n".join(database.iterdump())
+        found[str(file.relative_to(folder))] = sorted(re.sub(r"'\d{4}-\d\d-\d\d [\d:.]+'", "'now'", dump).splitlines())
+    return found
+
+
+def _written(storage) -> None:
+    storage.event_log_storage.get_logs_for_run("a_run")
+    storage.event_log_storage.all_asset_keys()
+    storage.event_log_storage.dispose()
+
+
+def test_databases_are_those_that_dagster_makes(tmp_path):
+    for name, kind in (("stock", DagsterSqliteStorage), ("own", SafeSqliteStorage)):
+        (tmp_path / name).mkdir()
+        _written(kind(str(tmp_path / name)))
+
+    stock, own = _contents(tmp_path / "stock"), _contents(tmp_path / "own")
+
+    assert set(own) == {"history/runs.db", "schedules/schedules.db", "history/runs/index.db", "history/runs/a_run.db"}
+    assert own == stock
+    assert all(any('INSERT INTO "alembic_version"' in line for line in lines) for lines in own.values())
+
+
+def test_migrations_are_read_once_for_new_databases_and_never_for_old_ones(tmp_path, monkeypatch):
+    read = []
+    actual = ScriptDirectory.from_config
+    monkeypatch.setattr(ScriptDirectory, "from_config", lambda config: read.append(config) or actual(config))
+    instance_storage._migrations.cache_clear()
+
+    for _ in range(2):
+        _written(SafeSqliteStorage(str(tmp_path)))
+        assert len(read) == 1
+
+
+@pytest.mark.parametrize("killed_before", ["its stamp", "its tables"])
+@pytest.mark.parametrize(
+    "file", ["history/runs.db", "schedules/schedules.db", "history/runs/index.db", "history/runs/a_run.db"]
+)
+def test_a_database_that_was_not_finished_is_finished(tmp_path, file, killed_before):
+    _written(SafeSqliteStorage(str(tmp_path / "whole")))
+    shutil.copytree(tmp_path / "whole", tmp_path / "half")
+    with contextlib.closing(sqlite3.connect(tmp_path / "half" / file)) as database, database:
+        database.execute("drop table alembic_version")
+    if killed_before == "its tables":
+        (tmp_path / "half" / file).write_bytes(b"")
+
+    _written(SafeSqliteStorage(str(tmp_path / "half")))
+
+    tables = re.compile("CREATE TABLE")
+    for name, lines in _contents(tmp_path / "half").items():
+        assert [line for line in lines if tables.match(line)] == [
+            line for line in _contents(tmp_path / "whole")[name] if tables.match(line)
+        ]
+        with contextlib.closing(sqlite3.connect(tmp_path / "half" / name)) as database:
+            assert database.execute("select count(*) from alembic_version").fetchone() == (1,)
+
+
+def test_a_database_that_is_being_made_shows_nothing_until_it_is_whole(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MigrationContext, "stamp", killed)
+    with pytest.raises(KeyboardInterrupt):
+        SafeSqliteStorage(str(tmp_path))
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "history" / "runs.db")) as database:
+        assert database.execute("select * from sqlite_master").fetchall() == []
