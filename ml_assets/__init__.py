@@ -14,3 +14,6 @@ warnings.filterwarnings("ignore", message="Parameter `data_version`", category=d
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`", category=dg.BetaWarning)
 # partitions of checks are a preview; tests cover them, and Dagster's minor version is pinned
 warnings.filterwarnings("ignore", message="Specifying a partitions_def on an", category=dg.PreviewWarning)
+# the interface that assets ask for by the key `mlflow`; tests cover it, and its minor version is pinned
+warnings.filterwarnings("ignore", message="Class `MlFlow`", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", message="Function `_create_mlflow_run_hook`", category=dg.BetaWarning)

@@ -11,16 +11,14 @@ from assay.results.trained_model import TrainedModel
 from ml_assets.assets import trained_model
 from resources.champion_journal import ChampionJournal
 from resources.mlflow import leftovers
-from resources.mlflow.connection import initialise_local_stores
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, RunIdentity
 
 
 @pytest.fixture
-def tracker(tmp_path):
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    initialise_local_stores(uri)
-    return MlflowTracker(tracking_uri=uri, artifact_root=str(tmp_path / "artifacts"))
+def tracker(tmp_path, templates):
+    templates.empty_mlflow(tmp_path)
+    return MlflowTracker(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", artifact_root=str(tmp_path / "artifacts"))
 
 
 def test_a_deleted_run_or_experiment_names_the_command_that_restores_it(tracker):

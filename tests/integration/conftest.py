@@ -6,11 +6,14 @@ as a user starts them.
 
 import os
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from checkouts import BIN, Checkout, checkout_in, clean_environment
+from checkouts import BIN, ROOT, Checkout, checkout_in, clean_environment
+from platform_fixtures import templates  # noqa: F401 - a fixture
 from servers import free_port, stopped, wait_for
 from warm_shell import WarmShell
 
@@ -22,15 +25,41 @@ def warm_shell(tmp_path_factory):
     shell.close()
 
 
+@pytest.fixture(scope="session")
+def warmed(warm_shell, tmp_path_factory):
+    """Return a function that gives a checkout, in a context, warm scripts."""
+
+    @contextmanager
+    def warmed(checkout):
+        with warm_shell.serving(checkout.root, tmp_path_factory.mktemp("w") / "bin") as scripts:
+            yield replace(checkout, scripts=scripts)
+
+    return warmed
+
+
+@pytest.fixture(scope="session")
+def warm_scripts(warmed):
+    """The folder of warm scripts that run this repository."""
+    with warmed(Checkout(ROOT, BIN)) as here:
+        yield here.scripts
+
+
 @pytest.fixture
 def scripts(request) -> Path:
-    """The folder of the console scripts."""
-    return BIN if request.node.get_closest_marker("cold") else request.getfixturevalue("warm_shell").scripts
+    """The folder of the console scripts of this repository."""
+    return BIN if request.node.get_closest_marker("cold") else request.getfixturevalue("warm_scripts")
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, scripts: Path) -> Checkout:
-    return checkout_in(tmp_path / "checkout", scripts)
+def checkout(request, templates, tmp_path: Path) -> Iterator[Checkout]:  # noqa: F811 - a fixture
+    """A checkout; unless the test is `cold`, its commands are warm and MLflow's database has its tables."""
+    made = checkout_in(tmp_path / "checkout")
+    if request.node.get_closest_marker("cold"):
+        yield made
+    else:
+        templates.empty_mlflow(made.root / ".assay" / "mlflow")
+        with request.getfixturevalue("warmed")(made) as warm:
+            yield warm
 
 
 @dataclass(frozen=True)

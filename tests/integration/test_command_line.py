@@ -69,20 +69,22 @@ def test_a_second_shell_finds_what_the_first_one_made(bank):
 
 
 @pytest.fixture(scope="module")
-def tuned_once(tmp_path_factory, warm_shell):
+def tuned_once(tmp_path_factory, warmed):
     """A checkout in which all that a training needs is made; it is copied."""
-    made = with_bank(checkout_in(tmp_path_factory.mktemp("tuned") / "checkout", warm_shell.scripts))
-    ready = materialize(made, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
-    assert ready.returncode == 0, ready.stdout[-3000:]
-    return made
+    with warmed(checkout_in(tmp_path_factory.mktemp("tuned") / "checkout")) as made:
+        ready = materialize(with_bank(made), "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
+        assert ready.returncode == 0, ready.stdout[-3000:]
+        yield made
 
 
 @pytest.fixture
-def tuned(tuned_once, tmp_path):
-    shutil.copytree(tuned_once.root, tmp_path / "checkout")
-    for database in tmp_path.glob("checkout/.assay/mlflow/*.db"):
-        relocate(database, str(tuned_once.root), str(tmp_path / "checkout"))
-    return replace(tuned_once, root=tmp_path / "checkout")
+def tuned(tuned_once, tmp_path, warmed):
+    root = tmp_path / "checkout"
+    shutil.copytree(tuned_once.root, root)
+    for database in root.glob(".assay/mlflow/*.db"):
+        relocate(database, str(tuned_once.root), str(root))
+    with warmed(replace(tuned_once, root=root)) as copied:
+        yield copied
 
 
 @pytest.mark.parametrize("executor", ["in_process", "multiprocess", "forkserver"])

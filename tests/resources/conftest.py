@@ -11,6 +11,7 @@ import pytest
 from in_process import querying, reading  # noqa: F401 - fixtures
 from moto import mock_aws
 from moto.s3.responses import S3Response
+from platform_fixtures import templates  # noqa: F401 - a fixture
 from postgres_server import postgres_server
 
 from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
@@ -18,7 +19,6 @@ from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.specs.dataset import ColumnRole
 from resources.artifacts.store import ArtifactStore
-from resources.mlflow.connection import initialise_local_stores
 from resources.store.interface import ObjectStore
 from resources.store.local import LocalStore
 from resources.store.s3 import S3Store
@@ -31,14 +31,6 @@ def postgres():
     """Give a PostgreSQL; a test makes tables of its own name in it."""
     with postgres_server() as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def empty_mlflow(tmp_path_factory):
-    """Give a folder with an initialised database to copy: creating its tables takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    initialise_local_stores(f"sqlite:///{folder}/mlflow.db")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The resource `mlflow` in assets of users: dagster-mlflow's interface, the tracker's runs."""
 
-import shutil
-
 import dagster as dg
 import pytest
 
@@ -13,8 +11,8 @@ MONTHS = dg.StaticPartitionsDefinition(["2024-01"])
 
 
 @pytest.fixture
-def runs(tmp_path, empty_mlflow):
-    shutil.copytree(empty_mlflow, tmp_path / "mlflow")
+def runs(tmp_path, templates):
+    templates.empty_mlflow(tmp_path / "mlflow")
     uri = f"sqlite:///{tmp_path}/mlflow/mlflow.db"
     return MlflowAssetRuns(tracker=MlflowTracker(tracking_uri=uri, artifact_root=str(tmp_path / "artifacts")))
 

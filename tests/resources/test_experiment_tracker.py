@@ -28,7 +28,6 @@ from assay.results.learned_rows import LearnedRows
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec, Task
 from assay.specs.dataset import ColumnRole
-from resources.mlflow.connection import initialise_local_stores
 from resources.mlflow.models import DIGEST_TAG, PublishedModel
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.mlflow.tracker import IDENTITY_TAG, MlflowTracker, RunIdentity
@@ -77,10 +76,10 @@ def _await_health(url, server, log):
 
 
 @pytest.fixture(scope="session")
-def sqlite_uri(tmp_path_factory):
-    uri = f"sqlite:///{tmp_path_factory.mktemp('tracking')}/mlflow.db"
-    initialise_local_stores(uri)
-    return uri
+def sqlite_uri(tmp_path_factory, templates):
+    folder = tmp_path_factory.mktemp("tracking")
+    templates.empty_mlflow(folder)
+    return f"sqlite:///{folder}/mlflow.db"
 
 
 @pytest.fixture(params=["sqlite", "server"])

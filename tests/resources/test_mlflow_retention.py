@@ -1,7 +1,6 @@
 """The retention policy in MLflow: old versions and runs go, and what others refer to stays."""
 
 import datetime as dt
-import shutil
 import time
 
 import pytest
@@ -17,8 +16,8 @@ from resources.store.local import LocalStore
 
 
 @pytest.fixture
-def uri(tmp_path, empty_mlflow):
-    shutil.copytree(empty_mlflow, tmp_path / "mlflow")
+def uri(tmp_path, templates):
+    templates.empty_mlflow(tmp_path / "mlflow")
     return f"sqlite:///{tmp_path}/mlflow/mlflow.db"
 
 

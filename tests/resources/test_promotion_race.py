@@ -1,6 +1,5 @@
 """A decision against an outdated champion changes nothing: real processes, real stores."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -90,9 +89,9 @@ def comparison_with(number, champion, run_id="run"):
 
 
 @pytest.fixture
-def client(tmp_path, empty_mlflow):
+def client(tmp_path, templates):
     """A registry with as many versions as there are racers, and no champion."""
-    shutil.copytree(empty_mlflow, tmp_path, dirs_exist_ok=True)
+    templates.empty_mlflow(tmp_path)
     client = connect(f"sqlite:///{tmp_path}/mlflow.db")
     client.create_registered_model("demo")
     for _ in range(RACERS):

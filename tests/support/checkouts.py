@@ -66,8 +66,8 @@ class Checkout:
         return path
 
 
-def checkout_in(root: Path, scripts: Path = BIN) -> Checkout:
-    """Copy the platform, without pipelines, into a folder that does not exist."""
+def checkout_in(root: Path) -> Checkout:
+    """Copy the platform, without pipelines, into a folder that does not exist; its commands start as a user's do."""
     root.mkdir()
     for name in SHIPPED:
         if (ROOT / name).is_dir():
@@ -75,4 +75,4 @@ def checkout_in(root: Path, scripts: Path = BIN) -> Checkout:
         else:
             shutil.copy(ROOT / name, root / name)
     (root / "pipelines").mkdir()
-    return Checkout(root, scripts)
+    return Checkout(root, BIN)

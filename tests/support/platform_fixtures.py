@@ -5,8 +5,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from small_platform import Templates, opened
 from sqlalchemy import Engine, event
 
-from resources.mlflow.connection import initialise_local_stores
-
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -41,19 +39,17 @@ def templates(tmp_path_factory):
     return Templates((base.parent if "popen-gw" in base.name else base) / "templates")
 
 
-def _empty(folder):
-    (folder / "home" / "mlflow").mkdir(parents=True)
-    initialise_local_stores(f"sqlite:///{folder}/home/mlflow/mlflow.db")
-    with opened(folder):
-        pass
-
-
 @pytest.fixture(scope="session")
 def fresh(templates):
     """Return a function that opens an empty platform in a folder."""
 
+    def make(folder):
+        templates.empty_mlflow(folder / "home" / "mlflow")
+        with opened(folder):
+            pass
+
     def in_folder(folder):
-        templates.copied("empty", folder, _empty)
+        templates.copied("empty", folder, make)
         return opened(folder)
 
     return in_folder

@@ -23,6 +23,7 @@ from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
+from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings
 
 ASSETS = names_in(Phase.INGESTION, Phase.LEARNING)
@@ -224,8 +225,12 @@ class Templates:
                 make(template)
                 ready.touch()
         shutil.copytree(template, folder, dirs_exist_ok=True)
-        for database in folder.glob("home/mlflow/*.db"):
+        for database in folder.rglob("mlflow.db"):
             relocate(database, str(template), str(folder))
+
+    def empty_mlflow(self, folder: Path) -> None:
+        """Copy MLflow's database with its tables, which takes seconds to make, into a folder."""
+        self.copied("mlflow", folder, lambda made: initialise_local_stores(f"sqlite:///{made}/mlflow.db"))
 
 
 def relocate(database: Path, old: str, new: str) -> None:

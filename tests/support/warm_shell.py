@@ -2,8 +2,10 @@
 
 `dagster` and `assay` spend four seconds of processor time on imports before they do anything. `WarmShell` puts scripts
 of the same names first on the path; such a script hands its arguments, environment, folder and standard streams to the
-server and ends with the exit code of the forked process. The server imports no module of this repository, so that a
-command still takes those of its own folder. Plots are blank: to draw them takes a second of each run.
+server and ends with the exit code of the forked process. `serving` forks a server for a checkout, which imports the
+modules of that folder: another second of each command. A command imports them anew once a file of them has changed.
+Plots are blank, since drawing them takes a second of each run, and databases and files are not written through to the
+disk, since no test loses power.
 
 Run as a program, this module is the server: `python warm_shell.py SOCKET`.
 """
@@ -17,19 +19,28 @@ import os
 import runpy
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
 COMMANDS = ("dagster", "assay")
 LIBRARIES = (
+    "antlr4",
+    "apprise",
     "boto3",
     "botocore.session",
     "dagster",
     "dagster._cli",
+    "dagster._core.definitions.antlr_asset_selection.antlr_asset_selection",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.storage.root",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._core.workspace.autodiscovery",
     "dagster_aws.s3",
     "dagster_postgres",
     "duckdb",
@@ -40,8 +51,8 @@ LIBRARIES = (
     "mlflow",
     "mlflow.pyfunc",
     "mlflow.sklearn",
-    "mlflow.store.model_registry.sqlalchemy_store",
-    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_workspace_store",
+    "mlflow.store.tracking.sqlalchemy_workspace_store",
     "mlflow.tracking._model_registry.client",
     "mlflow.tracking._tracking_service.client",
     "openpyxl",
@@ -69,6 +80,21 @@ LIBRARIES = (
     "sklearn.pipeline",
     "sklearn.preprocessing",
 )
+PACKAGES = ("assay", "ml_assets", "resources")
+MODULES = (
+    "assay.learning.preprocessing.transformers",
+    "assay.shell.learning",
+    "assay.shell.main",
+    "ml_assets.champion_jobs",
+    "ml_assets.factory",
+    "ml_assets.maintenance",
+    "ml_assets.notifications.sensor",
+    "ml_assets.resource_wiring",
+    "ml_assets.shell_champions",
+    "ml_assets.shell_tracking",
+    "resources.instance_storage",
+    "resources.notifications.notifier",
+)
 _CLIENT = """\
 #!{python} -IS
 import array, json, os, socket, sys
@@ -83,20 +109,12 @@ sys.exit(answer[0] if answer else 255)
 
 
 class WarmShell:
-    """The server, and a folder of scripts to put first on the path.
-
-    Attributes:
-        scripts: the folder.
-    """
+    """The server that has imported the libraries."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.scripts = folder / "bin"
-        self.scripts.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         path = str(folder / "socket")
-        for command in COMMANDS:
-            script = self.scripts / command
-            script.write_text(_CLIENT.format(python=sys.executable, path=path, command=command))
-            script.chmod(0o755)
+        self._path = path
         log = (folder / "server.log").open("w")
         self._server = subprocess.Popen(
             [sys.executable, __file__, path], env=environment, cwd=folder, stdout=log, stderr=log, text=True
@@ -111,6 +129,34 @@ class WarmShell:
                 raise RuntimeError(f"the warm server did not start:\n{log.read_text()}")
             time.sleep(0.05)
 
+    @contextlib.contextmanager
+    def serving(self, root: Path, folder: Path) -> Iterator[Path]:
+        """Give a folder of scripts to put first on the path, whose commands have imported the modules of a checkout.
+
+        Args:
+            root: the checkout.
+            folder: for the scripts and their socket; its path is short, as paths of sockets are.
+        """
+        folder.mkdir(parents=True)
+        path = str(folder / "socket")
+        for command in COMMANDS:
+            script = folder / command
+            script.write_text(_CLIENT.format(python=sys.executable, path=path, command=command))
+            script.chmod(0o755)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._path)
+            request = json.dumps({"serve": str(root), "path": path}).encode()
+            streams = array.array("i", [0, 1, 2])
+            server.sendmsg([len(request).to_bytes(4, "big")], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+            server.sendall(request)
+            pid = int.from_bytes(server.recv(4), "big")
+        if not pid:
+            raise RuntimeError(f"the modules of {root} could not be imported")
+        try:
+            yield folder
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Kill the server, which may have inherited that SIGTERM is ignored; commands that still run go on."""
         self._server.kill()
@@ -121,32 +167,65 @@ def serve(path: str) -> None:
     """Answer requests until the process is ended."""
     for name in LIBRARIES:
         importlib.import_module(name)
-    agg = importlib.import_module("matplotlib.backends.backend_agg")
-    agg.FigureCanvasAgg.print_png = lambda _, file, **__: file.write(b"\x89PNG\r\n\x1a\n")
-    gc.freeze()
+    # which distribution a module belongs to: MLflow asks the whole environment at the first model of a process
+    importlib.import_module("mlflow.utils.requirements_utils")._init_packages_to_modules_map()
+    _without_plots_and_syncs()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # a test run in the background is deaf to interrupts, and all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _answer_all(path, lambda: None)
+
+
+def _without_plots_and_syncs() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from sqlalchemy import Engine, event
+
+    def leave(connection: object, _record: object) -> None:
+        # a database that cannot be read says so where it is used
+        with contextlib.suppress(sqlite3.DatabaseError):
+            if isinstance(connection, sqlite3.Connection):
+                connection.execute("pragma synchronous = off")
+
+    FigureCanvasAgg.print_png = lambda _, file, **__: file.write(b"\x89PNG\r\n\x1a\n")
+    event.listen(Engine, "connect", leave)
+    os.fsync = lambda _: None
+
+
+def _answer_all(path: str, ready: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:
+    """Fork a process for each request at a socket.
+
+    Args:
+        path: of the socket.
+        ready: called when the socket is there.
+        check: called in each process before its command.
+    """
+    gc.collect()
+    gc.freeze()
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"{path}.new")
     listening.listen(64)
     Path(f"{path}.new").rename(path)
+    ready()
     while True:
         client, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _answer(client)
+            _answer(client, check)
         client.close()
 
 
-def _answer(client: socket.socket) -> None:
-    """Run one command in this process, send its exit code and end."""
+def _answer(client: socket.socket, check: Callable[[], None]) -> None:
+    """Run one command in this process, send its exit code and end; or become the server of a checkout."""
     streams = array.array("i")
     length, ancillary, _, _ = client.recvmsg(4, socket.CMSG_SPACE(3 * streams.itemsize))
     streams.frombytes(ancillary[0][2][: 3 * streams.itemsize])
     request = json.loads(_exactly(client, int.from_bytes(length, "big")))
+    if "serve" in request:
+        for stream in streams:
+            os.close(stream)
+        _serve_checkout(Path(request["serve"]), request["path"], client)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -155,10 +234,38 @@ def _answer(client: socket.socket) -> None:
     os.environ.update(request["environ"])
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in os.environ
     time.tzset()
+    check()
     code = _exit_code(lambda: _run(request["argv"]))
     with contextlib.suppress(OSError):
         client.sendall(bytes([code & 0xFF]))
     os._exit(code & 0xFF)
+
+
+def _serve_checkout(root: Path, path: str, client: socket.socket) -> None:
+    """Import the modules of a checkout and answer requests; the client gets this process' number."""
+    at_first = _state_of(root)
+    sys.path.insert(0, str(root))
+    sys.dont_write_bytecode = True
+    for name in MODULES:
+        importlib.import_module(name)
+    del sys.path[0]
+
+    def ready() -> None:
+        client.sendall(os.getpid().to_bytes(4, "big"))
+        client.close()
+
+    def forget_what_changed() -> None:
+        if _state_of(root) != at_first:
+            for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+                del sys.modules[name]
+
+    _answer_all(path, ready, forget_what_changed)
+
+
+def _state_of(root: Path) -> list[tuple[str, int]]:
+    """Return the source files of a checkout and when each was changed."""
+    files = (file for package in PACKAGES for file in (root / package).rglob("*.py"))
+    return sorted((str(file), file.stat().st_mtime_ns) for file in files)
 
 
 def _exactly(client: socket.socket, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from copy import deepcopy
 from itertools import count
 from types import SimpleNamespace
 
@@ -259,13 +260,18 @@ def test_a_cursor_of_another_layout_starts_over():
 
 
 @pytest.fixture(scope="module")
-def large():
-    """A platform that has seen 100,000 objects."""
+def scanned_once():
     platform = Platform(ScanOptions(BY_OBJECT, skip_existing=True))
     put(platform, 100_000)
     while not platform.scan().state.scanned:
         pass
     return platform
+
+
+@pytest.fixture
+def large(scanned_once):
+    """A platform that has seen 100,000 objects."""
+    return deepcopy(scanned_once)
 
 
 def test_a_steady_scan_of_100_000_keys_costs_the_same_as_at_few(large):

@@ -58,6 +58,7 @@ def test_a_loaded_model_predicts_the_same_bits(task, family, fitted, tmp_path):
     "step",
     ["target_encoder", "one_hot_encoder", "ordinal_encoder", "passthrough_noise", "quantile_transformer"],
 )
+@pytest.mark.filterwarnings("ignore:n_quantiles")  # there are fewer rows
 def test_models_with_explicit_steps_are_trusted(step, fitted, tmp_path):
     name, column = ("passthrough", "flag") if step == "passthrough_noise" else (step, "colour")
     column = "flag" if step == "quantile_transformer" else column
@@ -152,6 +153,7 @@ class Hoarder(LogisticRegression):
 """
 
 
+@pytest.mark.filterwarnings("ignore:'n_jobs' has no effect")  # which the user's class has all the same
 def test_the_users_own_class_is_trusted_and_what_it_holds_is_not(fitted, tmp_path, monkeypatch):
     (tmp_path / "own_model_module.py").write_text(OWN, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
