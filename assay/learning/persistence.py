@@ -98,6 +98,15 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def require_storable(estimator: Any, own_classes: tuple[str, ...], where: str) -> None:
+    """Refuse a fitted estimator that `save_model` would refuse.
+
+    Raises:
+        UntrustedModelError: it holds a type that is not allowed, or that has no stored form.
+    """
+    _require_trusted(estimator_bytes(estimator), own_classes, where=where)
+
+
 @lru_cache(maxsize=1)  # the store, the tracker and an export write the same model, one after the other
 def _model_file(model: TrainedModel) -> bytes:
     data = estimator_bytes(model.estimator)
@@ -163,12 +172,13 @@ def estimator_bytes(estimator: Any) -> bytes:
     Skops names parts by memory address and stamps them with the time; both are replaced. Bytes between the fields of an
     array's records, which scikit-learn's trees leave as they were in memory, become 0. Whether equal values are one
     object in memory still shows, and may differ for a loaded model.
-    """
-    import skops.io
 
+    Raises:
+        UntrustedModelError: a part has no stored form.
+    """
     buffer = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(skops.io.dumps(estimator))) as written,
+        zipfile.ZipFile(io.BytesIO(_dumped(estimator))) as written,
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as canonical,
     ):
         numbering = _Numbering(frozenset(written.namelist()))
@@ -179,6 +189,22 @@ def estimator_bytes(estimator: Any) -> bytes:
             # an entry of this kind has a fixed time stamp
             canonical.writestr(zipfile.ZipInfo(name), data, compress_type=zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _dumped(estimator: Any) -> bytes:
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
+    try:
+        return bytes(skops.io.dumps(estimator))
+    except (UnsupportedTypeException, AttributeError, TypeError) as error:
+        raise UntrustedModelError(
+            "the model holds what has no stored form",
+            where=MODEL_FILE,
+            found=str(error),
+            expected="plain values, arrays and estimators that skops writes",
+            remedy="choose another model or transformer",
+        ) from error
 
 
 def _without_padding(part: bytes) -> bytes:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from assay.credentials import redacted
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
-from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads
+from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
 from assay.learning.estimators.family import FAMILIES, Family, family
+from assay.learning.rehearsal import rehearse
 from assay.learning.splitting import Split
 from assay.results.learned_rows import LearnedRows, together
 from assay.results.provenance import CodeState, ParentModel, Provenance
@@ -74,6 +75,7 @@ def train(
             family cannot continue, or family, features or classes differ from the champion's.
         UnknownModelError: the family is not known.
         UnknownHyperparameterError: the family does not take a hyperparameter.
+        UntrustedModelError: the model could not be stored.
     """
     # the family's library must be loaded before its threads can be limited
     chosen = family(best.family, spec.task)
@@ -128,6 +130,7 @@ def _example(split: Split) -> "pd.DataFrame":
 
 
 def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
+    rehearse(family, best.parameters, split.train, split.features, spec)
     pipeline = build_pipeline(family, best.parameters, split.features, spec)
     try:
         return pipeline.fit(split.train.features, split.train.target)
@@ -225,9 +228,3 @@ def _manifest(
         library_versions=library_versions(best.family),
         own_classes=own_classes(best.family, spec),
     )
-
-
-def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
-    """Return the import paths of the user's classes that a model of the named family holds."""
-    names = (name, *(each.step for step in spec.preparation.steps for each in step.chain))
-    return tuple(dict.fromkeys(each for each in names if ":" in each))

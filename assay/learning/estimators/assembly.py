@@ -55,6 +55,12 @@ def build_pipeline(
     return Pipeline([(PREPROCESSING, preprocessor_for(family, parameters, features, spec)), (MODEL, model)])
 
 
+def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
+    """Return the import paths of the user's classes that a model of the named family holds."""
+    names = (name, *(each.step for step in spec.preparation.steps for each in step.chain))
+    return tuple(dict.fromkeys(each for each in names if ":" in each))
+
+
 def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     """Return, by column, how categories are encoded where not each by itself: by the target's means, or in a pool."""
     found: dict[str, str] = {}

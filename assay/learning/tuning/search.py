@@ -11,6 +11,7 @@ from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.metrics import primary_metric
+from assay.learning.rehearsal import rehearse
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.points import Point, Points
@@ -60,9 +61,12 @@ def find_best_hyperparameters(
         LearningError: a hyperparameter or search range is refused, or all trials failed.
         UnknownModelError: a candidate cannot be used.
         UnknownMetricError: the primary metric is not known.
+        UntrustedModelError: a candidate's model could not be stored.
         DataContractError: the rows cannot be cut into folds.
     """
     candidates = Candidates.of(spec)
+    for name, each in candidates.families.items():
+        rehearse(each, candidates.base[name], train, features, spec)
     unsearched = _without_search(candidates)
     if unsearched is not None:
         return unsearched

@@ -244,7 +244,8 @@ def test_what_the_user_got_wrong_is_reported_before_any_trial(search, parts, err
 def test_preprocessing_never_sees_validation_rows(search, rows, own_parts):
     steps = [{"step": "own_parts:Spy", "columns": ["a", "b"]}]
     search(preprocessing={"steps": steps}, tuning={"n_trials": 4, "folds": 3, "search_space": {"C": C_RANGE}})
-    fits = own_parts.Spy.fitted_on
+    dry_run, *fits = own_parts.Spy.fitted_on
+    assert len(dry_run) == 40, "a few rows of each class, before the search; nothing of it is kept"
     assert len(fits) == 3, "one fit a fold, shared by all trials"
     seen_by_all = set(fits[0]) & set(fits[1]) & set(fits[2])
     assert [len(fit) for fit in fits] == [100, 100, 100]
@@ -261,7 +262,9 @@ def test_by_time_preprocessing_sees_the_earlier_partitions_only(search, rows, ow
         tuning={"n_trials": 2, "search_space": {"C": C_RANGE}},
         groups=partitions,
     )
-    assert own_parts.Spy.fitted_on == [rows.features["a"][:100].tolist()]
+    dry_run, *fits = own_parts.Spy.fitted_on
+    assert len(dry_run) == 40
+    assert fits == [rows.features["a"][:100].tolist()]
 
 
 def test_an_encoding_of_the_target_does_not_leak_validation_rows(search, features):

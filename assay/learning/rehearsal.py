@@ -1,0 +1,68 @@
+"""A dry run on a few rows before a search: what cannot be stored is refused before it is fitted at length."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from assay.data.schema import TableSchema
+from assay.errors import AssayError, UntrustedModelError
+from assay.learning.estimators.assembly import build_pipeline, own_classes
+from assay.learning.estimators.family import FAMILIES, Family
+from assay.learning.persistence import require_storable
+from assay.learning.splitting import LabelledRows
+from assay.specs.pipeline import PipelineSpec
+
+_ROWS_OF_A_CLASS, _MOST_ROWS = 20, 200
+
+
+def rehearse(
+    family: Family, parameters: dict[str, Any], rows: LabelledRows, features: TableSchema, spec: PipelineSpec
+) -> None:
+    """Fit a few rows and refuse a model that could not be stored.
+
+    Families that have a name, with preprocessing by role, are known to be storable and not fitted here. A fit that
+    fails proves nothing, since a model may need more rows: the search reports it.
+
+    Args:
+        family: a candidate.
+        parameters: its base hyperparameters.
+        rows: the training rows.
+        features: columns and roles of the frame.
+        spec: the pipeline.
+
+    Raises:
+        UntrustedModelError: the fitted model holds what a stored model may not hold, or what has no stored form.
+        SpecError: a preprocessing step is not acceptable.
+    """
+    if family.name in FAMILIES and not spec.preparation.steps:
+        return
+    few = rows.take(_few(rows, spec))
+    pipeline = build_pipeline(family, parameters, features, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            fitted = pipeline.fit(few.features, few.target)
+        except AssayError:
+            raise
+        except Exception:  # noqa: BLE001 - a model may raise anything on few rows
+            return
+    try:
+        require_storable(fitted, own_classes(family.name, spec), where=f"pipeline {spec.name}")
+    except UntrustedModelError as error:
+        raise UntrustedModelError(
+            f"a model of '{family.name}' could not be stored after the search: {error.what}",
+            where=f"pipeline {spec.name}, model.candidates or preprocessing.steps",
+            found=error.found,
+            expected=error.expected,
+            remedy="choose another model or transformer; a class of your own may keep only plain values, arrays and "
+            "scikit-learn estimators in its attributes",
+        ) from error
+
+
+def _few(rows: LabelledRows, spec: PipelineSpec) -> np.ndarray:
+    """Return the positions of the first rows, of each class some."""
+    if not spec.task.is_classification:
+        return np.arange(min(_MOST_ROWS, len(rows.target)))
+    number_in_class = rows.target.groupby(rows.target).cumcount().to_numpy()
+    return np.flatnonzero(number_in_class < _ROWS_OF_A_CLASS)
