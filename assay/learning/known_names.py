@@ -14,13 +14,15 @@ from assay.data.frozen_schema import FrozenSchema, feature_schema_name, reviewed
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
 from assay.importing import is_import_path
+from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
 from assay.learning.preprocessing.chains import unknown_parameter
 from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
-from assay.learning.tuning.candidates import unknown_hyperparameter
+from assay.learning.tuning.candidates import parted, unknown_hyperparameter
 from assay.specs.base import Location
 from assay.specs.features import FeaturesSpec
+from assay.specs.learning import ENSEMBLES, StackSpec
 from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
@@ -90,34 +92,61 @@ def _learning_errors(spec: PipelineSpec, tasks: Sequence[Task]) -> Iterator[tupl
 
 
 def _families(spec: PipelineSpec) -> Iterator[_Name]:
-    for number, name in enumerate(spec.model.candidates):
+    model = spec.model
+    named: list[tuple[Location, str]] = [
+        (("candidates", number), name) for number, name in enumerate(model.candidates) if name not in ENSEMBLES
+    ]
+    for ensemble in ENSEMBLES:
+        written = getattr(model, ensemble)
+        for number, name in enumerate(model.members_of(ensemble)):
+            below: Location = ("members", number) if isinstance(written, StackSpec) else (number,)
+            named.append(((ensemble, *((name,) if isinstance(written, dict) else below)), name))
+    if model.stacked is not None and model.stacked.final is not None:
+        named.append((("stack", "final"), model.stacked.final))
+    for location, name in named:
         if not is_import_path(name):
-            yield _Name(("model", "candidates", number), name, family_names, unknown_family)
+            yield _Name(("model", *location), name, family_names, unknown_family)
 
 
 def _hyperparameters(spec: PipelineSpec) -> Iterator[_Name]:
     """Yield the names of base values and of the search space.
 
-    A name under a family is of that family, any other of any candidate. Of models by import path nothing is known.
+    A name under a family is of that family, any other of any candidate or member of an ensemble. Of models by import
+    path nothing is known.
     """
-    candidates = spec.model.candidates
-    given: list[tuple[Location, str, str]] = []
+    model = spec.model
+    plain = dict.fromkeys(each for name in model.candidates for each in model.members_of(name) or (name,))
+    for location, family, name in _given_parameters(spec, {*FAMILIES, *ENSEMBLES, *model.candidates, *plain}):
+        if family in ENSEMBLES:
+            if not is_import_path(name.rpartition(".")[0]):
+                yield _parameter_of_ensemble(location, name, family, spec)
+        elif family and family not in FAMILIES and family not in plain:
+            yield _Name(location, family, family_names, unknown_family)
+        elif all(each in FAMILIES for each in ((family,) if family else plain)):
+            yield _hyperparameter(location, name, (family,) if family else tuple(plain))
+
+
+def _given_parameters(spec: PipelineSpec, families: Collection[str]) -> Iterator[tuple[Location, str, str]]:
+    """Yield location, family (empty if none is named) and name of each hyperparameter that the file names."""
     for key, value in spec.model.hyperparameters.items():
         location: Location = ("model", "hyperparameters", key)
-        if isinstance(value, dict) and (key in FAMILIES or key in candidates):
-            given += [((*location, name), key, name) for name in value]
+        if isinstance(value, dict) and key in families:
+            yield from (((*location, name), key, name) for name in value)
         else:
-            given.append((location, "", key))
+            yield location, "", key
     for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
-        if is_step_key(key):
-            continue
-        family, _, name = key.rpartition(".")
-        given.append((("tuning", "search_space", key), family, name))
-    for location, family, name in given:
-        if family and family not in FAMILIES and family not in candidates:
-            yield _Name(location, family, family_names, unknown_family)
-        elif all(each in FAMILIES for each in ((family,) if family else candidates)):
-            yield _hyperparameter(location, name, (family,) if family else candidates)
+        if not is_step_key(key):
+            yield ("tuning", "search_space", key), *parted(key)
+
+
+def _parameter_of_ensemble(location: Location, name: str, ensemble: str, spec: PipelineSpec) -> _Name:
+    def known(task: Task) -> frozenset[str]:
+        return declared_parameters(ensemble, task, spec.model)
+
+    def error(name: str, *tasks: Task) -> AssayError:
+        return unknown_hyperparameter(name, sorted(frozenset().union(*map(known, tasks))), (ensemble,))
+
+    return _Name(location, name, known, error)
 
 
 def _hyperparameter(location: Location, name: str, families: Sequence[str]) -> _Name:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 # skops itself trusts scikit-learn's public estimators and plain containers
 _OWN_TYPES = frozenset(
     {
+        "assay.learning.estimators.labelled_ensembles.LabelledStackingClassifier",
+        "assay.learning.estimators.labelled_ensembles.LabelledVotingClassifier",
         "assay.learning.preprocessing.encoders.FrequencyEncoder",
         "assay.learning.preprocessing.encoders.GroupImputer",
         "assay.learning.preprocessing.encoders.HashingEncoder",

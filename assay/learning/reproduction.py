@@ -156,7 +156,7 @@ def changes_since(
         own_code_changed: whether modules of the user's own have changed; None where that is not known.
     """
     then, made = manifest.library_versions, manifest.provenance
-    libraries = library_versions(manifest.family)
+    libraries = library_versions(*(manifest.members or (manifest.family,)))
     versions = [
         f"{name} {then.get(name, 'absent')} then, {libraries.get(name, 'absent')} now"
         for name in dict.fromkeys([*then, *libraries])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.learning.estimators.assembly import build_pipeline, limited_threads
-from assay.learning.estimators.family import family
+from assay.learning.estimators.ensembles import family_of
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure
 from assay.learning.evaluation.predictions import predictions_of
@@ -67,7 +67,7 @@ def measure_retraining(
 def _measured_twin(
     metric: Metric, model: TrainedModel, half: LabelledRows, split: Split, holdout: LabelledRows, spec: PipelineSpec
 ) -> Measured:
-    chosen = family(model.manifest.family, spec.task)
+    chosen = family_of(model.manifest.family, spec.task, spec.model)
     with limited_threads(spec.training.threads), warnings.catch_warnings():
         # a half that has not converged is compared like any other
         warnings.simplefilter("ignore")

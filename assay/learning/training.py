@@ -12,7 +12,8 @@ from assay.credentials import redacted
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
-from assay.learning.estimators.family import FAMILIES, Family, family
+from assay.learning.estimators.ensembles import family_of
+from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.rehearsal import rehearse
 from assay.learning.splitting import Split
 from assay.results.learned_rows import LearnedRows, together
@@ -40,15 +41,19 @@ def training_digest(spec: PipelineSpec) -> str:
     return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training)
 
 
-def library_versions(name: str) -> dict[str, str]:
-    """Return the versions of Python, of this package and of the libraries that a family's fitted state depends on.
+def library_versions(*names: str) -> dict[str, str]:
+    """Return the versions of Python, of this package and of the libraries that some families' state depends on.
 
     Of a model of the user's own, named by import path, the first package counts.
     """
     from assay import __version__
 
-    known = FAMILIES.get(name)
-    own = known.distributions if known else (name.split(":", 1)[0].split(".", 1)[0],)
+    known = {name: FAMILIES.get(name) for name in names}
+    own = [
+        each
+        for name, card in known.items()
+        for each in (card.distributions if card else (name.split(":", 1)[0].split(".", 1)[0],))
+    ]
     versions = {"python": platform.python_version(), "assay": __version__}
     for distribution in (*_ALWAYS, *own):
         with suppress(PackageNotFoundError):
@@ -78,7 +83,7 @@ def train(
         UntrustedModelError: the model could not be stored.
     """
     # the family's library must be loaded before its threads can be limited
-    chosen = family(best.family, spec.task)
+    chosen = family_of(best.family, spec.task, spec.model)
     with limited_threads(spec.training.threads):
         if spec.training.scenario == "incremental" and champion is not None:
             _require_same(split, best, spec, champion.manifest)
@@ -225,6 +230,7 @@ def _manifest(
         learned=learned,
         train_rows=len(split.train.features),
         holdout_rows=len(split.holdout.features),
-        library_versions=library_versions(best.family),
+        members=spec.model.members_of(best.family),
+        library_versions=library_versions(*spec.model.families_of(best.family)),
         own_classes=own_classes(best.family, spec),
     )

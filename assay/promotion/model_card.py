@@ -82,7 +82,8 @@ def _features(manifest: ModelManifest) -> list[str]:
 
 def _model(manifest: ModelManifest) -> list[str]:
     rows = [(code(name), code(value)) for name, value in sorted(manifest.parameters.items())]
-    scenario = f"{code(manifest.family)}, trained as: {escaped(manifest.scenario_applied)}."
+    members = f" of {', '.join(map(code, manifest.members))}" if manifest.members else ""
+    scenario = f"{code(manifest.family)}{members}, trained as: {escaped(manifest.scenario_applied)}."
     return [scenario, table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults."]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from assay.data.schema import TableSchema
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
@@ -32,6 +32,8 @@ class ModelManifest(Spec):
     unused_columns: dict[str, str] = {}
     """Columns of the training table that are no features, and why."""
     family: str
+    members: tuple[str, ...] = Field(default=(), exclude_if=lambda members: not members)
+    """The families that a stack or vote combines; the weights are among the parameters."""
     parameters: dict[str, JsonValue]
     scenario_applied: str
     """`full`, `incremental`, or `full (no champion yet)`."""

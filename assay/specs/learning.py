@@ -5,7 +5,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from assay.specs.base import ColumnName, Spec
+from assay.specs.base import ColumnName, Spec, invalid
 
 DEFAULT_SEED = 42
 _LONGEST_NAME = 256
@@ -47,6 +47,21 @@ class SplitSpec(Spec):
         return self
 
 
+ENSEMBLES = ("stack", "vote")
+"""Names of the candidates that combine other families."""
+
+
+class StackSpec(Spec):
+    """Families whose predictions a final model combines."""
+
+    members: tuple[str, ...] = Field(min_length=2)
+    """Family names, or `package.module:Class`."""
+    final: str | None = None
+    """The model that learns from the members' predictions; logistic regression or ridge unless set."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """The final model learns from predictions of rows that the members were not fitted on: of so many folds."""
+
+
 class ModelSpec(Spec):
     """Which model families compete and what they start from."""
 
@@ -56,6 +71,12 @@ class ModelSpec(Spec):
     """The user's own label of the model's design, e.g. raised when features change on purpose."""
     candidates: tuple[str, ...] = Field(default=("hist_gradient_boosting",), min_length=1)
     """Family names, or `package.module:Class`; tuning picks among them."""
+    stack: tuple[str, ...] | StackSpec | None = Field(default=None, exclude_if=lambda stack: stack is None)
+    """Families whose predictions a final model combines; the candidate `stack`, and the only one (beside `vote`) where
+    `candidates` are not written."""
+    vote: tuple[str, ...] | dict[str, float] | None = Field(default=None, exclude_if=lambda vote: vote is None)
+    """Families whose predictions are averaged: a list, whose weights the search finds, or the weight of each; the
+    candidate `vote`, as `stack` is."""
     hyperparameters: Hyperparameters = {}
     """Base values: `{C: 0.5}` goes to every candidate that takes `C`; `{logistic_regression: {C: 0.5}}` to one."""
 
@@ -71,6 +92,51 @@ class ModelSpec(Spec):
             msg = f"at most {_LONGEST_NAME} characters, which the registry takes; these are {len(name)}"
             raise ValueError(msg)
         return name
+
+    @model_validator(mode="after")
+    def _ensembles_are_candidates(self) -> Self:
+        declared = tuple(name for name in ENSEMBLES if getattr(self, name) is not None)
+        if declared and "candidates" not in self.model_fields_set:
+            self.__dict__["candidates"] = declared  # the model is frozen once it is validated
+        return self
+
+    @model_validator(mode="after")
+    def _ensembles_fit(self) -> Self:
+        for name in ENSEMBLES:
+            members = self.members_of(name)
+            if name in self.candidates and not members:
+                msg = f"the candidate '{name}' is not declared; add `{name}: [<family>, <family>]` to model"
+                raise invalid(msg, "candidates", value=self.candidates)
+            if members and (len(set(members)) != len(members) or len(members) == 1 or set(members) & {*ENSEMBLES}):
+                msg = f"a {name} combines two or more families, each once, and no other ensemble"
+                raise invalid(msg, name, value=members)
+        weights = list(self.weights.values())
+        if weights and (min(weights) < 0 or max(weights) == 0):
+            msg = "weights are 0 or more, and one of them is more"
+            raise invalid(msg, "vote", value=self.weights)
+        return self
+
+    @property
+    def stacked(self) -> StackSpec | None:
+        """The stack, written out."""
+        return StackSpec(members=self.stack) if isinstance(self.stack, tuple) else self.stack
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each member of the vote; empty where the file leaves them to the search."""
+        return self.vote if isinstance(self.vote, dict) else {}
+
+    def members_of(self, name: str) -> tuple[str, ...]:
+        """Return the families that a stack or vote combines; empty for any other candidate, and where undeclared."""
+        if name == "stack" and self.stack is not None:
+            return self.stack if isinstance(self.stack, tuple) else self.stack.members
+        return tuple(self.vote or ()) if name == "vote" else ()
+
+    def families_of(self, name: str) -> tuple[str, ...]:
+        """Return the families that a candidate is made of: itself, or an ensemble's members and final model."""
+        final = self.stacked.final if name == "stack" and self.stacked is not None else None
+        members = self.members_of(name)
+        return tuple(dict.fromkeys((*members, *([final] if final else [])))) or (name,)
 
     @model_validator(mode="after")
     def _candidates_once(self) -> Self:

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
+from assay.learning.estimators.ensembles import FINAL, WEIGHT, Ensemble, parameters_of
 from assay.learning.estimators.family import Family
 from assay.learning.preprocessing.assembly import build_preprocessor
 from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.preprocessing import is_step_key
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
     from threadpoolctl import threadpool_limits
 
 PREPROCESSING = "preprocessing"
@@ -28,8 +32,15 @@ _TARGET_TYPES: dict[Task, TargetType] = {
 
 def preprocessor_for(
     family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
-) -> "ColumnTransformer":
-    """Build the unfitted preprocessing that suits a family; `parameters` may hold some of its transformers."""
+) -> "ColumnTransformer | FunctionTransformer":
+    """Build the unfitted preprocessing that suits a family; `parameters` may hold some of its transformers.
+
+    Members of an ensemble prepare the columns themselves, so that an ensemble gets the frame as it is.
+    """
+    if family.card.encoding == "frame":
+        from sklearn.preprocessing import FunctionTransformer
+
+        return FunctionTransformer()
     return build_preprocessor(
         features,
         spec.preparation.with_values(parameters),
@@ -51,20 +62,53 @@ def build_pipeline(
     """
     from sklearn.pipeline import Pipeline
 
-    model = family.build(parameters, spec.training.seed, spec.training.threads)
-    return Pipeline([(PREPROCESSING, preprocessor_for(family, parameters, features, spec)), (MODEL, model)])
+    preprocessing = preprocessor_for(family, parameters, features, spec)
+    return Pipeline([(PREPROCESSING, preprocessing), (MODEL, build_model(family, parameters, features, spec))])
+
+
+def build_model(family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec) -> Any:
+    """Build an unfitted estimator for what `preprocessor_for` returns.
+
+    Raises:
+        LearningError: the family refuses a hyperparameter.
+    """
+    seed, threads = spec.training.seed, spec.training.threads
+    if not isinstance(family, Ensemble):
+        return family.build(parameters, seed, threads)
+    steps = {name: value for name, value in parameters.items() if is_step_key(name)}
+    members = [
+        # scikit-learn takes no name with two underscores
+        (name.replace("__", "_"), build_pipeline(each, steps | parameters_of(name, parameters), features, spec))
+        for name, each in family.members.items()
+    ]
+    if family.name == "vote":
+        weights = {**family.weights, **parameters_of(WEIGHT, parameters)}
+        soft = {"voting": "soft"} if spec.task.is_classification else {}
+        return family.estimator(members, weights=[weights[name] for name in family.members], **soft)
+    final = family.parts[FINAL].build(parameters_of(FINAL, parameters), seed, threads)
+    return family.estimator(members, final, cv=_folds(family.folds, spec))
+
+
+def _folds(folds: int, spec: PipelineSpec) -> "KFold | StratifiedKFold":
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    kind = StratifiedKFold if spec.task.is_classification else KFold
+    return kind(folds, shuffle=True, random_state=spec.training.seed)
 
 
 def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
-    """Return the import paths of the user's classes that a model of the named family holds."""
-    names = (name, *(each.step for step in spec.preparation.steps for each in step.chain))
+    """Return the import paths of the user's classes that a model of the named candidate holds."""
+    names = (*spec.model.families_of(name), *(each.step for step in spec.preparation.steps for each in step.chain))
     return tuple(dict.fromkeys(each for each in names if ":" in each))
 
 
 def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     """Return, by column, how categories are encoded where not each by itself: by the target's means, or in a pool."""
     found: dict[str, str] = {}
-    for _, group, columns in fitted.named_steps[PREPROCESSING].transformers_:
+    for member in getattr(fitted.named_steps[MODEL], "estimators_", []):
+        if PREPROCESSING in getattr(member, "named_steps", {}):
+            found |= category_encodings(member)
+    for _, group, columns in getattr(fitted.named_steps[PREPROCESSING], "transformers_", []):
         for transformer in getattr(group, "named_steps", {"": group}).values():
             means = getattr(transformer, "many_columns_", [])
             found |= dict.fromkeys(means, "by the target's out-of-fold means")

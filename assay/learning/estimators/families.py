@@ -186,6 +186,8 @@ register(
         continuation=_continue_boosting,
         dense=True,
         defaults={"early_stopping": True, "max_iter": 300},
+        # the folds of a stack have no rows to spare for stopping; then the library's number of rounds
+        member_defaults={"early_stopping": False, "max_iter": 100},
         parameters=names(
             "categorical_features early_stopping interaction_cst l2_regularization learning_rate loss max_bins "
             "max_depth max_features max_iter max_leaf_nodes min_samples_leaf monotonic_cst n_iter_no_change "

@@ -12,10 +12,10 @@ from typing import Any, Literal, TypeAlias
 from assay.errors import LearningError, UnknownModelError, did_you_mean
 from assay.importing import import_object, import_users_object, is_import_path
 from assay.specs.learning import SearchParameter
-from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.pipeline import Task
 from assay.specs.preprocessing import model_parameters
 
-Encoding: TypeAlias = Literal["one_hot", "ordinal"]
+Encoding: TypeAlias = Literal["one_hot", "ordinal", "frame"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any], Any]
 """Takes a fitted estimator (not changed), an unfitted one, rows and target; returns the continued estimator."""
 
@@ -31,7 +31,8 @@ class FamilyCard:
 
     Attributes:
         name: the name used in pipeline files.
-        encoding: the preprocessing that suits it: scaled and imputed columns, or raw numbers and ordinal codes.
+        encoding: the preprocessing that suits it: scaled and imputed columns, or raw numbers and ordinal codes; an
+            ensemble takes the feature frame.
         classifier: import path of the estimator for classification, if there is one.
         regressor: import path of the estimator for regression, if there is one.
         continuation: fits on from a fitted state; None where that is impossible.
@@ -41,6 +42,7 @@ class FamilyCard:
         distributions: packages beside scikit-learn on which its fitted state depends; those installed are recorded.
         stored_types: full names of the classes in a stored model, beside those that skops or every model needs.
         defaults: constructor arguments that differ from the library's own defaults.
+        member_defaults: further ones of a member of a stack or vote.
         parameters: names of the constructor's parameters, so that a pipeline file is checked without the library.
         classifier_parameters: those of the classifier alone.
         regressor_parameters: those of the regressor alone.
@@ -59,6 +61,7 @@ class FamilyCard:
     distributions: tuple[str, ...] = ()
     stored_types: frozenset[str] = frozenset()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    member_defaults: Mapping[str, Any] = field(default_factory=dict)
     parameters: frozenset[str] = frozenset()
     classifier_parameters: frozenset[str] = frozenset()
     regressor_parameters: frozenset[str] = frozenset()
@@ -116,6 +119,14 @@ class Family:
         names = self.parameter_names()
         known = {name: value for name, value in settings.items() if name in names}
         return self._constructed(known | model_parameters(parameters))
+
+    def values(self, parameters: Mapping[str, Any], seed: int, threads: int) -> dict[str, Any]:
+        """Return all hyperparameters, those that are not given included.
+
+        Raises:
+            LearningError: the estimator refuses a value.
+        """
+        return dict(self.build(parameters, seed, threads).get_params())
 
     def _constructed(self, parameters: Mapping[str, Any]) -> Any:
         try:
@@ -177,15 +188,6 @@ def family(name: str, task: Task) -> Family:
             remedy=f"install assay[{card.extra}]",
         ) from error
     return Family(card, estimator)
-
-
-def candidate_families(spec: PipelineSpec) -> tuple[Family, ...]:
-    """Return the candidates of a pipeline in its order, their libraries imported.
-
-    Raises:
-        UnknownModelError: a candidate cannot be used.
-    """
-    return tuple(family(name, spec.task) for name in spec.model.candidates)
 
 
 _REQUIRED_METHODS = ("fit", "predict", "get_params", "set_params")

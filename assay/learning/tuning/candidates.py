@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from assay.errors import UnknownHyperparameterError, did_you_mean
-from assay.learning.estimators.family import Family, candidate_families, family, family_names
+from assay.learning.estimators.ensembles import Ensemble, candidate_families
+from assay.learning.estimators.family import Family, family_names
 from assay.learning.preprocessing.chains import unknown_parameter
-from assay.specs.learning import SearchParameter
+from assay.specs.learning import ENSEMBLES, SearchParameter
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import is_step_key
 
@@ -42,7 +43,7 @@ class Candidates:
         base = {name: base_hyperparameters(spec, each) for name, each in families.items()}
         for name, each in families.items():
             # a refused base value is the user's mistake, not a failed trial
-            each.build(base[name], spec.training.seed, spec.training.threads)
+            each.values(base[name], spec.training.seed, spec.training.threads)
         return cls(spec, families, base, search_space(spec, tuple(families.values())))
 
     @property
@@ -60,15 +61,41 @@ def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:
     Raises:
         UnknownHyperparameterError: no candidate, or not the named one, takes a name.
     """
-    names, given = {*family_names(), *spec.model.candidates}, spec.model.hyperparameters
-    nested = {name: value for name, value in given.items() if name in names and isinstance(value, dict)}
+    given = spec.model.hyperparameters
+    nested = {name: values for name, values in given.items() if _is_candidate(name, spec) and isinstance(values, dict)}
     bare = {name: value for name, value in given.items() if name not in nested}
+    known = families_by_name(candidate_families(spec))
     for name, values in nested.items():
-        if name in spec.model.candidates:
-            require_accepted(values, (family(name, spec.task),), where=f"model.hyperparameters.{name}")
-    require_accepted(bare, candidate_families(spec), where="model.hyperparameters")
+        if name in known:
+            require_accepted(values, (known[name],), where=f"model.hyperparameters.{name}")
+    require_accepted(bare, tuple(known.values()), where="model.hyperparameters")
+    if not isinstance(chosen, Ensemble):
+        return _accepted(bare, chosen) | nested.get(chosen.name, {})
+    own = {
+        f"{part}.{key}": value
+        for part, each in chosen.members.items()
+        for key, value in (_accepted(bare, each) | nested.get(part, {})).items()
+    }
+    return own | nested.get(chosen.name, {})
+
+
+def families_by_name(families: Iterable[Family]) -> dict[str, Family]:
+    """Return the candidates and the members of ensembles among them, each by its name."""
+    found: dict[str, Family] = {}
+    for each in families:
+        found |= {each.name: each} | (each.members if isinstance(each, Ensemble) else {})
+    return found
+
+
+def _is_candidate(name: str, spec: PipelineSpec) -> bool:
+    """Return whether a key of hyperparameters or a search space names a family, not a parameter."""
+    members = (each for candidate in ENSEMBLES for each in spec.model.members_of(candidate))
+    return name in {*family_names(), *ENSEMBLES, *spec.model.candidates, *members}
+
+
+def _accepted(bare: Mapping[str, Any], chosen: Family) -> dict[str, Any]:
     accepted = chosen.parameter_names()
-    return {name: value for name, value in bare.items() if name in accepted} | nested.get(chosen.name, {})
+    return {name: value for name, value in bare.items() if name in accepted}
 
 
 def require_accepted(names: Iterable[str], families: Sequence[Family], *, where: str) -> None:
@@ -110,24 +137,43 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     asked = spec.tuning.search_space
     if asked == "auto":
         return {each.name: dict(each.card.search_space) for each in families}
-    by_name = {each.name: each for each in families}
-    space: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
-    own: dict[str, dict[str, SearchParameter]] = {name: {} for name in by_name}
+    known = families_by_name(families)
+    shared: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
+    own: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
     for key, parameter in asked.items():
         if is_step_key(key):
             unknown = unknown_parameter(spec.preparation, key)
             if unknown is not None:
                 raise unknown
-            for ranges in own.values():
-                ranges[key] = parameter
-            continue
-        prefix, _, name = key.rpartition(".")
-        if prefix in by_name:
-            require_accepted([name], [by_name[prefix]], where=f"tuning.search_space.{key}")
-            own[prefix][name] = parameter
-        elif prefix not in family_names():
-            require_accepted([key], families, where="tuning.search_space")
             for each in families:
-                if key in each.parameter_names():
-                    space[each.name][key] = parameter
-    return {name: space[name] | own[name] for name in by_name}
+                own[each.name][key] = parameter
+            continue
+        prefix, name = parted(key)
+        if prefix in known:
+            require_accepted([name], [known[prefix]], where=f"tuning.search_space.{key}")
+            own[prefix][name] = parameter
+        elif not _is_candidate(prefix, spec):
+            require_accepted([key], tuple(known.values()), where="tuning.search_space")
+            for member in known.values():
+                if key in member.parameter_names():
+                    shared[member.name][key] = parameter
+    found = {name: shared[name] | own[name] for name in known}
+    return {each.name: _of_members(each, found) | found[each.name] for each in families}
+
+
+def parted(key: str) -> tuple[str, str]:
+    """Return the family and the parameter that a key names; an ensemble's begins with its name."""
+    first, _, rest = key.partition(".")
+    if first in ENSEMBLES:
+        return first, rest
+    prefix, _, name = key.rpartition(".")
+    return prefix, name
+
+
+def _of_members(each: Family, found: Mapping[str, Mapping[str, SearchParameter]]) -> dict[str, SearchParameter]:
+    """Return what is searched of an ensemble's members, by the ensemble's names for it."""
+    if not isinstance(each, Ensemble):
+        return {}
+    return {
+        f"{part}.{key}": ranged for part in each.members for key, ranged in found[part].items() if not is_step_key(key)
+    }

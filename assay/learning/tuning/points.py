@@ -150,6 +150,6 @@ def _key(family: str, parameters: Mapping[str, Any]) -> str:
 def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
     """Return the base values of a family, its defaults included, that are in their ranges."""
     spec, ranges = candidates.spec, candidates.space[name]
-    model = candidates.families[name].build(candidates.base[name], spec.training.seed, spec.training.threads)
-    known = model.get_params() | base_values(spec.preparation, filter(is_step_key, ranges))
+    known = candidates.families[name].values(candidates.base[name], spec.training.seed, spec.training.threads)
+    known |= base_values(spec.preparation, filter(is_step_key, ranges))
     return {key: known[key] for key, ranged in ranges.items() if key in known and ranged.holds(known[key])}

@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, SingleClassError
-from assay.learning.estimators.assembly import preprocessor_for
+from assay.learning.estimators.assembly import build_model, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import predict
@@ -122,7 +122,7 @@ class FoldCache:
 
     def __init__(self, rows: LabelledRows, features: TableSchema, folds: Sequence[Fold], spec: PipelineSpec) -> None:
         self._rows = rows
-        self._features = features
+        self.features = features
         self._folds = folds
         self._spec = spec
         self._kept: dict[tuple[int, str, bool, str], FoldMatrices] = {}
@@ -146,7 +146,7 @@ class FoldCache:
 
     def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         features, target = self._rows.features, self._rows.target.to_numpy()
-        preprocessor = preprocessor_for(family, steps, self._features, self._spec)
+        preprocessor = preprocessor_for(family, steps, self.features, self._spec)
         train = preprocessor.fit_transform(features.iloc[fold.train], target[fold.train])
         validation = preprocessor.transform(features.iloc[fold.validation])
         asked = self._rows.metric_columns
@@ -155,6 +155,8 @@ class FoldCache:
 
 
 def _size(matrix: Any) -> int:
+    if hasattr(matrix, "memory_usage"):  # an ensemble takes the frame
+        return int(matrix.memory_usage(deep=True).sum())
     # a sparse matrix has its values, their columns and its row pointers
     return int(matrix.nbytes) if isinstance(matrix, np.ndarray) else int(matrix.data.nbytes + matrix.indices.nbytes)
 
@@ -202,7 +204,7 @@ class TrialRunner:
 
     def _on_fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> float:
         matrices = self._cache.fold(number, family, parameters)
-        model = family.build(parameters, self._spec.training.seed, self._spec.training.threads)
+        model = build_model(family, parameters, self._cache.features, self._spec)
         with warnings.catch_warnings():
             # a model that has not converged is measured like any other
             warnings.simplefilter("ignore")

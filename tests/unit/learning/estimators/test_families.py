@@ -5,7 +5,8 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from assay.errors import UnknownModelError
-from assay.learning.estimators.family import FAMILIES, FamilyCard, candidate_families, family, family_names, register
+from assay.learning.estimators.ensembles import candidate_families
+from assay.learning.estimators.family import FAMILIES, FamilyCard, family, family_names, register
 from assay.learning.persistence import allowed_types
 from assay.learning.training import library_versions
 from assay.learning.tuning.candidates import search_space

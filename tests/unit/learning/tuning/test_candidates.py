@@ -1,7 +1,7 @@
 import pytest
 
 from assay.errors import UnknownHyperparameterError
-from assay.learning.estimators.family import candidate_families
+from assay.learning.estimators.ensembles import candidate_families
 from assay.learning.tuning.candidates import search_space
 from assay.specs.learning import SearchParameter
 

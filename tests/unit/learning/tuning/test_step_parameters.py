@@ -3,7 +3,7 @@
 import pytest
 
 from assay.errors import SpecError
-from assay.learning.estimators.family import candidate_families
+from assay.learning.estimators.ensembles import candidate_families
 from assay.learning.training import train
 from assay.learning.tuning.candidates import search_space
 from assay.learning.tuning.search import find_best_hyperparameters
