@@ -301,6 +301,10 @@ class FeatureStepError(DataContractError, code="feature_step_failed"):
     """A step of `features` cannot be computed for the rows, or drops more of them than it may."""
 
 
+class LaterRowsError(FeatureStepError, code="features_see_later_rows"):
+    """A step of `features` sees rows that were not known yet, or makes a row depend on unrelated ones."""
+
+
 class SingleClassError(DataContractError, code="target_single_class"):
     """A classification target has fewer than two classes, or a class too small to learn from."""
 

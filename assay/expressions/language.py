@@ -142,20 +142,46 @@ def parsed(connection: "duckdb.DuckDBPyConnection", sql: str) -> Expression:
         DataContractError: it is no expression, or uses more than columns, constants and functions of them.
     """
     try:
-        # brackets on lines of their own enclose a comment at the end and any further clause
-        [[answer]] = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{sql}\n)"]).fetchall()
-        return _checked_tree(sql, json.loads(answer))
+        return checked(sql, expression_tree(connection, sql))
     except RecursionError:
         raise _refused(sql, "an expression that is nested too deeply") from None
 
 
-def _checked_tree(sql: str, tree: dict[str, Any]) -> Expression:
-    if tree["error"]:
-        raise _refused(sql, tree["error_message"])
-    node = tree["statements"][0]["node"] if len(tree["statements"]) == 1 else {}
+def expression_tree(connection: "duckdb.DuckDBPyConnection", sql: str) -> dict[str, Any]:
+    """Return the syntax tree of one expression, whatever it uses.
+
+    Raises:
+        DataContractError: it is no expression.
+    """
+    # brackets on lines of their own enclose a comment at the end and any further clause
+    node = query_tree(connection, f"SELECT (\n{sql}\n)", sql)
     if not _is_one_expression(node):
         raise _refused(sql, "more than one expression")
-    nodes = list(_nodes(node["select_list"]))
+    tree: dict[str, Any] = node["select_list"][0]
+    return tree
+
+
+def query_tree(connection: "duckdb.DuckDBPyConnection", query: str, sql: str) -> dict[str, Any]:
+    """Return the syntax tree of one SELECT; `sql` is its text in errors.
+
+    Raises:
+        DataContractError: it does not parse, or is another statement.
+    """
+    [[answer]] = connection.execute("SELECT json_serialize_sql($1)", [query]).fetchall()
+    tree = json.loads(answer)
+    if tree["error"]:
+        raise _refused(sql, tree["error_message"])
+    node: dict[str, Any] = tree["statements"][0]["node"] if len(tree["statements"]) == 1 else {}
+    return node
+
+
+def checked(sql: str, tree: Any) -> Expression:
+    """Return an expression of the values of one row alone.
+
+    Raises:
+        DataContractError: a part of the tree is anything else.
+    """
+    nodes = list(nodes_of(tree))
     for found in nodes:
         _refuse_foreign(sql, found)
     names = [found["column_names"][0] for found in nodes if found["class"] == "COLUMN_REF"]
@@ -172,14 +198,15 @@ def _is_one_expression(node: dict[str, Any]) -> bool:
     )
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the expressions in a syntax tree, at any depth."""
     if isinstance(tree, dict):
         if "class" in tree:
             yield tree
         tree = list(tree.values())
     if isinstance(tree, list):
         for branch in tree:
-            yield from _nodes(branch)
+            yield from nodes_of(branch)
 
 
 def _refuse_foreign(sql: str, node: dict[str, Any]) -> None:
@@ -188,11 +215,12 @@ def _refuse_foreign(sql: str, node: dict[str, Any]) -> None:
         raise _refused(sql, _REFUSED.get(kind, kind.lower()))
     if kind == "COLUMN_REF" and len(node["column_names"]) != 1:
         raise _refused(sql, f"the path {'.'.join(node['column_names'])}; a column name with a dot is put in quotes")
-    if kind == "FUNCTION" and not _is_of_the_row(node):
+    if kind == "FUNCTION" and not is_of_the_row(node):
         raise _refused(sql, f"the function {node['function_name']}, which is not one of a row's values alone")
 
 
-def _is_of_the_row(function: dict[str, Any]) -> bool:
+def is_of_the_row(function: dict[str, Any]) -> bool:
+    """Whether a call computes with the values of one row alone."""
     name = function["function_name"].lower()
     given = len(function["arguments"])
     return name in ROW_FUNCTIONS and given >= _FEWEST_ARGUMENTS.get(name, 0)

@@ -8,8 +8,8 @@ import pyarrow as pa
 from assay.data.contract import arrow_type
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.errors import AssayError, SpecError, did_you_mean
-from assay.features.lineage import lineage_of
-from assay.features.parsing import StepProblem, parsed_steps
+from assay.features.compiling import ROW
+from assay.features.parsing import StepProblem, parsed_select, parsed_steps
 from assay.features.plan import Plan, compiled
 from assay.specs.base import Location
 from assay.specs.dataset import ColumnRole
@@ -25,14 +25,21 @@ Parser = Callable[[], "duckdb.DuckDBPyConnection"]
 def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | None, parser: Parser) -> Plan | None:
     """Parse the steps, and compile them for the source's frozen columns where they are known.
 
+    What a function of Python gives is not known before it runs; such steps are only parsed, and None is returned.
+
     Raises:
         StepProblem: a step is wrong whatever the rows.
     """
     connection = parser()
-    if source is None:
-        lineage_of(features.steps, parsed_steps(connection, features.steps), target)
+    if source is None or any(step.python is not None for step in features.steps):
+        parsed_steps(connection, features.steps)
+        for number, step in enumerate(features.steps):
+            if step.sql is not None:
+                parsed_select(connection, number, step.sql)
         return None
     types = {name: arrow_type(dtype) or pa.null() for name, dtype in source.dtypes.items()}
+    if not features.is_of_rows_alone:
+        types[ROW] = pa.int64()
     return compiled(connection, features, pa.schema(list(types.items())), target)
 
 
@@ -58,6 +65,10 @@ def declared_column_errors(
     spec: PipelineSpec, source: FrozenSchema, features: FrozenSchema
 ) -> Iterator[tuple[Location, AssayError]]:
     """Yield each declared column that neither the source nor the feature set has."""
+    time = spec.features.time if spec.features is not None else None
+    if time is not None and time not in source.dtypes:
+        what = f"the source has no column '{time}'{did_you_mean(time, source.dtypes)}"
+        yield ("features", "time"), SpecError(what, expected=f"one of {', '.join(source.dtypes)}")
     names = (*source.dtypes, *features.dtypes)
     for name in spec.dataset.columns:
         if name not in names:

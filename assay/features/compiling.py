@@ -24,30 +24,46 @@ BEFORE = -1
 """The number of what is done to the rows before the first step."""
 
 
+ROW = "__row"
+"""The hidden column with the number of the source's row, which steps that see other rows need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One SELECT around the rows before it.
 
     Attributes:
         step: number of the step, from 0.
-        select: the list of columns.
+        parts: the text around the rows; they stand between each two parts.
         made: the columns that it computes.
-        conditions: of a filter, by reason; a row stays if all are true.
+        conditions: of a filter, by reason, in place of `parts`; a row stays if all are true.
+        ordered: whether results depend on the order of additions, so that one thread computes it.
     """
 
     step: int
-    select: str = "*"
+    parts: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    ordered: bool = False
 
     def over(self, rows: str) -> str:
         """Return the SELECT over the rows of a query."""
         if not self.conditions:
-            return f"SELECT {self.select} FROM (\n{rows}\n)"
+            return rows.join(self.parts)
         # one SELECT for each condition, so that none is computed for rows that an earlier one drops
         for condition in self.conditions.values():
             rows = f"SELECT * FROM (\n{rows}\n) WHERE (\n{condition}\n)"
         return rows
+
+    @property
+    def reads_twice(self) -> bool:
+        """Whether the rows before it are computed more than once."""
+        return len(self.parts) > 2  # noqa: PLR2004 - one gap
+
+
+def selecting(columns: str) -> tuple[str, str]:
+    """Return the parts of a SELECT of columns."""
+    return f"SELECT {columns} FROM (\n", "\n)"
 
 
 def nested(layers: Iterable[Layer], rows: str) -> str:
@@ -63,11 +79,13 @@ class Compiler:
     """The rows as they are after the steps so far.
 
     Attributes:
-        connection: of `locked_connection`; the table `rows` in it has the present columns and no rows.
+        connection: of `locked_connection`; the table `current_rows` in it has the present columns and no rows.
         expressions: of all steps, parsed.
         lineage: of the columns after all steps.
         labelled: whether the rows have a target.
         types: DuckDB's type by column, in order.
+        numbered: whether the rows have the hidden column of row numbers.
+        keeps_rows: whether each row is still one of the source's.
     """
 
     connection: "duckdb.DuckDBPyConnection"
@@ -78,6 +96,8 @@ class Compiler:
     layers: list[Layer] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     sources: dict[str, str | None] = field(default_factory=dict)
+    numbered: bool = False
+    keeps_rows: bool = True
 
     def begin(self, schema: pa.Schema, nan: Iterable[str]) -> None:
         """Take the columns of a source.
@@ -87,7 +107,7 @@ class Compiler:
             nan: the columns that hold NaN, which is missing.
 
         Raises:
-            StepProblem: two names differ by case alone, or DuckDB does not know a column's type.
+            StepProblem: two names differ by case alone, or steps cannot work on a column's type.
         """
         import duckdb
 
@@ -98,7 +118,7 @@ class Compiler:
                 raise StepProblem(BEFORE, (), _twins(other, name))
         self.connection.register("source_rows", schema.empty_table())
         try:
-            self.connection.execute("CREATE OR REPLACE TEMP TABLE rows AS SELECT * FROM source_rows")
+            self.connection.execute("CREATE OR REPLACE TEMP TABLE current_rows AS SELECT * FROM source_rows")
         except duckdb.Error as error:
             what = "a column has a type that steps cannot work on"
             raise StepProblem(BEFORE, (), FeatureStepError(what, found=first_line(error))) from error
@@ -109,7 +129,8 @@ class Compiler:
         if spans:
             what = f"column '{spans[0]}' holds spans of time, which steps cannot work on"
             raise StepProblem(BEFORE, (), FeatureStepError(what, remedy="write it as a number where the data are made"))
-        self.sources = {name: name for name in schema.names}
+        self.numbered = ROW in schema.names
+        self.sources = {name: name for name in self.types}
         floats = [name for name in nan if self.types[name] in _FLOATS]
         if floats:
             self.compute(BEFORE, {name: f"nullif({quoted(name)}, 'NaN')" for name in floats})
@@ -151,17 +172,27 @@ class Compiler:
         import duckdb
 
         try:
-            described = self.connection.execute(f"DESCRIBE SELECT (\n{sql}\n) FROM rows").fetchall()
+            described = self.connection.execute(f"DESCRIBE SELECT (\n{sql}\n) FROM current_rows").fetchall()
         except duckdb.Error as error:
             raise StepProblem(number, place, _misfit(sql, error)) from error
         return str(described[0][1])
+
+    def columns_of(self, parts: tuple[str, ...]) -> list[str] | None:
+        """Return the columns that a SELECT around the present rows has; None where it does not fit them."""
+        import duckdb
+
+        query = "SELECT * FROM current_rows".join(parts)
+        try:
+            return [name for name, *_ in self.connection.execute(f"DESCRIBE {query}").fetchall()]
+        except duckdb.Error:
+            return None
 
     def compute(self, number: int, values: Mapping[str, str]) -> None:
         """Add a layer that replaces columns, or appends those that are new."""
         replaced = {name: f"(\n{sql}\n) AS {quoted(name)}" for name, sql in values.items()}
         kept = [replaced.pop(name, quoted(name)) for name in self.types]
-        self._add(Layer(number, ", ".join((*kept, *replaced.values())), tuple(values)))
-        self.sources |= dict.fromkeys(values)
+        columns = ", ".join((*kept, *replaced.values(), *self.hidden))
+        self.add(Layer(number, selecting(columns), tuple(values)))
 
     def require_finite(self, number: int, names: Iterable[str]) -> None:
         """Add a layer in which a number that is infinite is an error."""
@@ -172,29 +203,40 @@ class Compiler:
 
     def arrange(self, number: int, names: Mapping[str, str]) -> None:
         """Add a layer that keeps some columns, in this order, by their present names."""
-        select = ", ".join(f"{quoted(old)} AS {quoted(new)}" for old, new in names.items())
+        columns = [f"{quoted(old)} AS {quoted(new)}" for old, new in names.items()]
         sources = {new: self.sources[old] for old, new in names.items()}
-        self._add(Layer(number, select))
+        self.add(Layer(number, selecting(", ".join((*columns, *self.hidden)))))
         self.sources = sources
 
     def keep(self, number: int, conditions: Mapping[str, str]) -> None:
         """Add a layer that keeps the rows for which all conditions are true."""
         self.layers.append(Layer(number, conditions=conditions))
 
-    def _add(self, layer: Layer) -> None:
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The hidden columns, as SQL has them."""
+        return (quoted(ROW),) if self.numbered else ()
+
+    def add(self, layer: Layer, place: Location = ()) -> None:
+        """Add a layer; the columns that it makes are none of the source's.
+
+        Raises:
+            StepProblem: it does not fit the columns.
+        """
         import duckdb
 
-        query = layer.over("SELECT * FROM rows")
+        query = layer.over("SELECT * FROM current_rows")
         try:
-            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE rows AS {query}")
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE current_rows AS {query}")
         except duckdb.Error as error:
-            raise StepProblem(layer.step, (), _misfit(", ".join(layer.made), error)) from error
+            raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error)) from error
         self.layers.append(layer)
         self._describe()
+        self.sources = {name: None if name in layer.made else self.sources.get(name) for name in self.types}
 
     def _describe(self) -> None:
-        described = self.connection.execute("DESCRIBE rows").fetchall()
-        self.types = {name: str(dtype) for name, dtype, *_ in described}
+        described = self.connection.execute("DESCRIBE current_rows").fetchall()
+        self.types = {name: str(dtype) for name, dtype, *_ in described if name != ROW}
 
     def _missing(self, name: str) -> AssayError:
         return MissingColumnError(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from assay.expressions.language import locked_connection
-from assay.features.compiling import BEFORE, Layer, first_line, nested, quoted
+from assay.features.compiling import BEFORE, ROW, Layer, first_line, nested, quoted
 from assay.reading.confined import MIB
+from assay.reading.files import mapped_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,14 +42,22 @@ class Failure:
     text: str
 
 
+class RowFailure(Exception):  # noqa: N818 - becomes an error where the rows' names are known
+    """A step cannot be computed for a row."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
+
+
 def computed(request: dict[str, Any]) -> dict[str, Any]:
     """Answer a request: write the rows that result, and return how many stay after each condition, or the failure."""
     import duckdb
 
     folder = Path(request["folder"])
-    layers = [Layer(**each) for each in request["layers"]]
+    layers = [Layer(**{**each, "parts": tuple(each["parts"])}) for each in request["layers"]]
     memory = int(request["confinement"]["memory_bytes"] * _SHARE_OF_MEMORY) // MIB
-    threads = min(request["threads"], _MOST_THREADS)
+    threads = 1 if any(layer.ordered for layer in layers) else min(request["threads"], _MOST_THREADS)
     with (
         pa.memory_map(str(folder / ROWS)) as file,
         engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found,
@@ -58,8 +67,8 @@ def computed(request: dict[str, Any]) -> dict[str, Any]:
             return {"stay": run(found, layers, rows, folder / FEATURES)}
         except duckdb.OutOfMemoryException:
             return {"limit": "memory"}
-        except duckdb.Error as error:
-            return {"failure": asdict(failure(found, layers, rows, error))}
+        except RowFailure as row:
+            return {"failure": asdict(row.failure)}
 
 
 def engine_connection(**settings: str | int) -> "duckdb.DuckDBPyConnection":
@@ -76,11 +85,42 @@ def run(
         For each layer with conditions the numbers of rows that stay after each condition.
 
     Raises:
-        duckdb.Error: a step cannot be computed for a row.
+        RowFailure: a step cannot be computed for a row.
+        duckdb.OutOfMemoryException: the memory does not suffice.
     """
-    with _registered(connection, rows):
-        written = _write(connection, nested(layers, _SOURCE), target)
-        return list(_staying(connection, layers, rows.num_rows, written))
+    stay: list[list[int]] = []
+    parts = list(_parts_of(layers))
+    for number, part in enumerate(parts):
+        written = target if number == len(parts) - 1 else target.with_name(f"{target.name}-{number}")
+        stay += _run(connection, part, rows, written)
+        rows = mapped_table(written)
+    return stay
+
+
+def _parts_of(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
+    """Yield layers that are one query each: what is computed twice in it is not computed four times."""
+    part: list[Layer] = []
+    for layer in layers:
+        if layer.reads_twice and any(each.reads_twice for each in part):
+            yield part
+            part = []
+        part.append(layer)
+    yield part
+
+
+def _run(
+    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, target: Path
+) -> list[list[int]]:
+    import duckdb
+
+    try:
+        with _registered(connection, rows):
+            written = _write(connection, nested(layers, _SOURCE), target)
+            return list(_staying(connection, layers, rows.num_rows, written))
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise RowFailure(failure(connection, layers, rows, error)) from error
 
 
 @contextmanager
@@ -144,6 +184,8 @@ def failure(
             found = _error_of(connection, query)
         if found is not None:
             row = _first_failing(connection, query, rows)
+            if row is not None and ROW in rows.column_names:
+                row = int(rows.column(ROW)[row].as_py())
             return Failure(layers[number].step, column, row, first_line(found))
     return Failure(BEFORE, "", None, first_line(error))
 

@@ -9,6 +9,7 @@ from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows
 from assay.errors import EmptyDataError, MissingColumnError, did_you_mean
 from assay.features.lineage import Lineage
+from assay.features.past import require_known_in_time
 from assay.features.running import StepCount, dropped_in_words, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
 from assay.specs.pipeline import PipelineSpec
@@ -24,11 +25,13 @@ class FeatureSet:
         rows: the rows under the frozen schema.
         counts: what each condition of a filter dropped, in order.
         rows_in: rows of the source.
+        known_in_time: what was checked to show that no row saw later ones; empty for rows that are only predicted.
     """
 
     rows: Dataset
     counts: tuple[StepCount, ...]
     rows_in: int
+    known_in_time: str
 
 
 def feature_set_of(
@@ -53,11 +56,13 @@ def feature_set_of(
     Raises:
         SpecError: a step cannot be computed whatever the rows.
         FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
+        LaterRowsError: a step sees rows that were not known yet, or unrelated ones.
         EmptyDataError: the steps drop every row.
         SchemaDriftError: the feature set differs from its frozen schema.
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     made = run_steps(source.table, source.schema, spec, where=where, labelled=labelled)
+    known = require_known_in_time(source, made, spec, where=where) if labelled else ""
     if made.table.num_rows == 0:
         raise EmptyDataError(
             "the steps drop every row",
@@ -76,7 +81,7 @@ def feature_set_of(
     notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
     notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
-    return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows)
+    return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known)
 
 
 def _require_declared(declared: Mapping[str, ColumnSpec], names: Sequence[str], where: str) -> None:

@@ -1,4 +1,7 @@
-"""The kinds of steps: what each adds to the query. A further kind is a field of `FeatureStep` and a function here."""
+"""The kinds of steps that compute with a row alone: what each adds to the query.
+
+A further kind is a field of `FeatureStep` and a function here, or in `other_rows` where it can see other rows.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
@@ -49,7 +52,7 @@ def derive(compiler: Compiler, number: int, step: FeatureStep) -> None:
             waiting = {}
         if compiler.leaves_out(number, name, names):
             continue
-        _refuse_other_case(compiler, number, place, name)
+        refuse_other_case(compiler, number, place, name)
         sql = sql_of(compiler, number, step, name)
         waiting[name] = _of_plain_type(compiler, number, place, sql)
     _compute(compiler, number, waiting)
@@ -74,11 +77,20 @@ def _of_plain_type(compiler: Compiler, number: int, place: Location, sql: str) -
                 remedy="count units, as date_diff('second', start, end) / 60.0 does",
             ),
         )
-    is_exact = dtype.startswith("DECIMAL") or dtype in {"HUGEINT", "UHUGEINT"}
-    return f"CAST((\n{sql}\n) AS DOUBLE)" if is_exact else sql
+    return f"CAST((\n{sql}\n) AS DOUBLE)" if is_exact_number(dtype) else sql
 
 
-def _refuse_other_case(compiler: Compiler, number: int, place: Location, name: str) -> None:
+def is_exact_number(dtype: str) -> bool:
+    """Whether values of DuckDB's type are exact beyond 64 bits, as literals such as 60.0 and sums of integers are."""
+    return dtype.startswith("DECIMAL") or dtype in {"HUGEINT", "UHUGEINT"}
+
+
+def refuse_other_case(compiler: Compiler, number: int, place: Location, name: str) -> None:
+    """Refuse a new name that differs from a column's by case alone.
+
+    Raises:
+        StepProblem: it does.
+    """
     other = next((each for each in compiler.types if each.lower() == name.lower() and each != name), None)
     if other is not None:
         what = f"column '{name}' differs from '{other}' by upper and lower case alone, which SQL ignores"

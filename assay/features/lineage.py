@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from assay.expressions.queries import Query
 from assay.features.parsing import Expressions
 from assay.specs.features import AllBut, FeatureStep
 
@@ -113,10 +114,17 @@ def _chain(made: Made, parents: Mapping[Made, tuple[Made, ...]]) -> Iterator[Mad
         yield made
 
 
-def lineage_of(steps: Sequence[FeatureStep], expressions: Expressions, target: str) -> Lineage:
-    """Return what the columns after the steps are computed from."""
+def lineage_of(
+    steps: Sequence[FeatureStep], expressions: Expressions, target: str, queries: Mapping[int, Query]
+) -> Lineage:
+    """Return what the columns after the steps are computed from; what a function of Python reads is not known."""
     lineage = Lineage(target)
     for number, step in enumerate(steps):
+        for name in step.aggregate.columns if step.aggregate is not None else ():
+            lineage.compute(number, name, expressions[number, name].columns)
+        for name, columns in queries[number].items if number in queries else ():
+            if name and name != "*" and columns != (name,):
+                lineage.compute(number, name, columns)
         for name in step.derive or ():
             lineage.compute(number, name, expressions[number, name].columns)
         for name in (*(step.convert or ()), *(step.clip or ()), *(step.fill or ())):

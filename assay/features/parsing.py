@@ -1,10 +1,12 @@
 """The SQL texts of steps, parsed; and the error of one place in a step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from assay.errors import AssayError, DataContractError, SpecError
 from assay.expressions.language import Expression, parsed
+from assay.expressions.queries import Query, parsed_aggregate, parsed_query
 from assay.specs.base import Location
 from assay.specs.features import FeatureStep
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 Expressions: TypeAlias = Mapping[tuple[int, str], Expression]
 """The expressions of steps, by the number of the step from 0 and the derived column or the reason of a filter."""
+
+
+ROWS = "rows"
+"""The table that the SELECT of a step reads."""
 
 
 class StepProblem(Exception):  # noqa: N818 - caught where the file or the rows are known, and raised as the error
@@ -39,12 +45,32 @@ def parsed_steps(connection: "duckdb.DuckDBPyConnection", steps: Sequence[Featur
     found = {}
     for number, step in enumerate(steps):
         for key, sql in step.expressions.items():
-            try:
+            with _at(number, place_of(step, key)):
                 found[number, key] = parsed(connection, sql)
-            except DataContractError as error:
-                refusal = SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
-                raise StepProblem(number, place_of(step, key), refusal) from error
+        for key, sql in step.aggregate.columns.items() if step.aggregate is not None else ():
+            with _at(number, ("aggregate", "columns", key)):
+                found[number, key] = parsed_aggregate(connection, sql)
     return found
+
+
+def parsed_select(connection: "duckdb.DuckDBPyConnection", number: int, sql: str) -> Query:
+    """Parse the SELECT of a step.
+
+    Raises:
+        StepProblem: it is none, or reads anything but the rows.
+    """
+    with _at(number, ("sql",)):
+        return parsed_query(connection, sql, [ROWS])
+
+
+@contextmanager
+def _at(number: int, place: Location) -> Iterator[None]:
+    """Say where in the steps an expression stands that is refused."""
+    try:
+        yield
+    except DataContractError as error:
+        refusal = SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
+        raise StepProblem(number, place, refusal) from error
 
 
 def place_of(step: FeatureStep, key: str) -> Location:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from assay.features import other_rows  # noqa: F401 - registers its kinds
 from assay.features.compiling import Compiler, Layer
 from assay.features.kinds import BUILDERS
 from assay.features.lineage import Lineage, lineage_of
-from assay.features.parsing import parsed_steps
+from assay.features.parsing import parsed_select, parsed_steps
 from assay.specs.features import FeaturesSpec
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ class Plan:
         columns: the names that result, each with the source's column if it is that column unchanged.
         lineage: from what each column is computed.
         skipped: what is left out of rows without a target, for people.
+        keeps_rows: whether each row is still one of the source's.
     """
 
     layers: tuple[Layer, ...]
     columns: Mapping[str, str | None]
     lineage: Lineage
     skipped: tuple[str, ...]
+    keeps_rows: bool
 
 
 def compiled(
@@ -41,6 +44,7 @@ def compiled(
     *,
     nan: Iterable[str] = (),
     labelled: bool = True,
+    numbers: Iterable[int] | None = None,
 ) -> Plan:
     """Compile steps for rows of a schema.
 
@@ -52,13 +56,19 @@ def compiled(
         nan: the columns that hold NaN, which is missing.
         labelled: whether the rows have a target. Rows that are only predicted lack it and may lack what only serves it;
             a filter drops none of them unless it applies to all rows.
+        numbers: of the steps to compile, from 0; all unless given. None of them is a function of Python.
 
     Raises:
         StepProblem: a step does not fit the columns.
     """
     expressions = parsed_steps(connection, features.steps)
-    compiler = Compiler(connection, expressions, lineage_of(features.steps, expressions, target), labelled)
+    queries = {n: parsed_select(connection, n, step.sql) for n, step in enumerate(features.steps) if step.sql}
+    lineage = lineage_of(features.steps, expressions, target, queries)
+    compiler = Compiler(connection, expressions, lineage, labelled)
     compiler.begin(schema, nan)
-    for number, step in enumerate(features.steps):
-        BUILDERS[step.kind](compiler, number, step)
-    return Plan(tuple(compiler.layers), compiler.sources, compiler.lineage, tuple(compiler.skipped))
+    numbers = range(len(features.steps)) if numbers is None else numbers
+    for number in numbers:
+        BUILDERS[features.steps[number].kind](compiler, number, features.steps[number])
+    return Plan(
+        tuple(compiler.layers), compiler.sources, compiler.lineage, tuple(compiler.skipped), compiler.keeps_rows
+    )

@@ -5,17 +5,20 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
 from assay.errors import AssayError, FeatureStepError
-from assay.features.compiling import BEFORE
+from assay.features.compiling import BEFORE, ROW
 from assay.features.engine import FEATURES, ROWS, SPILL, Failure, engine_connection
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
 from assay.features.plan import Plan, compiled
+from assay.importing import import_users_object
 from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
@@ -55,52 +58,220 @@ class FeatureRows:
         counts: of each condition, in order.
         lineage: from what each column is computed.
         skipped: columns that were not made, as the rows are only predicted.
+        numbers: of the source's row behind each row (int64), where steps see other rows.
+        keeps_rows: whether each row is one of the source's.
     """
 
     table: pa.Table
     counts: tuple[StepCount, ...]
     lineage: Lineage
     skipped: tuple[str, ...]
+    numbers: "np.ndarray[Any, Any] | None" = None
+    keeps_rows: bool = True
 
 
-def run_steps(table: pa.Table, schema: TableSchema, spec: PipelineSpec, *, where: str, labelled: bool) -> FeatureRows:
+def run_steps(
+    table: pa.Table,
+    schema: TableSchema,
+    spec: PipelineSpec,
+    *,
+    where: str,
+    labelled: bool = True,
+    features: FeaturesSpec | None = None,
+) -> FeatureRows:
     """Run the steps of `features`.
 
     Args:
-        table: the source's rows.
-        schema: of the table; values of columns marked `pii` are not shown in errors.
+        table: the source's rows; where steps see other rows they may be numbered by the hidden column `ROW`.
+        schema: of the source's rows; values of columns marked `pii` are not shown in errors.
         spec: the pipeline.
         where: asset and partition, for errors.
         labelled: whether the rows have a target, see `compiled`.
+        features: steps in place of the pipeline's.
 
     Raises:
         SpecError: a step cannot be computed whatever the rows.
         FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
         MissingColumnError: a step names a column that the rows lack.
     """
-    features = _features(spec)
-    table = table.replace_schema_metadata()
-    try:
-        with engine_connection() as connection:
-            plan = compiled(
-                connection, features, table.schema, spec.dataset.target, nan=_with_nan(table), labelled=labelled
-            )
-    except StepProblem as problem:
-        error = problem.error
-        error.where = f"{where}, {_title(features, problem.number)}"
-        raise error from problem
-    hidden = {each.name for each in schema.columns if each.pii or not spec.validation.show_values}
-    made, stay = _run(table, plan, spec, hidden, where)
-    counts = tuple(_counts(features, plan, table.num_rows, stay))
-    _require_enough(features, counts, table.num_rows, where)
-    return FeatureRows(_in_source_types(made, table, plan), counts, plan.lineage, plan.skipped)
+    features = features or features_of(spec)
+    run = _Run(spec, features, where, labelled, {each.name for each in schema.columns if each.pii})
+    source = table.replace_schema_metadata()
+    if not features.is_of_rows_alone:
+        source = numbered(source)
+    return run.result(source)
 
 
-def _features(spec: PipelineSpec) -> FeaturesSpec:
+def features_of(spec: PipelineSpec) -> FeaturesSpec:
+    """Return the steps of a pipeline that has some."""
     if spec.features is None:
         msg = "the steps of a pipeline without `features` were asked for"
         raise TypeError(msg)
     return spec.features
+
+
+def numbered(table: pa.Table) -> pa.Table:
+    """Return a table with the hidden column of row numbers."""
+    if ROW in table.column_names:
+        return table
+    return table.append_column(ROW, pa.array(np.arange(table.num_rows)))
+
+
+@dataclass
+class _Run:
+    """One run of steps over the rows of a partition."""
+
+    spec: PipelineSpec
+    features: FeaturesSpec
+    where: str
+    labelled: bool
+    personal: set[str]
+
+    def result(self, source: pa.Table) -> FeatureRows:
+        """Compute all steps: what lies between functions of Python together, each in a confined process."""
+        counts: list[StepCount] = []
+        skipped: list[str] = []
+        lineage: Lineage | None = None
+        table, keeps_rows = source, True
+        for numbers in self._chunks():
+            step = self.features.steps[numbers[0]] if numbers else None
+            if step is not None and step.python is not None:
+                table = self._of_python(table, numbers[0], step.python)
+                continue
+            plan = self._plan(table, numbers)
+            made, stay = self._computed(table, plan, source)
+            counts += self._counts(plan, table.num_rows, stay)
+            table = _in_source_types(made, table, plan)
+            skipped += plan.skipped
+            lineage, keeps_rows = plan.lineage, keeps_rows and plan.keeps_rows
+        rows = None
+        if ROW in table.column_names:
+            rows, table = table.column(ROW).to_numpy(), table.drop_columns([ROW])
+            self._require_once(rows)
+        _require_enough(self.features, counts, source.num_rows, self.where)
+        if lineage is None:  # functions of Python alone
+            lineage = Lineage(self.spec.dataset.target)
+        return FeatureRows(table, tuple(counts), lineage, tuple(skipped), rows, keeps_rows)
+
+    def _chunks(self) -> Iterator[list[int]]:
+        """Yield the numbers of steps that are computed together; a function of Python stands alone."""
+        chunk: list[int] = []
+        for number, step in enumerate(self.features.steps):
+            if step.python is not None:
+                yield from ([chunk] if chunk else [])
+                yield [number]
+                chunk = []
+            else:
+                chunk.append(number)
+        yield from ([chunk] if chunk else [])
+
+    def _plan(self, table: pa.Table, numbers: Sequence[int]) -> Plan:
+        try:
+            with engine_connection() as connection:
+                return compiled(
+                    connection,
+                    self.features,
+                    table.schema,
+                    self.spec.dataset.target,
+                    nan=_with_nan(table),
+                    labelled=self.labelled,
+                    numbers=numbers,
+                )
+        except StepProblem as problem:
+            error = problem.error
+            error.where = f"{self.where}, {_title(self.features, problem.number)}"
+            raise error from problem
+
+    def _computed(self, table: pa.Table, plan: Plan, source: pa.Table) -> tuple[pa.Table, list[list[int]]]:
+        """Compute a plan in a confined process; returns the rows, and the rows that stay after each condition."""
+        limits = self.spec.dataset.limits
+        with scratch_folder("features") as name:
+            folder = Path(name)
+            (folder / SPILL).mkdir()
+            confinement = _written(table, folder / ROWS, limits)
+            request = {
+                "folder": str(folder.absolute()),
+                "layers": [asdict(layer) for layer in plan.layers],
+                "confinement": confinement.to_plain(),
+                "threads": os.cpu_count() or 1,
+                "parent": os.getpid(),
+            }
+            end = run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
+            if end.code == 0 and "stay" in end.answer:
+                return mapped_table(folder / FEATURES), end.answer["stay"]
+        if end.code == 0 and "failure" in end.answer:
+            raise self._row_error(Failure(**end.answer["failure"]), source, plan)
+        raise _stopped(end, confinement, self.where)
+
+    def _of_python(self, table: pa.Table, number: int, path: str) -> pa.Table:
+        """Return the table that a user's function makes of a table, with the same rows."""
+        where = f"{self.where}, {_title(self.features, number)}"
+        function = import_users_object(path, where=where)
+        try:
+            made = function(table.drop_columns([ROW]))
+        except Exception as error:
+            raise FeatureStepError(
+                "the function raises an error",
+                where=where,
+                found=type(error).__name__ if self._hides(table.column_names) else f"{type(error).__name__}: {error}",
+            ) from error
+        if not isinstance(made, pa.Table) or made.num_rows != table.num_rows:
+            found = f"{made.num_rows:,} rows" if isinstance(made, pa.Table) else type(made).__name__
+            raise FeatureStepError(
+                "the function does not give a table of the same rows",
+                where=where,
+                found=found,
+                expected=f"a pyarrow.Table of {table.num_rows:,} rows, in the order of those it was given",
+                remedy="drop rows by a filter, before or after it",
+            )
+        return made.replace_schema_metadata().append_column(ROW, table.column(ROW))
+
+    def _row_error(self, failure: Failure, source: pa.Table, plan: Plan) -> AssayError:
+        column = f", column '{failure.column}'" if failure.column else ""
+        text = failure.text.partition(":")[0] if self._hides(source.column_names) else failure.text
+        row = f"row {failure.row + 1:,} of the source's rows" if failure.row is not None else ""
+        return FeatureStepError(
+            "a step cannot be computed for a row",
+            where=f"{self.where}, {_title(self.features, failure.step)}{column}",
+            found="; ".join(filter(None, (text, row, self._values(source, failure, plan)))),
+            remedy="correct the value, drop such rows by a filter before the step, or let the expression allow for "
+            "them, as `x / nullif(y, 0)` does",
+        )
+
+    def _hides(self, names: Sequence[str]) -> bool:
+        """Whether a text that may quote values of some columns is withheld."""
+        return not self.spec.validation.show_values or bool(self.personal & set(names))
+
+    def _values(self, source: pa.Table, failure: Failure, plan: Plan) -> str:
+        """Return the source's values in the row that fails, of the columns that the step reads."""
+        if failure.row is None:
+            return ""
+        read = plan.lineage.sources_of(failure.step, failure.column)
+        names = [name for name in source.column_names if name.lower() in read][:_SHOWN_COLUMNS]
+        shown = {
+            name: "***" if self._hides([name]) else str(source.column(name)[failure.row].as_py()) for name in names
+        }
+        return ", ".join(f"{name} = {text[:_LONGEST]}" for name, text in shown.items())
+
+    def _counts(self, plan: Plan, rows: int, stay: Sequence[Sequence[int]]) -> Iterator[StepCount]:
+        filters = [layer for layer in plan.layers if layer.conditions]
+        for layer, staying in zip(filters, stay, strict=True):
+            for (reason, condition), left in zip(layer.conditions.items(), staying, strict=True):
+                title = self.features.title(layer.step)
+                yield StepCount(title, reason or f"not: {condition.strip()}", rows, rows - left)
+                rows = left
+
+    def _require_once(self, rows: "np.ndarray[Any, Any]") -> None:
+        """Refuse rows that a SELECT gives more than once."""
+        again = np.flatnonzero(np.diff(rows) <= 0)
+        if again.size:
+            raise FeatureStepError(
+                "a row of the source is there more than once after the steps",
+                where=f"{self.where}, features",
+                found=f"row {rows[again[0]] + 1:,} and {again.size - 1:,} more",
+                expected="each row at most once",
+                remedy="join one row at most, or group the rows",
+            )
 
 
 def _with_nan(table: pa.Table) -> list[str]:
@@ -113,61 +284,10 @@ def _title(features: FeaturesSpec, number: int) -> str:
     return "features" if number == BEFORE else f"features: {features.title(number)}"
 
 
-def _run(
-    table: pa.Table, plan: Plan, spec: PipelineSpec, hidden: set[str], where: str
-) -> tuple[pa.Table, list[list[int]]]:
-    """Compute the plan in a confined process; returns the rows, and the rows that stay after each condition."""
-    limits = spec.dataset.limits
-    with scratch_folder("features") as name:
-        folder = Path(name)
-        (folder / SPILL).mkdir()
-        confinement = _written(table, folder / ROWS, limits)
-        request = {
-            "folder": str(folder.absolute()),
-            "layers": [asdict(layer) for layer in plan.layers],
-            "confinement": confinement.to_plain(),
-            "threads": os.cpu_count() or 1,
-            "parent": os.getpid(),
-        }
-        end = run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
-        if end.code == 0 and "stay" in end.answer:
-            return mapped_table(folder / FEATURES), end.answer["stay"]
-    if end.code == 0 and "failure" in end.answer:
-        raise _row_error(Failure(**end.answer["failure"]), table, plan, _features(spec), hidden, where)
-    raise _stopped(end, confinement, where)
-
-
 def _written(table: pa.Table, path: Path, limits: ReadLimits) -> Confinement:
     with pa.ipc.new_file(path, table.schema) as out:
         out.write_table(table)
     return Confinement.of(limits, path.stat().st_size)
-
-
-def _row_error(
-    failure: Failure, table: pa.Table, plan: Plan, features: FeaturesSpec, hidden: set[str], where: str
-) -> AssayError:
-    column = f", column '{failure.column}'" if failure.column else ""
-    values = _values(table, failure, plan, hidden)
-    may_quote = hidden & set(table.column_names)
-    text = failure.text.partition(":")[0] if may_quote else failure.text
-    row = f"row {failure.row + 1:,} of the source's rows" if failure.row is not None else ""
-    return FeatureStepError(
-        "a step cannot be computed for a row",
-        where=f"{where}, {_title(features, failure.step)}{column}",
-        found="; ".join(filter(None, (text, row, values))),
-        remedy="correct the value, drop such rows by a filter before the step, or let the expression allow for them, "
-        "as `x / nullif(y, 0)` does",
-    )
-
-
-def _values(table: pa.Table, failure: Failure, plan: Plan, hidden: set[str]) -> str:
-    """Return the source's values in the row that fails, of the columns that the step reads."""
-    if failure.row is None:
-        return ""
-    read = plan.lineage.sources_of(failure.step, failure.column)
-    names = [name for name in table.column_names if name.lower() in read][:_SHOWN_COLUMNS]
-    shown = {name: "***" if name in hidden else str(table.column(name)[failure.row].as_py()) for name in names}
-    return ", ".join(f"{name} = {text[:_LONGEST]}" for name, text in shown.items())
 
 
 def _stopped(end: ChildEnd, confinement: Confinement, where: str) -> AssayError:
@@ -184,14 +304,6 @@ def _stopped(end: ChildEnd, confinement: Confinement, where: str) -> AssayError:
         expected=exceeded.limit,
         remedy=remedy,
     )
-
-
-def _counts(features: FeaturesSpec, plan: Plan, rows: int, stay: Sequence[Sequence[int]]) -> Iterator[StepCount]:
-    filters = [layer for layer in plan.layers if layer.conditions]
-    for layer, staying in zip(filters, stay, strict=True):
-        for (reason, condition), left in zip(layer.conditions.items(), staying, strict=True):
-            yield StepCount(features.title(layer.step), reason or f"not: {condition.strip()}", rows, rows - left)
-            rows = left
 
 
 def _require_enough(features: FeaturesSpec, counts: Sequence[StepCount], rows: int, where: str) -> None:
@@ -225,8 +337,8 @@ def _require_share(counts: Sequence[StepCount], rows: int, bound: float, where: 
 
 def _in_source_types(made: pa.Table, source: pa.Table, plan: Plan) -> pa.Table:
     """Return unchanged columns in the source's own types: DuckDB has fewer units of time, and one zone."""
-    for position, (name, origin) in enumerate(plan.columns.items()):
-        found = made.column(position)
+    for name, origin in plan.columns.items():
+        position, found = made.column_names.index(name), made.column(name)
         wanted = source.schema.field(origin).type if origin is not None else found.type
         if dtype_name(wanted) != dtype_name(found.type):
             made = made.set_column(position, name, found.cast(wanted))

@@ -1,9 +1,10 @@
 """The steps from a source's rows to the feature set, which is what the gate judges and the model sees."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from assay.specs.base import Spec, digest_of
 from assay.specs.dataset import Scalar
@@ -59,6 +60,52 @@ class AllBut(Spec):
     """The columns that are left out."""
 
 
+_SPAN = re.compile(r"([1-9][0-9]*) (second|minute|hour|day|week)s?")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
+
+
+def _span(text: str) -> str:
+    if not _SPAN.fullmatch(text):
+        msg = f"a span such as 30 days: a number of seconds, minutes, hours, days or weeks, not {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+Span: TypeAlias = Annotated[str, AfterValidator(_span)]
+
+
+def microseconds(span: str) -> int:
+    """Return the length of a span."""
+    found = _SPAN.fullmatch(span)
+    return int(found[1]) * _SECONDS[found[2]] * 1_000_000 if found else 0
+
+
+class Aggregation(Spec):
+    """Aggregates over rows: of the rows before each row, or one row for each key."""
+
+    by: tuple[str, ...] = ()
+    """The columns of the key; all rows have one key without them."""
+    columns: dict[str, Sql] = Field(min_length=1)
+    """Columns and their aggregates, such as `count(*)` or `sum(amount)`."""
+    time: str | None = None
+    """The column of times. With it each row stays, and its aggregates are over the rows of its key strictly before it;
+    without it there is one row for each key."""
+    over: Span | None = None
+    """How far back rows count, such as `30 days`; without it all earlier rows do."""
+    delay: Span | None = None
+    """How long after its time a row is known; later ones do not count yet."""
+
+    @model_validator(mode="after")
+    def _spans_need_a_time(self) -> Self:
+        if self.time is None and (self.over or self.delay):
+            msg = "over and delay need time: the column of times"
+            raise ValueError(msg)
+        if self.time is None and not self.by:
+            msg = "by or time is missing: one row for each key, or aggregates of the rows before each row"
+            raise ValueError(msg)
+        return self
+
+
 class FeatureStep(Spec):
     """One step: exactly one kind (`derive`, `filter`, ...), and what is asked of it."""
 
@@ -74,6 +121,12 @@ class FeatureStep(Spec):
     """Bounds of numeric columns; values beyond become the bound."""
     fill: dict[str, Scalar] | None = Field(default=None, min_length=1)
     """What missing values of a column become."""
+    aggregate: Aggregation | None = None
+    """Aggregates over other rows of the partition."""
+    sql: Sql | None = None
+    """One SELECT over `rows`, the rows of the partition."""
+    python: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    """A function of your own, `module:function`: a pyarrow table in, a table with the same number of rows out."""
     rename: dict[str, str] | None = Field(default=None, min_length=1)
     """New names by the present ones."""
     select: Annotated[tuple[str, ...], Field(min_length=1)] | AllBut | None = None
@@ -106,8 +159,13 @@ class FeatureStep(Spec):
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @property
+    def is_of_rows_alone(self) -> bool:
+        """Whether each row's result follows from the row alone: the kinds that can see other rows are no such steps."""
+        return self.aggregate is None and self.sql is None and self.python is None
+
+    @property
     def expressions(self) -> dict[str, str]:
-        """Its SQL expressions by derived column or reason; a filter without reasons has the reason ""."""
+        """Its SQL expressions of a row by derived column or reason; a filter without reasons has the reason ""."""
         if self.derive is not None:
             return self.derive
         return {"": self.filter} if isinstance(self.filter, str) else self.filter or {}
@@ -129,6 +187,14 @@ class FeaturesSpec(Spec):
     """The steps, in order."""
     max_dropped: Share | None = None
     """Largest share of all rows that the steps together may drop; more is refused."""
+    time: str | None = None
+    """The source's column that says when a row was known, for the check that no row sees later ones;
+    `dataset.partitions.column` unless given."""
+
+    @property
+    def is_of_rows_alone(self) -> bool:
+        """Whether no step can see other rows."""
+        return all(step.is_of_rows_alone for step in self.steps)
 
     @property
     def digest(self) -> str:

@@ -1,17 +1,24 @@
 """`feature_set`: the rows after the steps of `features`, which the gate judges and the model sees."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.errors import LaterRowsError
 from assay.features.feature_set import FeatureSet, feature_set_of
+from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata, records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.run_context import location_of
+from ml_assets.pipeline.partitions import check_of_partitions
+from ml_assets.pipeline.run_context import asset_key, location_of
 from resources.schema_registry import SchemaRegistry
+
+KNOWN_IN_TIME = "features_known_in_time"
+"""The check that no row saw rows that were not known yet."""
 
 
 def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -21,6 +28,16 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         spec,
         stage,
         description="Rows after the steps of `features`, under a frozen schema of their own.",
+        checks=[
+            check_of_partitions(
+                spec,
+                KNOWN_IN_TIME,
+                asset_key(spec, stage.name),
+                description="No row saw rows that were not known yet: without later rows each comes out the same.",
+                blocking=True,
+            )
+        ],
+        output_required=False,
         ins={"raw_dataset": own_input(spec, "raw_dataset")},
     )
     def feature_set(
@@ -28,16 +45,22 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         raw_dataset: Dataset,
         run_spec: PipelineSpec,
         schema_registry: SchemaRegistry,
-    ) -> dg.Output[Dataset]:
+    ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         version = schema_registry.feature_version_of(run_spec)
-        made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context))
-        return dg.Output(
+        try:
+            made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context))
+        except LaterRowsError as error:
+            text = f"{error.where}: {error.found}"
+            yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))
+            raise
+        yield dg.Output(
             made.rows,
             data_version=dg.DataVersion(made.rows.fingerprint.digest),
             metadata=_counts(made)
             | dataset_metadata(made.rows, [], run_spec.dataset.partitions.timezone)
             | classes_metadata(run_spec, version.frozen()),
         )
+        yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=True, description=escaped(made.known_in_time))
 
     return feature_set
 

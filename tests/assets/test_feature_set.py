@@ -74,6 +74,8 @@ def test_the_gate_and_the_model_see_the_feature_set(platform):
         ("plausible trips", "shorter than a minute", 1),
         ("plausible trips", "longer than an hour", 0),
     ]
+    known = next(each for each in result.get_asset_check_evaluations() if each.check_name == "features_known_in_time")
+    assert known.passed
     validated = newest(platform, "validated_dataset")
     assert set(validated.fingerprint.columns) == {
         "trip",
@@ -112,6 +114,17 @@ def test_a_step_that_drops_too_much_or_fails_publishes_nothing(platform):
     assert "row 1 of the source's rows; pickup = 2021-01-01 09:" in failure(result), failure(result)
     assert newest(platform, "feature_set") is None
     assert newest(platform, "validated_dataset") is None
+
+
+def test_a_step_that_sees_later_rows_fails_the_check_and_publishes_nothing(platform):
+    leak = "    - {{sql: 'select *, avg(minutes) over () as mean from rows', name: leak}}\n  time: pickup\n"
+    pipeline(platform, TRIPS.replace("    - rename: {{start: zone}}\n", leak))
+    result = platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset")
+    assert "[features_see_later_rows]" in failure(result)
+    [check] = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("features_known_in_time", False)
+    assert "leak" in check.description
+    assert newest(platform, "feature_set") is None
 
 
 def test_other_steps_freeze_the_schema_anew_and_rows_keep_their_side(platform):

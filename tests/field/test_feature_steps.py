@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from assay.data.source_rows import source_rows
-from assay.errors import AssayError, EmptyDataError, FeatureStepError, SchemaDriftError, SpecError
+from assay.errors import AssayError, EmptyDataError, FeatureStepError, LaterRowsError, SchemaDriftError, SpecError
 from assay.features.feature_set import feature_set_of
 from assay.learning.known_names import name_check
 from assay.specs.loading import parse_pipeline
@@ -138,6 +138,37 @@ def test_columns_that_other_parts_name_are_those_of_the_feature_set(schemas):
     assert "is no feature" in found
     found = refusal(HEAD.replace("card: {pii", "cart: {pii") + STEPS, schemas)
     assert "did you mean 'card'" in found
+
+
+def test_the_column_of_times_is_one_of_the_source(schemas):
+    spec_of(STEPS + "  time: pickup\n", schemas=schemas)
+    assert "did you mean 'pickup'" in refusal(HEAD + STEPS + "  time: pikup\n", schemas)
+
+
+@pytest.mark.parametrize(
+    ("step", "line", "text"),
+    [
+        ("aggregate: {by: [card], columns: {n: sum(seat)}}", 13, "did you mean 'seats'"),
+        ("aggregate: {by: [card], columns: {n: seats}}", 13, "not one aggregate"),
+        ("aggregate: {by: [card], over: 3 days, columns: {n: count(*)}}", 13, "need time"),
+        ("aggregate: {by: [card], time: pickup, over: a month, columns: {n: count(*)}}", 13, "30 days"),
+        ("sql: select seet from rows", 13, "does not fit"),
+        ("sql: select * from trips", 13, "the table trips"),
+        ("python: my_steps", 13, "python"),
+    ],
+)
+def test_steps_over_other_rows_are_refused_with_their_line(schemas, step, line, text):
+    found = refusal(HEAD + STEPS + f"    - {step}\n", schemas)
+    assert text in found
+    assert f"trips.yaml:{line} " in found, found
+
+
+def test_a_step_that_sees_later_rows_is_refused_in_the_confined_process_as_well():
+    steps = STEPS + "    - sql: select *, avg(seats) over () as mean from rows\n  time: pickup\n"
+    table = trips(5, 6, 7, 8)
+    table = table.set_column(0, "pickup", pa.array([MORNING - dt.timedelta(minutes=n) for n in range(4)]))
+    table = table.set_column(3, "seats", pa.array([1, 2, 3, 4]))
+    assert "column 'mean' of row 4 is *** among all rows" in failed(spec_of(steps), table, LaterRowsError)
 
 
 def test_derive_of_the_dataset_and_steps_exclude_each_other():

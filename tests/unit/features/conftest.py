@@ -1,11 +1,14 @@
-import duckdb
+import json
+
 import pyarrow as pa
 import pytest
 from features_world import spec_of
 
-from assay.features.engine import engine_connection, failure, run
+from assay.features.engine import RowFailure, engine_connection, run
+from assay.features.engine import computed as computed_rows
 from assay.features.plan import compiled
 from assay.reading.files import mapped_table
+from assay.reading.sandbox import ChildEnd
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +26,18 @@ def computed(connection, tmp_path):
         plan = compiled(connection, spec_of(*steps), table.schema, target, nan=nan, labelled=labelled)
         try:
             stay = run(connection, plan.layers, table, tmp_path / "features")
-        except duckdb.Error as error:
-            return failure(connection, plan.layers, table, error)
+        except RowFailure as row:
+            return row.failure
         return mapped_table(tmp_path / "features").to_pydict(), stay
 
     return compute
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Let steps be computed in this process, where the confinement is not the matter."""
+
+    def run_child(_module, request, _folder, *, wall_seconds):
+        return ChildEnd(0, 0.0, 0, timed_out=wall_seconds <= 0, answer=computed_rows(json.loads(request)), tail="")
+
+    monkeypatch.setattr("assay.features.running.run_child", run_child)

@@ -11,7 +11,7 @@ from assay.features.parsing import parsed_steps
 def lineage(connection):
     def of(*steps, target="y"):
         found = spec_of(*steps).steps
-        return lineage_of(found, parsed_steps(connection, found), target)
+        return lineage_of(found, parsed_steps(connection, found), target, {})
 
     return of
 

@@ -1,0 +1,203 @@
+"""The check that no row of the feature set saw rows that were not known yet.
+
+It trusts no declaration. The steps are run again on the rows before a few moments, and every row must come out as it
+did among all rows: what differs saw later rows. Without a column of times they are run on each of two halves of the
+rows: what differs depends on unrelated rows, as a mean over the whole table does, which leaks the holdout. Steps that
+compute with the values of one row alone cannot see others, and are not run again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.dataset import Dataset
+from assay.data.schema import require_column
+from assay.errors import LaterRowsError
+from assay.features.running import FeatureRows, features_of, numbered, run_steps
+from assay.specs.features import FeaturesSpec
+from assay.specs.pipeline import PipelineSpec
+
+_SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Of the rows in each repetition: together less than one more run of all."""
+_RELATIVE = 1e-9
+"""Sums of floats may differ by the order of additions."""
+
+_USE_TIME = "compute with earlier rows alone, as `aggregate` with `time` does"
+_NAME_TIME = (
+    "name the column of times in features.time and compute with earlier rows alone; what is fitted on rows, as a mean "
+    "is, belongs into the model's preprocessing"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Some of the source's rows.
+
+    Attributes:
+        rows: whether each row is one of them.
+        text: which they are, for people.
+    """
+
+    rows: "np.ndarray[Any, np.dtype[np.bool_]]"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """A row that comes out otherwise.
+
+    Attributes:
+        row: 0-based number of the source's row.
+        column: empty where the row itself is there or not.
+        values: among all rows and among some, for people.
+    """
+
+    row: int
+    column: str
+    values: tuple[str, str]
+
+
+def require_known_in_time(source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str) -> str:
+    """Check that the feature set of labelled rows saw no row that was not known yet.
+
+    Returns:
+        What was checked, for people.
+
+    Raises:
+        LaterRowsError: names the step, the column and the first row.
+        FeatureStepError: a step cannot be computed without the later rows.
+        MissingColumnError: the source has no column `features.time`.
+    """
+    features = _unbounded(features_of(spec))
+    if features.is_of_rows_alone:
+        return "each step computes with the values of one row alone"
+    if made.numbers is None or not made.keeps_rows:
+        return "not comparable row by row: the steps group rows"
+    time = _time_column(spec, source.table)
+    table = numbered(source.table.replace_schema_metadata())
+    cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
+    for cut in cuts:
+        again = run_steps(table.filter(pa.array(cut.rows)), source.schema, spec, where=where, features=features)
+        if _difference(made, again, cut) is not None:
+            raise _error(table, source, spec, features, cut, time, where)
+    shown = "; ".join(cut.text for cut in cuts)
+    return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
+
+
+def _unbounded(features: FeaturesSpec) -> FeaturesSpec:
+    """Return the steps without bounds of dropped rows, which are of all rows."""
+    steps = tuple(step.model_copy(update={"max_dropped": None}) for step in features.steps)
+    return features.model_copy(update={"steps": steps, "max_dropped": None})
+
+
+def _time_column(spec: PipelineSpec, table: pa.Table) -> str | None:
+    features = features_of(spec)
+    if features.time is not None:
+        require_column(table, features.time, where="features.time")
+    declared = [features.time, spec.dataset.partitions.column]
+    declared += [step.aggregate.time for step in features.steps if step.aggregate is not None]
+    return next((name for name in declared if name is not None and name in table.column_names), None)
+
+
+def _by_time(times: pa.ChunkedArray, name: str) -> Iterator[_Cut]:
+    """Yield the rows before each of a few moments; rows without a time are never among them."""
+    known = times.drop_null()
+    order = pc.sort_indices(known)
+    seen: set[Any] = set()
+    for share in _SHARES:
+        if not len(known):
+            return
+        moment = known[order[int(share * len(known))].as_py()]
+        before = pc.fill_null(pc.less(times, moment), False).to_numpy()
+        if moment not in seen and before.any():
+            yield _Cut(before, f"those with {name} before {moment.as_py()}")
+        seen.add(moment)
+
+
+def _halves(rows: int) -> Iterator[_Cut]:
+    """Yield two halves of the rows, without any order that the rows may have."""
+    mixed = np.random.default_rng(0).permutation(rows) % 2 == 0
+    if rows > 1:
+        yield _Cut(mixed, "one half of the rows")
+        yield _Cut(~mixed, "the other half")
+
+
+def _difference(full: FeatureRows, again: FeatureRows, cut: _Cut) -> _Difference | None:
+    """Return the first difference in the rows of a cut; None where there is none."""
+    assert full.numbers is not None  # noqa: S101 - steps that see other rows have them
+    assert again.numbers is not None  # noqa: S101
+    of_cut = cut.rows[full.numbers]
+    numbers = full.numbers[of_cut]
+    if not np.array_equal(numbers, again.numbers):
+        row = int(np.setxor1d(numbers, again.numbers)[0])
+        return _Difference(row, "", ("there", "not there") if row in numbers else ("not there", "there"))
+    table = full.table.filter(pa.array(of_cut))
+    for name in table.column_names:
+        if name not in again.table.column_names:
+            return _Difference(int(numbers[0]), name, ("there", "not there"))
+        position = _first_different(table.column(name), again.table.column(name))
+        if position is not None:
+            values = str(table.column(name)[position].as_py()), str(again.table.column(name)[position].as_py())
+            return _Difference(int(numbers[position]), name, values)
+    return None
+
+
+def _first_different(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None:
+    if one.equals(other) or len(one) == 0:
+        return None
+    if pa.types.is_floating(one.type) and pa.types.is_floating(other.type):
+        first, second = (each.cast(pa.float64()).to_numpy() for each in (one, other))
+        missing = np.asarray(one.is_null()) != np.asarray(other.is_null())
+        differs = missing | ~np.isclose(first, second, rtol=_RELATIVE, atol=0, equal_nan=True)
+    else:
+        pairs = zip(one.to_pylist(), other.to_pylist(), strict=True)
+        differs = np.fromiter((first != second for first, second in pairs), np.bool_, len(one))
+    found = np.flatnonzero(differs)
+    return int(found[0]) if found.size else None
+
+
+def _error(
+    table: pa.Table,
+    source: Dataset,
+    spec: PipelineSpec,
+    features: FeaturesSpec,
+    cut: _Cut,
+    time: str | None,
+    where: str,
+) -> LaterRowsError:
+    """Find the first step after which the rows differ, and return the error that names it."""
+    step, difference = _first_step(table, source, spec, features, cut, where)
+    hidden = not spec.validation.show_values or any(column.pii for column in source.schema.columns)
+    all_rows, some_rows = ("***", "***") if hidden else difference.values
+    column = f"column '{difference.column}'" if difference.column else "the row"
+    at = f" ({time} = {source.table.column(time)[difference.row].as_py()})" if time is not None and not hidden else ""
+    what = "a step sees rows that were not known yet" if time is not None else "a step makes rows depend on others"
+    return LaterRowsError(
+        what,
+        where=f"{where}, features: {features.title(step)}",
+        found=f"{column} of row {difference.row + 1:,}{at} is {all_rows} among all rows, and {some_rows} among "
+        f"{'some of them' if hidden else cut.text}",
+        expected="the same among the rows that were known" if time is not None else "the same among any rows",
+        remedy=_USE_TIME if time is not None else _NAME_TIME,
+    )
+
+
+def _first_step(
+    table: pa.Table, source: Dataset, spec: PipelineSpec, features: FeaturesSpec, cut: _Cut, where: str
+) -> tuple[int, _Difference]:
+    for number, step in enumerate(features.steps):
+        if step.is_of_rows_alone:
+            continue
+        steps = features.model_copy(update={"steps": features.steps[: number + 1]})
+        full, part = (
+            run_steps(rows, source.schema, spec, where=where, features=steps)
+            for rows in (table, table.filter(pa.array(cut.rows)))
+        )
+        difference = _difference(full, part, cut)
+        if difference is not None:
+            return number, difference
+    return len(features.steps) - 1, _Difference(int(np.flatnonzero(cut.rows)[0]), "", ("there", "not there"))

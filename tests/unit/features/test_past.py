@@ -1,0 +1,148 @@
+"""No row of a feature set may see rows that were not known yet: a planted look ahead is always named."""
+
+import datetime as dt
+import random
+
+import pyarrow as pa
+import pytest
+from features_world import spec_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.data.source_rows import source_rows
+from assay.errors import FeatureStepError, LaterRowsError
+from assay.features.past import require_known_in_time
+from assay.features.running import run_steps
+from assay.specs.pipeline import PipelineSpec
+
+ORIGIN = dt.datetime(2021, 1, 1)  # noqa: DTZ001 - times without a zone
+HONEST = (
+    {"derive": {"b": "a * 2 + 1"}},
+    {"filter": "a <> 3"},
+    {"fill": {"a": 0}},
+    {"clip": {"a": {"min": -50, "max": 50}}},
+    {"aggregate": {"by": ["k"], "time": "t", "columns": {"n": "count(*)", "s": "sum(a)"}}},
+    {"aggregate": {"time": "t", "over": "5 days", "delay": "1 day", "columns": {"m": "max(a)"}}},
+    {"sql": "select *, lag(a) over (partition by k order by t) as last from rows"},
+    {"sql": "select *, sum(a) over (order by t rows between unbounded preceding and current row) as running from rows"},
+    {"sql": "select * from rows where a > -90"},
+)
+PLANTED = (
+    {"sql": "select *, lead(t) over (order by t) as next from rows"},
+    {"sql": "select *, avg(a) over () as mean from rows"},
+    {"sql": "select *, count(*) over (partition by k) as n_all from rows"},
+    {"sql": "select *, (select count(*) from rows) as size from rows"},
+    {"sql": "select *, row_number() over (order by t desc) as place from rows"},
+    {"sql": "select r.*, a - m as centred from rows r join (select k as j, avg(a) as m from rows group by k) on k = j"},
+    {"sql": "select * from rows r where exists (select 1 from rows l where l.t > r.t and l.k = r.k)"},
+)
+
+
+def pipeline(*steps, time=None):
+    features = spec_of(*steps).model_copy(update={"time": time})
+    made = PipelineSpec.model_validate(
+        {"name": "p", "task": "regression", "dataset": {"source": "x.csv", "target": "a"}}, strict=False
+    )
+    return made.model_copy(update={"features": features})
+
+
+def source(spec, rows=64, seed=0):
+    draw = random.Random(seed)
+    moments = draw.sample(range(10 * rows), rows)
+    table = pa.table(
+        {
+            "k": [draw.choice("xy") for _ in range(rows)],
+            "t": pa.array([ORIGIN + dt.timedelta(hours=each) for each in moments], pa.timestamp("us")),
+            "a": [draw.randint(-99, 99) for _ in range(rows)],
+        }
+    )
+    return source_rows(table, spec.source_dataset).partition(None, where="raw")
+
+
+def checked(spec, rows):
+    made = run_steps(rows.table, rows.schema, spec, where="p")
+    return require_known_in_time(rows, made, spec, where="p")
+
+
+@given(st.lists(st.sampled_from(HONEST), max_size=4), st.integers(0, 99))
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_steps_that_look_back_pass(in_process, steps, seed):
+    spec = pipeline({"derive": {"c": "a"}}, *steps, time="t")
+    assert checked(spec, source(spec, seed=seed))
+
+
+@given(
+    st.lists(st.sampled_from(HONEST), max_size=2),
+    st.sampled_from(PLANTED),
+    st.lists(st.sampled_from(HONEST[:6]), max_size=2),
+    st.integers(0, 99),
+)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_planted_look_ahead_is_always_named(in_process, before, planted, after, seed):
+    spec = pipeline(*before, {**planted, "name": "planted"}, *after, time="t")
+    with pytest.raises(LaterRowsError) as caught:
+        checked(spec, source(spec, seed=seed))
+    assert caught.value.where == "p, features: planted"
+    assert "not known yet" in caught.value.what
+
+
+@pytest.mark.parametrize("planted", PLANTED[1:6])
+def test_without_times_what_depends_on_other_rows_is_named(in_process, planted):
+    spec = pipeline({**planted, "name": "planted"})
+    with pytest.raises(LaterRowsError) as caught:
+        checked(spec, source(spec))
+    assert caught.value.where == "p, features: planted"
+    assert "depend on others" in caught.value.what
+    spec = pipeline({"sql": "select *, a * 2 as b from rows where a > 0"})
+    assert "half" in checked(spec, source(spec))
+
+
+def test_the_column_the_row_and_its_values_are_named(in_process):
+    spec = pipeline({"sql": "select *, lead(a) over (order by t) as next from rows"}, time="t")
+    rows = source(spec, rows=16)
+    with pytest.raises(LaterRowsError) as caught:
+        checked(spec, rows)
+    first = min(range(16), key=lambda number: rows.table.column("t")[number].as_py())
+    assert f"column 'next' of row {first + 1} (t = " in caught.value.found
+    assert "is None" not in caught.value.found.split(" among ")[0]
+
+
+def test_personal_values_are_not_shown(in_process):
+    spec = pipeline({"sql": "select *, lead(a) over (order by t) as next from rows"}, time="t")
+    spec = spec.model_copy(update={"validation": spec.validation.model_copy(update={"show_values": False})})
+    with pytest.raises(LaterRowsError) as caught:
+        checked(spec, source(spec))
+    assert "is *** among all rows" in caught.value.found
+    assert "t = 20" not in caught.value.found
+
+
+def test_a_row_twice_is_refused(in_process):
+    spec = pipeline({"sql": "select r.* from rows r join rows o on r.k = o.k"}, time="t")
+    with pytest.raises(FeatureStepError, match="more than once"):
+        checked(spec, source(spec))
+
+
+def doubled(table):
+    return table.append_column("double", pa.compute.multiply(table.column("a"), 2))
+
+
+def centred(table):
+    mean = pa.compute.mean(table.column("a"))
+    return table.append_column("centred", pa.compute.subtract(table.column("a").cast(pa.float64()), mean))
+
+
+def halved(table):
+    return table.slice(0, table.num_rows // 2)
+
+
+def test_a_function_of_python_computes_with_a_table_and_is_checked_alike(in_process):
+    spec = pipeline({"filter": "a > 0"}, {"python": f"{__name__}:doubled"}, {"derive": {"c": "double + 1"}}, time="t")
+    rows = source(spec)
+    made = run_steps(rows.table, rows.schema, spec, where="p").table
+    assert made.column("c").to_pylist() == [2 * a + 1 for a in made.column("a").to_pylist()]
+    assert checked(spec, rows)
+    spec = pipeline({"python": f"{__name__}:centred", "name": "mine"}, time="t")
+    with pytest.raises(LaterRowsError, match="column 'centred'"):
+        checked(spec, rows)
+    with pytest.raises(FeatureStepError, match="same rows"):
+        checked(pipeline({"python": f"{__name__}:halved"}), rows)
