@@ -144,13 +144,18 @@ class ScanResult:
         else:
             text = f"nothing new among {self.objects:,} objects of {self.state.source}"
         if self.waiting:
-            text += f"; {len(self.waiting)} wait for their partition, e.g. {self.waiting[0]}"
+            text += f"; {len(self.waiting)} wait for their partition, e.g. {_shown(self.waiting[0])}"
         if self.unsettled:
-            text += f"; {len(self.unsettled)} wait until they stay unchanged, e.g. {self.unsettled[0]}"
+            text += f"; {len(self.unsettled)} wait until they stay unchanged, e.g. {_shown(self.unsettled[0])}"
         if self.set_aside:
-            shown = [f"{name}: {reason}" for name, reason in list(self.set_aside.items())[:_MOST_SHOWN]]
+            shown = [f"{_shown(name)}: {reason}" for name, reason in list(self.set_aside.items())[:_MOST_SHOWN]]
             text += f"; {len(self.set_aside)} set aside, e.g. {'; '.join(shown)}"
         return text
+
+
+def _shown(name: str) -> str:
+    """Return a name with escapes for marks that a terminal or log obeys, such as line feeds."""
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in name)
 
 
 def scan_source(state: SensorState, listing: Listing, texts: StoredTexts, options: ScanOptions) -> ScanResult:

@@ -127,6 +127,7 @@ def test_one_stray_name_does_not_stop_the_others_and_is_named(tmp_path):
     assert watched.scan() == ["a.csv"]
     assert "3 set aside" in watched.said
     assert "caf\\xe9.csv: the name is not UTF-8" in watched.said
+    assert "line\\nfeed.csv: an object's name cannot be a partition" in watched.said, "and no line of its own"
     json.dumps(watched.said).encode()
     with pytest.raises(SourceError, match="not UTF-8"):
         LocalSource(str(watched.folder)).objects()
