@@ -14,12 +14,14 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from assay.arrivals.names import listing_pattern
+from assay.credentials import redacted
 from assay.data.frozen_schema import SCHEMAS
-from assay.errors import AssayError, SpecError
+from assay.errors import AssayError, SourceError, SpecError
 from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
 from assay.specs.complaints import explain
+from assay.specs.dataset import QUERIED_SCHEMES
 from assay.specs.loading import FiledPipeline, load_pipeline, load_pipelines, read_pipelines, without_frames
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
@@ -78,7 +80,20 @@ def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
     layout = {"dialect": flags.dialect, "member": flags.member, "sheet": flags.sheet}
     document["dataset"] |= {name: value for name, value in layout.items() if value is not None}
     given = {name: value for name in RUN_PARAMETERS if (value := getattr(flags, name)) is not None}
-    return laid_over(document, parse_overrides(given, where="the flags"))
+    whole = laid_over(document, parse_overrides(given, where="the flags"))
+    _require_files(whole["dataset"]["source"])
+    return whole
+
+
+def _require_files(source: str) -> None:
+    if source.partition(":")[0].lower() in QUERIED_SCHEMES:
+        raise SourceError(
+            "the commands of the shell read no database",
+            where=redacted(source),
+            expected="files",
+            remedy="materialise the pipeline's raw_dataset in Dagster, dagster asset materialize -f definitions.py "
+            "--select <pipeline>/raw_dataset; or write the rows to a file",
+        )
 
 
 def _of_file(flags: Flags) -> dict[str, Any]:

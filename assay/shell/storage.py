@@ -27,7 +27,9 @@ def adapter(group: str, name: str, *, error: type[AssayError], what: str, where:
     """
     found = list(importlib.metadata.entry_points(group=group, name=name))
     if not found:
-        raise error(what, where=where, found=f"no adapter for '{name}'", expected=expected, remedy=_REMEDY)
+        has_platform = bool(importlib.metadata.entry_points(group=GROUP, name=VARIABLES))
+        remedy = "copy the files to this machine" if has_platform else _REMEDY
+        raise error(what, where=where, found=f"no adapter for '{name}'", expected=expected, remedy=remedy)
     try:
         return found[0].load()
     except ModuleNotFoundError as missing:
@@ -38,7 +40,6 @@ def adapter(group: str, name: str, *, error: type[AssayError], what: str, where:
 _REMEDY = (
     "install the platform (uv sync in a checkout) and run the command in its folder; or copy the files to this machine"
 )
-
 
 GROUP = "assay.storage"
 VARIABLES = "variables"

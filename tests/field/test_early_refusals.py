@@ -351,3 +351,28 @@ def test_the_shell_names_the_line_of_a_file_and_the_flag_that_is_wrong(checked_f
     (tmp_path / "bank.yaml").write_text(TEXT)
     assert main([*validate, "--target-column", "yy"]) == Exit.REFUSED
     assert "where: --target-column\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("duckdb:///data/rows.duckdb", "--select <pipeline>/raw_dataset"),
+        ("sql://warehouse", "--select <pipeline>/raw_dataset"),
+        ("ftp://example.org/rows.csv", "copy the files to this machine"),
+    ],
+)
+def test_the_shell_says_what_reads_an_address_that_it_does_not_read(address, remedy, capsys):
+    """The remedy was to install the platform, where it was installed."""
+    code = main(["validate", "--dataset-path", address, "--target-column", "y", "--report-uri", "r.json"])
+    assert code == Exit.REFUSED
+    assert remedy in (printed := capsys.readouterr().err)
+    assert "install" not in printed
+
+
+def test_the_shell_names_the_database_of_a_pipeline_file_before_it_reads(tmp_path, capsys):
+    path = tmp_path / "rows.yaml"
+    path.write_text(
+        "name: rows\ntask: regression\ndataset: {source: 'sqlite:///data/rows.db', query: select 1 as y, target: y}\n"
+    )
+    assert main(["validate", "--pipeline", str(path), "--report-uri", "r.json"]) == Exit.REFUSED
+    assert "the commands of the shell read no database" in capsys.readouterr().err
