@@ -132,7 +132,7 @@ class WebPolicy:
             if reason:
                 found = ip if host == ip else f"{host} is {ip}"
                 what = f"the host is not public: {reason}"
-                raise _refused(what, address, before, found, "ASSAY_HTTPS_ALLOW_PRIVATE")
+                raise _refused(what, address, before, found, _setting_for(ip))
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return CheckedAddress(address, parts.scheme == "https", host, port, tuple(ips), target or "/", loopback)
 
@@ -165,14 +165,15 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
     parsed = ipaddress.ip_address(ip.partition("%")[0])  # without a scope such as %eth0
     if loopback:
         return "" if parsed.is_loopback else "not this machine"
+    meant = (parsed, *_embedded(parsed))
     reasons = {
         "multicast": parsed.is_multicast,
-        "unspecified": parsed.is_unspecified,
-        "a service of the cloud for its machines": any(_within(each, _CLOUD) for each in (parsed, *_embedded(parsed))),
+        "unspecified": any(each.is_unspecified for each in meant),
+        "a service of the cloud for its machines": any(_within(each, _CLOUD) for each in meant),
+        "loopback": any(each.is_loopback for each in meant),
     }
     if not private:
         reasons |= {
-            "loopback": parsed.is_loopback,
             "IPv4 inside IPv6": _within(parsed, _EMBEDDING),
             "link-local": parsed.is_link_local,
             "reserved": parsed.is_reserved,
@@ -181,6 +182,11 @@ def refusal_reason(ip: str, *, loopback: bool = False, private: bool = False) ->
             "not allocated": parsed.version == 6 and parsed not in _PUBLIC_V6,  # noqa: PLR2004
         }
     return next((reason for reason, applies in reasons.items() if applies), "")
+
+
+def _setting_for(ip: str) -> str:
+    """Return the setting that allows an IP address; empty where none does."""
+    return "" if refusal_reason(ip, private=True) else "ASSAY_HTTPS_ALLOW_PRIVATE"
 
 
 def _embedded(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
@@ -325,5 +331,7 @@ def _refused(what: str, address: str, before: CheckedAddress | None, found: str,
         f"{what}, after a redirection" if before else what,
         where=without_secrets(address),
         found=found,
-        remedy=f"use another address, or have the deployment's {setting} allow it",
+        remedy=f"use another address, or have the deployment's {setting} allow it"
+        if setting
+        else "use another address",
     )

@@ -66,6 +66,24 @@ def test_an_open_private_network_does_not_open_the_cloud_s_credentials(ip):
     assert refusal_reason(ip, private=True)
 
 
+@pytest.mark.parametrize(
+    "ip", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "::ffff:0.0.0.0"]
+)
+def test_an_open_private_network_opens_no_port_of_this_machine(ip):
+    """`https://0x7f.1:<any port>` passed the list of ports where private hosts are allowed."""
+    opened = WebPolicy(allow_private=True, loopback_ports=(8000,), resolve=lambda host, port: [ip])
+    with pytest.raises(SourceError, match=r"not public: (loopback|unspecified)") as refused:
+        opened.check("https://0x7f.1:9200/rows.csv")
+    assert refused.value.remedy == "use another address", "no setting allows it"
+
+
+def test_the_remedy_names_a_setting_only_where_it_helps():
+    for ip, helps in (("10.0.0.1", True), ("169.254.169.254", False)):
+        with pytest.raises(SourceError) as refused:
+            WebPolicy(resolve=lambda host, port, ip=ip: [ip]).check("https://data.example.org/rows.csv")
+        assert ("ASSAY_HTTPS_ALLOW_PRIVATE" in refused.value.remedy) is helps
+
+
 @pytest.mark.parametrize("ip", ["10.0.0.1", "192.168.1.1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"])
 def test_an_open_private_network_is_open(ip):
     assert refusal_reason(ip, private=True) == ""
