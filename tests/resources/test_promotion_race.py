@@ -1,5 +1,6 @@
 """A decision against an outdated champion changes nothing: real processes, real stores."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -276,7 +277,9 @@ def test_two_roll_backs_go_further_back_and_a_third_has_nowhere_to_go(client, re
 
 def test_of_two_people_who_roll_back_at_once_one_does(client, registry, in_threads):
     promote(registry, 1, 2, 3)
-    done = in_threads(RACERS, lambda _: roll_back(registry, "demo", "2", ANN))
+    everybody = threading.Barrier(RACERS)  # each has found version 3 as champion before one rolls back
+    with mock.patch.object(Registry, "loaded", side_effect=lambda *_: everybody.wait(120)):
+        done = in_threads(RACERS, lambda _: roll_back(registry, "demo", "2", ANN))
     assert sum(not isinstance(one, Exception) for one in done) == 1
     assert versions(registry) == ["1", "2", "3", "2"]
 
