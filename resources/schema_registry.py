@@ -38,6 +38,10 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
         """Return the schema version that a run of a pipeline asks for."""
         return RegisteredVersion(self, spec)
 
+    def joined_version_of(self, spec: PipelineSpec, table: str) -> "RegisteredVersion":
+        """Return the same version of a source that the pipeline's features join."""
+        return RegisteredVersion(self, spec, f"{spec.name}.{table}")
+
     def feature_version_of(self, spec: PipelineSpec) -> "FeatureVersion":
         """Return the same version of the pipeline's feature set."""
         return FeatureVersion(self, spec)
@@ -132,19 +136,26 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredVersion:
-    """The registry's schema for one pipeline and version, as `assay.data.source_rows.SchemaVersion`."""
+    """The registry's schema for one pipeline and version, as `assay.data.source_rows.SchemaVersion`.
+
+    Attributes:
+        registry: that keeps it.
+        spec: the pipeline.
+        name: under which it is kept; the pipeline's unless given.
+    """
 
     registry: SchemaRegistry
     spec: PipelineSpec
+    name: str = ""
 
     def frozen(self) -> FrozenSchema | None:
         """Return the frozen schema; None before the version's first data."""
-        frozen = self.registry.frozen(self.spec)
+        frozen = self.registry.frozen(self.spec, self.name)
         return frozen if frozen is None else self._of_task(frozen)
 
     def freeze(self, first: FrozenSchema) -> FrozenSchema:
         """Freeze the first data's schema, and return the frozen one."""
-        return self._of_task(self.registry.freeze(self._of_task(first), self.spec))
+        return self._of_task(self.registry.freeze(self._of_task(first), self.spec, self.name))
 
     def _of_task(self, schema: FrozenSchema) -> FrozenSchema:
         return schema if self.spec.task.is_classification else schema.without_classes()

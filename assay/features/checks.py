@@ -25,13 +25,14 @@ Parser = Callable[[], "duckdb.DuckDBPyConnection"]
 def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | None, parser: Parser) -> Plan | None:
     """Parse the steps, and compile them for the source's frozen columns where they are known.
 
-    What a function of Python gives is not known before it runs; such steps are only parsed, and None is returned.
+    What a function of Python or another source gives is not known before it is read; such steps are only parsed, and
+    None is returned.
 
     Raises:
         StepProblem: a step is wrong whatever the rows.
     """
     connection = parser()
-    if source is None or any(step.python is not None for step in features.steps):
+    if source is None or any(step.python is not None or step.join is not None for step in features.steps):
         parsed_steps(connection, features.steps)
         for number, step in enumerate(features.steps):
             if step.sql is not None:

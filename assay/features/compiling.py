@@ -61,6 +61,11 @@ class Layer:
         return len(self.parts) > 2  # noqa: PLR2004 - one gap
 
 
+def joined_name(name: str) -> str:
+    """Return the name of a joined source in queries."""
+    return f"joined {name}"
+
+
 def selecting(columns: str) -> tuple[str, str]:
     """Return the parts of a SELECT of columns."""
     return f"SELECT {columns} FROM (\n", "\n)"
@@ -86,6 +91,7 @@ class Compiler:
         types: DuckDB's type by column, in order.
         numbered: whether the rows have the hidden column of row numbers.
         keeps_rows: whether each row is still one of the source's.
+        tables: of the joined sources by name, DuckDB's type by column.
     """
 
     connection: "duckdb.DuckDBPyConnection"
@@ -98,13 +104,10 @@ class Compiler:
     sources: dict[str, str | None] = field(default_factory=dict)
     numbered: bool = False
     keeps_rows: bool = True
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def begin(self, schema: pa.Schema, nan: Iterable[str]) -> None:
+    def begin(self, schema: pa.Schema) -> None:
         """Take the columns of a source.
-
-        Args:
-            schema: of the rows.
-            nan: the columns that hold NaN, which is missing.
 
         Raises:
             StepProblem: two names differ by case alone, or steps cannot work on a column's type.
@@ -131,9 +134,12 @@ class Compiler:
             raise StepProblem(BEFORE, (), FeatureStepError(what, remedy="write it as a number where the data are made"))
         self.numbered = ROW in schema.names
         self.sources = {name: name for name in self.types}
-        floats = [name for name in nan if self.types[name] in _FLOATS]
-        if floats:
-            self.compute(BEFORE, {name: f"nullif({quoted(name)}, 'NaN')" for name in floats})
+
+    def add_table(self, name: str, schema: pa.Schema) -> None:
+        """Take the columns of a joined source."""
+        self.connection.register(joined_name(name), schema.empty_table())
+        described = self.connection.execute(f"DESCRIBE SELECT * FROM {quoted(joined_name(name))}").fetchall()
+        self.tables[name] = {column: str(dtype) for column, dtype, *_ in described}
 
     def column(self, number: int, place: Location, name: str) -> str:
         """Return a column's name as the rows have it.

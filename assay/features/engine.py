@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from assay.expressions.language import locked_connection
-from assay.features.compiling import BEFORE, ROW, Layer, first_line, nested, quoted
+from assay.features.compiling import BEFORE, ROW, Layer, first_line, joined_name, nested, quoted
 from assay.reading.confined import MIB
 from assay.reading.files import mapped_table
 
@@ -63,6 +63,8 @@ def computed(request: dict[str, Any]) -> dict[str, Any]:
         engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found,
     ):
         rows = pa.ipc.open_file(file).read_all()
+        for name in request["tables"]:
+            found.register(joined_name(name), mapped_table(folder / joined_name(name)))
         try:
             return {"stay": run(found, layers, rows, folder / FEATURES)}
         except duckdb.OutOfMemoryException:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from assay.data.dataset import Dataset
@@ -42,6 +43,7 @@ def feature_set_of(
     where: str,
     labelled: bool = True,
     adapted: Adapted | None = None,
+    joined: Mapping[str, Dataset] = MappingProxyType({}),
 ) -> FeatureSet:
     """Make the feature set of a partition.
 
@@ -51,6 +53,7 @@ def feature_set_of(
         version: the frozen schema of the feature set; the first one freezes it. None where no schema is kept.
         where: asset and partition, for errors.
         labelled: whether the rows have a target; those that are only predicted freeze no schema.
+        joined: the rows of each joined source, by its name.
         adapted: changes the rows after the steps, before their schema is frozen; `where` is its second argument.
 
     Raises:
@@ -61,8 +64,9 @@ def feature_set_of(
         SchemaDriftError: the feature set differs from its frozen schema.
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
-    made = run_steps(source.table, source.schema, spec, where=where, labelled=labelled)
-    known = require_known_in_time(source, made, spec, where=where) if labelled else ""
+    tables = {name: each.table for name, each in joined.items()}
+    made = run_steps(source.table, source.schema, spec, where=where, labelled=labelled, joined=tables)
+    known = require_known_in_time(source, made, spec, where=where, joined=tables) if labelled else ""
     if made.table.num_rows == 0:
         raise EmptyDataError(
             "the steps drop every row",
@@ -80,6 +84,10 @@ def feature_set_of(
     notes = {key: text for key, text in rows.notes.items() if key != "rows"}
     notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
+    notes |= {
+        f"joined {name}": f"{each.table.num_rows:,} rows, fingerprint {each.fingerprint.digest}"
+        for name, each in joined.items()
+    }
     notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
     return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known)
 

@@ -122,6 +122,8 @@ def lineage_of(
     for number, step in enumerate(steps):
         for name in step.aggregate.columns if step.aggregate is not None else ():
             lineage.compute(number, name, expressions[number, name].columns)
+        for name in _joined_columns(step):
+            lineage.compute(number, name, step.join.keys if step.join is not None else ())
         for name, columns in queries[number].items if number in queries else ():
             if name and name != "*" and columns != (name,):
                 lineage.compute(number, name, columns)
@@ -133,6 +135,11 @@ def lineage_of(
             lineage.read(number, expressions[number, reason].columns)
         lineage.rename(step.rename or {})
     return lineage
+
+
+def _joined_columns(step: FeatureStep) -> Iterable[str]:
+    columns = step.join.columns if step.join is not None else ()
+    return columns.values() if isinstance(columns, dict) else columns
 
 
 def selected(select: tuple[str, ...] | AllBut, present: Sequence[str]) -> list[str]:

@@ -1,13 +1,13 @@
-"""The kinds of steps that can see other rows: aggregates over earlier rows or by key, and a whole SELECT."""
+"""The kinds of steps that see other rows: aggregates over earlier rows or by key, other sources, a whole SELECT."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from assay.errors import FeatureStepError, SpecError
+from assay.errors import FeatureStepError, MissingColumnError, SpecError, did_you_mean
 from assay.expressions.queries import Query, numbered_query
-from assay.features.compiling import ROW, Compiler, Layer, quoted
+from assay.features.compiling import ROW, Compiler, Layer, joined_name, quoted
 from assay.features.kinds import builds, is_exact_number, refuse_other_case
 from assay.features.parsing import ROWS, StepProblem, parsed_select
-from assay.specs.features import Aggregation, FeatureStep, microseconds
+from assay.specs.features import Aggregation, AsOf, FeatureStep, Join, microseconds
 
 
 @builds("aggregate")
@@ -49,18 +49,35 @@ def _look_back(compiler: Compiler, number: int, keys: Sequence[str], time: str, 
         f"WINDOW past AS ({partition}ORDER BY {known} + {row} NULLS LAST "
         f"RANGE BETWEEN {start} PRECEDING AND {end} PRECEDING)"
     )
-    found = {name: f"__past_{place}" for place, name in enumerate(asked.columns)}
-    seen = ", ".join(
-        f"CASE WHEN {quoted(time)} IS NOT NULL THEN {sql.strip()}\n OVER past END AS {found[name]}"
+    seen = {
+        name: f"CASE WHEN {quoted(time)} IS NOT NULL THEN {sql.strip()}\n OVER past END"
         for name, sql in asked.columns.items()
-    )
-    past = f"SELECT {seen}, {row} AS __past_row FROM (\n", f"\n) {window}"
-    misplaced = f"CASE WHEN {row} = __past_row THEN {{}} ELSE error('a row was put beside another') END AS {{}}"
-    made = {name: misplaced.format(column, quoted(name)) for name, column in found.items()}
+    }
+    beside = f"SELECT {_beside(seen)}, {row} AS __beside_row FROM (\n", f"\n) {window}"
+    compiler.add(Layer(number, _by_position(compiler, asked.columns, beside), tuple(asked.columns)), ("aggregate",))
+
+
+def _beside(values: Mapping[str, str]) -> str:
+    """Return SQL's list of values under the names of `_by_position`."""
+    return ", ".join(f"{sql} AS __beside_{place}" for place, sql in enumerate(values.values()))
+
+
+def _by_position(compiler: Compiler, names: Iterable[str], beside: tuple[str, str]) -> tuple[str, ...]:
+    """Return the parts of a layer that puts columns beside the rows: a SELECT of them gives one row for each row.
+
+    Only what the SELECT names is sorted back into the order of the rows.
+
+    Args:
+        compiler: of the rows.
+        names: of the columns, new or in place of present ones, in the order of `_beside`.
+        beside: the SELECT around the rows, with the row's number as `__beside_row`.
+    """
+    row = quoted(ROW)
+    checked = f"CASE WHEN {row} = __beside_row THEN {{}} ELSE error('a row was put beside another') END AS {{}}"
+    made = {name: checked.format(f"__beside_{place}", quoted(name)) for place, name in enumerate(names)}
     columns = [made.pop(name, quoted(name)) for name in compiler.types]
     head = f"SELECT {', '.join((*columns, *made.values(), row))} FROM (\n"
-    parts = (head, f"\n) POSITIONAL JOIN (SELECT * FROM ({past[0]}", f"{past[1]}) ORDER BY __past_row)")
-    compiler.add(Layer(number, parts, tuple(asked.columns)), ("aggregate",))
+    return head, f"\n) POSITIONAL JOIN (SELECT * FROM ({beside[0]}", f"{beside[1]}) ORDER BY __beside_row)"
 
 
 _MOST_ROWS = 1 << 33
@@ -91,6 +108,109 @@ def _make_plain(compiler: Compiler, number: int, names: Iterable[str]) -> None:
     if exact:
         compiler.compute(number, {name: f"CAST({quoted(name)} AS DOUBLE)" for name in exact})
     compiler.require_finite(number, names)
+
+
+@builds("join")
+def join(compiler: Compiler, number: int, step: FeatureStep) -> None:
+    """Add columns of another source: of the row with the same key, or of the newest that was known."""
+    asked = step.join
+    if asked is None:
+        return
+    other = compiler.tables[asked.table]
+    keys = [
+        (compiler.column(number, ("join", "on"), left), _of_other(other, asked, number, "on", right))
+        for left, right in asked.keys.items()
+    ]
+    for left, right in keys:
+        _require_alike(compiler.types[left], other[right], f"{left} and {right}", number, "on")
+    columns = _added(other, asked, number)
+    taken = [new for new in columns.values() if compiler.has([new])]
+    if taken:
+        error = SpecError(f"the name '{taken[0]}' is taken", remedy="give the column another name in join.columns")
+        raise StepProblem(number, ("join", "columns"), error)
+    conditions = [f"l.{quoted(left)} = r.{quoted(right)}" for left, right in keys]
+    kind = "LEFT"
+    if asked.as_of is not None:
+        conditions.append(_known(compiler, other, asked, asked.as_of, number))
+        kind = "ASOF LEFT"
+    named = ", ".join(dict.fromkeys(quoted(name) for name in (*(left for left, _ in keys), *_times(compiler, asked))))
+    values = {new: f"r.{quoted(old)}" for old, new in columns.items()} | {_FOUND: "r.__found"}
+    right = f"SELECT *, TRUE AS __found FROM {quoted(joined_name(asked.table))}"
+    beside = (
+        f"SELECT {_beside(values)}, l.{quoted(ROW)} AS __beside_row FROM (SELECT {named}, {quoted(ROW)} FROM (\n",
+        f"\n)) l {kind} JOIN ({right}) r ON {' AND '.join(conditions)}",
+    )
+    compiler.add(Layer(number, _by_position(compiler, values, beside), tuple(values)), ("join",))
+    if asked.type == "inner":
+        compiler.keep(number, {f"no row of {asked.table}": _FOUND})
+    compiler.arrange(number, {name: name for name in compiler.types if name != _FOUND})
+    _make_plain(compiler, number, columns.values())
+
+
+_FOUND = "__found"
+
+
+def _times(compiler: Compiler, asked: Join) -> list[str]:
+    return [] if asked.as_of is None else [name for name in compiler.types if name.lower() == asked.as_of.left.lower()]
+
+
+def _known(compiler: Compiler, other: Mapping[str, str], asked: Join, as_of: AsOf, number: int) -> str:
+    """Return the condition that a row of the other source was known at the time of a row."""
+    left = compiler.column(number, ("join", "as_of", "left"), as_of.left)
+    right = _of_other(other, asked, number, "as_of", as_of.right)
+    for name, dtype in ((left, compiler.types[left]), (right, other[right])):
+        if not dtype.startswith(("TIMESTAMP", "DATE")):
+            error = FeatureStepError("the column of times holds no times", found=f"{name}, of type {dtype}")
+            raise StepProblem(number, ("join", "as_of"), error)
+    _require_alike(compiler.types[left], other[right], f"{left} and {right}", number, "as_of")
+    delay = microseconds(as_of.delay) if as_of.delay is not None else 0
+    return f"{_moment('l', left, compiler.types[left])} - {delay} >= {_moment('r', right, other[right])}"
+
+
+def _moment(table: str, name: str, dtype: str) -> str:
+    column = f"{table}.{quoted(name)}"
+    return f"epoch_us({column if 'ZONE' in dtype else f'CAST({column} AS TIMESTAMP)'})"
+
+
+def _require_alike(one: str, other: str, names: str, number: int, part: str) -> None:
+    """Refuse to compare a text with a number, or a time that has a zone with one that has none."""
+    kinds = [(each == "VARCHAR", "ZONE" in each) for each in (one, other)]
+    if kinds[0] != kinds[1]:
+        error = FeatureStepError(
+            f"{names} are of types that are not compared",
+            found=f"{one} and {other}",
+            remedy="convert the rows' column by a step before",
+        )
+        raise StepProblem(number, ("join", part), error)
+
+
+def _added(other: Mapping[str, str], asked: Join, number: int) -> dict[str, str]:
+    """Return the new names by the other source's columns that are added."""
+    if isinstance(asked.columns, dict):
+        return {_of_other(other, asked, number, "columns", old): new for old, new in asked.columns.items()}
+    used = {name.lower() for name in asked.keys.values()} | ({asked.as_of.right.lower()} if asked.as_of else set())
+    named = asked.columns or [name for name in other if name.lower() not in used]
+    return {name: name for name in (_of_other(other, asked, number, "columns", each) for each in named)}
+
+
+def _of_other(other: Mapping[str, str], asked: Join, number: int, part: str, name: str) -> str:
+    """Return a column's name as the other source has it.
+
+    Raises:
+        StepProblem: there is no such column.
+    """
+    found = next((each for each in other if each.lower() == name.lower()), None)
+    if found is None:
+        raise StepProblem(
+            number,
+            ("join", part),
+            MissingColumnError(
+                f"{asked.table} has no column '{name}'{did_you_mean(name, other)}",
+                found=f"columns {', '.join(other)}",
+                remedy="correct the name",
+            ),
+        )
+    return found
 
 
 @builds("sql")

@@ -6,8 +6,9 @@ rows: what differs depends on unrelated rows, as a mean over the whole table doe
 compute with the values of one row alone cannot see others, and are not run again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
-from assay.features.running import FeatureRows, features_of, numbered, run_steps
+from assay.features.running import NONE_JOINED, FeatureRows, Joined, features_of, numbered, run_steps
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
@@ -61,7 +62,9 @@ class _Difference:
     values: tuple[str, str]
 
 
-def require_known_in_time(source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str) -> str:
+def require_known_in_time(
+    source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str, joined: Joined = NONE_JOINED
+) -> str:
     """Check that the feature set of labelled rows saw no row that was not known yet.
 
     Returns:
@@ -81,9 +84,9 @@ def require_known_in_time(source: Dataset, made: FeatureRows, spec: PipelineSpec
     table = numbered(source.table.replace_schema_metadata())
     cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
     for cut in cuts:
-        again = run_steps(table.filter(pa.array(cut.rows)), source.schema, spec, where=where, features=features)
-        if _difference(made, again, cut) is not None:
-            raise _error(table, source, spec, features, cut, time, where)
+        run = partial(run_steps, schema=source.schema, spec=spec, where=where, joined=joined)
+        if _difference(made, run(table.filter(pa.array(cut.rows)), features=features), cut) is not None:
+            raise _error(run, source, spec, features, cut, time, where)
     shown = "; ".join(cut.text for cut in cuts)
     return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
 
@@ -161,7 +164,7 @@ def _first_different(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None
 
 
 def _error(
-    table: pa.Table,
+    run: Callable[..., FeatureRows],
     source: Dataset,
     spec: PipelineSpec,
     features: FeaturesSpec,
@@ -170,7 +173,7 @@ def _error(
     where: str,
 ) -> LaterRowsError:
     """Find the first step after which the rows differ, and return the error that names it."""
-    step, difference = _first_step(table, source, spec, features, cut, where)
+    step, difference = _first_step(run, source.table, features, cut)
     hidden = not spec.validation.show_values or any(column.pii for column in source.schema.columns)
     all_rows, some_rows = ("***", "***") if hidden else difference.values
     column = f"column '{difference.column}'" if difference.column else "the row"
@@ -187,16 +190,14 @@ def _error(
 
 
 def _first_step(
-    table: pa.Table, source: Dataset, spec: PipelineSpec, features: FeaturesSpec, cut: _Cut, where: str
+    run: Callable[..., FeatureRows], table: pa.Table, features: FeaturesSpec, cut: _Cut
 ) -> tuple[int, _Difference]:
+    table = numbered(table.replace_schema_metadata())
     for number, step in enumerate(features.steps):
         if step.is_of_rows_alone:
             continue
         steps = features.model_copy(update={"steps": features.steps[: number + 1]})
-        full, part = (
-            run_steps(rows, source.schema, spec, where=where, features=steps)
-            for rows in (table, table.filter(pa.array(cut.rows)))
-        )
+        full, part = (run(rows, features=steps) for rows in (table, table.filter(pa.array(cut.rows))))
         difference = _difference(full, part, cut)
         if difference is not None:
             return number, difference

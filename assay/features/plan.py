@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -42,21 +43,21 @@ def compiled(
     schema: pa.Schema,
     target: str,
     *,
-    nan: Iterable[str] = (),
     labelled: bool = True,
     numbers: Iterable[int] | None = None,
+    tables: Mapping[str, pa.Schema] = MappingProxyType({}),
 ) -> Plan:
     """Compile steps for rows of a schema.
 
     Args:
         connection: of `locked_connection`.
         features: the steps.
-        schema: of the source's rows.
+        schema: of the source's rows, in which missing numbers are null and not NaN.
         target: the column of the feature set that is predicted.
-        nan: the columns that hold NaN, which is missing.
         labelled: whether the rows have a target. Rows that are only predicted lack it and may lack what only serves it;
             a filter drops none of them unless it applies to all rows.
         numbers: of the steps to compile, from 0; all unless given. None of them is a function of Python.
+        tables: the schemas of the joined sources.
 
     Raises:
         StepProblem: a step does not fit the columns.
@@ -65,7 +66,9 @@ def compiled(
     queries = {n: parsed_select(connection, n, step.sql) for n, step in enumerate(features.steps) if step.sql}
     lineage = lineage_of(features.steps, expressions, target, queries)
     compiler = Compiler(connection, expressions, lineage, labelled)
-    compiler.begin(schema, nan)
+    compiler.begin(schema)
+    for name, other in tables.items():
+        compiler.add_table(name, other)
     numbers = range(len(features.steps)) if numbers is None else numbers
     for number in numbers:
         BUILDERS[features.steps[number].kind](compiler, number, features.steps[number])

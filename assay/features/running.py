@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
 from assay.errors import AssayError, FeatureStepError
-from assay.features.compiling import BEFORE, ROW
+from assay.features.compiling import BEFORE, ROW, joined_name
 from assay.features.engine import FEATURES, ROWS, SPILL, Failure, engine_connection
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
@@ -24,9 +25,12 @@ from assay.reading.files import mapped_table
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
 from assay.scratch import scratch_folder
 from assay.specs.dataset import ReadLimits
-from assay.specs.features import FeaturesSpec
+from assay.specs.features import FeaturesSpec, Join
 from assay.specs.pipeline import PipelineSpec
 
+Joined: TypeAlias = Mapping[str, pa.Table]
+"""The rows of each joined source, by its name."""
+NONE_JOINED: Joined = MappingProxyType({})
 _CHILD = "assay.features.engine"
 _SHOWN_COLUMNS = 6
 _LONGEST = 60
@@ -78,6 +82,7 @@ def run_steps(
     where: str,
     labelled: bool = True,
     features: FeaturesSpec | None = None,
+    joined: Joined = NONE_JOINED,
 ) -> FeatureRows:
     """Run the steps of `features`.
 
@@ -88,6 +93,7 @@ def run_steps(
         where: asset and partition, for errors.
         labelled: whether the rows have a target, see `compiled`.
         features: steps in place of the pipeline's.
+        joined: the rows of each joined source, by its name.
 
     Raises:
         SpecError: a step cannot be computed whatever the rows.
@@ -95,9 +101,12 @@ def run_steps(
         MissingColumnError: a step names a column that the rows lack.
     """
     features = features or features_of(spec)
-    run = _Run(spec, features, where, labelled, {each.name for each in schema.columns if each.pii})
+    tables = {name: without_nan(each.replace_schema_metadata()) for name, each in joined.items()}
+    for each in features.joins:
+        _require_one_row_each(each, tables[each.table], where)
+    run = _Run(spec, features, where, labelled, {each.name for each in schema.columns if each.pii}, tables)
     source = table.replace_schema_metadata()
-    if not features.is_of_rows_alone:
+    if features.needs_row_numbers:
         source = numbered(source)
     return run.result(source)
 
@@ -126,6 +135,7 @@ class _Run:
     where: str
     labelled: bool
     personal: set[str]
+    tables: Mapping[str, pa.Table]
 
     def result(self, source: pa.Table) -> FeatureRows:
         """Compute all steps: what lies between functions of Python together, each in a confined process."""
@@ -138,6 +148,7 @@ class _Run:
             if step is not None and step.python is not None:
                 table = self._of_python(table, numbers[0], step.python)
                 continue
+            table = without_nan(table)
             plan = self._plan(table, numbers)
             made, stay = self._computed(table, plan, source)
             counts += self._counts(plan, table.num_rows, stay)
@@ -173,9 +184,9 @@ class _Run:
                     self.features,
                     table.schema,
                     self.spec.dataset.target,
-                    nan=_with_nan(table),
                     labelled=self.labelled,
                     numbers=numbers,
+                    tables={name: table.schema for name, table in self.tables.items()},
                 )
         except StepProblem as problem:
             error = problem.error
@@ -188,8 +199,11 @@ class _Run:
         with scratch_folder("features") as name:
             folder = Path(name)
             (folder / SPILL).mkdir()
+            for other, rows in self.tables.items():
+                _write(rows, folder / joined_name(other))
             confinement = _written(table, folder / ROWS, limits)
             request = {
+                "tables": list(self.tables),
                 "folder": str(folder.absolute()),
                 "layers": [asdict(layer) for layer in plan.layers],
                 "confinement": confinement.to_plain(),
@@ -284,9 +298,47 @@ def _title(features: FeaturesSpec, number: int) -> str:
     return "features" if number == BEFORE else f"features: {features.title(number)}"
 
 
-def _written(table: pa.Table, path: Path, limits: ReadLimits) -> Confinement:
+def without_nan(table: pa.Table) -> pa.Table:
+    """Return a table in which missing numbers are null."""
+    for name in _with_nan(table):
+        column = table.column(name)
+        plain = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        table = table.set_column(table.column_names.index(name), name, plain)
+    return table
+
+
+def _require_one_row_each(join: Join, table: pa.Table, where: str) -> None:
+    """Refuse another source in which a key, or a key and a time, has several rows.
+
+    Raises:
+        FeatureStepError: names some of the keys.
+    """
+    names = [*join.keys.values(), *([join.as_of.right] if join.as_of is not None else [])]
+    if not set(names) <= set(table.column_names):
+        return  # named by the step itself
+    counted = table.select(names).group_by(names, use_threads=False).aggregate([([], "count_all")])
+    known = pc.greater(counted.column("count_all"), 1)
+    for name in names:  # what is missing equals nothing
+        known = pc.and_(known, pc.is_valid(counted.column(name)))
+    twice = counted.filter(known)
+    if twice.num_rows:
+        shown = [", ".join(f"{name} = {row[name]}" for name in names) for row in twice.slice(0, 3).to_pylist()]
+        raise FeatureStepError(
+            f"several rows of {join.table} have one key, so that a row would find more than one",
+            where=f"{where}, features: join {join.table}",
+            found=f"{twice.num_rows:,} keys, such as {'; '.join(shown)}",
+            expected="at most one row for each key" + (" and time" if join.as_of is not None else ""),
+            remedy="add columns to `on`, use `as_of`, or correct the other source",
+        )
+
+
+def _write(table: pa.Table, path: Path) -> None:
     with pa.ipc.new_file(path, table.schema) as out:
         out.write_table(table)
+
+
+def _written(table: pa.Table, path: Path, limits: ReadLimits) -> Confinement:
+    _write(table, path)
     return Confinement.of(limits, path.stat().st_size)
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assay.data.contract import MODEL, conform
@@ -21,6 +21,7 @@ from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import ColumnRole
+from assay.specs.features import Join
 from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger("assay.shell")
@@ -156,6 +157,7 @@ class _Versions:
 
     judged: _OfOneCommand
     source: _OfOneCommand
+    joined: dict[str, _OfOneCommand] = field(default_factory=dict)
 
 
 def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
@@ -168,10 +170,21 @@ def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Sto
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
     if spec.features is None:
         return found
-    made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows)
+    joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.joins}
+    made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined)
     for each in made.counts:
         _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)
     return made.rows
+
+
+def _joined(join: Join, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
+    """Return the rows of a joined source; those of several partitions keep the schema of the first."""
+    version = versions.joined.setdefault(join.table, _OfOneCommand())
+    source = join.source.replace("{partition}", key) if key is not None else join.source
+    with scratch_folder("joined") as folder:
+        files = storage.fetch(source, Path(folder))
+        where = f"{where}, join {join.table}"
+        return read_rows(files, join.dataset, version, where=where).partition(None, where=where)
 
 
 def _as_of(spec: PipelineSpec, key: str | None) -> dt.datetime | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from assay.specs.base import Spec, digest_of
-from assay.specs.dataset import Scalar
+from assay.specs.dataset import NO_TARGET, CsvDialect, DataFormat, DatasetSpec, Scalar
 
 Sql: TypeAlias = Annotated[str, Field(min_length=1)]
 """One SQL expression over the columns of a row."""
@@ -106,6 +106,74 @@ class Aggregation(Spec):
         return self
 
 
+class AsOf(Spec):
+    """The times of an as-of join: each row gets the newest row that was known at its time."""
+
+    left: str
+    """The rows' column of times."""
+    right: str
+    """The other source's column of times."""
+    delay: Span | None = None
+    """How long after its time a row of the other source is known."""
+
+
+class Join(Spec):
+    """Columns of another source, which is read as strictly as the pipeline's own and has a frozen schema."""
+
+    table: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    """The name of the other source, also of its schema file."""
+    source: str = Field(min_length=1)
+    """As `dataset.source`."""
+    format: DataFormat = DataFormat.AUTO
+    """As `dataset.format`."""
+    query: str | None = None
+    """As `dataset.query`."""
+    parameters: dict[str, Scalar] = {}
+    """As `dataset.parameters`."""
+    member: str | None = None
+    """As `dataset.member`."""
+    sheet: str | None = None
+    """As `dataset.sheet`."""
+    dialect: CsvDialect = CsvDialect()
+    """As `dataset.dialect`."""
+    on: dict[str, str] | tuple[str, ...] = ()
+    """The columns of the key, or the other source's by the rows'; of an as-of join all rows have one key without."""
+    as_of: AsOf | None = None
+    """The times, where the other source's rows change with time; without it a key has one row at most."""
+    columns: dict[str, str] | tuple[str, ...] = ()
+    """The other source's columns that are added, or their new names by them; all but key and time unless given."""
+    type: Literal["left", "inner"] = "left"
+    """`inner` drops rows that find none; `left` leaves the columns missing."""
+
+    @model_validator(mode="after")
+    def _finds_rows(self) -> Self:
+        if not self.on and self.as_of is None:
+            msg = "on or as_of is missing: by what a row finds its row"
+            raise ValueError(msg)
+        if self.table in RESERVED_TABLES:
+            msg = f"table is a name of its own, not {self.table!r}"
+            raise ValueError(msg)
+        problem = self.dataset.source_problem(self.source)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The other source's column of the key by the rows'."""
+        return self.on if isinstance(self.on, dict) else {name: name for name in self.on}
+
+    @property
+    def dataset(self) -> DatasetSpec:
+        """How the other source is read."""
+        read = {name: getattr(self, name) for name in ("format", "query", "parameters", "member", "sheet", "dialect")}
+        return DatasetSpec.model_construct(source=self.source, target=NO_TARGET, **read)
+
+
+RESERVED_TABLES = frozenset({"rows", "features"})
+"""Names that no joined source may have."""
+
+
 class FeatureStep(Spec):
     """One step: exactly one kind (`derive`, `filter`, ...), and what is asked of it."""
 
@@ -123,6 +191,8 @@ class FeatureStep(Spec):
     """What missing values of a column become."""
     aggregate: Aggregation | None = None
     """Aggregates over other rows of the partition."""
+    join: Join | None = None
+    """Columns of another source; as of each row's time, where it changes."""
     sql: Sql | None = None
     """One SELECT over `rows`, the rows of the partition."""
     python: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
@@ -148,8 +218,9 @@ class FeatureStep(Spec):
         if self.applies_to == "all" and self.filter is None:
             msg = "applies_to belongs to a filter: every other step applies to all rows"
             raise ValueError(msg)
-        if self.max_dropped is not None and self.filter is None:
-            msg = f"max_dropped belongs to a filter: {given[0]} drops no row"
+        is_inner = self.join is not None and self.join.type == "inner"
+        if self.max_dropped is not None and self.filter is None and not is_inner:
+            msg = f"max_dropped belongs to a filter or an inner join: {given[0]} drops no row"
             raise ValueError(msg)
         return self
 
@@ -195,6 +266,25 @@ class FeaturesSpec(Spec):
     def is_of_rows_alone(self) -> bool:
         """Whether no step can see other rows."""
         return all(step.is_of_rows_alone for step in self.steps)
+
+    @property
+    def joins(self) -> tuple[Join, ...]:
+        """The joins, in order."""
+        return tuple(step.join for step in self.steps if step.join is not None)
+
+    @property
+    def needs_row_numbers(self) -> bool:
+        """Whether the rows' order has to be restored after a step."""
+        return bool(self.joins) or not self.is_of_rows_alone
+
+    @model_validator(mode="after")
+    def _tables_once(self) -> Self:
+        names = [join.table for join in self.joins]
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            msg = f"two joins have the table {twice[0]!r}: give each a name of its own"
+            raise ValueError(msg)
+        return self
 
     @property
     def digest(self) -> str:

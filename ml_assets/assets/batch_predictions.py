@@ -20,6 +20,7 @@ from ml_assets.pipeline.current_champion import current_champion, newest_validat
 from ml_assets.pipeline.run_context import location_of
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
+from resources.joined_sources import joined_rows
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.schema_registry import SchemaRegistry, of_schema_version
 
@@ -90,5 +91,9 @@ def _source_rows(
     with sources.fetched(dataset, None) as files:
         rows = read_rows(files, dataset, version, labelled=False, where=where).partition(None, where=where)
     if spec.features is not None:
-        rows = feature_set_of(rows, spec, registry.feature_version_of(spec), labelled=False, where=where).rows
+        joined = {
+            join.table: joined_rows(spec, join, None, sources, registry, where=where) for join in spec.features.joins
+        }
+        version_of_features = registry.feature_version_of(spec)
+        rows = feature_set_of(rows, spec, version_of_features, labelled=False, where=where, joined=joined).rows
     return rows.table, rows.schema

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,9 @@ from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata, records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
-from ml_assets.pipeline.run_context import asset_key, location_of
+from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
+from resources.data_sources import DataSources
+from resources.joined_sources import joined_rows
 from resources.schema_registry import SchemaRegistry
 
 KNOWN_IN_TIME = "features_known_in_time"
@@ -44,11 +47,13 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         raw_dataset: Dataset,
         run_spec: PipelineSpec,
+        data_sources: DataSources,
         schema_registry: SchemaRegistry,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         version = schema_registry.feature_version_of(run_spec)
         try:
-            made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context))
+            joined = _joined(context, run_spec, data_sources, schema_registry)
+            made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context), joined=joined)
         except LaterRowsError as error:
             text = f"{error.where}: {error.found}"
             yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))
@@ -63,6 +68,18 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=True, description=escaped(made.known_in_time))
 
     return feature_set
+
+
+def _joined(
+    context: dg.AssetExecutionContext, spec: PipelineSpec, sources: DataSources, registry: SchemaRegistry
+) -> dict[str, Dataset]:
+    """Return the rows of the joined sources; those that are the same for all partitions are read once in a range."""
+    found, partition, where = {}, partition_of(context), location_of(context)
+    for join in spec.features.joins if spec.features is not None else ():
+        read = partial(joined_rows, spec, join, partition, sources, registry, where=where)
+        with scope_of(context, lasting="{partition}" not in join.source) as scope:
+            found[join.table] = scope.once(f"joined {join.table}", read)
+    return found
 
 
 def _counts(made: FeatureSet) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def trips(rows=200, *, hours=1.0):
     for number in range(rows):
         second = draw.randint(0, 80_000)
         start, stop = draw.choice("abc"), draw.choice("abc")
-        length = 120 + 300 * abs(ord(start) - ord(stop)) + draw.randint(0, 90)
+        length = 120 + 300 * abs(ord(start) - ord(stop)) + 7 * draw.randint(0, 90)
         length = 20 if number == 3 else int(length * hours)
         made.append(
             {
@@ -97,12 +97,24 @@ def test_the_gate_and_the_model_see_the_feature_set(platform):
 def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_target(platform):
     new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
     scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
-    pipeline(platform, more=f"scoring: {{source: {scored}, columns: [trip, route]}}\n")
+    zones = write_csv(scored.with_name("zones.csv"), [{"zone": zone, "size": size} for size, zone in enumerate("abc")])
+    join = f"    - join: {{{{table: zones, source: {zones}, on: [zone]}}}}\n"
+    more = f"scoring: {{source: {scored}, columns: [trip, route, size]}}\n"
+    pipeline(platform, TRIPS.replace("validation:", join + "validation:"), more=more)
     result = platform.materialize("trips/*")
     assert result.success, failure(result)
+    sizes = yaml.safe_load((platform.settings.pipelines_dir / "schemas" / "trips.zones.v1.yaml").read_text())
+    assert [each["name"] for each in sizes["columns"]] == ["zone", "size"]
+    made = platform.artifacts.read(newest(platform, "feature_set"), Dataset)
+    assert made.table.column("size").to_pylist() == [
+        "abc".index(zone) for zone in made.table.column("zone").to_pylist()
+    ]
+    assert made.notes["joined zones"].startswith("3 rows, fingerprint ")
     predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
-    assert predictions.column_names == ["trip", "route", "prediction"]
+    assert predictions.column_names == ["trip", "route", "size", "prediction"]
     assert predictions.column("trip").to_pylist() == [row["trip"] for row in new]
+    write_csv(zones, [{"zone": zone, "size": f"{zone} large"} for zone in "abc"])
+    assert "column 'size' changed its dtype" in failure(platform.materialize("trips/feature_set"))
 
 
 def test_a_step_that_drops_too_much_or_fails_publishes_nothing(platform):

@@ -16,6 +16,7 @@ WITHOUT_SERVERS = (
     "add-a-metric.md",
     "add-a-rule.md",
     "transform-rows.md",
+    "join-another-source.md",
     "share-settings-between-pipelines.md",
     "log-to-mlflow-from-your-own-asset.md",
     "backtest-by-backfill.md",

@@ -4,9 +4,11 @@ import pyarrow as pa
 import pytest
 from features_world import spec_of
 
+from assay.features.compiling import joined_name
 from assay.features.engine import RowFailure, engine_connection, run
 from assay.features.engine import computed as computed_rows
 from assay.features.plan import compiled
+from assay.features.running import without_nan
 from assay.reading.files import mapped_table
 from assay.reading.sandbox import ChildEnd
 
@@ -21,9 +23,13 @@ def connection():
 def computed(connection, tmp_path):
     """Return a function that runs steps in this process: the rows and how many stay, or the failure."""
 
-    def compute(*steps, labelled=True, target="y", nan=(), **columns):
-        table = columns.pop("table", None) or pa.table(columns)
-        plan = compiled(connection, spec_of(*steps), table.schema, target, nan=nan, labelled=labelled)
+    def compute(*steps, labelled=True, target="y", tables=None, **columns):
+        table = without_nan(columns.pop("table", None) or pa.table(columns))
+        tables = tables or {}
+        schemas = {name: other.schema for name, other in tables.items()}
+        plan = compiled(connection, spec_of(*steps), table.schema, target, labelled=labelled, tables=schemas)
+        for name, other in tables.items():
+            connection.register(joined_name(name), other)
         try:
             stay = run(connection, plan.layers, table, tmp_path / "features")
         except RowFailure as row:

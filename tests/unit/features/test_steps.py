@@ -171,7 +171,7 @@ def test_a_guarded_division_is_no_error(computed):
 
 
 def test_nan_is_missing(computed):
-    rows, _ = computed({"filter": "a > 1"}, nan=["a"], a=[math.nan, 2.0])
+    rows, _ = computed({"filter": "a > 1"}, a=[math.nan, 2.0])
     assert rows == {"a": [2.0]}
 
 
