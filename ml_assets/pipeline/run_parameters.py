@@ -1,5 +1,6 @@
 """The parameters of one run, settable in the Launchpad and by `--config-json`."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -52,6 +53,7 @@ class RunParameters(_Declared):
         """
         where = f"run config of pipeline {spec.name}"
         policy.require_config(context.run.run_config, where=where)
+        _refuse_own_config(context.op_execution_context, where)
         values = {name: getattr(self, name) for name in RUN_PARAMETERS}
         overrides = parse_overrides(values, where=where)
         space = _space_of(context, spec, policy, where=where)
@@ -62,6 +64,19 @@ class RunParameters(_Declared):
         applied = apply_overrides(spec, overrides)
         require_known_names(applied, where=where, schemas=policy.schemas)
         return applied.in_space(space)
+
+
+def _refuse_own_config(context: dg.OpExecutionContext, where: str) -> None:
+    """Refuse config of the step itself: Dagster takes any, and nothing reads it."""
+    given = context.op_config
+    if given:
+        raise SpecError(
+            "a step of a pipeline takes no config of its own",
+            where=f"{where}, ops.{context.op_handle.name}.config",
+            found=", ".join(map(repr, given)) if isinstance(given, Mapping) else type(given).__name__,
+            expected="the parameters of the run in resources.run_parameters.config",
+            remedy="move it there",
+        )
 
 
 def _space_of(context: dg.AssetExecutionContext, spec: PipelineSpec, policy: RunPolicy, *, where: str) -> Space:

@@ -193,6 +193,19 @@ def test_a_run_changes_no_resource_of_the_deployment(bank):
     assert "the run config changes resources of the deployment" in failure(result)
 
 
+def test_parameters_in_the_config_of_a_step_are_not_passed_over(bank):
+    """They were ignored: the run read the file's own source, with exit code 0."""
+    definition = bank.definitions.resolve_implicit_global_asset_job_def()
+    keys = [key for key in bank.definitions.resolve_all_asset_keys() if key.path[-1] == "raw_dataset"]
+    config = {"bank__raw_dataset": {"config": {"data_source": "incoming/bank.csv"}}}
+    result = definition.execute_in_process(
+        asset_selection=keys, instance=bank.instance, run_config={"ops": config}, raise_on_error=False
+    )
+    assert not result.success
+    assert "a step of a pipeline takes no config of its own" in failure(result)
+    assert "resources.run_parameters.config" in failure(result)
+
+
 @pytest.fixture
 def own_modules(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
