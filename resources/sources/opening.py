@@ -15,10 +15,12 @@ SOURCES: tuple[SourceKind, ...] = (local.KIND, s3.KIND, web.KIND, sql.KIND, duck
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _SECRET = re.compile(
-    r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY|WEBHOOK|SIGNATURE|CONNECTION_?STRING"
-    r"|(^|_)(PW|PASS|KEY|AUTH|SAS|DSN|COOKIE|SESSION|PAT|SK|CREDS?|JWT)($|_)|.(^|_)PWD($|_)|^(AWS|MLFLOW|DAGSTER)_",
+    r"SECRET|PASSW|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE|ACCESS_?KEY|API_?KEY|WEBHOOK|SIGNATURE|SIGNING|ENCRYPTION|BEARER|HMAC|CONNECTION_?STRING"
+    r"|(^|_)(PW|PASS|KEY|AUTH|SAS|DSN|COOKIE|SESSION|PAT|SALT|SK|CREDS?|JWT)($|_)|.(^|_)PWD($|_)|^(AWS|MLFLOW|DAGSTER)_",
     re.IGNORECASE,
 )
+_USER_INFO = re.compile(r"://[^/?#\s]*@")
+"""In a value: `DATABASE_URL` and its like hold a password, whatever their names say."""
 _SETTINGS, _FOR_SOURCES = "ASSAY_", "ASSAY_SOURCE_"
 """Variables of the deployment's own settings, and those that the deployment gives to sources."""
 
@@ -79,8 +81,10 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
 
     def value_of(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
-        own = name.upper()
-        if not own.startswith(_FOR_SOURCES) and (own.startswith(_SETTINGS) or _SECRET.search(name)):
+        own, held = name.upper(), environment.get(name) or ""
+        if not own.startswith(_FOR_SOURCES) and (
+            own.startswith(_SETTINGS) or _SECRET.search(name) or _USER_INFO.search(held)
+        ):
             raise SourceError(
                 "a source may not hold a secret, or a setting of the deployment",
                 where=without_secrets(template),
@@ -88,14 +92,14 @@ def expand_source(template: str, environment: Mapping[str, str], partition_key: 
                 remedy="leave credentials to the deployment's credential chain; a variable that is meant for sources "
                 f"is named {_FOR_SOURCES}...",
             )
-        value = environment.get(name) or default
+        value = held or default
         if value is None:
             raise SourceNotFoundError(
                 f"the variable {name} of the source is not set",
                 where=without_secrets(template),
                 remedy=f"set it in the environment or in .env, e.g. {name}=/data/rows.csv",
             )
-        if environment.get(name):
+        if held:
             mask(value, match[0])
         return value
 

@@ -37,6 +37,10 @@ def spec_of(source):
         "OPENAI_KEY",
         "SENTRY_DSN",
         "SLACK_WEBHOOK",
+        "BEARER",
+        "APP_SALT",
+        "ENCRYPTION_MASTER",
+        "HMAC_SEED",
         "AWS_REGION",
         "MLFLOW_TRACKING_USERNAME",
     ],
@@ -47,6 +51,15 @@ def test_settings_and_secrets_of_the_deployment_are_not_filled_in(name):
         expand_source("https://example.org/${" + name + "}", {name: "hunter2-hunter2"}, None)
     assert "hunter2" not in str(refused.value)
     assert "ASSAY_SOURCE_" in refused.value.remedy
+
+
+@pytest.mark.parametrize("value", ["postgres://u:hunter2@db/x", "redis://:hunter2@cache", "http://hunter2@proxy:8080"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "https_proxy"])
+def test_a_variable_whose_value_holds_a_password_is_not_filled_in(name, value):
+    """No word of `DATABASE_URL` says so."""
+    with pytest.raises(SourceError, match="may not hold a secret") as refused:
+        expand_source("https://example.org/${" + name + ":-none}", {name: value}, None)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["ASSAY_SOURCE_BANK", "BANK_MARKETING_SOURCE", "PWD", "DATA_DIR"])
