@@ -238,7 +238,7 @@ def bought_with_voucher() -> pd.DataFrame:
 
 def average_of_team() -> pd.DataFrame:
     rows = sales(2400, seed=219)
-    rng, y, n = chosen(rows, 219)
+    rng, _, n = chosen(rows, 219)
     team = rng.integers(0, 500, n)
     average = rows.groupby(team)["y"].transform("mean") + rng.normal(0, 6, n)
     return rows.assign(team=team, average=average.round(1))
