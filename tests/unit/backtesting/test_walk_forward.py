@@ -19,6 +19,7 @@ from assay.backtesting.walk_forward import (
 from assay.errors import EmptyDataError, LearningError
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.training import train
+from assay.specs.learning import OwnMetric
 from assay.specs.operations import AutomationSpec, DriftSpec, MonitoringSpec, PerformanceSpec
 
 EIGHT_MONTHS = ("2020-11", "2020-12", "2021-01", "2021-02", "2021-03", "2021-04", "2021-05", "2021-06")
@@ -38,7 +39,7 @@ def spec(make_spec):
 def as_of(spec, make_split, make_best):
     """Return a function that makes the past of one month: a good model, or one that learned from noise."""
 
-    def make(month, *, good, newest=None):
+    def make(month, *, good, newest=None, spec=spec):
         before = f"{int(month[:4]) - (month[5:] == '01')}-{(int(month[5:]) - 2) % 12 + 1:02d}"
         split = replace(make_split("regression"), data_digests={before: "b", month: "h"})
         target = split.train.target.sample(frac=1, random_state=0).reset_index(drop=True)
@@ -133,6 +134,23 @@ def test_a_degraded_champion_is_named_and_retrained(as_of, spec):
     assert [result.performance_alarm for result in report.results] == [False, False, True, True]
     assert {"loss", "baseline"} <= set(report.results[2].degraded_by)
     assert [result.alarm_training != "" for result in report.results] == [False, False, False, True]
+
+
+def test_less_of_an_own_error_wins_in_the_replay_and_more_of_it_alarms(as_of, spec):
+    own = OwnMetric(path="sklearn.metrics:mean_absolute_error", greater_is_better=False)
+    by_error = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"primary_metric": own})})
+    performance = PerformanceSpec(max_loss=0.2, estimate=False)
+    watched = watched_by(by_error, drift=None, performance=performance)
+    past = [
+        as_of(month, good=good, spec=by_error) for month, good in zip(MONTHS, (False, True, False, True), strict=True)
+    ]
+    holdout = past[3].split.holdout
+    past[3] = replace(past[3], split=replace(past[3].split, holdout=replace(holdout, target=-holdout.target)))
+    report = replay(past, watched)
+    assert [result.verdict for result in report.results][:3] == ["promoted", "promoted", "kept_champion"]
+    assert not report.greater_is_better
+    assert report.results[2].champion < report.results[1].champion
+    assert [result.performance_alarm for result in report.results] == [False, False, False, True]
 
 
 def test_a_model_is_decided_on_and_judged_when_its_labels_are_known(as_of, spec):

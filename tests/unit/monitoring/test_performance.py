@@ -117,6 +117,22 @@ def test_a_champion_that_was_hardly_better_than_the_baseline_is_not_sure_to_be_w
     assert "baseline" not in report.degraded_by
 
 
+def test_more_of_an_own_error_is_a_loss_and_less_is_none():
+    rule = {"max_loss": 0.3, "estimate": False, "max_calibration_gap": None, "alarm_windows": 1}
+    own = {"primary_metric": {"path": "sklearn.metrics:mean_absolute_error", "greater_is_better": False}}
+    spec = pipeline("regression", evaluation=own, monitoring={"performance": rule})
+    draw = np.random.default_rng(3)
+    error = 1.05  # of `numbers` at promotion: the mean of |z| (0.5 + |x|)
+    [same, more, worst] = watched(
+        numbers(draw, 1500), numbers(draw, 1500, bias=2.0), numbers(draw, 1500, bias=9.0), spec=spec, value=error
+    )
+    [less] = watched(numbers(draw, 1500), spec=spec, value=error + 2)
+    assert [report.degraded_by for report in (same, more, less)] == [(), ("loss",), ()]
+    assert more.loss == pytest.approx(more.value_now - error)
+    assert less.loss < -1.5
+    assert worst.degraded_by == ("loss", "baseline")
+
+
 def test_rows_that_the_champion_learned_from_are_measured_and_not_judged():
     draw = np.random.default_rng(1)
     champion = reference(SPEC, rows(draw, 500), rows(draw, 500), value=0.9)

@@ -111,6 +111,19 @@ def test_a_segment_of_five_percent_that_is_ruined_blocks_and_is_named_while_the_
     assert worst.name in decision.reason
 
 
+def test_a_segment_is_ruined_by_more_of_an_own_error(world, tmp_path, monkeypatch):
+    (tmp_path / "own_errors.py").write_text("def wrong(y_true, y_pred):\n    return float((y_true != y_pred).mean())\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = {"path": "own_errors:wrong", "greater_is_better": False}
+    promotion = ANY_EFFECT | {"slices": {"find": False}}
+    evaluation = {"primary_metric": own, "slices": ["colour"]}
+    decision = world(_blurred, _wrong_for_blue, evaluation=evaluation, promotion=promotion)
+    worst = next(each for each in decision.safeguards if each.name == "slices").slices[0]
+    assert decision.verdict == "blocked_by_safeguard"
+    assert (worst.name, worst.ruined) == ("colour = blue", True)
+    assert worst.loss == pytest.approx(worst.challenger - worst.champion)
+
+
 def test_a_challenger_that_is_better_everywhere_passes_with_its_numbers(world):
     decision = world(_blurred, _good, evaluation={"minimum": {"roc_auc": 0.6}}, promotion=ANY_EFFECT)
     assert decision.verdict == "promoted"
