@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 
 from assay.gate.sentinel.features import MIN_ROWS, Array
+from assay.gate.sentinel.formulas import last_digit
 from assay.gate.sentinel.joined_columns import CONFIRMED_ROWS, SEARCHED_ROWS, Numbers, Reasons
 
 NEARLY = 0.97
@@ -38,7 +39,10 @@ def thresholds(numbers: Numbers) -> Reasons:
         values = np.log(few.values[:, usable]) if logarithms else few.values[:, usable]
         for weights in _shortened(values, few.target, _POWERS if logarithms else _RATIOS):
             chosen = np.flatnonzero(weights)
-            if _separates(_joined(many.values[:, usable][:, chosen], weights[chosen], logarithms), many.target):
+            columns = many.values[:, usable][:, chosen]
+            joined_values = _joined(columns, weights[chosen], logarithms)
+            step = _one_unit(columns, weights[chosen], joined_values, logarithms)
+            if _separates(joined_values, many.target, step):
                 joined = [names[index] for index in chosen]
                 return dict.fromkeys(joined, _words(joined, weights[chosen], logarithms=logarithms))
     return {}
@@ -57,6 +61,16 @@ def _joined(values: Array, weights: Array, logarithms: bool) -> Array:  # noqa: 
     with np.errstate(all="ignore"):
         found: Array = np.prod(values**weights, axis=1) if logarithms else values @ weights
     return found
+
+
+def _one_unit(columns: Array, weights: Array, joined: Array, logarithms: bool) -> float:  # noqa: FBT001 - as above
+    """Return by how much a rule's value changes with one unit of the last digit of its coarsest column."""
+    steps = []
+    for index, column in enumerate(columns.T):
+        moved = columns.copy()
+        moved[:, index] += last_digit(column)
+        steps.append(float(np.median(np.abs(_joined(moved, weights, logarithms) - joined))))
+    return max(steps)
 
 
 def _shortened(values: Array, target: Array, ratios: Array) -> Iterator[Array]:
@@ -114,14 +128,14 @@ _GAP = 0.01
 _MIN_NEAR = 0.002
 
 
-def _separates(values: Array, target: Array) -> bool:
+def _separates(values: Array, target: Array, step: float) -> bool:
     """Return whether no row is on the wrong side, though rows lie close to the threshold on both."""
     usable = np.isfinite(values)
     inside, outside = values[usable & (target == 1)], values[usable & (target == 0)]
     if min(inside.size, outside.size) < MIN_ROWS:
         return False
     low, high = (inside, outside) if inside.mean() < outside.mean() else (outside, inside)
-    width = _GAP * float(np.subtract(*np.quantile(values[usable], [0.95, 0.05])))
+    width = max(step, _GAP * float(np.subtract(*np.quantile(values[usable], [0.95, 0.05]))))
     if low.max() > high.min() + 1e-9 * abs(low.max()) or high.min() - low.max() > width:
         return False
     middle = (low.max() + high.min()) / 2

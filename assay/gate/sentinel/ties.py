@@ -37,7 +37,7 @@ _MOST_BINS = 30
 def separated(
     columns: Mapping[str, CodedColumn | None], labels: CodedColumn | None, skill: Mapping[str, float], *, classes: bool
 ) -> dict[str, str]:
-    """Return the features, the strongest of all, that are tied to the others only through the target.
+    """Return the strong features that are tied to the others only through the target.
 
     Args:
         columns: the features.
@@ -45,29 +45,50 @@ def separated(
         skill: of each feature, from 0 to 1.
         classes: whether the target is of classes.
     """
-    strongest = max(skill, key=lambda name: skill[name], default="")
-    if labels is None or not strongest or not STRONG <= skill[strongest] <= (1.0 if classes else MOST_R2):
+    if labels is None:
         return {}
     telling = sorted((name for name in skill if skill[name] >= TELLING), key=lambda name: -skill[name])
-    names = [name for name in telling if _is_number(columns[name])][:_MOST_COLUMNS]
-    if strongest not in names or len(names) <= _FEWEST_OTHERS:
+    compared = {
+        name: column for name in telling if (column := _in_order(columns[name], labels, classes=classes)) is not None
+    }
+    names = list(compared)[:_MOST_COLUMNS]
+    strong = [name for name in names if STRONG <= skill[name] <= (1.0 if classes else MOST_R2)]
+    if not strong or len(names) <= _FEWEST_OTHERS:
         return {}
-    left = _left_by_target([column for name in names if (column := columns[name]) is not None], labels, classes=classes)
+    left = _left_by_target([compared[name] for name in names], labels, classes=classes)
     if left is None:
         return {}
     ties = _largest_ties(left)
-    own, others = ties[names.index(strongest)], np.delete(ties, names.index(strongest))
-    quantile = NormalDist().inv_cdf(1 - CHANCE / (2 * len(others)))
-    if own >= max(SMALL, quantile / np.sqrt(len(left))) or (others >= TIED).mean() < OF_OTHERS:
-        return {}
-    return {
-        strongest: f"is the strongest, and tied to the others only through the target (correlation {own:.2f} at equal "
-        f"target; others up to {others.max():.2f}), as what follows from the outcome is"
-    }
+    chance = NormalDist().inv_cdf(1 - CHANCE / (2 * (len(names) - 1) * len(strong))) / np.sqrt(len(left))
+    none = min(max(SMALL, chance), TIED)
+    found: dict[str, str] = {}
+    for name in strong:
+        own, others = ties[names.index(name)], np.delete(ties, names.index(name))
+        if own < none and (others >= TIED).mean() >= OF_OTHERS:
+            found[name] = (
+                f"is tied to the others only through the target (correlation {own:.2f} at equal target; others up to "
+                f"{others.max():.2f}), as what follows from the outcome is"
+            )
+    return found
 
 
-def _is_number(column: CodedColumn | None) -> bool:
-    return column is not None and column.ordered and column.distinct > 1
+_MOST_VALUES = 50
+
+
+def _in_order(column: CodedColumn | None, labels: CodedColumn, *, classes: bool) -> CodedColumn | None:
+    """Return a column whose larger codes are larger values; categories in the order of their mean target."""
+    if column is None or column.distinct < 2 or column.ordered:  # noqa: PLR2004 - it varies
+        return column if column is not None and column.distinct > 1 else None
+    if column.distinct > _MOST_VALUES:
+        return None
+    both = column.present & labels.present
+    target = labels.codes[both] == np.bincount(labels.codes[both]).argmax() if classes else labels.codes[both]
+    sums = np.bincount(column.codes[both], weights=target, minlength=column.distinct)
+    means = sums / np.maximum(np.bincount(column.codes[both], minlength=column.distinct), 1)
+    place = np.empty(column.distinct + 1, dtype=np.int64)
+    place[np.argsort(means, kind="stable")] = np.arange(column.distinct)
+    place[-1] = -1
+    return CodedColumn(place[column.codes], column.distinct, ordered=True)
 
 
 def _left_by_target(columns: Sequence[CodedColumn], labels: CodedColumn, *, classes: bool) -> Array | None:
