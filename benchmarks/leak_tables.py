@@ -2,7 +2,9 @@
 """Tables with one planted leak each, and clean tables, for `decisions_leaks.py`; all are generated from fixed seeds.
 
 These leaks and those of `leak_tables_more.py` were known while the detectors were built; those of
-`leak_tables_unseen.py` were written afterwards and have never changed a bound. The target is `y` everywhere.
+`leak_tables_unseen.py`, `leak_tables_fresh.py` and `leak_tables_last.py` were each written before the detectors had
+seen any of them, and known for the next change; those of `leak_tables_newest.py` have never changed one. The target is
+`y` everywhere.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,5 @@
 # ruff: noqa: D103, PLR2004
-"""Twenty tables with one planted leak each, written before the detectors of `ties` and `thresholds` had seen any."""
+"""Twenty tables with one planted leak each, written before the detectors had seen any; then known."""
 
 import numpy as np
 import pandas as pd

@@ -1,5 +1,5 @@
 # ruff: noqa: D103, PLR2004
-"""Twenty tables with one planted leak each, written after every detector and never used to change one."""
+"""Twenty tables with one planted leak each, written before the detectors had seen any; then known."""
 
 import numpy as np
 import pandas as pd

@@ -82,7 +82,7 @@ def turbines() -> pd.DataFrame:
 
 def resold_price() -> pd.DataFrame:
     rows = bundled("diabetes")
-    rng, y, n = chosen(rows, 308)
+    y = rows["y"].to_numpy()
     return rows.assign(grade=np.select([y < 80, y < 140, y < 220], ["mild", "medium", "strong"], "severe"))
 
 

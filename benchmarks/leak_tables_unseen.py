@@ -1,5 +1,5 @@
 # ruff: noqa: D103, PLR2004
-"""Twenty tables with one planted leak each, written after the detectors were finished."""
+"""Twenty tables with one planted leak each, written after the first detectors were finished; then known."""
 
 import numpy as np
 import pandas as pd

@@ -107,6 +107,19 @@ def test_values_that_stand_for_one_class_each_are_the_target(found, task, target
     assert "has one value of it" in found("target_not_reconstructible", columns, task)["leak"]
 
 
+def test_a_feature_with_twice_the_skill_of_any_other_is_asked_for(found):
+    rng = np.random.default_rng(53)
+    target = rng.integers(0, 2, 3000)
+    weak = {f"x{place}": target * 0.4 + rng.normal(size=3000) for place in range(4)}
+
+    assert (
+        "outdoes every other"
+        in found("no_suspected_leakage", {**weak, "late": target * 1.8 + rng.normal(size=3000), "y": target}, BINARY)[
+            "late"
+        ]
+    )
+
+
 def test_a_number_that_falls_and_rises_with_the_target_is_found(alarms):
     rng = np.random.default_rng(5)
     place = rng.uniform(-1, 1, 6000)

@@ -11,10 +11,13 @@ WEIGHT = ((25 + RNG.normal(0, 5, ROWS)) * HEIGHT**2).round(1)
 INDEX = WEIGHT / HEIGHT**2
 POINTS = RNG.integers(0, 101, (3, ROWS))
 GRADE = 0.5 * POINTS[0] + 0.3 * POINTS[1] + 0.2 * POINTS[2]
+LIMIT = RNG.choice([30, 50, 70, 100, 130], ROWS)
+SPEED = (LIMIT * RNG.normal(1.02, 0.12, ROWS)).round()
 NOISE = {"x": RNG.normal(size=ROWS), "z": RNG.gamma(2, 3, ROWS)}
 RULES = {
     "powers": (BINARY, INDEX > 27, {"height": HEIGHT, "weight": WEIGHT}),
     "weights": (BINARY, GRADE >= 50, {"a": POINTS[0], "b": POINTS[1], "c": POINTS[2]}),
+    "share of a limit": (BINARY, SPEED > 1.1 * LIMIT, {"limit": LIMIT, "speed": SPEED}),
     "one of three classes": (MULTICLASS, np.digitize(INDEX, [21, 28]), {"height": HEIGHT, "weight": WEIGHT}),
 }
 

@@ -29,6 +29,22 @@ def test_a_consequence_among_features_that_are_tied_is_found(alarms, task):
     assert WORDS in failure.found
 
 
+def test_a_consequence_need_be_neither_the_strongest_nor_a_number(found):
+    rows, rng = tied(BINARY)
+    rows["x0"] = rows["y"] + rows["x1"] / 9 + rng.normal(0, 0.1, ROWS)
+    code = np.where(rng.random(ROWS) < 0.25, rng.integers(0, 2, ROWS), rows["y"])
+    rows["paid"] = np.array(["cash", "card"])[code]
+
+    assert WORDS in found("no_suspected_leakage", rows, BINARY)["paid"]
+
+
+def test_too_few_rows_to_see_a_tie_prove_nothing(found):
+    rows, rng = tied(BINARY)
+    few = rows[:120].assign(mark=rows["y"] * 3 + rows["x1"] / 3 + rng.normal(0, 1, ROWS))
+
+    assert not any(WORDS in text for text in found("no_suspected_leakage", few, BINARY).values())
+
+
 @pytest.mark.parametrize("task", [BINARY, REGRESSION])
 def test_the_strongest_of_several_causes_is_not(found, task):
     rng = np.random.default_rng(32)
