@@ -7,9 +7,12 @@ from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.data.dataset import ValidatedDataset
 from assay.promotion.champion import ChampionRecord
+from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.plan import source_rows
 from ml_assets.notifications.sensor import notifications_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.planning import Planner
 from ml_assets.stages import names_in
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.settings import Settings
@@ -259,3 +262,7 @@ def test_a_plan_does_not_see_experiments(trained_bank):
     assert trained_bank.artifacts.log.newest(("bank", "champion_model"), None) == newest
     record = trained_bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
     assert (record.space, record.against_production) == ("", None)
+    deployment = Deployment(trained_bank.settings)
+    spec = deployment.pipeline("bank")
+    plan = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(None)
+    assert {each.action for each in plan} == {"unchanged"}

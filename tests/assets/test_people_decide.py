@@ -6,7 +6,9 @@ import pytest
 from small_platform import BANK, bank_rows, failure, opened, write_csv
 
 from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
 from assay.shell.main import main
+from assay.specs.base import digest_of
 from ml_assets.assets import champion_model
 from ml_assets.notifications.sensor import notifications_of
 from ml_assets.pipeline.automation import rollbacks_key
@@ -142,7 +144,8 @@ def test_the_journal_says_who_why_against_whom_and_on_which_evidence(promoted, e
     rolled = run_job(promoted, "champion_rollback_job", reason="complaints")
     first, second, third = registry(promoted).journal("bank").history().entries
     assert (second.event, second.run_id, second.against, second.replaced) == ("promoted", result.run_id, 1, "1")
-    assert len(second.evidence) == 64
+    report = promoted.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    assert second.evidence == digest_of(report, record(promoted).decision)
     assert second.evidence != first.evidence
     assert (third.event, third.reason, third.run_id) == ("rolled_back", "complaints", rolled.run_id)
     assert third.by

@@ -149,6 +149,16 @@ def executed(platform, plan):
     return {name for name, number in numbers.items() if artifacts.log.newest_number(("bank", name), None) > number}
 
 
+def test_partitions_that_were_never_made_are_run_before_the_model_of_the_last_one(monthly):
+    spec = Deployment(monthly.settings).pipeline("monthly")
+    commands = list(materializations(spec, planned(monthly, "monthly", "2021-02")))
+    assert [each[-1] for each in commands] == ["2020-12", "2021-01", "2021-02"]
+    rows = [f"monthly/{name}" for name in (RAW, GATE)]
+    model = [f"monthly/{name}" for name in names_in(Phase.LEARNING)]
+    selected = [each[each.index("--select") + 1].split(",") for each in commands]
+    assert selected == [rows, rows, rows + model]
+
+
 def test_what_a_plan_leaves_out_is_what_a_full_retraining_makes_again(trained_bank):
     edits = [("min_rows: 50", "min_rows: 40"), ("n_trials: 3", "n_trials: 2"), ("test_size: 0.25", "test_size: 0.3")]
     for old, new in edits:
