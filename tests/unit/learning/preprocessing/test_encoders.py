@@ -29,13 +29,13 @@ def test_a_category_has_one_signed_output_whatever_the_other_rows_are():
 
 def test_columns_are_hashed_apart():
     both = pd.DataFrame({"c": ["red"], "d": ["red"]})
-    assert np.abs(HashingEncoder(512).fit(both).transform(both).toarray()).sum() == 2.0
+    assert np.count_nonzero(HashingEncoder(512).fit(both).transform(both).toarray()) == 2
 
 
 HOMES = pd.DataFrame(
     {
         "rent": [100.0, 300.0, np.nan, 900.0, np.nan, np.nan],
-        "kind": np.array(["flat", None, "flat", None, None, "house"], dtype=object),
+        "kind": np.array(["flat", "flat", None, "house", None, None], dtype=object),
         "town": np.array(["a", "a", "a", "b", "b", None], dtype=object),
     }
 )
@@ -50,7 +50,7 @@ def test_a_missing_number_has_the_middle_of_its_group_else_of_all_rows(strategy,
 
 def test_a_missing_text_has_the_most_frequent_of_its_group():
     filled = GroupImputer(by=["town"]).fit_transform(HOMES[["kind", "town"]])
-    assert filled[:, 0].tolist() == ["flat", "flat", "flat", "flat", "flat", "house"]
+    assert filled[:, 0].tolist() == ["flat", "flat", "flat", "house", "house", "flat"]
 
 
 def test_groups_may_be_told_by_several_columns_and_unseen_ones_are_filled():
