@@ -17,8 +17,7 @@ from assay.importing import is_import_path
 from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
-from assay.learning.preprocessing.chains import unknown_parameter
-from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
+from assay.learning.preprocessing.step_names import step_errors
 from assay.learning.tuning.candidates import parted, unknown_hyperparameter
 from assay.specs.base import Location
 from assay.specs.features import FeaturesSpec
@@ -26,7 +25,7 @@ from assay.specs.learning import ENSEMBLES, StackSpec
 from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
-from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep, is_step_key
+from assay.specs.preprocessing import is_step_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -45,7 +44,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from _learning_errors(spec, tasks or (spec.task,))
         yield from _bound_errors(spec, tasks or (spec.task,))
         yield from _expression_errors(spec, parser)
-        yield from _step_errors(spec)
+        yield from step_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         if spec.features is None:
             yield from _column_errors(spec, frozen)
@@ -236,44 +235,6 @@ def _expression_errors(
             parsed(parser(), sql)
         except DataContractError as error:
             yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
-
-
-def _step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
-    preparation, taken = spec.preparation, dict[str, int]()
-    for number, step in enumerate(preparation.steps):
-        location: Location = ("preprocessing", "steps", number)
-        yield from _transformer_errors(step, location)
-        for place, column in enumerate(step.columns):
-            if column in taken:
-                yield (*location, "columns", place), used_twice(column, taken[column])
-            taken[column] = number
-    yield from _searched_step_errors(spec, preparation)
-
-
-def _transformer_errors(step: PreprocessingStep, location: Location) -> Iterator[tuple[Location, AssayError]]:
-    """Yield the unknown names of a group's transformers and of their parameters."""
-    for position, each in enumerate(step.chain):
-        single = isinstance(step.step, str)
-        place: Location = (*location, "step") if single else (*location, "step", position)
-        if is_import_path(each.step):
-            continue
-        try:
-            require_step(each.step)
-        except SpecError as error:
-            yield place, error
-            continue
-        known = KNOWN_STEPS[each.step].parameters if each.step in KNOWN_STEPS else ()
-        for name in each.parameters:
-            if name not in known:
-                named = (*(location if single else place), "parameters", name)
-                yield named, unknown_argument(each.step, name, known)
-
-
-def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) -> Iterator[tuple[Location, AssayError]]:
-    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
-        error = unknown_parameter(preparation, key) if is_step_key(key) else None
-        if error is not None:
-            yield ("tuning", "search_space", key), error
 
 
 def _feature_errors(

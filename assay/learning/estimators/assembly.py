@@ -35,7 +35,9 @@ def preprocessor_for(
 ) -> "ColumnTransformer | FunctionTransformer":
     """Build the unfitted preprocessing that suits a family; `parameters` may hold some of its transformers.
 
-    Members of an ensemble prepare the columns themselves, so that an ensemble gets the frame as it is.
+    Members of an ensemble prepare the columns themselves, so that an ensemble gets the frame as it is. Search, fit and
+    members of ensembles all build preprocessing here: what is fitted on the frame before its columns are prepared goes
+    in front of the result, as a pipeline of both.
     """
     if family.card.encoding == "frame":
         from sklearn.preprocessing import FunctionTransformer

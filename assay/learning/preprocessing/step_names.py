@@ -1,0 +1,50 @@
+"""Names of preprocessing steps that cannot be right, found when a pipeline file is read; nothing is imported."""
+
+from collections.abc import Iterator
+
+from assay.errors import AssayError, SpecError
+from assay.importing import is_import_path
+from assay.learning.preprocessing.chains import unknown_parameter
+from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
+from assay.specs.base import Location
+from assay.specs.pipeline import PipelineSpec
+from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep, is_step_key
+
+
+def step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+    """Yield unknown steps and parameters, columns of two steps, and names of a search space that mean no step."""
+    preparation, taken = spec.preparation, dict[str, int]()
+    for number, step in enumerate(preparation.steps):
+        location: Location = ("preprocessing", "steps", number)
+        yield from _transformer_errors(step, location)
+        for place, column in enumerate(step.columns):
+            if column in taken:
+                yield (*location, "columns", place), used_twice(column, taken[column])
+            taken[column] = number
+    yield from _searched_step_errors(spec, preparation)
+
+
+def _transformer_errors(step: PreprocessingStep, location: Location) -> Iterator[tuple[Location, AssayError]]:
+    """Yield the unknown names of a group's transformers and of their parameters."""
+    for position, each in enumerate(step.chain):
+        single = isinstance(step.step, str)
+        place: Location = (*location, "step") if single else (*location, "step", position)
+        if is_import_path(each.step):
+            continue
+        try:
+            require_step(each.step)
+        except SpecError as error:
+            yield place, error
+            continue
+        known = KNOWN_STEPS[each.step].parameters if each.step in KNOWN_STEPS else ()
+        for name in each.parameters:
+            if name not in known:
+                named = (*(location if single else place), "parameters", name)
+                yield named, unknown_argument(each.step, name, known)
+
+
+def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) -> Iterator[tuple[Location, AssayError]]:
+    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
+        error = unknown_parameter(preparation, key) if is_step_key(key) else None
+        if error is not None:
+            yield ("tuning", "search_space", key), error
