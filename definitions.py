@@ -4,6 +4,7 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions of this deployment; Dagster calls it, importing this module does not."""
+    return _deployment()
+
+
+@cache  # a command of Dagster asks six times, and building 1,000 pipelines takes seconds
+def _deployment() -> dg.Definitions:
     let_idle_threads_sleep()
     with _built_for_good():
         return build_definitions(Settings())

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK, MONTHLY
 
+import definitions
 from assay.errors import SpecError
 from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
@@ -247,7 +249,27 @@ def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
         assert result.output_for_node("bank__toy_report") == seed
 
 
-def test_loading_collects_no_garbage_and_collection_is_on_again_after_it(bank, monkeypatch):
+@pytest.fixture
+def not_loaded():
+    """A process that has not loaded the code location."""
+    definitions._deployment.cache_clear()
+    yield
+    definitions._deployment.cache_clear()
+
+
+def test_the_code_location_is_built_once_in_a_process(not_loaded, bank, monkeypatch):
+    monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(bank.settings.pipelines_dir))
+    built = []
+    monkeypatch.setattr(definitions, "build_definitions", lambda given: built.append(given) or build_definitions(given))
+    for _ in range(3):
+        repository = ReconstructableRepository.for_file(definitions.__file__, "defs")
+        assert repository.get_definition().assets_defs_by_key
+    gc.unfreeze()
+
+    assert len(built) == 1
+
+
+def test_loading_collects_no_garbage_and_collection_is_on_again_after_it(not_loaded, bank, monkeypatch):
     monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(bank.settings.pipelines_dir))
     collected: list[str] = []
 
@@ -270,7 +292,7 @@ def test_loading_collects_no_garbage_and_collection_is_on_again_after_it(bank, m
     assert gc.isenabled()
 
 
-def test_collection_is_on_again_after_a_load_that_failed(tmp_path, monkeypatch):
+def test_collection_is_on_again_after_a_load_that_failed(not_loaded, tmp_path, monkeypatch):
     monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(tmp_path / "missing"))
     with pytest.raises(SpecError):
         defs()
@@ -288,9 +310,9 @@ def test_the_executor_follows_the_setting():
 def test_supervision_that_ends_processes_can_be_off(bank):
     settings = bank.settings.model_copy(update={"supervision": "off"})
     made = {on: build_definitions(each) for on, each in ((True, bank.settings), (False, settings))}
-    for on, definitions in made.items():
-        assert definitions.resources["artifact_io_manager"].ends_processes is on
-        assert ("stalled_run_sensor" in {each.name for each in definitions.sensors}) is on
+    for on, each_made in made.items():
+        assert each_made.resources["artifact_io_manager"].ends_processes is on
+        assert ("stalled_run_sensor" in {each.name for each in each_made.sensors}) is on
     assert executor_for(settings) is dg.in_process_executor
 
 
