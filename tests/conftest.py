@@ -15,6 +15,30 @@ settings.load_profile("shared_machine")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Let every worker begin with its share of the integration tests, so that none waits for a long test at the end.
+
+    `--dist worksteal` gives each worker a stretch of the tests and moves what is left of the longest stretch.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and not config.pluginmanager.hasplugin("randomly"):
+        items[:] = _long_ones_first(items, workers)
+
+
+def _long_ones_first(items, workers):
+    long = [item for item in items if "integration" in item.path.parts]
+    others = [item for item in items if "integration" not in item.path.parts]
+    ordered = []
+    for number in range(workers):
+        share = long[number::workers]
+        size = (len(items) - len(ordered)) // (workers - number)
+        rest = max(0, size - len(share))
+        ordered += [*share, *others[:rest]]
+        others = others[rest:]
+    return [*ordered, *others]
+
+
 @pytest.fixture(autouse=True)
 def _imports_are_not_confined():
     """Forget what a code location of another test confines."""
