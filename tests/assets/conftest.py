@@ -2,43 +2,36 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from in_process import querying, reading  # noqa: F401 - fixtures
-from platform_fixtures import blank_plots, fresh, platform, templates, unsynced_databases  # noqa: F401 - fixtures
-from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, opened, write_csv
+from platform_fixtures import (  # noqa: F401 - fixtures
+    add_bank,
+    bank,
+    blank_plots,
+    copied,
+    fresh,
+    platform,
+    promoted,
+    templates,
+    unsynced_databases,
+)
+from small_platform import MONTHLY, failure, monthly_rows, write_csv
+from web_receiver import web  # noqa: F401 - a fixture
 
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
 
 
 @pytest.fixture
-def copied(templates, fresh, tmp_path):  # noqa: F811 - fixtures
-    """Return a function that opens, in this test's folder, a platform on which something was done before."""
-
-    def done(name, act):
-        def make(folder):
-            with fresh(folder) as prepared:
-                act(prepared)
-
-        templates.copied(name, tmp_path, make)
-        return opened(tmp_path)
-
-    return done
-
-
-def add_bank(prepared):
-    prepared.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
+def instance():
+    """A Dagster instance that is not the platform's."""
+    with dg.instance_for_test() as made:
+        yield made
 
 
 def add_monthly(prepared):
     prepared.pipeline(MONTHLY, write_csv(Path("data/monthly.csv"), monthly_rows()))
-
-
-@pytest.fixture
-def bank(platform):  # noqa: F811 - a fixture
-    """A platform with the pipeline `bank` and good data."""
-    add_bank(platform)
-    return platform
 
 
 @pytest.fixture
@@ -55,7 +48,7 @@ def _train_bank(prepared):
 
 
 @pytest.fixture
-def trained_bank(copied):
+def trained_bank(copied):  # noqa: F811 - a fixture
     """A platform on which every asset of `bank` was materialised once."""
     with copied("trained_bank", _train_bank) as prepared:
         yield prepared
@@ -69,7 +62,7 @@ def _gate_months(prepared):
 
 
 @pytest.fixture
-def gated_months(copied):
+def gated_months(copied):  # noqa: F811 - a fixture
     """A platform with four validated months of `monthly`."""
     with copied("gated_months", _gate_months) as prepared:
         yield prepared
@@ -83,7 +76,7 @@ def _learn_months(prepared):
 
 
 @pytest.fixture
-def learned_months(copied):
+def learned_months(copied):  # noqa: F811 - a fixture
     """The same, with models of the last two months."""
     with copied("learned_months", _learn_months) as prepared:
         yield prepared

@@ -16,12 +16,6 @@ MONTHS = dg.TimeWindowPartitionsDefinition(start="2021-01", end="2021-05", fmt="
 RANGE = {"dagster/asset_partition_range_start": "2021-01", "dagster/asset_partition_range_end": "2021-03"}
 
 
-@pytest.fixture
-def instance():
-    with dg.instance_for_test() as made:
-        yield made
-
-
 def within_step(look, *, partitions=MONTHS, upstream=(), **run):
     """Materialise one asset, whose body yields what `look` gives for its context; return the result and what it saw."""
     seen = []

@@ -9,7 +9,6 @@ import pytest
 from champions import promote_the_same_files_again
 from dagster._core.remote_representation.external_data import RepositorySnap
 from small_platform import BANK, bank_rows, failure, write_csv
-from web_receiver import web_receiver
 
 from assay.errors import GateRejectedError
 from definitions import build_definitions
@@ -22,12 +21,6 @@ GATED = dg.AssetKey(["bank", "validated_dataset"])
 ALARM_STATES = ("features_not_drifted", "no_drift_alarm_begins", "performance_held", "no_performance_alarm_begins")
 MARCH = dg.StaticPartitionsDefinition(["2021-03"])
 CHECKED = dg.AssetKey(["bank", "drift_report"])
-
-
-@pytest.fixture
-def web():
-    with web_receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

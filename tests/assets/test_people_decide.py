@@ -1,9 +1,7 @@
 """People and promotion, on a platform: a roll-back lasts, a version waits for approval, and jobs decide."""
 
-from pathlib import Path
-
 import pytest
-from small_platform import BANK, bank_rows, failure, opened, write_csv
+from small_platform import failure
 
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
@@ -17,21 +15,6 @@ from resources.mlflow.connection import connect
 FAST = {"tuning": {"enabled": False}}
 LEARNING = [f"bank/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report", "champion_model")]
 REQUIRED = "promotion: {approval: required}\n"
-
-
-@pytest.fixture
-def promoted(templates, fresh, tmp_path):
-    """A platform with a champion of `bank`, version 1."""
-
-    def make(folder):
-        with fresh(folder) as prepared:
-            prepared.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
-            result = prepared.materialize("bank/*", parameters=FAST)
-            assert result.success, failure(result)
-
-    templates.copied("promoted_bank", tmp_path, make)
-    with opened(tmp_path) as prepared:
-        yield prepared
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ def idle():
     pass
 
 
-@pytest.fixture
-def instance():
-    with dg.instance_for_test() as made:
-        yield made
-
-
 def run_with(instance, beat=None):
     run = instance.create_run_for_job(idle, status=STARTED)
     if beat is not None:

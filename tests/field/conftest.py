@@ -8,4 +8,14 @@ behaviour that the documentation states. `docs/developers/report-from-use.md` sa
 """
 
 from in_process import querying, reading  # noqa: F401 - fixtures
-from platform_fixtures import blank_plots, fresh, platform, templates, unsynced_databases  # noqa: F401 - fixtures
+from platform_fixtures import (  # noqa: F401 - fixtures
+    bank,
+    blank_plots,
+    copied,
+    fits,
+    fresh,
+    platform,
+    promoted,
+    templates,
+    unsynced_databases,
+)

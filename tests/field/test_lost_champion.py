@@ -5,28 +5,9 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from small_platform import BANK, bank_rows, failure, opened, write_csv
+from small_platform import BANK, bank_rows, failure, write_csv
 
 FAST = {"tuning": {"enabled": False}}
-
-
-def _promote(prepared):
-    prepared.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
-    result = prepared.materialize("bank/*", parameters=FAST)
-    assert result.success, failure(result)
-
-
-@pytest.fixture
-def promoted(templates, fresh, tmp_path):
-    """A platform with a champion of `bank`, version 1."""
-
-    def make(folder):
-        with fresh(folder) as prepared:
-            _promote(prepared)
-
-    templates.copied("promoted_bank", tmp_path, make)
-    with opened(tmp_path) as prepared:
-        yield prepared
 
 
 def client_of(platform):

@@ -66,25 +66,6 @@ FAST = {"tuning": {"enabled": False}}
 
 
 @pytest.fixture
-def bank(platform, tmp_path):
-    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
-    return platform
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    """The fits that were made."""
-    made, train = [], trained_model.recorded_fit
-
-    def counted(*given):
-        made.append(given)
-        return train(*given)
-
-    monkeypatch.setattr(trained_model, "recorded_fit", counted)
-    return made
-
-
-@pytest.fixture
 def outage(monkeypatch):
     """Return a function that makes MLflow silent for some times right after a fit was published."""
     log_model, silent = MlflowModelRegistry.log_model, []

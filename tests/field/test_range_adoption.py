@@ -7,7 +7,6 @@ import pytest
 from mlflow import MlflowClient
 from small_platform import MONTHLY, failure, monthly_rows, write_csv
 
-from ml_assets.assets import trained_model
 from resources.mlflow.registry import MlflowModelRegistry
 
 MONTHS = ("2021-02", "2021-03")
@@ -22,20 +21,6 @@ def searched(platform, tmp_path):
     result = platform.materialize_range(*UP_TO_SEARCH, first="2020-12", last="2021-03")
     assert result.success, failure(result)
     return platform
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    """The fits that were made in this process."""
-    made, train = [], trained_model.recorded_fit
-
-    def counted(*given):
-        model = train(*given)
-        made.append(model)
-        return model
-
-    monkeypatch.setattr(trained_model, "recorded_fit", counted)
-    return made
 
 
 def make_fits(platform):

@@ -28,12 +28,6 @@ def refusal_of(bank, parameters):
 
 
 @pytest.fixture
-def bank(platform, tmp_path):
-    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
-    return platform
-
-
-@pytest.fixture
 def project(tmp_path, monkeypatch):
     """A project's folder as working directory, its settings, and its pipeline."""
     monkeypatch.chdir(tmp_path)

@@ -261,7 +261,7 @@ def test_a_link_to_itself_is_set_aside_and_stops_nothing(tmp_path, pattern):
 
 def evaluate(platform, cursor):
     definitions = platform.definitions
-    sensor = definitions.get_sensor_def("bank_new_data_sensor")
+    sensor = definitions.resolve_sensor_def("bank_new_data_sensor")
     resources = {name: definitions.resources[name] for name in ("data_sources", "arrivals_store")}
     repository = definitions.get_repository_def()
     with dg.build_sensor_context(

@@ -13,6 +13,7 @@ from moto import mock_aws
 from moto.s3.responses import S3Response
 from platform_fixtures import templates  # noqa: F401 - a fixture
 from postgres_server import postgres_server
+from web_receiver import web  # noqa: F401 - a fixture
 
 from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.data.fingerprint import fingerprint

@@ -12,7 +12,6 @@ import pytest
 from mail_server import certificate_of_localhost, mail_server
 from pydantic import SecretStr
 from servers import free_port
-from web_receiver import web_receiver
 
 from assay.errors import DeliveryError, DeliveryRefusedError, SettingError
 from assay.notifications.notification import Notification, NotificationKind, json_of, slack_of, text_of
@@ -54,12 +53,6 @@ def short_deadlines(monkeypatch):
     monkeypatch.setattr(webhooks, "_FIRST_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(apprise_services, "DEADLINE_SECONDS", 1.0)
     monkeypatch.setattr(mail, "DEADLINE_SECONDS", 0.5)
-
-
-@pytest.fixture
-def web():
-    with web_receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

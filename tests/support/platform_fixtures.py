@@ -1,9 +1,13 @@
 """The fixtures of a platform in a temporary folder, for the `conftest` modules that need one."""
 
+from pathlib import Path
+
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from small_platform import Templates, opened
+from small_platform import BANK, Templates, bank_rows, failure, opened, write_csv
 from sqlalchemy import Engine, event
+
+from ml_assets.assets import trained_model
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -60,3 +64,55 @@ def platform(fresh, tmp_path):
     """A platform without pipelines; the test's working directory is its folder."""
     with fresh(tmp_path) as platform:
         yield platform
+
+
+@pytest.fixture
+def copied(templates, fresh, tmp_path):
+    """Return a function that opens, in this test's folder, a platform on which something was done before."""
+
+    def done(name, act):
+        def make(folder):
+            with fresh(folder) as prepared:
+                act(prepared)
+
+        templates.copied(name, tmp_path, make)
+        return opened(tmp_path)
+
+    return done
+
+
+def add_bank(prepared):
+    prepared.pipeline(BANK, write_csv(Path("data/bank.csv"), bank_rows()))
+
+
+@pytest.fixture
+def bank(platform):
+    """A platform with the pipeline `bank` and good data."""
+    add_bank(platform)
+    return platform
+
+
+def _promote(prepared):
+    add_bank(prepared)
+    result = prepared.materialize("bank/*", parameters={"tuning": {"enabled": False}})
+    assert result.success, failure(result)
+
+
+@pytest.fixture
+def promoted(copied):
+    """A platform with a champion of `bank`, version 1, which was not searched for."""
+    with copied("promoted_bank", _promote) as prepared:
+        yield prepared
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """What each fit of this process was given."""
+    made, train = [], trained_model.recorded_fit
+
+    def counted(*given):
+        made.append(given)
+        return train(*given)
+
+    monkeypatch.setattr(trained_model, "recorded_fit", counted)
+    return made

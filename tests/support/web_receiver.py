@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 
 @dataclass
 class WebReceiver:
@@ -53,3 +55,9 @@ def web_receiver() -> Iterator[WebReceiver]:
         receiver.over.set()
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture
+def web():
+    with web_receiver() as receiver:
+        yield receiver
