@@ -25,10 +25,15 @@ def test_loading_imports_no_heavy_library(shipped):
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
+def test_a_process_that_parsed_sql_ends_without_a_report_of_leaks(shipped):
+    done = shipped.run('python -c "import sys, definitions; definitions.defs(); print(sys.modules.keys() & {\'duckdb\'})"')
+    assert done.stdout == "{'duckdb'}\n"
+
+
 def test_the_command_line_lists_every_asset(shipped):
     done = shipped.run("dagster asset list -f definitions.py")
     names = [line for line in done.stdout.splitlines() if "/" in line and " " not in line]
-    assert len(names) == 20  # two of the three pipelines are split by time, and have a backtest
+    assert len(names) == 28  # three of the four pipelines are split by time, and have a backtest
     assert "bank_marketing/champion_model" in names
 
 
