@@ -26,7 +26,9 @@ def test_loading_imports_no_heavy_library(shipped):
 
 
 def test_a_process_that_parsed_sql_ends_without_a_report_of_leaks(shipped):
-    done = shipped.run('python -c "import sys, definitions; definitions.defs(); print(sys.modules.keys() & {\'duckdb\'})"')
+    done = shipped.run(
+        "python -c \"import sys, definitions; definitions.defs(); print(sys.modules.keys() & {'duckdb'})\""
+    )
     assert done.stdout == "{'duckdb'}\n"
 
 
