@@ -45,19 +45,23 @@ def separated(
         skill: of each feature, from 0 to 1.
         classes: whether the target is of classes.
     """
-    if labels is None:
+    rows = np.empty(0, dtype=np.int64) if labels is None else np.flatnonzero(labels.present)
+    rows = rows[:: max(1, rows.size // _ROWS)]
+    if labels is None or rows.size < 2 * MIN_ROWS or max(skill.values(), default=0.0) < STRONG:
         return {}
+    few = labels.in_rows(rows)
     telling = sorted((name for name in skill if skill[name] >= TELLING), key=lambda name: -skill[name])
     compared = {
-        name: column for name in telling if (column := _in_order(columns[name], labels, classes=classes)) is not None
+        name: ordered
+        for name in telling
+        if (column := columns[name]) is not None
+        and (ordered := _in_order(column.in_rows(rows), few, classes=classes)) is not None
     }
     names = list(compared)[:_MOST_COLUMNS]
     strong = [name for name in names if STRONG <= skill[name] <= (1.0 if classes else MOST_R2)]
     if not strong or len(names) <= _FEWEST_OTHERS:
         return {}
-    left = _left_by_target([compared[name] for name in names], labels, classes=classes)
-    if left is None:
-        return {}
+    left = _left_by_target([compared[name] for name in names], few, classes=classes)
     ties = _largest_ties(left)
     chance = NormalDist().inv_cdf(1 - CHANCE / (2 * (len(names) - 1) * len(strong))) / np.sqrt(len(left))
     none = min(max(SMALL, chance), TIED)
@@ -75,37 +79,33 @@ def separated(
 _MOST_VALUES = 50
 
 
-def _in_order(column: CodedColumn | None, labels: CodedColumn, *, classes: bool) -> CodedColumn | None:
+def _in_order(column: CodedColumn, labels: CodedColumn, *, classes: bool) -> CodedColumn | None:
     """Return a column whose larger codes are larger values; categories in the order of their mean target."""
-    if column is None or column.distinct < 2 or column.ordered:  # noqa: PLR2004 - it varies
-        return column if column is not None and column.distinct > 1 else None
-    if column.distinct > _MOST_VALUES:
+    if column.distinct < 2 or (not column.ordered and column.distinct > _MOST_VALUES):  # noqa: PLR2004 - it varies
         return None
-    both = column.present & labels.present
-    target = labels.codes[both] == np.bincount(labels.codes[both]).argmax() if classes else labels.codes[both]
-    sums = np.bincount(column.codes[both], weights=target, minlength=column.distinct)
-    means = sums / np.maximum(np.bincount(column.codes[both], minlength=column.distinct), 1)
+    if column.ordered:
+        return column
+    there = column.present
+    target = labels.codes == np.bincount(labels.codes).argmax() if classes else labels.codes
+    sums = np.bincount(column.codes[there], weights=target[there], minlength=column.distinct)
+    means = sums / np.maximum(np.bincount(column.codes[there], minlength=column.distinct), 1)
     place = np.empty(column.distinct + 1, dtype=np.int64)
     place[np.argsort(means, kind="stable")] = np.arange(column.distinct)
     place[-1] = -1
     return CodedColumn(place[column.codes], column.distinct, ordered=True)
 
 
-def _left_by_target(columns: Sequence[CodedColumn], labels: CodedColumn, *, classes: bool) -> Array | None:
+def _left_by_target(columns: Sequence[CodedColumn], labels: CodedColumn, *, classes: bool) -> Array:
     """Return the features' ranks without what the target explains of them, standardised, shape (rows, features)."""
-    rows = np.flatnonzero(labels.present)
-    rows = rows[:: max(1, rows.size // _ROWS)]
-    if rows.size < 2 * MIN_ROWS:
-        return None
-    group = labels.codes[rows]
+    group, rows = labels.codes, labels.codes.size
     if not classes:
-        ranks = labels.in_rows(rows).midranks()
-        bins = min(_MOST_BINS, max(2, rows.size // _ROWS_PER_BIN))
-        group = np.minimum(ranks * bins / (rows.size + 1), bins - 1).astype(np.int64)
+        bins = min(_MOST_BINS, max(2, rows // _ROWS_PER_BIN))
+        group = np.minimum(labels.midranks() * bins / (rows + 1), bins - 1).astype(np.int64)
     group = np.unique(group, return_inverse=True)[1]
-    found = np.column_stack([_centred(each.in_rows(rows).midranks(), group) for each in columns])
+    found = np.column_stack([_centred(each.midranks(), group) for each in columns])
     lengths = np.sqrt((found**2).mean(axis=0))
-    return found / np.where(lengths > 0, lengths, 1.0)
+    standard: Array = found / np.where(lengths > 0, lengths, 1.0)
+    return standard
 
 
 def _centred(ranks: Array, group: Array) -> Array:
