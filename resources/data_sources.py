@@ -95,7 +95,8 @@ def mask_variables(specs: Iterable[PipelineSpec]) -> None:
     """
     environment = source_environment()
     for spec in specs:
-        for template in (spec.dataset.source, (spec.scoring and spec.scoring.source) or ""):
+        joined = [join.source for join in spec.features.joins] if spec.features is not None else []
+        for template in (spec.dataset.source, (spec.scoring and spec.scoring.source) or "", *joined):
             for name in variables_of(template):
                 mask(environment.get(name, ""), "${" + name + "}")
 

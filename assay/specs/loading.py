@@ -20,6 +20,7 @@ from assay.specs.variants import AS_WRITTEN, variants_of
 Failure = TypeVar("Failure", bound=Exception)
 _PLACEHOLDER = re.compile(r"\$\{[^}]*\}")
 _MAY_NAME_VARIABLES = {("dataset", "source"), ("scoring", "source")}
+_JOINED = ("join", "source")
 NameCheck: TypeAlias = Callable[[PipelineSpec], Iterable[tuple[Location, AssayError]]]
 """Yields each name in a pipeline that is not known, with its location in the file."""
 _SUFFIXES = (".yaml", ".yml")
@@ -205,11 +206,15 @@ def _checked(document: LayeredDocument, names: NameCheck | None) -> PipelineSpec
     return spec
 
 
+def _may_name_variables(location: Location) -> bool:
+    return location in _MAY_NAME_VARIABLES or (location[:2] == ("features", "steps") and location[3:] == _JOINED)
+
+
 def _refuse_misplaced_environment(document: LayeredDocument) -> None:
     for location, value in texts_in(document.values):
-        if _PLACEHOLDER.search(value) and location not in _MAY_NAME_VARIABLES:
+        if _PLACEHOLDER.search(value) and not _may_name_variables(location):
             raise SpecError(
-                "${...} is allowed only in dataset.source and scoring.source",
+                "${...} is allowed only in dataset.source and scoring.source, and in the source of a join",
                 where=document.where_of(location),
                 found=value,
                 remedy="write the value itself; secrets come from the deployment's own environment",

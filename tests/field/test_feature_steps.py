@@ -6,11 +6,13 @@ import re
 import pyarrow as pa
 import pytest
 
+from assay.credentials import without_masked
 from assay.data.source_rows import source_rows
 from assay.errors import AssayError, EmptyDataError, FeatureStepError, LaterRowsError, SchemaDriftError, SpecError
 from assay.features.feature_set import feature_set_of
 from assay.learning.known_names import name_check
 from assay.specs.loading import parse_pipeline
+from resources.data_sources import mask_variables
 
 HEAD = """\
 name: trips
@@ -161,6 +163,15 @@ def test_steps_over_other_rows_are_refused_with_their_line(schemas, step, line, 
     found = refusal(HEAD + STEPS + f"    - {step}\n", schemas)
     assert text in found
     assert f"trips.yaml:{line} " in found, found
+
+
+def test_the_source_of_a_join_may_name_variables_which_are_masked(monkeypatch):
+    join = "    - join: {table: weather, source: '${WEATHER_OF_TEST}/w.csv', on: [card]}\n"
+    spec = spec_of(STEPS + join)
+    assert "allowed only in" in refusal(HEAD + STEPS + join.replace("on: [card]", "on: ['${X}']"))
+    monkeypatch.setenv("WEATHER_OF_TEST", "/data/secret-of-the-test")
+    mask_variables([spec])
+    assert without_masked("/data/secret-of-the-test") == "${WEATHER_OF_TEST}"
 
 
 def test_a_step_that_sees_later_rows_is_refused_in_the_confined_process_as_well():

@@ -76,7 +76,7 @@ def test_columns_are_renamed_where_they_are_and_may_swap(computed):
 
 def test_columns_are_selected_or_left_out(computed):
     assert computed({"select": ["c", "a"]}, a=[1], b=[2], c=[3])[0] == {"c": [3], "a": [1]}
-    assert computed({"select": {"but": ["B"]}}, a=[1], b=[2], c=[3])[0] == {"a": [1], "c": [3]}
+    assert computed({"select": {"but": ["b"]}}, a=[1], B=[2], c=[3])[0] == {"a": [1], "c": [3]}
 
 
 def test_missing_values_are_filled_in_the_columns_own_type(computed):
@@ -162,8 +162,8 @@ def test_what_cannot_be_computed_is_named_with_its_row(computed, sql, values):
 
 
 def test_a_condition_that_cannot_be_computed_is_named_with_its_row(computed):
-    failure = computed({"filter": "a > 0"}, {"filter": "1 / (a - 3) > 0"}, a=[0, 1, 2, 3])
-    assert (failure.step, failure.column, failure.row) == (1, "", 3)
+    failure = computed({"filter": "a > 0"}, {"filter": "1 / (a - 3) > 0"}, a=[0, 3, 2, 1])
+    assert (failure.step, failure.column, failure.row) == (1, "", 1)
 
 
 def test_a_guarded_division_is_no_error(computed):
