@@ -3,6 +3,7 @@
 A column of numbers with one word in it is read as text, exactly as written, and would be learned from as categories.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ def _mixed(counted: pa.StructArray, decimal: str) -> MixedTexts | None:
     texts, counts = counted.field("values"), counted.field("counts")
     mark = re.escape(decimal)
     number = rf"^\s*[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-    others = pc.invert(pc.match_substring_regex(texts, number))
+    others = pc.or_(pc.invert(pc.match_substring_regex(texts, number)), _too_large(texts, decimal))
     words = pc.sum(others).as_py() or 0
     if words in {0, len(texts)} or pc.any(pc.match_substring_regex(texts, _CODE)).as_py():
         return None
@@ -124,6 +125,20 @@ def _mixed(counted: pa.StructArray, decimal: str) -> MixedTexts | None:
     named = pa.table({"text": texts.filter(others), "rows": counts.filter(others)})
     first = named.sort_by([("rows", "descending"), ("text", "ascending")]).slice(0, _MOST_WORDS)
     return MixedTexts(present - of_words, present, words, tuple(first["text"].to_pylist()))
+
+
+def _too_large(texts: pa.Array, decimal: str) -> pa.Array:
+    """Mark numbers such as 1e400 that no float holds: one of them makes a column of numbers one of texts."""
+    large = pc.match_substring_regex(texts, r"^\s*[+-]?[0-9]*[^0-9eE]?[0-9]*[eE]\+?[0-9]{3,}\s*$")
+    found = [text for text in texts.filter(large).to_pylist() if _overflows(text.replace(decimal, "."))]
+    return pc.is_in(texts, pa.array(found, texts.type))
+
+
+def _overflows(text: str) -> bool:
+    try:
+        return math.isinf(float(text))
+    except ValueError:
+        return False
 
 
 def _spelling(counted: pa.StructArray, *, pii: bool) -> str:
