@@ -1,7 +1,6 @@
 """`feature_set`: the rows after the steps of `features`, which the gate judges and the model sees."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -84,7 +83,10 @@ def _joined(
 
 def _counts(made: FeatureSet) -> dict[str, Any]:
     """Return the rows in and out, and what each condition dropped."""
-    dropped = [asdict(each) for each in made.counts]
+    dropped = [
+        {"step": each.step, "reason": each.reason, "rows in": each.rows_in, "dropped": each.dropped}
+        for each in made.counts
+    ]
     return {
         "rows in": made.rows_in,
         "rows out": made.rows.table.num_rows,

@@ -22,7 +22,7 @@ _LONGEST = 80
 def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[str, Any]:
     """Return sources, roles, notes and a preview with columns marked `pii` masked, times in the partitions' zone."""
     return {
-        "read from": redacted("\n".join(uris)),
+        **({"read from": redacted("\n".join(uris))} if uris else {}),
         "columns and roles": records_table(
             [
                 {"column": column.name, "dtype": column.dtype, "role": str(column.role), "role is": column.reason}

@@ -70,6 +70,7 @@ def test_the_gate_and_the_model_see_the_feature_set(platform):
     assert made.metadata["rows in"].value == 200
     assert made.metadata["rows out"].value == 199
     records = [record.data for record in made.metadata["rows dropped by step"].value.records]
+    assert "read from" not in made.metadata  # it has no file of its own
     assert [(each["step"], each["reason"], each["dropped"]) for each in records] == [
         ("plausible trips", "shorter than a minute", 1),
         ("plausible trips", "longer than an hour", 0),
