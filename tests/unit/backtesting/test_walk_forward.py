@@ -151,6 +151,7 @@ def test_less_of_an_own_error_wins_in_the_replay_and_more_of_it_alarms(as_of, sp
     assert not report.greater_is_better
     assert report.results[2].champion < report.results[1].champion
     assert [result.performance_alarm for result in report.results] == [False, False, False, True]
+    assert "loss" in report.results[3].degraded_by
 
 
 def test_a_model_is_decided_on_and_judged_when_its_labels_are_known(as_of, spec):
