@@ -11,7 +11,7 @@ from assay.learning.known_names import require_known_names
 from assay.specs import PipelineSpec, apply_overrides
 from assay.specs.overrides import RUN_PARAMETERS, SPACE_PARAMETER, parse_overrides, space_of_run
 from assay.specs.space import PRODUCTION, Space
-from ml_assets.dagster_internals import assets_of_run, restore_check_outcomes
+from ml_assets.dagster_internals import assets_of_run, op_context_of, restore_check_outcomes
 from resources.object_store import parameters_of
 from resources.run_policy import RunPolicy
 
@@ -53,7 +53,7 @@ class RunParameters(_Declared):
         """
         where = f"run config of pipeline {spec.name}"
         policy.require_config(context.run.run_config, where=where)
-        _refuse_own_config(context.op_execution_context, where)
+        _refuse_own_config(op_context_of(context), where)
         values = {name: getattr(self, name) for name in RUN_PARAMETERS}
         overrides = parse_overrides(values, where=where)
         space = _space_of(context, spec, policy, where=where)
