@@ -9,9 +9,10 @@ from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows
 from assay.errors import EmptyDataError, MissingColumnError, did_you_mean
+from assay.features.dropped_rows import StepCount, dropped_in_words
 from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
-from assay.features.running import StepCount, dropped_in_words, run_steps
+from assay.features.running import run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
 from assay.specs.pipeline import PipelineSpec
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from assay.data.schema import TableSchema, dtype_name
 from assay.errors import AssayError, FeatureStepError
 from assay.features.compiling import BEFORE, ROW, joined_name
+from assay.features.dropped_rows import StepCount, counted, require_enough
 from assay.features.engine import FEATURES, ROWS, SPILL, Failure, engine_connection
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
@@ -34,23 +35,6 @@ NONE_JOINED: Joined = MappingProxyType({})
 _CHILD = "assay.features.engine"
 _SHOWN_COLUMNS = 6
 _LONGEST = 60
-
-
-@dataclass(frozen=True, slots=True)
-class StepCount:
-    """What one condition of a filter did.
-
-    Attributes:
-        step: title of the step.
-        reason: why the rows were dropped; the condition where the file names no reason.
-        rows_in: rows before it.
-        dropped: rows for which it is not true.
-    """
-
-    step: str
-    reason: str
-    rows_in: int
-    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +135,7 @@ class _Run:
             table = without_nan(table)
             plan = self._plan(table, numbers)
             made, stay = self._computed(table, plan, source)
-            counts += self._counts(plan, table.num_rows, stay)
+            counts += counted(self.features, plan, table.num_rows, stay)
             table = _in_source_types(made, table, plan)
             skipped += plan.skipped
             lineage, keeps_rows = plan.lineage, keeps_rows and plan.keeps_rows
@@ -159,7 +143,7 @@ class _Run:
         if ROW in table.column_names:
             rows, table = table.column(ROW).to_numpy(), table.drop_columns([ROW])
             self._require_once(rows)
-        _require_enough(self.features, counts, source.num_rows, self.where)
+        require_enough(self.features, counts, source.num_rows, self.where)
         if lineage is None:  # functions of Python alone
             lineage = Lineage(self.spec.dataset.target)
         return FeatureRows(table, tuple(counts), lineage, tuple(skipped), rows, keeps_rows)
@@ -267,14 +251,6 @@ class _Run:
         }
         return ", ".join(f"{name} = {text[:_LONGEST]}" for name, text in shown.items())
 
-    def _counts(self, plan: Plan, rows: int, stay: Sequence[Sequence[int]]) -> Iterator[StepCount]:
-        filters = [layer for layer in plan.layers if layer.conditions]
-        for layer, staying in zip(filters, stay, strict=True):
-            for (reason, condition), left in zip(layer.conditions.items(), staying, strict=True):
-                title = self.features.title(layer.step)
-                yield StepCount(title, reason or f"not: {condition.strip()}", rows, rows - left)
-                rows = left
-
     def _require_once(self, rows: "np.ndarray[Any, Any]") -> None:
         """Refuse rows that a SELECT gives more than once."""
         again = np.flatnonzero(np.diff(rows) <= 0)
@@ -358,35 +334,6 @@ def _stopped(end: ChildEnd, confinement: Confinement, where: str) -> AssayError:
     )
 
 
-def _require_enough(features: FeaturesSpec, counts: Sequence[StepCount], rows: int, where: str) -> None:
-    """Refuse rows of which more were dropped than the file allows.
-
-    Raises:
-        FeatureStepError: a step, or all together, dropped a larger share.
-    """
-    bounds: dict[str, float | None] = {features.title(n): step.max_dropped for n, step in enumerate(features.steps)}
-    for title, bound in bounds.items():
-        of_step = [count for count in counts if count.step == title]
-        if bound is not None and of_step:
-            _require_share(of_step, of_step[0].rows_in, bound, f"{where}, features: {title}", "the step's max_dropped")
-    if features.max_dropped is not None:
-        _require_share(counts, rows, features.max_dropped, f"{where}, features", "features.max_dropped")
-
-
-def _require_share(counts: Sequence[StepCount], rows: int, bound: float, where: str, setting: str) -> None:
-    dropped = sum(count.dropped for count in counts)
-    if dropped <= bound * rows:
-        return
-    reasons = "; ".join(f"{count.dropped:,} by {count.reason}" for count in counts if count.dropped)
-    raise FeatureStepError(
-        "more rows are dropped than allowed",
-        where=where,
-        found=f"{dropped:,} of {rows:,} rows ({dropped / rows:.1%}): {reasons}",
-        expected=f"at most {bound:.1%}",
-        remedy=f"correct the data or the conditions, or raise {setting}",
-    )
-
-
 def _in_source_types(made: pa.Table, source: pa.Table, plan: Plan) -> pa.Table:
     """Return unchanged columns in the source's own types: DuckDB has fewer units of time, and one zone."""
     for name, origin in plan.columns.items():
@@ -395,11 +342,3 @@ def _in_source_types(made: pa.Table, source: pa.Table, plan: Plan) -> pa.Table:
         if dtype_name(wanted) != dtype_name(found.type):
             made = made.set_column(position, name, found.cast(wanted))
     return made
-
-
-def dropped_in_words(counts: Sequence[StepCount]) -> dict[str, str]:
-    """Return by the title of each step what it dropped, for people."""
-    found: dict[str, list[str]] = {}
-    for each in counts:
-        found.setdefault(each.step, []).append(f"{each.dropped:,} of {each.rows_in:,} ({each.reason})")
-    return {title: ", ".join(texts) for title, texts in found.items()}

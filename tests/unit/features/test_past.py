@@ -33,7 +33,9 @@ PLANTED = (
     {"sql": "select *, count(*) over (partition by k) as n_all from rows"},
     {"sql": "select *, (select count(*) from rows) as size from rows"},
     {"sql": "select *, row_number() over (order by t desc) as place from rows"},
-    {"sql": "select r.*, a - m as centred from rows r join (select k as j, avg(a) as m from rows group by k) on k = j"},
+    {
+        "sql": "select r.*, r.a - q.ahead as centred from rows r join (select k as j, avg(a) as ahead from rows group by k) q on r.k = q.j"
+    },
     {"sql": "select * from rows r where exists (select 1 from rows l where l.t > r.t and l.k = r.k)"},
 )
 
