@@ -28,6 +28,7 @@ OF_OTHERS = 0.6
 TELLING = 0.05
 """Skill from which a feature tells something of the target."""
 _FEWEST_OTHERS = 3
+_ROWS_PER_VALUE = 10
 _ROWS = 4000
 _MOST_COLUMNS = 100
 _ROWS_PER_BIN = 30
@@ -51,12 +52,14 @@ def separated(
         return {}
     few = labels.in_rows(rows)
     telling = sorted((name for name in skill if skill[name] >= TELLING), key=lambda name: -skill[name])
-    compared = {
-        name: ordered
+    varying = {
+        name: taken
         for name in telling
-        if (column := columns[name]) is not None
-        and (ordered := _in_order(column.in_rows(rows), few, classes=classes)) is not None
+        if (column := columns[name]) is not None and (taken := column.in_rows(rows)).distinct > 1
     }
+    if any(not each.ordered and each.distinct * _ROWS_PER_VALUE > rows.size for each in varying.values()):
+        return {}  # a feature may be tied to one that cannot be compared
+    compared = {name: _in_order(column, few, classes=classes) for name, column in varying.items()}
     names = list(compared)[:_MOST_COLUMNS]
     strong = [name for name in names if STRONG <= skill[name] <= (1.0 if classes else MOST_R2)]
     if not strong or len(names) <= _FEWEST_OTHERS:
@@ -76,13 +79,8 @@ def separated(
     return found
 
 
-_MOST_VALUES = 50
-
-
-def _in_order(column: CodedColumn, labels: CodedColumn, *, classes: bool) -> CodedColumn | None:
+def _in_order(column: CodedColumn, labels: CodedColumn, *, classes: bool) -> CodedColumn:
     """Return a column whose larger codes are larger values; categories in the order of their mean target."""
-    if column.distinct < 2 or (not column.ordered and column.distinct > _MOST_VALUES):  # noqa: PLR2004 - it varies
-        return None
     if column.ordered:
         return column
     there = column.present

@@ -79,3 +79,27 @@ def test_a_time_between_two_moments_may_be_the_consequence(found):
     reasons = found("no_suspected_leakage", rows.assign(came=came, left=came + hours), BINARY)
 
     assert {name for name, text in reasons.items() if WORDS in text} == {"came", "left"}
+
+
+def with_routes(kinds):
+    """Rows whose distance follows from their route, a time that follows from it, and four features that are tied."""
+    rng = np.random.default_rng(34)
+    route = rng.integers(0, kinds, ROWS)
+    distance = rng.permutation(kinds)[route] * 4 / kinds
+    cause = distance + rng.normal(0, 2, ROWS)
+    rows = pd.DataFrame({f"x{place}": cause + rng.normal(0, 0.8, ROWS) for place in range(4)})
+    return rows.assign(distance=distance, y=distance + rng.normal(0, 0.15, ROWS)), [f"r{each}" for each in route]
+
+
+def test_a_cause_that_many_categories_fix_is_not(found):
+    rows, route = with_routes(100)
+
+    assert WORDS in found("no_suspected_leakage", rows, REGRESSION)["distance"]
+    assert WORDS not in found("no_suspected_leakage", rows.assign(route=route), REGRESSION).get("distance", "")
+
+
+def test_beside_categories_too_many_to_compare_nothing_is_concluded(found):
+    rows, route = with_routes(400)
+
+    assert WORDS in found("no_suspected_leakage", rows, REGRESSION)["distance"]
+    assert WORDS not in found("no_suspected_leakage", rows.assign(route=route), REGRESSION).get("distance", "")
