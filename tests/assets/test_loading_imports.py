@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ HEAVY = {
     "alembic", "dagster_aws", "duckdb", "jinja2.sandbox", "lightgbm", "matplotlib", "mlflow", "openpyxl", "optuna", "pandas",
     "pandera", "ruamel.yaml", "scipy", "sklearn", "skops", "sqlalchemy", "xgboost",
 }  # fmt: skip
+PIPELINES = Path(__file__).parents[2] / "pipelines"
 LOAD = "import json, sys, definitions; definitions.defs(); print(json.dumps(sorted(sys.modules)))"
 LEARN = """
 import os, sys
@@ -22,9 +25,14 @@ LOCATION = "import definitions; definitions.defs()"
 COMMAND = "from assay.shell.learning import prepare_process; prepare_process()"
 
 
-def test_loading_the_code_location_imports_no_heavy_library():
-    run = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True)
-    assert HEAVY & set(json.loads(run.stdout)) == set()
+@pytest.mark.parametrize(("with_sql", "heavy"), [(False, set()), (True, {"duckdb"})])
+def test_loading_the_code_location_imports_no_heavy_library_but_to_check_sql(tmp_path, with_sql, heavy):
+    for file in PIPELINES.glob("*.yaml"):
+        if with_sql or "features:" not in file.read_text():
+            shutil.copy(file, tmp_path)
+    environment = {**os.environ, "ASSAY_PIPELINES_DIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True, env=environment)
+    assert HEAVY & set(json.loads(run.stdout)) == heavy
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -240,9 +239,9 @@ def test_a_store_that_cannot_be_opened_is_a_typed_error(tmp_path):
 
 
 @pytest.fixture
-def opened(tmp_path, empty_mlflow):
+def opened(tmp_path, templates):
     """A store in a SQLite file that has been used."""
-    shutil.copytree(empty_mlflow, tmp_path, dirs_exist_ok=True)
+    templates.empty_mlflow(tmp_path)
     return f"sqlite:///{tmp_path}/mlflow.db"
 
 

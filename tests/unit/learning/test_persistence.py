@@ -160,8 +160,11 @@ def test_the_users_own_class_is_trusted_and_what_it_holds_is_not(fitted, tmp_pat
     model, features = fitted(family="own_model_module:Custom")
     save_model(model, tmp_path / "own")
     np.testing.assert_array_equal(_said(load_model(tmp_path / "own"), features), _said(model, features))
+    with pytest.raises(UntrustedModelError, match="could not be stored after the search"):
+        fitted(family="own_model_module:Hoarder")
+    monkeypatch.setattr("assay.learning.training.rehearse", lambda *_: None)  # what only a full fit would show
     hoarder, _ = fitted(family="own_model_module:Hoarder")
-    with pytest.raises(UntrustedModelError, match="not allowed"):
+    with pytest.raises(UntrustedModelError, match="the model holds types that are not allowed"):
         save_model(hoarder, tmp_path / "hoarder")
     assert not (tmp_path / "hoarder").exists()
 
