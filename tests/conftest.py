@@ -1,5 +1,6 @@
 """Settings of all tests."""
 
+import logging
 import os
 
 import pytest
@@ -44,3 +45,13 @@ def _imports_are_not_confined():
     """Forget what a code location of another test confines."""
     yield
     confine_imports(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_command_keeps_the_log():
+    """Take the shell's log back from a command, which sends it to a stream that is closed after its test."""
+    log = logging.getLogger("assay.shell")
+    handlers, level, propagates = log.handlers, log.level, log.propagate
+    yield
+    log.handlers, log.propagate = handlers, propagates
+    log.setLevel(level)
