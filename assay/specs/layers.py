@@ -44,6 +44,11 @@ class Layer:
         """Return the 1-based line of a location below the part, or of its nearest parent."""
         return line_of(read_marked_yaml(self.text, self.where), (*self.at, *location))
 
+    def where_of(self, location: Location) -> str:
+        """Return file, line and dotted location of a value below the part."""
+        dotted = ".".join(map(str, (*self.at, *location))) or "the file"
+        return f"{self.where}:{self.line_of(location)} ({dotted})"
+
 
 @dataclass(frozen=True)
 class LayeredDocument:
@@ -67,9 +72,7 @@ class LayeredDocument:
 
     def where_of(self, location: Location) -> str:
         """Return file, line and dotted location of a value, in the layer that it comes from."""
-        layer = self._layer_of(location)
-        dotted = ".".join(map(str, (*layer.at, *location))) or "the file"
-        return f"{layer.where}:{layer.line_of(location)} ({dotted})"
+        return self._layer_of(location).where_of(location)
 
     def order_of(self, location: Location) -> tuple[int, int]:
         """Return what sorts locations as a reader finds them: by layer, then by line."""

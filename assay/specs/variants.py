@@ -120,7 +120,7 @@ def _document(files: tuple[Layer, ...], part: _Part, environment: str) -> Layere
 
 
 def _renamed(overlay: Layer) -> SpecError:
-    where = f"{overlay.where}:{overlay.line_of(('name',))} ({'.'.join(map(str, overlay.at))}.name)"
+    where = overlay.where_of(("name",))
     return SpecError("an environment cannot rename the pipeline", where=where, remedy="remove the name")
 
 
@@ -161,5 +161,5 @@ def _entries(file: Layer) -> Iterator[_Part]:
 
 
 def _refused(file: Layer, what: str, *, found: str) -> SpecError:
-    where = f"{file.where}:{file.line_of(('for_each',))} (for_each)"
+    where = file.where_of(("for_each",))
     return SpecError(what, where=where, found=found, remedy="give each part a `name` of its own, such as `name: north`")
