@@ -151,14 +151,11 @@ class RegisteredVersion:
     def frozen(self) -> FrozenSchema | None:
         """Return the frozen schema; None before the version's first data."""
         frozen = self.registry.frozen(self.spec, self.name)
-        return frozen if frozen is None else self._of_task(frozen)
+        return frozen if frozen is None else _of_task(frozen, self.spec)
 
     def freeze(self, first: FrozenSchema) -> FrozenSchema:
         """Freeze the first data's schema, and return the frozen one."""
-        return self._of_task(self.registry.freeze(self._of_task(first), self.spec, self.name))
-
-    def _of_task(self, schema: FrozenSchema) -> FrozenSchema:
-        return schema if self.spec.task.is_classification else schema.without_classes()
+        return _of_task(self.registry.freeze(_of_task(first, self.spec), self.spec, self.name), self.spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ class FeatureVersion:
 
     def freeze(self, first: FrozenSchema) -> FrozenSchema:
         """Freeze the schema of the first rows of the present steps, and return the frozen one."""
-        first = first if self.spec.task.is_classification else first.without_classes()
+        first = _of_task(first, self.spec)
         name = feature_schema_name(self.spec.name)
         kept = self.registry.frozen(self.spec, name)
         if kept is None or kept.steps == self._steps:
@@ -198,6 +195,10 @@ def of_schema_version(spec: PipelineSpec, version: int) -> PipelineSpec:
     """Return a pipeline under another schema version."""
     dataset = spec.dataset.model_copy(update={"schema_version": version})
     return spec.model_copy(update={"dataset": dataset})
+
+
+def _of_task(schema: FrozenSchema, spec: PipelineSpec) -> FrozenSchema:
+    return schema if spec.task.is_classification else schema.without_classes()
 
 
 def _put(store: ObjectStore, key: str, data: bytes) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import DataContractError
 
@@ -311,6 +312,16 @@ def evaluated(request: dict[str, Any]) -> dict[str, Any]:
         with pa.ipc.new_file(folder / ANSWERS, answers.schema) as out:
             out.write_table(answers)
     return {"errors": errors}
+
+
+def nan_as_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column whose NaN are null: missing for every rule, where DuckDB takes NaN for larger than all numbers.
+
+    A column without NaN is returned itself.
+    """
+    if not pa.types.is_floating(column.type) or not pc.any(pc.is_nan(column)).as_py():
+        return column
+    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 if __name__ == "__main__":

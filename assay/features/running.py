@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
 from assay.errors import AssayError, FeatureStepError
+from assay.expressions.language import nan_as_null
 from assay.features.compiling import BEFORE, ROW, joined_name
 from assay.features.dropped_rows import StepCount, counted, require_enough
 from assay.features.engine import FEATURES, ROWS, SPILL, Failure, engine_connection
@@ -264,22 +265,16 @@ class _Run:
             )
 
 
-def _with_nan(table: pa.Table) -> list[str]:
-    """Return the columns of floats that hold NaN, which is missing for every rule and larger than all for DuckDB."""
-    floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
-    return [name for name in floats if pc.any(pc.is_nan(table.column(name))).as_py()]
-
-
 def _title(features: FeaturesSpec, number: int) -> str:
     return "features" if number == BEFORE else f"features: {features.title(number)}"
 
 
 def without_nan(table: pa.Table) -> pa.Table:
     """Return a table in which missing numbers are null."""
-    for name in _with_nan(table):
+    for position, name in enumerate(table.column_names):
         column = table.column(name)
-        plain = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        table = table.set_column(table.column_names.index(name), name, plain)
+        plain = nan_as_null(column)
+        table = table if plain is column else table.set_column(position, name, plain)
     return table
 
 

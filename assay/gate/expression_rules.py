@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataContractError
-from assay.expressions.language import ANSWERS, ROWS, locked_connection, parsed
-from assay.gate.checked_table import CheckedTable, missing_count
+from assay.expressions.language import ANSWERS, ROWS, locked_connection, nan_as_null, parsed
+from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import (
     Finding,
     Outcome,
@@ -116,19 +116,12 @@ def _write_rows(
     table: CheckedTable, propositions: Sequence[_Proposition], path: Path, limits: ReadLimits
 ) -> Confinement:
     names = dict.fromkeys(name for one in propositions for name in one.columns)
-    columns = {name: _without_nan(table.plain(name)) for name in names}
+    columns = {name: nan_as_null(table.plain(name)) for name in names}
     # an expression of constants alone still answers once per row
     rows = pa.table(columns or {"row": pa.nulls(table.rows)})
     with pa.ipc.new_file(path, rows.schema) as out:
         out.write_table(rows)
     return Confinement.of(limits, path.stat().st_size)
-
-
-def _without_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # NaN is missing for every rule, and larger than every number for DuckDB
-    if missing_count(column) == column.null_count:
-        return column
-    return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
 
 
 def _run(propositions: Sequence[_Proposition], folder: Path, confinement: Confinement) -> ChildEnd:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
 from assay.errors import DataContractError, MissingColumnError, did_you_mean
-from assay.expressions.language import locked_connection, parsed, truth_of
+from assay.expressions.language import locked_connection, nan_as_null, parsed, truth_of
 from resources.artifacts.store import ArtifactStore
 from resources.store.commit_record import Commit, described
 
@@ -144,6 +144,4 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as expressions expect it: no dictionary, and NaN as null."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column
+    return nan_as_null(column)
