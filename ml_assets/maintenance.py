@@ -179,6 +179,7 @@ def restore_version(
     artifacts = artifact_io_manager.artifacts()
     earlier = artifacts.log.read(tuple(config.asset.split("/")), config.partition, config.version)
     commit = restore_files(artifacts.store, earlier, attempt_id=f"{context.run.run_id}-restore")
+    artifacts.write_feature_file(commit)
     context.log.info("version %d of %s is now version %d", config.version, config.asset, commit.number)
     return commit.number
 

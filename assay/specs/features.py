@@ -80,6 +80,20 @@ def microseconds(span: str) -> int:
     return int(found[1]) * _SECONDS[found[2]] * 1_000_000 if found else 0
 
 
+_PREFIX = re.compile(r"[a-z0-9_=-]+(/[a-z0-9_=-]+)*")
+
+
+def _prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        names = "lower-case letters, digits, _, = and - between slashes"
+        msg = f"a folder below the store such as features or shared/features ({names}), not {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+Prefix: TypeAlias = Annotated[str, Field(max_length=200), AfterValidator(_prefix)]
+
+
 class Aggregation(Spec):
     """Aggregates over rows: of the rows before each row, or one row for each key."""
 
@@ -261,6 +275,9 @@ class FeaturesSpec(Spec):
     time: str | None = None
     """The source's column that says when a row was known, for the check that no row sees later ones;
     `dataset.partitions.column` unless given."""
+    prefix: Prefix = Field(default="features", exclude_if=lambda prefix: prefix == "features")
+    """Where the newest rows of each partition are kept as a file that other programs read: below the artifact store,
+    `<prefix>/<pipeline>/<partition>.parquet`."""
 
     @property
     def is_of_rows_alone(self) -> bool:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import dagster as dg
+from pydantic import JsonValue
 
 from assay.data.dataset import Dataset
 from assay.errors import LaterRowsError
@@ -12,9 +13,12 @@ from assay.features.feature_set import FeatureSet, feature_set_of
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata, records_table
+from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
+from resources.artifacts.feature_file import file_facts
+from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
 from resources.joined_sources import joined_rows
 from resources.schema_registry import SchemaRegistry
@@ -48,6 +52,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         run_spec: PipelineSpec,
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         version = schema_registry.feature_version_of(run_spec)
         try:
@@ -57,6 +62,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             text = f"{error.where}: {error.found}"
             yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))
             raise
+        artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, _file(context, run_spec))
         yield dg.Output(
             made.rows,
             data_version=dg.DataVersion(made.rows.fingerprint.digest),
@@ -67,6 +73,12 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=True, description=escaped(made.known_in_time))
 
     return feature_set
+
+
+def _file(context: dg.AssetExecutionContext, spec: PipelineSpec) -> dict[str, JsonValue]:
+    """Return what the commit says of the file that other programs read."""
+    features = spec.features
+    return {} if features is None else file_facts(features.prefix, spec.name, partition_of(context), features.digest)
 
 
 def _joined(

@@ -51,6 +51,7 @@ def _found(found: Found) -> Iterator[str]:
     yield from _rows(rows, done=False)
     whole = (*map(described, found.whole), *found.copies)
     yield from (f"would remove {name}" for name in whole)
+    yield from (f"would write the newest rows to {key}, or remove it" for key in found.files)
     if found.left:
         yield f"would remove {len(found.left)} files that an earlier command has left"
     yield from map(_model, found.models)

@@ -95,6 +95,7 @@ def attempt_of(context: dg.AssetExecutionContext, artifacts: ArtifactIOManager) 
         attempt_id=f"{run_id}-{step}-{context.retry_number}",
         code_version=code_version_of(context),
         inputs=artifacts.inputs_of(run_id, step),
+        properties=artifacts.facts_of(run_id, step),
     )
 
 

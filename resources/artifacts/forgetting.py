@@ -20,6 +20,7 @@ from assay.errors import (
     SpecError,
     did_you_mean,
 )
+from resources.artifacts.feature_file import facts_of, file_key, former_keys
 from resources.artifacts.forget_journal import ForgetEntry, ForgetJournal, LearnedModel, unfinished
 from resources.artifacts.learned_models import learned_models
 from resources.artifacts.row_search import HeldRows, RowSearch
@@ -59,6 +60,7 @@ class Found:
             again and lack the columns.
         copies: folders of refused files, which cannot be searched.
         unsearched: versions of tables that stay although they lack the columns.
+        files: keys of files of feature sets that do not hold the newest rows.
         left: objects that a killed call has left.
         models: that have learned from the rows.
     """
@@ -67,13 +69,14 @@ class Found:
     whole: tuple[Commit, ...] = ()
     copies: tuple[str, ...] = ()
     unsearched: tuple[Commit, ...] = ()
+    files: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     models: tuple[LearnedModel, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.held or self.whole or self.copies or self.left)
+        return not (self.held or self.whole or self.copies or self.files or self.left)
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class Forgetting:
                 for folder in copies_of(self.artifacts.store, name)
             ),
             unsearched=tuple(each for each in lacking if each.asset[-1] in _SOURCES),
+            files=tuple(key for history in series for key in self._files_of_other_rows(history)),
             left=tuple(key for history in series for key in leftovers(self.artifacts.store, history[0])),
             models=tuple(learned_models(self.artifacts, versions, rows_by_version(held))),
         )
@@ -195,6 +199,13 @@ class Forgetting:
                     if has_page and commit.number not in gone:
                         yield commit
 
+    def _files_of_other_rows(self, history: Sequence[Commit]) -> Iterator[str]:
+        """Yield the files of a feature set that are not the newest version's, or differ from it."""
+        yield from (key for key in sorted(former_keys(history)) if self.artifacts.store.stat(key) is not None)
+        key = file_key(history[-1])
+        if key is not None and not self.artifacts.feature_file.is_current(history[-1]):
+            yield key
+
     def _remove(self, found: Found, request: str) -> None:
         store = self.artifacts.store
         for folder in found.copies:
@@ -210,13 +221,19 @@ class Forgetting:
             for each in held:
                 expire(store, [each.standing], REASON)
             sweep(store, history[0])
+            for key in former_keys(history) & {*found.files}:
+                store.delete(key)
+            if file_key(history[-1]) in found.files:
+                self.artifacts.write_feature_file(history[-1])
 
     def _replace(self, held: HeldRows, request: str, *, is_newest: bool) -> None:
         """Publish the rows that stay: what stands for the version, and its successor if it is the newest."""
         commit, kept, attempt = held.commit, self._search.kept(held), self._attempt(held, request)
         self.artifacts.publish(remainder_of(commit), commit.partition, kept, attempt)
         if is_newest:
-            following = replace(attempt, inputs=dict(self._newest_inputs(commit)), follows=commit.number)
+            facts = {**attempt.properties, **facts_of(commit)}
+            inputs = dict(self._newest_inputs(commit))
+            following = replace(attempt, inputs=inputs, follows=commit.number, properties=facts)
             self.artifacts.publish(commit.asset, commit.partition, kept, following)
 
     def _attempt(self, held: HeldRows, request: str) -> Attempt:
@@ -239,7 +256,7 @@ class Forgetting:
             pipeline=self.pipeline,
             columns=self._search.columns,
             rows={described(each.commit): each.rows.num_rows for each in found.held},
-            removed=(*map(described, found.whole), *found.copies),
+            removed=(*map(described, found.whole), *found.copies, *found.files),
             models=found.models,
             runs=tuple(dict.fromkeys(each.commit.run_id for each in found.held if not _is_of_request(each.commit))),
             by=self.by,

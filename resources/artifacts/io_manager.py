@@ -1,12 +1,13 @@
 """Dagster's IO manager over the artifact store: outputs become commits, inputs are read verified."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast, get_args, get_origin
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import JsonValue, PrivateAttr
 
 from assay.errors import StorageError
+from resources.artifacts.feature_file import file_key
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome, RunValues, WindowCache
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.object_store import ObjectStoreResource
@@ -22,6 +23,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     _artifacts: ArtifactStore | None = PrivateAttr(default=None)
     _values: RunValues = PrivateAttr(default_factory=RunValues)
     _read: dict[tuple[str, str], dict[str, str]] = PrivateAttr(default_factory=dict)
+    _facts: dict[tuple[str, str], dict[str, JsonValue]] = PrivateAttr(default_factory=dict)
 
     def artifacts(self) -> ArtifactStore:
         """Return the store, for assets that publish more than their output."""
@@ -32,6 +34,14 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def inputs_of(self, run_id: str, step_key: str) -> dict[str, str]:
         """Return the versions that a step has read, by `asset[@partition]`."""
         return dict(self._read.get((run_id, step_key), {}))
+
+    def add_facts(self, run_id: str, step_key: str, facts: Mapping[str, JsonValue]) -> None:
+        """Keep facts for the commit that a step publishes next."""
+        self._facts.setdefault((run_id, step_key), {}).update(facts)
+
+    def facts_of(self, run_id: str, step_key: str) -> dict[str, JsonValue]:
+        """Return what was kept."""
+        return dict(self._facts.get((run_id, step_key), {}))
 
     def commit_read(self, run_id: str, step_key: str, asset: tuple[str, ...], partition: str | None) -> Commit:
         """Return the commit of an input that a step has read.
@@ -59,6 +69,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             attempt_id=f"{context.run_id}-{context.step_key}-{context.step_context.previous_attempt_count}",
             code_version=context.asset_spec.code_version if context.has_asset_key else None,
             inputs=self.inputs_of(context.run_id, context.step_key),  # every output of a step has them all
+            properties=self.facts_of(context.run_id, context.step_key),
         )
         partition = context.asset_partition_key if context.has_asset_partitions else None
         context.add_output_metadata(self.published(context.asset_key, partition, obj, attempt))
@@ -72,8 +83,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
 
     def forget_inputs(self, run_id: str, step_key: str) -> None:
-        """Forget what a step has read, before it goes on to its next partition."""
+        """Forget what a step has read and said, before it goes on to its next partition."""
         self._read.pop((run_id, step_key), None)
+        self._facts.pop((run_id, step_key), None)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read the newest version of every upstream partition that the input maps to.
@@ -159,6 +171,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             "data version": commit.data_version,
             "bytes": sum(item.size for item in commit.objects),
         }
+        if key := file_key(commit):
+            metadata["feature file"] = dg.MetadataValue.path(self.artifacts().store.uri(key))
         if commit.fingerprint is not None:
             metadata["dagster/row_count"] = commit.fingerprint.rows
             columns = [

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import JsonValue
 
-from assay.data.dataset import GateReceipt
+from assay.data.dataset import Dataset, GateReceipt
 from assay.errors import (
     ArtifactNotFoundError,
     CommitConflictError,
@@ -21,6 +21,7 @@ from assay.errors import (
 from assay.scratch import scratch_folder
 from assay.specs.base import Spec
 from resources.artifacts.codecs import Codec, ModelCodec, SpecCodec, TableCodec
+from resources.artifacts.feature_file import FeatureFile, file_key
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit, CommittedObject, attempt_prefix, described, object_key
 from resources.store.expiry import expiry_of, is_remainder_of, remainder_of, require_files
@@ -274,7 +275,23 @@ class ArtifactStore:
             self.before_publishing(attempt)
             return template.model_copy(update={"number": number})
 
-        return self.log.append(draft, asset, partition, repeated=repeated)
+        commit = self.log.append(draft, asset, partition, repeated=repeated)
+        self.write_feature_file(commit)
+        return commit
+
+    def write_feature_file(self, commit: Commit) -> None:
+        """Write the file of a feature set from the newest commit of a commit's partition; others have none.
+
+        Raises:
+            StorageError: the store failed.
+        """
+        if file_key(commit) is not None:
+            self.feature_file.write(commit)
+
+    @property
+    def feature_file(self) -> FeatureFile:
+        """What writes the files of feature sets."""
+        return FeatureFile(self.store, self.log, lambda commit: self.read(commit, Dataset))
 
     def _upload(
         self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, files: Mapping[str, Path]

@@ -1,7 +1,9 @@
 """The stage between raw and validated rows, in Dagster: the gate, the model and batch predictions see what it makes."""
 
 import random
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import yaml
 from small_platform import ASSETS, BANK, failure, write_csv
 
@@ -77,6 +79,10 @@ def test_the_gate_and_the_model_see_the_feature_set(platform):
     ]
     known = next(each for each in result.get_asset_check_evaluations() if each.check_name == "features_known_in_time")
     assert known.passed
+    file = Path(made.metadata["feature file"].value)
+    assert file.relative_to(platform.settings.home).as_posix() == "store/features/trips/whole.parquet"
+    stored = platform.artifacts.read(newest(platform, "feature_set"), Dataset).table
+    assert pq.read_table(file).equals(stored)
     validated = newest(platform, "validated_dataset")
     assert set(validated.fingerprint.columns) == {
         "trip",

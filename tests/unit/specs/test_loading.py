@@ -152,6 +152,12 @@ def test_a_file_that_is_no_mapping_is_refused(text, found):
     assert found in refusal(text).found
 
 
+@pytest.mark.parametrize("prefix", ["../elsewhere", "/features", "a//b", "@spaces", "Features", ""])
+def test_a_prefix_of_feature_files_stays_below_the_store(prefix):
+    steps = f"features: {{steps: [{{filter: x > 0}}], prefix: '{prefix}'}}"
+    assert refusal(MINIMAL + steps).where == "bank.yaml:6 (features.prefix)"
+
+
 def test_yaml_words_stay_text():
     spec = parse_pipeline(MINIMAL + "validation: {allowed: {y: [no, yes, on, off]}}", where="bank.yaml")
     assert spec.validation.allowed["y"] == ("no", "yes", "on", "off")
