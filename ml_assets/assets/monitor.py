@@ -1,5 +1,6 @@
 """The frame of the assets that judge the current champion on the newest rows: drift, performance, regression."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -81,6 +82,7 @@ def build_monitor(spec: PipelineSpec, stage: Stage, monitor: Monitor[Report]) ->
         ins={"validated_dataset": own_input(spec, "validated_dataset")},
         checks=[check_of_partitions(spec, name, asset, description=text) for name, text in checks.items()],
         automation_condition=when_rows_passed(spec),
+        value=inspect.signature(monitor.evaluate).return_annotation,
         output_required=False,
     )
     def monitoring_report(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args, get_origin
 
 import dagster as dg
 
@@ -17,6 +17,7 @@ from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
+from resources.artifacts.io_manager import value_metadata
 from resources.run_policy import RunPolicy
 
 Decorator: TypeAlias = Callable[[Body], dg.AssetsDefinition]
@@ -95,6 +96,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     checks: Sequence[dg.AssetCheckSpec] = (),
     output_required: bool = True,
     reads_all: Sequence[str] = (),
+    value: type[Any] | None = None,
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<stage.name>`.
@@ -109,6 +111,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         checks: checks that the function itself yields.
         output_required: whether the function must end with an output.
         reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then.
+        value: type of its values, where the function's annotation does not say it.
         automation_condition: when a run of the asset is requested automatically.
     """
     reads = dict(ins or {})
@@ -131,6 +134,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             check_specs=list(checks),
             pool=spec.execution.pool if stage.pooled else None,
             output_required=output_required,
+            metadata=value_metadata(value or _type_of_output(inspect.signature(body).return_annotation)),
             op_tags=policy_tags(spec.execution.of_step(stage.name)),
         )(with_run_parameters(spec, body, supervised_body(observed_in_experiments(each_partition(body, reads)))))
 
@@ -157,6 +161,13 @@ def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
     op.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     op.__annotations__ = {each.name: each.annotation for each in parameters}
     return op
+
+
+def _type_of_output(annotation: Any) -> Any:
+    """Return `X` of an annotation such as `dg.Output[X]` or `Iterator[dg.Output[X] | dg.AssetCheckResult]`."""
+    if get_origin(annotation) is dg.Output:
+        return get_args(annotation)[0]
+    return next(filter(None, map(_type_of_output, get_args(annotation))), None)
 
 
 def own_input(spec: PipelineSpec, name: str) -> dg.AssetIn:

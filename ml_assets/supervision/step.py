@@ -19,7 +19,7 @@ from ml_assets.dagster_internals import Step, step_of
 from ml_assets.supervision.processes import end_with_the_run
 from ml_assets.supervision.run_liveness import require_wanted
 from ml_assets.supervision.time_limit import TimedStep, within_time_limit
-from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.io_manager import ArtifactIOManager, is_in_step
 from resources.artifacts.store import ArtifactStore, Attempt
 
 POLICY_TAG = "assay/step_policy"
@@ -144,11 +144,13 @@ class SupervisedArtifacts(ArtifactIOManager):
             super().handle_output(context, obj)
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """Read upstream partitions, as `ArtifactIOManager` does.
+        """Read upstream partitions, as `ArtifactIOManager` does; outside of a step nothing is supervised.
 
         Raises:
             StepTimeoutError: the step's time is up.
         """
+        if not is_in_step(context):
+            return super().load_input(context)
         with supervised(step_of(context), ends_processes=self.ends_processes):
             return super().load_input(context)
 

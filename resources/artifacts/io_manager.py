@@ -1,18 +1,25 @@
 """Dagster's IO manager over the artifact store: outputs become commits, inputs are read verified."""
 
+import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast, get_args, get_origin
 
 import dagster as dg
 from pydantic import JsonValue, PrivateAttr
 
+from assay.data.dataset import Dataset, ValidatedDataset
 from assay.errors import StorageError
+from assay.results.trained_model import TrainedModel
 from resources.artifacts.feature_file import file_key
+from resources.artifacts.own_tables import as_asked, dataset_of, is_table, stored_kind
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome, RunValues, WindowCache
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.object_store import ObjectStoreResource
-from resources.store.commit_record import Commit
+from resources.store.commit_record import Commit, described
 
+_TABLE, _MODEL = "table", "trained_model"
+_VALUE = "value type"
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
 
 
@@ -75,11 +82,14 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(self.published(context.asset_key, partition, obj, attempt))
 
     def published(self, key: dg.AssetKey, partition: str | None, value: Any, attempt: Attempt) -> dict[str, Any]:
-        """Publish a value; return metadata that says where and what it is.
+        """Publish a value, or a table of a user's own asset; return metadata that says where and what it is.
 
         Raises:
+            DataContractError: the table has columns of types that cannot be stored.
             StorageError: it could not be stored.
         """
+        if is_table(value):
+            value = dataset_of(value, where=_name_of(tuple(key.path), partition))
         return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
 
     def forget_inputs(self, run_id: str, step_key: str) -> None:
@@ -94,16 +104,21 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
         A step that makes many partitions gets a `PartitionedInput` instead, and reads what each of them needs.
 
+        Tables can be asked for as pyarrow tables and data frames of pandas. Without a type, an asset of a pipeline is
+        given as its own type, one for each partition where there are several; outside of a step, as from a notebook
+        by `load_asset_value`, any asset is.
+
         Raises:
             ArtifactNotFoundError: partitions were never published; names them all.
             GateRejectedError: the newest of a partition is a refusal.
             DigestMismatchError: the stored value differs from the published one.
         """
-        kind, many = _kind_asked_for(context)
-        if _makes_many(context):
-            return self._partitioned(context, kind, many=many)
         asset = tuple(context.asset_key.path)
         keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
+        _require_partition(context, asset)
+        kind, many = _kind_asked_for(context, len(keys))
+        if _makes_many(context):
+            return self._partitioned(context, kind, many=many)
         if not many and len(keys) != 1:
             raise StorageError(
                 "an input reads several partitions into one value",
@@ -148,14 +163,17 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def _load(self, context: dg.InputContext, commit: Commit, kind: type[Any], *, kept: bool = False) -> Any:
         """Read a value; it is kept for later steps of the run where that is asked for and no columns are."""
         columns = (context.definition_metadata or {}).get("columns")
+        kind = _kind_stored(commit) if kind is Any else kind
 
         def read() -> Any:
-            return self.artifacts().read(commit, kind, columns)
+            return self.artifacts().read(commit, stored_kind(kind), columns)
 
+        if not is_in_step(context):
+            return as_asked(read(), kind)
         run_id = context.step_context.run_id
-        value = self._values.once(run_id, commit, kind, read) if kept and not columns else read()
+        value = self._values.once(run_id, commit, stored_kind(kind), read) if kept and not columns else read()
         self._note(context, commit)
-        return value
+        return as_asked(value, kind)
 
     def _note(self, context: dg.InputContext, commit: Commit) -> None:
         name = _name_of(commit.asset, commit.partition)
@@ -186,21 +204,78 @@ def _name_of(asset: tuple[str, ...], partition: str | None) -> str:
     return "/".join(asset) + (f"@{partition}" if partition is not None else "")
 
 
-def _kind_asked_for(context: dg.InputContext) -> tuple[type[Any], bool]:
-    """Return the annotated kind of value, and whether one for each partition is wanted."""
+def is_in_step(context: dg.InputContext) -> bool:
+    """Whether an input is read by a step, and not by `load_asset_value`."""
+    try:
+        return context.step_context is not None
+    except dg.DagsterInvariantViolationError:
+        return False
+
+
+def _require_partition(context: dg.InputContext, asset: tuple[str, ...]) -> None:
+    """Refuse to read an asset with partitions without one, which only `load_asset_value` can ask for."""
+    if is_in_step(context) or context.has_asset_partitions:
+        return
+    with suppress(dg.DagsterInvariantViolationError):  # it has no partitions
+        partitions = context.asset_partitions_def
+        raise StorageError(
+            "the asset has partitions, and none is named",
+            where="/".join(asset),
+            expected=f"one of {', '.join(partitions.get_partition_keys()[-3:])}"
+            if isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+            else "a partition's key",
+            remedy="give partition_key",
+        )
+
+
+def value_metadata(kind: type[Any]) -> dict[str, dg.PythonArtifactMetadataValue]:
+    """Return the metadata by which an asset says of which type its values are."""
+    return {_VALUE: dg.MetadataValue.python_artifact(kind)}
+
+
+def _kind_asked_for(context: dg.InputContext, partitions: int) -> tuple[Any, bool]:
+    """Return the annotated kind of value, or else the asset's own, and whether one for each partition is wanted."""
     kind = context.dagster_type.typing_type
     if kind is Any:
-        raise StorageError(
-            "an input has no type, so that nothing is known to read it as",
-            where=f"input {context.name} of the step {context.step_context.step.key}",
-            expected="an annotated parameter, such as Dataset or dict[str, ValidatedDataset]",
-            remedy="annotate the parameter with the type that the upstream asset returns",
-        )
+        own = _own_kind(context)
+        if own is None and is_in_step(context):
+            raise StorageError(
+                "an input has no type, so that nothing is known to read it as",
+                where=f"input {context.name} of the step {context.step_context.step.key}",
+                expected="an annotated parameter, such as Dataset or dict[str, ValidatedDataset]",
+                remedy="annotate the parameter with the type that the upstream asset returns",
+            )
+        return own or Any, partitions > 1
     many = get_origin(kind) is dict
     return (get_args(kind)[1] if many else kind), many
 
 
+def _own_kind(context: dg.InputContext) -> type[Any] | None:
+    """Return the type that an asset of a pipeline says of its values; None of other assets."""
+    upstream = context.upstream_output
+    said = (upstream.definition_metadata or {}).get(_VALUE) if upstream is not None else None
+    if not isinstance(said, dg.PythonArtifactMetadataValue):
+        return None
+    kind: type[Any] = getattr(importlib.import_module(said.module), said.name)
+    return kind
+
+
+def _kind_stored(commit: Commit) -> type[Any]:
+    """Return the type of a stored value, as far as it does not depend on who wrote it."""
+    if commit.codec == _TABLE:
+        return Dataset if commit.receipt is None else ValidatedDataset
+    if commit.codec == _MODEL:
+        return TrainedModel
+    raise StorageError(
+        "nothing is known of the type of this value",
+        where=described(commit),
+        remedy="give python_type: the type that the asset returns",
+    )
+
+
 def _makes_many(context: dg.InputContext) -> bool:
+    if not is_in_step(context):
+        return False
     step = context.step_context
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key
 

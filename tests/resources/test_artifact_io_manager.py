@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pyarrow as pa
 import pytest
 from object_stores import object_store_at
@@ -329,3 +330,35 @@ def test_steps_in_processes_of_their_own_hand_values_on(tmp_path):
     assert artifacts.load(("down",), None, GateReceipt).rows == 42
     first = artifacts.newest(("up",), None)
     assert artifacts.newest(("down",), None).inputs == {"up": f"1:{first.data_version}"}
+
+
+@pytest.mark.parametrize("kind", [pa.Table, pd.DataFrame])
+def test_a_users_tables_are_stored_and_given_as_asked(run, manager, kind):
+    seen = []
+
+    @dg.asset(key=["own", "orders"], io_manager_key=IO)
+    def orders():
+        table = pa.table({"customer": ["a", "b"], "spent": [1.5, None]})
+        return table if kind is pa.Table else table.to_pandas()
+
+    def reader(orders) -> None:
+        seen.append(orders)
+
+    reader.__annotations__["orders"] = kind
+    reading = dg.asset(ins={"orders": dg.AssetIn(key=["own", "orders"])})(reader)
+    assert run(orders, reading).success
+    assert isinstance(seen[0], kind)
+    stored = manager.artifacts().load(("own", "orders"), None, Dataset)
+    assert stored.table.column_names == ["customer", "spent"]
+    assert stored.schema["spent"].role == "numeric"
+    if kind is pa.Table:
+        assert seen[0].equals(stored.table)
+
+
+def test_a_value_is_read_without_a_run(run, manager, monthly, make_dataset):
+    run(monthly, partition_key="2024-01-01")
+    run(monthly, partition_key="2024-02-01")
+    definitions = dg.Definitions(assets=[monthly], resources={IO: manager})
+    found = definitions.load_asset_value(["demo", "validated"], partition_key="2024-02-01")
+    assert isinstance(found, ValidatedDataset)
+    assert found.table["month"].to_pylist() == ["2024-02-01"]
