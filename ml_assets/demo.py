@@ -19,7 +19,7 @@ from definitions import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.resource_wiring import resources_for
-from ml_assets.stages import names_in
+from ml_assets.stages import STAGES
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
@@ -66,13 +66,20 @@ def main() -> int:
 
 def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, each: Round) -> bool:
     """Materialise a round's data, then its model; returns whether every run succeeded."""
-    steps = [(names_in(Phase.INGESTION), month) for month in each.months]
-    steps.append((names_in(Phase.LEARNING), each.holdout))
-    for assets, partition in steps:
-        say(f"{each.pipeline} {partition}: {' -> '.join(assets)}")
-        if not materialize(definitions, instance, [dg.AssetKey([each.pipeline, name]) for name in assets], partition):
+    steps = [(Phase.INGESTION, month) for month in each.months] + [(Phase.LEARNING, each.holdout)]
+    for phase, partition in steps:
+        keys = assets_in(definitions, each.pipeline, phase)
+        say(f"{each.pipeline} {partition}: {' -> '.join(key.path[-1] for key in keys)}")
+        if not materialize(definitions, instance, keys, partition):
             return False
     return True
+
+
+def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[dg.AssetKey]:
+    """Return the assets of a phase that a pipeline has, upstream first."""
+    present = definitions.resolve_asset_graph().get_all_asset_keys()
+    keys = (dg.AssetKey([pipeline, stage.name]) for stage in STAGES if stage.phase is phase)
+    return [key for key in keys if key in present]
 
 
 def materialize(

