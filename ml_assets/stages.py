@@ -20,7 +20,7 @@ from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.code_version import FEATURES, OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
+from ml_assets.pipeline.code_version import FEATURES, FITTED, OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -55,7 +55,7 @@ STAGES = (
         build_best_hyperparameters,
         tag="tuning",
         kinds=frozenset({"optuna"}),
-        spec_parts=("task", "dataset", "split", "preprocessing", "model", "tuning", "training", "evaluation"),
+        spec_parts=("task", "dataset", FITTED, "split", "preprocessing", "model", "tuning", "training", "evaluation"),
         phase=Phase.LEARNING,
         pooled=True,
     ),
@@ -64,7 +64,7 @@ STAGES = (
         build_trained_model,
         tag="training",
         kinds=frozenset({"scikitlearn", "mlflow"}),
-        spec_parts=("task", "dataset", "split", "preprocessing", "model", "training"),
+        spec_parts=("task", "dataset", FITTED, "split", "preprocessing", "model", "training"),
         phase=Phase.LEARNING,
         pooled=True,
     ),

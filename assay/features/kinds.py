@@ -12,7 +12,8 @@ from assay.features.lineage import selected
 from assay.features.parsing import StepProblem, place_of
 from assay.specs.base import Location
 from assay.specs.dataset import Scalar
-from assay.specs.features import Bounds, ColumnType, Conversion, FeatureStep
+from assay.specs.features import ColumnType, Conversion, FeatureStep
+from assay.specs.fitted import Bounds, FittedFill
 
 Asked = TypeVar("Asked")
 Builder: TypeAlias = Callable[[Compiler, int, FeatureStep], None]
@@ -229,10 +230,12 @@ def _number(value: float, *, whole: bool) -> str:
 def fill(compiler: Compiler, number: int, step: FeatureStep) -> None:
     """Replace missing values."""
     values = {}
-    for name, value in _of_present(compiler, number, "fill", step.fill or {}).items():
+    fixed = {name: value for name, value in (step.fill or {}).items() if not isinstance(value, FittedFill)}
+    for name, value in _of_present(compiler, number, "fill", fixed).items():
         dtype = compiler.types[name]
         if not _fits(value, dtype):
-            error = FeatureStepError("the value does not fit the column", found=f"{value!r} for type {dtype}")
+            fitted = f"; write {{strategy: {value}}} for that of the training rows" if value in _STRATEGIES else ""
+            error = FeatureStepError(f"the value does not fit the column{fitted}", found=f"{value!r} for type {dtype}")
             raise StepProblem(number, ("fill", name), error)
         is_fraction = isinstance(value, float) and not value.is_integer() and dtype in _WHOLE
         kept = "DOUBLE" if is_fraction else dtype
@@ -240,6 +243,9 @@ def fill(compiler: Compiler, number: int, step: FeatureStep) -> None:
         compiler.type_of(number, ("fill", name), values[name])
     if values:
         compiler.compute(number, values)
+
+
+_STRATEGIES = ("median", "mean", "most_frequent")
 
 
 def _fits(value: Scalar, dtype: str) -> bool:

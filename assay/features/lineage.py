@@ -120,6 +120,8 @@ def lineage_of(
     """Return what the columns after the steps are computed from; what a function of Python reads is not known."""
     lineage = Lineage(target)
     for number, step in enumerate(steps):
+        if step.is_fitted:
+            continue
         for name in step.aggregate.columns if step.aggregate is not None else ():
             lineage.compute(number, name, expressions[number, name].columns)
         for name in _joined_columns(step):

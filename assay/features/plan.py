@@ -71,6 +71,8 @@ def compiled(
         compiler.add_table(name, other)
     numbers = range(len(features.steps)) if numbers is None else numbers
     for number in numbers:
+        if number in features.fitted:  # part of the model
+            continue
         BUILDERS[features.steps[number].kind](compiler, number, features.steps[number])
     return Plan(
         tuple(compiler.layers), compiler.sources, compiler.lineage, tuple(compiler.skipped), compiler.keeps_rows

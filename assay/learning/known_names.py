@@ -9,14 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.data.feature_selection import unused_columns
 from assay.data.frozen_schema import FrozenSchema, feature_schema_name, reviewed_schema
-from assay.data.schema import ColumnSchema, TableSchema
-from assay.errors import AssayError, DataContractError, SpecError, did_you_mean
+from assay.errors import AssayError, DataContractError, SpecError
 from assay.importing import is_import_path
 from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
+from assay.learning.known_columns import column_errors
 from assay.learning.preprocessing.step_names import step_errors
 from assay.learning.tuning.candidates import parted, unknown_hyperparameter
 from assay.specs.base import Location
@@ -47,7 +46,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from step_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         if spec.features is None:
-            yield from _column_errors(spec, frozen)
+            yield from column_errors(spec, frozen)
         else:
             yield from _feature_errors(spec, spec.features, frozen, schemas, parser)
 
@@ -254,47 +253,10 @@ def _feature_errors(
         yield problem_at(problem)
         return
     if source is None or plan is None or schemas is None:
-        yield from _column_errors(spec, None)
+        yield from column_errors(spec, None)
         return
     frozen = reviewed_schema(schemas, feature_schema_name(spec.name), spec.dataset.schema_version)
     if frozen is None or frozen.steps != features.digest:
         frozen = feature_columns(spec, plan)
     yield from declared_column_errors(spec, source, frozen)
-    yield from _column_errors(spec, frozen)
-
-
-_NEEDS_FEATURE = (("preprocessing", "steps"), ("evaluation", "slices"), ("monitoring", "drift"))
-"""Locations of columns that must be features."""
-
-
-def _column_errors(spec: PipelineSpec, frozen: FrozenSchema | None) -> Iterator[tuple[Location, AssayError]]:
-    """Yield columns that the reviewed schema lacks, and those that must be features and are none."""
-    roles = {name: each.role for name, each in spec.dataset.columns.items() if each.role is not None}
-    declared = [ColumnSchema(name=name, dtype="null", role=role) for name, role in roles.items()]
-    schema = (
-        TableSchema(version=spec.dataset.schema_version, columns=tuple(declared))
-        if frozen is None
-        else frozen.table_schema(spec.dataset.columns)
-    )
-    no_features = unused_columns(schema, spec) | {spec.dataset.target: "it is the target"}
-    for location, name in spec.named_columns:
-        if frozen is not None and name not in schema.names:
-            yield location, _not_frozen(name, schema)
-        elif location[:2] in _NEEDS_FEATURE and name in no_features:
-            yield (
-                location,
-                SpecError(
-                    f"'{name}' is no feature",
-                    found=no_features[name],
-                    expected="a feature",
-                    remedy="name another column, or give this one a role that makes it a feature",
-                ),
-            )
-
-
-def _not_frozen(name: str, schema: TableSchema) -> AssayError:
-    return SpecError(
-        f"the frozen schema has no column '{name}'{did_you_mean(name, schema.names)}",
-        expected=f"one of {', '.join(schema.names)}, as of schema version {schema.version}",
-        remedy="correct the name; for data with other columns raise dataset.schema_version",
-    )
+    yield from column_errors(spec, frozen)

@@ -49,6 +49,8 @@ _OWN_TYPES = frozenset(
         "assay.learning.preprocessing.encoders.FrequencyEncoder",
         "assay.learning.preprocessing.encoders.GroupImputer",
         "assay.learning.preprocessing.encoders.HashingEncoder",
+        "assay.learning.preprocessing.fitted_steps.FittedSteps",
+        "assay.learning.preprocessing.fitted_steps.PipelineOfKeptRows",
         "assay.learning.preprocessing.transformers.CalendarFeatures",
         "assay.learning.preprocessing.transformers.Categories",
         "assay.learning.preprocessing.transformers.OrdinalCategories",

@@ -1,4 +1,4 @@
-"""A dry run on a few rows before a search: what cannot be stored is refused before it is fitted at length."""
+"""A dry run before a search: what cannot be stored, or learned from, is refused before it is fitted at length."""
 
 import warnings
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from assay.data.schema import TableSchema
-from assay.errors import AssayError, UntrustedModelError
-from assay.learning.estimators.assembly import build_pipeline, own_classes
+from assay.errors import AssayError, FeatureStepError, UntrustedModelError
+from assay.learning.estimators.assembly import build_pipeline, fitted_steps_for, own_classes
 from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.persistence import require_storable
+from assay.learning.preprocessing.fitted_columns import require_kept
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec
 
@@ -58,6 +59,28 @@ def rehearse(
             remedy="choose another model or transformer; a class of your own may keep only plain values, arrays and "
             "scikit-learn estimators in its attributes",
         ) from error
+
+
+def require_rows_kept(rows: LabelledRows, features: TableSchema, spec: PipelineSpec) -> None:
+    """Refuse training rows of which outliers drop more than allowed, or every row of a class.
+
+    Raises:
+        FeatureStepError: they do.
+        SpecError: a step cannot be fitted on a column.
+    """
+    if spec.features is None or not any(step.outliers for step in spec.features.steps):
+        return
+    steps = fitted_steps_for("passthrough", features, spec)
+    kept = steps.kept_rows(rows.features, rows.target)
+    require_kept(steps.dropped_, spec)
+    lost = set(rows.target.unique()) - set(rows.target[kept].unique()) if spec.task.is_classification else set()
+    if lost:
+        raise FeatureStepError(
+            "outliers drop every training row of a class",
+            where=f"pipeline {spec.name}, training rows",
+            found=", ".join(sorted(map(repr, lost))),
+            remedy="widen the bounds, or leave such rows out by a filter",
+        )
 
 
 def _few(rows: LabelledRows, spec: PipelineSpec) -> np.ndarray:

@@ -14,7 +14,7 @@ from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
 from assay.learning.estimators.ensembles import family_of
 from assay.learning.estimators.family import FAMILIES, Family
-from assay.learning.rehearsal import rehearse
+from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import Split
 from assay.results.learned_rows import LearnedRows, together
 from assay.results.provenance import CodeState, ParentModel, Provenance
@@ -38,7 +38,8 @@ def training_digest(spec: PipelineSpec) -> str:
     """Return the digest of the parts of a pipeline file that determine the training on given rows."""
     training = spec.training.model_dump(mode="json", exclude={"target_output_path"})
     model = spec.model.model_dump(mode="json", exclude={"name"})
-    return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training)
+    fitted = [spec.fitted_steps] if spec.fitted_steps else []
+    return digest_of(str(spec.task), spec.dataset.target, spec.split, spec.preparation, model, training, *fitted)
 
 
 def library_versions(*names: str) -> dict[str, str]:
@@ -81,6 +82,7 @@ def train(
         UnknownModelError: the family is not known.
         UnknownHyperparameterError: the family does not take a hyperparameter.
         UntrustedModelError: the model could not be stored.
+        FeatureStepError: outliers drop more training rows than they may.
     """
     # the family's library must be loaded before its threads can be limited
     chosen = family_of(best.family, spec.task, spec.model)
@@ -135,6 +137,7 @@ def _example(split: Split) -> "pd.DataFrame":
 
 
 def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
+    require_rows_kept(split.train, split.features, spec)
     rehearse(family, best.parameters, split.train, split.features, spec)
     pipeline = build_pipeline(family, best.parameters, split.features, spec)
     try:

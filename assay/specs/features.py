@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
 
-from assay.specs.base import Spec, digest_of
+from assay.specs.base import Location, Spec, digest_of, invalid
 from assay.specs.dataset import NO_TARGET, CsvDialect, DataFormat, DatasetSpec, Scalar
+from assay.specs.fitted import Bounds, FittedFill, OutlierBounds
 
 Sql: TypeAlias = Annotated[str, Field(min_length=1)]
 """One SQL expression over the columns of a row."""
@@ -34,23 +35,6 @@ class Conversion(Spec):
     """Texts that become missing, such as `NA` or `?`; blanks around a text do not count, so that `""` is any blank."""
     lossy: bool = False
     """Whether values may be rounded or cut; without it each value must be the same in both types."""
-
-
-class Bounds(Spec):
-    """The bounds that values are clipped to; missing values stay missing."""
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _bounds_make_sense(self) -> Self:
-        if self.min is None and self.max is None:
-            msg = "bounds need min, max or both"
-            raise ValueError(msg)
-        if self.min is not None and self.max is not None and self.min > self.max:
-            msg = f"min {self.min} is above max {self.max}"
-            raise ValueError(msg)
-        return self
 
 
 class AllBut(Spec):
@@ -200,9 +184,13 @@ class FeatureStep(Spec):
     convert: dict[str, ColumnType | Conversion] | None = Field(default=None, min_length=1)
     """Types of columns, without loss unless it is stated."""
     clip: dict[str, Bounds] | None = Field(default=None, min_length=1)
-    """Bounds of numeric columns; values beyond become the bound."""
-    fill: dict[str, Scalar] | None = Field(default=None, min_length=1)
-    """What missing values of a column become."""
+    """Bounds of numeric columns; values beyond become the bound. Quantiles and interquartile ranges are those of the
+    training rows, and travel in the model."""
+    outliers: dict[str, OutlierBounds] | None = Field(default=None, min_length=1, exclude_if=lambda each: each is None)
+    """Bounds of numeric columns, of the target too; training rows beyond are not learned from. No row of the holdout
+    and no row to predict is dropped."""
+    fill: dict[str, Scalar | FittedFill] | None = Field(default=None, min_length=1)
+    """What missing values of a column become: a value, or `{strategy: median}` of the training rows."""
     aggregate: Aggregation | None = None
     """Aggregates over other rows of the partition."""
     join: Join | None = None
@@ -233,10 +221,36 @@ class FeatureStep(Spec):
             msg = "applies_to belongs to a filter: every other step applies to all rows"
             raise ValueError(msg)
         is_inner = self.join is not None and self.join.type == "inner"
-        if self.max_dropped is not None and self.filter is None and not is_inner:
-            msg = f"max_dropped belongs to a filter or an inner join: {given[0]} drops no row"
+        drops = self.filter is not None or self.outliers is not None or is_inner
+        if self.max_dropped is not None and not drops:
+            msg = f"max_dropped belongs to a filter, outliers or an inner join: {given[0]} drops no row"
             raise ValueError(msg)
+        fixed = [name for name, fitted in self._fitted_by_column.items() if not fitted]
+        if self.is_fitted and fixed:
+            msg = f"what is fitted on the training rows is a step of its own: '{fixed[0]}' belongs into another"
+            raise invalid(msg, given[0], fixed[0])
         return self
+
+    @property
+    def _fitted_by_column(self) -> dict[str, bool]:
+        """Whether what is asked of each column follows from the training rows."""
+        bounds = {name: each.is_fitted for name, each in {**(self.clip or {}), **(self.outliers or {})}.items()}
+        return bounds | {name: isinstance(each, FittedFill) for name, each in (self.fill or {}).items()}
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the step is fitted on the training rows, and so is part of the model."""
+        return any(self._fitted_by_column.values())
+
+    @property
+    def fitted_columns(self) -> tuple[tuple[Location, str], ...]:
+        """The columns that a fitted step names, each with its location in the step."""
+        if not self.is_fitted:
+            return ()
+        own: list[tuple[Location, str]] = [((self.kind, name), name) for name in self._fitted_by_column]
+        fills = {name: each.by for name, each in (self.fill or {}).items() if isinstance(each, FittedFill)}
+        by = [((self.kind, name, "by", n), each) for name, names in fills.items() for n, each in enumerate(names)]
+        return (*own, *by)
 
     @property
     def kind(self) -> str:
@@ -303,10 +317,33 @@ class FeaturesSpec(Spec):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _fitted_last(self) -> Self:
+        last = max((number for number, step in enumerate(self.steps) if not step.is_fitted), default=-1)
+        for number, step in self.fitted.items():
+            if number < last:
+                msg = (
+                    f"{step.kind} is fitted on the training rows, inside the model, so it comes after all steps that "
+                    f"make the feature set: move it behind {self.title(last)}"
+                )
+                raise invalid(msg, "steps", number, step.kind)
+        return self
+
+    @property
+    def fitted(self) -> dict[int, FeatureStep]:
+        """The steps that are fitted on the training rows, by number; they change no row of the feature set."""
+        return {number: step for number, step in enumerate(self.steps) if step.is_fitted}
+
+    @property
+    def fitted_columns(self) -> tuple[tuple[Location, str], ...]:
+        """The columns that fitted steps name, each with its location."""
+        found = ((("steps", n, *place), name) for n, step in self.fitted.items() for place, name in step.fitted_columns)
+        return tuple(found)
+
     @property
     def digest(self) -> str:
         """Digest of what the rows of the feature set depend on beside the source's."""
-        return digest_of([step.identity() for step in self.steps])
+        return digest_of([step.identity() for step in self.steps if not step.is_fitted])
 
     def title(self, number: int) -> str:
         """Return what a step, counted from 0, is called."""

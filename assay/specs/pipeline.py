@@ -200,7 +200,14 @@ class PipelineSpec(Spec):
     @property
     def named_columns(self) -> tuple[tuple[Location, str], ...]:
         """Every column that the validated rows must have, with its location, once for each time it is named."""
-        return tuple((location, name) for location, name in columns_of(self) if self._is_of_validated_rows(location))
+        fitted = self.features.fitted_columns if self.features is not None else ()
+        named = (*columns_of(self), *((("features", *location), name) for location, name in fitted))
+        return tuple((location, name) for location, name in named if self._is_of_validated_rows(location))
+
+    @property
+    def fitted_steps(self) -> list[dict[str, Any]]:
+        """What the steps of `features` are that are fitted on the training rows, without their names and bounds."""
+        return [] if self.features is None else [step.identity() for step in self.features.fitted.values()]
 
     def _is_of_validated_rows(self, location: Location) -> bool:
         if location[:2] == ("scoring", "columns"):

@@ -123,10 +123,13 @@ def _made(facts: ModelManifest) -> dict[str, Any]:
 
 def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedRun) -> dict[str, Any]:
     """Return the facts of a fitted model and where it is tracked."""
-    from assay.learning.estimators.assembly import category_encodings
+    from assay.learning.estimators.assembly import category_encodings, fitted_on_training_rows
 
     facts = model.manifest
     encodings = [{"column": name, "encoded": how} for name, how in category_encodings(model.estimator).items()]
+    fitted, dropped = fitted_on_training_rows(model.estimator)
+    personal = {column.name for column in facts.features.columns if column.pii}
+    shown_fits = [each | ({"fitted": "***"} if each["column"] in personal else {}) for each in fitted]
     shown: dict[str, Any] = {
         "family": facts.family,
         "hyperparameters": dg.MetadataValue.json(facts.parameters),
@@ -138,6 +141,8 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         ),
         "unused columns": records_table([{"column": name, "why": why} for name, why in facts.unused_columns.items()]),
         **({"categories": records_table(encodings)} if encodings else {}),
+        **({"fitted on training rows": records_table(shown_fits)} if fitted else {}),
+        **({"training rows dropped as outliers": records_table(dropped)} if dropped else {}),
         **_made(facts),
         "MLflow run": tracked.run_id,
         "where to look": tracked.url,

@@ -9,17 +9,21 @@ from assay.errors import LearningError
 from assay.learning.estimators.ensembles import FINAL, WEIGHT, Ensemble, parameters_of
 from assay.learning.estimators.family import Family
 from assay.learning.preprocessing.assembly import build_preprocessor
+from assay.learning.preprocessing.fitted_columns import require_kept, steps_to_fit, unfit_columns
 from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import is_step_key
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.compose import ColumnTransformer
     from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import FunctionTransformer
     from threadpoolctl import threadpool_limits
+
+    from assay.learning.preprocessing.fitted_steps import FittedSteps
 
 PREPROCESSING = "preprocessing"
 MODEL = "model"
@@ -32,13 +36,38 @@ _TARGET_TYPES: dict[Task, TargetType] = {
 
 def preprocessor_for(
     family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
-) -> "ColumnTransformer | FunctionTransformer":
+) -> "ColumnTransformer | FunctionTransformer | FittedSteps":
     """Build the unfitted preprocessing that suits a family; `parameters` may hold some of its transformers.
 
-    Members of an ensemble prepare the columns themselves, so that an ensemble gets the frame as it is. Search, fit and
-    members of ensembles all build preprocessing here: what is fitted on the frame before its columns are prepared goes
-    in front of the result, as a pipeline of both.
+    Members of an ensemble prepare the columns themselves, so that an ensemble gets the frame as it is. The steps of
+    `features` that are fitted on the training rows come first, for an ensemble too. Search and fit build preprocessing
+    here.
+
+    Raises:
+        SpecError: a fitted step cannot be fitted on a column, or a preprocessing step is not acceptable.
     """
+    columns = _columns_for(family, parameters, features, spec)
+    return columns if spec.features is None or not spec.features.fitted else fitted_steps_for(columns, features, spec)
+
+
+def fitted_steps_for(columns: Any, features: TableSchema, spec: PipelineSpec) -> "FittedSteps":
+    """Build the unfitted steps of `features` that are fitted on training rows, in front of a transformer.
+
+    Raises:
+        SpecError: a step cannot be fitted on a column.
+    """
+    from assay.learning.preprocessing.fitted_steps import FittedSteps
+
+    for location, error in unfit_columns(spec, features):
+        error.where = f"pipeline {spec.name}, {'.'.join(map(str, location))}"
+        raise error
+    steps = steps_to_fit(spec.features) if spec.features is not None else []
+    return FittedSteps(steps, columns, spec.dataset.target)
+
+
+def _columns_for(
+    family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
+) -> "ColumnTransformer | FunctionTransformer":
     if family.card.encoding == "frame":
         from sklearn.preprocessing import FunctionTransformer
 
@@ -53,6 +82,14 @@ def preprocessor_for(
     )
 
 
+def fitted_matrix(preprocessor: Any, rows: "pd.DataFrame", target: Any) -> tuple[Any, Any]:
+    """Fit a preprocessor of `preprocessor_for`, and return the prepared rows that are learned from and their target."""
+    if hasattr(preprocessor, "fit_rows"):
+        matrix, kept = preprocessor.fit_rows(rows, target)
+        return matrix, target[kept]
+    return preprocessor.fit_transform(rows, target), target
+
+
 def build_pipeline(
     family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec
 ) -> "Pipeline":
@@ -62,10 +99,19 @@ def build_pipeline(
         LearningError: the family refuses a hyperparameter.
         SpecError: a preprocessing step is not acceptable.
     """
+    preprocessing = preprocessor_for(family, parameters, features, spec)
+    return _joined(preprocessing, build_model(family, parameters, features, spec))
+
+
+def _joined(preprocessing: Any, model: Any) -> "Pipeline":
+    steps = [(PREPROCESSING, preprocessing), (MODEL, model)]
+    if hasattr(preprocessing, "fit_rows"):
+        from assay.learning.preprocessing.fitted_steps import PipelineOfKeptRows
+
+        return PipelineOfKeptRows(steps)
     from sklearn.pipeline import Pipeline
 
-    preprocessing = preprocessor_for(family, parameters, features, spec)
-    return Pipeline([(PREPROCESSING, preprocessing), (MODEL, build_model(family, parameters, features, spec))])
+    return Pipeline(steps)
 
 
 def build_model(family: Family, parameters: Mapping[str, Any], features: TableSchema, spec: PipelineSpec) -> Any:
@@ -78,11 +124,11 @@ def build_model(family: Family, parameters: Mapping[str, Any], features: TableSc
     if not isinstance(family, Ensemble):
         return family.build(parameters, seed, threads)
     steps = {name: value for name, value in parameters.items() if is_step_key(name)}
-    members = [
-        # scikit-learn takes no name with two underscores
-        (name.replace("__", "_"), build_pipeline(each, steps | parameters_of(name, parameters), features, spec))
-        for name, each in family.members.items()
-    ]
+    members = []
+    for name, each in family.members.items():
+        given = steps | parameters_of(name, parameters)
+        columns, model = _columns_for(each, given, features, spec), build_model(each, given, features, spec)
+        members.append((name.replace("__", "_"), _joined(columns, model)))  # scikit-learn takes no two underscores
     if family.name == "vote":
         weights = {**family.weights, **parameters_of(WEIGHT, parameters)}
         soft = {"voting": "soft"} if spec.task.is_classification else {}
@@ -110,7 +156,9 @@ def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     for member in getattr(fitted.named_steps[MODEL], "estimators_", []):
         if PREPROCESSING in getattr(member, "named_steps", {}):
             found |= category_encodings(member)
-    for _, group, columns in getattr(fitted.named_steps[PREPROCESSING], "transformers_", []):
+    preprocessing = fitted.named_steps[PREPROCESSING]
+    prepared = getattr(preprocessing, "columns_", preprocessing)
+    for _, group, columns in getattr(prepared, "transformers_", []):
         for transformer in getattr(group, "named_steps", {"": group}).values():
             means = getattr(transformer, "many_columns_", [])
             found |= dict.fromkeys(means, "by the target's out-of-fold means")
@@ -121,12 +169,21 @@ def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     return found
 
 
+def fitted_on_training_rows(fitted: "Pipeline") -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """Return what the fitted steps of `features` found, and the training rows that each column of outliers dropped."""
+    preprocessing = fitted.named_steps[PREPROCESSING]
+    if not hasattr(preprocessing, "fit_rows"):
+        return [], []
+    return list(preprocessing.found()), list(preprocessing.dropped_)
+
+
 def continue_fit(
     champion: "Pipeline", family: Family, parameters: Mapping[str, Any], rows: LabelledRows, spec: PipelineSpec
 ) -> "Pipeline":
     """Continue from a champion's fitted state with new rows; the champion itself is not changed.
 
-    The preprocessing stays as it was fitted, since the model's state refers to its columns. Linear models start from
+    The preprocessing stays as it was fitted, since the model's state refers to its columns; so do the bounds of
+    outliers, by which new rows are dropped. Linear models start from
     the champion's coefficients; forests and boosters keep its trees and add `ADDED_TREES`.
 
     Args:
@@ -142,8 +199,6 @@ def continue_fit(
     Raises:
         LearningError: the family or its settings cannot continue, or the classes differ.
     """
-    from sklearn.pipeline import Pipeline
-
     if family.card.continuation is None:
         raise LearningError(
             f"'{family.name}' cannot continue from a fitted state",
@@ -152,11 +207,14 @@ def continue_fit(
             remedy="use scenario: full, or another candidate",
         )
     fitted = champion.named_steps[MODEL]
-    _require_same_classes(fitted, rows, spec)
     preprocessing = copy.deepcopy(champion.named_steps[PREPROCESSING])
+    if hasattr(preprocessing, "inside"):
+        rows = rows.take(preprocessing.inside(rows.features, rows.target))
+        require_kept(preprocessing.dropped_, spec)
+    _require_same_classes(fitted, rows, spec)
     unfitted = family.build(parameters, spec.training.seed, spec.training.threads)
     model = family.card.continuation(fitted, unfitted, preprocessing.transform(rows.features), rows.target)
-    return Pipeline([(PREPROCESSING, preprocessing), (MODEL, model)])
+    return _joined(preprocessing, model)
 
 
 def _require_same_classes(fitted: Any, rows: LabelledRows, spec: PipelineSpec) -> None:

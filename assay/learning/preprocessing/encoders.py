@@ -4,6 +4,7 @@ Stored models name these classes by this module's path: see `assay.moved_modules
 scikit-learn, so import it inside functions only.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -94,7 +95,8 @@ class GroupImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
     """Missing values filled by the middle of the rows that agree in some columns, else of all rows.
 
     Args:
-        by: names of the columns whose values group the rows; they are not returned.
+        by: names of the columns whose values group the rows; they are not returned. Without any, all rows are one
+            group.
         strategy: `median`, `mean` or `most_frequent`; texts take `most_frequent` whatever it says.
 
     Attributes:
@@ -135,7 +137,9 @@ class GroupImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
         return np.asarray(self.names_, dtype=object)
 
     def _keys(self, rows: "pd.DataFrame") -> "pd.Series":
-        first, *others = (_names(rows[name]) for name in self.by)
+        import pandas as pd
+
+        first, *others = [_names(rows[name]) for name in self.by] or [pd.Series("", index=rows.index)]
         for each in others:
             first = first + _BETWEEN + each
         return first
@@ -145,7 +149,8 @@ class GroupImputer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no
             return 0.0
         if self.strategy == "most_frequent" or values.dtype == object:
             return values.mode().iloc[0]
-        return values.mean() if self.strategy == "mean" else values.median()
+        # an exact sum is the same for rows in any order
+        return math.fsum(values) / len(values) if self.strategy == "mean" else values.median()
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.metrics import primary_metric
-from assay.learning.rehearsal import rehearse
+from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.points import Point, Points
@@ -63,8 +63,10 @@ def find_best_hyperparameters(
         UnknownMetricError: the primary metric is not known.
         UntrustedModelError: a candidate's model could not be stored.
         DataContractError: the rows cannot be cut into folds.
+        FeatureStepError: outliers drop more of the rows than they may.
     """
     candidates = Candidates.of(spec)
+    require_rows_kept(train, features, spec)
     for name, each in candidates.families.items():
         rehearse(each, candidates.base[name], train, features, spec)
     unsearched = _without_search(candidates)

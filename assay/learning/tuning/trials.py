@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, SingleClassError
-from assay.learning.estimators.assembly import build_model, preprocessor_for
+from assay.learning.estimators.assembly import build_model, fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import predict
@@ -147,11 +147,11 @@ class FoldCache:
     def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         features, target = self._rows.features, self._rows.target.to_numpy()
         preprocessor = preprocessor_for(family, steps, self.features, self._spec)
-        train = preprocessor.fit_transform(features.iloc[fold.train], target[fold.train])
+        train, train_target = fitted_matrix(preprocessor, features.iloc[fold.train], target[fold.train])
         validation = preprocessor.transform(features.iloc[fold.validation])
         asked = self._rows.metric_columns
         beside = None if asked is None else asked.iloc[fold.validation]
-        return FoldMatrices(train, target[fold.train], validation, target[fold.validation], beside)
+        return FoldMatrices(train, train_target, validation, target[fold.validation], beside)
 
 
 def _size(matrix: Any) -> int:
