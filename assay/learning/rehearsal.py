@@ -70,7 +70,7 @@ def require_rows_kept(rows: LabelledRows, features: TableSchema, spec: PipelineS
     """
     if spec.features is None or not any(step.outliers for step in spec.features.steps):
         return
-    steps = fitted_steps_for("passthrough", features, spec)
+    steps = fitted_steps_for(None, features, spec)
     kept = steps.kept_rows(rows.features, rows.target)
     require_kept(steps.dropped_, spec)
     lost = set(rows.target.unique()) - set(rows.target[kept].unique()) if spec.task.is_classification else set()

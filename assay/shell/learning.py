@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from assay.data.dataset import warnings_of
 from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError, TargetExistsError, TrackingError
+from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, save_model
@@ -212,6 +213,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     best = _best(split, data.spec)
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
         fitted = recorded_fit(split, best, data.spec, base, code_state())
+        _log_outliers(fitted)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
         _LOG.info("%s on the holdout: %s", report.primary_metric, report.in_words(report.primary_metric))
@@ -225,6 +227,13 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))
     return True, target
+
+
+def _log_outliers(model: TrainedModel) -> None:
+    _, dropped = fitted_on_training_rows(model.estimator)
+    for each in dropped:
+        text = "%s: %s of %s training rows dropped, %s"
+        _LOG.info(text, each["step"], f"{each['dropped']:,}", f"{each['rows_in']:,}", each["column"])
 
 
 def _target(spec: PipelineSpec) -> str:

@@ -228,7 +228,7 @@ class FeatureStep(Spec):
         fixed = [name for name, fitted in self._fitted_by_column.items() if not fitted]
         if self.is_fitted and fixed:
             msg = f"what is fitted on the training rows is a step of its own: '{fixed[0]}' belongs into another"
-            raise invalid(msg, given[0], fixed[0])
+            raise invalid(msg, given[0], fixed[0], value=fixed[0])
         return self
 
     @property
@@ -326,7 +326,7 @@ class FeaturesSpec(Spec):
                     f"{step.kind} is fitted on the training rows, inside the model, so it comes after all steps that "
                     f"make the feature set: move it behind {self.title(last)}"
                 )
-                raise invalid(msg, "steps", number, step.kind)
+                raise invalid(msg, "steps", number, step.kind, value=self.title(number))
         return self
 
     @property

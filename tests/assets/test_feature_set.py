@@ -8,6 +8,8 @@ import yaml
 from small_platform import ASSETS, BANK, failure, write_csv
 
 from assay.data.dataset import Dataset
+from assay.data.frames import feature_frame
+from assay.results.trained_model import TrainedModel
 
 TRIPS = """\
 name: trips
@@ -173,3 +175,31 @@ def test_jobs_and_plans_have_the_stage_only_where_the_file_has_steps(platform):
     for name, count in (("trips", len(ASSETS) + 1), ("bank", len(ASSETS))):
         job = definitions.resolve_job_def(f"{name}_retrain_job")
         assert len(job.asset_layer.executable_asset_keys) == count
+
+
+def test_fitted_steps_travel_in_the_model_and_what_outliers_dropped_is_shown(platform):
+    new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
+    scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
+    steps = (
+        "    - outliers: {{hour: {{quantiles: [0.1, 0.9]}}, minutes: {{iqr: 0.2}}}}\n      name: odd hours\n"
+        "    - clip: {{hour: {{quantiles: [0.2, 0.8]}}}}\n"
+    )
+    more = f"scoring: {{source: {scored}, columns: [trip, hour]}}\n"
+    pipeline(platform, TRIPS.replace("validation:", steps + "validation:"), more=more)
+    result = platform.materialize("trips/*")
+    assert result.success, failure(result)
+    [made] = result.asset_materializations_for_node("trips__trained_model")
+    dropped = [record.data for record in made.metadata["training rows dropped as outliers"].value.records]
+    assert [(each["step"], each["column"]) for each in dropped] == [("odd hours", "hour"), ("odd hours", "minutes")]
+    assert all(0 < each["dropped"] < each["rows_in"] for each in dropped)
+    fitted = [record.data for record in made.metadata["fitted on training rows"].value.records]
+    assert [each["column"] for each in fitted] == ["hour", "minutes", "hour"]
+    predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
+    assert predictions.num_rows == 20
+    assert newest(platform, "feature_set").properties["rows"] == 199
+    model = platform.artifacts.read(newest(platform, "trained_model"), TrainedModel)
+    frame = feature_frame(
+        platform.artifacts.read(newest(platform, "feature_set"), Dataset).table, model.manifest.features
+    )
+    far, near = (model.estimator.predict(frame.head(3).assign(hour=hour)) for hour in (99.0, 23.0))
+    assert far.tolist() == near.tolist()

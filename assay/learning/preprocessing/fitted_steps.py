@@ -143,7 +143,7 @@ class FittedSteps(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no 
             for name, (low, high) in bounds.items():
                 yield {"step": step["title"], "column": name, "fitted": f"{low:g} to {high:g}"}
             for name, each in fills.items():
-                groups = f", or of {len(each.fills_[0]):,} groups" if len(each.by) else ""
+                groups = f", and {len(each.fills_[0]):,} groups by {', '.join(each.by)}" if len(each.by) else ""
                 (overall,) = each.overall_
                 shown = overall if isinstance(overall, str) else f"{overall:g}"
                 yield {"step": step["title"], "column": name, "fitted": f"{shown}{groups}"}
