@@ -32,6 +32,8 @@ _MOST_ROWS = 20_000
 _FEWEST_ROWS = 100
 """Of the holdout; fewer say too little about the champion's errors."""
 _FOLDS = 3
+_REFITS = 10
+"""Of the error's model, on rows drawn with replacement: how uncertain it is where a shift brings rows."""
 _BINS, _BIN_ROWS = 20, 30
 
 
@@ -183,23 +185,28 @@ class _NumberErrors:
             for name in manifest.features.with_role(ColumnRole.CATEGORICAL)
         }
         error = known.truth.astype(np.float64) - known.predictions.labels
-        self._least = max(float(np.quantile(np.abs(error), 0.01)), 1e-12)
-        seen = self._seen(known.features, known.predictions)
+        size, seen = np.abs(error), self._seen(known.features, known.predictions)
+        self._least = max(float(np.quantile(size, 0.01)), 1e-12)
         model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, min_samples_leaf=30, random_state=seed)
         # sizes of rows that the model has not seen: its own rows would look too well known
         folds = KFold(_FOLDS, shuffle=True, random_state=seed)
-        self.known = np.maximum(cross_val_predict(clone(model), seen, np.abs(error), cv=folds), self._least)
-        self._units = error / self.known
-        self._model = model.fit(seen, np.abs(error))
+        sizes = np.maximum(cross_val_predict(model, seen, size, cv=folds), self._least)
+        self.known = np.broadcast_to(sizes, (_REFITS, len(sizes)))
+        self._units = error / sizes
+        random = np.random.default_rng(seed)
+        drawn = [random.integers(0, len(size), len(size)) for _ in range(_REFITS)]
+        self._models = [clone(model).fit(seen[rows], size[rows]) for rows in drawn]
 
     def of_rows(self, features: "pd.DataFrame", predictions: Predictions) -> np.ndarray:
-        return np.asarray(np.maximum(self._model.predict(self._seen(features, predictions)), self._least))
+        """Return the expected size of each row's error by each refit, shape (refits, n)."""
+        seen = self._seen(features, predictions)
+        return np.maximum([each.predict(seen) for each in self._models], self._least)
 
     def redrawn(self, random: np.random.Generator) -> _Draw:
-        units = random.choice(self._units, len(self._units))
+        units, refit = random.choice(self._units, len(self._units)), random.integers(_REFITS)
 
         def draw(sizes: np.ndarray, predictions: Predictions) -> np.ndarray:
-            return np.asarray(predictions.labels + sizes * random.choice(units, len(sizes)))
+            return np.asarray(predictions.labels + sizes[refit] * random.choice(units, sizes.shape[1]))
 
         return draw
 
