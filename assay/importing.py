@@ -113,6 +113,19 @@ def import_users_object(path: str, *, where: str, error: type[AssayError] = Spec
     return found
 
 
+def users_files(path: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the user's own top-level module that a path names, by their names on the Python path.
+
+    Nothing is imported. A module of an installed package has none.
+    """
+    top = path.partition(":")[0].partition(".")[0]
+    if _policy is None or not is_import_path(path) or top in _policy.packages:
+        return
+    single, package = _policy.folder / f"{top}.py", _policy.folder / top
+    for file in [single] if single.is_file() else sorted(package.rglob("*.py")):
+        yield file.relative_to(_policy.folder).as_posix(), file.read_bytes()
+
+
 def users_source(path: str) -> str | None:
     """Return the source of the module of the user's own that a path names, without importing it; None for any other."""
     if _policy is None or not is_import_path(path):

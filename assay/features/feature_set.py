@@ -36,7 +36,7 @@ class FeatureSet:
     known_in_time: str
 
 
-def feature_set_of(
+def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they run
     source: Dataset,
     spec: PipelineSpec,
     version: SchemaVersion | None,
@@ -45,6 +45,7 @@ def feature_set_of(
     labelled: bool = True,
     adapted: Adapted | None = None,
     joined: Mapping[str, Dataset] = MappingProxyType({}),
+    confined: bool = True,
 ) -> FeatureSet:
     """Make the feature set of a partition.
 
@@ -55,6 +56,7 @@ def feature_set_of(
         where: asset and partition, for errors.
         labelled: whether the rows have a target; those that are only predicted freeze no schema.
         joined: the rows of each joined source, by its name.
+        confined: see `run_steps`.
         adapted: changes the rows after the steps, before their schema is frozen; `where` is its second argument.
 
     Raises:
@@ -66,7 +68,9 @@ def feature_set_of(
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     tables = {name: each.table for name, each in joined.items()}
-    made = run_steps(source.table, source.schema, spec, where=where, labelled=labelled, joined=tables)
+    made = run_steps(
+        source.table, source.schema, spec, where=where, labelled=labelled, joined=tables, confined=confined
+    )
     known = require_known_in_time(source, made, spec, where=where, joined=tables) if labelled else ""
     if made.table.num_rows == 0:
         raise EmptyDataError(

@@ -15,7 +15,7 @@ from assay.specs.features import AllBut, FeatureStep
 
 Made: TypeAlias = tuple[int, str]
 """One version of a column: the number of the step that makes it, -1 for the source's, and its name then."""
-_SOURCE = -1
+SOURCE = -1
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Lineage:
 
     def version_of(self, name: str) -> Made:
         """Return the present version of a column."""
-        made = self._made.get(name.lower(), (_SOURCE, name.lower()))
+        made = self._made.get(name.lower(), (SOURCE, name.lower()))
         self._names.add((made, name.lower()))
         return made
 
@@ -56,7 +56,7 @@ class Lineage:
     def source_of(self, name: str) -> str | None:
         """Return the source's column, in lower case, that a column is, perhaps under another name or type."""
         made = self.version_of(name)
-        while made[0] != _SOURCE:
+        while made[0] != SOURCE:
             if made not in self._adapted:
                 return None
             (made,) = self._parents[made]
@@ -69,7 +69,7 @@ class Lineage:
 
     def sources_of(self, number: int, name: str) -> frozenset[str]:
         """Return the source's columns, in lower case, from which a column of a step is computed."""
-        return frozenset(each for step, each in self._ancestors((number, name.lower())) if step == _SOURCE)
+        return frozenset(each for step, each in self._ancestors((number, name.lower())) if step == SOURCE)
 
     @property
     def revealing(self) -> frozenset[Made]:

@@ -17,7 +17,7 @@ from assay.errors import AssayError, FeatureStepError
 from assay.expressions.language import nan_as_null
 from assay.features.compiling import BEFORE, ROW, joined_name
 from assay.features.dropped_rows import StepCount, counted, require_enough
-from assay.features.engine import FEATURES, ROWS, SPILL, Failure, engine_connection
+from assay.features.engine import FEATURES, ROWS, SPILL, Failure, computed, engine_connection
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
 from assay.features.plan import Plan, compiled
@@ -59,7 +59,7 @@ class FeatureRows:
     keeps_rows: bool = True
 
 
-def run_steps(
+def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     table: pa.Table,
     schema: TableSchema,
     spec: PipelineSpec,
@@ -68,6 +68,7 @@ def run_steps(
     labelled: bool = True,
     features: FeaturesSpec | None = None,
     joined: Joined = NONE_JOINED,
+    confined: bool = True,
 ) -> FeatureRows:
     """Run the steps of `features`.
 
@@ -79,6 +80,7 @@ def run_steps(
         labelled: whether the rows have a target, see `compiled`.
         features: steps in place of the pipeline's.
         joined: the rows of each joined source, by its name.
+        confined: whether the steps run in a process of their own, with limits; else in this one.
 
     Raises:
         SpecError: a step cannot be computed whatever the rows.
@@ -89,7 +91,7 @@ def run_steps(
     tables = {name: without_nan(each.replace_schema_metadata()) for name, each in joined.items()}
     for each in features.joins:
         _require_one_row_each(each, tables[each.table], where)
-    run = _Run(spec, features, where, labelled, {each.name for each in schema.columns if each.pii}, tables)
+    run = _Run(spec, features, where, labelled, {each.name for each in schema.columns if each.pii}, tables, confined)
     source = table.replace_schema_metadata()
     if features.needs_row_numbers:
         source = numbered(source)
@@ -121,6 +123,7 @@ class _Run:
     labelled: bool
     personal: set[str]
     tables: Mapping[str, pa.Table]
+    confined: bool
 
     def result(self, source: pa.Table) -> FeatureRows:
         """Compute all steps: what lies between functions of Python together, each in a confined process."""
@@ -195,7 +198,7 @@ class _Run:
                 "threads": os.cpu_count() or 1,
                 "parent": os.getpid(),
             }
-            end = run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
+            end = _end_of(request, folder, confinement, confined=self.confined)
             if end.code == 0 and "stay" in end.answer:
                 return mapped_table(folder / FEATURES), end.answer["stay"]
         if end.code == 0 and "failure" in end.answer:
@@ -263,6 +266,13 @@ class _Run:
                 expected="each row at most once",
                 remedy="join one row at most, or group the rows",
             )
+
+
+def _end_of(request: dict[str, Any], folder: Path, confinement: Confinement, *, confined: bool) -> ChildEnd:
+    """Answer a request in a process of its own, or in this one."""
+    if confined:
+        return run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
+    return ChildEnd(0, 0.0, 0, False, computed({**request, "threads": 1}), "")
 
 
 def _title(features: FeaturesSpec, number: int) -> str:

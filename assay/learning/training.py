@@ -14,8 +14,10 @@ from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
 from assay.learning.estimators.ensembles import family_of
 from assay.learning.estimators.family import FAMILIES, Family
+from assay.learning.intake import intake_of
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import Split
+from assay.results.intake import SourceSchemas
 from assay.results.learned_rows import LearnedRows, together
 from assay.results.provenance import CodeState, ParentModel, Provenance
 from assay.results.search_result import BestHyperparameters
@@ -108,11 +110,16 @@ class BaseModel(NamedTuple):
 
 
 def recorded_fit(
-    split: Split, best: BestHyperparameters, spec: PipelineSpec, base: BaseModel | None, code: CodeState
+    split: Split,
+    best: BestHyperparameters,
+    spec: PipelineSpec,
+    base: BaseModel | None,
+    code: CodeState,
+    schemas: SourceSchemas | None = None,
 ) -> TrainedModel:
-    """Fit as `train` does, and record how the model was made."""
+    """Fit as `train` does, and record how the model was made and how it takes rows of the source."""
     began = time.perf_counter()
-    model = train(split, best, spec, base.model if base else None)
+    model = train(split, best, spec, base.model if base else None).taking(intake_of(split, spec, schemas))
     provenance = Provenance(
         trained_at=dt.datetime.now(dt.UTC),
         fit_seconds=round(time.perf_counter() - began, 3),

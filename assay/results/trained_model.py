@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, JsonValue
 
 from assay.data.schema import TableSchema
+from assay.results.intake import Intake
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
 from assay.results.provenance import Provenance
 from assay.specs.base import Spec
@@ -49,6 +50,8 @@ class ModelManifest(Spec):
     library_versions: dict[str, str]
     own_classes: tuple[str, ...] = ()
     """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
+    intake: Intake | None = Field(default=None, exclude_if=lambda intake: intake is None)
+    """How it takes rows as the source has them; None in manifests of earlier versions, which take their features."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""
     provenance: Provenance | None = None
@@ -110,6 +113,10 @@ class TrainedModel:
     def made(self, provenance: Provenance | None) -> Self:
         """Return the same model with how it was made."""
         return self._with(provenance=provenance)
+
+    def taking(self, intake: Intake | None) -> Self:
+        """Return the same model with how it takes rows."""
+        return self._with(intake=intake)
 
     def _with(self, **evidence: object) -> Self:
         return replace(self, manifest=self.manifest.model_copy(update=evidence), files=None)

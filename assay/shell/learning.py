@@ -212,7 +212,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     split = split_window(data.window, data.spec, base.model.manifest if base is not None else None)
     best = _best(split, data.spec)
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
-        fitted = recorded_fit(split, best, data.spec, base, code_state())
+        fitted = recorded_fit(split, best, data.spec, base, code_state(), data.schemas)
         _log_outliers(fitted)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))

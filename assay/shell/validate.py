@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from assay.data.contract import MODEL, conform
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
@@ -15,6 +17,7 @@ from assay.features.feature_set import feature_set_of
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.reading.source_files import read_rows
+from assay.results.intake import EXAMPLE_CHOICE, SourceSchemas
 from assay.results.trained_model import ModelManifest
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
@@ -34,10 +37,12 @@ class GatedData:
     Attributes:
         spec: the pipeline with its task.
         verdicts: by partition key; the empty key without partitions. Only the last one can be a refusal.
+        schemas: of a pipeline with steps, by which its model takes rows.
     """
 
     spec: PipelineSpec
     verdicts: Mapping[str, GateVerdict]
+    schemas: SourceSchemas | None = None
 
     @property
     def last(self) -> GateVerdict:
@@ -84,7 +89,7 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
         _write(verdict, dataset, spec, flags, storage)
         if verdict.accepted is None:
             break
-    return GatedData(spec, verdicts)
+    return GatedData(spec, verdicts, versions.schemas)
 
 
 @dataclass(slots=True)
@@ -158,6 +163,14 @@ class _Versions:
     judged: _OfOneCommand
     source: _OfOneCommand
     joined: dict[str, _OfOneCommand] = field(default_factory=dict)
+    example: list[pa.Table] = field(default_factory=list)
+    """Some rows of the source of each partition."""
+
+    @property
+    def schemas(self) -> SourceSchemas | None:
+        """Both schemas; None where no steps lie between them."""
+        source, made = self.source.current, self.judged.current
+        return SourceSchemas(source, made, self.example[-1]) if source is not None and made is not None else None
 
 
 def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
@@ -170,6 +183,7 @@ def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Sto
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
     if spec.features is None:
         return found
+    versions.example.append(found.table.slice(0, EXAMPLE_CHOICE))
     joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.joins}
     made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined)
     for each in made.counts:

@@ -18,6 +18,7 @@ from assay.specs.space import PRODUCTION
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.run_context import partition_of
+from ml_assets.pipeline.source_schemas import source_schemas
 from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
@@ -26,6 +27,7 @@ from resources.artifacts.store import ArtifactStore
 from resources.checkout import Checkout
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, TrackedRun
+from resources.schema_registry import SchemaRegistry
 
 
 def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -50,6 +52,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         model_exporter: ModelExporter,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
         checkout: dg.ResourceParam[Checkout],
+        schema_registry: SchemaRegistry,
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
@@ -58,8 +61,10 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             context, run_spec, split, best_hyperparameters, champion.entry.digest if champion else ""
         )
         with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
-            model = _published_before(context, tracked, artifact_io_manager.artifacts()) or recorded_fit(
-                split, best_hyperparameters, run_spec, _base(champion), checkout.state()
+            artifacts = artifact_io_manager.artifacts()
+            schemas = source_schemas(run_spec, schema_registry, artifacts, partition_of(context))
+            model = _published_before(context, tracked, artifacts) or recorded_fit(
+                split, best_hyperparameters, run_spec, _base(champion), checkout.state(), schemas
             ).annotated(mlflow_run_id=tracked.run_id)
             exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store

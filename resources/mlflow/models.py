@@ -1,12 +1,10 @@
 """Trained models in MLflow: logged with a run, and registered as versions.
 
-A logged model is MLflow's scikit-learn flavour in skops format, for `mlflow.pyfunc.load_model`, with Assay's own bundle
-below it, which Assay loads after all files were verified against the artifact store's record. Registering the same
-content again makes no second version.
-Requirements come from the manifest: inferring them takes longer than the rest of the logging.
+A logged model is a model for `mlflow.pyfunc.load_model` (`resources.mlflow.flavour`) around Assay's own bundle, which
+Assay loads after all files were verified against the artifact store's record. Registering the same content again makes
+no second version.
 """
 
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from assay.errors import TrackingError
 from assay.results.bundle import bundle_digest
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
+from resources.mlflow.flavour import save_flavour
 from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class ModelsOfRun:
         with scratch_folder("mlflow") as name:
             bundle, flavour = Path(name) / BUNDLE, Path(name) / "flavour"
             published.write(bundle)
-            _save_flavour(published.model, flavour, bundle)
+            save_flavour(published.model, flavour, bundle)
             bundle.rename(flavour / BUNDLE)
             created = self.client.create_logged_model(
                 self.experiment_id,
@@ -145,35 +144,6 @@ class ModelsOfRun:
     def _all(self) -> "list[LoggedModel]":
         query = f"source_run_id = '{self.run_id}'"
         return list(self.client.search_logged_models([self.experiment_id], filter_string=query))
-
-
-def _save_flavour(model: TrainedModel, folder: Path, bundle: Path) -> None:
-    import mlflow.sklearn
-    from mlflow.models import infer_signature
-
-    from assay.learning.persistence import trusted_types
-
-    example = model.input_example
-    mlflow.sklearn.save_model(
-        model.estimator,
-        str(folder),
-        serialization_format="skops",
-        skops_trusted_types=trusted_types(bundle),
-        signature=infer_signature(example, model.estimator.predict(example)),
-        input_example=example,
-        pip_requirements=requirements(model),
-    )
-
-
-def requirements(model: TrainedModel) -> list[str]:
-    """Return the pinned public packages that using a model needs.
-
-    Assay itself is left out: its wheel is installed from where the deployment keeps it, and a public package that
-    happens to have its name must never be fetched in its place.
-    """
-    names = [name for name in model.manifest.library_versions if name not in {"python", "assay"}]
-    pinned = [f"{name}=={model.manifest.library_versions[name]}" for name in names]
-    return [*pinned, f"mlflow=={importlib.metadata.version('mlflow')}"]
 
 
 def registered(

@@ -379,7 +379,7 @@ def test_a_logged_model_predicts_the_same_through_mlflow_and_holds_no_pickle(tra
     loaded = mlflow.pyfunc.load_model(path)
     assert loaded.metadata.get_input_schema().input_names() == list(model.input_example.columns)
     features = _split().holdout.features
-    np.testing.assert_array_equal(loaded.predict(features), model.estimator.predict(features))
+    np.testing.assert_array_equal(loaded.predict(features)["prediction"], model.estimator.predict(features))
     assert fresh.get_run(model.manifest.annotations["mlflow_run_id"]).outputs.model_outputs[0].model_id == model_id
 
 
@@ -525,7 +525,7 @@ def test_every_family_loads_through_mlflow(task, family, sqlite_uri, tmp_path):
     (flavour,) = tmp_path.rglob("MLmodel")
     features = _split(task).holdout.features
     loaded = mlflow.pyfunc.load_model(str(flavour.parent))
-    np.testing.assert_array_equal(loaded.predict(features), model.estimator.predict(features))
+    np.testing.assert_array_equal(loaded.predict(features)["prediction"], model.estimator.predict(features))
 
 
 def test_a_column_without_any_value_in_the_example_can_be_logged(sqlite_uri, tmp_path):

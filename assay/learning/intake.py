@@ -1,0 +1,175 @@
+"""How a fitted model takes rows as its source has them: which of the source's columns predictions need."""
+
+import datetime as dt
+import math
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from pydantic import JsonValue
+
+from assay.data.contract import arrow_type
+from assay.data.frozen_schema import FrozenSchema
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name
+from assay.features.engine import engine_connection
+from assay.features.lineage import SOURCE, lineage_of
+from assay.features.parsing import StepProblem, parsed_select, parsed_steps
+from assay.features.plan import Plan, compiled
+from assay.features.running import features_of
+from assay.learning.splitting import Split
+from assay.results.intake import EXAMPLE_CHOICE, Intake, SourceSchemas
+from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec
+from assay.specs.features import FeaturesSpec
+from assay.specs.pipeline import PipelineSpec
+
+_ADDRESS = "rows"
+_EXAMPLE_ROWS = 5
+_READ = ("dialect", "limits", "schema_version", "partitions", "target", "columns", "derive")
+"""What of a dataset still matters when rows are handed over."""
+
+
+def intake_of(split: Split, spec: PipelineSpec, schemas: SourceSchemas | None) -> Intake | None:
+    """Return how a model of a split takes rows.
+
+    Args:
+        split: the rows that it learns from.
+        spec: the pipeline.
+        schemas: where steps make the rows; without them such a model takes rows of its features.
+    """
+    if spec.features is None:
+        return _of_rows(split, spec)
+    return _of_steps(split, spec, schemas) if schemas is not None else None
+
+
+def _of_rows(split: Split, spec: PipelineSpec) -> Intake:
+    """Return the intake where the source's columns are features, or derived columns' sources."""
+    derived = spec.dataset.derive
+    needed = [name for name in split.features.names if name not in derived]
+    needed += [derived[name].column for name in split.features.names if name in derived]
+    named = {spec.dataset.target, *derived}
+    identifiers = [name for name in split.unused_columns if _is_identifier(name, split)]
+    columns = tuple(
+        _column(field, split.features, spec, identifiers)
+        for field in split.holdout_table.schema
+        if field.name not in named and field.name in {*needed, *identifiers}
+    )
+    required = tuple(column.name for column in columns if column.name in needed)
+    dataset = _without_address(spec.dataset, [*(column.name for column in columns), *named])
+    return Intake(
+        dataset=dataset,
+        columns=columns,
+        required=required,
+        example=_example(split.holdout_table, columns),
+        show_values=spec.validation.show_values,
+    )
+
+
+def _is_identifier(name: str, split: Split) -> bool:
+    return split.unused_columns[name].startswith(str(ColumnRole.IDENTIFIER))
+
+
+def _column(field: pa.Field, features: TableSchema, spec: PipelineSpec, identifiers: Collection[str]) -> ColumnSchema:
+    if field.name in features.names:
+        return features[field.name]
+    declared = spec.dataset.columns.get(field.name, ColumnSpec())
+    role = ColumnRole.IDENTIFIER if field.name in identifiers else declared.role or ColumnRole.IGNORED
+    return ColumnSchema(name=field.name, dtype=dtype_name(field.type), role=role, pii=declared.pii)
+
+
+def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intake:
+    known, steps = schemas.source.table_schema(spec.dataset.columns), features_of(spec)
+    serving = _serving_the_target(spec, known.names)
+    required = _required(split, spec, schemas, [name for name in known.names if name != spec.dataset.target], serving)
+    personal = {name for name, column in spec.dataset.columns.items() if column.pii}
+    columns = tuple(
+        column.model_copy(update={"pii": column.name in personal})
+        for column in known.columns
+        if column.name in required or column.name not in {spec.dataset.target, *serving}
+    )
+    return Intake(
+        dataset=_without_address(spec.dataset, [*known.names, *schemas.feature_set.dtypes]),
+        columns=columns,
+        required=required,
+        features=_without_addresses(steps),
+        source=schemas.source,
+        feature_set=schemas.feature_set,
+        example=_example(schemas.rows, columns) if schemas.rows is not None else (),
+        show_values=spec.validation.show_values,
+    )
+
+
+def _serving_the_target(spec: PipelineSpec, names: Collection[str]) -> set[str]:
+    """Return the source's columns from which the target is computed, alone or with others."""
+    steps = features_of(spec).steps
+    with engine_connection() as connection:
+        queries = {n: parsed_select(connection, n, step.sql) for n, step in enumerate(steps) if step.sql}
+        lineage = lineage_of(steps, parsed_steps(connection, steps), spec.dataset.target, queries)
+    serving = lineage.revealing | lineage.ingredients
+    return {name for name in names if (SOURCE, name.lower()) in serving}
+
+
+def _required(
+    split: Split, spec: PipelineSpec, schemas: SourceSchemas, names: Collection[str], serving: Collection[str]
+) -> tuple[str, ...]:
+    """Return the columns without which a step fails or a feature is not made.
+
+    Steps that see whole rows or other ones are taken to need every column that does not serve the target.
+    """
+    if not features_of(spec).is_of_rows_alone:
+        return tuple(name for name in names if name not in serving or name in split.features.names)
+    needed = set(names)
+    for name in names:
+        plan = _plan(spec, schemas.source, needed - {name})
+        if plan is not None and set(split.features.names) <= set(plan.columns):
+            needed.discard(name)
+    return tuple(name for name in names if name in needed)
+
+
+def _plan(spec: PipelineSpec, source: FrozenSchema, names: Collection[str]) -> Plan | None:
+    """Return the plan for rows of some columns that are only predicted; None where the steps do not fit them."""
+    kept = [column for column in source.columns if column.name in names]
+    schema = pa.schema([(column.name, arrow_type(column.dtype) or pa.null()) for column in kept])
+    try:
+        with engine_connection() as connection:
+            return compiled(connection, features_of(spec), schema, spec.dataset.target, labelled=False)
+    except StepProblem:
+        return None
+
+
+def _example(table: pa.Table, columns: Sequence[ColumnSchema]) -> tuple[dict[str, JsonValue], ...]:
+    """Return some of the first rows as JSON has them, those with the fewest missing values.
+
+    MLflow makes False of a missing boolean when it reads an example.
+    """
+    shown = [column for column in columns if column.name in table.column_names]
+    first = table.select([column.name for column in shown]).slice(0, EXAMPLE_CHOICE).to_pylist()
+    plain = [{name: _json(value) for name, value in row.items()} for row in first]
+    rows = sorted(plain, key=lambda row: list(row.values()).count(None))[:_EXAMPLE_ROWS]
+    return tuple({each.name: None if each.pii else row[each.name] for each in shown} for row in rows)
+
+
+def _json(value: Any) -> JsonValue:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dt.date):  # a moment is a date
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    return value if isinstance(value, str | bool | int | float | None) else str(value)
+
+
+def _without_address(dataset: DatasetSpec, names: Collection[str]) -> DatasetSpec:
+    """Return how rows are read without where they come from: an address may hold credentials."""
+    kept = {name: getattr(dataset, name) for name in _READ}
+    kept["columns"] = {name: column for name, column in dataset.columns.items() if name in names}
+    return DatasetSpec(source=_ADDRESS, **kept)
+
+
+def _without_addresses(features: FeaturesSpec) -> FeaturesSpec:
+    local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
+    steps = [
+        step if step.join is None else step.model_copy(update={"join": step.join.model_copy(update=local)})
+        for step in features.steps
+    ]
+    return features.model_copy(update={"steps": tuple(steps)})

@@ -1,0 +1,192 @@
+"""A stored model that predicts rows as their owner has them, the features stage included."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.frames import feature_frame
+from assay.data.frozen_schema import FrozenSchema
+from assay.data.schema import ColumnSchema, TableSchema
+from assay.data.source_rows import derive_columns
+from assay.errors import DataContractError
+from assay.features.feature_set import feature_set_of
+from assay.learning.evaluation.predictions import Predictions, predict
+from assay.prediction.rows import UserRows, arrow_rows, in_source_types, number_of_rows
+from assay.results.intake import Intake
+from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.specs.dataset import DatasetSpec
+from assay.specs.pipeline import PipelineSpec
+from assay.specs.validation import ValidationSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTION = "prediction"
+LOWER, UPPER = "lower", "upper"
+_WHERE = "the rows to predict"
+_ADDRESS = "rows"
+
+
+def probability_of(label: Any) -> str:
+    """Return the name of the column of a class's probabilities."""
+    return f"probability_{label}"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model and how it takes rows.
+
+    Attributes:
+        model: the model.
+        joined: the rows of each joined source that the steps need, by its name.
+        confined: whether steps run in a confined process; within a server they run in its own, under the same locks.
+    """
+
+    model: TrainedModel
+    joined: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
+    confined: bool = False
+
+    @cached_property
+    def intake(self) -> Intake:
+        """How rows are taken; a model of an earlier version takes rows of its features."""
+        return self.model.manifest.intake or _of_features(self.model.manifest)
+
+    def predict(self, rows: UserRows, *, probabilities: bool = True) -> "pd.DataFrame":
+        """Predict rows of any form.
+
+        Args:
+            rows: a frame, an Arrow table, columns by name or records; further columns are left out.
+            probabilities: whether a classification gives `probability_<class>` of each class beside the label.
+
+        Returns:
+            Shape (rows, 1 + classes), one row for each row in order; a frame's index is kept.
+
+        Raises:
+            MissingColumnError: a required column is absent.
+            DataContractError: a value cannot be read; names column and row.
+            FeatureStepError: a step cannot be computed for a row.
+        """
+        import pandas as pd
+
+        frame: pd.DataFrame = self.table(rows, probabilities=probabilities).to_pandas(date_as_object=False)
+        if isinstance(rows, pd.DataFrame) and len(frame) == len(rows):
+            frame.index = rows.index
+        return frame
+
+    def table(self, rows: UserRows, *, probabilities: bool = True) -> pa.Table:
+        """Predict as `predict` does, into an Arrow table."""
+        columns = self.intake.columns
+        if number_of_rows(rows) == 0:
+            self.source_rows(arrow_rows(rows, columns, where=_WHERE))
+            return self._columns(self._of_no_rows(), probabilities=probabilities)
+        return self.of_source(self.source_rows(arrow_rows(rows, columns, where=_WHERE)), probabilities=probabilities)
+
+    def source_rows(self, table: pa.Table) -> pa.Table:
+        """Return rows in the types of the model's source.
+
+        Raises:
+            MissingColumnError: a required column is absent.
+            DataContractError: a value cannot be read; names column and row.
+        """
+        intake = self.intake
+        zone = intake.dataset.partitions.timezone
+        return in_source_types(table, intake.columns, intake.required, zone, where=_WHERE)
+
+    def of_source(self, source: pa.Table, *, probabilities: bool = True) -> pa.Table:
+        """Predict rows that have the types of the model's source."""
+        facts = self.model.manifest
+        features = feature_frame(self._feature_rows(source), facts.features)
+        found = predict(self.model.estimator, features, facts.classes, facts.task)
+        return self._columns(found, probabilities=probabilities)
+
+    def _feature_rows(self, source: pa.Table) -> pa.Table:
+        """Return the rows with all features: derived columns, or what the steps make."""
+        intake = self.intake
+        if intake.features is None or intake.source is None:
+            return derive_columns(source, intake.dataset, labelled=False)
+        self._require_joined(intake)
+        schema = TableSchema(version=1, columns=tuple(c for c in intake.columns if c.name in source.column_names))
+        dataset = Dataset(table=source, schema=schema, fingerprint=fingerprint(source), notes={})
+        made = feature_set_of(
+            dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=_WHERE, joined=self.joined,
+            confined=self.confined,
+        )  # fmt: skip
+        if made.rows.table.num_rows != source.num_rows:
+            raise DataContractError(
+                "the steps do not give one row for each row",
+                where=_WHERE,
+                found=f"{made.rows.table.num_rows:,} rows of {source.num_rows:,}",
+                expected="one prediction for each row",
+                remedy="leave out rows that a filter with `applies_to: all` or an inner join drops",
+            )
+        return made.rows.table
+
+    def _require_joined(self, intake: Intake) -> None:
+        missing = (
+            [join.table for join in intake.features.joins if join.table not in self.joined] if intake.features else []
+        )
+        if missing:
+            raise DataContractError(
+                f"the steps join '{missing[0]}', whose rows are not at hand",
+                where=_WHERE,
+                expected="the rows of each joined source",
+                remedy="predict by the asset batch_predictions, which reads the joined sources",
+            )
+
+    @cached_property
+    def _pipeline(self) -> PipelineSpec:
+        """The part of the pipeline that the features stage reads."""
+        intake, facts = self.intake, self.model.manifest
+        return PipelineSpec.model_construct(
+            name=facts.pipeline,
+            task=facts.task,
+            dataset=intake.dataset,
+            features=intake.features,
+            validation=ValidationSpec(show_values=intake.show_values),
+        )
+
+    def _of_no_rows(self) -> Predictions:
+        facts = self.model.manifest
+        if not facts.task.is_classification:
+            return Predictions(np.empty(0), None, ())
+        has_probabilities = hasattr(self.model.estimator, "predict_proba")
+        shares = np.empty((0, len(facts.classes))) if has_probabilities else None
+        return Predictions(np.empty(0, dtype=object), shares, facts.classes)
+
+    def _columns(self, found: Predictions, *, probabilities: bool) -> pa.Table:
+        facts = self.model.manifest
+        dtype = pa.array(facts.classes).type if facts.task.is_classification else pa.float64()
+        columns = {PREDICTION: pa.array(found.labels.tolist(), dtype)}
+        if probabilities and found.probabilities is not None:
+            shares = np.asarray(found.probabilities, dtype=np.float64)
+            columns |= {probability_of(label): pa.array(shares[:, n]) for n, label in enumerate(found.classes)}
+        return pa.table(columns)
+
+
+def _of_features(facts: ModelManifest) -> Intake:
+    """Return the intake of a model that takes rows of its features."""
+    dataset = DatasetSpec(source=_ADDRESS, target=facts.target, schema_version=facts.features.version)
+    columns: tuple[ColumnSchema, ...] = facts.features.columns
+    return Intake(dataset=dataset, columns=columns, required=facts.features.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """A schema version that is frozen."""
+
+    schema: FrozenSchema | None
+
+    def frozen(self) -> FrozenSchema | None:
+        """Return the schema."""
+        return self.schema
+
+    def freeze(self, first: FrozenSchema) -> FrozenSchema:
+        """Return the frozen schema, or the first."""
+        return self.schema or first

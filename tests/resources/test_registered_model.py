@@ -1,0 +1,166 @@
+"""A logged model as MLflow loads it: from its folder alone, with our code, allow-list and signature."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow.exceptions import MlflowException
+from prediction_cases import ANSWERS, Refused, fitted, user_rows
+
+from assay.errors import AssayError, DigestMismatchError, UntrustedModelError
+from assay.learning.persistence import MODEL_FILE, save_model
+from assay.prediction.predictor import Predictor
+from assay.results.bundle import MANIFEST_FILE, bundle_digest
+from resources.mlflow.flavour import CODE, save_flavour
+from resources.mlflow.logged_models import BUNDLE
+
+
+def saved(model, folder):
+    """Write a logged model's files, as the registry does."""
+    bundle = folder / "written"
+    save_model(model, bundle)
+    save_flavour(model, folder / "model", bundle)
+    bundle.rename(folder / "model" / BUNDLE)
+    return folder / "model"
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["rows", "steps"])
+def logged(request, tmp_path_factory):
+    """The files of a logged model, and the model."""
+    model = fitted(steps=request.param)
+    return saved(model, tmp_path_factory.mktemp("logged")), model
+
+
+@pytest.fixture(scope="module")
+def loaded(logged):
+    import mlflow
+
+    return mlflow.pyfunc.load_model(str(logged[0]))
+
+
+@pytest.mark.parametrize("case", ANSWERS, ids=lambda case: case.name)
+def test_rows_of_a_user(logged, loaded, case):
+    rows, predictor = user_rows(), Predictor(logged[1])
+    if isinstance(case.answer, Refused):
+        with pytest.raises(AssayError) as refused:
+            loaded.predict(case.change(rows))
+        assert f"'{case.answer.column}'" in str(refused.value)
+        assert case.answer.row is None or f"row {case.answer.row}" in str(refused.value)
+        return
+    found, expected = loaded.predict(case.change(rows)), case.answer.rows(predictor.predict(rows))
+    if expected is not None:
+        pd.testing.assert_frame_equal(found, expected, check_index_type=False)
+    else:
+        assert found.notna().all(axis=None)
+
+
+def test_the_signature_says_what_the_source_has(loaded):
+    inputs = {
+        each.name: (str(each.type).rpartition(".")[2], each.required) for each in loaded.metadata.signature.inputs
+    }
+    optional = {name for name, (_, required) in inputs.items() if not required}
+    assert inputs["size"] == ("double", True)
+    assert inputs["rooms"] == ("long", True)
+    assert inputs["balcony"] == ("boolean", True)
+    assert inputs["seen"][0] == "datetime" or inputs["seen"][0] == "string"
+    assert "id" in optional
+    assert "dear" not in inputs
+    outputs = [each.name for each in loaded.metadata.signature.outputs]
+    assert outputs == ["prediction", "probability_False", "probability_True"]
+
+
+def test_the_parameters_decide_about_probabilities(loaded):
+    labels = loaded.predict(user_rows(), params={"probabilities": False})
+    assert list(labels.columns) == ["prediction"]
+    with pytest.raises(MlflowException):
+        loaded.predict(user_rows(), params={"probabilities": "perhaps"})
+
+
+def test_the_input_examples_predict(logged, loaded):
+    served = json.loads((logged[0] / "serving_input_example.json").read_text())["inputs"]
+    assert len(served) == 5
+    pd.testing.assert_frame_equal(loaded.predict(loaded.input_example), loaded.predict(served))
+
+
+def test_a_regression_has_no_probabilities(tmp_path):
+    import mlflow
+
+    loaded = mlflow.pyfunc.load_model(str(saved(fitted("regression", "ridge", steps=False), tmp_path)))
+    found = loaded.predict(user_rows())
+    assert list(found.columns) == ["prediction"]
+    assert found.prediction.dtype == float
+
+
+def test_nothing_is_pickled_and_the_code_is_what_predicts(logged):
+    files = {path.relative_to(logged[0]).as_posix() for path in logged[0].rglob("*") if path.is_file()}
+    assert CODE in files
+    assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
+    with zipfile.ZipFile(logged[0] / CODE) as wheel:
+        rooms = {name.split("/")[1] for name in wheel.namelist() if name.startswith("assay/")}
+    assert "prediction" in rooms
+    assert not rooms & {"shell", "gate", "monitoring", "promotion", "backtesting"}
+    assert (logged[0] / CODE).stat().st_size < 500_000
+
+
+def test_the_requirements_are_what_predictions_need(logged):
+    lines = (logged[0] / "requirements.txt").read_text().split()
+    names = {line.partition("==")[0] for line in lines}
+    assert all("==" in line for line in lines)
+    assert {"scikit-learn", "skops", "pyarrow", "pandas", "mlflow"} <= names
+    assert not names & {"assay", "dagster", "optuna", "matplotlib", "pandera", "boto3"}
+    assert ("duckdb" in names) == (logged[1].manifest.intake.features is not None)
+
+
+def test_changed_files_are_refused(logged, tmp_path):
+    import mlflow
+
+    folder = saved(logged[1], tmp_path)
+    manifest = folder / BUNDLE / MANIFEST_FILE
+    manifest.write_text(manifest.read_text().replace('"flats"', '"other"'))
+    with pytest.raises(DigestMismatchError, match="not those that were registered"):
+        mlflow.pyfunc.load_model(str(folder))
+
+
+def test_a_caller_may_state_the_digest(logged):
+    import mlflow
+
+    digest = bundle_digest(logged[0] / BUNDLE)
+    assert mlflow.pyfunc.load_model(str(logged[0]), model_config={"bundle_digest": digest})
+    with pytest.raises(DigestMismatchError):
+        mlflow.pyfunc.load_model(str(logged[0]), model_config={"bundle_digest": "0" * 64})
+
+
+def test_the_allow_list_is_ours_whatever_the_mlmodel_says(logged, tmp_path):
+    import mlflow
+    import skops.io
+    from sklearn.preprocessing import FunctionTransformer
+
+    folder = saved(logged[1], tmp_path)
+    skops.io.dump(FunctionTransformer(Path.unlink), folder / BUNDLE / MODEL_FILE)
+    described = yaml.safe_load((folder / "MLmodel").read_text())
+    own = described["flavors"]["python_function"]
+    own["config"]["bundle_digest"] = bundle_digest(folder / BUNDLE)
+    own["skops_trusted_types"] = ["pathlib.Path.unlink"]
+    (folder / "MLmodel").write_text(yaml.safe_dump(described))
+    with pytest.raises(UntrustedModelError, match="unlink"):
+        mlflow.pyfunc.load_model(str(folder))
+
+
+def test_code_of_the_users_own_is_carried(tmp_path, monkeypatch):
+    from assay.importing import ImportPolicy, confined_imports
+
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "own_steps.py").write_text("def twice(table):\n    return table\n")
+    model = fitted(steps=True)
+    intake = model.manifest.intake
+    step = intake.features.steps[0].model_copy(update={"derive": None, "python": "own_steps:twice"})
+    features = intake.features.model_copy(update={"steps": (step,)})
+    carried = model.taking(intake.model_copy(update={"features": features}))
+    with confined_imports(ImportPolicy(own)):
+        folder = saved(carried, tmp_path)
+    with zipfile.ZipFile(folder / CODE) as wheel:
+        assert wheel.read("own_steps.py").startswith(b"def twice")
