@@ -1,15 +1,25 @@
 """The sources that a pipeline's features join: fetched and read like its own, each under a frozen schema."""
 
+from typing import Any
+
 from assay.data.dataset import Dataset
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
 from assay.specs.features import Join
+from resources.asset_rows import source_files
 from resources.data_sources import DataSources
 from resources.schema_registry import SchemaRegistry
 
 
 def joined_rows(
-    spec: PipelineSpec, join: Join, partition: str | None, sources: DataSources, registry: SchemaRegistry, *, where: str
+    spec: PipelineSpec,
+    join: Join,
+    partition: str | None,
+    sources: DataSources,
+    registry: SchemaRegistry,
+    value: Any = None,
+    *,
+    where: str,
 ) -> Dataset:
     """Return the rows of one joined source.
 
@@ -19,6 +29,7 @@ def joined_rows(
         partition: fills `{partition}` in the source's address.
         sources: fetch the files.
         registry: freezes the schema of the first rows.
+        value: of the asset that is the source.
         where: asset and partition, for errors.
 
     Raises:
@@ -26,6 +37,6 @@ def joined_rows(
         SchemaDriftError: it differs from its frozen schema.
     """
     where = f"{where}, join {join.table}"
-    with sources.fetched(join.dataset, partition) as files:
+    with source_files(join.dataset, partition, sources, value) as files:
         version = registry.joined_version_of(spec, join.table)
         return read_rows(files, join.dataset, version, where=where).partition(None, where=where)

@@ -131,7 +131,7 @@ class SourceRows:
     def _selected(self, key: str | None, where: str) -> tuple[pa.Table, dict[str, str]]:
         """Return the partition's rows, and a note on rows that belong to no partition."""
         partitions = self.spec.partitions
-        if key is None or partitions.column is None or not partitions.is_time:
+        if key is None or partitions.column is None or not partitions.is_time or _is_feature_set(self.spec):
             return self.table, {}
         undated = _column(self.table, partitions.column).null_count
         notes = {"rows in no partition": f"{undated} without '{partitions.column}'"} if undated else {}
@@ -150,18 +150,25 @@ def source_rows(
     """Convert the written values of a source's rows, once; the arguments are those of `SourceRows`.
 
     Texts that are all dates or times, in ISO 8601 or the dialect's format, become times, unless they are the target,
-    frozen as text, or another role is declared; digits in groups become numbers.
+    frozen as text, or another role is declared; digits in groups become numbers. The values of a feature set have their
+    types already, and its partitions are cut.
 
     Raises:
         DataContractError: a column declared as datetime holds other text.
     """
     dialect = detected or (frozen.dialect if frozen else None) or spec.dialect
     effective = spec.model_copy(update={"dialect": dialect})
-    converted = with_values_read(table, effective, frozen.dtypes if frozen else {})
+    converted = table
+    if not _is_feature_set(spec):
+        converted = with_values_read(table, effective, frozen.dtypes if frozen else {})
     if spec.segment is None:
         return SourceRows(converted, effective, frozen, version, detected, labelled)
     rows, notes = _of_segment(converted, spec.segment)
     return SourceRows(rows, effective, frozen, version, detected, labelled, notes=notes)
+
+
+def _is_feature_set(spec: DatasetSpec) -> bool:
+    return spec.reference is not None and spec.reference.is_feature_set
 
 
 def _of_segment(table: pa.Table, segment: SegmentSpec) -> tuple[pa.Table, dict[str, str]]:

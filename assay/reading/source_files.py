@@ -148,7 +148,8 @@ def _size(states: dict[str, tuple[int, int, int]]) -> int:
 def is_same_for_all_partitions(spec: DatasetSpec) -> bool:
     """Return whether every partition is cut from the same files, by a column."""
     texts = (spec.source, *(value for value in spec.parameters.values() if isinstance(value, str)))
-    return spec.partitions.column is not None and not any("{partition}" in text for text in texts)
+    is_cut = spec.partitions.column is not None and spec.reference is None
+    return is_cut and not any("{partition}" in text for text in texts)
 
 
 def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:

@@ -25,6 +25,7 @@ from assay.specs.dataset import QUERIED_SCHEMES
 from assay.specs.loading import FiledPipeline, load_pipeline, load_pipelines, read_pipelines, without_frames
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.pipeline_references import references
 
 _LOG = logging.getLogger("assay.shell")
 _LONGEST_NAME = 63
@@ -199,7 +200,7 @@ def check(flags: Flags, _storage: object) -> tuple[bool, str]:
         else:
             _collect(path, pipelines, errors)
     for path, spec in pipelines:
-        if spec.automation.scans_source:
+        if spec.automation.scans_source and spec.dataset.reference is None:
             try:
                 listing_pattern(spec.dataset)
             except AssayError as error:
@@ -215,6 +216,15 @@ def _collect(path: Path, pipelines: list[FiledPipeline], errors: dict[Path, Assa
         pipelines += [FiledPipeline(path, spec) for spec in load_pipelines(path, name_check(path.parent / SCHEMAS))]
     except AssayError as error:
         errors[path] = without_frames(error)
+    if any(any(references(spec)) for each, spec in pipelines if each == path):
+        _collect_beside(path, errors)
+
+
+def _collect_beside(path: Path, errors: dict[Path, AssayError]) -> None:
+    """Add the error of a file that reads pipelines of its folder."""
+    beside = {each.path: each.error for each in read_pipelines(path.parent).broken}
+    if path in beside:
+        errors[path] = beside[path]
 
 
 def _error_of(errors: dict[Path, AssayError], count: int) -> AssayError:

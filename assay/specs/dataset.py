@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, model_validator
 
 from assay.specs.base import ColumnName, Spec, invalid
+from assay.specs.references import Reference, reference_of, reference_problem
 
 Scalar: TypeAlias = str | bool | int | float
 _FIRST_SUNDAY = dt.datetime(2013, 1, 6)  # noqa: DTZ001 - partition keys have no zone
@@ -260,7 +261,8 @@ class DatasetSpec(Spec):
 
     source: str = Field(min_length=1)
     """Local path, folder or glob, `s3://`, `https://`, `sql://`, `sqlite://`, `duckdb://` or `demo://`; `${NAME}`
-    and `${NAME:-default}` are filled in per run."""
+    and `${NAME:-default}` are filled in per run. `features://<pipeline>` is the feature set of another pipeline with
+    the same partitions, `asset://<key>` any asset of Dagster that is a table."""
     format: DataFormat = DataFormat.AUTO
     """`auto` goes by the source's file name."""
     query: str | None = None
@@ -297,16 +299,31 @@ class DatasetSpec(Spec):
         if self.query is None and (self.parameters or self.watermark is not None):
             msg = "parameters and watermark belong to a query: add dataset.query, or remove them"
             raise ValueError(msg)
-        problem = self.source_problem(self.source)
+        problem = self.source_problem(self.source) or self.layout_problem
         if problem:
             raise ValueError(problem)
         return self
+
+    @property
+    def reference(self) -> Reference | None:
+        """The asset that is the source; None of any other source."""
+        return reference_of(self.source)
+
+    @property
+    def layout_problem(self) -> str:
+        """Why a setting of files does not go with a source that is an asset; empty where none is given."""
+        plain = DatasetSpec.model_construct(source="", target="")
+        names = ("format", "member", "sheet", "dialect")
+        given = [name for name in names if self.reference and getattr(self, name) != getattr(plain, name)]
+        return f"{', '.join(given)}: the rows of an asset are no file; remove it" if given else ""
 
     def source_problem(self, source: str) -> str:
         """Return why an address does not go with `query`, or without one; empty where it does or is not known yet."""
         scheme, separator, rest = source.partition(":")
         if "${" in (scheme if separator else source):
             return ""
+        if problem := reference_problem(source):
+            return problem
         is_database = bool(separator) and scheme.lower() in QUERIED_SCHEMES
         if self.query is not None and not is_database:
             return f"a query needs a database, {', '.join(f'{name}://' for name in QUERIED_SCHEMES)}, not {source!r}"

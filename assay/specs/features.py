@@ -151,7 +151,7 @@ class Join(Spec):
         if self.table in RESERVED_TABLES:
             msg = f"table is a name of its own, not {self.table!r}"
             raise ValueError(msg)
-        problem = self.dataset.source_problem(self.source)
+        problem = self.dataset.source_problem(self.source) or self.dataset.layout_problem
         if problem:
             raise ValueError(problem)
         return self

@@ -14,6 +14,7 @@ from assay.specs.base import Location
 from assay.specs.complaints import as_spec_error
 from assay.specs.layers import LayeredDocument, layer_of_text, read_layer, texts_in
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.pipeline_references import reference_errors
 from assay.specs.space import Space
 from assay.specs.variants import AS_WRITTEN, variants_of
 
@@ -98,6 +99,7 @@ def read_pipelines(folder: Path, names: NameCheck | None = None, environment: st
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
             errors[path] = without_frames(error)
     errors |= _name_conflicts(pipelines)
+    _add_reference_errors(pipelines, errors, environment)
     usable = tuple(each for each in pipelines if each.path not in errors)
     return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
 
@@ -129,6 +131,29 @@ def _name_conflicts(pipelines: Sequence[FiledPipeline]) -> dict[Path, AssayError
         for path in paths
         if len(paths) > 1 and path.stem != name
     }
+
+
+def _add_reference_errors(pipelines: Sequence[FiledPipeline], errors: dict[Path, Exception], environment: str) -> None:
+    """Add the errors of pipelines that read others; who reads a pipeline that cannot be used cannot be used either."""
+    while True:
+        specs = {spec.name: spec for path, spec in pipelines if path not in errors}
+        unusable = {broken_pipeline(path, errors[path]).name: str(path) for path in errors}
+        unusable |= {spec.name: str(path) for path, spec in pipelines if path in errors}
+        found = list(reference_errors(specs, {name: path for name, path in unusable.items() if name not in specs}))
+        if not found:
+            return
+        paths = {spec.name: path for path, spec in pipelines if path not in errors}
+        for spec, location, error in found:
+            path = paths[spec.name]
+            error.where = _where(path, spec.name, environment, location)
+            errors.setdefault(path, error)
+
+
+def _where(path: Path, name: str, environment: str, location: Location) -> str:
+    """Return the line of a pipeline's value, whose file was read before."""
+    found = variants_of(read_layer(path), path.parent)
+    documents = found.get(environment, found[AS_WRITTEN])
+    return next((each for each in documents if each.values.get("name") == name), documents[0]).where_of(location)
 
 
 def broken_pipeline(path: Path, error: Exception) -> BrokenPipeline:

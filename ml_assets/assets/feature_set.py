@@ -1,6 +1,6 @@
 """`feature_set`: the rows after the steps of `features`, which the gate judges and the model sees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
+from ml_assets.pipeline.upstream import joined_input, joined_inputs, note_rows
 from resources.artifacts.feature_file import file_facts
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
@@ -45,6 +46,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         ],
         output_required=False,
         ins={"raw_dataset": own_input(spec, "raw_dataset")},
+        upstream=joined_inputs(spec),
     )
     def feature_set(
         context: dg.AssetExecutionContext,
@@ -53,15 +55,19 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        **upstream: Any,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         version = schema_registry.feature_version_of(run_spec)
         try:
-            joined = _joined(context, run_spec, data_sources, schema_registry)
+            joined = _joined(context, run_spec, data_sources, schema_registry, upstream)
             made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context), joined=joined)
         except LaterRowsError as error:
             text = f"{error.where}: {error.found}"
             yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))
             raise
+        for join in run_spec.features.joins if run_spec.features is not None else ():
+            digest = joined[join.table].fingerprint.digest
+            note_rows(context, artifact_io_manager, join.dataset.reference, digest)
         artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, _file(context, run_spec))
         yield dg.Output(
             made.rows,
@@ -82,13 +88,19 @@ def _file(context: dg.AssetExecutionContext, spec: PipelineSpec) -> dict[str, Js
 
 
 def _joined(
-    context: dg.AssetExecutionContext, spec: PipelineSpec, sources: DataSources, registry: SchemaRegistry
+    context: dg.AssetExecutionContext,
+    spec: PipelineSpec,
+    sources: DataSources,
+    registry: SchemaRegistry,
+    upstream: Mapping[str, Any],
 ) -> dict[str, Dataset]:
     """Return the rows of the joined sources; those that are the same for all partitions are read once in a range."""
     found, partition, where = {}, partition_of(context), location_of(context)
     for join in spec.features.joins if spec.features is not None else ():
-        read = partial(joined_rows, spec, join, partition, sources, registry, where=where)
-        with scope_of(context, lasting="{partition}" not in join.source) as scope:
+        value = upstream.get(joined_input(join.table))
+        read = partial(joined_rows, spec, join, partition, sources, registry, value, where=where)
+        is_same = "{partition}" not in join.source and join.dataset.reference is None
+        with scope_of(context, lasting=is_same) as scope:
             found[join.table] = scope.once(f"joined {join.table}", read)
     return found
 

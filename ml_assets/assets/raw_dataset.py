@@ -1,5 +1,7 @@
 """`raw_dataset`: the source's rows, read and typed, not yet validated."""
 
+from typing import Any
+
 import dagster as dg
 
 from assay.data.dataset import Dataset
@@ -8,6 +10,9 @@ from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import location_of, partition_of, scope_of
+from ml_assets.pipeline.upstream import SOURCE, note_rows, source_input
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.asset_rows import source_files
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
 from resources.schema_registry import SchemaRegistry
@@ -20,6 +25,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         spec,
         stage,
         description="Rows of the source, read strictly and converted to the frozen schema.",
+        upstream=source_input(spec),
     )
     def raw_dataset(
         context: dg.AssetExecutionContext,
@@ -27,14 +33,18 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        **upstream: Any,
     ) -> dg.Output[Dataset]:
         where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
         spec_of_rows = run_spec.source_dataset
         with scope_of(context, lasting=is_same_for_all_partitions(spec_of_rows)) as scope:
-            files = scope.once("files", lambda: scope.enter_context(data_sources.fetched(spec_of_rows, partition)))
+            opened = source_files(spec_of_rows, partition, data_sources, upstream.get(SOURCE))
+            files = scope.once("files", lambda: scope.enter_context(opened))
             with quarantine.refusals(files, run_spec, where=where):
                 rows = scope.once("rows", lambda: read_rows(files, spec_of_rows, version, where=where))
                 dataset = rows.partition(partition, where=where)
+        note_rows(context, artifact_io_manager, spec_of_rows.reference, files[0].version)
         if rows.unseen:
             context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
         return dg.Output(

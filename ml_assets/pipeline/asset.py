@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeAlias, get_args, get_origin
 
 import dagster as dg
@@ -16,6 +17,7 @@ from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.pipeline.upstream import kind_of
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
 from resources.artifacts.io_manager import value_metadata
 from resources.run_policy import RunPolicy
@@ -97,6 +99,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     output_required: bool = True,
     reads_all: Sequence[str] = (),
     value: type[Any] | None = None,
+    upstream: Mapping[str, dg.AssetIn] = MappingProxyType({}),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<stage.name>`.
@@ -112,11 +115,13 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         output_required: whether the function must end with an output.
         reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then.
         value: type of its values, where the function's annotation does not say it.
+        upstream: inputs of other pipelines and of users' own; the function takes them as keywords, by their names.
         automation_condition: when a run of the asset is requested automatically.
     """
-    reads = dict(ins or {})
+    reads = {**(ins or {}), **upstream}
 
     def decorate(body: Body) -> dg.AssetsDefinition:
+        name_keywords(body, {name: kind_of(each) for name, each in upstream.items()})
         return dg.asset(
             key=asset_key(spec, stage.name),
             group_name=spec.name,
@@ -168,6 +173,16 @@ def _type_of_output(annotation: Any) -> Any:
     if get_origin(annotation) is dg.Output:
         return get_args(annotation)[0]
     return next(filter(None, map(_type_of_output, get_args(annotation))), None)
+
+
+def name_keywords(body: Body, kinds: Mapping[str, Any]) -> None:
+    """Give the signature of a function parameters of its own in place of `**keywords`."""
+    signature = inspect.signature(body)
+    others = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    by_name = inspect.Parameter.POSITIONAL_OR_KEYWORD  # Dagster takes no keyword-only inputs
+    named = [inspect.Parameter(name, by_name, annotation=kind) for name, kind in kinds.items()]
+    body.__signature__ = signature.replace(parameters=[*others, *named])  # type: ignore[attr-defined]
+    body.__annotations__ |= kinds
 
 
 def own_input(spec: PipelineSpec, name: str) -> dg.AssetIn:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, get_origin
 
 import dagster as dg
 
-from assay.errors import AssayError, PartitionsFailedError, StepTimeoutError
+from assay.errors import AssayError, DataContractError, PartitionsFailedError, StepTimeoutError
 from ml_assets.dagster_internals import (
     added_by_backfill,
     has_downstream_in_run,
@@ -52,7 +52,7 @@ def each_partition(body: Body, ins: Inputs) -> Body:
 
 def lazy_inputs(body: Body, ins: Inputs) -> dict[str, dg.AssetIn]:
     """Return the inputs with types that also accept a `PartitionedInput`."""
-    kinds = body.__annotations__
+    kinds: Mapping[str, Any] = body.__annotations__
     return {
         name: dg.AssetIn(
             key=each.key,
@@ -66,6 +66,8 @@ def lazy_inputs(body: Body, ins: Inputs) -> dict[str, dg.AssetIn]:
 
 @cache
 def _lazy_type(kind: Any) -> dg.DagsterType:
+    if kind is Any:
+        return dg.DagsterType(lambda _, __: True, name="AnyTable", typing_type=Any)
     name = getattr(kind, "__name__", str(kind)) if get_origin(kind) is None else str(kind)
     accepted = (get_origin(kind) or kind, PartitionedInput)
     return dg.DagsterType(lambda _, value: isinstance(value, accepted), name=name, typing_type=kind)
@@ -81,10 +83,12 @@ class _RangeRun:
     arguments: Mapping[str, Any]
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    _read_by_all: dict[str, str] = field(default_factory=dict)
 
     def events(self) -> Iterator[Any]:
         """Yield the events of each partition, then the outputs for the later steps."""
         self._find_skipped()
+        self._read_by_all = self._artifacts.inputs_of(self.context.run.run_id, step_of(self.context).key)
         with Scope() as scope, _cheap_collections():
             for number, key in enumerate(self.context.partition_keys, start=1):
                 if number % _COLLECT_EVERY == 0:
@@ -141,8 +145,8 @@ class _RangeRun:
 
     def _partition(self, context: PartitionContext) -> Iterator[Any]:
         """Yield the events of one partition; its failure is recorded for the end of the step."""
-        artifacts: ArtifactIOManager = context.resources.artifact_io_manager
-        artifacts.forget_inputs(context.run.run_id, step_of(context).key)
+        artifacts = self._artifacts
+        artifacts.forget_inputs(context.run.run_id, step_of(context).key, but=self._read_by_all)
         blocked: list[str] = []
         target = cache(partial(newest_materialization, context))
         try:
@@ -161,12 +165,14 @@ class _RangeRun:
                 raise
             self._fail(context, str(error))
 
+    @property
+    def _artifacts(self) -> ArtifactIOManager:
+        found: ArtifactIOManager = self.context.resources.artifact_io_manager
+        return found
+
     def _results_of_body(self, context: PartitionContext) -> Iterator[Any]:
         reads = dict(self._reads(context.partition_key))
-        values = {
-            name: value.of(reads[name]) if isinstance(value, PartitionedInput) else value
-            for name, value in self.arguments.items()
-        }
+        values = {name: self._value(name, value, reads.get(name, [])) for name, value in self.arguments.items()}
         result = self.body(context, **values)
         if not inspect.isgenerator(result):
             yield result
@@ -174,10 +180,33 @@ class _RangeRun:
         with closing(result):
             yield from result
 
+    def _value(self, name: str, value: Any, keys: list[str]) -> Any:
+        """Return what one partition reads of an argument.
+
+        Raises:
+            DataContractError: another IO manager gave it by partition, and its partitions are others.
+        """
+        if isinstance(value, PartitionedInput):
+            return value.of(keys)
+        if name not in self.ins or not isinstance(value, Mapping) or value.keys() == {""}:
+            return value
+        if value.keys() != {*self.context.partition_keys}:
+            raise DataContractError(
+                "the partitions of an asset are others than those of its reader, so that a range cannot be split",
+                where=str(self.ins[name].key),
+                found=f"{len(value)} partitions for {len(self.context.partition_keys)}",
+                remedy="materialise one partition in each run",
+            )
+        return {key: value[key] for key in keys}
+
     def _publish(self, context: PartitionContext, artifacts: ArtifactIOManager, output: dg.Output[Any]) -> Any:
         attempt = attempt_of(context, artifacts)
         stored = artifacts.published(context.asset_key, context.partition_key, output.value, attempt)
-        reads = dict(self._reads(context.partition_key))
+        reads = {
+            name: keys
+            for name, keys in self._reads(context.partition_key)
+            if isinstance(self.arguments[name], PartitionedInput)
+        }
         return partition_materialization(context, {**output.metadata, **stored}, output.data_version, reads)
 
     def _fail(self, context: PartitionContext, reason: str) -> None:

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, cast, get_args, get_origin
 
 import dagster as dg
@@ -20,6 +21,10 @@ from resources.store.commit_record import Commit, described
 
 _TABLE, _MODEL = "table", "trained_model"
 _VALUE = "value type"
+ANY_TABLE = {"any table": True}
+"""Metadata of an input that takes the rows of any asset, whoever keeps them."""
+_ELSEWHERE = 0
+"""In place of the number of a version that has no commit."""
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
 
 
@@ -92,9 +97,21 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             value = dataset_of(value, where=_name_of(tuple(key.path), partition))
         return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
 
-    def forget_inputs(self, run_id: str, step_key: str) -> None:
-        """Forget what a step has read and said, before it goes on to its next partition."""
-        self._read.pop((run_id, step_key), None)
+    def add_input(self, run_id: str, step_key: str, name: str, data_version: str) -> None:
+        """Note that a step has read a value that another IO manager keeps; one of the platform is noted already."""
+        read = self._read.setdefault((run_id, step_key), {})
+        if not any(each.partition("@")[0] == name for each in read):
+            read[name] = f"{_ELSEWHERE}:{data_version}"
+
+    def forget_inputs(self, run_id: str, step_key: str, *, but: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Forget what a step has read and said, before it goes on to its next partition.
+
+        Args:
+            run_id: of the step.
+            step_key: its key.
+            but: what all partitions have read.
+        """
+        self._read[(run_id, step_key)] = dict(but)
         self._facts.pop((run_id, step_key), None)
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -237,8 +254,8 @@ def _kind_asked_for(context: dg.InputContext, partitions: int) -> tuple[Any, boo
     """Return the annotated kind of value, or else the asset's own, and whether one for each partition is wanted."""
     kind = context.dagster_type.typing_type
     if kind is Any:
-        own = _own_kind(context)
-        if own is None and is_in_step(context):
+        own, asks = _own_kind(context), context.definition_metadata or {}
+        if own is None and is_in_step(context) and not ANY_TABLE.keys() <= asks.keys():
             raise StorageError(
                 "an input has no type, so that nothing is known to read it as",
                 where=f"input {context.name} of the step {context.step_context.step.key}",

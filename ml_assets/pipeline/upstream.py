@@ -1,0 +1,53 @@
+"""Inputs of a pipeline's assets that are assets of others: feature sets, and assets of users' own code."""
+
+from typing import Any
+
+import dagster as dg
+
+from assay.data.dataset import Dataset
+from assay.specs import PipelineSpec
+from assay.specs.references import Reference
+from ml_assets.dagster_internals import step_of
+from resources.artifacts.io_manager import ANY_TABLE, ArtifactIOManager
+
+SOURCE = "source_rows"
+"""The input of `raw_dataset`, where the source is an asset."""
+
+
+def source_input(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
+    """Return the input that is the pipeline's source; none where it reads files or a database."""
+    reference = spec.dataset.reference
+    return {} if reference is None else {SOURCE: _input(reference)}
+
+
+def joined_inputs(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
+    """Return the inputs that the pipeline's features join, by `joined_input`."""
+    joins = spec.features.joins if spec.features is not None else ()
+    return {
+        joined_input(join.table): _input(reference)
+        for join in joins
+        if (reference := join.dataset.reference) is not None
+    }
+
+
+def joined_input(table: str) -> str:
+    """Return the name of the input that is a joined table."""
+    return f"joined_{table}"
+
+
+def kind_of(read: dg.AssetIn) -> Any:
+    """Return the type that an input is read as: of users' own assets whatever their IO manager gives."""
+    return Any if read.metadata == ANY_TABLE else Dataset
+
+
+def note_rows(
+    context: dg.AssetExecutionContext, artifacts: ArtifactIOManager, reference: Reference | None, version: str
+) -> None:
+    """Record the rows of an asset that another IO manager keeps among what the step has read."""
+    if reference is not None:
+        artifacts.add_input(context.run.run_id, step_of(context).key, "/".join(reference.key), version)
+
+
+def _input(reference: Reference) -> dg.AssetIn:
+    metadata = None if reference.is_feature_set else ANY_TABLE
+    return dg.AssetIn(key=dg.AssetKey(reference.key), metadata=metadata)

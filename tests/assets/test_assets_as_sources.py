@@ -1,0 +1,192 @@
+"""Sources that are assets: another pipeline's feature set, and users' own, in Dagster and in the shell."""
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from small_platform import MONTHLY, failure, monthly_rows, run_config, write_csv
+
+from assay.data.dataset import Dataset
+
+FEATURES = "features: {steps: [{derive: {half: x / 2.0, code: \"'2021-01-0' || (1 + x % 9)\", even: x % 2 = 0}}]}\n"
+OVER = """\
+name: over
+task: regression
+dataset:
+  source: features://monthly
+  partitions: {by: month, start: "2020-11", end: "2021-06"}
+  target: y
+split: {by: time, train_partitions: 2}
+model: {candidates: [ridge]}
+tuning: {enabled: false}
+"""
+MONTHS = ("2020-12", "2021-01", "2021-02", "2021-03")
+
+
+@pytest.fixture
+def two(platform):
+    """A platform with a pipeline of features, and another one over them."""
+    source = write_csv(platform.settings.pipelines_dir.parent / "monthly.csv", monthly_rows())
+    platform.pipeline(MONTHLY + FEATURES.replace("{", "{{").replace("}", "}}"), source)
+    (platform.settings.pipelines_dir / "over.yaml").write_text(OVER)
+    return platform
+
+
+def newest(platform, asset, partition):
+    return platform.artifacts.log.newest(tuple(asset.split("/")), partition)
+
+
+def table(platform, asset, partition):
+    return platform.artifacts.read(newest(platform, asset, partition), Dataset).table
+
+
+def ingest(platform, *pipelines, partition):
+    names = ("raw_dataset", "feature_set", "validated_dataset")
+    return platform.materialize(
+        *(f"{pipeline}/{name}" for pipeline in pipelines for name in names), partition=partition
+    )
+
+
+def test_rows_dtypes_and_lineage_are_those_of_the_feature_set(two):
+    result = ingest(two, "monthly", "over", partition="2021-01")
+    assert result.success, failure(result)
+    taken, made = newest(two, "over/raw_dataset", "2021-01"), newest(two, "monthly/feature_set", "2021-01")
+    assert taken.data_version == made.data_version
+    assert table(two, "over/raw_dataset", "2021-01").equals(table(two, "monthly/feature_set", "2021-01"))
+    assert table(two, "over/raw_dataset", "2021-01").schema.field("code").type == pa.string()  # no dates by their looks
+    assert taken.inputs == {"monthly/feature_set@2021-01": f"1:{made.data_version}"}
+    graph = two.definitions.resolve_asset_graph()
+    key = dg.AssetKey(["over", "raw_dataset"])
+    assert graph.get(key).parent_keys == {dg.AssetKey(["monthly", "feature_set"])}
+
+
+def test_a_range_reads_each_partition_by_its_key(two):
+    names = ("monthly/raw_dataset", "monthly/feature_set", "over/raw_dataset", "over/validated_dataset")
+    result = two.materialize_range(*names, first=MONTHS[0], last=MONTHS[-1])
+    assert result.success, failure(result)
+    for month in MONTHS:
+        read = newest(two, "over/raw_dataset", month).inputs
+        assert read == {f"monthly/feature_set@{month}": f"1:{newest(two, 'monthly/feature_set', month).data_version}"}
+
+
+def test_what_was_changed_in_the_store_is_not_read(two):
+    assert ingest(two, "monthly", partition="2021-01").success
+    commit = newest(two, "monthly/feature_set", "2021-01")
+    file = next((two.settings.home / "store" / item.key) for item in commit.objects if item.name == "data.parquet")
+    pq.write_table(pq.read_table(file).slice(1), file)
+    result = two.materialize("over/raw_dataset", partition="2021-01")
+    assert "differ" in failure(result) or "digest" in failure(result)
+    assert newest(two, "over/raw_dataset", "2021-01") is None
+
+
+JOINED = """\
+features:
+  steps:
+    - join: {table: others, source: features://monthly, on: [x], columns: {half: other_half}}
+    - join: {table: own, source: asset://mine/grades, on: [x], columns: [grade]}
+"""
+
+
+@dg.asset(key=["mine", "grades"])
+def grades() -> pd.DataFrame:
+    return pd.DataFrame({"x": range(40), "grade": pd.Categorical(["good", "bad"] * 20)})
+
+
+def materialize_with_own(platform, *assets, partition=None, names, resources=None):
+    """Materialise pipelines' assets together with a user's own."""
+    own = dg.Definitions(assets=list(assets), resources=resources or {})
+    merged = dg.Definitions.merge(platform.definitions, own)
+    keys = [dg.AssetKey(name.split("/")) for name in names]
+    return merged.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=keys,
+        partition_key=partition,
+        instance=platform.instance,
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            **run_config(None, experiment=False),
+        },
+        raise_on_error=False,
+    )
+
+
+def test_feature_sets_and_own_assets_are_joined_and_stand_in_the_lineage(two):
+    assert ingest(two, "monthly", partition="2021-01").success
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + JOINED)
+    unpartitioned = materialize_with_own(two, grades, names=["mine/grades"])
+    assert unpartitioned.success, failure(unpartitioned)
+    result = materialize_with_own(two, grades, names=["over/raw_dataset", "over/feature_set"], partition="2021-01")
+    assert result.success, failure(result)
+    made = table(two, "over/feature_set", "2021-01")
+    assert made["other_half"].equals(made["half"])
+    assert made["grade"].to_pylist() == ["bad" if x % 2 else "good" for x in made["x"].to_pylist()]
+    inputs = newest(two, "over/feature_set", "2021-01").inputs
+    assert (
+        inputs["monthly/feature_set@2021-01"]
+        == newest(two, "over/raw_dataset", "2021-01").inputs["monthly/feature_set@2021-01"]
+    )
+    assert inputs["mine/grades"].startswith("0:")
+
+
+OWN = """\
+name: orders
+task: regression
+dataset: {source: asset://shop/orders, target: spent}
+split: {by: random}
+model: {candidates: [ridge]}
+tuning: {enabled: false}
+"""
+
+
+@pytest.mark.parametrize("keeper", ["io_manager", "artifact_io_manager"])
+@pytest.mark.parametrize("kind", [pa.Table, pd.DataFrame])
+def test_a_users_own_asset_is_a_source_whoever_keeps_it(platform, keeper, kind):
+    rows = {"customer": ["a", "b", "c"], "day": ["2024-01-01", "2024-01-02", None], "spent": [1.5, 2.5, 3.5]}
+
+    @dg.asset(key=["shop", "orders"], io_manager_key=keeper)
+    def orders():
+        return pa.table(rows) if kind is pa.Table else pd.DataFrame(rows)
+
+    (platform.settings.pipelines_dir / "orders.yaml").write_text(OWN)
+    result = materialize_with_own(platform, orders, names=["shop/orders", "orders/raw_dataset"])
+    assert result.success, failure(result)
+    made = table(platform, "orders/raw_dataset", None)
+    assert made.num_rows == 3
+    assert str(made.schema.field("day").type).startswith("timestamp")  # read as from a file
+    assert (platform.settings.pipelines_dir / "schemas" / "orders.v1.yaml").exists()
+    [(name, version)] = newest(platform, "orders/raw_dataset", None).inputs.items()
+    assert (name, version.split(":")[0]) == ("shop/orders", "0" if keeper == "io_manager" else "1")
+
+
+def test_an_own_asset_that_is_no_table_is_refused(platform):
+    @dg.asset(key=["shop", "orders"])
+    def orders() -> str:
+        return "rows"
+
+    (platform.settings.pipelines_dir / "orders.yaml").write_text(OWN)
+    result = materialize_with_own(platform, orders, names=["shop/orders", "orders/raw_dataset"])
+    assert "the value of an asset is no table" in failure(result)
+
+
+def test_partitions_of_an_own_asset_are_read_by_key_and_range(two):
+    months = dg.MonthlyPartitionsDefinition("2020-11", end_date="2021-06", fmt="%Y-%m")
+
+    @dg.asset(key=["shop", "orders"], partitions_def=months)
+    def orders(context: dg.AssetExecutionContext) -> pd.DataFrame:
+        return pd.DataFrame({"x": [1.0, 2.0], "month": [context.partition_key] * 2, "y": [1.0, 2.0]})
+
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER.replace("features://monthly", "asset://shop/orders"))
+    for month in MONTHS[:2]:
+        result = materialize_with_own(two, orders, names=["shop/orders", "over/raw_dataset"], partition=month)
+        assert result.success, failure(result)
+    merged = dg.Definitions.merge(two.definitions, dg.Definitions(assets=[orders]))
+    result = merged.resolve_implicit_global_asset_job_def().execute_in_process(
+        asset_selection=[dg.AssetKey(["over", "raw_dataset"])],
+        instance=two.instance,
+        tags={"dagster/asset_partition_range_start": MONTHS[0], "dagster/asset_partition_range_end": MONTHS[1]},
+        run_config=run_config(None, experiment=False),
+        raise_on_error=False,
+    )
+    assert result.success, failure(result)
+    for month in MONTHS[:2]:
+        assert {str(day)[:7] for day in table(two, "over/raw_dataset", month)["month"].to_pylist()} == {month}
