@@ -324,3 +324,40 @@ def test_gaps_that_are_the_target_with_mistakes_are_found(alarms):
 
     assert (failure.column, failure.conclusive) == ("after", True)
     assert "missing" in failure.found
+
+
+def held(alarms, columns, task):
+    """The columns for which a promotion waits for a person, with the reason."""
+    failures = alarms({"x": NOISE, **columns}, task)["no_suspected_leakage"].failures
+    return {row.column: row.found for row in failures if row.holds}
+
+
+def test_a_value_that_occurs_with_one_class_alone_holds_a_promotion(alarms):
+    rng = np.random.default_rng(3)
+    kind = rng.choice(np.array(list("abcdef"), dtype=object), ROWS)
+    kind[(rng.random(ROWS) < 0.18) & (CLASSES == 1)] = "refund"
+
+    reasons = held(alarms, {"kind": kind, "y": CLASSES}, BINARY)
+    assert list(reasons) == ["kind"]
+    assert "occur with one class alone" in reasons["kind"]
+
+
+def test_a_number_near_the_target_holds_a_promotion(alarms):
+    near = NUMBERS + np.random.default_rng(3).normal(size=ROWS) * NUMBERS.std() / 5
+    assert "small errors" in held(alarms, {"near": near, "y": NUMBERS}, REGRESSION)["near"]
+
+
+def test_bands_of_the_target_hold_a_promotion(alarms):
+    bands = np.digitize(NUMBERS, np.quantile(NUMBERS, [0.3, 0.7]))
+    assert "in another scale" in held(alarms, {"band": bands, "y": NUMBERS}, REGRESSION)["band"]
+
+
+def test_a_difference_of_two_numbers_that_predicts_holds_a_promotion(alarms):
+    rng = np.random.default_rng(3)
+    width, height, error = rng.normal(size=(3, ROWS))
+
+    reasons = held(
+        alarms, {"width": width, "height": height, "y": (width - height + 0.12 * error > 0).astype(int)}, BINARY
+    )
+    assert set(reasons) == {"width", "height"}
+    assert "predicts the target by (width - height)" in reasons["width"]
