@@ -1,12 +1,14 @@
 """How a fitted model takes rows as its source has them: which of the source's columns predictions need."""
 
+import base64
 import datetime as dt
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import JsonValue
 
 from assay.data.contract import arrow_type
@@ -15,16 +17,18 @@ from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.features.engine import engine_connection
 from assay.features.lineage import SOURCE, lineage_of
 from assay.features.parsing import StepProblem, parsed_select, parsed_steps
-from assay.features.plan import Plan, compiled
+from assay.features.plan import compiled
 from assay.features.running import features_of
 from assay.learning.splitting import Split
 from assay.results.intake import EXAMPLE_CHOICE, Intake, SourceSchemas
 from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec
-from assay.specs.features import FeaturesSpec
+from assay.specs.features import FeaturesSpec, Join
 from assay.specs.pipeline import PipelineSpec
 
 _ADDRESS = "rows"
 _EXAMPLE_ROWS = 5
+_LARGEST_TABLE = 4 << 20
+"""Characters of a joined source that a manifest holds; rows to predict have the columns of larger ones."""
 _READ = ("dialect", "limits", "schema_version", "partitions", "target", "columns", "derive")
 """What of a dataset still matters when rows are handed over."""
 
@@ -78,25 +82,62 @@ def _column(field: pa.Field, features: TableSchema, spec: PipelineSpec, identifi
 
 
 def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intake:
-    known, steps = schemas.source.table_schema(spec.dataset.columns), features_of(spec)
-    serving = _serving_the_target(spec, known.names)
-    required = _required(split, spec, schemas, [name for name in known.names if name != spec.dataset.target], serving)
+    tables = {name: text for name, table in schemas.tables.items() if len(text := _packed(table)) <= _LARGEST_TABLE}
+    steps, given = _with_columns_given(features_of(spec), schemas, tables)
+    known = (*schemas.source.table_schema(spec.dataset.columns).columns, *given)
+    serving = _serving_the_target(spec, [column.name for column in known])
+    others = [column for column in known if column.name != spec.dataset.target]
+    required = _required(split, spec, steps, others, serving)
     personal = {name for name, column in spec.dataset.columns.items() if column.pii}
     columns = tuple(
         column.model_copy(update={"pii": column.name in personal})
-        for column in known.columns
-        if column.name in required or column.name not in {spec.dataset.target, *serving}
+        for column in others
+        if column.name in required or column.name not in serving
     )
     return Intake(
-        dataset=_without_address(spec.dataset, [*known.names, *schemas.feature_set.dtypes]),
+        dataset=_without_address(spec.dataset, [*(column.name for column in known), *schemas.feature_set.dtypes]),
         columns=columns,
         required=required,
-        features=_without_addresses(steps),
-        source=schemas.source,
+        features=steps if steps.steps else None,
+        tables=tables,
         feature_set=schemas.feature_set,
         example=_example(schemas.rows, columns) if schemas.rows is not None else (),
         show_values=spec.validation.show_values,
     )
+
+
+def _with_columns_given(
+    features: FeaturesSpec, schemas: SourceSchemas, tables: Collection[str]
+) -> tuple[FeaturesSpec, list[ColumnSchema]]:
+    """Return the steps without the joins whose rows the model does not carry, and the columns that these add."""
+    steps, given = [], []
+    for step in features.steps:
+        join = step.join
+        if join is None:
+            steps.append(step)
+        elif join.table in tables:
+            local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
+            steps.append(step.model_copy(update={"join": join.model_copy(update=local)}))
+        else:
+            given += list(_added(join, schemas.joined[join.table]))
+    return features.model_copy(update={"steps": tuple(steps)}), given
+
+
+def _added(join: Join, other: FrozenSchema) -> Iterator[ColumnSchema]:
+    """Yield the columns that a join adds, under their new names."""
+    used = {*join.keys.values(), *([join.as_of.right] if join.as_of is not None else [])}
+    chosen = join.columns or tuple(name for name in other.dtypes if name not in used)
+    names = chosen if isinstance(chosen, dict) else {name: name for name in chosen}
+    for column in other.columns:
+        if column.name in names:
+            yield ColumnSchema(name=names[column.name], dtype=column.dtype, role=column.role)
+
+
+def _packed(table: pa.Table) -> str:
+    """Return a table as a Parquet file in base64."""
+    file = pa.BufferOutputStream()
+    pq.write_table(table, file, compression="zstd")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _serving_the_target(spec: PipelineSpec, names: Collection[str]) -> set[str]:
@@ -110,29 +151,32 @@ def _serving_the_target(spec: PipelineSpec, names: Collection[str]) -> set[str]:
 
 
 def _required(
-    split: Split, spec: PipelineSpec, schemas: SourceSchemas, names: Collection[str], serving: Collection[str]
+    split: Split, spec: PipelineSpec, features: FeaturesSpec, columns: Sequence[ColumnSchema], serving: Collection[str]
 ) -> tuple[str, ...]:
     """Return the columns without which a step fails or a feature is not made.
 
     Steps that see whole rows or other ones are taken to need every column that does not serve the target.
     """
-    if not features_of(spec).is_of_rows_alone:
+    names = [column.name for column in columns]
+    if features.needs_row_numbers:
         return tuple(name for name in names if name not in serving or name in split.features.names)
     needed = set(names)
     for name in names:
-        plan = _plan(spec, schemas.source, needed - {name})
-        if plan is not None and set(split.features.names) <= set(plan.columns):
+        kept = [column for column in columns if column.name in needed - {name}]
+        made = _columns_made(features, spec.dataset.target, kept)
+        if made is not None and set(split.features.names) <= made:
             needed.discard(name)
     return tuple(name for name in names if name in needed)
 
 
-def _plan(spec: PipelineSpec, source: FrozenSchema, names: Collection[str]) -> Plan | None:
-    """Return the plan for rows of some columns that are only predicted; None where the steps do not fit them."""
-    kept = [column for column in source.columns if column.name in names]
-    schema = pa.schema([(column.name, arrow_type(column.dtype) or pa.null()) for column in kept])
+def _columns_made(features: FeaturesSpec, target: str, columns: Sequence[ColumnSchema]) -> set[str] | None:
+    """Return what steps make of rows that are only predicted; None where they do not fit the columns."""
+    schema = pa.schema([(column.name, arrow_type(column.dtype) or pa.null()) for column in columns])
+    if not features.steps:
+        return set(schema.names)
     try:
         with engine_connection() as connection:
-            return compiled(connection, features_of(spec), schema, spec.dataset.target, labelled=False)
+            return set(compiled(connection, features, schema, target, labelled=False).columns)
     except StepProblem:
         return None
 
@@ -140,13 +184,15 @@ def _plan(spec: PipelineSpec, source: FrozenSchema, names: Collection[str]) -> P
 def _example(table: pa.Table, columns: Sequence[ColumnSchema]) -> tuple[dict[str, JsonValue], ...]:
     """Return some of the first rows as JSON has them, those with the fewest missing values.
 
+    Columns of joined sources are missing.
+
     MLflow makes False of a missing boolean when it reads an example.
     """
     shown = [column for column in columns if column.name in table.column_names]
     first = table.select([column.name for column in shown]).slice(0, EXAMPLE_CHOICE).to_pylist()
     plain = [{name: _json(value) for name, value in row.items()} for row in first]
     rows = sorted(plain, key=lambda row: list(row.values()).count(None))[:_EXAMPLE_ROWS]
-    return tuple({each.name: None if each.pii else row[each.name] for each in shown} for row in rows)
+    return tuple({each.name: None if each.pii else row.get(each.name) for each in columns} for row in rows)
 
 
 def _json(value: Any) -> JsonValue:
@@ -164,12 +210,3 @@ def _without_address(dataset: DatasetSpec, names: Collection[str]) -> DatasetSpe
     kept = {name: getattr(dataset, name) for name in _READ}
     kept["columns"] = {name: column for name, column in dataset.columns.items() if name in names}
     return DatasetSpec(source=_ADDRESS, **kept)
-
-
-def _without_addresses(features: FeaturesSpec) -> FeaturesSpec:
-    local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
-    steps = [
-        step if step.join is None else step.model_copy(update={"join": step.join.model_copy(update=local)})
-        for step in features.steps
-    ]
-    return features.model_copy(update={"steps": tuple(steps)})

@@ -1,13 +1,14 @@
 """A stored model that predicts rows as their owner has them, the features stage included."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import base64
+import io
+from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
@@ -45,12 +46,10 @@ class Predictor:
 
     Attributes:
         model: the model.
-        joined: the rows of each joined source that the steps need, by its name.
         confined: whether steps run in a confined process; within a server they run in its own, under the same locks.
     """
 
     model: TrainedModel
-    joined: Mapping[str, Dataset] = field(default_factory=lambda: MappingProxyType({}))
     confined: bool = False
 
     @cached_property
@@ -109,13 +108,12 @@ class Predictor:
     def _feature_rows(self, source: pa.Table) -> pa.Table:
         """Return the rows with all features: derived columns, or what the steps make."""
         intake = self.intake
-        if intake.features is None or intake.source is None:
+        if intake.features is None:
             return derive_columns(source, intake.dataset, labelled=False)
-        self._require_joined(intake)
         schema = TableSchema(version=1, columns=tuple(c for c in intake.columns if c.name in source.column_names))
         dataset = Dataset(table=source, schema=schema, fingerprint=fingerprint(source), notes={})
         made = feature_set_of(
-            dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=_WHERE, joined=self.joined,
+            dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=_WHERE, joined=self._joined,
             confined=self.confined,
         )  # fmt: skip
         if made.rows.table.num_rows != source.num_rows:
@@ -128,17 +126,12 @@ class Predictor:
             )
         return made.rows.table
 
-    def _require_joined(self, intake: Intake) -> None:
-        missing = (
-            [join.table for join in intake.features.joins if join.table not in self.joined] if intake.features else []
-        )
-        if missing:
-            raise DataContractError(
-                f"the steps join '{missing[0]}', whose rows are not at hand",
-                where=_WHERE,
-                expected="the rows of each joined source",
-                remedy="predict by the asset batch_predictions, which reads the joined sources",
-            )
+    @cached_property
+    def _joined(self) -> dict[str, Dataset]:
+        """The rows of the joined sources that the model carries."""
+        tables = {name: pq.read_table(io.BytesIO(base64.b64decode(text))) for name, text in self.intake.tables.items()}
+        empty = TableSchema(version=1, columns=())
+        return {name: Dataset(table, empty, fingerprint(table)) for name, table in tables.items()}
 
     @cached_property
     def _pipeline(self) -> PipelineSpec:

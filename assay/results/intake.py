@@ -1,6 +1,8 @@
 """What a model needs to take rows as its source has them: their columns, derived columns, the steps of `features`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 import pyarrow as pa
@@ -24,9 +26,10 @@ class Intake(Spec):
     required: tuple[str, ...]
     """Those of them that rows must have; their values may be missing."""
     features: FeaturesSpec | None = Field(default=None, exclude_if=lambda features: features is None)
-    """The steps, with the addresses of joined sources left out."""
-    source: FrozenSchema | None = Field(default=None, exclude_if=lambda source: source is None)
-    """The frozen schema of the source, where steps follow."""
+    """The steps, with the addresses of joined sources left out. Joins of rows that change with time are left out too:
+    the rows to predict have their columns."""
+    tables: dict[str, str] = Field(default={}, exclude_if=lambda tables: not tables)
+    """The rows of each other joined source by its name, as a Parquet file in base64."""
     feature_set: FrozenSchema | None = Field(default=None, exclude_if=lambda schema: schema is None)
     """The frozen schema of the feature set, where there are steps."""
     example: tuple[dict[str, JsonValue], ...] = ()
@@ -52,8 +55,12 @@ class SourceSchemas:
         source: of the source's rows.
         feature_set: of the rows after the steps.
         rows: some rows of the source, as an example; None for no example.
+        joined: the frozen schema of each joined source by its name.
+        tables: the rows of joined sources whose rows do not change with time, by name.
     """
 
     source: FrozenSchema
     feature_set: FrozenSchema
     rows: pa.Table | None = None
+    joined: Mapping[str, FrozenSchema] = field(default_factory=lambda: MappingProxyType({}))
+    tables: Mapping[str, pa.Table] = field(default_factory=lambda: MappingProxyType({}))

@@ -165,12 +165,17 @@ class _Versions:
     joined: dict[str, _OfOneCommand] = field(default_factory=dict)
     example: list[pa.Table] = field(default_factory=list)
     """Some rows of the source of each partition."""
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    """Rows of joined sources that do not change with time."""
 
     @property
     def schemas(self) -> SourceSchemas | None:
         """Both schemas; None where no steps lie between them."""
         source, made = self.source.current, self.judged.current
-        return SourceSchemas(source, made, self.example[-1]) if source is not None and made is not None else None
+        if source is None or made is None or not self.example:
+            return None
+        joined = {name: version.current for name, version in self.joined.items() if version.current is not None}
+        return SourceSchemas(source, made, self.example[-1], joined, self.tables)
 
 
 def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
@@ -185,6 +190,7 @@ def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Sto
         return found
     versions.example.append(found.table.slice(0, EXAMPLE_CHOICE))
     joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.joins}
+    versions.tables.update({join.table: joined[join.table].table for join in spec.features.joins if join.as_of is None})
     made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined)
     for each in made.counts:
         _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)

@@ -25,6 +25,7 @@ from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.model_export import ModelExporter
 from resources.artifacts.store import ArtifactStore
 from resources.checkout import Checkout
+from resources.data_sources import DataSources
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, TrackedRun
 from resources.schema_registry import SchemaRegistry
@@ -53,6 +54,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
         checkout: dg.ResourceParam[Checkout],
         schema_registry: SchemaRegistry,
+        data_sources: DataSources,
     ) -> Iterator[dg.Output[TrainedModel]]:
         split = verified_split(validated_dataset, run_spec, context)
         incremental = run_spec.training.scenario == "incremental"
@@ -62,7 +64,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         )
         with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
             artifacts = artifact_io_manager.artifacts()
-            schemas = source_schemas(run_spec, schema_registry, artifacts, partition_of(context))
+            schemas = source_schemas(run_spec, schema_registry, artifacts, data_sources, partition_of(context))
             model = _published_before(context, tracked, artifacts) or recorded_fit(
                 split, best_hyperparameters, run_spec, _base(champion), checkout.state(), schemas
             ).annotated(mlflow_run_id=tracked.run_id)

@@ -8,6 +8,7 @@ column and, where a value is at fault, the row. A way to predict (pyfunc, shell,
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -167,10 +168,19 @@ class Kept:
 
 def fitted(task="binary_classification", family="logistic_regression", *, steps=True, **parameters):
     """Return a model of the user's rows, trained as the platform trains it."""
-    spec, source, made = spec_of(task, family, steps=steps), Kept(), Kept()
+    return model_of(spec_of(task, family, steps=steps), **parameters)[0]
+
+
+def model_of(spec, joined=MappingProxyType({}), **parameters):
+    """Return a model of the user's rows, and the rows that it was fitted on.
+
+    `joined` has the rows and the frozen schema of each joined source.
+    """
+    source, made, steps = Kept(), Kept(), spec.features is not None
     table = pa.Table.from_pandas(user_rows(), preserve_index=False)
     rows = source_rows(table, spec.source_dataset, source).partition(None, where="test")
-    judged = feature_set_of(rows, spec, made, where="test").rows if steps else rows
+    datasets = {name: each for name, (each, _) in joined.items()}
+    judged = feature_set_of(rows, spec, made, where="test", joined=datasets, confined=False).rows if steps else rows
     receipt = GateReceipt(
         data_digest=judged.fingerprint.digest, rules_digest="", verdict="passed", rows=judged.table.num_rows
     )
@@ -178,8 +188,13 @@ def fitted(task="binary_classification", family="logistic_regression", *, steps=
         table=judged.table, schema=judged.schema, fingerprint=judged.fingerprint, receipt=receipt
     )
     best = BestHyperparameters(
-        family=family, parameters=parameters, metric="roc_auc", direction="maximize", searched=False,
-        stopped_by="disabled", seed=1,
+        family=spec.model.candidates[0], parameters=parameters, metric="roc_auc", direction="maximize",
+        searched=False, stopped_by="disabled", seed=1,
     )  # fmt: skip
-    schemas = SourceSchemas(source.schema, made.schema, rows.table.slice(0, 100)) if steps else None
-    return recorded_fit(split_window({"": validated}, spec), best, spec, None, CodeState(), schemas)
+    lookups = (
+        {join.table: datasets[join.table].table for join in spec.features.joins if join.as_of is None} if steps else {}
+    )
+    frozen = {name: schema for name, (_, schema) in joined.items()}
+    schemas = SourceSchemas(source.schema, made.schema, rows.table.slice(0, 100), frozen, lookups) if steps else None
+    split = split_window({"": validated}, spec)
+    return recorded_fit(split, best, spec, None, CodeState(), schemas), judged
