@@ -20,7 +20,7 @@ from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.code_version import FEATURES, FITTED, OWN_CODE, ROWS_DROPPED, RULES, SENTINEL
+from ml_assets.pipeline.code_version import FEATURES, FITTED, OWN_CODE, RAW_RULES, ROWS_DROPPED, RULES, SENTINEL
 from ml_assets.pipeline.partitions import window_mapping
 
 STAGES = (
@@ -30,6 +30,7 @@ STAGES = (
         tag="ingestion",
         kinds=frozenset({"parquet"}),
         spec_parts=("dataset",),
+        verdict_parts=(RAW_RULES, OWN_CODE),
         phase=Phase.INGESTION,
     ),
     Stage(

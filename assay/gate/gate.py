@@ -5,7 +5,7 @@ import hashlib
 import inspect
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -66,6 +66,7 @@ def run_gate(
     partition: str = "",
     as_of: dt.datetime | None = None,
     reference: Dataset | ValidatedDataset | None = None,
+    rules: Iterable[Rule] = RULES.values(),
 ) -> GateVerdict:
     """Check the rows of one partition by the pipeline's rules.
 
@@ -77,6 +78,7 @@ def run_gate(
         as_of: the moment as of which ages count, with a time zone: the partition's end, so that a backfill is checked
             as it would have been then; now unless given.
         reference: rows that passed before, for `validation.distributions`; None when there are none yet.
+        rules: those that are checked.
 
     Returns:
         The verdict; rules that raise are failed results, never exceptions.
@@ -89,7 +91,7 @@ def run_gate(
         as_of=as_of,
         reference=None if reference is None else CheckedTable(reference.table, reference.schema),
     )
-    results = tuple(_result(rule, table, spec) for rule in RULES.values())
+    results = tuple(_result(rule, table, spec) for rule in rules)
     failed = tuple(rule.name for rule in results if not rule.passed and rule.severity == "ERROR")
     # computed from the rows themselves: the receipt vouches for nothing that the gate has not seen
     identity = fingerprint(rows)
@@ -168,9 +170,11 @@ def rules_digest(spec: PipelineSpec) -> str:
     An edit of a rule's module voids earlier receipts, as an edit of the pipeline file's rules does. Modules that it
     imports do not count.
     """
-    own = dict(spec.validation.custom)
-    if spec.validation.pandera_schema is not None:
-        own[""] = spec.validation.pandera_schema
+    own: dict[str, str] = {}
+    for part, validation in (("", spec.validation), ("raw: ", spec.validation.raw)):
+        if validation is not None:
+            own |= {f"{part}{name}": path for name, path in validation.custom.items()}
+            own |= {part: validation.pandera_schema} if validation.pandera_schema is not None else {}
     if not own:
         return spec.rules_digest
     return digest_of(spec.rules_digest, {name: _source_digest(path) for name, path in own.items()})

@@ -7,7 +7,7 @@ from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import AssayError, SpecError, did_you_mean
 from assay.learning.preprocessing.fitted_columns import is_target_of_outliers, unfit_columns
-from assay.specs.base import Location
+from assay.specs.base import Location, columns_of
 from assay.specs.pipeline import PipelineSpec
 
 _NEEDS_FEATURE = (
@@ -43,6 +43,15 @@ def column_errors(spec: PipelineSpec, frozen: FrozenSchema | None) -> Iterator[t
                 ),
             )
     yield from unfit_columns(spec, schema)
+
+
+def raw_column_errors(spec: PipelineSpec, source: FrozenSchema | None) -> Iterator[tuple[Location, AssayError]]:
+    """Yield columns that rules of the source's rows name, and the reviewed schema lacks."""
+    if spec.validation.raw is None or source is None:
+        return
+    for location, name in columns_of(spec.validation.raw):
+        if name not in source.dtypes:
+            yield ("validation", "raw", *location), _not_frozen(name, source.table_schema({}))
 
 
 def _not_frozen(name: str, schema: TableSchema) -> AssayError:

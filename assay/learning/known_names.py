@@ -15,7 +15,7 @@ from assay.importing import is_import_path
 from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
-from assay.learning.known_columns import column_errors
+from assay.learning.known_columns import column_errors, raw_column_errors
 from assay.learning.preprocessing.step_names import step_errors
 from assay.learning.tuning.candidates import parted, unknown_hyperparameter
 from assay.specs.base import Location
@@ -25,6 +25,7 @@ from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import is_step_key
+from assay.specs.validation import RowRules
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,6 +49,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         if spec.features is None:
             yield from column_errors(spec, frozen)
         else:
+            yield from raw_column_errors(spec, frozen)
             yield from _feature_errors(spec, spec.features, frozen, schemas, parser)
 
     return check
@@ -221,10 +223,9 @@ def _expression_errors(
     spec: PipelineSpec, parser: "Callable[[], duckdb.DuckDBPyConnection]"
 ) -> Iterator[tuple[Location, AssayError]]:
     """Yield each SQL expression that DuckDB cannot parse, or that uses more than the values of a row."""
-    rules = spec.validation
-    texts: dict[Location, str] = {("validation", "expressions", name): sql for name, sql in rules.expressions.items()}
-    for number, rule in enumerate(rules.conditional):
-        texts |= {("validation", "conditional", number, part): getattr(rule, part) for part in ("when", "then")}
+    texts = dict(_texts(spec.validation, "validation"))
+    if spec.validation.raw is not None:
+        texts |= _texts(spec.validation.raw, "validation", "raw")
     if not texts:
         return
     from assay.expressions.language import parsed
@@ -234,6 +235,13 @@ def _expression_errors(
             parsed(parser(), sql)
         except DataContractError as error:
             yield location, SpecError(error.what, found=error.found, expected=error.expected, remedy=error.remedy)
+
+
+def _texts(rules: RowRules, *place: str) -> Iterator[tuple[Location, str]]:
+    yield from (((*place, "expressions", name), sql) for name, sql in rules.expressions.items())
+    for number, rule in enumerate(rules.conditional):
+        yield (*place, "conditional", number, "when"), rule.when
+        yield (*place, "conditional", number, "then"), rule.then
 
 
 def _feature_errors(

@@ -16,6 +16,7 @@ from assay.errors import SpecError
 from assay.features.feature_set import feature_set_of
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
+from assay.gate.raw_rules import run_raw_gate
 from assay.reading.source_files import read_rows
 from assay.results.intake import EXAMPLE_CHOICE, SourceSchemas
 from assay.results.trained_model import ModelManifest
@@ -71,7 +72,12 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
     verdicts: dict[str, GateVerdict] = {}
     for key in _partitions(flags, spec):
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
-        dataset = _read(spec, versions, key, storage, where)
+        source = _read(spec, versions, key, storage, where)
+        raw = run_raw_gate(source, spec, where=f"{where}, source rows", partition=key or "", as_of=_as_of(spec, key))
+        if raw is not None and not _is_accepted(raw, source, spec, flags, storage):
+            verdicts[key or ""] = raw
+            break
+        dataset = _with_steps(source, spec, versions, key, storage, where)
         if not known:
             task, reason = inferred_task(dataset.table.column(spec.dataset.target), flags.model_name)
             _LOG.info("the task is taken to be %s, as %s; set --task to change it", task, reason)
@@ -85,9 +91,7 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
             as_of=_as_of(spec, key),
             reference=_reference(spec, verdicts),
         )
-        _log(verdict)
-        _write(verdict, dataset, spec, flags, storage)
-        if verdict.accepted is None:
+        if not _is_accepted(verdict, dataset, spec, flags, storage):
             break
     return GatedData(spec, verdicts, versions.schemas)
 
@@ -186,6 +190,13 @@ def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Sto
         rows = version.rows(read_rows(files, dataset, version, where=where), where)
         found = rows.partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
+    return found
+
+
+def _with_steps(
+    found: Dataset, spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str
+) -> Dataset:
+    """Return the rows after the steps of `features`, where there are some."""
     if spec.features is None:
         return found
     versions.example.append(found.table.slice(0, EXAMPLE_CHOICE))
@@ -232,6 +243,13 @@ def _write(verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: Fl
         put_text(storage, page, page_uri)
     if flags.report_uri is not None:
         put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)
+
+
+def _is_accepted(verdict: GateVerdict, rows: Dataset, spec: PipelineSpec, flags: Flags, storage: Storage) -> bool:
+    """Say what the gate decided, and write the report."""
+    _log(verdict)
+    _write(verdict, rows, spec, flags, storage)
+    return verdict.accepted is not None
 
 
 def _log(verdict: GateVerdict) -> None:

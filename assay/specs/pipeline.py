@@ -22,12 +22,14 @@ from assay.specs.operations import (
 from assay.specs.preprocessing import PreprocessingSpec
 from assay.specs.references import reference_of
 from assay.specs.space import PRODUCTION, Space
-from assay.specs.validation import ValidationSpec
+from assay.specs.validation import SentinelSpec, ValidationSpec
 
 _OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")
 """What Dagster accepts as an owner."""
 _MAY_BE_OF_THE_SOURCE = frozenset({("dataset", "columns"), ("dataset", "partitions"), ("dataset", "segment")})
 """Locations of columns that the feature set need not have."""
+
+_RAW = ("validation", "raw")
 
 
 class Task(StrEnum):
@@ -99,6 +101,9 @@ class PipelineSpec(Spec):
         if self.features is not None and self.dataset.derive:
             names = ", ".join(self.dataset.derive)
             raise invalid("a step `derive` of features, which computes the same", "dataset", "derive", value=names)
+        if self.features is None and self.validation.raw is not None:
+            what = "features: without steps the other rules of validation judge the source's rows"
+            raise invalid(what, *_RAW, value="raw")
         target = self.dataset.columns.get(self.dataset.target)
         if target is not None and target.role in {ColumnRole.IGNORED, ColumnRole.IDENTIFIER}:
             msg = f"the target '{self.dataset.target}' cannot have the role {target.role}"
@@ -205,7 +210,20 @@ class PipelineSpec(Spec):
         """Every column that the validated rows must have, with its location, once for each time it is named."""
         fitted = self.features.fitted_columns if self.features is not None else ()
         named = (*columns_of(self), *((("features", *location), name) for location, name in fitted))
-        return tuple((location, name) for location, name in named if self._is_of_validated_rows(location))
+        return tuple(each for each in named if each[1] != NO_TARGET and self._is_of_validated_rows(each[0]))
+
+    @property
+    def of_source_rows(self) -> "PipelineSpec | None":
+        """The pipeline as `validation.raw` judges the source's rows, which have no target; None without such rules."""
+        raw = self.validation.raw
+        if raw is None:
+            return None
+        rules = {name: getattr(raw, name) for name in type(raw).model_fields}
+        rules |= {"sentinel": SentinelSpec(enabled=False), "show_values": self.validation.show_values}
+        dataset = self.source_dataset.model_copy(update={"columns": {}})
+        return PipelineSpec.model_construct(
+            name=self.name, task=self.task, dataset=dataset, validation=ValidationSpec.model_construct(**rules)
+        )
 
     @property
     def fitted_steps(self) -> list[dict[str, Any]]:
@@ -215,7 +233,7 @@ class PipelineSpec(Spec):
     def _is_of_validated_rows(self, location: Location) -> bool:
         if location[:2] == ("scoring", "columns"):
             return self.scored_dataset is None
-        if self.features is not None and location[:2] in _MAY_BE_OF_THE_SOURCE:
+        if self.features is not None and (location[:2] in _MAY_BE_OF_THE_SOURCE or location[:2] == _RAW):
             return False
         declared = self.dataset.columns.get(str(location[2])) if location[:2] == ("dataset", "columns") else None
         return declared is None or declared.role is not ColumnRole.IGNORED

@@ -31,6 +31,7 @@ class Rule:
         configured: whether a pipeline asks for the rule, and the rule applies to its task and split.
         severity: `ERROR` blocks publishing, `WARN` is only shown; a pipeline's `warn` and `block` override it.
         required: whether training relies on the rule, so that it can never merely warn.
+        raw: whether it can also judge the source's rows, before the steps of `features`.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Rule:
     configured: "Callable[[PipelineSpec], bool]" = _always
     severity: Severity = "ERROR"
     required: bool = False
+    raw: bool = False
 
     def severity_in(self, validation: "ValidationSpec") -> Severity:
         """Return how a pipeline treats a failure of this rule."""
@@ -64,37 +66,59 @@ def _sentinel_of_random_splits(spec: "PipelineSpec") -> bool:
 
 
 _RULES = (
-    Rule("row_count_in_range", "The number of rows lies between min_rows and max_rows.", required=True),
-    Rule("columns_present", "Every column that the pipeline names exists.", required=True),
-    Rule("dtypes_as_declared", "Every column has its declared type.", configured=_asks("dtypes")),
+    Rule("row_count_in_range", "The number of rows lies between min_rows and max_rows.", required=True, raw=True),
+    Rule("columns_present", "Every column that the pipeline names exists.", required=True, raw=True),
+    Rule("dtypes_as_declared", "Every column has its declared type.", configured=_asks("dtypes"), raw=True),
     Rule(
         "missing_share_below_maximum",
         "No column has a larger share of missing values than allowed.",
         configured=lambda spec: spec.validation.max_missing not in (1.0, {}),
+        raw=True,
     ),
     Rule("no_missing_target", "Every row has a target.", required=True),
-    Rule("columns_not_null", "Columns declared not null have no missing value.", configured=_asks("not_null")),
+    Rule(
+        "columns_not_null", "Columns declared not null have no missing value.", configured=_asks("not_null"), raw=True
+    ),
     Rule(
         "rows_unique_by_key",
         "No two rows share a key; a missing part of a key equals a missing part.",
         configured=_asks("unique"),
+        raw=True,
     ),
-    Rule("values_in_range", "Every value lies inside its column's bounds and is finite.", configured=_asks("ranges")),
-    Rule("values_allowed", "Every value is one of its column's allowed values.", configured=_asks("allowed")),
-    Rule("custom_rules_hold", "Every rule of the user's own holds.", configured=_asks("custom")),
+    Rule(
+        "values_in_range",
+        "Every value lies inside its column's bounds and is finite.",
+        configured=_asks("ranges"),
+        raw=True,
+    ),
+    Rule("values_allowed", "Every value is one of its column's allowed values.", configured=_asks("allowed"), raw=True),
+    Rule("custom_rules_hold", "Every rule of the user's own holds.", configured=_asks("custom"), raw=True),
     Rule(
         "target_learnable",
         "The target has classes, or a spread of numbers, that the task can be learned from.",
         required=True,
     ),
-    Rule("values_match_pattern", "Every text matches its column's regular expression.", configured=_asks("matches")),
-    Rule("values_finite", "No number is infinite, or NaN stored as a value.", configured=_asks("finite")),
-    Rule("expressions_hold", "No row breaks a SQL expression.", configured=_asks("expressions")),
-    Rule("conditions_hold", "Where a condition holds, what must follow from it does.", configured=_asks("conditional")),
     Rule(
-        "data_is_fresh", "The newest row is young enough, and none lies in the future.", configured=_asks("freshness")
+        "values_match_pattern",
+        "Every text matches its column's regular expression.",
+        configured=_asks("matches"),
+        raw=True,
     ),
-    Rule("pandera_schema_holds", "The user's own pandera schema holds.", configured=_asks("pandera_schema")),
+    Rule("values_finite", "No number is infinite, or NaN stored as a value.", configured=_asks("finite"), raw=True),
+    Rule("expressions_hold", "No row breaks a SQL expression.", configured=_asks("expressions"), raw=True),
+    Rule(
+        "conditions_hold",
+        "Where a condition holds, what must follow from it does.",
+        configured=_asks("conditional"),
+        raw=True,
+    ),
+    Rule(
+        "data_is_fresh",
+        "The newest row is young enough, and none lies in the future.",
+        configured=_asks("freshness"),
+        raw=True,
+    ),
+    Rule("pandera_schema_holds", "The user's own pandera schema holds.", configured=_asks("pandera_schema"), raw=True),
     Rule(
         "no_target_leakage", "No feature is a copy of the target, or reveals it by being missing.", configured=_sentinel
     ),
@@ -163,6 +187,8 @@ _RULES = (
 )
 RULES: dict[str, Rule] = {rule.name: rule for rule in _RULES}
 """Every rule by name, in the order of reports."""
+RAW_RULES = {name: rule for name, rule in RULES.items() if rule.raw}
+"""The rules that can also judge the source's rows, before the steps of `features`."""
 
 
 class RuleNames:

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator, Field, model_validator
 
-from assay.specs.base import ColumnName, Spec
+from assay.specs.base import ColumnName, Spec, invalid
 from assay.specs.dataset import Scalar
-from assay.specs.rules import RULES, RuleNames, known_rule
+from assay.specs.rules import RAW_RULES, RULES, RuleNames, known_rule
 
 RuleName: TypeAlias = Annotated[str, AfterValidator(known_rule), RuleNames()]
 
@@ -129,10 +129,10 @@ class SentinelSpec(Spec):
 DtypeName: TypeAlias = Literal["integer", "float", "number", "boolean", "string", "datetime"]
 
 
-class ValidationSpec(Spec):
-    """The rules of one pipeline. Columns named here must exist; the target always must."""
+class RowRules(Spec):
+    """Rules about rows, whatever is predicted. Columns named here must exist."""
 
-    min_rows: int = Field(default=10, ge=1)
+    min_rows: int = Field(default=1, ge=1)
     """Fewest rows of a partition."""
     max_rows: int | None = Field(default=None, ge=1)
     """Most rows of a partition."""
@@ -163,22 +163,12 @@ class ValidationSpec(Spec):
     """Expressions that must hold where another does: `{when: "country = 'US'", then: "state is not null"}`."""
     freshness: FreshnessRule | None = None
     """How old the newest row may be."""
-    distributions: DistributionRule | None = None
-    """How far columns may lie from those of data that passed before; warns unless `block` names its rule."""
     pandera_schema: str | None = None
     """A pandera schema of the user's own, `package.module:Name`: a DataFrameSchema or a DataFrameModel."""
     custom: dict[str, str] = {}
     """Rules of the user's own: name to `package.module:function`, from the rows to one boolean per row or one."""
-    sentinel: SentinelSpec = SentinelSpec()
-    """Limits of the rules that run without being configured."""
     warn: tuple[RuleName, ...] = ()
     """Names of rules whose failure is shown and does not block; not of those without which nothing can be learned."""
-    block: tuple[RuleName, ...] = ()
-    """Names of rules that only warn by default, and shall block."""
-    show_values: bool = True
-    """Whether failure tables quote values; those of pii columns never are."""
-    drop_null_rows: bool | tuple[ColumnName, ...] = False
-    """Before the rules: drop rows with a missing value in any column, or in these; the number is reported."""
 
     @model_validator(mode="after")
     def _limits_make_sense(self) -> Self:
@@ -189,5 +179,42 @@ class ValidationSpec(Spec):
         if self.max_rows is not None and self.max_rows < self.min_rows:
             msg = f"max_rows {self.max_rows} is below min_rows {self.min_rows}"
             raise ValueError(msg)
+        return self
+
+
+class RawRules(RowRules):
+    """The rules that the source's rows must pass before the steps of `features`; their columns are the source's."""
+
+    @model_validator(mode="after")
+    def _warns_of_raw_rules(self) -> Self:
+        foreign = [name for name in self.warn if not RULES[name].raw]
+        if foreign:
+            msg = f"'{foreign[0]}' judges the feature set alone; rules of the source's rows are {', '.join(RAW_RULES)}"
+            raise invalid(msg, "warn", value=foreign[0])
+        _refuse_contradictions(self.warn, ())
+        return self
+
+
+class ValidationSpec(RowRules):
+    """The rules of one pipeline. Columns named here must exist; the target always must."""
+
+    min_rows: int = Field(default=10, ge=1)
+    """Fewest rows of a partition."""
+    distributions: DistributionRule | None = None
+    """How far columns may lie from those of data that passed before; warns unless `block` names its rule."""
+    sentinel: SentinelSpec = SentinelSpec()
+    """Limits of the rules that run without being configured."""
+    block: tuple[RuleName, ...] = ()
+    """Names of rules that only warn by default, and shall block."""
+    show_values: bool = True
+    """Whether failure tables quote values; those of pii columns never are."""
+    drop_null_rows: bool | tuple[ColumnName, ...] = False
+    """Before the rules: drop rows with a missing value in any column, or in these; the number is reported."""
+
+    raw: RawRules | None = Field(default=None, exclude_if=lambda rules: rules is None)
+    """Rules of the source's rows, before the steps of `features`; without steps the rules here judge these rows."""
+
+    @model_validator(mode="after")
+    def _rules_agree(self) -> Self:
         _refuse_contradictions(self.warn, self.block)
         return self

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from assay.data.dataset import Dataset
 from assay.errors import LaterRowsError
 from assay.features.feature_set import FeatureSet, feature_set_of
+from assay.gate.raw_rules import carried, require_judged
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata, records_table
@@ -57,6 +58,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
         **upstream: Any,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
+        require_judged(raw_dataset, run_spec, where=location_of(context))
         version = schema_registry.feature_version_of(run_spec)
         try:
             joined = _joined(context, run_spec, data_sources, schema_registry, upstream)
@@ -70,7 +72,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             note_rows(context, artifact_io_manager, join.dataset.reference, digest)
         artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, _file(context, run_spec))
         yield dg.Output(
-            made.rows,
+            carried(made.rows, raw_dataset),
             data_version=dg.DataVersion(made.rows.fingerprint.digest),
             metadata=_counts(made)
             | dataset_metadata(made.rows, [], run_spec.dataset.partitions.timezone)

@@ -1,15 +1,21 @@
-"""`raw_dataset`: the source's rows, read and typed, not yet validated."""
+"""`raw_dataset`: the source's rows, read and typed; judged by no rules but those of `validation.raw`."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.gate.gate import GateVerdict
+from assay.gate.raw_rules import passed, run_raw_gate
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.specs import PipelineSpec
+from assay.specs.rules import RAW_RULES
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.run_context import location_of, partition_of, scope_of
+from ml_assets.pipeline.gate_checks import check_results, check_specs, configured_rules, rejection
+from ml_assets.pipeline.gate_step import as_of, publish_verdict
+from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
 from ml_assets.pipeline.upstream import SOURCE, note_rows, source_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.asset_rows import source_files
@@ -20,11 +26,14 @@ from resources.schema_registry import SchemaRegistry
 
 def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/raw_dataset`."""
+    raw_rules = spec.of_source_rows
 
     @pipeline_asset(
         spec,
         stage,
         description="Rows of the source, read strictly and converted to the frozen schema.",
+        checks=check_specs(raw_rules, asset_key(spec, stage.name), RAW_RULES) if raw_rules is not None else (),
+        output_required=raw_rules is None,
         upstream=source_input(spec),
     )
     def raw_dataset(
@@ -35,7 +44,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         quarantine: Quarantine,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
         **upstream: Any,
-    ) -> dg.Output[Dataset]:
+    ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
         spec_of_rows = run_spec.source_dataset
         with scope_of(context, lasting=is_same_for_all_partitions(spec_of_rows)) as scope:
@@ -47,11 +56,35 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         note_rows(context, artifact_io_manager, spec_of_rows.reference, files[0].version)
         if rows.unseen:
             context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
-        return dg.Output(
-            dataset,
-            data_version=dg.DataVersion(dataset.fingerprint.digest),
-            metadata=dataset_metadata(dataset, [file.uri for file in files], run_spec.dataset.partitions.timezone)
-            | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
-        )
+        verdict, results = _judged(context, dataset, run_spec, raw_rules, artifact_io_manager)
+        if verdict is None or verdict.accepted is not None:
+            yield dg.Output(
+                passed(dataset, verdict),
+                data_version=dg.DataVersion(dataset.fingerprint.digest),
+                metadata=dataset_metadata(dataset, [file.uri for file in files], run_spec.dataset.partitions.timezone)
+                | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
+            )
+        yield from results
+        if verdict is not None and verdict.accepted is None:
+            raise rejection(verdict)
 
     return raw_dataset
+
+
+def _judged(
+    context: dg.AssetExecutionContext,
+    dataset: Dataset,
+    run_spec: PipelineSpec,
+    declared: PipelineSpec | None,
+    artifacts: ArtifactIOManager,
+) -> tuple[GateVerdict | None, list[dg.AssetCheckResult]]:
+    """Judge the rows by `validation.raw` of the run, and publish the verdict; `declared` has the rules with checks."""
+    where, partition = location_of(context), partition_of(context) or ""
+    verdict = run_raw_gate(dataset, run_spec, where=where, partition=partition, as_of=as_of(context))
+    if verdict is None:
+        return None, []
+    shows, name = run_spec.validation.show_values, "raw_validation_report"
+    addresses = publish_verdict(context, artifacts, verdict, dataset.schema, show_values=shows, report=name)
+    if declared is None:
+        return verdict, []
+    return verdict, list(check_results(verdict.report, addresses, configured_rules(declared, RAW_RULES)))

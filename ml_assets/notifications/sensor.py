@@ -35,9 +35,9 @@ from assay.notifications.wording import (
 )
 from ml_assets.assets.champion_model import CHAMPION_ASSET, champion_change
 from ml_assets.assets.evaluation_report import GAVE_UP_CHECK
-from ml_assets.assets.validated_dataset import GateFailure, gate_failure
 from ml_assets.dagster_internals import RunTags, error_of, run_tags_of
 from ml_assets.pipeline.experiments import is_experiment
+from ml_assets.pipeline.gate_checks import GateFailure, gate_failure
 from ml_assets.stages import alarm_checks
 from ml_assets.step_errors import error_chain, root_error
 from resources.notifications.notifier import Notifier
@@ -70,7 +70,7 @@ def check_page(ui_url: str, check: dg.AssetCheckKey) -> str:
     return f"{asset_page(ui_url, check.asset_key)}?{urlencode({'view': 'checks', 'checkDetail': check.name})}"
 
 
-GATED = "validated_dataset"
+GATED = frozenset({"raw_dataset", "validated_dataset"})
 # these checks fail when an alarm starts: a continuing alarm is no new event
 ALARMS = {check: NotificationKind(name) for name, (_, check) in alarm_checks().items()} | {
     GAVE_UP_CHECK: NotificationKind.BELOW_MINIMUM
@@ -205,7 +205,7 @@ def _refusals(log: RunLog) -> dict[dg.AssetKey, list[dg.AssetCheckEvaluation]]:
     """Return the gate's blocking checks that failed, by asset."""
     found: dict[dg.AssetKey, list[dg.AssetCheckEvaluation]] = {}
     for check in log.failed_checks():
-        if check.asset_key.path[-1] == GATED and check.severity == dg.AssetCheckSeverity.ERROR:
+        if check.asset_key.path[-1] in GATED and check.severity == dg.AssetCheckSeverity.ERROR:
             found.setdefault(check.asset_key, []).append(check)
     return found
 

@@ -13,6 +13,8 @@ from assay.specs.base import digest_of
 
 PACKAGE, LOCK, OWN_CODE = "package", "lock", "own_code"
 RULES, ROWS_DROPPED, SENTINEL = "validation", "validation.drop_null_rows", "validation.sentinel"
+RAW_RULES = "validation.raw"
+"""The rules of the source's rows; a pipeline without them has no such part."""
 FEATURES, FITTED = "features", "features.fitted"
 """The steps that make the feature set, and those that are fitted on the training rows; without them no such part."""
 """All that decides whether rows pass the gate; of it, which rows there are, and what is doubtful."""
@@ -51,10 +53,11 @@ def code_version(spec: PipelineSpec, names: Sequence[str]) -> str:
 
     Args:
         spec: the pipeline.
-        names: fields of the spec, `RULES`, `ROWS_DROPPED` or `SENTINEL`; `FEATURES` and `FITTED` count where there are
-            some.
+        names: fields of the spec, `RULES`, `ROWS_DROPPED` or `SENTINEL`; `FEATURES`, `FITTED` and `RAW_RULES` count
+            where there are some.
     """
-    absent = {OWN_CODE, *(() if spec.features is not None else (FEATURES,)), *(() if spec.fitted_steps else (FITTED,))}
+    optional = {FEATURES: spec.features, FITTED: spec.fitted_steps, RAW_RULES: spec.validation.raw}
+    absent = {OWN_CODE, *(name for name, part in optional.items() if not part)}
     parts = {name: _PARTS.of(spec, name) for name in sorted({*names} - absent)}
     digests = {PACKAGE: __version__, LOCK: _lock_digest()} | {name: part.digest for name, part in parts.items()}
     if sources := {path: text for part in parts.values() for path, text in part.sources.items()}:
@@ -81,7 +84,7 @@ def _part(spec: PipelineSpec, name: str) -> _Part:
         return _Part(digest_of(spec.validation.sentinel)[:_DIGITS], {})
     if name == FITTED:
         return _Part(digest_of(spec.fitted_steps)[:_DIGITS], {})
-    value = spec.model_dump(mode="json", include={name})
+    value = spec.model_dump(mode="json", include={"validation": {"raw"}} if name == RAW_RULES else {name})
     if name == FEATURES and spec.features is not None:
         fitted, steps = spec.features.fitted, value[FEATURES]["steps"]
         value[FEATURES]["steps"] = [step for number, step in enumerate(steps) if number not in fitted]

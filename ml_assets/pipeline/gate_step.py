@@ -109,17 +109,18 @@ def publish_verdict(
     schema: TableSchema,
     *,
     show_values: bool,
+    report: str = "validation_report",
 ) -> VerdictAddresses:
     """Publish report and page in one commit.
 
-    A passed verdict is published beside the data, as `<pipeline>/validation_report`. A refusal is a version of the
+    A passed verdict is published beside the data, as `<pipeline>/<report>`. A refusal is a version of the
     data itself, without data, so that later runs see it, too.
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
     attempt = attempt_of(context, artifacts)
     files = {_PAGE: _page(context, verdict, schema, show_values=show_values)}
     if verdict.accepted is not None:
-        commit = store.publish((asset[0], "validation_report"), partition, verdict.report, attempt, files)
+        commit = store.publish((asset[0], report), partition, verdict.report, attempt, files)
     else:
         commit = store.reject(asset, partition, verdict.receipt, verdict.report, attempt, files)
         context.log.error(

@@ -203,3 +203,41 @@ def test_fitted_steps_travel_in_the_model_and_what_outliers_dropped_is_shown(pla
     )
     far, near = (model.estimator.predict(frame.head(3).assign(hour=hour)) for hour in (99.0, 23.0))
     assert far.tolist() == near.tolist()
+
+
+RAW = "raw: {{ranges: {{walk: {{max: 1}}}}, unique: [[trip]]}}, "
+
+
+def test_rules_of_the_source_s_rows_are_checks_of_raw_dataset_and_block(platform):
+    text = TRIPS.replace("    - derive:", "    - select: {{but: [walk]}}\n    - derive:").replace(
+        "{{min_rows:", f"{{{{{RAW}min_rows:"
+    )
+    source = platform.settings.pipelines_dir.parent / "data" / "trips.csv"
+    rows = [row | {"walk": number % 2} for number, row in enumerate(trips())]
+    write_csv(source, rows)
+    (platform.settings.pipelines_dir / "trips.yaml").write_text(text.format(source=source, most=0.1))
+    made = platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset")
+    assert made.success, failure(made)
+    checks = {
+        each.check_name: each for each in made.get_asset_check_evaluations() if each.asset_key.path[-1] == "raw_dataset"
+    }
+    assert {"values_in_range", "rows_unique_by_key", "columns_present"} < set(checks)
+    assert all(each.passed for each in checks.values())
+    write_csv(source, [*rows[:-1], rows[-1] | {"walk": 9}])
+    refused = platform.materialize("trips/raw_dataset", "trips/feature_set")
+    assert "the data-quality gate rejected this data" in failure(refused)
+    [failed] = [each for each in refused.get_asset_check_evaluations() if not each.passed]
+    assert (failed.asset_key.path[-1], failed.check_name) == ("raw_dataset", "values_in_range")
+    assert "walk" in failed.metadata["failures"].value
+    assert newest(platform, "raw_dataset").status == "rejected"
+    assert "values_in_range" in failure(platform.materialize("trips/feature_set"))  # later runs see the refusal
+
+
+def test_rows_judged_by_other_raw_rules_are_refused(platform):
+    text = TRIPS.replace("{{min_rows:", "{{raw: {{unique: [[trip]]}}, min_rows:")
+    pipeline(platform, text)
+    assert platform.materialize("trips/raw_dataset", "trips/feature_set").success
+    pipeline(platform, text.replace("unique: [[trip]]}}, min", "not_null: [trip]}}, min"))
+    assert "not judged by the present rules" in failure(platform.materialize("trips/feature_set"))
+    assert "not judged by the present rules" in failure(platform.materialize("trips/validated_dataset"))
+    assert platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset").success
