@@ -8,16 +8,16 @@ from assay.specs import BrokenPipeline, PipelineSpec
 from assay.specs.loading import FiledPipeline, broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.automation import rollbacks_of, with_retraining
+from ml_assets.pipeline.automation import rollbacks_of, with_new_rows_of_source, with_retraining
 from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
 from ml_assets.pipeline.new_data import new_data_sensor
 from ml_assets.stages import STAGES, names_in, training_checks
 
 TRIGGERS = (
-    Trigger("new_data", lambda spec: spec.automation.scans_source, new_data_sensor),
+    Trigger("new_data", lambda spec: spec.automation.scans_source and spec.dataset.reference is None, new_data_sensor),
     Trigger("schedule", lambda spec: spec.automation.schedule is not None, retrain_schedule),
 )
-"""Alarms start no job: a stage with `alarm` requests the learning assets by a condition."""
+"""Alarms, and new rows of a source that is an asset, start no job: conditions request the assets."""
 
 
 def pipeline_definitions(
@@ -73,6 +73,8 @@ def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> lis
     conditioned = with_retraining(
         spec, built, names_in(Phase.LEARNING, stages=stages, spec=spec), training_checks(stages)
     )
+    made = (Phase.INGESTION, Phase.LEARNING) if "new_data" in spec.automation.retrain_on else (Phase.INGESTION,)
+    conditioned = with_new_rows_of_source(spec, conditioned, names_in(*made, stages=stages, spec=spec))
     return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
 
 

@@ -5,7 +5,7 @@ values that are still the newest. Whatever reads an asset whose value may change
 only the gate's verdict (a bound of a rule) makes the gate run again, and nothing after it: the rows stay the same.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -22,7 +22,7 @@ from resources.store.commit_record import Commit
 
 Action: TypeAlias = Literal["run", "unchanged", "blocked"]
 SourceRows: TypeAlias = Callable[[str | None], str]
-"""Returns the data version of a partition's rows as the source has them now."""
+"""Returns the data version of a partition's rows as the source has them now; empty where they cannot be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,8 @@ class Planner:
         """Return how the newest inputs differ from those that a commit has read; empty where they do not."""
         if not upstream:
             now = self.source_rows(newest.partition)
+            if not now:
+                return "the source is an asset that the platform does not store, so that its rows are not compared"
             return "" if now == newest.data_version else "the source has other rows"
         read = {name: version.partition(":")[2] for name, version in newest.inputs.items()}
         for each in upstream:
@@ -121,7 +123,16 @@ class Planner:
             name = f"{self.spec.name}/{each.asset}" + (f"@{each.partition}" if each.partition is not None else "")
             if commit is None or read.get(name) != commit.data_version:
                 return f"it was not made of the newest {_named([each])}"
-        return ""
+        return next((f"it was not made of the newest {name}" for name in self._outdated(read)), "")
+
+    def _outdated(self, read: Mapping[str, str]) -> Iterator[str]:
+        """Yield the assets of others that have other values now than a commit has read."""
+        for name, version in read.items():
+            path, _, partition = name.partition("@")
+            asset = tuple(path.split("/"))
+            commit = self.artifacts.log.newest(asset, partition or None) if asset[0] != self.spec.name else None
+            if commit is not None and commit.data_version != version:
+                yield name
 
     def _upstream(self, stage: Stage, partition: str | None) -> Iterator[PlannedAsset]:
         """Yield the plan of everything that an asset's partition reads."""
@@ -131,7 +142,8 @@ class Planner:
             keys: Sequence[str | None] = [None]
             if partitions is not None and partition is not None:
                 keys = upstream_keys(dep.partition_mapping, partitions, partition)
-            yield from (self._of(by_key[dep.asset_key], key) for key in keys)
+            if dep.asset_key in by_key:  # what others make is compared, not planned
+                yield from (self._of(by_key[dep.asset_key], key) for key in keys)
 
     def _deps_of(self, stage: Stage) -> tuple[dg.AssetDep, ...]:
         if stage.name not in self._reads:

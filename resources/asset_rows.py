@@ -1,6 +1,6 @@
 """The rows of a source that is an asset, as a file that is read like any other: its value in a step, or as stored."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from resources.artifacts.store import ArtifactStore
 from resources.data_sources import DataSources
 from resources.sources.interface import FetchedFile
 from resources.sources.row_spool import write_arrow
+from resources.store.commit_record import Commit
 
 
 @contextmanager
@@ -72,16 +73,30 @@ def stored_rows(artifacts: ArtifactStore, reference: Reference, partition: str |
 
     Raises:
         ArtifactNotFoundError: the deployment's store has none.
+        GateRejectedError: the newest are a refusal.
         DigestMismatchError: the stored rows differ from the published ones.
     """
-    commit = artifacts.log.newest(reference.key, partition) or artifacts.log.newest(reference.key, None)
-    if commit is None:
-        raise ArtifactNotFoundError(
-            "the rows of this asset are not in the deployment's store",
-            where="/".join(reference.key) + (f", partition {partition}" if partition else ""),
-            remedy="materialise the asset first; rows that another IO manager keeps are read in runs of Dagster alone",
-        )
-    return artifacts.read(artifacts.newest(reference.key, commit.partition), Dataset)
+    return artifacts.read(stored_version(artifacts, reference, [partition]), Dataset)
+
+
+def stored_version(artifacts: ArtifactStore, reference: Reference, partitions: Iterable[str | None]) -> Commit:
+    """Return the newest version of the first of some partitions that is stored; of the whole where none is.
+
+    Raises:
+        ArtifactNotFoundError: the deployment's store has none.
+        GateRejectedError: the newest is a refusal.
+    """
+    tried: str | None = None
+    for partition in (*partitions, None):
+        if artifacts.log.newest(reference.key, partition) is not None:
+            return artifacts.newest(reference.key, partition)
+        tried = tried or partition
+    raise ArtifactNotFoundError(
+        "the rows of this asset are not in the deployment's store",
+        where="/".join(reference.key) + (f", partition {tried}" if tried else ""),
+        remedy="materialise the asset first; rows that another IO manager keeps are given to raw_dataset and "
+        "feature_set in runs of Dagster alone",
+    )
 
 
 def _rows_of(value: Any, uri: str) -> pa.Table:

@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.errors import SourceNotFoundError, StorageError
+from assay.specs.references import reference_of
+from resources.artifacts.store import ArtifactStore
+from resources.asset_rows import file_of, stored_rows
+from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.s3 import shared_client
 from resources.settings import Settings, source_environment
 from resources.sources.address import refuse_credentials, without_secrets
@@ -31,8 +35,15 @@ class PlatformStorage:
         self._settings = settings
 
     def fetch(self, uri: str, folder: Path) -> Sequence[FetchedFile]:
-        """Bring the objects of an address to this machine; `${NAME}` is filled in from the environment."""
+        """Bring the objects of an address to this machine; `${NAME}` is filled in from the environment.
+
+        The rows of an asset are those that the deployment's store has, of one partition by `<address>@<key>`.
+        """
         settings = self._settings
+        address, _, partition = uri.partition("@")
+        reference = reference_of(address)
+        if reference is not None:
+            return [file_of(stored_rows(self._artifacts(), reference, partition or None), address, folder)]
         web = WebPolicy(
             settings.web_hosts, allow_private=settings.https_allow_private, loopback_ports=settings.loopback_ports
         )
@@ -73,6 +84,14 @@ class PlatformStorage:
                 expected="a local path, or s3://bucket/key",
             )
         return open_store(f"s3://{bucket}", self._s3_client), key
+
+    def _artifacts(self) -> ArtifactStore:
+        settings = self._settings
+        s3 = BoundedS3Resource(
+            endpoint_url=settings.s3_endpoint_url, region_name=settings.s3_region, profile_name=settings.s3_profile
+        )
+        opened = ObjectStoreResource(uri=settings.artifact_uri, s3=s3, branch=settings.space.branch)
+        return ArtifactStore(opened.open(), shares_rows=opened.space.shares_rows)
 
     def _s3_client(self) -> "S3Client":
         settings = self._settings

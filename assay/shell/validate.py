@@ -27,6 +27,7 @@ from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import ColumnRole
 from assay.specs.features import Join
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.references import address_of
 
 _LOG = logging.getLogger("assay.shell")
 
@@ -184,9 +185,8 @@ class _Versions:
 
 def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
     dataset, version = spec.source_dataset, versions.judged if spec.features is None else versions.source
-    source = dataset.source.replace("{partition}", key) if key is not None else dataset.source
     with scratch_folder("source") as folder:
-        files = storage.fetch(source, Path(folder))
+        files = storage.fetch(address_of(dataset.source, key), Path(folder))
         rows = version.rows(read_rows(files, dataset, version, where=where), where)
         found = rows.partition(key, where=where)
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
@@ -211,9 +211,8 @@ def _with_steps(
 def _joined(join: Join, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
     """Return the rows of a joined source; those of several partitions keep the schema of the first."""
     version = versions.joined.setdefault(join.table, _OfOneCommand())
-    source = join.source.replace("{partition}", key) if key is not None else join.source
     with scratch_folder("joined") as folder:
-        files = storage.fetch(source, Path(folder))
+        files = storage.fetch(address_of(join.source, key), Path(folder))
         where = f"{where}, join {join.table}"
         return read_rows(files, join.dataset, version, where=where).partition(None, where=where)
 

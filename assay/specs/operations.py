@@ -74,7 +74,8 @@ class AutomationSpec(Spec):
     """What starts runs by itself."""
 
     retrain_on: tuple[Literal["new_data", "drift", "performance"], ...] = ()
-    """`new_data`: a new or rewritten object of the source; `drift`, `performance`: an alarm of `monitoring`."""
+    """`new_data`: a new or rewritten object of the source, or a new version of the asset that is the source; `drift`,
+    `performance`: an alarm of `monitoring`."""
     ingest_on: tuple[Literal["new_data"], ...] = ()
     """`new_data`: a new or rewritten object of the source is read and validated, not trained on; reports of
     monitoring and predictions follow."""

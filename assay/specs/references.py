@@ -44,3 +44,10 @@ def reference_problem(source: str) -> str:
             f"{ASSET}://<key> names an asset by its key, as asset://dbt/orders, not {source!r}: its partition is yours"
         )
     return ""
+
+
+def address_of(source: str, partition: str | None) -> str:
+    """Return the address of a source's partition: `<address>@<key>` of an asset, else with `{partition}` filled in."""
+    if partition is None:
+        return source
+    return source.replace("{partition}", partition) if reference_of(source) is None else f"{source}@{partition}"

@@ -13,12 +13,16 @@ from assay.promotion.champion import CurrentChampion
 from assay.promotion.scoring import score
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
+from assay.specs.features import Join
 from ml_assets.assets.metadata import dataset_metadata
+from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
+from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import location_of
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.asset_rows import stored_version
 from resources.data_sources import DataSources
 from resources.joined_sources import joined_rows
 from resources.mlflow.registry import MlflowModelRegistry
@@ -51,7 +55,9 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             validated = newest_validated(context, artifact_io_manager.artifacts(), run_spec)
             table, schema = validated.table, validated.schema
         else:
-            table, schema = _source_rows(context, run_spec, champion, data_sources, schema_registry)
+            table, schema = _source_rows(
+                context, run_spec, champion, data_sources, schema_registry, artifact_io_manager
+            )
         predictions = score(champion.model, table, schema, run_spec, where=location_of(context))
         yield dg.Output(
             predictions,
@@ -71,6 +77,7 @@ def _source_rows(
     champion: CurrentChampion,
     sources: DataSources,
     registry: SchemaRegistry,
+    artifacts: ArtifactIOManager,
 ) -> tuple[pa.Table, TableSchema]:
     """Return the rows of `scoring.source`, read under the schema version that the champion learned from.
 
@@ -92,8 +99,23 @@ def _source_rows(
         rows = read_rows(files, dataset, version, labelled=False, where=where).partition(None, where=where)
     if spec.features is not None:
         joined = {
-            join.table: joined_rows(spec, join, None, sources, registry, where=where) for join in spec.features.joins
+            join.table: joined_rows(
+                spec, join, None, sources, registry, _newest_rows(context, spec, join, artifacts), where=where
+            )
+            for join in spec.features.joins
         }
         version_of_features = registry.feature_version_of(spec)
         rows = feature_set_of(rows, spec, version_of_features, labelled=False, where=where, joined=joined).rows
     return rows.table, rows.schema
+
+
+def _newest_rows(
+    context: dg.AssetExecutionContext, spec: PipelineSpec, join: Join, artifacts: ArtifactIOManager
+) -> Dataset | None:
+    """Return the rows of the newest stored partition of a joined asset; None of a source of another kind."""
+    reference, store = join.dataset.reference, artifacts.artifacts()
+    if reference is None:
+        return None
+    version = stored_version(store, reference, reversed(keys_of(context, partitions_of(spec))))
+    artifacts.add_version(context.run.run_id, step_of(context).key, version)
+    return store.read(version, Dataset)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import dagster as dg
 
-from assay.errors import RunFailedError, SpecError
+from assay.errors import ArtifactNotFoundError, RunFailedError, SpecError
 from assay.reading.source_files import read_rows
 from assay.shell.flags import Flags
 from assay.specs import PipelineSpec
@@ -16,6 +16,7 @@ from ml_assets.commands.deployment import Deployment
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.planning import PlannedAsset, Planner, SourceRows
+from resources.asset_rows import source_files, stored_rows
 
 _DAGSTER = ("-m", "dagster", "asset", "materialize", "-f", "definitions.py")
 
@@ -80,12 +81,21 @@ def _partition(flags: Flags, spec: PipelineSpec) -> str | None:
 
 
 def source_rows(deployment: Deployment, spec: PipelineSpec) -> SourceRows:
-    """Return what reads a partition's rows as `raw_dataset` would, and names their content."""
+    """Return what reads a partition's rows as `raw_dataset` would, and names their content.
+
+    It says nothing, an empty name, of an asset that another IO manager keeps.
+    """
     sources, registry = deployment.resources["data_sources"], deployment.resources["schema_registry"]
 
     def data_version(partition: str | None) -> str:
         where = f"{spec.name}/raw_dataset" + (f", partition {partition}" if partition else "")
-        with sources.fetched(spec.source_dataset, partition) as files:
+        reference, value = spec.dataset.reference, None
+        if reference is not None:
+            try:
+                value = stored_rows(deployment.artifacts, reference, partition)
+            except ArtifactNotFoundError:
+                return ""
+        with source_files(spec.source_dataset, partition, sources, value) as files:
             rows = read_rows(files, spec.source_dataset, registry.version_of(spec), where=where)
             digest: str = rows.partition(partition, where=where).fingerprint.digest
         return digest

@@ -74,13 +74,50 @@ def with_retraining(
     if not checks:
         return assets
     first, *later = keys = [asset_key(spec, name) for name in learning]
-    conditions = {first: _training_due(spec, checks)} | dict.fromkeys(later, _with_upstream(keys))
-    return [
-        each.map_asset_specs(
-            lambda one: one.replace_attributes(automation_condition=conditions.get(one.key, one.automation_condition))
-        )
-        for each in assets
-    ]
+    return _also_on(assets, {first: _training_due(spec, checks)} | dict.fromkeys(later, _with_upstream(keys)))
+
+
+def with_new_rows_of_source(
+    spec: PipelineSpec, assets: list[dg.AssetsDefinition], names: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """Return the assets with conditions that make some of them once for each new version of a source that is an asset.
+
+    Args:
+        spec: the pipeline; `new_data` in its automation asks for it.
+        assets: of the pipeline.
+        names: of those that are made, upstream first.
+    """
+    reference = spec.dataset.reference
+    if reference is None or not spec.automation.scans_source:
+        return assets
+    first, *later = [asset_key(spec, name) for name in names]
+    source = dg.AssetKey(reference.key)
+    changed = (
+        dg.AutomationCondition.data_version_changed()
+        if reference.is_feature_set
+        else dg.AutomationCondition.newly_updated()
+    )
+    event = dg.AutomationCondition.asset_matches(source, changed).with_label("new rows of the source")
+    passed = dg.AutomationCondition.asset_matches(source, _PASSED).with_label("blocking checks passed")
+    busy = dg.AutomationCondition.asset_matches(source, dg.AutomationCondition.in_progress())
+    due = _unhandled(event) & passed & ~busy & ~dg.AutomationCondition.in_progress()
+    # of the same partition alone: windows of later models hold it, too
+    with_it = dg.AutomationCondition.asset_matches(first, dg.AutomationCondition.will_be_requested())
+    return _also_on(assets, {first: due} | dict.fromkeys(later, with_it))
+
+
+def _also_on(
+    assets: Sequence[dg.AssetsDefinition], conditions: Mapping[dg.AssetKey, Condition]
+) -> list[dg.AssetsDefinition]:
+    """Return the assets with further conditions, beside those that some of them have."""
+
+    def also(one: dg.AssetSpec) -> dg.AssetSpec:
+        further, own = conditions.get(one.key), one.automation_condition
+        if further is None:
+            return one
+        return one.replace_attributes(automation_condition=further if own is None else own | further)
+
+    return [each.map_asset_specs(also) for each in assets]
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:

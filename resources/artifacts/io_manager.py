@@ -97,6 +97,11 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             value = dataset_of(value, where=_name_of(tuple(key.path), partition))
         return self._metadata(self.artifacts().publish(tuple(key.path), partition, value, attempt), value)
 
+    def add_version(self, run_id: str, step_key: str, commit: Commit) -> None:
+        """Note that a step has read a version, past its inputs."""
+        read = self._read.setdefault((run_id, step_key), {})
+        read[_name_of(commit.asset, commit.partition)] = f"{commit.number}:{commit.data_version}"
+
     def add_input(self, run_id: str, step_key: str, name: str, data_version: str) -> None:
         """Note that a step has read a value that another IO manager keeps; one of the platform is noted already."""
         read = self._read.setdefault((run_id, step_key), {})
@@ -193,9 +198,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         return as_asked(value, kind)
 
     def _note(self, context: dg.InputContext, commit: Commit) -> None:
-        name = _name_of(commit.asset, commit.partition)
-        read = self._read.setdefault((context.step_context.run_id, context.step_context.step.key), {})
-        read[name] = f"{commit.number}:{commit.data_version}"
+        self.add_version(context.step_context.run_id, context.step_context.step.key, commit)
 
     def _metadata(self, commit: Commit, obj: Any) -> dict[str, Any]:
         space = self.object_store.space

@@ -1,5 +1,8 @@
 """Sources that are assets: another pipeline's feature set, and users' own, in Dagster and in the shell."""
 
+import json
+from pathlib import Path
+
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
@@ -8,6 +11,12 @@ import pytest
 from small_platform import MONTHLY, failure, monthly_rows, run_config, write_csv
 
 from assay.data.dataset import Dataset
+from assay.shell.main import main
+from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.plan import source_rows
+from ml_assets.pipeline.asset import Phase
+from ml_assets.planning import Planner
+from ml_assets.stages import names_in
 
 FEATURES = "features: {steps: [{derive: {half: x / 2.0, code: \"'2021-01-0' || (1 + x % 9)\", even: x % 2 = 0}}]}\n"
 OVER = """\
@@ -190,3 +199,61 @@ def test_partitions_of_an_own_asset_are_read_by_key_and_range(two):
     assert result.success, failure(result)
     for month in MONTHS[:2]:
         assert {str(day)[:7] for day in table(two, "over/raw_dataset", month)["month"].to_pylist()} == {month}
+
+
+def test_the_shell_reads_the_same_rows(two, monkeypatch, capsys):
+    assert ingest(two, "monthly", partition="2021-01").success
+    monkeypatch.setenv("ASSAY_HOME", str(two.settings.home))
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + JOINED.partition("    - join: {table: own")[0])
+    line = ["validate", "--pipeline", "pipelines/over.yaml", "--partition", "2021-01", "--report-uri", "report.json"]
+    assert main(line) == 0
+    assert capsys.readouterr().out == "report.json\n"
+    report = json.loads(Path("report.json").read_text())
+    assert {"half", "other_half", "code"} < {column["name"] for column in report["profile"]}
+    assert main([*line[:4], "2021-02", *line[5:]]) == 2
+    assert "the rows of this asset are not in the deployment's store" in capsys.readouterr().err
+
+
+def test_a_plan_sees_other_rows_of_the_feature_set(two):
+    def reasons():
+        deployment = Deployment(two.settings)
+        spec = deployment.pipeline("over")
+        plan = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan("2021-01")
+        return {each.asset: each.reason for each in plan if each.partition == "2021-01"}
+
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + JOINED.partition("    - join: {table: own")[0])
+    assert ingest(two, "monthly", "over", partition="2021-01").success
+    assert reasons()["raw_dataset"] == "version 1 is of the same code and inputs"
+    assert reasons()["feature_set"] == "version 1 is of the same code and inputs"
+    monthly = two.settings.pipelines_dir / "monthly.yaml"
+    monthly.write_text(monthly.read_text().replace("x / 2.0", "x / 4.0"))
+    assert two.materialize("monthly/feature_set", partition="2021-01").success
+    assert reasons()["raw_dataset"] == "the source has other rows"
+    assert two.materialize("over/raw_dataset", partition="2021-01").success
+    assert reasons()["feature_set"] == "it was not made of the newest raw_dataset of 2021-01"
+
+
+@pytest.mark.parametrize("trigger", ["retrain_on", "ingest_on"])
+def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + f"automation: {{{trigger}: [new_data]}}\n")
+    cursor, definitions = None, two.definitions
+
+    def requested():
+        nonlocal cursor
+        result = dg.evaluate_automation_conditions(defs=definitions, instance=two.instance, cursor=cursor)
+        cursor = result.cursor
+        return sorted(
+            f"{one.key.path[-1]}@{key}"
+            for one in result.results
+            if one.key.path[0] == "over" and not one.true_subset.is_empty
+            for key in one.true_subset.expensively_compute_partition_keys()
+        )
+
+    names = names_in(Phase.INGESTION, *((Phase.LEARNING,) if trigger == "retrain_on" else ()))
+    assert requested() == []
+    assert ingest(two, "monthly", partition="2021-01").success
+    assert requested() == sorted(f"{name}@2021-01" for name in names)
+    assert [requested() for _ in range(2)] == [[], []]
+    assert ingest(two, "monthly", partition="2021-01").success  # the same rows
+    assert requested() == []
+    assert not any("over_new_data" in sensor.name for sensor in definitions.sensors or ())
