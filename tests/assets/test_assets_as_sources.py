@@ -257,3 +257,23 @@ def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
     assert ingest(two, "monthly", partition="2021-01").success  # the same rows
     assert requested() == []
     assert not any("over_new_data" in sensor.name for sensor in definitions.sensors or ())
+
+
+def test_rows_to_predict_join_the_newest_feature_set(two):
+    new = [{name: row[name] for name in ("day", "x", "z")} for row in monthly_rows(("2021-02",))]
+    new = [row | {"half": row["x"] / 2, "code": "a", "even": "true"} for row in new]
+    scored = write_csv(two.settings.pipelines_dir.parent / "new.csv", new)
+    scoring = f"scoring: {{source: {scored}, columns: [x, other_half]}}\n"
+    (two.settings.pipelines_dir / "over.yaml").write_text(
+        OVER + JOINED.partition("    - join: {table: own")[0] + scoring
+    )
+    over = [f"over/{name}" for name in names_in(Phase.INGESTION, Phase.LEARNING)]
+    made = ("monthly/raw_dataset", "monthly/feature_set", "over/feature_set", *over)
+    result = two.materialize_range(*made, first=MONTHS[0], last=MONTHS[2])
+    assert result.success, failure(result)
+    result = two.materialize("over/batch_predictions")
+    assert result.success, failure(result)
+    predicted = table(two, "over/batch_predictions", None)
+    assert predicted["other_half"].to_pylist() == [row["half"] for row in new]
+    read = newest(two, "over/batch_predictions", None).inputs
+    assert read == {"monthly/feature_set@2021-02": f"1:{newest(two, 'monthly/feature_set', '2021-02').data_version}"}
