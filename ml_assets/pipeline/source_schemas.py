@@ -1,5 +1,7 @@
 """The frozen schemas by which a model takes rows of its source, where steps lie between both."""
 
+import pyarrow as pa
+
 from assay.data.dataset import Dataset
 from assay.results.intake import EXAMPLE_CHOICE, SourceSchemas
 from assay.specs import PipelineSpec
@@ -7,6 +9,7 @@ from resources.artifacts.store import ArtifactStore
 from resources.data_sources import DataSources
 from resources.joined_sources import joined_rows
 from resources.schema_registry import SchemaRegistry
+from resources.store.expiry import inputs_of
 
 
 def source_schemas(
@@ -28,10 +31,34 @@ def source_schemas(
     commit = artifacts.log.newest((spec.name, "raw_dataset"), partition)
     rows = artifacts.read(commit, Dataset).table.slice(0, EXAMPLE_CHOICE) if commit is not None else None
     joined = {join.table: registry.joined_version_of(spec, join.table).frozen() for join in spec.features.joins}
-    where = f"{spec.name}/trained_model"
-    tables = {
-        join.table: joined_rows(spec, join, partition, sources, registry, where=where).table
-        for join in spec.features.joins
-        if join.as_of is None
-    }
+    tables = _look_up_tables(spec, registry, artifacts, sources, partition)
     return SourceSchemas(source, made, rows, {name: each for name, each in joined.items() if each}, tables)
+
+
+def _look_up_tables(
+    spec: PipelineSpec, registry: SchemaRegistry, artifacts: ArtifactStore, sources: DataSources, partition: str | None
+) -> dict[str, pa.Table]:
+    """Return the joined rows that do not change with time.
+
+    Those that another IO manager keeps are not at hand: rows to predict have their columns.
+    """
+    read, tables = _versions_read(spec, artifacts, partition), {}
+    for join in spec.features.joins if spec.features is not None else ():
+        reference = join.dataset.reference
+        value = read.get(reference.key) if reference is not None else None
+        if join.as_of is None and (reference is None or value is not None):
+            where = f"{spec.name}/trained_model"
+            tables[join.table] = joined_rows(spec, join, partition, sources, registry, value, where=where).table
+    return tables
+
+
+def _versions_read(
+    spec: PipelineSpec, artifacts: ArtifactStore, partition: str | None
+) -> dict[tuple[str, ...], Dataset]:
+    """Return the stored rows of other pipelines' and users' assets that the feature set was made of, by their keys."""
+    made = artifacts.log.newest((spec.name, "feature_set"), partition)
+    return {
+        asset: artifacts.read(artifacts.log.read(asset, key, number), Dataset)
+        for asset, key, number in (inputs_of(made) if made is not None else [])
+        if asset[0] != spec.name and number
+    }
