@@ -196,7 +196,9 @@ def error_to_json(error: AssayError) -> dict[str, Any]:
     if isinstance(error.remedy, Remedy):
         fields["remedy_template"], fields["remedy_fields"] = error.remedy.template, list(error.remedy.fields)
     if isinstance(error, MalformedDataError):
-        fields |= {"defect": error.defect, "place": asdict(error.location)}
+        fields["defect"] = error.defect
+    if isinstance(error, MalformedDataError | DataContractError):
+        fields["place"] = asdict(error.location)
     return fields
 
 
@@ -218,7 +220,9 @@ def _rebuilt(kind: type[AssayError], fields: Mapping[str, Any]) -> AssayError:
     if "remedy_template" in fields:
         details["remedy"] = Remedy(fields["remedy_template"], *fields["remedy_fields"])
     if issubclass(kind, MalformedDataError):
-        details |= {"defect": fields["defect"], "location": Location(**fields["place"])}
+        details["defect"] = fields["defect"]
+    if "place" in fields:
+        details["location"] = Location(**fields["place"])
     return kind(fields["what"], **details)
 
 
@@ -286,7 +290,15 @@ class UnsupportedFormatError(SourceError, code="format_unsupported"):
 
 
 class DataContractError(AssayError, code="data_contract_broken"):
-    """A table does not have what the spec needs: a column, a type, rows."""
+    """A table does not have what the spec needs: a column, a type, rows.
+
+    Attributes:
+        location: the column and the 1-based row of the table, as far as one is at fault.
+    """
+
+    def __init__(self, what: str, *, location: Location = UNKNOWN_LOCATION, **details: str) -> None:
+        super().__init__(what, **details)
+        self.location = location
 
 
 class EmptyDataError(DataContractError, code="data_empty"):
@@ -347,6 +359,32 @@ class MetricUnavailableError(LearningError, code="primary_metric_unavailable"):
 
 class UntrustedModelError(AssayError, code="model_untrusted"):
     """A stored model holds a type that is not on the allow-list."""
+
+
+class GoldenReplayError(AssayError, code="golden_replay_failed"):
+    """A model does not repeat the predictions that it gave when it was trained, or records none."""
+
+
+class RequestError(AssayError, code="request_refused"):
+    """A request to the endpoint that is refused.
+
+    Attributes:
+        status: of the answer, as HTTP numbers it.
+        retry_after: seconds after which another try may succeed; 0 where it would be refused again.
+        location: the column and the 1-based row at fault.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        status: int = 400,
+        retry_after: int = 0,
+        location: Location = UNKNOWN_LOCATION,
+        **details: str,
+    ) -> None:
+        super().__init__(what, **details)
+        self.status, self.retry_after, self.location = status, retry_after, location
 
 
 class StorageError(AssayError, code="storage_error"):

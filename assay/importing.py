@@ -22,7 +22,7 @@ _IMPORT_PATH = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-
 
 MODEL_PACKAGES = ("sklearn", "lightgbm", "xgboost")
 """Installed packages that pipelines may name without a setting."""
-_PLATFORM = frozenset({"assay", "resources", "ml_assets", "definitions"})
+_PLATFORM = frozenset({"assay", "resources", "ml_assets", "serving", "definitions"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from assay.data.contract import MODEL, arrow_type, converted
 from assay.data.schema import ColumnSchema, TableSchema, require_column
-from assay.errors import DataContractError
+from assay.errors import DataContractError, Location
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
 
@@ -87,6 +87,7 @@ def _require_learnable(numbers: "_Values", column: ColumnSchema) -> None:
         first = "a value of a personal column" if column.pii else f"{np.asarray(numbers)[rows[0]]:g}"
         raise DataContractError(
             f"feature '{column.name}' holds numbers that no model can learn from",
+            location=Location(row=int(rows[0]) + 1, column=column.name),
             where=column.name,
             found=f"{first} in row {rows[0] + 1:,}; {rows.size:,} of {len(numbers):,} rows",
             expected=f"finite numbers up to {LARGEST_FEATURE:.1e}",

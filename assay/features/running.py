@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import TableSchema, dtype_name
-from assay.errors import AssayError, FeatureStepError
+from assay.errors import AssayError, FeatureStepError, Location
 from assay.expressions.language import nan_as_null
 from assay.features.compiling import BEFORE, ROW, joined_name
 from assay.features.dropped_rows import StepCount, counted, require_enough
@@ -234,6 +234,7 @@ class _Run:
         row = f"row {failure.row + 1:,} of the source's rows" if failure.row is not None else ""
         return FeatureStepError(
             "a step cannot be computed for a row",
+            location=Location(row=None if failure.row is None else failure.row + 1, column=failure.column or ""),
             where=f"{self.where}, {_title(self.features, failure.step)}{column}",
             found="; ".join(filter(None, (text, row, self._values(source, failure, plan)))),
             remedy="correct the value, drop such rows by a filter before the step, or let the expression allow for "

@@ -111,7 +111,7 @@ def rebuilt(model: TrainedModel, split: Split, spec: PipelineSpec, parent: Train
         seed=facts.seed,
     )
     again = train(split, best, spec, parent)
-    evidence = {"annotations": facts.annotations, "provenance": facts.provenance, "intake": facts.intake}
+    evidence = {name: getattr(facts, name) for name in ("annotations", "provenance", "intake", "golden")}
     return replace(again, manifest=again.manifest.model_copy(update=evidence))
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.data.contract import arrow_type
 from assay.data.schema import ColumnSchema, is_number, role_fits
-from assay.errors import DataContractError, MissingColumnError, did_you_mean
+from assay.errors import DataContractError, Location, MissingColumnError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,7 @@ def in_source_types(
         if name not in table.column_names:
             raise MissingColumnError(
                 f"the rows have no column '{name}'{did_you_mean(name, table.column_names)}",
+                location=Location(column=name),
                 where=f"{where}, column '{name}'",
                 found=f"columns {', '.join(table.column_names) or 'none'}",
                 expected=f"columns {', '.join(required)}",
@@ -97,6 +98,7 @@ def _require_names_once(names: Sequence[str], where: str) -> None:
     if twice:
         raise DataContractError(
             "two columns have one name",
+            location=Location(column=twice[0]),
             where=where,
             found=f"'{twice[0]}' {names.count(twice[0])} times",
             remedy="rename or remove one of them",
@@ -283,6 +285,7 @@ def _unreadable(
     found = "a value of a personal column" if column.pii else f"{value!r}"[:_LONGEST]
     return DataContractError(
         f"column '{column.name}' holds a value that cannot be read as {column.dtype}",
+        location=Location(row=row + 1, column=column.name),
         where=f"{where}, column '{column.name}', row {row + 1:,}",
         found=found,
         expected=f"{expected}, as the model was fitted",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, JsonValue
 
 from assay.data.schema import TableSchema
+from assay.results.golden import GoldenPredictions
 from assay.results.intake import Intake
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
 from assay.results.provenance import Provenance
@@ -52,6 +53,8 @@ class ModelManifest(Spec):
     """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
     intake: Intake | None = Field(default=None, exclude_if=lambda intake: intake is None)
     """How it takes rows as the source has them; None in manifests of earlier versions, which take their features."""
+    golden: GoldenPredictions | None = Field(default=None, exclude_if=lambda golden: golden is None)
+    """What it predicted for the rows of the intake's example; None in manifests of earlier versions."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""
     provenance: Provenance | None = None
@@ -117,6 +120,10 @@ class TrainedModel:
     def taking(self, intake: Intake | None) -> Self:
         """Return the same model with how it takes rows."""
         return self._with(intake=intake)
+
+    def repeating(self, golden: GoldenPredictions | None) -> Self:
+        """Return the same model with what it has to predict again wherever it is loaded."""
+        return self._with(golden=golden)
 
     def _with(self, **evidence: object) -> Self:
         return replace(self, manifest=self.manifest.model_copy(update=evidence), files=None)

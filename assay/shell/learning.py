@@ -20,6 +20,7 @@ from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, sav
 from assay.learning.splitting import Split, split_window
 from assay.learning.training import BaseModel, recorded_fit
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
+from assay.prediction.golden import with_golden
 from assay.promotion.model_card import render
 from assay.results.bundle import MANIFEST_FILE, bundle_digest, folder_of
 from assay.results.evaluation_report import EvaluationReport
@@ -212,7 +213,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     split = split_window(data.window, data.spec, base.model.manifest if base is not None else None)
     best = _best(split, data.spec)
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
-        fitted = recorded_fit(split, best, data.spec, base, code_state(), data.schemas)
+        fitted = with_golden(recorded_fit(split, best, data.spec, base, code_state(), data.schemas))
         _log_outliers(fitted)
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))

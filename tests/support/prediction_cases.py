@@ -21,6 +21,7 @@ from assay.data.source_rows import source_rows
 from assay.features.feature_set import feature_set_of
 from assay.learning.splitting import split_window
 from assay.learning.training import recorded_fit
+from assay.prediction.golden import with_golden
 from assay.results.intake import SourceSchemas
 from assay.results.provenance import CodeState
 from assay.results.search_result import BestHyperparameters
@@ -197,4 +198,4 @@ def model_of(spec, joined=MappingProxyType({}), **parameters):
     frozen = {name: schema for name, (_, schema) in joined.items()}
     schemas = SourceSchemas(source.schema, made.schema, rows.table.slice(0, 100), frozen, lookups) if steps else None
     split = split_window({"": validated}, spec)
-    return recorded_fit(split, best, spec, None, CodeState(), schemas), judged
+    return with_golden(recorded_fit(split, best, spec, None, CodeState(), schemas)), judged
