@@ -1,4 +1,4 @@
-"""One side's work of `features`, and what it takes. Does not belong here: what is compared and the rows (`features`)."""
+"""One side's work of `features`, and what it takes; the rows, and what is compared, are there."""
 
 import os
 import resource
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -38,10 +39,10 @@ def typed(folder: Path) -> Callable[[], None]:
         connection = duckdb.connect(":memory:", config={"temp_directory": str(folder / "spill"), **_settings()})
         connection.register("rows", rows)
         connection.register("places", places)
-        with connection.sql(TYPED).to_arrow_reader(BATCH) as reader:
-            with pa.ipc.new_file(folder / "typed", reader.schema) as out:
-                for batch in reader:
-                    out.write_batch(batch)
+        reader = connection.sql(TYPED).to_arrow_reader(BATCH)
+        with pa.ipc.new_file(folder / "typed", reader.schema) as out:
+            for batch in reader:
+                out.write_batch(batch)
 
     return work
 
@@ -53,7 +54,11 @@ def _settings() -> dict[str, str | int]:
 def stage(folder: Path) -> Callable[[], None]:
     """Return the stage over the same rows."""
     rows, spec, joined = _prepared(folder)
-    return lambda: run_steps(rows.table, rows.schema, spec, where="benchmark", joined=joined) and None
+
+    def work() -> None:
+        run_steps(rows.table, rows.schema, spec, where="benchmark", joined=joined)
+
+    return work
 
 
 def check(folder: Path) -> Callable[[], None]:
@@ -97,7 +102,7 @@ class _Memory:
         while not self._done.wait(0.02):
             self.most = max(self.most, _held())
 
-    def __enter__(self) -> "_Memory":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

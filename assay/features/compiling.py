@@ -5,7 +5,7 @@ is read. Layers are nested and not joined by common table expressions, which Duc
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -37,7 +37,9 @@ class Layer:
         parts: the text around the rows; they stand between each two parts.
         made: the columns that it computes.
         conditions: of a filter, by reason, in place of `parts`; a row stays if all are true.
-        ordered: whether results depend on the order of additions, so that one thread computes it.
+        ordered: whether results depend on the order of the rows before it, and of additions: one thread computes it.
+        disorders: whether the rows may be in another order after it.
+        columns: the names that result, each with the source's column if it is that column unchanged.
     """
 
     step: int
@@ -45,6 +47,8 @@ class Layer:
     made: tuple[str, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     ordered: bool = False
+    disorders: bool = False
+    columns: Mapping[str, str | None] = field(default_factory=dict)
 
     def over(self, rows: str) -> str:
         """Return the SELECT over the rows of a query."""
@@ -54,11 +58,6 @@ class Layer:
         for condition in self.conditions.values():
             rows = f"SELECT * FROM (\n{rows}\n) WHERE (\n{condition}\n)"
         return rows
-
-    @property
-    def reads_twice(self) -> bool:
-        """Whether the rows before it are computed more than once."""
-        return len(self.parts) > 2  # noqa: PLR2004 - one gap
 
 
 def joined_name(name: str) -> str:
@@ -91,6 +90,8 @@ class Compiler:
         types: DuckDB's type by column, in order.
         numbered: whether the rows have the hidden column of row numbers.
         keeps_rows: whether each row is still one of the source's.
+        reads: the source's columns that steps compute with.
+        carries: whether the source's other columns stay as they are, beside what is computed.
         tables: of the joined sources by name, DuckDB's type by column.
     """
 
@@ -104,6 +105,8 @@ class Compiler:
     sources: dict[str, str | None] = field(default_factory=dict)
     numbered: bool = False
     keeps_rows: bool = True
+    reads: set[str] = field(default_factory=set)
+    carries: bool = True
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def begin(self, schema: pa.Schema) -> None:
@@ -142,7 +145,18 @@ class Compiler:
         self.tables[name] = {column: str(dtype) for column, dtype, *_ in described}
 
     def column(self, number: int, place: Location, name: str) -> str:
-        """Return a column's name as the rows have it.
+        """Return the name, as the rows have it, of a column that a step computes with.
+
+        Raises:
+            StepProblem: there is no such column.
+        """
+        found = self.named(number, place, name)
+        origin = self.sources.get(found)
+        self.reads |= {origin} if origin is not None else set()
+        return found
+
+    def named(self, number: int, place: Location, name: str) -> str:
+        """Return the name, as the rows have it, of a column that a step moves and does not compute with.
 
         Raises:
             StepProblem: there is no such column.
@@ -151,6 +165,10 @@ class Compiler:
         if found is None:
             raise StepProblem(number, place, self._missing(name))
         return found
+
+    def read_all(self) -> None:
+        """Record that a step may compute with any column, and give any other value under its name."""
+        self.carries = False
 
     def has(self, names: Iterable[str]) -> bool:
         """Whether the rows have all of some columns."""
@@ -211,20 +229,24 @@ class Compiler:
         """Add a layer that keeps some columns, in this order, by their present names."""
         columns = [f"{quoted(old)} AS {quoted(new)}" for old, new in names.items()]
         sources = {new: self.sources[old] for old, new in names.items()}
-        self.add(Layer(number, selecting(", ".join((*columns, *self.hidden)))))
-        self.sources = sources
+        self.add(Layer(number, selecting(", ".join((*columns, *self.hidden)))), sources=sources)
 
     def keep(self, number: int, conditions: Mapping[str, str]) -> None:
         """Add a layer that keeps the rows for which all conditions are true."""
-        self.layers.append(Layer(number, conditions=conditions))
+        self.layers.append(Layer(number, conditions=conditions, columns=self.sources))
 
     @property
     def hidden(self) -> tuple[str, ...]:
         """The hidden columns, as SQL has them."""
         return (quoted(ROW),) if self.numbered else ()
 
-    def add(self, layer: Layer, place: Location = ()) -> None:
+    def add(self, layer: Layer, place: Location = (), sources: Mapping[str, str | None] | None = None) -> None:
         """Add a layer; the columns that it makes are none of the source's.
+
+        Args:
+            layer: around the present rows.
+            place: in the step, for errors.
+            sources: by the names that result, where columns have other names than before.
 
         Raises:
             StepProblem: it does not fit the columns.
@@ -236,9 +258,10 @@ class Compiler:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE current_rows AS {query}")
         except duckdb.Error as error:
             raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error)) from error
-        self.layers.append(layer)
         self._describe()
-        self.sources = {name: None if name in layer.made else self.sources.get(name) for name in self.types}
+        before = self.sources if sources is None else sources
+        self.sources = {name: None if name in layer.made else before.get(name) for name in self.types}
+        self.layers.append(replace(layer, columns=self.sources))
 
     def _describe(self) -> None:
         described = self.connection.execute("DESCRIBE current_rows").fetchall()

@@ -1,9 +1,10 @@
 """The queries of compiled steps, computed in a confined process: rows out, rows dropped, or the row that fails."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -63,10 +64,10 @@ def computed(request: dict[str, Any]) -> dict[str, Any]:
         engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found,
     ):
         rows = pa.ipc.open_file(file).read_all()
-        for name in request["tables"]:
-            found.register(joined_name(name), mapped_table(folder / joined_name(name)))
+        for name, path in request["tables"].items():
+            found.register(joined_name(name), mapped_table(Path(path)))
         try:
-            return {"stay": run(found, layers, rows, folder / FEATURES)}
+            return {"stay": run(found, layers, rows, folder / FEATURES, request["absent"], request["wanted"])}
         except duckdb.OutOfMemoryException:
             return {"limit": "memory"}
         except RowFailure as row:
@@ -79,9 +80,22 @@ def engine_connection(**settings: str | int) -> "duckdb.DuckDBPyConnection":
 
 
 def run(
-    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, target: Path
+    connection: "duckdb.DuckDBPyConnection",
+    layers: Sequence[Layer],
+    rows: pa.Table,
+    target: Path,
+    absent: Mapping[str, str] = MappingProxyType({}),
+    wanted: Sequence[str] | None = None,
 ) -> list[list[int]]:
     """Write the rows that result as an Arrow file, batch by batch and in order.
+
+    Args:
+        connection: of `engine_connection`, with the joined sources.
+        layers: from the innermost.
+        rows: of the source.
+        target: the file.
+        absent: DuckDB's type of each column that the rows lack, as no layer computes with it.
+        wanted: the columns that are written; all unless given.
 
     Returns:
         For each layer with conditions the numbers of rows that stay after each condition.
@@ -92,47 +106,90 @@ def run(
     """
     stay: list[list[int]] = []
     parts = list(_parts_of(layers))
+    lacking = dict(absent)
     for number, part in enumerate(parts):
-        written = target if number == len(parts) - 1 else target.with_name(f"{target.name}-{number}")
-        stay += _run(connection, part, rows, written)
+        is_last = number == len(parts) - 1
+        written = target if is_last else target.with_name(f"{target.name}-{number}")
+        source = _Source(connection, rows, lacking)
+        lacking = {name: absent[old] for name, old in part[-1].columns.items() if old and old in absent} if part else {}
+        columns = ", ".join(map(quoted, wanted)) if is_last and wanted is not None else _all_but(lacking)
+        stay += _run(source, part, columns, written)
         rows = mapped_table(written)
     return stay
 
 
+def _all_but(names: Iterable[str]) -> str:
+    left_out = ", ".join(map(quoted, names))
+    return f"* EXCLUDE ({left_out})" if left_out else "*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The rows that a query reads.
+
+    Attributes:
+        connection: of `engine_connection`.
+        rows: as they are handed over.
+        absent: DuckDB's type of each further column; to compute with one is an error.
+    """
+
+    connection: "duckdb.DuckDBPyConnection"
+    rows: pa.Table
+    absent: Mapping[str, str]
+
+    @property
+    def query(self) -> str:
+        """The rows as a table of SQL."""
+        lacking = (
+            f"CAST(error('not handed over') AS {dtype}) AS {quoted(name)}" for name, dtype in self.absent.items()
+        )
+        return f"(SELECT {', '.join(('*', *lacking))} FROM {_SOURCE})"
+
+    @contextmanager
+    def registered(self, start: int = 0, length: int | None = None) -> Iterator[None]:
+        """Let queries read the rows, or some of them."""
+        self.connection.register(_SOURCE, self.rows.slice(start, length))
+        try:
+            yield
+        finally:
+            self.connection.unregister(_SOURCE)
+
+
 def _parts_of(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
-    """Yield layers that are one query each: what is computed twice in it is not computed four times."""
+    """Yield layers that are one query each: the next one reads rows that are in order again."""
     part: list[Layer] = []
     for layer in layers:
-        if layer.reads_twice and any(each.reads_twice for each in part):
+        if layer.ordered and _disorder(part):
             yield part
             part = []
         part.append(layer)
     yield part
 
 
-def _run(
-    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, target: Path
-) -> list[list[int]]:
+def _disorder(layers: Sequence[Layer]) -> bool:
+    return any(layer.disorders for layer in layers)
+
+
+def _run(source: _Source, layers: Sequence[Layer], columns: str, target: Path) -> list[list[int]]:
     import duckdb
 
     try:
-        with _registered(connection, rows):
-            written = _write(connection, nested(layers, _SOURCE), target)
-            return list(_staying(connection, layers, rows.num_rows, written))
+        with source.registered():
+            order = f" ORDER BY {quoted(ROW)}" if _disorder(layers) else ""
+            query = f"SELECT {columns} FROM (\n{nested(layers, source.query)}\n){order}"
+            written = _write(source.connection, query, target)
+            return list(_staying(source, layers, written))
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error as error:
-        raise RowFailure(failure(connection, layers, rows, error)) from error
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # those of Arrow's stream hide DuckDB's class
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        if _OUT_OF_MEMORY in str(error):
+            raise duckdb.OutOfMemoryException(str(error)) from error
+        raise RowFailure(failure(source, layers, error)) from error
 
 
-@contextmanager
-def _registered(connection: "duckdb.DuckDBPyConnection", rows: pa.Table) -> Iterator[None]:
-    """Let queries read the rows."""
-    connection.register(_SOURCE, rows)
-    try:
-        yield
-    finally:
-        connection.unregister(_SOURCE)
+_OUT_OF_MEMORY = "Out of Memory Error"
 
 
 def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) -> int:
@@ -144,13 +201,12 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) ->
     return count
 
 
-def _staying(
-    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: int, written: int
-) -> Iterator[list[int]]:
+def _staying(source: _Source, layers: Sequence[Layer], written: int) -> Iterator[list[int]]:
     """Yield the rows that stay after each condition; the last condition of all leaves the rows that were written.
 
     The conditions that follow each other are counted by one query over the columns that they need.
     """
+    rows = source.rows.num_rows
     last = max((number for number, layer in enumerate(layers) if layer.conditions), default=BEFORE)
     for number, layer in enumerate(layers):
         if not layer.conditions:
@@ -158,8 +214,8 @@ def _staying(
         if number == last and len(layer.conditions) == 1:
             yield [written]
             return
-        before = nested(layers[:number], _SOURCE)
-        dropped = _dropped(connection, list(layer.conditions.values()), before)
+        before = nested(layers[:number], source.query)
+        dropped = _dropped(source.connection, list(layer.conditions.values()), before)
         stay = []
         for count in dropped:
             rows -= count
@@ -177,25 +233,23 @@ def _dropped(connection: "duckdb.DuckDBPyConnection", conditions: Sequence[str],
     return [found.get(place, 0) for place in range(len(conditions))]
 
 
-def failure(
-    connection: "duckdb.DuckDBPyConnection", layers: Sequence[Layer], rows: pa.Table, error: Exception
-) -> Failure:
+def failure(source: _Source, layers: Sequence[Layer], error: Exception) -> Failure:
     """Return the step, column and first row that fail: the layers are tried in order, then halves of the rows."""
-    for number, query, column in _parts(layers):
-        with _registered(connection, rows):
-            found = _error_of(connection, query)
+    for number, query, column in _parts(layers, source.query):
+        with source.registered():
+            found = _error_of(source.connection, query)
         if found is not None:
-            row = _first_failing(connection, query, rows)
-            if row is not None and ROW in rows.column_names:
-                row = int(rows.column(ROW)[row].as_py())
+            row = _first_failing(source, query)
+            if row is not None and ROW in source.rows.column_names:
+                row = int(source.rows.column(ROW)[row].as_py())
             return Failure(layers[number].step, column, row, first_line(found))
     return Failure(BEFORE, "", None, first_line(error))
 
 
-def _parts(layers: Sequence[Layer]) -> Iterator[tuple[int, str, str]]:
+def _parts(layers: Sequence[Layer], rows: str) -> Iterator[tuple[int, str, str]]:
     """Yield a query for each column and condition, which computes it and what it needs; with its layer's number."""
     for number, layer in enumerate(layers):
-        below = nested(layers[: number + 1], _SOURCE)
+        below = nested(layers[: number + 1], rows)
         for column in layer.made:
             # a count might be answered without the value
             yield number, f"SELECT bit_xor(hash({quoted(column)})) FROM (\n{below}\n)", column
@@ -213,15 +267,15 @@ def _error_of(connection: "duckdb.DuckDBPyConnection", query: str) -> Exception 
     return None
 
 
-def _first_failing(connection: "duckdb.DuckDBPyConnection", query: str, rows: pa.Table) -> int | None:
-    start, length = 0, rows.num_rows
+def _first_failing(source: _Source, query: str) -> int | None:
+    start, length = 0, source.rows.num_rows
     while length > 1:
         half = length // 2
-        with _registered(connection, rows.slice(start, half)):
-            fails = _error_of(connection, query) is not None
+        with source.registered(start, half):
+            fails = _error_of(source.connection, query) is not None
         start, length = (start, half) if fails else (start + half, length - half)
-    with _registered(connection, rows.slice(start, length)):
-        return start if _error_of(connection, query) is not None else None
+    with source.registered(start, length):
+        return start if _error_of(source.connection, query) is not None else None
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows
 from assay.errors import EmptyDataError, MissingColumnError, did_you_mean
 from assay.features.dropped_rows import StepCount, dropped_in_words
+from assay.features.joined_tables import written_once
 from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
-from assay.features.running import run_steps
+from assay.features.running import features_of, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
 from assay.specs.pipeline import PipelineSpec
 
@@ -68,10 +69,11 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     tables = {name: each.table for name, each in joined.items()}
-    made = run_steps(
-        source.table, source.schema, spec, where=where, labelled=labelled, joined=tables, confined=confined
-    )
-    known = require_known_in_time(source, made, spec, where=where, joined=tables) if labelled else ""
+    with written_once(tables, features_of(spec), where) as written:
+        made = run_steps(
+            source.table, source.schema, spec, where=where, labelled=labelled, joined=written, confined=confined
+        )
+        known = require_known_in_time(source, made, spec, where=where, joined=written) if labelled else ""
     if made.table.num_rows == 0:
         raise EmptyDataError(
             "the steps drop every row",

@@ -141,7 +141,7 @@ def select(compiler: Compiler, number: int, step: FeatureStep) -> None:
     named = asked if isinstance(asked, tuple) else asked.but
     for name in named:
         if not _is_absent_target(compiler, name):
-            compiler.column(number, place, name)
+            compiler.named(number, place, name)
     present = {name.lower(): name for name in compiler.types}
     kept = [present[name.lower()] for name in selected(asked, list(compiler.types)) if name.lower() in present]
     if not kept:
@@ -258,8 +258,9 @@ def _fits(value: Scalar, dtype: str) -> bool:
 
 def _of_present(compiler: Compiler, number: int, kind: str, asked: Mapping[str, Asked]) -> dict[str, Asked]:
     """Return what is asked by the columns' own names; what rows without a target lack for it is left out."""
+    resolved = compiler.named if kind == "rename" else compiler.column
     return {
-        compiler.column(number, (kind, name), name): value
+        resolved(number, (kind, name), name): value
         for name, value in asked.items()
         if not _is_absent_target(compiler, name)
     }

@@ -31,9 +31,7 @@ def aggregate(compiler: Compiler, number: int, step: FeatureStep) -> None:
 def _look_back(compiler: Compiler, number: int, keys: Sequence[str], time: str, asked: Aggregation) -> None:
     """Add aggregates over the earlier rows of each row's key.
 
-    The windows are computed over the columns that they need alone, and their results put beside the rows by position:
-    a window over all columns would sort all of them. Moments are made unique by the row's number, so that the order in
-    which numbers are added is always the same.
+    Moments are made unique by the row's number, so that the order in which numbers are added is always the same.
     """
     if not compiler.types[time].startswith(("TIMESTAMP", "DATE")):
         what = "the column of times holds no times"
@@ -53,31 +51,15 @@ def _look_back(compiler: Compiler, number: int, keys: Sequence[str], time: str, 
         name: f"CASE WHEN {quoted(time)} IS NOT NULL THEN {sql.strip()}\n OVER past END"
         for name, sql in asked.columns.items()
     }
-    beside = f"SELECT {_beside(seen)}, {row} AS __beside_row FROM (\n", f"\n) {window}"
-    compiler.add(Layer(number, _by_position(compiler, asked.columns, beside), tuple(asked.columns)), ("aggregate",))
+    parts = f"SELECT {_columns(compiler, seen)} FROM (\n", f"\n) {window}"
+    compiler.add(Layer(number, parts, tuple(asked.columns), disorders=True), ("aggregate",))
 
 
-def _beside(values: Mapping[str, str]) -> str:
-    """Return SQL's list of values under the names of `_by_position`."""
-    return ", ".join(f"{sql} AS __beside_{place}" for place, sql in enumerate(values.values()))
-
-
-def _by_position(compiler: Compiler, names: Iterable[str], beside: tuple[str, str]) -> tuple[str, ...]:
-    """Return the parts of a layer that puts columns beside the rows: a SELECT of them gives one row for each row.
-
-    Only what the SELECT names is sorted back into the order of the rows.
-
-    Args:
-        compiler: of the rows.
-        names: of the columns, new or in place of present ones, in the order of `_beside`.
-        beside: the SELECT around the rows, with the row's number as `__beside_row`.
-    """
-    row = quoted(ROW)
-    checked = f"CASE WHEN {row} = __beside_row THEN {{}} ELSE error('a row was put beside another') END AS {{}}"
-    made = {name: checked.format(f"__beside_{place}", quoted(name)) for place, name in enumerate(names)}
-    columns = [made.pop(name, quoted(name)) for name in compiler.types]
-    head = f"SELECT {', '.join((*columns, *made.values(), row))} FROM (\n"
-    return head, f"\n) POSITIONAL JOIN (SELECT * FROM ({beside[0]}", f"{beside[1]}) ORDER BY __beside_row)"
+def _columns(compiler: Compiler, values: Mapping[str, str], table: str = "") -> str:
+    """Return SQL's list of the rows' columns, with values in place of present ones or after them."""
+    made = {name: f"{sql} AS {quoted(name)}" for name, sql in values.items()}
+    kept = [made.pop(name, table + quoted(name)) for name in compiler.types]
+    return ", ".join((*kept, *made.values(), *(table + name for name in compiler.hidden)))
 
 
 _MOST_ROWS = 1 << 33
@@ -133,14 +115,13 @@ def join(compiler: Compiler, number: int, step: FeatureStep) -> None:
     if asked.as_of is not None:
         conditions.append(_known(compiler, other, asked, asked.as_of, number))
         kind = "ASOF LEFT"
-    named = ", ".join(dict.fromkeys(quoted(name) for name in (*(left for left, _ in keys), *_times(compiler, asked))))
     values = {new: f"r.{quoted(old)}" for old, new in columns.items()} | {_FOUND: "r.__found"}
     right = f"SELECT *, TRUE AS __found FROM {quoted(joined_name(asked.table))}"
-    beside = (
-        f"SELECT {_beside(values)}, l.{quoted(ROW)} AS __beside_row FROM (SELECT {named}, {quoted(ROW)} FROM (\n",
-        f"\n)) l {kind} JOIN ({right}) r ON {' AND '.join(conditions)}",
+    parts = (
+        f"SELECT {_columns(compiler, values, 'l.')} FROM (\n",
+        f"\n) l {kind} JOIN ({right}) r ON {' AND '.join(conditions)}",
     )
-    compiler.add(Layer(number, _by_position(compiler, values, beside), tuple(values)), ("join",))
+    compiler.add(Layer(number, parts, tuple(values), disorders=True), ("join",))
     if asked.type == "inner":
         compiler.keep(number, {f"no row of {asked.table}": _FOUND})
     compiler.arrange(number, {name: name for name in compiler.types if name != _FOUND})
@@ -148,10 +129,6 @@ def join(compiler: Compiler, number: int, step: FeatureStep) -> None:
 
 
 _FOUND = "__found"
-
-
-def _times(compiler: Compiler, asked: Join) -> list[str]:
-    return [] if asked.as_of is None else [name for name in compiler.types if name.lower() == asked.as_of.left.lower()]
 
 
 def _known(compiler: Compiler, other: Mapping[str, str], asked: Join, as_of: AsOf, number: int) -> str:
@@ -219,6 +196,7 @@ def select_whole(compiler: Compiler, number: int, step: FeatureStep) -> None:
     if step.sql is None:
         return None
     query, before = parsed_select(compiler.connection, number, step.sql), compiler.types
+    compiler.read_all()
     if query.keeps_rows and _kept(compiler, number, query):
         return _finish_select(compiler, number, before)
     others = f"SELECT * EXCLUDE ({quoted(ROW)}) FROM (\n"

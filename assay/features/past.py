@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
-from assay.features.running import NONE_JOINED, FeatureRows, Joined, features_of, numbered, run_steps
+from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables
+from assay.features.running import FeatureRows, Repetition, features_of, numbered, run_steps
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
@@ -63,7 +64,7 @@ class _Difference:
 
 
 def require_known_in_time(
-    source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str, joined: Joined = NONE_JOINED
+    source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str, joined: Joined | JoinedTables = NONE_JOINED
 ) -> str:
     """Check that the feature set of labelled rows saw no row that was not known yet.
 
@@ -78,14 +79,17 @@ def require_known_in_time(
     features = _unbounded(features_of(spec))
     if features.is_of_rows_alone:
         return "each step computes with the values of one row alone"
-    if made.numbers is None or not made.keeps_rows:
+    if not made.keeps_rows:
         return "not comparable row by row: the steps group rows"
     time = _time_column(spec, source.table)
-    table = numbered(source.table.replace_schema_metadata())
+    table = source.table.replace_schema_metadata()
     cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
+    run = partial(run_steps, schema=source.schema, spec=spec, where=where, joined=joined)
+    # what no step computes with is the same whatever rows there are
+    rows = numbered(table).drop_columns(sorted(made.absent))
+    again = Repetition(features, table.schema if made.computed is not None else None)
     for cut in cuts:
-        run = partial(run_steps, schema=source.schema, spec=spec, where=where, joined=joined)
-        if _difference(made, run(table.filter(pa.array(cut.rows)), features=features), cut) is not None:
+        if _difference(made, run(rows.filter(pa.array(cut.rows)), again=again), cut) is not None:
             raise _error(run, source, spec, features, cut, time, where)
     shown = "; ".join(cut.text for cut in cuts)
     return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
@@ -109,16 +113,24 @@ def _time_column(spec: PipelineSpec, table: pa.Table) -> str | None:
 def _by_time(times: pa.ChunkedArray, name: str) -> Iterator[_Cut]:
     """Yield the rows before each of a few moments; rows without a time are never among them."""
     known = times.drop_null()
-    order = pc.sort_indices(known)
     seen: set[Any] = set()
-    for share in _SHARES:
-        if not len(known):
-            return
-        moment = known[order[int(share * len(known))].as_py()]
+    for moment in _quantiles(known):
         before = pc.fill_null(pc.less(times, moment), False).to_numpy()
         if moment not in seen and before.any():
             yield _Cut(before, f"those with {name} before {moment.as_py()}")
         seen.add(moment)
+
+
+def _quantiles(values: pa.ChunkedArray) -> "Iterator[pa.Scalar[Any]]":
+    """Yield the values that some shares of all are below; none where there are none."""
+    places = [int(share * len(values)) for share in _SHARES] if len(values) else []
+    if places and pa.types.is_temporal(values.type):
+        wide = pa.int32() if values.type.bit_width == 32 else pa.int64()  # noqa: PLR2004 - bits of dates
+        ordered = np.partition(values.cast(wide).to_numpy(), places)
+        yield from pa.array(ordered[places], wide).cast(values.type)
+    elif places:
+        order = pc.sort_indices(values)
+        yield from (values[order[place].as_py()] for place in places)
 
 
 def _halves(rows: int) -> Iterator[_Cut]:
@@ -131,15 +143,14 @@ def _halves(rows: int) -> Iterator[_Cut]:
 
 def _difference(full: FeatureRows, again: FeatureRows, cut: _Cut) -> _Difference | None:
     """Return the first difference in the rows of a cut; None where there is none."""
-    assert full.numbers is not None  # noqa: S101 - steps that see other rows have them
-    assert again.numbers is not None  # noqa: S101
     of_cut = cut.rows[full.numbers]
     numbers = full.numbers[of_cut]
     if not np.array_equal(numbers, again.numbers):
         row = int(np.setxor1d(numbers, again.numbers)[0])
         return _Difference(row, "", ("there", "not there") if row in numbers else ("not there", "there"))
-    table = full.table.filter(pa.array(of_cut))
-    for name in table.column_names:
+    names = [name for name in full.table.column_names if full.computed is None or name in full.computed]
+    table = full.table.select(names).filter(pa.array(of_cut))
+    for name in names:
         if name not in again.table.column_names:
             return _Difference(int(numbers[0]), name, ("there", "not there"))
         position = _first_different(table.column(name), again.table.column(name))
@@ -197,7 +208,8 @@ def _first_step(
         if step.is_of_rows_alone:
             continue
         steps = features.model_copy(update={"steps": features.steps[: number + 1]})
-        full, part = (run(rows, features=steps) for rows in (table, table.filter(pa.array(cut.rows))))
+        again = Repetition(steps)
+        full, part = (run(rows, again=again) for rows in (table, table.filter(pa.array(cut.rows))))
         difference = _difference(full, part, cut)
         if difference is not None:
             return number, difference

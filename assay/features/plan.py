@@ -28,6 +28,8 @@ class Plan:
         lineage: from what each column is computed.
         skipped: what is left out of rows without a target, for people.
         keeps_rows: whether each row is still one of the source's.
+        absent: DuckDB's type of each of the source's columns that no step computes with; the rows need not have them.
+        carries: whether unchanged columns are the source's own, row by row.
     """
 
     layers: tuple[Layer, ...]
@@ -35,6 +37,13 @@ class Plan:
     lineage: Lineage
     skipped: tuple[str, ...]
     keeps_rows: bool
+    absent: Mapping[str, str]
+    carries: bool
+
+    @property
+    def computed(self) -> list[str]:
+        """The columns that steps compute."""
+        return [name for name, origin in self.columns.items() if origin is None or not self.carries]
 
 
 def compiled(
@@ -67,6 +76,7 @@ def compiled(
     lineage = lineage_of(features.steps, expressions, target, queries)
     compiler = Compiler(connection, expressions, lineage, labelled)
     compiler.begin(schema)
+    source_types = compiler.types
     for name, other in tables.items():
         compiler.add_table(name, other)
     numbers = range(len(features.steps)) if numbers is None else numbers
@@ -74,6 +84,13 @@ def compiled(
         if number in features.fitted:  # part of the model
             continue
         BUILDERS[features.steps[number].kind](compiler, number, features.steps[number])
+    read = compiler.reads if compiler.carries else source_types
     return Plan(
-        tuple(compiler.layers), compiler.sources, compiler.lineage, tuple(compiler.skipped), compiler.keeps_rows
+        tuple(compiler.layers),
+        compiler.sources,
+        compiler.lineage,
+        tuple(compiler.skipped),
+        compiler.keeps_rows,
+        absent={name: dtype for name, dtype in source_types.items() if name not in read},
+        carries=compiler.carries and compiler.keeps_rows,
     )

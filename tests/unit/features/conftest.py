@@ -7,8 +7,8 @@ from features_world import spec_of
 from assay.features.compiling import joined_name
 from assay.features.engine import RowFailure, engine_connection, run
 from assay.features.engine import computed as computed_rows
+from assay.features.joined_tables import without_nan
 from assay.features.plan import compiled
-from assay.features.running import without_nan
 from assay.reading.files import mapped_table
 from assay.reading.sandbox import ChildEnd
 
@@ -46,4 +46,4 @@ def in_process(monkeypatch):
     def run_child(_module, request, _folder, *, wall_seconds):
         return ChildEnd(0, 0.0, 0, timed_out=wall_seconds <= 0, answer=computed_rows(json.loads(request)), tail="")
 
-    monkeypatch.setattr("assay.features.running.run_child", run_child)
+    monkeypatch.setattr("assay.features.step_engine.run_child", run_child)

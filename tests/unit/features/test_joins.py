@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from assay.errors import FeatureStepError
+from assay.features.joined_tables import require_one_row_each
 from assay.features.parsing import StepProblem
-from assay.features.running import _require_one_row_each
 
 ORIGIN = dt.datetime(2021, 1, 1)  # noqa: DTZ001 - times without a zone
 
@@ -79,10 +79,10 @@ def test_an_as_of_join_is_that_of_plain_python(computed, rows, weather, delay):
 def test_several_rows_of_one_key_are_refused_by_name():
     [step] = spec_of(join(on=["zone"])).steps
     with pytest.raises(FeatureStepError, match="1 keys, such as zone = a"):
-        _require_one_row_each(step.join, pa.table({"zone": ["a", "b", "a", None, None]}), "here")
+        require_one_row_each(step.join, pa.table({"zone": ["a", "b", "a", None, None]}), "here")
     [step] = spec_of(join(on=["zone"], as_of={"left": "t", "right": "at"})).steps
     table = pa.table({"zone": ["a", "a"], "at": hours(1, 2)})
-    _require_one_row_each(step.join, table, "here")
+    require_one_row_each(step.join, table, "here")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""The engine in a confined process, or in this one: a plan's rows, or the error that names step, column and row."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from assay.errors import AssayError, FeatureStepError, Location
+from assay.features.carried import completed, handed_over, wanted
+from assay.features.compiling import BEFORE
+from assay.features.engine import FEATURES, ROWS, SPILL, Failure, computed
+from assay.features.joined_tables import JoinedTables, write_arrow
+from assay.features.plan import Plan
+from assay.reading.confined import Confinement
+from assay.reading.files import mapped_table
+from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
+from assay.scratch import scratch_folder
+from assay.specs.features import FeaturesSpec
+from assay.specs.pipeline import PipelineSpec
+
+_CHILD = "assay.features.engine"
+_SHOWN_COLUMNS = 6
+_LONGEST = 60
+
+
+def title_of(features: FeaturesSpec, number: int) -> str:
+    """Return what a step is called in errors."""
+    return "features" if number == BEFORE else f"features: {features.title(number)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StepEngine:
+    """Computes plans for the rows of a partition.
+
+    Attributes:
+        spec: the pipeline.
+        features: its steps.
+        where: asset and partition, for errors.
+        personal: names of columns whose values are not shown in errors.
+        tables: the joined sources.
+        source: the rows before all steps, to show the values of one that fails.
+        confined: whether plans are computed in a process of their own, with limits; else in this one.
+    """
+
+    spec: PipelineSpec
+    features: FeaturesSpec
+    where: str
+    personal: frozenset[str]
+    tables: JoinedTables
+    source: pa.Table
+    confined: bool
+
+    def computed(self, table: pa.Table, plan: Plan, *, alone: bool = False) -> tuple[pa.Table, list[list[int]]]:
+        """Compute a plan.
+
+        Args:
+            table: the rows, numbered, of which NaN are null.
+            plan: of the steps.
+            alone: whether unchanged columns are left out of the result.
+
+        Returns:
+            The rows, and how many stay after each condition.
+
+        Raises:
+            FeatureStepError: a step cannot be computed for a row, or takes more than it may.
+        """
+        with scratch_folder("features") as name:
+            folder = Path(name)
+            (folder / SPILL).mkdir()
+            write_arrow(handed_over(table, plan), folder / ROWS)
+            confinement = Confinement.of(self.spec.dataset.limits, (folder / ROWS).stat().st_size)
+            end = self._end_of(self._request(folder, plan, confinement), folder, confinement)
+            if end.code == 0 and "stay" in end.answer:
+                made = mapped_table(folder / FEATURES)
+                return made if alone and plan.carries else completed(made, table, plan), end.answer["stay"]
+        if end.code == 0 and "failure" in end.answer:
+            raise self._row_error(Failure(**end.answer["failure"]), plan)
+        raise _stopped(end, confinement, self.where)
+
+    def _request(self, folder: Path, plan: Plan, confinement: Confinement) -> dict[str, object]:
+        return {
+            "tables": {name: str(path) for name, path in self.tables.files.items()},
+            "folder": str(folder.absolute()),
+            "layers": [asdict(layer) for layer in plan.layers],
+            "absent": dict(plan.absent),
+            "wanted": wanted(plan),
+            "confinement": confinement.to_plain(),
+            "threads": os.cpu_count() or 1,
+            "parent": os.getpid(),
+        }
+
+    def _end_of(self, request: dict[str, object], folder: Path, confinement: Confinement) -> ChildEnd:
+        if self.confined:
+            return run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
+        return ChildEnd(0, 0.0, 0, False, computed({**request, "threads": 1}), "")
+
+    def hides(self, names: Sequence[str]) -> bool:
+        """Whether a text that may quote values of some columns is withheld."""
+        return not self.spec.validation.show_values or bool(self.personal & set(names))
+
+    def _row_error(self, failure: Failure, plan: Plan) -> AssayError:
+        column = f", column '{failure.column}'" if failure.column else ""
+        text = failure.text.partition(":")[0] if self.hides(self.source.column_names) else failure.text
+        row = f"row {failure.row + 1:,} of the source's rows" if failure.row is not None else ""
+        return FeatureStepError(
+            "a step cannot be computed for a row",
+            location=Location(row=None if failure.row is None else failure.row + 1, column=failure.column or ""),
+            where=f"{self.where}, {title_of(self.features, failure.step)}{column}",
+            found="; ".join(filter(None, (text, row, self._values(failure, plan)))),
+            remedy="correct the value, drop such rows by a filter before the step, or let the expression allow for "
+            "them, as `x / nullif(y, 0)` does",
+        )
+
+    def _values(self, failure: Failure, plan: Plan) -> str:
+        """Return the source's values in the row that fails, of the columns that the step reads."""
+        if failure.row is None:
+            return ""
+        read = plan.lineage.sources_of(failure.step, failure.column)
+        names = [name for name in self.source.column_names if name.lower() in read][:_SHOWN_COLUMNS]
+        shown = {
+            name: "***" if self.hides([name]) else str(self.source.column(name)[failure.row].as_py()) for name in names
+        }
+        return ", ".join(f"{name} = {text[:_LONGEST]}" for name, text in shown.items())
+
+
+def _stopped(end: ChildEnd, confinement: Confinement, where: str) -> AssayError:
+    if (error := end.error) is not None:
+        return error
+    exceeded = exceeded_limit(end, confinement)
+    if exceeded is None:
+        return FeatureStepError("the steps could not be computed", where=f"{where}, features", found=end.cause)
+    remedy = f"simplify the steps, or raise {exceeded.setting}" if exceeded.setting else "simplify the steps"
+    return FeatureStepError(
+        f"the steps take more {exceeded.resource} than they may",
+        where=f"{where}, features",
+        found=exceeded.found,
+        expected=exceeded.limit,
+        remedy=remedy,
+    )
