@@ -21,8 +21,9 @@ ROWS, FEATURES, SPILL = "rows", "features", "spill"
 """Names in the folder of a request: the rows, the result, and what exceeds the memory."""
 _BATCH_ROWS = 1 << 17
 _SOURCE = "source_rows"
-_SHARE_OF_MEMORY = 0.5
-"""What DuckDB itself takes of the memory; the rest is the interpreter's, Arrow's batches and the threads' stacks."""
+_SHARE_OF_MEMORY = 0.4
+"""What DuckDB itself takes of the memory; the rest is the interpreter's, Arrow's batches, the threads' stacks and what
+allocators keep."""
 _MOST_THREADS = 8
 
 
