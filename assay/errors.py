@@ -333,6 +333,10 @@ class GateRejectedError(GateError, code="gate_rejected"):
     """The newest data of a partition was rejected by the gate."""
 
 
+class PredictionsRefusedError(AssayError, code="predictions_refused"):
+    """Predictions are not like those of the model's holdout, or no predictions at all."""
+
+
 class ReceiptMismatchError(GateError, code="receipt_mismatch"):
     """Data and its gate receipt do not match."""
 

@@ -91,7 +91,7 @@ def run_gate(
         as_of=as_of,
         reference=None if reference is None else CheckedTable(reference.table, reference.schema),
     )
-    results = tuple(_result(rule, table, spec) for rule in rules)
+    results = tuple(result_of(rule, table, spec) for rule in rules)
     failed = tuple(rule.name for rule in results if not rule.passed and rule.severity == "ERROR")
     # computed from the rows themselves: the receipt vouches for nothing that the gate has not seen
     identity = fingerprint(rows)
@@ -140,7 +140,8 @@ def _without_null_rows(table: pa.Table, drop: bool | tuple[str, ...]) -> pa.Tabl
     return table if missing is None else table.filter(pc.invert(missing))
 
 
-def _result(rule: Rule, table: CheckedTable, spec: PipelineSpec) -> RuleResult:
+def result_of(rule: Rule, table: CheckedTable, spec: PipelineSpec) -> RuleResult:
+    """Return what one rule says of rows; one that raises has failed."""
     configured = rule.configured(spec)
     found = _checked(rule, table, spec) if configured else _NOT_CONFIGURED
     return RuleResult(

@@ -111,7 +111,7 @@ def rebuilt(model: TrainedModel, split: Split, spec: PipelineSpec, parent: Train
         seed=facts.seed,
     )
     again = train(split, best, spec, parent)
-    evidence = {name: getattr(facts, name) for name in ("annotations", "provenance", "intake", "golden")}
+    evidence = {name: getattr(facts, name) for name in ("annotations", "provenance", "intake", "golden", "reference")}
     return replace(again, manifest=again.manifest.model_copy(update=evidence))
 
 

@@ -15,6 +15,7 @@ from assay.learning.estimators.assembly import build_pipeline, continue_fit, lim
 from assay.learning.estimators.ensembles import family_of
 from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.intake import intake_of
+from assay.learning.prediction_reference import reference_of
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import Split
 from assay.results.intake import SourceSchemas
@@ -119,10 +120,13 @@ def recorded_fit(
 ) -> TrainedModel:
     """Fit as `train` does, and record how the model was made and how it takes rows of the source."""
     began = time.perf_counter()
-    model = train(split, best, spec, base.model if base else None).taking(intake_of(split, spec, schemas))
+    model = train(split, best, spec, base.model if base else None)
+    seconds = round(time.perf_counter() - began, 3)
+    model = model.taking(intake_of(split, spec, schemas))
+    model = model.compared_with(reference_of(model, split, spec.training.threads))
     provenance = Provenance(
         trained_at=dt.datetime.now(dt.UTC),
-        fit_seconds=round(time.perf_counter() - began, 3),
+        fit_seconds=seconds,
         code=code,
         parent=base.parent if base and model.manifest.scenario_applied == INCREMENTAL else None,
         spec=redacted(spec.model_dump(mode="json")),

@@ -84,7 +84,7 @@ class Predictor:
         columns = self.intake.columns
         if number_of_rows(rows) == 0:
             self.source_rows(arrow_rows(rows, columns, where=_WHERE))
-            return self._columns(self._of_no_rows(), probabilities=probabilities)
+            return pa.table(columns_of(self._of_no_rows(), self.model.manifest, probabilities=probabilities))
         return self.of_source(self.source_rows(arrow_rows(rows, columns, where=_WHERE)), probabilities=probabilities)
 
     def source_rows(self, table: pa.Table) -> pa.Table:
@@ -103,7 +103,7 @@ class Predictor:
         facts = self.model.manifest
         features = feature_frame(self._feature_rows(source), facts.features)
         found = predict(self.model.estimator, features, facts.classes, facts.task)
-        return self._columns(found, probabilities=probabilities)
+        return pa.table(columns_of(found, facts, probabilities=probabilities))
 
     def _feature_rows(self, source: pa.Table) -> pa.Table:
         """Return the rows with all features: derived columns, or what the steps make."""
@@ -153,14 +153,15 @@ class Predictor:
         shares = np.empty((0, len(facts.classes))) if has_probabilities else None
         return Predictions(np.empty(0, dtype=object), shares, facts.classes)
 
-    def _columns(self, found: Predictions, *, probabilities: bool) -> pa.Table:
-        facts = self.model.manifest
-        dtype = pa.array(facts.classes).type if facts.task.is_classification else pa.float64()
-        columns = {PREDICTION: pa.array(found.labels.tolist(), dtype)}
-        if probabilities and found.probabilities is not None:
-            shares = np.asarray(found.probabilities, dtype=np.float64)
-            columns |= {probability_of(label): pa.array(shares[:, n]) for n, label in enumerate(found.classes)}
-        return pa.table(columns)
+
+def columns_of(found: Predictions, facts: ModelManifest, *, probabilities: bool = True) -> dict[str, pa.Array]:
+    """Return predictions as columns: `prediction`, and `probability_<class>` (float64) of each class."""
+    dtype = pa.array(facts.classes).type if facts.task.is_classification else pa.float64()
+    columns = {PREDICTION: pa.array(found.labels.tolist(), dtype)}
+    if probabilities and found.probabilities is not None:
+        shares = np.asarray(found.probabilities, dtype=np.float64)
+        columns |= {probability_of(label): pa.array(shares[:, n]) for n, label in enumerate(found.classes)}
+    return columns
 
 
 def _of_features(facts: ModelManifest) -> Intake:

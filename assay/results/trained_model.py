@@ -11,6 +11,7 @@ from assay.data.schema import TableSchema
 from assay.results.golden import GoldenPredictions
 from assay.results.intake import Intake
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
+from assay.results.prediction_reference import PredictionReference
 from assay.results.provenance import Provenance
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
@@ -55,6 +56,8 @@ class ModelManifest(Spec):
     """How it takes rows as the source has them; None in manifests of earlier versions, which take their features."""
     golden: GoldenPredictions | None = Field(default=None, exclude_if=lambda golden: golden is None)
     """What it predicted for the rows of the intake's example; None in manifests of earlier versions."""
+    reference: PredictionReference | None = Field(default=None, exclude_if=lambda reference: reference is None)
+    """What later predictions are compared with; None in manifests of earlier versions."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""
     provenance: Provenance | None = None
@@ -116,6 +119,10 @@ class TrainedModel:
     def made(self, provenance: Provenance | None) -> Self:
         """Return the same model with how it was made."""
         return self._with(provenance=provenance)
+
+    def compared_with(self, reference: PredictionReference) -> Self:
+        """Return the same model with what later predictions are compared with."""
+        return self._with(reference=reference)
 
     def taking(self, intake: Intake | None) -> Self:
         """Return the same model with how it takes rows."""

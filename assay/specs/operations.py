@@ -159,6 +159,23 @@ class ExecutionSpec(Spec):
         )
 
 
+class PredictionChecks(Spec):
+    """What predictions must be like before they are published."""
+
+    severity: Literal["block", "warn"] = "block"
+    """Whether predictions that fail a check are refused, so that the last good ones stay, or published all the same."""
+    range_margin: float = Field(default=0.5, ge=0)
+    """How far predictions of a regression may lie beyond the targets of the training rows, as a share of their
+    range."""
+    max_change: float = Field(default=0.3, gt=0, le=1)
+    """How far the distribution may lie from that of the holdout's predictions, beyond what chance explains: the share
+    of predictions that would have to be others."""
+    fallback_missing: float = Field(default=0.5, ge=0, lt=1)
+    """A row that lacks more than this share of the features that training rows usually have is a fallback."""
+    max_fallbacks: float = Field(default=0.2, ge=0, le=1)
+    """Largest share of fallbacks."""
+
+
 class ScoringSpec(Spec):
     """Predictions of the champion, made whenever there is a new champion or new rows."""
 
@@ -166,6 +183,8 @@ class ScoringSpec(Spec):
     """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set."""
     columns: tuple[ColumnName, ...] = ()
     """Columns kept beside the prediction, e.g. the row's key; identifiers unless set."""
+    checks: PredictionChecks = Field(default=PredictionChecks(), exclude_if=lambda checks: checks == PredictionChecks())
+    """What predictions must be like; the checks are on unless set otherwise."""
 
 
 class DriftSpec(Spec):

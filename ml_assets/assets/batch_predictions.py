@@ -1,32 +1,44 @@
-"""`batch_predictions`: the champion's predictions, recomputed for a new champion and for new rows."""
+"""`batch_predictions`: the champion's predictions, recomputed for a new champion and for new rows.
 
-from collections.abc import Iterator
+A gate stands on both sides. Rows of `scoring.source` are judged by the rules that apply without a target, and the
+predictions by `scoring.checks`, before anything is published: what is refused leaves the last good predictions.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
-import pyarrow as pa
 
 from assay.data.dataset import Dataset
-from assay.data.schema import TableSchema
 from assay.errors import DataContractError
 from assay.features.feature_set import feature_set_of
+from assay.gate.report import RuleResult
+from assay.gate.rows_to_predict import check_rows_to_predict, require_rows_to_predict
+from assay.markdown import escaped
+from assay.prediction.checks import CHECKS, PredictionCheck
+from assay.prediction.scoring import require_good, score
 from assay.promotion.champion import CurrentChampion
-from assay.promotion.scoring import score
+from assay.promotion.decision import NO_CHAMPION
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
 from assay.specs.features import Join
+from assay.specs.operations import PredictionChecks
 from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
+from ml_assets.pipeline.gate_step import as_of
 from ml_assets.pipeline.partitions import keys_of, partitions_of
-from ml_assets.pipeline.run_context import location_of
+from ml_assets.pipeline.run_context import asset_key, location_of
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.asset_rows import stored_version
 from resources.data_sources import DataSources
 from resources.joined_sources import joined_rows
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.schema_registry import SchemaRegistry, of_schema_version
+
+ROWS = "rows_to_predict_pass"
+"""The check of the rows; those of the predictions are named by `assay.prediction.checks`."""
 
 
 def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -37,6 +49,7 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         stage,
         description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
         reads_all=("champion_model", "validated_dataset"),
+        checks=check_specs(spec, asset_key(spec, stage.name)),
         automation_condition=when_champion_or_rows_changed(spec),
         output_required=False,
     )
@@ -47,28 +60,77 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
-    ) -> Iterator[dg.Output[Dataset]]:
+    ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
+            for name in (ROWS, *CHECKS):
+                yield dg.AssetCheckResult(check_name=name, passed=True, description=f"not judged: {NO_CHAMPION}")
             return
+        where, judged = location_of(context), tuple[RuleResult, ...]()
         if run_spec.scored_dataset is None:
             validated = newest_validated(context, artifact_io_manager.artifacts(), run_spec)
             table, schema = validated.table, validated.schema
         else:
-            table, schema = _source_rows(
-                context, run_spec, champion, data_sources, schema_registry, artifact_io_manager
-            )
-        predictions = score(champion.model, table, schema, run_spec, where=location_of(context))
+            rows = _source_rows(context, run_spec, champion, data_sources, schema_registry, artifact_io_manager)
+            judged = check_rows_to_predict(rows, run_spec, as_of=as_of(context))
+            table, schema = rows.table, rows.schema
+        yield _check_of_rows(judged)
+        require_rows_to_predict(judged, where=where)
+        scored = score(champion.model, table, schema, run_spec, where=where)
+        blocks = _checks_of(run_spec).severity == "block"
+        yield from (_check_of_predictions(check, blocks=blocks) for check in scored.checks)
+        if blocks:
+            require_good(scored, where=where)
         yield dg.Output(
-            predictions,
-            data_version=dg.DataVersion(predictions.fingerprint.digest),
+            scored.dataset,
+            data_version=dg.DataVersion(scored.dataset.fingerprint.digest),
             metadata={
                 "champion version": champion.version,
-                **dataset_metadata(predictions, [], run_spec.dataset.partitions.timezone),
+                **dataset_metadata(scored.dataset, [], run_spec.dataset.partitions.timezone),
             },
         )
 
     return batch_predictions
+
+
+def check_specs(spec: PipelineSpec, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """Return the check of the rows, and one for each check of the predictions."""
+    blocks = _checks_of(spec).severity == "block"
+    rows = "The rows to predict pass the rules that apply without a target."
+    return [
+        dg.AssetCheckSpec(ROWS, asset=asset, description=rows, blocking=True),
+        *(
+            dg.AssetCheckSpec(name, asset=asset, description=str(rule.__doc__).partition("\n")[0], blocking=blocks)
+            for name, rule in CHECKS.items()
+        ),
+    ]
+
+
+def _checks_of(spec: PipelineSpec) -> PredictionChecks:
+    return spec.scoring.checks if spec.scoring is not None else PredictionChecks()
+
+
+def _check_of_rows(results: Sequence[RuleResult]) -> dg.AssetCheckResult:
+    failed = [result for result in results if not result.passed]
+    blocks = any(result.severity == "ERROR" for result in failed)
+    found = "; ".join(f"{result.name}: {result.observed}" for result in failed)
+    return dg.AssetCheckResult(
+        check_name=ROWS,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks or not failed else dg.AssetCheckSeverity.WARN,
+        description=escaped(found or ("every rule holds" if results else "the rows passed the gate before")),
+        metadata={"rules": len([result for result in results if result.configured]), "failed rules": len(failed)},
+    )
+
+
+def _check_of_predictions(check: PredictionCheck, *, blocks: bool) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        passed=check.passed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=escaped(f"found {check.found}; expected {check.expected}" if check.expected else check.found),
+        metadata=dict(check.numbers),
+    )
 
 
 def _source_rows(
@@ -78,7 +140,7 @@ def _source_rows(
     sources: DataSources,
     registry: SchemaRegistry,
     artifacts: ArtifactIOManager,
-) -> tuple[pa.Table, TableSchema]:
+) -> Dataset:
     """Return the rows of `scoring.source`, read under the schema version that the champion learned from.
 
     Raises:
@@ -106,7 +168,7 @@ def _source_rows(
         }
         version_of_features = registry.feature_version_of(spec)
         rows = feature_set_of(rows, spec, version_of_features, labelled=False, where=where, joined=joined).rows
-    return rows.table, rows.schema
+    return rows
 
 
 def _newest_rows(

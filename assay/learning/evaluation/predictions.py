@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.learning.estimators.family import FAMILIES
 from assay.learning.splitting import LabelledRows
 from assay.specs.pipeline import Task
 
@@ -53,20 +54,34 @@ def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], 
         return Predictions(np.asarray(estimator.predict(features), dtype=np.float64), None, ())
     if isinstance(estimator, Pipeline) and len(estimator) > 1:  # the rows are transformed once for both predictions
         features, estimator = estimator[:-1].transform(features), estimator[-1]
-    labels = np.asarray(estimator.predict(features))
     known = list(getattr(estimator, "classes_", classes))
     if hasattr(estimator, "predict_proba"):
         raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
+        labels = _likeliest(estimator, raw) if _is_of_a_family(estimator) else np.asarray(estimator.predict(features))
         ordered = np.zeros((len(raw), len(classes)))
         for position, label in enumerate(classes):
             if label in known:  # a class without training rows keeps probability 0
                 ordered[:, position] = raw[:, known.index(label)]
         return Predictions(labels, ordered, classes)
+    labels = np.asarray(estimator.predict(features))
     if len(classes) != 2 or not hasattr(estimator, "decision_function"):  # noqa: PLR2004 - binary
         return Predictions(labels, None, classes)
     scores = np.asarray(estimator.decision_function(features), dtype=np.float64)
     # scikit-learn's scores are for the estimator's own last class
     return Predictions(labels, None, classes, scores if known[-1] == classes[-1] else -scores)
+
+
+def _is_of_a_family(estimator: Any) -> bool:
+    """Whether an estimator is a registered family's, which predict the likeliest class; others may decide otherwise."""
+    kind = type(estimator)
+    package = kind.__module__.partition(".")[0]
+    paths = [card.classifier.partition(":") for card in FAMILIES.values() if card.classifier is not None]
+    return any(module.partition(".")[0] == package and name == kind.__name__ for module, _, name in paths)
+
+
+def _likeliest(estimator: Any, probabilities: np.ndarray) -> np.ndarray:
+    """Return the likeliest class of each row, which saves the trees a second pass."""
+    return np.asarray(np.asarray(estimator.classes_).take(probabilities.argmax(axis=1)))
 
 
 def predictions_of(estimator: Any, rows: LabelledRows, classes: tuple[Any, ...], task: Task) -> Predictions:

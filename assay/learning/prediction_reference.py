@@ -1,0 +1,67 @@
+"""The numbers that later predictions of a model are compared with, taken right after its fit."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from assay.data.schema import TableSchema
+from assay.learning.estimators.assembly import limited_threads
+from assay.learning.evaluation.predictions import codes, predict
+from assay.learning.splitting import LabelledRows, Split
+from assay.results.prediction_reference import PredictionReference
+from assay.results.trained_model import TrainedModel
+from assay.specs.dataset import ColumnRole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEVELS = 1001
+_USUAL = 0.5
+
+
+def reference_of(model: TrainedModel, split: Split, threads: int) -> PredictionReference:
+    """Return what a model predicts for the holdout, which it has not learned from.
+
+    Nothing of the model depends on it, so that the holdout stays one.
+    """
+    facts = model.manifest
+    with limited_threads(threads):
+        found = predict(model.estimator, split.holdout.features, facts.classes, facts.task)
+    present = _usually_present(split.train, split.features)
+    rows = len(split.holdout.features)
+    if facts.task.is_classification:
+        counted = np.bincount(codes(found.labels, facts.classes), minlength=len(facts.classes))
+        shares = counted[: len(facts.classes)] / max(rows, 1)
+        return PredictionReference(rows=rows, shares=tuple(shares.tolist()), present=present)
+    target = split.train.target.to_numpy(dtype=np.float64)
+    errors = np.abs(found.labels - split.holdout.target.to_numpy(dtype=np.float64))
+    return PredictionReference(
+        rows=rows,
+        quantiles=_levels(found.labels),
+        errors=_levels(errors),
+        low=float(target.min()),
+        high=float(target.max()),
+        present=present,
+    )
+
+
+def missing_in(features: "pd.DataFrame", schema: TableSchema) -> "pd.DataFrame":
+    """Return where a feature frame has no value, shape (rows, features); an empty text is one."""
+    missing = features.isna()
+    for column in schema.columns:
+        if column.role is ColumnRole.TEXT:
+            missing[column.name] = features[column.name] == ""
+    return missing
+
+
+def _usually_present(train: LabelledRows, schema: TableSchema) -> tuple[str, ...]:
+    share = missing_in(train.features, schema).mean()
+    return tuple(str(name) for name in share.index[share < _USUAL])
+
+
+def _levels(values: "np.ndarray") -> tuple[float, ...]:
+    """Return all values in order, of many some at evenly spaced levels; infinities and NaN are left out."""
+    known = np.sort(values[np.isfinite(values)])
+    if known.size > _LEVELS:
+        known = np.quantile(known, np.linspace(0, 1, _LEVELS), method="higher")
+    return tuple(known.tolist())
