@@ -31,6 +31,8 @@ ROWS = 120
 STEPS = [
     {"derive": {"per_room": "size / rooms", "late": "hour(seen) >= 18", "dear": "rent > 900"}},
     {"select": {"but": ["seen"]}},
+    {"clip": {"size": {"quantiles": [0.05, 0.95]}}},
+    {"fill": {"size": {"strategy": "median", "by": ["area"]}}},
 ]
 
 
