@@ -4,6 +4,7 @@ Importing a module runs it, so a deployment confines the paths that pipelines na
 code itself names go through `import_object`, those of users through `import_users_object`.
 """
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -111,6 +112,53 @@ def import_users_object(path: str, *, where: str, error: type[AssayError] = Spec
     if home and not _policy.allows(home):
         raise _not_allowed(f"'{attribute}' belongs to the module '{home}'", path, where, error)
     return found
+
+
+def refuse_missing_object(path: str) -> None:
+    """Refuse an import path of a user that its file tells to be wrong; nothing is imported.
+
+    Raises:
+        SpecError: the module may not be named or is not there, its file is no Python, or defines no such name.
+    """
+    module, _, attribute = path.partition(":")
+    source = users_source(path)
+    if source is None:
+        if _policy is not None and is_import_path(path) and not _policy.allows(module):
+            own = sorted(file.stem for file in _policy.folder.glob("*.py"))
+            hint = did_you_mean(module, own)
+            raise _not_allowed(f"the module '{module}' may not be named here{hint}", path, "", SpecError)
+        return
+    try:
+        names = _names_of(ast.parse(source))
+    except SyntaxError as error:
+        found = f"line {error.lineno}: {error.msg}"
+        raise SpecError(f"the module '{module}' is no Python", found=found, remedy="correct the file") from error
+    name = attribute.partition(".")[0]
+    if names is not None and name not in names:
+        raise SpecError(
+            f"'{module}' has no '{name}'{did_you_mean(name, names)}",
+            found=repr(path),
+            expected=f"one of {', '.join(sorted(names))}" if names else "a function in the file",
+            remedy="correct the name",
+        )
+
+
+def _names_of(tree: ast.Module) -> set[str] | None:
+    """Return the names that a module defines or imports; None where only running it shows them."""
+    found: set[str] = set()
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found |= {(each.asname or each.name).partition(".")[0] for each in names}
+            case ast.Assign() | ast.AnnAssign():
+                found |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            case ast.Expr(value=ast.Constant()):
+                continue
+            case _:  # a name may be defined below it
+                return None
+    return None if {"*", "__getattr__"} & found else found
 
 
 def users_files(path: str) -> Iterator[tuple[str, bytes]]:

@@ -31,6 +31,12 @@ AGGREGATES = frozenset(_NAMES.split())
 """The aggregate functions that may be used."""
 _RANKS = "cume_dist dense_rank first_value lag last_value lead nth_value ntile percent_rank rank row_number"
 _CALLS = {"FUNCTION": AGGREGATES, "WINDOW": AGGREGATES | frozenset(_RANKS.split())}
+_KEYWORDS = """
+    current_catalog current_database current_date current_role current_schema current_time current_timestamp
+    current_user localtime localtimestamp session_user user
+"""
+_WITHOUT_BRACKETS = frozenset(_KEYWORDS.split())
+"""Functions of the clock and of the session that are written like columns, which DuckDB takes for them if it can."""
 _TABLES = frozenset({"BASE_TABLE", "SUBQUERY", "JOIN", "EMPTY", "EXPRESSION_LIST"})
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE"})
 _EXPRESSIONS = frozenset(
@@ -86,7 +92,10 @@ def parsed_query(connection: "duckdb.DuckDBPyConnection", sql: str, tables: Sequ
     Raises:
         DataContractError: it is no SELECT, or reads anything else.
     """
-    node = query_tree(connection, sql, sql)
+    try:
+        node = query_tree(connection, sql, sql)
+    except DataContractError as error:
+        raise _refused(sql, error.found, tables) from error
     if not node:
         raise _refused(sql, "more than one statement", tables)
     named = {name.lower() for name in tables} | {entry["key"].lower() for entry in _entries(node)}
@@ -129,6 +138,9 @@ def _problem_of_expression(found: dict[str, Any]) -> str:
     kind = found["class"]
     if kind not in _EXPRESSIONS:
         return str(kind).lower()
+    names = found.get("column_names", [])
+    if len(names) == 1 and names[0].lower() in _WITHOUT_BRACKETS:
+        return f"{names[0]}, which may be the clock or the session; a column is written with its table, rows.{names[0]}"
     name = str(found.get("function_name", "")).lower()
     if kind not in _CALLS or name in _CALLS[kind] or (kind == "FUNCTION" and is_of_the_row(found)):
         return ""

@@ -11,6 +11,7 @@ from assay.errors import AssayError, SpecError, did_you_mean
 from assay.features.compiling import ROW
 from assay.features.parsing import StepProblem, parsed_select, parsed_steps
 from assay.features.plan import Plan, compiled
+from assay.importing import refuse_missing_object
 from assay.specs.base import Location
 from assay.specs.dataset import ColumnRole
 from assay.specs.features import FeaturesSpec
@@ -31,6 +32,9 @@ def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | No
     Raises:
         StepProblem: a step is wrong whatever the rows.
     """
+    for number, step in enumerate(features.steps):
+        if step.python is not None:
+            _require_function(number, step.python)
     connection = parser()
     if source is None or any(step.python is not None or step.join is not None for step in features.steps):
         parsed_steps(connection, features.steps)
@@ -42,6 +46,13 @@ def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | No
     if not features.is_of_rows_alone:
         types[ROW] = pa.int64()
     return compiled(connection, features, pa.schema(list(types.items())), target)
+
+
+def _require_function(number: int, path: str) -> None:
+    try:
+        refuse_missing_object(path)
+    except SpecError as error:
+        raise StepProblem(number, ("python",), error) from error
 
 
 def feature_columns(spec: PipelineSpec, plan: Plan) -> FrozenSchema:

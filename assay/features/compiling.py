@@ -4,6 +4,7 @@ Columns and types are followed on an empty table, so that a step that does not f
 is read. Layers are nested and not joined by common table expressions, which DuckDB would keep in memory.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -198,7 +199,7 @@ class Compiler:
         try:
             described = self.connection.execute(f"DESCRIBE SELECT (\n{sql}\n) FROM current_rows").fetchall()
         except duckdb.Error as error:
-            raise StepProblem(number, place, _misfit(sql, error)) from error
+            raise StepProblem(number, place, _misfit(sql, error, self.types)) from error
         return str(described[0][1])
 
     def columns_of(self, parts: tuple[str, ...]) -> list[str] | None:
@@ -257,7 +258,7 @@ class Compiler:
         try:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE current_rows AS {query}")
         except duckdb.Error as error:
-            raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error)) from error
+            raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error, self.types)) from error
         self._describe()
         before = self.sources if sources is None else sources
         self.sources = {name: None if name in layer.made else before.get(name) for name in self.types}
@@ -314,9 +315,19 @@ def _twins(one: str, other: str) -> AssayError:
     )
 
 
-def _misfit(sql: str, error: Exception) -> AssayError:
+_UNKNOWN = re.compile(r'column "?([^"]+?)"? not found|does not have a column named "([^"]+)"')
+
+
+def _misfit(sql: str, error: Exception, known: Iterable[str]) -> AssayError:
+    if unknown := _UNKNOWN.search(first_line(error)):
+        name = unknown[1] or unknown[2]
+        return MissingColumnError(
+            f"there is no column '{name}'{did_you_mean(name, known)}",
+            found=first_line(error),
+            remedy="correct the name, or the steps before",
+        )
     return FeatureStepError(
         "the expression does not fit the columns' types",
-        found=f"{sql.strip()}: {first_line(error)}",
+        found=": ".join(filter(None, (sql.strip(), first_line(error)))),
         remedy="correct it; `cast(column as type)` converts a value",
     )

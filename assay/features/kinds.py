@@ -206,6 +206,12 @@ def clip(compiler: Compiler, number: int, step: FeatureStep) -> None:
     """Set values beyond bounds to the bounds."""
     values = {}
     for name, bounds in _of_present(compiler, number, "clip", step.clip or {}).items():
+        if not _is_number(compiler.types[name]):
+            error = FeatureStepError(
+                "clip does not fit the column: only numbers are clipped",
+                found=f"{name}, of type {compiler.types[name]}",
+            )
+            raise StepProblem(number, ("clip", name), error)
         values[name] = _clipped(quoted(name), compiler.types[name], bounds)
         compiler.type_of(number, ("clip", name), values[name])
     if values:
@@ -253,7 +259,11 @@ def _fits(value: Scalar, dtype: str) -> bool:
         return isinstance(value, bool) and dtype == "BOOLEAN"
     if isinstance(value, str):
         return dtype == "VARCHAR" or dtype.startswith(("DATE", "TIME"))
-    return dtype in _WHOLE or dtype in {"DOUBLE", "FLOAT"} or dtype.startswith("DECIMAL")
+    return _is_number(dtype)
+
+
+def _is_number(dtype: str) -> bool:
+    return dtype in _WHOLE or dtype in {"DOUBLE", "FLOAT"} or is_exact_number(dtype)
 
 
 def _of_present(compiler: Compiler, number: int, kind: str, asked: Mapping[str, Asked]) -> dict[str, Asked]:

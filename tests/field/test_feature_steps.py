@@ -154,7 +154,7 @@ def test_the_column_of_times_is_one_of_the_source(schemas):
         ("aggregate: {by: [card], columns: {n: seats}}", 13, "not one aggregate"),
         ("aggregate: {by: [card], over: 3 days, columns: {n: count(*)}}", 13, "need time"),
         ("aggregate: {by: [card], time: pickup, over: a month, columns: {n: count(*)}}", 13, "30 days"),
-        ("sql: select seet from rows", 13, "does not fit"),
+        ("sql: select seet from rows", 13, "did you mean 'seats'"),
         ("sql: select * from trips", 13, "the table trips"),
         ("python: my_steps", 13, "python"),
     ],
