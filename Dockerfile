@@ -3,6 +3,8 @@
 #   docker run -e ASSAY_UI_HOST=0.0.0.0 -p 127.0.0.1:3000:3000 -v assay-data:/opt/assay/.assay assay
 # The webserver has no sign-in, so it binds loopback unless ASSAY_UI_HOST says otherwise (see SECURITY.md).
 #   docker run -v assay-data:/opt/assay/.assay assay dagster-daemon run -w workspace.yaml
+#   docker run -e ASSAY_SERVE_HOST=0.0.0.0 -e ASSAY_SERVE_KEYS=... -p 8000:8000 -v assay-data:/opt/assay/.assay assay \
+#     assay serve bank_marketing
 
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/assay/.venv
@@ -24,6 +26,7 @@ COPY --chown=assay:assay pyproject.toml uv.lock workspace.yaml dagster.yaml defi
 COPY --chown=assay:assay assay ./assay
 COPY --chown=assay:assay resources ./resources
 COPY --chown=assay:assay ml_assets ./ml_assets
+COPY --chown=assay:assay serving ./serving
 COPY --chown=assay:assay pipelines ./pipelines
 RUN mkdir -p /opt/assay/.assay /opt/dagster_home && cp dagster.yaml /opt/dagster_home/ \
     && chown -R assay:assay /opt/assay /opt/dagster_home
@@ -39,7 +42,7 @@ ENV ASSAY_GIT_SHA=$GIT_SHA \
     PYTHONUNBUFFERED=1
 USER assay
 VOLUME /opt/assay/.assay
-EXPOSE 3000
+EXPOSE 3000 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
 CMD ["sh", "-c", "exec dagster-webserver -h \"$ASSAY_UI_HOST\" -p 3000 -w workspace.yaml"]

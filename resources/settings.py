@@ -121,6 +121,27 @@ class Settings(BaseSettings):
     notify_on: str = ""
     """Comma-separated kinds of notifications: gate_refused, run_failed, promotion, rollback, approval, below_minimum,
     drift, performance; all by default."""
+    serve_host: str = "127.0.0.1"
+    """Where the endpoint of `assay serve` listens; an address that other machines reach needs `serve_keys`."""
+    serve_port: int = Field(default=8000, ge=0, le=65535)
+    """Port of the endpoint; 0 for any free one."""
+    serve_processes: int | None = Field(default=None, ge=1)
+    """Processes of the endpoint; one for each core that it may use, unless set."""
+    serve_keys: SecretStr = SecretStr("")
+    """Keys that requests to the endpoint have to show, with commas between, each of 16 characters or more; requests of
+    this machine need none unless set."""
+    serve_poll_seconds: float = Field(default=5.0, gt=0)
+    """How often each process of the endpoint asks which version is champion."""
+    serve_without_golden: Literal["on", "off"] = "off"
+    """Whether the endpoint serves a model that records no predictions to repeat, as those of earlier versions."""
+    serve_max_body_mb: float = Field(default=10.0, gt=0)
+    """Largest body of a request, in 10^6 bytes, compressed or not."""
+    serve_max_rows: int = Field(default=10_000, ge=1)
+    """Most rows of a request."""
+    serve_seconds: float = Field(default=10.0, gt=0)
+    """How long a request may wait for its prediction, and how long its body may take to arrive."""
+    serve_concurrency: int = Field(default=32, ge=1)
+    """Requests that each process takes at once; one more is refused at once."""
     ui_url: str = "http://localhost:3000"
     """Address of Dagster's user interface, for links in notifications."""
     git_sha: str = ""
@@ -208,6 +229,11 @@ class Settings(BaseSettings):
         return any(bound is not None for bound in bounds)
 
     @property
+    def keys_of_endpoint(self) -> tuple[str, ...]:
+        """Keys that requests to the endpoint have to show; empty for none."""
+        return _listed(self.serve_keys.get_secret_value())
+
+    @property
     def checkout(self) -> Checkout:
         """Where the code comes from."""
         return Checkout(self.git_sha)
@@ -274,6 +300,25 @@ def let_idle_threads_sleep() -> None:
     Libraries read the variable when they are loaded, so call it before; child processes inherit it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def use_one_thread() -> None:
+    """Let numerical libraries use one thread, unless the deployment sets the variables.
+
+    The endpoint has a process for each core. Libraries read the variables when they are loaded, so call it before.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def share_metrics(folder: Path) -> None:
+    """Let the processes of an endpoint add up their metrics in a folder; prometheus-client reads it when loaded."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
+def shares_metrics() -> bool:
+    """Return whether other processes add up their metrics with this one's."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
 
 def bound_mlflow_requests() -> None:

@@ -294,6 +294,16 @@ COMMANDS = {
         click.Argument(["version"], metavar="VERSION"),
         needs=[],
     ),
+    "serve": lambda summary: Command(
+        "serve",
+        summary,
+        *_of_champion(
+            _option("--host", "Where it listens; ASSAY_SERVE_HOST unless given."),
+            _option("--port", "0 for any free one; ASSAY_SERVE_PORT unless given.", click.IntRange(0, 65535)),
+            _option("--processes", "One for each core unless given, or set.", click.IntRange(1)),
+        ),
+        needs=[],
+    ),
     "forget": lambda summary: Command(
         "forget",
         summary,

@@ -80,7 +80,7 @@ LIBRARIES = (
     "sklearn.pipeline",
     "sklearn.preprocessing",
 )
-PACKAGES = ("assay", "ml_assets", "resources")
+PACKAGES = ("assay", "ml_assets", "resources", "serving")
 MODULES = (
     "assay.learning.preprocessing.transformers",
     "assay.shell.learning",

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ("assay", "resources", "ml_assets")
+FLOORS = ("assay", "resources", "ml_assets", "serving")
 UNSAFE = {"pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 
 

@@ -1,0 +1,216 @@
+"""The application: paths, keys, and every failure as an answer."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assay.errors import AssayError, RequestError
+from serving.answers import Answer, answered
+from serving.desk import Desk, Limits
+from serving.documents import model_page, openapi_of
+from serving.following import Following
+from serving.keys import HEADER, Keys
+from serving.metrics import CONTENT_TYPE, Metrics
+from serving.questions import Body, question_of
+from serving.refusals import described, status_of
+from serving.versions import ServedVersion
+
+_LOG = logging.getLogger("assay.serving")
+REQUEST_ID = "x-request-id"
+VERSION = "X-Model-Version"
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_GONE = 499
+"""What proxies log where the client left before the answer."""
+
+
+def application(
+    following: Following, limits: Limits, keys: Keys, metrics: Metrics | None = None, title: str = "Assay"
+) -> ASGIApp:
+    """Return the application of one process.
+
+    Args:
+        following: knows the version that answers; it begins to follow when the server starts.
+        limits: of requests.
+        keys: that requests show.
+        metrics: of this process.
+        title: for the documentation.
+    """
+    counted, desk = metrics or Metrics(), Desk(limits)
+    app = FastAPI(
+        title=title, description="Predictions of the current champion.", lifespan=_lifespan(following, desk),
+        docs_url=None, redoc_url=None, openapi_url=None,
+    )  # fmt: skip
+    _add_failures(app, counted)
+    _add_probes(app, following)
+    _add_paths(app, following, desk, counted, keys)
+    return Observed(app, counted)
+
+
+def _lifespan(following: Following, desk: Desk) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        following.start()
+        try:
+            yield
+        finally:
+            following.stop()
+            desk.close()
+
+    return lifespan
+
+
+def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics, keys: Keys) -> None:
+    """Add what requires a key."""
+
+    async def known(request: Request) -> None:
+        keys.require(request.headers.get(HEADER), request.headers.get("authorization"))
+
+    async def body_of(request: Request) -> Body:
+        data, headers = await desk.body_of(request), request.headers
+        return Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""))
+
+    @app.post("/predict", dependencies=[Depends(known)])
+    async def predict(request: Request) -> Response:
+        """Predict rows: records or columns in JSON, or an Arrow stream."""
+        version = following.answering()
+        async with desk.place():
+            with metrics.taken.track_inprogress():
+                body = await body_of(request)
+                answer = await desk.done(partial(predicted, version, body, desk.limits, request.scope[REQUEST_ID]))
+        metrics.rows.labels(answer.version).observe(answer.rows)
+        return Response(answer.data, media_type=answer.content_type, headers={VERSION: answer.version})
+
+    @app.get("/model", dependencies=[Depends(known)])
+    async def model() -> dict[str, Any]:
+        """Describe the model that answers: version, rows as JSON Schema, card."""
+        return model_page(following.answering())
+
+    @app.get("/metrics", dependencies=[Depends(known)])
+    def page_of_metrics() -> Response:
+        """Give metrics in the format of Prometheus."""
+        return Response(metrics.page(), media_type=CONTENT_TYPE)
+
+    @app.get("/openapi.json", dependencies=[Depends(known)], include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return openapi_of(app, following.current)
+
+
+def predicted(version: ServedVersion, body: Body, limits: Limits, request_id: str) -> Answer:
+    """Read and predict the rows of a body.
+
+    Raises:
+        AssayError: they cannot be read or predicted.
+    """
+    return answered(version, question_of(body, version.columns, limits.rows, limits.bytes), request_id)
+
+
+def _add_probes(app: FastAPI, following: Following) -> None:
+    """Add what load balancers ask without a key; it says nothing of the model but its version."""
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        """Say whether predictions are answered."""
+        version, problem = following.current, following.problem
+        facts = {
+            "ready": version is not None,
+            "version": version.entry.version if version else None,
+            "warning": version.warning if version else "",
+            "problem": problem.headline if problem else "",
+        }
+        status = HTTPStatus.OK if version else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse(facts, status)
+
+
+def _add_failures(app: FastAPI, metrics: Metrics) -> None:
+    """Make an answer of every failure, with the same fields."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AssayError)  # noqa: S101 - registered for it alone
+        metrics.refusals.labels(error.code).inc()
+        headers = (
+            {"Retry-After": str(error.retry_after)} if isinstance(error, RequestError) and error.retry_after else {}
+        )
+        if status_of(error) in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}:
+            headers["Connection"] = "close"
+        return JSONResponse(described(error, request.scope[REQUEST_ID]), status_of(error), headers)
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
+        return await refused(request, RequestError(error.detail, status=error.status_code))
+
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=_GONE)
+
+    async def defect(request: Request, error: Exception) -> Response:
+        _LOG.error("request %s met a defect: %s", request.scope[REQUEST_ID], type(error).__name__)
+        wrong = RequestError("a defect of the endpoint; its log has the request's id", status=500)
+        return JSONResponse(described(wrong, request.scope[REQUEST_ID]), wrong.status)
+
+    app.add_exception_handler(AssayError, refused)
+    app.add_exception_handler(HTTPException, unknown)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, defect)
+
+
+class Observed:
+    """Gives each request an id, counts and times it, and adds headers for browsers."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+        scope[REQUEST_ID] = _request_id(scope)
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self._headers(scope)]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            path = scope["path"] if scope["path"] in _PATHS else "other"
+            self._metrics.requests.labels(path, str(status)).inc()
+            self._metrics.seconds.labels(path).observe(time.perf_counter() - began)
+
+    def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        return [(REQUEST_ID.encode(), scope[REQUEST_ID].encode()), *_FOR_BROWSERS]
+
+
+_PATHS = frozenset({"/predict", "/model", "/metrics", "/health", "/ready", "/openapi.json", "/docs"})
+_FOR_BROWSERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the id that the client gave, where it is plain, or a new one."""
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID.encode()), b"")
+    text: str = given.decode("latin-1")
+    return text if _PLAIN_ID.fullmatch(text) else uuid.uuid4().hex

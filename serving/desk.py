@@ -1,0 +1,130 @@
+"""Admission of requests: a bounded number at once, bodies of bounded size and time, one prediction after the other.
+
+Predictions hold Python's lock, so that more threads would only make each wait longer; further cores are further
+processes. What is beyond a bound is refused at once and not queued.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from assay.errors import RequestError
+from resources.settings import Settings
+from serving.refusals import overloaded, too_large
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of requests.
+
+    Attributes:
+        bytes: largest body, compressed or not.
+        rows: most rows.
+        seconds: for the body to arrive, and again for the prediction.
+        concurrency: requests at once.
+    """
+
+    bytes: int = 10_000_000
+    rows: int = 10_000
+    seconds: float = 10.0
+    concurrency: int = 32
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return the bounds that the deployment sets."""
+        return cls(
+            bytes=int(settings.serve_max_body_mb * 1e6),
+            rows=settings.serve_max_rows,
+            seconds=settings.serve_seconds,
+            concurrency=settings.serve_concurrency,
+        )
+
+
+class Desk:
+    """Admits requests of one process; used in one event loop."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.taken = 0
+        """Places that are taken, of requests and of predictions that outlast theirs."""
+        self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take a place for the length of a request.
+
+        Raises:
+            RequestError: all are taken.
+        """
+        if self.taken >= self.limits.concurrency:
+            raise overloaded("too many requests at once")
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+    async def body_of(self, request: Request) -> bytes:
+        """Read a request's body.
+
+        Raises:
+            RequestError: it is too large, or takes too long.
+            ClientDisconnect: the client is gone.
+        """
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self.limits.bytes:
+            raise too_large(self.limits.bytes)
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > self.limits.bytes:
+                        raise too_large(self.limits.bytes)
+                    parts.append(part)
+        except TimeoutError as error:
+            raise RequestError(
+                "the body takes too long to arrive",
+                status=HTTPStatus.REQUEST_TIMEOUT,
+                where="body",
+                found=f"{size:,} bytes in {self.limits.seconds:g} s",
+                remedy="send fewer rows in a request",
+            ) from error
+        return b"".join(parts)
+
+    async def done(self, work: Callable[[], Made]) -> Made:
+        """Do the work of a prediction when those before it are done.
+
+        Raises:
+            RequestError: it takes too long; work that has begun keeps a place until it ends.
+            AssayError: of the work.
+        """
+        future = self._predicting.submit(work)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
+        except TimeoutError as error:
+            self._let_end(future)
+            raise overloaded(f"the prediction takes longer than {self.limits.seconds:g} s") from error
+
+    def close(self) -> None:
+        """Take no further work."""
+        self._predicting.shutdown(wait=False, cancel_futures=True)
+
+    def _let_end(self, future: "Future[Made]") -> None:
+        if future.done():
+            return
+        self.taken += 1
+        loop = asyncio.get_running_loop()
+
+        def leave() -> None:
+            self.taken -= 1
+
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(leave))

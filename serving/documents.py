@@ -1,0 +1,144 @@
+"""What the endpoint says of itself: the model, its rows as JSON Schema, and both in OpenAPI."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from assay.data.schema import ColumnSchema
+from assay.prediction.golden import has_golden
+from serving.keys import HEADER
+from serving.questions import ARROW, COLUMNS, JSON, PROBABILITIES, ROWS
+from serving.versions import ServedVersion
+
+_TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("int", {"type": "integer"}),
+    ("uint", {"type": "integer"}),
+    ("bool", {"type": "boolean"}),
+    ("timestamp", {"type": "string", "format": "date-time"}),
+    ("date", {"type": "string", "format": "date"}),
+    ("string", {"type": "string"}),
+    ("float", {"type": "number"}),
+    ("halffloat", {"type": "number"}),
+    ("double", {"type": "number"}),
+    ("decimal", {"type": "number"}),
+)
+_OUTPUTS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+def row_schema(version: ServedVersion) -> dict[str, Any]:
+    """Return the JSON Schema of a row; every value may be missing, and further names are ignored."""
+    intake = version.predictor.intake
+    return {
+        "type": "object",
+        "properties": {column.name: _property(column) for column in intake.columns},
+        "required": list(intake.required),
+        "additionalProperties": True,
+        "examples": list(intake.example),
+    }
+
+
+def _property(column: ColumnSchema) -> dict[str, Any]:
+    found = next((dict(shown) for prefix, shown in _TYPES if column.dtype.startswith(prefix)), {})
+    if "type" in found:
+        found["type"] = [found["type"], "null"]
+    return found | {"description": f"{column.role}{', personal' if column.pii else ''} ({column.dtype})"}
+
+
+def prediction_schema(version: ServedVersion) -> dict[str, Any]:
+    """Return the JSON Schema of a row's prediction."""
+    facts = version.predictor.model.manifest
+    empty = version.predictor.table({name: [] for name in version.columns})
+    columns: dict[str, dict[str, Any]] = {name: {"type": "number"} for name in empty.column_names}
+    kinds = {_OUTPUTS[type(label)] for label in facts.classes} or {"number"}
+    columns["prediction"] = {"type": sorted(kinds) if len(kinds) > 1 else kinds.pop()}
+    if facts.classes:
+        columns["prediction"]["enum"] = list(facts.classes)
+    return {"type": "object", "properties": columns, "required": ["prediction"]}
+
+
+def model_page(version: ServedVersion) -> dict[str, Any]:
+    """Return what is known of the version that answers."""
+    entry, facts = version.entry, version.predictor.model.manifest
+    made = facts.provenance
+    return {
+        "name": entry.registered_name,
+        "version": entry.version,
+        "pipeline": facts.pipeline,
+        "task": str(facts.task),
+        "target": facts.target,
+        "classes": list(facts.classes),
+        "family": facts.family,
+        "digest": entry.digest,
+        "champion_since": entry.created_at.isoformat(),
+        "trained_at": made.trained_at.isoformat() if made else None,
+        "golden_replay": len(facts.golden.predictions) if has_golden(version.predictor.model) and facts.golden else 0,
+        "warning": version.warning,
+        "row": row_schema(version),
+        "prediction": prediction_schema(version),
+        "card": version.card,
+    }
+
+
+def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
+    """Return the description of the endpoint, with the rows of the version that answers."""
+    found = get_openapi(title=app.title, version=version.entry.version if version else "none", routes=app.routes,
+                        description=app.description)  # fmt: skip
+    schemas = found.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Row"] = row_schema(version) if version else {"type": "object"}
+    schemas["Prediction"] = prediction_schema(version) if version else {"type": "object"}
+    schemas |= {"Question": _question(version), "Answer": _answer(), "Refusal": _refusal()}
+    operation = found["paths"]["/predict"]["post"]
+    operation["requestBody"] = {
+        "required": True,
+        "content": {
+            JSON: {"schema": {"$ref": "#/components/schemas/Question"}},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+    refused = {"description": "Refused", "content": {JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}}
+    operation["responses"] = {
+        "200": {
+            "description": "Predictions",
+            "content": {
+                JSON: {"schema": {"$ref": "#/components/schemas/Answer"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    } | {str(status): refused for status in (400, 401, 408, 413, 415, 422, 503)}
+    found["components"]["securitySchemes"] = {"key": {"type": "apiKey", "in": "header", "name": HEADER}}
+    found["security"] = [{"key": []}]
+    return found
+
+
+def _question(version: ServedVersion | None) -> dict[str, Any]:
+    names = row_schema(version)["properties"] if version else {}
+    arrays = {name: {"type": "array", "items": schema} for name, schema in names.items()}
+    probabilities = {"type": "boolean", "default": True, "description": "Whether each class's probability is given."}
+    return {
+        "type": "object",
+        "properties": {
+            ROWS: {"type": "array", "items": {"$ref": "#/components/schemas/Row"}},
+            COLUMNS: {"type": "object", "properties": arrays},
+            PROBABILITIES: probabilities,
+        },
+        "oneOf": [{"required": [ROWS]}, {"required": [COLUMNS]}],
+        "additionalProperties": False,
+    }
+
+
+def _answer() -> dict[str, Any]:
+    predictions = {
+        "description": "An array of objects for rows, an object of arrays for columns.",
+        "oneOf": [{"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}, {"type": "object"}],
+    }
+    texts = {name: {"type": "string"} for name in ("model", "version", "request_id")}
+    return {"type": "object", "properties": texts | {"predictions": predictions}}
+
+
+def _refusal() -> dict[str, Any]:
+    texts = ("code", "what", "where", "found", "expected", "remedy", "column")
+    error: dict[str, Any] = {name: {"type": "string"} for name in texts}
+    properties = {"error": {"type": "object", "properties": error | {"row": {"type": "integer"}}},
+                  "request_id": {"type": "string"}}  # fmt: skip
+    return {"type": "object", "properties": properties}

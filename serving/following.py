@@ -1,0 +1,152 @@
+"""Following the champion: which version answers a request, through promotions, roll-backs and failures.
+
+A version is served after its files were verified and it repeated its golden predictions through the way that requests
+take, which also warms it. Until then the version before it answers, and so it does where the new one fails. Requests
+keep the version that they began with.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from assay.errors import AssayError, SerialisedError
+from assay.prediction.golden import has_golden, require_golden, require_repeated
+from assay.prediction.predictor import Predictor
+from assay.promotion.champion import ChampionEntry
+from assay.results.trained_model import TrainedModel
+from serving.answers import answered
+from serving.questions import ROWS, Body, question_of
+from serving.refusals import overloaded
+from serving.versions import Champions, ServedVersion
+
+_LOG = logging.getLogger("assay.serving")
+RETRY_SECONDS = 60.0
+"""After which a version that could not be served is tried again."""
+_NO_BOUND = 2**62
+
+
+class Following:
+    """Knows the version that answers requests.
+
+    Args:
+        champions: where versions come from.
+        poll_seconds: how often it asks for the current champion.
+        without_golden: whether a version without golden predictions is served, with a warning.
+        seen: called after each evaluation with its outcome (`current`, `changed`, `none` or `failed`) and the version
+            that answers.
+    """
+
+    def __init__(
+        self,
+        champions: Champions,
+        *,
+        poll_seconds: float = 5.0,
+        without_golden: bool = False,
+        seen: Callable[[str, str | None], None] = lambda *_: None,
+    ) -> None:
+        self._champions = champions
+        self._poll_seconds = poll_seconds
+        self._without_golden = without_golden
+        self._seen = seen
+        self._current: ServedVersion | None = None
+        self._refused: tuple[int, float] = (0, 0.0)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="champion", daemon=True)
+        self.problem: SerialisedError | None = None
+        """Why the current champion is not served, or could not be asked for; None where all is well."""
+
+    @property
+    def current(self) -> ServedVersion | None:
+        """The version that is served; None where there is none."""
+        return self._current
+
+    def answering(self) -> ServedVersion:
+        """Return the version that answers a request which begins now.
+
+        Raises:
+            RequestError: there is none.
+        """
+        if self._current is None:
+            raise overloaded("no model is served yet, or the champion was withdrawn", max(1, round(self._poll_seconds)))
+        return self._current
+
+    def start(self) -> None:
+        """Begin to follow in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following; the version stays."""
+        self._stop.set()
+
+    def evaluate(self) -> None:
+        """Ask for the current champion once, and serve it if it can be; failures are kept as the problem."""
+        try:
+            outcome = self._follow()
+        except Exception as error:  # noqa: BLE001 - whatever fails, the version that is served stays
+            self._note(error)
+            outcome = "failed"
+        self._seen(outcome, self._current.entry.version if self._current else None)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.evaluate()
+            self._stop.wait(self._poll_seconds)
+
+    def _follow(self) -> str:
+        entry = self._champions.entry()
+        if entry is None:
+            if self._current is not None:
+                _LOG.warning("the champion was withdrawn: requests are refused until there is another one")
+            self._current = self.problem = None
+            return "none"
+        if self._current is not None and _same_model(self._current.entry, entry):
+            self.problem = None
+            return "current"
+        number, tried_at = self._refused
+        if entry.number == number and time.monotonic() - tried_at < RETRY_SECONDS:
+            return "failed"
+        self._refused = (entry.number, time.monotonic())
+        self._current = self._verified(entry)
+        self._refused, self.problem = (0, 0.0), None
+        _LOG.info("version %s of %s answers requests", entry.version, entry.registered_name)
+        return "changed"
+
+    def _verified(self, entry: ChampionEntry) -> ServedVersion:
+        model, card = self._champions.load(entry)
+        where = f"{entry.registered_name} version {entry.version}"
+        version = ServedVersion(entry, Predictor(model), card)
+        if self._without_golden and not has_golden(model):
+            return ServedVersion(entry, version.predictor, card, "served without golden replay: it records none")
+        require_golden(model, where)
+        require_repeated(model, replayed(version, model), where)
+        return version
+
+    def _note(self, error: Exception) -> None:
+        if isinstance(error, AssayError):
+            problem = SerialisedError.of(error)
+            if error.transient:
+                self._refused = (0, 0.0)
+        else:
+            problem = SerialisedError(type(error).__name__)
+            _LOG.error("a defect while the champion was followed", exc_info=error)
+        if problem != self.problem:
+            kept = f"version {self._current.entry.version} stays" if self._current else "no version is served"
+            _LOG.warning("the current champion cannot be served, %s: %s", kept, problem)
+        self.problem = problem
+
+
+def replayed(version: ServedVersion, model: TrainedModel) -> list[dict[str, Any]]:
+    """Return what a version answers for the rows of its example, as a request of JSON would get it."""
+    intake = model.manifest.intake
+    rows = list(intake.example) if intake is not None else []
+    body = Body(json.dumps({ROWS: rows}).encode())
+    question = question_of(body, version.columns, _NO_BOUND, _NO_BOUND)
+    predictions: list[dict[str, Any]] = json.loads(answered(version, question, "replay").data)["predictions"]
+    return predictions
+
+
+def _same_model(served: ChampionEntry, entry: ChampionEntry) -> bool:
+    return served.version == entry.version and served.digest == entry.digest

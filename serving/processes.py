@@ -1,0 +1,173 @@
+"""The endpoint's processes: one socket, and a process of the same application for each core."""
+
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.errors import SettingError, SpecError, did_you_mean
+from assay.importing import confine_imports, make_importable
+from assay.specs import PipelineSpec, read_pipelines
+from resources.settings import Settings, let_idle_threads_sleep, share_metrics, use_one_thread
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+    from uvicorn import Config
+
+    from serving.versions import Champions
+
+_LOG = logging.getLogger("assay.serving")
+_GRACE_SECONDS = 30
+_CONNECTIONS = 1_000
+"""Of each process; further ones are refused at once."""
+
+
+def pipeline_of(settings: Settings, name: str) -> PipelineSpec:
+    """Return the pipeline whose champion is served, by its name or that of its registered model.
+
+    Raises:
+        SpecError: there is none, or its file cannot be used.
+    """
+    make_importable(settings.extensions_dir)
+    confine_imports(settings.imports)
+    files = read_pipelines(settings.pipelines_dir, None, settings.environment).in_space(settings.space)
+    specs = {spec.registered_name: spec for spec in files.specs} | {spec.name: spec for spec in files.specs}
+    for each in files.broken:
+        if each.name == name or (name not in specs and name.startswith(f"{each.name}_")):
+            raise each.error
+    if name not in specs:
+        raise SpecError(
+            "no pipeline or registered model has this name",
+            where=f"the pipeline files of {settings.pipelines_dir}",
+            found=repr(name) + did_you_mean(name, specs),
+            expected=", ".join(sorted(specs)),
+        )
+    return specs[name]
+
+
+def serve(settings: Settings, name: str) -> None:
+    """Serve a pipeline's champion until the process is asked to end.
+
+    Raises:
+        SpecError: there is no such pipeline.
+        SettingError: the address cannot be used, or needs keys.
+    """
+    from serving.keys import Keys
+
+    spec = pipeline_of(settings, name)
+    Keys.of(settings.keys_of_endpoint, settings.serve_host)
+    use_one_thread()
+    let_idle_threads_sleep()
+    number = settings.serve_processes or len(os.sched_getaffinity(0))
+    with _shared_metrics(number) as folder:
+        config = _config(settings, partial(application_of, settings, name, folder), number)
+        try:
+            socket = config.bind_socket()
+        except SystemExit as error:  # uvicorn has logged why
+            raise SettingError(
+                "the endpoint cannot listen at this address",
+                where="ASSAY_SERVE_HOST, ASSAY_SERVE_PORT",
+                found=f"{settings.serve_host}:{settings.serve_port}",
+                remedy="end what listens there, or set another port",
+            ) from error
+        host, port = socket.getsockname()[:2]
+        _LOG.info("%s: http://%s:%s, processes: %s", spec.registered_name, host, port, number)
+        _run(config, socket, number)
+
+
+def _run(config: "Config", socket: object, number: int) -> None:
+    from uvicorn import Server
+    from uvicorn.supervisors import Multiprocess
+
+    if number == 1:
+        Server(config).run(sockets=[socket])  # type: ignore[list-item]
+    else:
+        Multiprocess(config, sockets=[socket]).run()  # type: ignore[list-item]
+
+
+def _config(settings: Settings, factory: "partial[ASGIApp]", number: int) -> "Config":
+    from uvicorn import Config
+
+    from serving.protocol import BoundedHead
+
+    return Config(
+        factory,
+        factory=True,
+        host=settings.serve_host,
+        port=settings.serve_port,
+        workers=number,
+        http=BoundedHead,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_worker_healthcheck=60,
+    )
+
+
+@contextmanager
+def _shared_metrics(number: int) -> Iterator[Path | None]:
+    if number == 1:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="assay-metrics-") as folder:
+        share_metrics(Path(folder))
+        yield Path(folder)
+
+
+def application_of(settings: Settings, name: str, metrics_folder: Path | None) -> "ASGIApp":
+    """Return the application of one process, as uvicorn calls it where the process has started."""
+    log_to_standard_error()
+    use_one_thread()
+    let_idle_threads_sleep()
+    from serving.application import application
+    from serving.desk import Limits
+    from serving.following import Following
+    from serving.keys import Keys
+    from serving.metrics import Metrics, forget_dead_processes
+
+    if metrics_folder is not None:
+        forget_dead_processes(metrics_folder)
+    spec, metrics = pipeline_of(settings, name), Metrics()
+    following = Following(
+        champions_of(settings, spec),
+        poll_seconds=settings.serve_poll_seconds,
+        without_golden=settings.serve_without_golden == "on",
+        seen=metrics.followed,
+    )
+    keys = Keys.of(settings.keys_of_endpoint, settings.serve_host)
+    return application(following, Limits.of(settings), keys, metrics, title=spec.registered_name)
+
+
+def champions_of(settings: Settings, spec: PipelineSpec) -> "Champions":
+    """Return the champions of a pipeline by the deployment's stores; nothing is connected before it is used."""
+    from resources.mlflow.registry import MlflowModelRegistry
+    from resources.object_store import BoundedS3Resource, ObjectStoreResource
+    from serving.versions import RegisteredChampions
+
+    s3 = BoundedS3Resource(
+        endpoint_url=settings.s3_endpoint_url,
+        region_name=settings.s3_region,
+        profile_name=settings.s3_profile,
+        max_attempts=3,
+    )
+    store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3, branch=settings.space.branch)
+    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri, object_store=store)
+    return RegisteredChampions(registry, spec.registered_name)
+
+
+def log_to_standard_error() -> None:
+    """Log the endpoint's own messages, and the server's warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(process)d] %(message)s"))
+    for name, level in (("assay.serving", logging.INFO), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)

@@ -1,0 +1,229 @@
+"""Bodies of requests: JSON as records or columns, or an Arrow stream, with bounds on all that they make of memory.
+
+Only columns that the model takes are kept, so that what else a body holds is read once and never converted.
+"""
+
+import json
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal, NoReturn
+
+import pyarrow as pa
+
+from assay.errors import Location, RequestError, did_you_mean
+from assay.prediction.rows import UserRows
+from serving.arrow_streams import rows_of_stream
+from serving.refusals import shown, too_large, too_many, unreadable
+
+JSON = "application/json"
+ARROW = "application/vnd.apache.arrow.stream"
+ROWS, COLUMNS, PROBABILITIES = "rows", "columns", "probabilities"
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+_LONGEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a request as it came.
+
+    Attributes:
+        data: bytes.
+        content_type: header, empty without one.
+        encoding: header `Content-Encoding`, empty without one.
+    """
+
+    data: bytes
+    content_type: str = JSON
+    encoding: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Rows to predict.
+
+    Attributes:
+        rows: of the columns that the model takes.
+        form: in which the answer is expected.
+        count: number of rows.
+        probabilities: whether those of each class are asked for.
+    """
+
+    rows: UserRows
+    form: Literal["rows", "columns", "arrow"]
+    count: int
+    probabilities: bool = True
+
+
+def question_of(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: int) -> Question:
+    """Read a body.
+
+    Args:
+        body: of the request.
+        wanted: the columns that the model takes.
+        max_rows: most rows.
+        max_bytes: largest body, unpacked.
+
+    Raises:
+        RequestError: it is too large, of another type, malformed, or holds no rows.
+    """
+    kind, _, parameters = body.content_type.partition(";")
+    kind = kind.strip().lower()
+    if kind not in {JSON, ARROW}:
+        raise RequestError(
+            "bodies of this type are not read",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            where="header Content-Type",
+            found=repr(kind[:_LONGEST]) if kind else "none",
+            expected=f"{JSON} or {ARROW}",
+        )
+    data = unpacked(body, max_bytes)
+    if kind == ARROW:
+        table = rows_of_stream(data, wanted, max_rows, max_bytes)
+        return Question(table, "arrow", table.num_rows)
+    _require_utf8(parameters)
+    return _of_json(_document(data), wanted, max_rows)
+
+
+def unpacked(body: Body, max_bytes: int) -> bytes:
+    """Return a body without its compression, never more than the bound.
+
+    Raises:
+        RequestError: it is larger, of another encoding, or damaged.
+    """
+    encoding = body.encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return body.data
+    if encoding != "gzip":
+        raise RequestError(
+            "bodies of this encoding are not read",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            where="header Content-Encoding",
+            found=repr(encoding[:_LONGEST]),
+            expected="gzip, or none",
+        )
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        data = unpacker.decompress(body.data, max_bytes + 1)
+    except zlib.error as error:
+        raise RequestError("the body is no gzip file", where="body", found=str(error)) from error
+    if len(data) > max_bytes:
+        raise too_large(max_bytes)
+    if not unpacker.eof or unpacker.unused_data:
+        raise RequestError("the body is not one whole gzip file", where="body")
+    return data
+
+
+def _require_utf8(parameters: str) -> None:
+    name, _, charset = parameters.strip().lower().partition("=")
+    if name == "charset" and charset.strip('"') not in {"utf-8", "utf8"}:
+        raise RequestError(
+            "JSON is read as UTF-8",
+            status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            where="header Content-Type",
+            found=charset[:_LONGEST],
+        )
+
+
+def _document(data: bytes) -> Any:
+    try:
+        return _DECODER.decode(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise RequestError("the body is not UTF-8", where=f"byte {error.start}") from error
+    except RecursionError as error:
+        raise RequestError("the JSON is nested too deeply", where="body", expected="rows of plain values") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, character {error.colno}"
+        raise RequestError("the body is no JSON", where=where, found=error.msg) from error
+    except ValueError as error:
+        raise RequestError("the body is no JSON", where="body", found=str(error)[:_LONGEST]) from error
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise RequestError("a name is repeated in one object", where="body", found=repr(repeated)[:_LONGEST])
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise RequestError(
+        f"{constant} is no number of JSON", where="body", expected="null for a missing value", remedy="send null"
+    )
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition, parse_constant=_no_number)
+
+
+def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> Question:
+    form = _form(document)
+    probabilities = document.get(PROBABILITIES, True)
+    if not isinstance(probabilities, bool):
+        raise RequestError(f"'{PROBABILITIES}' is true or false", where=PROBABILITIES, found=shown(probabilities))
+    read = _of_records if form == ROWS else _of_columns
+    columns, count = read(document[form], wanted)
+    if count > max_rows:
+        raise too_many(count, max_rows)
+    for name, values in columns.items():
+        _require_plain(name, values)
+    return Question(columns, form, count, probabilities)
+
+
+def _form(document: Any) -> Literal["rows", "columns"]:
+    expected = f'{{"{ROWS}": [{{"name": value, ...}}, ...]}}, or {{"{COLUMNS}": {{"name": [values, ...], ...}}}}'
+    if not isinstance(document, dict):
+        raise RequestError("the body is no JSON object", where="body", found=shown(document), expected=expected)
+    known = (ROWS, COLUMNS, PROBABILITIES)
+    unknown = next((name for name in document if name not in known), None)
+    if unknown is not None:
+        near = did_you_mean(unknown[:_LONGEST], known)
+        raise RequestError("the body has an unknown name", where="body", found=shown(unknown) + near, expected=expected)
+    if (ROWS in document) == (COLUMNS in document):
+        raise RequestError(f"the body has '{ROWS}' or '{COLUMNS}'", where="body", expected=expected)
+    return "rows" if ROWS in document else "columns"
+
+
+def _of_records(records: Any, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], int]:
+    if not isinstance(records, list):
+        raise RequestError(f"'{ROWS}' is no array", where=ROWS, found=shown(records), expected="an array of objects")
+    for number, row in enumerate(records, start=1):
+        if not isinstance(row, dict):
+            raise unreadable("a row is no object", row, "an object of names and values", Location(row=number))
+    present = set().union(*records) if records else set(wanted)
+    return {name: [row.get(name) for row in records] for name in wanted if name in present}, len(records)
+
+
+def _of_columns(columns: Any, wanted: Sequence[str]) -> tuple[dict[str, list[Any]], int]:
+    if not isinstance(columns, dict):
+        raise RequestError(
+            f"'{COLUMNS}' is no object", where=COLUMNS, found=shown(columns), expected="arrays by the name of a column"
+        )
+    known: dict[str, list[Any]] = {}
+    for name in wanted:
+        values = columns.get(name, known)
+        if values is known:
+            continue
+        if not isinstance(values, list):
+            raise unreadable("a column is no array", values, "an array of values", Location(column=name))
+        known[name] = values
+    return known, max(map(len, known.values()), default=0)
+
+
+def _require_plain(name: str, values: Collection[Any]) -> None:
+    if {type(value) for value in values} <= _SCALARS:
+        return
+    for number, value in enumerate(values, start=1):
+        if type(value) not in _SCALARS:
+            location = Location(row=number, column=name)
+            raise unreadable("a value is an array or an object", value, "a plain value", location)
+
+
+def arrow_bytes(table: pa.Table) -> bytes:
+    """Return a table as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]

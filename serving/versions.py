@@ -1,0 +1,80 @@
+"""Versions of a model that the endpoint serves, and where they come from."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from assay.errors import TrackingError
+from assay.prediction.predictor import Predictor
+from assay.promotion.champion import ChampionEntry
+from assay.results.trained_model import TrainedModel
+from resources.mlflow.registry import MlflowModelRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVersion:
+    """One version that answers requests.
+
+    Attributes:
+        entry: of the champion journal that named it.
+        predictor: of the verified model.
+        card: markdown.
+        warning: what people should know of how it is served; empty for nothing.
+    """
+
+    entry: ChampionEntry
+    predictor: Predictor
+    card: str = ""
+    warning: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it takes."""
+        return tuple(column.name for column in self.predictor.intake.columns)
+
+
+class Champions(Protocol):
+    """The champions of one registered model."""
+
+    def entry(self) -> ChampionEntry | None:
+        """Return the entry that names the current champion; None without one.
+
+        Raises:
+            AssayError: a store does not answer.
+        """
+
+    def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
+        """Return the verified model of an entry, and its card.
+
+        Raises:
+            DigestMismatchError: its files are not those that were registered.
+            TrackingError: its version or its files are gone, or MLflow failed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredChampions:
+    """The champions of a registered model by its journal; nothing is repaired or recorded on the way.
+
+    Attributes:
+        registry: of models.
+        name: of the registered model.
+    """
+
+    registry: MlflowModelRegistry
+    name: str
+
+    def entry(self) -> ChampionEntry | None:
+        """Return the entry that names the current champion."""
+        return self.registry.champion(self.name)
+
+    def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
+        """Return the model of an entry, its files compared with the entry's digests, and its card."""
+        found = self.registry.versions(self.name).version(entry.version)
+        if found is None:
+            raise TrackingError(
+                "the current champion is not in the registry any more",
+                where=f"registered model {self.name}",
+                found=f"no version {entry.version}",
+                remedy="restore the version in MLflow, or roll back",
+            )
+        return self.registry.loaded(found, entry), str(found.description or "")

@@ -1,0 +1,60 @@
+"""Endpoints over champions in memory."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from asgi import Client
+
+from assay.promotion.champion import ChampionEntry
+from assay.results.trained_model import TrainedModel
+from serving.application import application
+from serving.desk import Limits
+from serving.following import Following
+from serving.keys import Keys
+
+NO_KEYS = Keys(())
+
+
+@dataclass
+class Shelf:
+    """A registered model in memory: its versions, and the entry that names the champion."""
+
+    models: dict[str, TrainedModel] = field(default_factory=dict)
+    current: ChampionEntry | None = None
+    error: Exception | None = None
+    loads: list[str] = field(default_factory=list)
+
+    def promote(self, version: str, model: TrainedModel | None = None) -> None:
+        if model is not None:
+            self.models[version] = model
+        number = self.current.number + 1 if self.current else 1
+        self.current = ChampionEntry(
+            number=number, event="promoted", registered_name="flats", version=version, digest=f"digest of {version}",
+            created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        )  # fmt: skip
+
+    def entry(self):
+        if self.error is not None:
+            raise self.error
+        return self.current
+
+    def load(self, entry):
+        self.loads.append(entry.version)
+        found = self.models[entry.version]
+        if isinstance(found, Exception):
+            raise found
+        return found, "# flats"
+
+
+def following(shelf, **options):
+    """Return a follower that has asked once."""
+    made = Following(shelf, **options)
+    made.evaluate()
+    return made
+
+
+def endpoint(model, *, limits=None, keys=NO_KEYS, **options):
+    """Return a client of an endpoint that serves a model as version 1."""
+    shelf = Shelf()
+    shelf.promote("1", model)
+    return Client(application(following(shelf, **options), limits or Limits(), keys))
