@@ -42,7 +42,7 @@ ENV ASSAY_GIT_SHA=$GIT_SHA \
     PYTHONUNBUFFERED=1
 USER assay
 VOLUME /opt/assay/.assay
-EXPOSE 3000 8000
+EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
 CMD ["sh", "-c", "exec dagster-webserver -h \"$ASSAY_UI_HOST\" -p 3000 -w workspace.yaml"]

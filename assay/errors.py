@@ -369,28 +369,6 @@ class GoldenReplayError(AssayError, code="golden_replay_failed"):
     """A model does not repeat the predictions that it gave when it was trained, or records none."""
 
 
-class RequestError(AssayError, code="request_refused"):
-    """A request to the endpoint that is refused.
-
-    Attributes:
-        status: of the answer, as HTTP numbers it.
-        retry_after: seconds after which another try may succeed; 0 where it would be refused again.
-        location: the column and the 1-based row at fault.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        status: int = 400,
-        retry_after: int = 0,
-        location: Location = UNKNOWN_LOCATION,
-        **details: str,
-    ) -> None:
-        super().__init__(what, **details)
-        self.status, self.retry_after, self.location = status, retry_after, location
-
-
 class StorageError(AssayError, code="storage_error"):
     """The artifact store cannot do what was asked."""
 

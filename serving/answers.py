@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import RequestError
 from serving.questions import ARROW, JSON, Question, arrow_bytes
+from serving.refusals import RequestError
 from serving.versions import ServedVersion
 
 

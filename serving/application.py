@@ -1,5 +1,6 @@
 """The application: paths, keys, and every failure as an answer."""
 
+import asyncio
 import logging
 import re
 import time
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assay.errors import AssayError, RequestError
+from assay.errors import AssayError
 from serving.answers import Answer, answered
 from serving.desk import Desk, Limits
 from serving.documents import model_page, openapi_of
@@ -24,7 +25,7 @@ from serving.following import Following
 from serving.keys import HEADER, Keys
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.questions import Body, question_of
-from serving.refusals import described, status_of
+from serving.refusals import RequestError, described, status_of
 from serving.versions import ServedVersion
 
 _LOG = logging.getLogger("assay.serving")
@@ -61,6 +62,8 @@ def application(
 def _lifespan(following: Following, desk: Desk) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # before the first request, which another process may answer meanwhile
+        await asyncio.to_thread(following.evaluate)
         following.start()
         try:
             yield

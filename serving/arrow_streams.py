@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.schema import is_number
-from assay.errors import Location, RequestError
-from serving.refusals import too_many
+from assay.errors import Location
+from serving.refusals import RequestError, too_many
 
 _DICTIONARIES, _ROWS = 2, 3
 """Kinds of messages that have buffers, of `MessageHeader` in Arrow's Message.fbs."""

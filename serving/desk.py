@@ -14,9 +14,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from assay.errors import RequestError
 from resources.settings import Settings
-from serving.refusals import overloaded, too_large
+from serving.refusals import RequestError, overloaded, too_large
 
 Made = TypeVar("Made")
 

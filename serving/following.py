@@ -74,7 +74,7 @@ class Following:
         return self._current
 
     def start(self) -> None:
-        """Begin to follow in a thread."""
+        """Follow in a thread from now on."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,9 +91,8 @@ class Following:
         self._seen(outcome, self._current.entry.version if self._current else None)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(self._poll_seconds):
             self.evaluate()
-            self._stop.wait(self._poll_seconds)
 
     def _follow(self) -> str:
         entry = self._champions.entry()

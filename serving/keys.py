@@ -6,7 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from assay.errors import RequestError, SettingError
+from assay.errors import SettingError
+from serving.refusals import RequestError
 
 HEADER = "X-API-Key"
 SHORTEST = 16

@@ -12,10 +12,10 @@ from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
 
-from assay.errors import Location, RequestError, did_you_mean
+from assay.errors import Location, did_you_mean
 from assay.prediction.rows import UserRows
 from serving.arrow_streams import rows_of_stream
-from serving.refusals import shown, too_large, too_many, unreadable
+from serving.refusals import RequestError, shown, too_large, too_many, unreadable
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"

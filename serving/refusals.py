@@ -4,9 +4,31 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from assay.errors import UNKNOWN_LOCATION, AssayError, Location, RequestError, SerialisedError
+from assay.errors import UNKNOWN_LOCATION, AssayError, Location, SerialisedError
 
 _LONGEST = 60
+
+
+class RequestError(AssayError, code="request_refused"):
+    """A request to the endpoint that is refused.
+
+    Attributes:
+        status: of the answer, as HTTP numbers it.
+        retry_after: seconds after which another try may succeed; 0 where it would be refused again.
+        location: the column and the 1-based row at fault.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        status: int = 400,
+        retry_after: int = 0,
+        location: Location = UNKNOWN_LOCATION,
+        **details: str,
+    ) -> None:
+        super().__init__(what, **details)
+        self.status, self.retry_after, self.location = status, retry_after, location
 
 
 def status_of(error: AssayError) -> int:
