@@ -5,9 +5,9 @@ values that are still the newest. Whatever reads an asset whose value may change
 only the gate's verdict (a bound of a rule) makes the gate run again, and nothing after it: the rows stay the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import dagster as dg
 
@@ -18,11 +18,17 @@ from ml_assets.pipeline.partitions import partitions_of, upstream_keys
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.stages import STAGES
 from resources.artifacts.store import ArtifactStore
+from resources.joined_sources import recorded_digests
 from resources.store.commit_record import Commit
 
 Action: TypeAlias = Literal["run", "unchanged", "blocked"]
-SourceRows: TypeAlias = Callable[[str | None], str]
-"""Returns the data version of a partition's rows as the source has them now; empty where they cannot be known."""
+
+
+class SourceRows(Protocol):
+    """Reads a source as it is now."""
+
+    def __call__(self, partition: str | None, table: str = "", /) -> str:
+        """Return the data version of a partition's rows, or of those of a joined source by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,8 @@ class Planner:
     Attributes:
         spec: the pipeline.
         artifacts: the deployment's store.
-        source_rows: asked for `raw_dataset` alone, once for each partition that was made before.
+        source_rows: asked for `raw_dataset`, once for each partition that was made before, and for each joined source
+            that the commit of a feature set names.
         stages: the assets' declarations.
     """
 
@@ -123,7 +130,16 @@ class Planner:
             name = f"{self.spec.name}/{each.asset}" + (f"@{each.partition}" if each.partition is not None else "")
             if commit is None or read.get(name) != commit.data_version:
                 return f"it was not made of the newest {_named([each])}"
-        return next((f"it was not made of the newest {name}" for name in self._outdated(read)), "")
+        outdated = [f"it was not made of the newest {name}" for name in self._outdated(read)]
+        outdated += [f"the joined source {name} has other rows" for name in self._changed_joins(newest)]
+        return outdated[0] if outdated else ""
+
+    def _changed_joins(self, newest: Commit) -> Iterator[str]:
+        """Yield the joined sources that have other rows now than a commit was made of."""
+        joined = {join.table for join in self.spec.features.joins} if self.spec.features is not None else set()
+        for name, digest in recorded_digests(newest.properties).items():
+            if name in joined and self.source_rows(newest.partition, name) != digest:
+                yield name
 
     def _outdated(self, read: Mapping[str, str]) -> Iterator[str]:
         """Yield the assets of others that have other values now than a commit has read."""

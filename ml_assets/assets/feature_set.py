@@ -22,7 +22,7 @@ from ml_assets.pipeline.upstream import joined_input, joined_inputs, note_rows
 from resources.artifacts.feature_file import file_facts
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.data_sources import DataSources
-from resources.joined_sources import joined_rows
+from resources.joined_sources import joined_facts, joined_rows
 from resources.schema_registry import SchemaRegistry
 
 KNOWN_IN_TIME = "features_known_in_time"
@@ -70,7 +70,8 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         for join in run_spec.features.joins if run_spec.features is not None else ():
             digest = joined[join.table].fingerprint.digest
             note_rows(context, artifact_io_manager, join.dataset.reference, digest)
-        artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, _file(context, run_spec))
+        facts = _file(context, run_spec) | joined_facts(run_spec, joined)
+        artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, facts)
         yield dg.Output(
             carried(made.rows, raw_dataset),
             data_version=dg.DataVersion(made.rows.fingerprint.digest),

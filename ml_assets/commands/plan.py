@@ -17,6 +17,7 @@ from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.planning import PlannedAsset, Planner, SourceRows
 from resources.asset_rows import source_files, stored_rows
+from resources.joined_sources import joined_rows
 
 _DAGSTER = ("-m", "dagster", "asset", "materialize", "-f", "definitions.py")
 
@@ -81,13 +82,25 @@ def _partition(flags: Flags, spec: PipelineSpec) -> str | None:
 
 
 def source_rows(deployment: Deployment, spec: PipelineSpec) -> SourceRows:
-    """Return what reads a partition's rows as `raw_dataset` would, and names their content.
+    """Return what reads a partition's rows as `raw_dataset` would, or a joined source, and names their content.
 
     It says nothing, an empty name, of an asset that another IO manager keeps.
     """
     sources, registry = deployment.resources["data_sources"], deployment.resources["schema_registry"]
 
-    def data_version(partition: str | None) -> str:
+    joins = {join.table: join for join in spec.features.joins} if spec.features is not None else {}
+    joined: dict[tuple[str, str | None], str] = {}
+
+    def of_joined(partition: str | None, table: str) -> str:
+        key = table, partition if "{partition}" in joins[table].source else None
+        if key not in joined:
+            found = joined_rows(spec, joins[table], partition, sources, registry, where=f"{spec.name}/feature_set")
+            joined[key] = found.fingerprint.digest
+        return joined[key]
+
+    def data_version(partition: str | None, table: str = "", /) -> str:
+        if table:
+            return of_joined(partition, table)
         where = f"{spec.name}/raw_dataset" + (f", partition {partition}" if partition else "")
         reference, value = spec.dataset.reference, None
         if reference is not None:

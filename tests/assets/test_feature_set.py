@@ -10,6 +10,9 @@ from small_platform import ASSETS, BANK, failure, write_csv
 from assay.data.dataset import Dataset
 from assay.data.frames import feature_frame
 from assay.results.trained_model import TrainedModel
+from ml_assets.commands.deployment import Deployment
+from ml_assets.commands.plan import source_rows
+from ml_assets.planning import Planner
 
 TRIPS = """\
 name: trips
@@ -241,3 +244,23 @@ def test_rows_judged_by_other_raw_rules_are_refused(platform):
     assert "not judged by the present rules" in failure(platform.materialize("trips/feature_set"))
     assert "not judged by the present rules" in failure(platform.materialize("trips/validated_dataset"))
     assert platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset").success
+
+
+def test_a_plan_sees_other_rows_of_a_joined_source(platform):
+    zones = [{"zone": zone, "crowd": number} for number, zone in enumerate("abc")]
+    source = write_csv(platform.settings.pipelines_dir.parent / "data" / "zones.csv", zones)
+    join = f"    - join: {{{{table: zones, source: {source}, on: [zone]}}}}\n"
+    pipeline(platform, TRIPS.replace("validation:", f"{join}validation:"))
+    assert platform.materialize("trips/raw_dataset", "trips/feature_set").success
+
+    def reason():
+        deployment = Deployment(platform.settings)
+        spec = deployment.pipeline("trips")
+        plan = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(None)
+        return next(each.reason for each in plan if each.asset == "feature_set")
+
+    assert reason() == "version 1 is of the same code and inputs"
+    write_csv(source, [*zones[:2], {"zone": "c", "crowd": 20}])
+    assert reason() == "the joined source zones has other rows"
+    assert platform.materialize("trips/feature_set").success
+    assert reason() == "version 2 is of the same code and inputs"
