@@ -27,6 +27,8 @@ BEFORE = -1
 
 ROW = "__row"
 """The hidden column with the number of the source's row, which steps that see other rows need."""
+GROUP = "__group"
+"""The hidden column that says, of rows that group the source's, by a hash which these are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class Compiler:
         labelled: whether the rows have a target.
         types: DuckDB's type by column, in order.
         numbered: whether the rows have the hidden column of row numbers.
+        grouped: whether the rows have the hidden column of groups.
         keeps_rows: whether each row is still one of the source's.
         reads: the source's columns that steps compute with.
         carries: whether the source's other columns stay as they are, beside what is computed.
@@ -105,6 +108,7 @@ class Compiler:
     skipped: list[str] = field(default_factory=list)
     sources: dict[str, str | None] = field(default_factory=dict)
     numbered: bool = False
+    grouped: bool = False
     keeps_rows: bool = True
     reads: set[str] = field(default_factory=set)
     carries: bool = True
@@ -136,7 +140,7 @@ class Compiler:
         if spans:
             what = f"column '{spans[0]}' holds spans of time, which steps cannot work on"
             raise StepProblem(BEFORE, (), FeatureStepError(what, remedy="write it as a number where the data are made"))
-        self.numbered = ROW in schema.names
+        self.numbered, self.grouped = ROW in schema.names, GROUP in schema.names
         self.sources = {name: name for name in self.types}
 
     def add_table(self, name: str, schema: pa.Schema) -> None:
@@ -239,7 +243,7 @@ class Compiler:
     @property
     def hidden(self) -> tuple[str, ...]:
         """The hidden columns, as SQL has them."""
-        return (quoted(ROW),) if self.numbered else ()
+        return (*([quoted(ROW)] if self.numbered else []), *([quoted(GROUP)] if self.grouped else []))
 
     def add(self, layer: Layer, place: Location = (), sources: Mapping[str, str | None] | None = None) -> None:
         """Add a layer; the columns that it makes are none of the source's.
@@ -266,7 +270,7 @@ class Compiler:
 
     def _describe(self) -> None:
         described = self.connection.execute("DESCRIBE current_rows").fetchall()
-        self.types = {name: str(dtype) for name, dtype, *_ in described if name != ROW}
+        self.types = {name: str(dtype) for name, dtype, *_ in described if name not in {ROW, GROUP}}
 
     def _missing(self, name: str) -> AssayError:
         return MissingColumnError(

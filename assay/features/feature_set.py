@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SchemaVersion, SourceRows
@@ -15,6 +18,7 @@ from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
 from assay.features.running import features_of, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
+from assay.specs.features import microseconds
 from assay.specs.pipeline import PipelineSpec
 
 Adapted: TypeAlias = Callable[[SourceRows, str], SourceRows]
@@ -91,12 +95,33 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     notes = {key: text for key, text in rows.notes.items() if key != "rows"}
     notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
+    notes |= _short_windows(source.table, spec)
     notes |= {
         f"joined {name}": f"{each.table.num_rows:,} rows, fingerprint {each.fingerprint.digest}"
         for name, each in joined.items()
     }
     notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
     return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known)
+
+
+def _short_windows(table: pa.Table, spec: PipelineSpec) -> dict[str, str]:
+    """Return of each aggregate over time how many rows look back beyond the partition, whose rows alone it sees."""
+    if spec.dataset.partitions.by == "none":
+        return {}
+    found = {}
+    for number, step in enumerate(features_of(spec).steps):
+        asked = step.aggregate
+        if asked is None or asked.time is None:
+            continue
+        text = "it sees the rows of this partition alone"
+        times = table.column(asked.time) if asked.time in table.column_names else None
+        if times is not None and asked.over is not None and pa.types.is_temporal(times.type):
+            moments = times.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+            early = pc.less(moments, (pc.min(moments).as_py() or 0) + microseconds(asked.over))
+            short = pc.sum(early).as_py() or 0
+            text += f": {short:,} of {table.num_rows:,} rows are less than {asked.over} after its first"
+        found[f"window of {features_of(spec).title(number)}"] = text
+    return found
 
 
 def _require_declared(declared: Mapping[str, ColumnSpec], names: Sequence[str], where: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assay.errors import FeatureStepError, MissingColumnError, SpecError, did_you_mean
 from assay.expressions.queries import Query, numbered_query
-from assay.features.compiling import ROW, Compiler, Layer, joined_name, quoted
+from assay.features.compiling import GROUP, ROW, Compiler, Layer, joined_name, quoted
 from assay.features.kinds import builds, is_exact_number, refuse_other_case
 from assay.features.parsing import ROWS, StepProblem, parsed_select
 from assay.specs.features import Aggregation, AsOf, FeatureStep, Join, microseconds
@@ -71,10 +71,11 @@ def _group(compiler: Compiler, number: int, keys: Sequence[str], asked: Aggregat
     named = ", ".join(map(quoted, keys))
     values = ", ".join(f"{sql.strip()}\n AS {quoted(name)}" for name, sql in asked.columns.items())
     _refuse_taken([*keys, *asked.columns], number)
-    head = f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)} FROM (SELECT {named}, {values} FROM (\n"
-    parts = (head, f"\n) GROUP BY {named} ORDER BY {named})")
+    of = f"bit_xor(hash({quoted(GROUP if compiler.grouped else ROW)})) AS {quoted(GROUP)}"
+    numbered = f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)}"
+    parts = (f"{numbered} FROM (SELECT {named}, {values}, {of} FROM (\n", f"\n) GROUP BY {named} ORDER BY {named})")
     compiler.add(Layer(number, parts, tuple(asked.columns), ordered=True), ("aggregate",))
-    compiler.keeps_rows = False
+    compiler.keeps_rows, compiler.grouped = False, True
 
 
 def _refuse_taken(names: Sequence[str], number: int) -> None:
@@ -199,12 +200,12 @@ def select_whole(compiler: Compiler, number: int, step: FeatureStep) -> None:
     compiler.read_all()
     if query.keeps_rows and _kept(compiler, number, query):
         return _finish_select(compiler, number, before)
-    others = f"SELECT * EXCLUDE ({quoted(ROW)}) FROM (\n"
+    others = f"SELECT * EXCLUDE ({', '.join(compiler.hidden)}) FROM (\n"
     head = f"WITH {ROWS} AS NOT MATERIALIZED ({others}"
     numbered = f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)}"
     parts = (head, f"\n)) {numbered} FROM (SELECT * FROM (\n{query.sql}\n) ORDER BY ALL)")
     compiler.add(Layer(number, parts, ordered=True), ("sql",))
-    compiler.keeps_rows = False
+    compiler.keeps_rows, compiler.grouped = False, False
     return _finish_select(compiler, number, before)
 
 
@@ -219,6 +220,7 @@ def _kept(compiler: Compiler, number: int, query: Query) -> bool:
     described = compiler.columns_of(parts)
     if described is None or [name for name in described if name.startswith(ROW)] != [ROW]:
         return False
+    compiler.grouped = GROUP in described
     compiler.add(Layer(number, parts, ordered=True), ("sql",))
     return True
 

@@ -1,13 +1,14 @@
 """The check that no row of the feature set saw rows that were not known yet.
 
 It trusts no declaration. The steps are run again on the rows before a few moments, and every row must come out as it
-did among all rows: what differs saw later rows. Without a column of times they are run on each of two halves of the
+did among all rows: what differs saw later rows. Of steps that group rows, each group whose rows all lie before the
+moment must come out the same. Without a column of times they are run on each of two halves of the
 rows: what differs depends on unrelated rows, as a mean over the whole table does, which leaks the holdout. Steps that
 compute with the values of one row alone cannot see others, and are not run again.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -53,14 +54,16 @@ class _Difference:
     """A row that comes out otherwise.
 
     Attributes:
-        row: 0-based number of the source's row.
+        row: 0-based number of the source's row, or of a group.
         column: empty where the row itself is there or not.
         values: among all rows and among some, for people.
+        is_of_group: whether `row` is a group, in the order of the feature set.
     """
 
     row: int
     column: str
     values: tuple[str, str]
+    is_of_group: bool = False
 
 
 def require_known_in_time(
@@ -79,9 +82,9 @@ def require_known_in_time(
     features = _unbounded(features_of(spec))
     if features.is_of_rows_alone:
         return "each step computes with the values of one row alone"
-    if not made.keeps_rows:
-        return "not comparable row by row: the steps group rows"
     time = _time_column(spec, source.table)
+    if not made.keeps_rows and (made.groups is None or time is None):
+        return "not comparable: the steps group rows" + ("" if time is not None else ", and features.time is not named")
     table = source.table.replace_schema_metadata()
     cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
     run = partial(run_steps, schema=source.schema, spec=spec, where=where, joined=joined)
@@ -92,6 +95,8 @@ def require_known_in_time(
         if _difference(made, run(rows.filter(pa.array(cut.rows)), again=again), cut) is not None:
             raise _error(run, source, spec, features, cut, time, where)
     shown = "; ".join(cut.text for cut in cuts)
+    if not made.keeps_rows:
+        return f"every group of the same rows came out the same among all rows and among {shown}"
     return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
 
 
@@ -143,19 +148,36 @@ def _halves(rows: int) -> Iterator[_Cut]:
 
 def _difference(full: FeatureRows, again: FeatureRows, cut: _Cut) -> _Difference | None:
     """Return the first difference in the rows of a cut; None where there is none."""
+    if not (full.keeps_rows and again.keeps_rows):
+        return _difference_of_groups(full, again)
     of_cut = cut.rows[full.numbers]
     numbers = full.numbers[of_cut]
     if not np.array_equal(numbers, again.numbers):
         row = int(np.setxor1d(numbers, again.numbers)[0])
         return _Difference(row, "", ("there", "not there") if row in numbers else ("not there", "there"))
     names = [name for name in full.table.column_names if full.computed is None or name in full.computed]
-    table = full.table.select(names).filter(pa.array(of_cut))
-    for name in names:
-        if name not in again.table.column_names:
+    return _different_column(full.table.select(names).filter(pa.array(of_cut)), again.table, numbers)
+
+
+def _difference_of_groups(full: FeatureRows, again: FeatureRows) -> _Difference | None:
+    """Return the first difference in the groups that have the same rows among all rows and among some."""
+    if full.groups is None or again.groups is None:
+        return None
+    _, places, others = np.intersect1d(full.groups, again.groups, return_indices=True)
+    found = _different_column(full.table.take(places), again.table.take(others), places)
+    return None if found is None else replace(found, is_of_group=True)
+
+
+def _different_column(
+    table: pa.Table, other: pa.Table, numbers: "np.ndarray[Any, np.dtype[np.int64]]"
+) -> _Difference | None:
+    """Return the first column and row of two tables that differ; None where there is none."""
+    for name in table.column_names if len(numbers) else ():
+        if name not in other.column_names:
             return _Difference(int(numbers[0]), name, ("there", "not there"))
-        position = _first_different(table.column(name), again.table.column(name))
+        position = _first_different(table.column(name), other.column(name))
         if position is not None:
-            values = str(table.column(name)[position].as_py()), str(again.table.column(name)[position].as_py())
+            values = str(table.column(name)[position].as_py()), str(other.column(name)[position].as_py())
             return _Difference(int(numbers[position]), name, values)
     return None
 
@@ -188,12 +210,16 @@ def _error(
     hidden = not spec.validation.show_values or any(column.pii for column in source.schema.columns)
     all_rows, some_rows = ("***", "***") if hidden else difference.values
     column = f"column '{difference.column}'" if difference.column else "the row"
-    at = f" ({time} = {source.table.column(time)[difference.row].as_py()})" if time is not None and not hidden else ""
+    row, at = f"row {difference.row + 1:,}", ""
+    if difference.is_of_group:
+        row += " of the groups"
+    elif time is not None and not hidden:
+        at = f" ({time} = {source.table.column(time)[difference.row].as_py()})"
     what = "a step sees rows that were not known yet" if time is not None else "a step makes rows depend on others"
     return LaterRowsError(
         what,
         where=f"{where}, features: {features.title(step)}",
-        found=f"{column} of row {difference.row + 1:,}{at} is {all_rows} among all rows, and {some_rows} among "
+        found=f"{column} of {row}{at} is {all_rows} among all rows, and {some_rows} among "
         f"{'some of them' if hidden else cut.text}",
         expected="the same among the rows that were known" if time is not None else "the same among any rows",
         remedy=_USE_TIME if time is not None else _NAME_TIME,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from assay.data.schema import TableSchema
 from assay.errors import FeatureStepError
-from assay.features.compiling import ROW
+from assay.features.compiling import GROUP, ROW
 from assay.features.dropped_rows import StepCount, counted, require_enough
 from assay.features.engine import engine_connection
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, without_nan, written_once
@@ -33,6 +33,7 @@ class FeatureRows:
         skipped: columns that were not made, as the rows are only predicted.
         numbers: of the source's row behind each row (int64).
         keeps_rows: whether each row is one of the source's.
+        groups: shape (rows,), equal for rows that group the same rows of the source; None where that is not known.
         computed: the columns that steps compute; None where any may be.
         absent: the source's columns that no step computes with.
     """
@@ -43,6 +44,7 @@ class FeatureRows:
     skipped: tuple[str, ...]
     numbers: "np.ndarray[Any, Any]"
     keeps_rows: bool
+    groups: "np.ndarray[Any, Any] | None"
     computed: frozenset[str] | None
     absent: frozenset[str]
 
@@ -112,6 +114,10 @@ def numbered(table: pa.Table) -> pa.Table:
     return table.append_column(ROW, pa.array(np.arange(table.num_rows)))
 
 
+def _hidden(table: pa.Table) -> list[str]:
+    return [name for name in table.column_names if name in {ROW, GROUP}]
+
+
 @dataclass
 class _Run:
     """One run of steps over the rows of a partition."""
@@ -138,7 +144,9 @@ class _Run:
             table, stay = self.engine.computed(table, plan, alone=self.of is not None)
             counts += counted(features, plan, before, stay)
             plans.append(plan)
-        rows, table = table.column(ROW).to_numpy(), table.drop_columns([ROW])
+        rows = table.column(ROW).to_numpy()
+        groups = table.column(GROUP).to_numpy() if GROUP in table.column_names else None
+        table = table.drop_columns(_hidden(table))
         self._require_once(rows)
         require_enough(features, counts, source.num_rows, self.engine.where)
         is_one = len(chunks) == len(plans) == 1
@@ -149,6 +157,7 @@ class _Run:
             tuple(name for plan in plans for name in plan.skipped),
             rows,
             all(plan.keeps_rows for plan in plans),
+            groups,
             frozenset(plans[0].computed) if is_one else None,
             frozenset(plans[0].absent) if is_one else frozenset(),
         )
@@ -189,7 +198,7 @@ class _Run:
         where = f"{self.engine.where}, {title_of(self.engine.features, number)}"
         function = import_users_object(path, where=where)
         try:
-            made = function(table.drop_columns([ROW]))
+            made = function(table.drop_columns(_hidden(table)))
         except Exception as error:
             raise FeatureStepError(
                 "the function raises an error",
@@ -207,7 +216,10 @@ class _Run:
                 expected=f"a pyarrow.Table of {table.num_rows:,} rows, in the order of those it was given",
                 remedy="drop rows by a filter, before or after it",
             )
-        return made.replace_schema_metadata().append_column(ROW, table.column(ROW))
+        made = made.replace_schema_metadata()
+        for name in _hidden(table):
+            made = made.append_column(name, table.column(name))
+        return made
 
     def _require_once(self, rows: "np.ndarray[Any, Any]") -> None:
         """Refuse rows that a SELECT gives more than once."""

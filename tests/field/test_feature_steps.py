@@ -277,3 +277,18 @@ def test_steps_change_the_rules_digest_and_none_leaves_it_as_it_was():
 def test_a_step_of_no_kind_is_refused():
     with pytest.raises(SpecError, match="exactly one of derive, filter"):
         spec_of("features: {steps: [{name: nothing}]}\n")
+
+
+def test_the_notes_say_how_many_rows_look_back_beyond_the_partition():
+    over = "features: {steps: [{name: past, aggregate: {time: pickup, over: 1 hour, columns: {n: count(*)}}}]}\n"
+    head = HEAD.replace("target: minutes", "target: minutes\n  partitions: {by: month, column: pickup, start: 2021-01}")
+    table = trips(1.0, 2.0, 3.0, minutes=[1.0, 2.0, 3.0])
+    later = [MORNING + dt.timedelta(minutes=each) for each in (0, 59, 60)]
+    table = table.set_column(0, "pickup", pa.array(later, pa.timestamp("us")))
+    spec = parse_pipeline(head + over, where="trips.yaml", names=name_check(None))
+    source = source_rows(table, spec.source_dataset).partition("2021-01", where="trips/raw_dataset")
+    notes = feature_set_of(source, spec, None, where="trips/feature_set").rows.notes
+    expected = "it sees the rows of this partition alone: 2 of 3 rows are less than 1 hour after its first"
+    assert notes["window of past"] == expected
+    spec = parse_pipeline(HEAD + over, where="trips.yaml", names=name_check(None))
+    assert "window of past" not in features(spec, table).rows.notes

@@ -148,3 +148,39 @@ def test_a_function_of_python_computes_with_a_table_and_is_checked_alike(in_proc
         checked(spec, rows)
     with pytest.raises(FeatureStepError, match="same rows"):
         checked(pipeline({"python": f"{__name__}:halved"}), rows)
+
+
+BY_DAY = (
+    {"derive": {"day": "date_trunc('day', t)"}},
+    {"aggregate": {"by": ["k", "day"], "columns": {"n": "count(*)", "s": "sum(a)"}}},
+)
+
+
+def test_groups_whose_rows_all_lie_before_a_moment_are_compared(in_process):
+    spec = pipeline(*BY_DAY, {"derive": {"mean": "s / n"}}, {"rename": {"mean": "usual"}}, time="t")
+    rows = source(spec)
+    assert checked(spec, rows).startswith("every group of the same rows came out the same")
+    for planted, column in (
+        ({"sql": "select *, avg(s) over () as level from rows"}, "level"),
+        ({"sql": "select *, lead(s) over (partition by k order by day) as next from rows"}, "next"),
+    ):
+        spec = pipeline(*BY_DAY, {**planted, "name": "planted"}, {"derive": {"c": "n + 1"}}, time="t")
+        with pytest.raises(LaterRowsError, match=f"column '{column}' of row .* of the groups") as caught:
+            checked(spec, rows)
+        assert caught.value.where == "p, features: planted"
+    spec = pipeline(*BY_DAY_OF_CENTRED, time="t")
+    with pytest.raises(LaterRowsError) as caught:
+        checked(spec, rows)
+    assert caught.value.where == "p, features: planted"
+
+
+BY_DAY_OF_CENTRED = (
+    {"sql": "select *, a - avg(a) over () as centred from rows", "name": "planted"},
+    BY_DAY[0],
+    {"aggregate": {"by": ["k", "day"], "columns": {"s": "sum(centred)"}}},
+)
+
+
+def test_groups_without_a_time_are_not_compared_and_that_is_said(in_process):
+    spec = pipeline({"aggregate": {"by": ["k"], "columns": {"s": "sum(a)"}}})
+    assert checked(spec, source(spec)) == "not comparable: the steps group rows, and features.time is not named"
