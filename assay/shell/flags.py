@@ -276,6 +276,7 @@ COMMANDS = {
         click.Option(["--overwrite"], is_flag=True, help="Replace the model of that version, if there is one."),
         _option("--base-model-uri", "A bundle that train wrote, to continue from.", click.Path()),
         _option("--tracking-uri", "Also log to this MLflow server, or sqlite:///file.db."),
+        _option("--run-id-uri", "Where the id of MLflow's run goes, as text; with --tracking-uri.", Target()),
         needs=[],
         data=_LEARNED,
     ),

@@ -204,6 +204,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     # complain about the flags before the data is read
     described = pipeline_of(tuned)
     target = _target(described)
+    _require_tracker(flags)
     if not flags.overwrite and storage.has_file(joined(target, MANIFEST_FILE)):
         raise TargetExistsError.at(target)
     base = base_model(flags.base_model_uri, described, storage)
@@ -227,7 +228,14 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
             storage.put_bundle(Path(folder), target, overwrite=flags.overwrite)
         if tracked:
             tracked.log(model, best, report, plots_for(model, split, data.spec))
+            if flags.run_id_uri is not None:
+                put_text(storage, tracked.run_id, flags.run_id_uri)
     return True, target
+
+
+def _require_tracker(flags: Flags) -> None:
+    if flags.run_id_uri is not None and flags.tracking_uri is None:
+        raise SpecError("there is no run without a tracker", where="--run-id-uri", remedy="add --tracking-uri")
 
 
 def _log_outliers(model: TrainedModel) -> None:

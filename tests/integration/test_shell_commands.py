@@ -192,11 +192,17 @@ def test_an_incremental_training_goes_on_from_a_bundle_and_is_tracked(assay):
     done = assay(
         *(*line, "--target-output-path", "models", "--model-version", "2", "--training-scenario", "incremental"),
         *("--base-model-uri", first, "--tracking-uri", f"sqlite:///{assay.folder}/mlflow/runs.db"),
+        *("--run-id-uri", "out/run_id.txt"),
     )
     manifest = load_model(assay.folder / one_line(done)).manifest
     assert manifest.scenario_applied == "incremental"
     run = mlflow.MlflowClient(f"sqlite:///{assay.folder}/mlflow/runs.db").get_run(manifest.annotations["mlflow_run_id"])
     assert run.info.status == "FINISHED"
+    assert (assay.folder / "out" / "run_id.txt").read_text() == run.info.run_id
+    untracked = assay(*line, "--target-output-path", "others", "--run-id-uri", "run_id.txt")
+    assert untracked.returncode == 2
+    assert "add --tracking-uri" in untracked.stderr
+    assert not (assay.folder / "others").exists()
     assert "holdout_roc_auc" in run.data.metrics
     assert run.info.artifact_uri.startswith(str(assay.folder / "mlflow" / "artifacts"))
 
