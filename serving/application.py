@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +24,7 @@ from serving.documents import model_page, openapi_of
 from serving.following import Following
 from serving.keys import HEADER, Keys
 from serving.metrics import CONTENT_TYPE, Metrics
+from serving.page import docs_page
 from serving.questions import Body, question_of
 from serving.refusals import RequestError, described, status_of
 from serving.versions import ServedVersion
@@ -31,6 +32,7 @@ from serving.versions import ServedVersion
 _LOG = logging.getLogger("assay.serving")
 REQUEST_ID = "x-request-id"
 VERSION = "X-Model-Version"
+POLICY = "content-security-policy"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _GONE = 499
 """What proxies log where the client left before the answer."""
@@ -120,12 +122,17 @@ def predicted(version: ServedVersion, body: Body, limits: Limits, request_id: st
 
 
 def _add_probes(app: FastAPI, following: Following) -> None:
-    """Add what load balancers ask without a key; it says nothing of the model but its version."""
+    """Add what load balancers and browsers ask without a key; it says nothing of the model but its version."""
 
     @app.get("/health")
     async def health() -> dict[str, str]:
         """Say that the process answers."""
         return {"status": "ok"}
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        text, policy = docs_page()
+        return HTMLResponse(text, headers={POLICY: policy})
 
     @app.get("/ready")
     async def ready() -> Response:
@@ -190,7 +197,7 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers(scope)]
+                message["headers"] = _with_headers(message["headers"], scope[REQUEST_ID])
             await send(message)
 
         try:
@@ -200,16 +207,22 @@ class Observed:
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - began)
 
-    def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        return [(REQUEST_ID.encode(), scope[REQUEST_ID].encode()), *_FOR_BROWSERS]
-
 
 _PATHS = frozenset({"/predict", "/model", "/metrics", "/health", "/ready", "/openapi.json", "/docs"})
 _FOR_BROWSERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (POLICY.encode(), b"default-src 'none'; frame-ancestors 'none'"),
 ]
+
+
+def _with_headers(given: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    known = {name for name, _ in given}
+    return [
+        *given,
+        (REQUEST_ID.encode(), request_id.encode()),
+        *(each for each in _FOR_BROWSERS if each[0] not in known),
+    ]
 
 
 def _request_id(scope: Scope) -> str:

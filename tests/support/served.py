@@ -1,8 +1,12 @@
 """Endpoints over champions in memory."""
 
 import datetime as dt
+import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import uvicorn
 from asgi import Client
 
 from assay.promotion.champion import ChampionEntry
@@ -11,6 +15,7 @@ from serving.application import application
 from serving.desk import Limits
 from serving.following import Following
 from serving.keys import Keys
+from serving.protocol import BoundedHead
 
 NO_KEYS = Keys(())
 
@@ -58,3 +63,20 @@ def endpoint(model, *, limits=None, keys=NO_KEYS, **options):
     shelf = Shelf()
     shelf.promote("1", model)
     return Client(application(following(shelf, **options), limits or Limits(), keys))
+
+
+@contextmanager
+def listening(app):
+    """Run an application on a free port of this machine in a thread, as the endpoint's processes run it; give the port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, http=BoundedHead, ws="none", log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    socket = config.bind_socket()
+    thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield socket.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(30)
