@@ -83,6 +83,12 @@ def check_predictions(
         yield rule(predicted, manifest, asked)
 
 
+def check_rows(found: Predictions, manifest: ModelManifest, asked: PredictionChecks) -> Iterator[PredictionCheck]:
+    """Yield what the checks found that judge each prediction by itself."""
+    yield finite_in(found, manifest)
+    yield in_range_of(found, manifest, asked)
+
+
 @checked("predictions_complete")
 def complete(predicted: Predicted, _: ModelManifest, __: PredictionChecks) -> PredictionCheck:
     """Check that each row has one prediction, under its own key."""
@@ -102,7 +108,12 @@ def complete(predicted: Predicted, _: ModelManifest, __: PredictionChecks) -> Pr
 @checked("predictions_finite")
 def finite(predicted: Predicted, manifest: ModelManifest, _: PredictionChecks) -> PredictionCheck:
     """Check that values are finite, and that probabilities are some."""
-    found, bad = predicted.found, np.zeros(len(predicted.found.labels), dtype=bool)
+    return finite_in(predicted.found, manifest)
+
+
+def finite_in(found: Predictions, manifest: ModelManifest) -> PredictionCheck:
+    """Check single predictions as `finite` does."""
+    bad = np.zeros(len(found.labels), dtype=bool)
     if not manifest.task.is_classification:
         bad |= ~np.isfinite(found.labels)
     shares = found.probabilities
@@ -115,15 +126,20 @@ def finite(predicted: Predicted, manifest: ModelManifest, _: PredictionChecks) -
 @checked("predictions_in_range")
 def in_range(predicted: Predicted, manifest: ModelManifest, asked: PredictionChecks) -> PredictionCheck:
     """Check that a regression predicts within the range of its training targets, and a margin."""
+    return in_range_of(predicted.found, manifest, asked)
+
+
+def in_range_of(found: Predictions, manifest: ModelManifest, asked: PredictionChecks) -> PredictionCheck:
+    """Check single predictions as `in_range` does."""
     reference = manifest.reference
     if manifest.task.is_classification:
-        known = codes(predicted.found.labels, manifest.classes) < len(manifest.classes)
+        known = codes(found.labels, manifest.classes) < len(manifest.classes)
         return _of_rows("predictions_in_range", ~known, "classes of the training rows")
     if reference is None or reference.low is None or reference.high is None:
         return PredictionCheck("predictions_in_range", passed=True, found=_NOT_RECORDED, expected="")
     margin = asked.range_margin * (reference.high - reference.low)
     low, high = reference.low - margin, reference.high + margin
-    values = predicted.found.labels
+    values = found.labels
     text = f"from {low:.6g} to {high:.6g}: the training targets and {asked.range_margin:g} of their range beyond"
     return _of_rows("predictions_in_range", (values < low) | (values > high), text)
 

@@ -22,7 +22,7 @@ from assay.learning.evaluation.predictions import Predictions, predict
 from assay.prediction.rows import UserRows, arrow_rows, in_source_types, number_of_rows
 from assay.results.intake import Intake
 from assay.results.trained_model import ModelManifest, TrainedModel
-from assay.specs.dataset import DatasetSpec
+from assay.specs.dataset import DatasetSpec, ReadLimits
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.validation import ValidationSpec
 
@@ -85,10 +85,11 @@ class Predictor:
         if number_of_rows(rows) == 0:
             self.source_rows(arrow_rows(rows, columns, where=_WHERE))
             return pa.table(columns_of(self._of_no_rows(), self.model.manifest, probabilities=probabilities))
-        return self.of_source(self.source_rows(arrow_rows(rows, columns, where=_WHERE)), probabilities=probabilities)
+        found = self.of_source(self.source_rows(arrow_rows(rows, columns, where=_WHERE)))
+        return pa.table(columns_of(found, self.model.manifest, probabilities=probabilities))
 
-    def source_rows(self, table: pa.Table) -> pa.Table:
-        """Return rows in the types of the model's source.
+    def source_rows(self, table: pa.Table, *, where: str = _WHERE, before: int = 0) -> pa.Table:
+        """Return rows in the types of the model's source; `before` other rows come before them, for errors.
 
         Raises:
             MissingColumnError: a required column is absent.
@@ -96,16 +97,20 @@ class Predictor:
         """
         intake = self.intake
         zone = intake.dataset.partitions.timezone
-        return in_source_types(table, intake.columns, intake.required, zone, where=_WHERE)
+        return in_source_types(table, intake.columns, intake.required, zone, where=where, before=before)
 
-    def of_source(self, source: pa.Table, *, probabilities: bool = True) -> pa.Table:
+    def of_source(self, source: pa.Table, *, where: str = _WHERE) -> Predictions:
         """Predict rows that have the types of the model's source."""
         facts = self.model.manifest
-        features = feature_frame(self._feature_rows(source), facts.features)
-        found = predict(self.model.estimator, features, facts.classes, facts.task)
-        return pa.table(columns_of(found, facts, probabilities=probabilities))
+        features = feature_frame(self._feature_rows(source, where), facts.features)
+        return predict(self.model.estimator, features, facts.classes, facts.task)
 
-    def _feature_rows(self, source: pa.Table) -> pa.Table:
+    @property
+    def limits(self) -> ReadLimits:
+        """What reading one file of rows may cost."""
+        return self.intake.dataset.limits
+
+    def _feature_rows(self, source: pa.Table, where: str) -> pa.Table:
         """Return the rows with all features: derived columns, or what the steps make."""
         intake = self.intake
         if intake.features is None:
@@ -113,13 +118,13 @@ class Predictor:
         schema = TableSchema(version=1, columns=tuple(c for c in intake.columns if c.name in source.column_names))
         dataset = Dataset(table=source, schema=schema, fingerprint=fingerprint(source), notes={})
         made = feature_set_of(
-            dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=_WHERE, joined=self._joined,
+            dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=where, joined=self._joined,
             confined=self.confined,
         )  # fmt: skip
         if made.rows.table.num_rows != source.num_rows:
             raise DataContractError(
                 "the steps do not give one row for each row",
-                where=_WHERE,
+                where=where,
                 found=f"{made.rows.table.num_rows:,} rows of {source.num_rows:,}",
                 expected="one prediction for each row",
                 remedy="leave out rows that a filter with `applies_to: all` or an inner join drops",

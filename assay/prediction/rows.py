@@ -62,7 +62,13 @@ def number_of_rows(rows: UserRows) -> int:
 
 
 def in_source_types(
-    table: pa.Table, columns: Sequence[ColumnSchema], required: Sequence[str], zone: str, *, where: str
+    table: pa.Table,
+    columns: Sequence[ColumnSchema],
+    required: Sequence[str],
+    zone: str,
+    *,
+    where: str,
+    before: int = 0,
 ) -> pa.Table:
     """Return the known columns of a table in the types that the model's source had, in their order.
 
@@ -72,6 +78,7 @@ def in_source_types(
         required: names that the rows must have; each other column may be absent.
         zone: of times without a zone, where the source's have one, and the other way round.
         where: for errors.
+        before: number of rows before these, for errors.
 
     Raises:
         MissingColumnError: a required column is absent.
@@ -89,7 +96,7 @@ def in_source_types(
             )
     _require_names_once(table.column_names, where)
     present = [column for column in columns if column.name in table.column_names]
-    converted = {column.name: _Reading(column, zone, where).of(table.column(column.name)) for column in present}
+    converted = {column.name: _Reading(column, zone, where, before).of(table.column(column.name)) for column in present}
     return pa.table(converted)
 
 

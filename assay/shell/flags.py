@@ -280,6 +280,15 @@ COMMANDS = {
         needs=[],
         data=_LEARNED,
     ),
+    "predict": lambda summary: Command(
+        "predict",
+        summary,
+        _option("--model-uri", "The folder of a bundle, or models:/<name>@champion of a deployment.", click.Path()),
+        _option("--dataset-path", "The file, of any size, or a glob of files.", click.Path()),
+        *_layout(),
+        _option("--output-uri", "Where keys and predictions go, as Parquet, or as CSV where it ends so.", Target()),
+        needs=["--model-uri", "--dataset-path", "--output-uri"],
+    ),
     "plan": lambda summary: Command(
         "plan",
         summary,

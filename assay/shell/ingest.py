@@ -37,7 +37,7 @@ _SpecType = TypeVar("_SpecType", bound=Spec)
 
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Read the file, write its rows and its schema; a refused file may be set aside."""
-    options = _options(flags)
+    options = read_options(flags)
     limits = _spec(ReadLimits, flags.limits, "--limits")
     with scratch_folder("ingest") as name:
         folder = Path(name)
@@ -58,11 +58,15 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     return True, flags.output_uri
 
 
-def _options(flags: Flags) -> ReadOptions:
-    given = {"detect": True} if flags.dialect is None else flags.dialect
+def read_options(flags: Flags, known: CsvDialect | None = None) -> ReadOptions:
+    """Return how the flags say that a file is written; without them the known dialect, and what is detected."""
+    if flags.dialect is None and known is not None:
+        dialect = known.model_copy(update={"detect": True})
+    else:
+        dialect = _spec(CsvDialect, {"detect": True} if flags.dialect is None else flags.dialect, "--dialect")
     return ReadOptions(
         data_format=DataFormat(flags.data_format or DataFormat.AUTO),
-        dialect=_spec(CsvDialect, given, "--dialect"),
+        dialect=dialect,
         member=flags.member,
         sheet=flags.sheet,
     )

@@ -5,30 +5,30 @@ import importlib.metadata
 import json
 import logging
 import re
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from assay.data.dataset import warnings_of
-from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError, TargetExistsError, TrackingError
+from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
-from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model, save_model
+from assay.learning.persistence import save_model
 from assay.learning.splitting import Split, split_window
 from assay.learning.training import BaseModel, recorded_fit
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.prediction.golden import with_golden
 from assay.promotion.model_card import render
-from assay.results.bundle import MANIFEST_FILE, bundle_digest, folder_of
+from assay.results.bundle import MANIFEST_FILE
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.provenance import CodeState, ParentModel
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags, json_object
+from assay.shell.models import fetched_bundle
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, adapter, joined, put_text
 from assay.shell.validate import GatedData, gated
@@ -41,7 +41,6 @@ PREPARATION = "assay.learning"
 CODE = "assay.code"
 """Entry point of what knows the code's commit, lock and libraries."""
 _PATH_PART = re.compile(r"\w[\w.+-]*")
-_FETCHES = 3
 
 
 def tune(flags: Flags, storage: Storage) -> tuple[bool, str]:
@@ -296,22 +295,5 @@ def base_model(uri: str | None, spec: PipelineSpec, storage: Storage) -> BaseMod
     if uri is None:
         _LOG.warning("no --base-model-uri is given, so the incremental training is a full fit")
         return None
-    for _ in range(_FETCHES - 1):
-        with contextlib.suppress(SourceNotFoundError, DigestMismatchError):  # replaced meanwhile, or a bit flipped
-            return _fetched_model(uri, storage)
-    return _fetched_model(uri, storage)
-
-
-def _fetched_model(uri: str, storage: Storage) -> BaseModel:
-    """Return the model whose manifest is at an address now."""
-    with scratch_folder("base") as name:
-        fetched, bundle = Path(name, "fetched"), Path(name, "bundle")
-        fetched.mkdir()
-        bundle.mkdir()
-        shutil.copyfile(storage.fetch(joined(uri, MANIFEST_FILE), fetched)[0].path, bundle / MANIFEST_FILE)
-        folder = folder_of((bundle / MANIFEST_FILE).read_bytes())
-        (bundle / folder).mkdir(exist_ok=True)
-        for file in (MODEL_FILE, EXAMPLE_FILE):
-            address = joined(uri, folder, file) if folder else joined(uri, file)
-            shutil.copyfile(storage.fetch(address, fetched)[0].path, bundle / folder / file)
-        return BaseModel(load_model(bundle), ParentModel(version="", digest=bundle_digest(bundle)))
+    model, digest = fetched_bundle(uri, storage)
+    return BaseModel(model, ParentModel(version="", digest=digest))

@@ -30,6 +30,7 @@ _SUMMARIES = {
     "ingest": "Read a file strictly and write its rows as Parquet.",
     "tune": "Find the best hyperparameters of gated data.",
     "train": "Train and evaluate a model on gated data and write its bundle.",
+    "predict": "Predict the rows of a file by a stored model.",
     "plan": "Show what a retraining of a deployed pipeline would make, and why; --run makes it.",
     "reproduce": "Rebuild a registered version from what is recorded, and show whether it predicts the same bits.",
     "serve": "Answer predictions of a pipeline's champion over HTTP.",
@@ -45,6 +46,7 @@ _WORK = {
     "ingest": ("ingest", "run"),
     "tune": ("learning", "tune"),
     "train": ("learning", "train"),
+    "predict": ("predict", "run"),
     "plan": ("deployment", "run"),
     "reproduce": ("deployment", "run"),
     "serve": ("deployment", "run"),
@@ -118,8 +120,8 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 
 _GROUP = Commands(
     "assay",
-    help="Validate, ingest, tune and train from the shell: the platform's gate and models without Dagster; and the "
-    "champions of a deployment.",
+    help="Validate, ingest, tune, train and predict from the shell: the platform's gate and models without Dagster; "
+    "and the champions of a deployment.",
     params=[
         click.Option(
             ["--version"], is_flag=True, is_eager=True, expose_value=False, help="Version.", callback=_print_version
