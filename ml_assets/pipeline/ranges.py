@@ -28,7 +28,7 @@ from ml_assets.dagster_internals import (
 from ml_assets.pipeline.partitions import missing_history, upstream_keys
 from ml_assets.pipeline.run_context import PartitionContext, Scope, attempt_of, location_of, makes_range
 from ml_assets.supervision.step import timed_partition
-from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.io_manager import ArtifactIOManager, PartitionedType
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome
 
 Body: TypeAlias = Callable[..., Any]
@@ -65,12 +65,12 @@ def lazy_inputs(body: Body, ins: Inputs) -> dict[str, dg.AssetIn]:
 
 
 @cache
-def _lazy_type(kind: Any) -> dg.DagsterType:
+def _lazy_type(kind: Any) -> PartitionedType:
     if kind is Any:
-        return dg.DagsterType(lambda _, __: True, name="AnyTable", typing_type=Any)
+        return PartitionedType(lambda _, __: True, name="AnyTable", typing_type=Any)
     name = getattr(kind, "__name__", str(kind)) if get_origin(kind) is None else str(kind)
     accepted = (get_origin(kind) or kind, PartitionedInput)
-    return dg.DagsterType(lambda _, value: isinstance(value, accepted), name=name, typing_type=kind)
+    return PartitionedType(lambda _, value: isinstance(value, accepted), name=name, typing_type=kind)
 
 
 @dataclass

@@ -28,6 +28,10 @@ _ELSEWHERE = 0
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
 
 
+class PartitionedType(dg.DagsterType):
+    """The type of an input that can be a `PartitionedInput`."""
+
+
 class ArtifactIOManager(dg.ConfigurableIOManager):
     """Publishes outputs and reads inputs; the same code serves disk and S3."""
 
@@ -124,7 +128,8 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
         An input annotated `dict[str, X]` gets one value for each partition key, and `{"": value}` without
         partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
-        A step that makes many partitions gets a `PartitionedInput` instead, and reads what each of them needs.
+        A step that makes many partitions gets a `PartitionedInput` instead, where the input's type is such, and reads
+        what each of them needs.
 
         Tables can be asked for as pyarrow tables and data frames of pandas. Without a type, an asset of a pipeline is
         given as its own type, one for each partition where there are several; outside of a step, as from a notebook
@@ -294,7 +299,7 @@ def _kind_stored(commit: Commit) -> type[Any]:
 
 
 def _makes_many(context: dg.InputContext) -> bool:
-    if not is_in_step(context):
+    if not is_in_step(context) or not isinstance(context.dagster_type, PartitionedType):
         return False
     step = context.step_context
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key

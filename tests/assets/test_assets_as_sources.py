@@ -277,3 +277,36 @@ def test_rows_to_predict_join_the_newest_feature_set(two):
     assert predicted["other_half"].to_pylist() == [row["half"] for row in new]
     read = newest(two, "over/batch_predictions", None).inputs
     assert read == {"monthly/feature_set@2021-02": f"1:{newest(two, 'monthly/feature_set', '2021-02').data_version}"}
+
+
+def test_an_own_asset_takes_what_a_pipeline_makes_also_of_several_partitions(two):
+    seen = []
+    months = two.definitions.resolve_assets_def(["monthly", "feature_set"]).partitions_def
+    ins = {"rows": dg.AssetIn(key=["monthly", "feature_set"])}
+
+    @dg.asset(key=["mine", "all"], partitions_def=months, backfill_policy=dg.BackfillPolicy.single_run(), ins=ins)
+    def all_months(rows: dict[str, pd.DataFrame]) -> None:
+        seen.append({month: len(frame) for month, frame in rows.items()})
+
+    @dg.asset(key=["mine", "one"], partitions_def=months, ins=ins)
+    def one_month(rows) -> None:
+        seen.append(rows)
+
+    for month in MONTHS[:2]:
+        assert ingest(two, "monthly", partition=month).success
+    merged = dg.Definitions.merge(two.definitions, dg.Definitions(assets=[all_months, one_month]))
+    job = merged.resolve_implicit_global_asset_job_def()
+    tags = {"dagster/asset_partition_range_start": MONTHS[0], "dagster/asset_partition_range_end": MONTHS[1]}
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey(["mine", "all"])], instance=two.instance, tags=tags, raise_on_error=False
+    )
+    assert result.success, failure(result)
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey(["mine", "one"])],
+        instance=two.instance,
+        partition_key=MONTHS[0],
+        raise_on_error=False,
+    )
+    assert result.success, failure(result)
+    assert seen[0] == dict.fromkeys(MONTHS[:2], 40)
+    assert isinstance(seen[1], Dataset)
