@@ -54,6 +54,7 @@ def test_who_reads_a_pipeline_that_cannot_be_used_cannot_be_used_either(broken):
         other=("other.csv", "{}", ""),
     )
     assert set(errors) == {"trips", "zones", "model"}
+    assert errors["zones"].what.startswith("the pipeline 'trips' cannot be used")
     assert errors["model"].what.startswith("the pipeline 'zones' cannot be used")
     assert errors["model"].found.endswith("zones.yaml")
 
