@@ -310,3 +310,26 @@ def test_an_own_asset_takes_what_a_pipeline_makes_also_of_several_partitions(two
     assert result.success, failure(result)
     assert seen[0] == dict.fromkeys(MONTHS[:2], 40)
     assert isinstance(seen[1], Dataset)
+
+
+ZONES = """\
+name: zones
+task: regression
+dataset: {source: SOURCE, target: y}
+features: {steps: [{derive: {group: x % 3}}]}
+"""
+
+
+def test_a_whole_feature_set_is_joined_in_each_partition_of_a_range(two):
+    source = write_csv(two.settings.pipelines_dir.parent / "zones.csv", [{"x": n, "y": 2 * n} for n in range(40)])
+    (two.settings.pipelines_dir / "zones.yaml").write_text(ZONES.replace("SOURCE", str(source)))
+    join = "features: {steps: [{join: {table: zones, source: 'features://zones', on: [x], columns: [group]}}]}\n"
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + join)
+    assert two.materialize("zones/raw_dataset", "zones/feature_set").success
+    names = ("monthly/raw_dataset", "monthly/feature_set", "over/raw_dataset", "over/feature_set")
+    result = two.materialize_range(*names, first=MONTHS[0], last=MONTHS[1])
+    assert result.success, failure(result)
+    version = newest(two, "zones/feature_set", None).data_version
+    for month in MONTHS[:2]:
+        assert newest(two, "over/feature_set", month).inputs["zones/feature_set"] == f"1:{version}"
+        assert table(two, "over/feature_set", month)["group"].to_pylist() == [n % 3 for n in range(40)]
