@@ -42,7 +42,7 @@ class Layer:
         conditions: of a filter, by reason, in place of `parts`; a row stays if all are true.
         ordered: whether results depend on the order of the rows before it, and of additions: one thread computes it.
         disorders: whether the rows may be in another order after it.
-        columns: the names that result, each with the source's column if it is that column unchanged.
+        columns: the names that result, each with its name before the layer; None for what the layer computes.
     """
 
     step: int
@@ -233,25 +233,25 @@ class Compiler:
     def arrange(self, number: int, names: Mapping[str, str]) -> None:
         """Add a layer that keeps some columns, in this order, by their present names."""
         columns = [f"{quoted(old)} AS {quoted(new)}" for old, new in names.items()]
-        sources = {new: self.sources[old] for old, new in names.items()}
-        self.add(Layer(number, selecting(", ".join((*columns, *self.hidden)))), sources=sources)
+        moved = {new: old for old, new in names.items()}
+        self.add(Layer(number, selecting(", ".join((*columns, *self.hidden)))), moved=moved)
 
     def keep(self, number: int, conditions: Mapping[str, str]) -> None:
         """Add a layer that keeps the rows for which all conditions are true."""
-        self.layers.append(Layer(number, conditions=conditions, columns=self.sources))
+        self.layers.append(Layer(number, conditions=conditions, columns={name: name for name in self.types}))
 
     @property
     def hidden(self) -> tuple[str, ...]:
         """The hidden columns, as SQL has them."""
         return (*([quoted(ROW)] if self.numbered else []), *([quoted(GROUP)] if self.grouped else []))
 
-    def add(self, layer: Layer, place: Location = (), sources: Mapping[str, str | None] | None = None) -> None:
+    def add(self, layer: Layer, place: Location = (), moved: Mapping[str, str] | None = None) -> None:
         """Add a layer; the columns that it makes are none of the source's.
 
         Args:
             layer: around the present rows.
             place: in the step, for errors.
-            sources: by the names that result, where columns have other names than before.
+            moved: the columns' names before by those that result, where they may differ.
 
         Raises:
             StepProblem: it does not fit the columns.
@@ -263,10 +263,13 @@ class Compiler:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE current_rows AS {query}")
         except duckdb.Error as error:
             raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error, self.types)) from error
+        before = {name: name for name in self.types} if moved is None else moved
         self._describe()
-        before = self.sources if sources is None else sources
-        self.sources = {name: None if name in layer.made else before.get(name) for name in self.types}
-        self.layers.append(replace(layer, columns=self.sources))
+        olds = {name: None if name in layer.made else before.get(name) for name in self.types}
+        self.sources = {name: None if old is None else self.sources.get(old) for name, old in olds.items()}
+        # a whole SELECT may compute any column under the name of another
+        columns = dict.fromkeys(olds) if layer.ordered else olds
+        self.layers.append(replace(layer, columns=columns))
 
     def _describe(self) -> None:
         described = self.connection.execute("DESCRIBE current_rows").fetchall()

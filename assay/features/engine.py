@@ -1,16 +1,15 @@
 """The queries of compiled steps, computed in a confined process: rows out, rows dropped, or the row that fails."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from assay.expressions.language import locked_connection
-from assay.features.compiling import BEFORE, ROW, Layer, first_line, joined_name, nested, quoted
+from assay.features.compiling import BEFORE, GROUP, ROW, Layer, joined_name, nested, quoted
+from assay.features.first_failure import Failure, RowFailure, Source, engine_connection, failure
 from assay.reading.confined import MIB
 from assay.reading.files import mapped_table
 
@@ -20,36 +19,10 @@ if TYPE_CHECKING:
 ROWS, FEATURES, SPILL = "rows", "features", "spill"
 """Names in the folder of a request: the rows, the result, and what exceeds the memory."""
 _BATCH_ROWS = 1 << 17
-_SOURCE = "source_rows"
 _SHARE_OF_MEMORY = 0.4
 """What DuckDB itself takes of the memory; the rest is the interpreter's, Arrow's batches, the threads' stacks and what
 allocators keep."""
 _MOST_THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A row for which a step cannot be computed.
-
-    Attributes:
-        step: number of the step.
-        column: that it makes; empty for a condition.
-        row: 0-based number of the source's row; None where other rows matter as well.
-        text: what DuckDB says; it may quote values.
-    """
-
-    step: int
-    column: str
-    row: int | None
-    text: str
-
-
-class RowFailure(Exception):  # noqa: N818 - becomes an error where the rows' names are known
-    """A step cannot be computed for a row."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.text)
-        self.failure = failure
 
 
 def computed(request: dict[str, Any]) -> dict[str, Any]:
@@ -73,11 +46,6 @@ def computed(request: dict[str, Any]) -> dict[str, Any]:
             return {"limit": "memory"}
         except RowFailure as row:
             return {"failure": asdict(row.failure)}
-
-
-def engine_connection(**settings: str | int) -> "duckdb.DuckDBPyConnection":
-    """Return a locked connection in which a division by zero is an error, also of fractions."""
-    return locked_connection(ieee_floating_point_ops="false", **settings)
 
 
 def run(
@@ -106,17 +74,49 @@ def run(
         duckdb.OutOfMemoryException: the memory does not suffice.
     """
     stay: list[list[int]] = []
-    parts = list(_parts_of(layers))
     lacking = dict(absent)
-    for number, part in enumerate(parts):
-        is_last = number == len(parts) - 1
-        written = target if is_last else target.with_name(f"{target.name}-{number}")
-        source = _Source(connection, rows, lacking)
-        lacking = {name: absent[old] for name, old in part[-1].columns.items() if old and old in absent} if part else {}
-        columns = ", ".join(map(quoted, wanted)) if is_last and wanted is not None else _all_but(lacking)
-        stay += _run(source, part, columns, written)
-        rows = mapped_table(written)
+    for number, part in enumerate(_parts_of(layers)):
+        origins = _origins(part)
+        source = Source(connection, rows, lacking)
+        lacking = {name: lacking[old] for name, old in origins.items() if old is not None and old in lacking}
+        written = target.with_name(f"{target.name}-{number}")
+        if any(layer.conditions or layer.ordered for layer in part):
+            stay += _run(source, part, _all_but(lacking), written)
+            rows = mapped_table(written)
+        else:
+            rows = _beside(source, part, {n: old for n, old in origins.items() if n not in lacking}, written)
+    with pa.ipc.new_file(target, (kept := rows if wanted is None else rows.select(wanted)).schema) as out:
+        out.write_table(kept, _BATCH_ROWS)
     return stay
+
+
+def _origins(layers: Sequence[Layer]) -> dict[str, str | None]:
+    """Return the columns after some layers, each with its name before them; None for what they compute."""
+    found: dict[str, str | None] | None = None
+    for layer in layers:
+        below = found
+        found = {name: old if below is None or old is None else below.get(old) for name, old in layer.columns.items()}
+    return found or {}
+
+
+def _beside(source: Source, layers: Sequence[Layer], origins: Mapping[str, str | None], target: Path) -> pa.Table:
+    """Return the rows with what some layers compute, which keep each row: no other column enters the query.
+
+    Raises:
+        RowFailure: a row cannot be computed, or is there more than once.
+    """
+    rows = source.rows
+    hidden = [name for name in (ROW, GROUP) if name in rows.column_names]
+    computed = [name for name, old in origins.items() if old is None]
+    made = rows
+    if computed:
+        columns = ", ".join(map(quoted, (*computed, *hidden[:1])))
+        _run(source, layers, columns, target)
+        made = mapped_table(target)
+        if made.num_rows != rows.num_rows or (hidden and not made.column(ROW).equals(rows.column(ROW))):
+            raise RowFailure(Failure(layers[0].step, "", None, "the step gives several rows for one, or none"))
+    found = [made.column(name) if old is None else rows.column(old) for name, old in origins.items()]
+    return pa.table([*found, *(rows.column(name) for name in hidden)], names=[*origins, *hidden])
 
 
 def _all_but(names: Iterable[str]) -> str:
@@ -124,54 +124,22 @@ def _all_but(names: Iterable[str]) -> str:
     return f"* EXCLUDE ({left_out})" if left_out else "*"
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The rows that a query reads.
-
-    Attributes:
-        connection: of `engine_connection`.
-        rows: as they are handed over.
-        absent: DuckDB's type of each further column; to compute with one is an error.
-    """
-
-    connection: "duckdb.DuckDBPyConnection"
-    rows: pa.Table
-    absent: Mapping[str, str]
-
-    @property
-    def query(self) -> str:
-        """The rows as a table of SQL."""
-        lacking = (
-            f"CAST(error('not handed over') AS {dtype}) AS {quoted(name)}" for name, dtype in self.absent.items()
-        )
-        return f"(SELECT {', '.join(('*', *lacking))} FROM {_SOURCE})"
-
-    @contextmanager
-    def registered(self, start: int = 0, length: int | None = None) -> Iterator[None]:
-        """Let queries read the rows, or some of them."""
-        self.connection.register(_SOURCE, self.rows.slice(start, length))
-        try:
-            yield
-        finally:
-            self.connection.unregister(_SOURCE)
-
-
 def _parts_of(layers: Sequence[Layer]) -> Iterator[list[Layer]]:
-    """Yield layers that are one query each: the next one reads rows that are in order again."""
+    """Yield layers that are one query each; one that disorders the rows begins a query that keeps each row."""
     part: list[Layer] = []
     for layer in layers:
-        if layer.ordered and _disorder(part):
-            yield part
+        if layer.disorders or (_disorder(part) and (layer.conditions or layer.ordered)):
+            yield from ([part] if part else [])
             part = []
         part.append(layer)
-    yield part
+    yield from ([part] if part else [])
 
 
 def _disorder(layers: Sequence[Layer]) -> bool:
     return any(layer.disorders for layer in layers)
 
 
-def _run(source: _Source, layers: Sequence[Layer], columns: str, target: Path) -> list[list[int]]:
+def _run(source: Source, layers: Sequence[Layer], columns: str, target: Path) -> list[list[int]]:
     import duckdb
 
     try:
@@ -202,7 +170,7 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) ->
     return count
 
 
-def _staying(source: _Source, layers: Sequence[Layer], written: int) -> Iterator[list[int]]:
+def _staying(source: Source, layers: Sequence[Layer], written: int) -> Iterator[list[int]]:
     """Yield the rows that stay after each condition; the last condition of all leaves the rows that were written.
 
     The conditions that follow each other are counted by one query over the columns that they need.
@@ -232,51 +200,6 @@ def _dropped(connection: "duckdb.DuckDBPyConnection", conditions: Sequence[str],
     counted = f"SELECT reason, count(*) FROM (SELECT CASE {cases} END AS reason FROM (\n{rows}\n)) GROUP BY reason"
     found = dict(connection.execute(counted).fetchall())
     return [found.get(place, 0) for place in range(len(conditions))]
-
-
-def failure(source: _Source, layers: Sequence[Layer], error: Exception) -> Failure:
-    """Return the step, column and first row that fail: the layers are tried in order, then halves of the rows."""
-    for number, query, column in _parts(layers, source.query):
-        with source.registered():
-            found = _error_of(source.connection, query)
-        if found is not None:
-            row = _first_failing(source, query)
-            if row is not None and ROW in source.rows.column_names:
-                row = int(source.rows.column(ROW)[row].as_py())
-            return Failure(layers[number].step, column, row, first_line(found))
-    return Failure(BEFORE, "", None, first_line(error))
-
-
-def _parts(layers: Sequence[Layer], rows: str) -> Iterator[tuple[int, str, str]]:
-    """Yield a query for each column and condition, which computes it and what it needs; with its layer's number."""
-    for number, layer in enumerate(layers):
-        below = nested(layers[: number + 1], rows)
-        for column in layer.made:
-            # a count might be answered without the value
-            yield number, f"SELECT bit_xor(hash({quoted(column)})) FROM (\n{below}\n)", column
-        if layer.conditions:
-            yield number, f"SELECT count(*) FROM (\n{below}\n)", ""
-
-
-def _error_of(connection: "duckdb.DuckDBPyConnection", query: str) -> Exception | None:
-    import duckdb
-
-    try:
-        connection.execute(query).fetchall()
-    except duckdb.Error as error:
-        return error
-    return None
-
-
-def _first_failing(source: _Source, query: str) -> int | None:
-    start, length = 0, source.rows.num_rows
-    while length > 1:
-        half = length // 2
-        with source.registered(start, half):
-            fails = _error_of(source.connection, query) is not None
-        start, length = (start, half) if fails else (start + half, length - half)
-    with source.registered(start, length):
-        return start if _error_of(source.connection, query) is not None else None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from assay.data.schema import TableSchema
 from assay.errors import FeatureStepError
 from assay.features.compiling import GROUP, ROW
 from assay.features.dropped_rows import StepCount, counted, require_enough
-from assay.features.engine import engine_connection
+from assay.features.first_failure import engine_connection
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, without_nan, written_once
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem

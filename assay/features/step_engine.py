@@ -11,7 +11,8 @@ import pyarrow as pa
 from assay.errors import AssayError, FeatureStepError, Location
 from assay.features.carried import completed, handed_over, wanted
 from assay.features.compiling import BEFORE
-from assay.features.engine import FEATURES, ROWS, SPILL, Failure, computed
+from assay.features.engine import FEATURES, ROWS, SPILL, computed
+from assay.features.first_failure import Failure
 from assay.features.joined_tables import JoinedTables, write_arrow
 from assay.features.plan import Plan
 from assay.reading.confined import Confinement

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from assay.data.contract import arrow_type
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
-from assay.features.engine import engine_connection
+from assay.features.first_failure import engine_connection
 from assay.features.lineage import SOURCE, lineage_of
 from assay.features.parsing import StepProblem, parsed_select, parsed_steps
 from assay.features.plan import compiled

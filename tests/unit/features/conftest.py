@@ -5,8 +5,9 @@ import pytest
 from features_world import spec_of
 
 from assay.features.compiling import joined_name
-from assay.features.engine import RowFailure, engine_connection, run
 from assay.features.engine import computed as computed_rows
+from assay.features.engine import run
+from assay.features.first_failure import RowFailure, engine_connection
 from assay.features.joined_tables import without_nan
 from assay.features.plan import compiled
 from assay.reading.files import mapped_table
