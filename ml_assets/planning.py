@@ -136,7 +136,7 @@ class Planner:
 
     def _changed_joins(self, newest: Commit) -> Iterator[str]:
         """Yield the joined sources that have other rows now than a commit was made of."""
-        joined = {join.table for join in self.spec.features.joins} if self.spec.features is not None else set()
+        joined = {join.table for join in self.spec.features.other_sources} if self.spec.features is not None else set()
         for name, digest in recorded_digests(newest.properties).items():
             if name in joined and self.source_rows(newest.partition, name) != digest:
                 yield name

@@ -95,7 +95,7 @@ def mask_variables(specs: Iterable[PipelineSpec]) -> None:
     """
     environment = source_environment()
     for spec in specs:
-        joined = [join.source for join in spec.features.joins] if spec.features is not None else []
+        joined = [each.source for each in spec.features.other_sources] if spec.features is not None else []
         for template in (spec.dataset.source, (spec.scoring and spec.scoring.source) or "", *joined):
             for name in variables_of(template):
                 mask(environment.get(name, ""), "${" + name + "}")

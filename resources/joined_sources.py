@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from assay.data.dataset import Dataset
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
-from assay.specs.features import Join
+from assay.specs.features import OtherSource
 from resources.asset_rows import source_files
 from resources.data_sources import DataSources
 from resources.schema_registry import SchemaRegistry
@@ -16,7 +16,7 @@ from resources.schema_registry import SchemaRegistry
 
 def joined_rows(
     spec: PipelineSpec,
-    join: Join,
+    join: OtherSource,
     partition: str | None,
     sources: DataSources,
     registry: SchemaRegistry,
@@ -28,7 +28,7 @@ def joined_rows(
 
     Args:
         spec: the pipeline.
-        join: one of its joins.
+        join: one of its other sources.
         partition: fills `{partition}` in the source's address.
         sources: fetch the files.
         registry: freezes the schema of the first rows.
@@ -55,7 +55,7 @@ def joined_facts(spec: PipelineSpec, joined: Mapping[str, Dataset]) -> dict[str,
         spec: the pipeline.
         joined: the rows of each source, by its name.
     """
-    joins = spec.features.joins if spec.features is not None else ()
+    joins = spec.features.other_sources if spec.features is not None else ()
     found: dict[str, JsonValue] = {
         join.table: joined[join.table].fingerprint.digest for join in joins if join.dataset.reference is None
     }

@@ -9,7 +9,7 @@ from assay.data.contract import arrow_type
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.errors import AssayError, SpecError, did_you_mean
 from assay.features.compiling import ROW
-from assay.features.parsing import StepProblem, parsed_select, parsed_steps
+from assay.features.parsing import StepProblem, parsed_selects, parsed_steps
 from assay.features.plan import Plan, compiled
 from assay.importing import refuse_missing_object
 from assay.specs.base import Location
@@ -36,11 +36,9 @@ def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | No
         if step.python is not None:
             _require_function(number, step.python)
     connection = parser()
-    if source is None or any(step.python is not None or step.join is not None for step in features.steps):
+    if source is None or features.other_sources or any(step.python is not None for step in features.steps):
         parsed_steps(connection, features.steps)
-        for number, step in enumerate(features.steps):
-            if step.sql is not None:
-                parsed_select(connection, number, step.sql)
+        parsed_selects(connection, features)
         return None
     types = {name: arrow_type(dtype) or pa.null() for name, dtype in source.dtypes.items()}
     if not features.is_of_rows_alone:

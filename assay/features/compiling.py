@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from assay.errors import AssayError, FeatureStepError, MissingColumnError, did_you_mean
+from assay.expressions.queries import Query
 from assay.features.lineage import Lineage
 from assay.features.parsing import Expressions, StepProblem, place_of
 from assay.specs.base import Location
@@ -88,8 +89,10 @@ class Compiler:
     Attributes:
         connection: of `locked_connection`; the table `current_rows` in it has the present columns and no rows.
         expressions: of all steps, parsed.
+        queries: the SELECTs of steps, parsed, by the number of the step.
         lineage: of the columns after all steps.
         labelled: whether the rows have a target.
+        read_by_name: the joined sources that a SELECT may read.
         types: DuckDB's type by column, in order.
         numbered: whether the rows have the hidden column of row numbers.
         grouped: whether the rows have the hidden column of groups.
@@ -101,8 +104,10 @@ class Compiler:
 
     connection: "duckdb.DuckDBPyConnection"
     expressions: Expressions
+    queries: Mapping[int, Query]
     lineage: Lineage
     labelled: bool
+    read_by_name: tuple[str, ...] = ()
     types: dict[str, str] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.schema import require_column
 from assay.errors import FeatureStepError
 from assay.expressions.language import nan_as_null
+from assay.reading.files import mapped_table
 from assay.scratch import scratch_folder
 from assay.specs.features import FeaturesSpec, Join
 
@@ -53,6 +55,47 @@ def written_once(joined: Joined | JoinedTables, features: FeaturesSpec, where: s
             schemas[table], files[table] = plain.schema, Path(name, str(number)).absolute()
             write_arrow(plain, files[table])
         yield JoinedTables(schemas, files)
+
+
+def times_of(features: FeaturesSpec, tables: JoinedTables) -> dict[str, str]:
+    """Return the column of times of each table that a SELECT reads and that has one.
+
+    Raises:
+        MissingColumnError: a table lacks the one that the file names.
+    """
+    found = {}
+    for each in features.tables:
+        schema = tables.schemas[each.table]
+        moments = [field.name for field in schema if pa.types.is_timestamp(field.type) or pa.types.is_date(field.type)]
+        if isinstance(each.time, str):
+            require_column(schema.empty_table(), each.time, where=f"features.tables, {each.table}, time")
+            found[each.table] = each.time
+        elif each.time is None and len(moments) == 1:
+            found[each.table] = moments[0]
+    return found
+
+
+@contextmanager
+def known_before(
+    tables: JoinedTables, times: Mapping[str, str], moment: "pa.Scalar[Any] | None"
+) -> Iterator[JoinedTables]:
+    """Write the rows of tables that were known before a moment; others stay as they are, so do those without a time."""
+    if moment is None or not times:
+        yield tables
+        return
+    with scratch_folder("known") as name:
+        files = dict(tables.files)
+        for number, (table, time) in enumerate(times.items()):
+            rows = mapped_table(tables.files[table])
+            later = pc.greater_equal(_microseconds(rows.column(time)), _microseconds(pa.chunked_array([[moment]]))[0])
+            files[table] = Path(name, str(number)).absolute()
+            write_arrow(rows.filter(pc.invert(pc.fill_null(later, False))), files[table])
+        yield JoinedTables(tables.schemas, files)
+
+
+def _microseconds(moments: pa.ChunkedArray) -> pa.ChunkedArray:
+    zone = getattr(moments.type, "tz", None)
+    return moments.cast(pa.timestamp("us", zone), safe=False).cast(pa.int64())
 
 
 def without_nan(table: pa.Table) -> pa.Table:

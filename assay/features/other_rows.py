@@ -6,7 +6,7 @@ from assay.errors import FeatureStepError, MissingColumnError, SpecError, did_yo
 from assay.expressions.queries import Query, numbered_query
 from assay.features.compiling import GROUP, ROW, Compiler, Layer, joined_name, quoted
 from assay.features.kinds import builds, is_exact_number, refuse_other_case
-from assay.features.parsing import ROWS, StepProblem, parsed_select
+from assay.features.parsing import ROWS, StepProblem
 from assay.specs.features import Aggregation, AsOf, FeatureStep, Join, microseconds
 
 
@@ -192,16 +192,14 @@ def _of_other(other: Mapping[str, str], asked: Join, number: int, part: str, nam
 
 
 @builds("sql")
-def select_whole(compiler: Compiler, number: int, step: FeatureStep) -> None:
+def select_whole(compiler: Compiler, number: int, _step: FeatureStep) -> None:
     """Replace the rows by those of a SELECT; rows that stay rows keep their order."""
-    if step.sql is None:
-        return None
-    query, before = parsed_select(compiler.connection, number, step.sql), compiler.types
+    query, before = compiler.queries[number], compiler.types
     compiler.read_all()
     if query.keeps_rows and _kept(compiler, number, query):
         return _finish_select(compiler, number, before)
     others = f"SELECT * EXCLUDE ({', '.join(compiler.hidden)}) FROM (\n"
-    head = f"WITH {ROWS} AS NOT MATERIALIZED ({others}"
+    head = f"WITH {_tables(compiler)}{ROWS} AS NOT MATERIALIZED ({others}"
     numbered = f"SELECT *, row_number() OVER () - 1 AS {quoted(ROW)}"
     parts = (head, f"\n)) {numbered} FROM (SELECT * FROM (\n{query.sql}\n) ORDER BY ALL)")
     compiler.add(Layer(number, parts, ordered=True), ("sql",))
@@ -214,7 +212,7 @@ def _kept(compiler: Compiler, number: int, query: Query) -> bool:
     has_star = any(name == "*" for name, _ in query.items)
     sql = query.sql if has_star else numbered_query(compiler.connection, query.sql, ROW)
     parts = (
-        f"WITH {ROWS} AS NOT MATERIALIZED (\n",
+        f"WITH {_tables(compiler)}{ROWS} AS NOT MATERIALIZED (\n",
         f"\n) SELECT * FROM (\n{sql}\n) ORDER BY {quoted(ROW)}",
     )
     described = compiler.columns_of(parts)
@@ -223,6 +221,12 @@ def _kept(compiler: Compiler, number: int, query: Query) -> bool:
     compiler.grouped = GROUP in described
     compiler.add(Layer(number, parts, ordered=True), ("sql",))
     return True
+
+
+def _tables(compiler: Compiler) -> str:
+    """Return the tables that a SELECT may read beside the rows, as parts of its WITH."""
+    given = ((name, quoted(joined_name(name))) for name in compiler.read_by_name)
+    return "".join(f"{quoted(name)} AS NOT MATERIALIZED (SELECT * FROM {rows}), " for name, rows in given)
 
 
 def _finish_select(compiler: Compiler, number: int, before: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from assay.errors import AssayError, DataContractError, SpecError
 from assay.expressions.language import Expression, parsed
 from assay.expressions.queries import Query, parsed_aggregate, parsed_query
 from assay.specs.base import Location
-from assay.specs.features import FeatureStep
+from assay.specs.features import FeaturesSpec, FeatureStep
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,14 +53,24 @@ def parsed_steps(connection: "duckdb.DuckDBPyConnection", steps: Sequence[Featur
     return found
 
 
-def parsed_select(connection: "duckdb.DuckDBPyConnection", number: int, sql: str) -> Query:
-    """Parse the SELECT of a step.
+def parsed_selects(connection: "duckdb.DuckDBPyConnection", features: FeaturesSpec) -> dict[int, Query]:
+    """Parse the SELECTs of all steps, by the number of the step.
+
+    Raises:
+        StepProblem: one is none, or reads anything but the rows and the tables of `features`.
+    """
+    names = features.table_names
+    return {n: parsed_select(connection, n, step.sql, names) for n, step in enumerate(features.steps) if step.sql}
+
+
+def parsed_select(connection: "duckdb.DuckDBPyConnection", number: int, sql: str, tables: Sequence[str] = ()) -> Query:
+    """Parse the SELECT of a step, which may read the rows and some tables.
 
     Raises:
         StepProblem: it is none, or reads anything but the rows.
     """
     with _at(number, ("sql",)):
-        return parsed_query(connection, sql, [ROWS])
+        return parsed_query(connection, sql, [ROWS, *tables])
 
 
 @contextmanager

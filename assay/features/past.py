@@ -10,7 +10,7 @@ compute with the values of one row alone cannot see others, and are not run agai
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
-from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables
+from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, known_before, times_of, written_once
 from assay.features.running import FeatureRows, Repetition, features_of, numbered, run_steps
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
+_Runs: TypeAlias = tuple[Callable[..., FeatureRows], Callable[..., FeatureRows]]
+"""How the steps are run on all rows, and on the rows of a cut."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the rows in each repetition: together less than one more run of all."""
 _RELATIVE = 1e-9
@@ -43,10 +45,12 @@ class _Cut:
     Attributes:
         rows: whether each row is one of them.
         text: which they are, for people.
+        moment: before which they were known; None without times.
     """
 
     rows: "np.ndarray[Any, np.dtype[np.bool_]]"
     text: str
+    moment: "pa.Scalar[Any] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +86,28 @@ def require_known_in_time(
     features = _unbounded(features_of(spec))
     if features.is_of_rows_alone:
         return "each step computes with the values of one row alone"
+    with written_once(joined, features, where) as tables:
+        return _compared(source, made, spec, features, tables, where)
+
+
+def _compared(
+    source: Dataset, made: FeatureRows, spec: PipelineSpec, features: FeaturesSpec, tables: JoinedTables, where: str
+) -> str:
+    """Run the steps again on each cut of the rows, and of the tables that a SELECT reads."""
     time = _time_column(spec, source.table)
     if not made.keeps_rows and (made.groups is None or time is None):
         return "not comparable: the steps group rows" + ("" if time is not None else ", and features.time is not named")
     table = source.table.replace_schema_metadata()
     cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
-    run = partial(run_steps, schema=source.schema, spec=spec, where=where, joined=joined)
+    run, times = partial(run_steps, schema=source.schema, spec=spec, where=where), times_of(features, tables)
     # what no step computes with is the same whatever rows there are
     rows = numbered(table).drop_columns(sorted(made.absent))
     again = Repetition(features, table.schema if made.computed is not None else None)
     for cut in cuts:
-        if _difference(made, run(rows.filter(pa.array(cut.rows)), again=again), cut) is not None:
-            raise _error(run, source, spec, features, cut, time, where)
+        with known_before(tables, times, cut.moment) as known:
+            if _difference(made, run(rows.filter(pa.array(cut.rows)), again=again, joined=known), cut) is not None:
+                both = partial(run, joined=tables), partial(run, joined=known)
+                raise _error(both, source, spec, features, cut, time, where)
     shown = "; ".join(cut.text for cut in cuts)
     if not made.keeps_rows:
         return f"every group of the same rows came out the same among all rows and among {shown}"
@@ -122,7 +136,7 @@ def _by_time(times: pa.ChunkedArray, name: str) -> Iterator[_Cut]:
     for moment in _quantiles(known):
         before = pc.fill_null(pc.less(times, moment), False).to_numpy()
         if moment not in seen and before.any():
-            yield _Cut(before, f"those with {name} before {moment.as_py()}")
+            yield _Cut(before, f"those with {name} before {moment.as_py()}", moment)
         seen.add(moment)
 
 
@@ -197,7 +211,7 @@ def _first_different(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None
 
 
 def _error(
-    run: Callable[..., FeatureRows],
+    runs: _Runs,
     source: Dataset,
     spec: PipelineSpec,
     features: FeaturesSpec,
@@ -206,10 +220,10 @@ def _error(
     where: str,
 ) -> LaterRowsError:
     """Find the first step after which the rows differ, and return the error that names it."""
-    step, difference = _first_step(run, source.table, features, cut)
+    step, difference = _first_step(runs, source.table, features, cut)
     hidden = not spec.validation.show_values or any(column.pii for column in source.schema.columns)
     all_rows, some_rows = ("***", "***") if hidden else difference.values
-    column = f"column '{difference.column}'" if difference.column else "the row"
+    column = f"column '{difference.column}' of " if difference.column else ""
     row, at = f"row {difference.row + 1:,}", ""
     if difference.is_of_group:
         row += " of the groups"
@@ -219,23 +233,21 @@ def _error(
     return LaterRowsError(
         what,
         where=f"{where}, features: {features.title(step)}",
-        found=f"{column} of {row}{at} is {all_rows} among all rows, and {some_rows} among "
+        found=f"{column}{row}{at} is {all_rows} among all rows, and {some_rows} among "
         f"{'some of them' if hidden else cut.text}",
         expected="the same among the rows that were known" if time is not None else "the same among any rows",
         remedy=_USE_TIME if time is not None else _NAME_TIME,
     )
 
 
-def _first_step(
-    run: Callable[..., FeatureRows], table: pa.Table, features: FeaturesSpec, cut: _Cut
-) -> tuple[int, _Difference]:
+def _first_step(runs: _Runs, table: pa.Table, features: FeaturesSpec, cut: _Cut) -> tuple[int, _Difference]:
     table = numbered(table.replace_schema_metadata())
     for number, step in enumerate(features.steps):
         if step.is_of_rows_alone:
             continue
         steps = features.model_copy(update={"steps": features.steps[: number + 1]})
         again = Repetition(steps)
-        full, part = (run(rows, again=again) for rows in (table, table.filter(pa.array(cut.rows))))
+        full, part = runs[0](table, again=again), runs[1](table.filter(pa.array(cut.rows)), again=again)
         difference = _difference(full, part, cut)
         if difference is not None:
             return number, difference

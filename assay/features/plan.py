@@ -11,7 +11,7 @@ from assay.features import other_rows  # noqa: F401 - registers its kinds
 from assay.features.compiling import Compiler, Layer
 from assay.features.kinds import BUILDERS
 from assay.features.lineage import Lineage, lineage_of
-from assay.features.parsing import parsed_select, parsed_steps
+from assay.features.parsing import parsed_selects, parsed_steps
 from assay.specs.features import FeaturesSpec
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def compiled(
         StepProblem: a step does not fit the columns.
     """
     expressions = parsed_steps(connection, features.steps)
-    queries = {n: parsed_select(connection, n, step.sql) for n, step in enumerate(features.steps) if step.sql}
+    queries = parsed_selects(connection, features)
     lineage = lineage_of(features.steps, expressions, target, queries)
-    compiler = Compiler(connection, expressions, lineage, labelled)
+    compiler = Compiler(connection, expressions, queries, lineage, labelled, features.table_names)
     compiler.begin(schema)
     source_types = compiler.types
     for name, other in tables.items():

@@ -16,7 +16,7 @@ from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.features.first_failure import engine_connection
 from assay.features.lineage import SOURCE, lineage_of
-from assay.features.parsing import StepProblem, parsed_select, parsed_steps
+from assay.features.parsing import StepProblem, parsed_selects, parsed_steps
 from assay.features.plan import compiled
 from assay.features.running import features_of
 from assay.learning.splitting import Split
@@ -81,8 +81,10 @@ def _column(field: pa.Field, features: TableSchema, spec: PipelineSpec, identifi
     return ColumnSchema(name=field.name, dtype=dtype_name(field.type), role=role, pii=declared.pii)
 
 
-def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intake:
+def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intake | None:
     tables = {name: text for name, table in schemas.tables.items() if len(text := _packed(table)) <= _LARGEST_TABLE}
+    if not {*features_of(spec).table_names} <= {*tables}:
+        return None  # what a SELECT makes of rows that the model does not carry cannot be made elsewhere
     steps, given = _with_columns_given(features_of(spec), schemas, tables)
     known = (*schemas.source.table_schema(spec.dataset.columns).columns, *given)
     serving = _serving_the_target(spec, [column.name for column in known])
@@ -111,16 +113,17 @@ def _with_columns_given(
 ) -> tuple[FeaturesSpec, list[ColumnSchema]]:
     """Return the steps without the joins whose rows the model does not carry, and the columns that these add."""
     steps, given = [], []
+    local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
     for step in features.steps:
         join = step.join
         if join is None:
             steps.append(step)
         elif join.table in tables:
-            local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
             steps.append(step.model_copy(update={"join": join.model_copy(update=local)}))
         else:
             given += list(_added(join, schemas.joined[join.table]))
-    return features.model_copy(update={"steps": tuple(steps)}), given
+    read = tuple(each.model_copy(update=local) for each in features.tables)
+    return features.model_copy(update={"steps": tuple(steps), "tables": read}), given
 
 
 def _added(join: Join, other: FrozenSchema) -> Iterator[ColumnSchema]:
@@ -142,9 +145,10 @@ def _packed(table: pa.Table) -> str:
 
 def _serving_the_target(spec: PipelineSpec, names: Collection[str]) -> set[str]:
     """Return the source's columns from which the target is computed, alone or with others."""
-    steps = features_of(spec).steps
+    features = features_of(spec)
+    steps = features.steps
     with engine_connection() as connection:
-        queries = {n: parsed_select(connection, n, step.sql) for n, step in enumerate(steps) if step.sql}
+        queries = parsed_selects(connection, features)
         lineage = lineage_of(steps, parsed_steps(connection, steps), spec.dataset.target, queries)
     serving = lineage.revealing | lineage.ingredients
     return {name for name in names if (SOURCE, name.lower()) in serving}

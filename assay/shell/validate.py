@@ -25,7 +25,7 @@ from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import ColumnRole
-from assay.specs.features import Join
+from assay.specs.features import OtherSource
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.references import address_of
 
@@ -200,15 +200,16 @@ def _with_steps(
     if spec.features is None:
         return found
     versions.example.append(found.table.slice(0, EXAMPLE_CHOICE))
-    joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.joins}
-    versions.tables.update({join.table: joined[join.table].table for join in spec.features.joins if join.as_of is None})
+    joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.other_sources}
+    lasting = [each.table for each in spec.features.other_sources if not each.changes_with_time]
+    versions.tables.update({name: joined[name].table for name in lasting})
     made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined)
     for each in made.counts:
         _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)
     return made.rows
 
 
-def _joined(join: Join, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
+def _joined(join: OtherSource, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
     """Return the rows of a joined source; those of several partitions keep the schema of the first."""
     version = versions.joined.setdefault(join.table, _OfOneCommand())
     with scratch_folder("joined") as folder:

@@ -115,8 +115,8 @@ class AsOf(Spec):
     """How long after its time a row of the other source is known."""
 
 
-class Join(Spec):
-    """Columns of another source, which is read as strictly as the pipeline's own and has a frozen schema."""
+class OtherSource(Spec):
+    """Another source, which is read as strictly as the pipeline's own and has a frozen schema."""
 
     table: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
     """The name of the other source, also of its schema file."""
@@ -134,6 +134,40 @@ class Join(Spec):
     """As `dataset.sheet`."""
     dialect: CsvDialect = CsvDialect()
     """As `dataset.dialect`."""
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        if self.table in RESERVED_TABLES:
+            msg = f"table is a name of its own, not {self.table!r}"
+            raise ValueError(msg)
+        problem = self.dataset.source_problem(self.source) or self.dataset.layout_problem
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def dataset(self) -> DatasetSpec:
+        """How the other source is read."""
+        read = {name: getattr(self, name) for name in ("format", "query", "parameters", "member", "sheet", "dialect")}
+        return DatasetSpec.model_construct(source=self.source, target=NO_TARGET, **read)
+
+    @property
+    def changes_with_time(self) -> bool:
+        """Whether a row finds another row of it at another time, so that a model cannot carry its rows."""
+        return False
+
+
+class Table(OtherSource):
+    """Another source that the SELECT of a step reads by its name."""
+
+    time: str | Literal[False] | None = None
+    """The column that says when a row was known, for the check that no row sees later ones; its only column of times
+    unless given. `false`: its rows do not change with time. A row without a time is taken to be always known."""
+
+
+class Join(OtherSource):
+    """Columns of another source."""
+
     on: dict[str, str] | tuple[str, ...] = ()
     """The columns of the key, or the other source's by the rows'; of an as-of join all rows have one key without."""
     as_of: AsOf | None = None
@@ -148,12 +182,6 @@ class Join(Spec):
         if not self.on and self.as_of is None:
             msg = "on or as_of is missing: by what a row finds its row"
             raise ValueError(msg)
-        if self.table in RESERVED_TABLES:
-            msg = f"table is a name of its own, not {self.table!r}"
-            raise ValueError(msg)
-        problem = self.dataset.source_problem(self.source) or self.dataset.layout_problem
-        if problem:
-            raise ValueError(problem)
         return self
 
     @property
@@ -162,10 +190,9 @@ class Join(Spec):
         return self.on if isinstance(self.on, dict) else {name: name for name in self.on}
 
     @property
-    def dataset(self) -> DatasetSpec:
-        """How the other source is read."""
-        read = {name: getattr(self, name) for name in ("format", "query", "parameters", "member", "sheet", "dialect")}
-        return DatasetSpec.model_construct(source=self.source, target=NO_TARGET, **read)
+    def changes_with_time(self) -> bool:
+        """Whether a row finds another row of it at another time."""
+        return self.as_of is not None
 
 
 RESERVED_TABLES = frozenset({"rows", "features"})
@@ -196,7 +223,7 @@ class FeatureStep(Spec):
     join: Join | None = None
     """Columns of another source; as of each row's time, where it changes."""
     sql: Sql | None = None
-    """One SELECT over `rows`, the rows of the partition."""
+    """One SELECT over `rows`, the rows of the partition, and the tables of `features.tables`."""
     python: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
     """A function of your own, `module:function`: a pyarrow table in, a table with the same number of rows out."""
     rename: dict[str, str] | None = Field(default=None, min_length=1)
@@ -292,6 +319,8 @@ class FeaturesSpec(Spec):
     prefix: Prefix = Field(default="features", exclude_if=lambda prefix: prefix == "features")
     """Where the newest rows of each partition are kept as a file that other programs read: below the artifact store,
     `<prefix>/<pipeline>/<partition>.parquet`."""
+    tables: tuple[Table, ...] = Field(default=(), exclude_if=lambda tables: not tables)
+    """Other sources that a step `sql` reads by their names, each under a frozen schema of its own."""
 
     @property
     def is_of_rows_alone(self) -> bool:
@@ -304,16 +333,27 @@ class FeaturesSpec(Spec):
         return tuple(step.join for step in self.steps if step.join is not None)
 
     @property
+    def other_sources(self) -> tuple[OtherSource, ...]:
+        """All sources beside the pipeline's own: of the tables and of the joins."""
+        return (*self.tables, *self.joins)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """The names that a SELECT may read beside the rows."""
+        return tuple(each.table for each in self.tables)
+
+    @property
     def needs_row_numbers(self) -> bool:
         """Whether the rows' order has to be restored after a step."""
         return bool(self.joins) or not self.is_of_rows_alone
 
     @model_validator(mode="after")
     def _tables_once(self) -> Self:
-        names = [join.table for join in self.joins]
+        names = [each.table for each in self.other_sources]
         twice = [name for name in names if names.count(name) > 1]
         if twice:
-            msg = f"two joins have the table {twice[0]!r}: give each a name of its own"
+            kind = "sources" if twice[0] in self.table_names else "joins"
+            msg = f"two {kind} have the table {twice[0]!r}: give each a name of its own"
             raise ValueError(msg)
         return self
 
@@ -343,7 +383,7 @@ class FeaturesSpec(Spec):
     @property
     def digest(self) -> str:
         """Digest of what the rows of the feature set depend on beside the source's."""
-        return digest_of([step.identity() for step in self.steps if not step.is_fitted])
+        return digest_of([step.identity() for step in self.steps if not step.is_fitted], *self.tables)
 
     def title(self, number: int) -> str:
         """Return what a step, counted from 0, is called."""

@@ -20,7 +20,7 @@ from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
-from assay.specs.features import Join
+from assay.specs.features import OtherSource
 from assay.specs.operations import PredictionChecks
 from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.dagster_internals import step_of
@@ -164,7 +164,7 @@ def _source_rows(
             join.table: joined_rows(
                 spec, join, None, sources, registry, _newest_rows(context, spec, join, artifacts), where=where
             )
-            for join in spec.features.joins
+            for join in spec.features.other_sources
         }
         version_of_features = registry.feature_version_of(spec)
         rows = feature_set_of(rows, spec, version_of_features, labelled=False, where=where, joined=joined).rows
@@ -172,7 +172,7 @@ def _source_rows(
 
 
 def _newest_rows(
-    context: dg.AssetExecutionContext, spec: PipelineSpec, join: Join, artifacts: ArtifactIOManager
+    context: dg.AssetExecutionContext, spec: PipelineSpec, join: OtherSource, artifacts: ArtifactIOManager
 ) -> Dataset | None:
     """Return the rows of the newest stored partition of a joined asset; None of a source of another kind."""
     reference, store = join.dataset.reference, artifacts.artifacts()

@@ -67,7 +67,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             text = f"{error.where}: {error.found}"
             yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))
             raise
-        for join in run_spec.features.joins if run_spec.features is not None else ():
+        for join in run_spec.features.other_sources if run_spec.features is not None else ():
             digest = joined[join.table].fingerprint.digest
             note_rows(context, artifact_io_manager, join.dataset.reference, digest)
         facts = _file(context, run_spec) | joined_facts(run_spec, joined)
@@ -99,7 +99,7 @@ def _joined(
 ) -> dict[str, Dataset]:
     """Return the rows of the joined sources; those that are the same for all partitions are read once in a range."""
     found, partition, where = {}, partition_of(context), location_of(context)
-    for join in spec.features.joins if spec.features is not None else ():
+    for join in spec.features.other_sources if spec.features is not None else ():
         value = upstream.get(joined_input(join.table))
         read = partial(joined_rows, spec, join, partition, sources, registry, value, where=where)
         is_same = "{partition}" not in join.source and join.dataset.reference is None

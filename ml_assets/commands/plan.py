@@ -88,7 +88,7 @@ def source_rows(deployment: Deployment, spec: PipelineSpec) -> SourceRows:
     """
     sources, registry = deployment.resources["data_sources"], deployment.resources["schema_registry"]
 
-    joins = {join.table: join for join in spec.features.joins} if spec.features is not None else {}
+    joins = {join.table: join for join in spec.features.other_sources} if spec.features is not None else {}
     joined: dict[tuple[str, str | None], str] = {}
 
     def of_joined(partition: str | None, table: str) -> str:

@@ -30,7 +30,7 @@ def source_schemas(
         return None
     commit = artifacts.log.newest((spec.name, "raw_dataset"), partition)
     rows = artifacts.read(commit, Dataset).table.slice(0, EXAMPLE_CHOICE) if commit is not None else None
-    joined = {join.table: registry.joined_version_of(spec, join.table).frozen() for join in spec.features.joins}
+    joined = {join.table: registry.joined_version_of(spec, join.table).frozen() for join in spec.features.other_sources}
     tables = _look_up_tables(spec, registry, artifacts, sources, partition)
     return SourceSchemas(source, made, rows, {name: each for name, each in joined.items() if each}, tables)
 
@@ -43,10 +43,10 @@ def _look_up_tables(
     Those that another IO manager keeps are not at hand: rows to predict have their columns.
     """
     read, tables = _versions_read(spec, artifacts, partition), {}
-    for join in spec.features.joins if spec.features is not None else ():
+    for join in spec.features.other_sources if spec.features is not None else ():
         reference = join.dataset.reference
         value = read.get(reference.key) if reference is not None else None
-        if join.as_of is None and (reference is None or value is not None):
+        if not join.changes_with_time and (reference is None or value is not None):
             where = f"{spec.name}/trained_model"
             tables[join.table] = joined_rows(spec, join, partition, sources, registry, value, where=where).table
     return tables

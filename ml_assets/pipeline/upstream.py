@@ -22,7 +22,7 @@ def source_input(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
 
 def joined_inputs(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
     """Return the inputs that the pipeline's features join, by `joined_input`."""
-    joins = spec.features.joins if spec.features is not None else ()
+    joins = spec.features.other_sources if spec.features is not None else ()
     return {
         joined_input(join.table): _input(reference)
         for join in joins

@@ -264,3 +264,27 @@ def test_a_plan_sees_other_rows_of_a_joined_source(platform):
     assert reason() == "the joined source zones has other rows"
     assert platform.materialize("trips/feature_set").success
     assert reason() == "version 2 is of the same code and inputs"
+
+
+def test_a_select_reads_tables_that_are_fetched_and_frozen_like_any_source(platform):
+    new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
+    scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
+    zones = write_csv(scored.with_name("zones.csv"), [{"zone": zone, "size": size} for size, zone in enumerate("abc")])
+    sql = "    - sql: select r.*, z.size from rows r left join zones z using (zone)\n"
+    text = TRIPS.replace("  steps:", f"  tables: [{{{{table: zones, source: {zones}}}}}]\n  steps:")
+    more = f"scoring: {{source: {scored}, columns: [trip, size]}}\n"
+    pipeline(platform, text.replace("validation:", sql + "validation:"), more=more)
+    result = platform.materialize("trips/*")
+    assert result.success, failure(result)
+    sizes = yaml.safe_load((platform.settings.pipelines_dir / "schemas" / "trips.zones.v1.yaml").read_text())
+    assert [each["name"] for each in sizes["columns"]] == ["zone", "size"]
+    made = platform.artifacts.read(newest(platform, "feature_set"), Dataset)
+    assert made.table.column("size").to_pylist() == [
+        "abc".index(zone) for zone in made.table.column("zone").to_pylist()
+    ]
+    assert made.notes["joined zones"].startswith("3 rows, fingerprint ")
+    predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
+    assert predictions.column("size").to_pylist() == ["abc".index(row["start"]) for row in new]
+    intake = platform.artifacts.read(newest(platform, "trained_model"), TrainedModel).manifest.intake
+    assert list(intake.tables) == ["zones"]
+    assert str(zones) not in intake.model_dump_json()
