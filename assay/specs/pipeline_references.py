@@ -62,6 +62,13 @@ def _error(
         )
     if name not in specs:
         return None
+    if not reference.is_feature_set and reference.key[1:] not in _tables_of(specs[name]):
+        asset, known = "/".join(reference.key[1:]), ["/".join(key) for key in _tables_of(specs[name])]
+        return SpecError(
+            f"the pipeline '{name}' has no table '{asset}'{did_you_mean(asset, known)}",
+            expected=f"one of {', '.join(known)}",
+            remedy="correct the key",
+        )
     circle = _circle(spec.name, name, specs)
     if circle:
         return SpecError(
@@ -74,6 +81,12 @@ def _error(
         if reference.is_feature_set
         else None
     )
+
+
+def _tables_of(spec: PipelineSpec) -> list[tuple[str, ...]]:
+    """Return the assets of a pipeline whose values are rows, by their names."""
+    further = {"feature_set": spec.features, "batch_predictions": spec.scoring}
+    return [_RAW, ("validated_dataset",), *((name,) for name, part in further.items() if part is not None)]
 
 
 def _feature_set_error(spec: PipelineSpec, other: PipelineSpec, *, may_be_whole: bool) -> SpecError | None:

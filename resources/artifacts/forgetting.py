@@ -203,7 +203,7 @@ class Forgetting:
         """Yield the files of a feature set that are not the newest version's, or differ from it."""
         yield from (key for key in sorted(former_keys(history)) if self.artifacts.store.stat(key) is not None)
         key = file_key(history[-1])
-        if key is not None and not self.artifacts.feature_file.is_current(history[-1]):
+        if key is not None and not self.artifacts.feature_file().is_current(history[-1]):
             yield key
 
     def _remove(self, found: Found, request: str) -> None:

@@ -276,22 +276,34 @@ class ArtifactStore:
             return template.model_copy(update={"number": number})
 
         commit = self.log.append(draft, asset, partition, repeated=repeated)
-        self.write_feature_file(commit)
+        self.write_feature_file(commit, value)
         return commit
 
-    def write_feature_file(self, commit: Commit) -> None:
+    def write_feature_file(self, commit: Commit, value: Any = None) -> None:
         """Write the file of a feature set from the newest commit of a commit's partition; others have none.
+
+        Args:
+            commit: of the partition.
+            value: what was published, so that it is not read again.
 
         Raises:
             StorageError: the store failed.
         """
         if file_key(commit) is not None:
-            self.feature_file.write(commit)
+            self.feature_file(value if isinstance(value, Dataset) else None).write(commit)
 
-    @property
-    def feature_file(self) -> FeatureFile:
-        """What writes the files of feature sets."""
-        return FeatureFile(self.store, self.log, lambda commit: self.read(commit, Dataset))
+    def feature_file(self, known: Dataset | None = None) -> FeatureFile:
+        """Return what writes the files of feature sets.
+
+        Args:
+            known: rows that are at hand; a commit of the same content is not read.
+        """
+
+        def rows(commit: Commit) -> Dataset:
+            is_known = known is not None and known.fingerprint.digest == commit.data_version
+            return known if known is not None and is_known else self.read(commit, Dataset)
+
+        return FeatureFile(self.store, self.log, rows)
 
     def _upload(
         self, asset: tuple[str, ...], partition: str | None, attempt: Attempt, files: Mapping[str, Path]

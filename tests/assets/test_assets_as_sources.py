@@ -147,14 +147,24 @@ tuning: {enabled: false}
 """
 
 
+class OfAnotherLibrary:
+    """A table as Polars and DuckDB offer theirs."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return pa.table(self.rows).__arrow_c_stream__(requested_schema)
+
+
 @pytest.mark.parametrize("keeper", ["io_manager", "artifact_io_manager"])
-@pytest.mark.parametrize("kind", [pa.Table, pd.DataFrame])
+@pytest.mark.parametrize("kind", [pa.table, pd.DataFrame, OfAnotherLibrary])
 def test_a_users_own_asset_is_a_source_whoever_keeps_it(platform, keeper, kind):
     rows = {"customer": ["a", "b", "c"], "day": ["2024-01-01", "2024-01-02", None], "spent": [1.5, 2.5, 3.5]}
 
     @dg.asset(key=["shop", "orders"], io_manager_key=keeper)
     def orders():
-        return pa.table(rows) if kind is pa.Table else pd.DataFrame(rows)
+        return kind(rows)
 
     (platform.settings.pipelines_dir / "orders.yaml").write_text(OWN)
     result = materialize_with_own(platform, orders, names=["shop/orders", "orders/raw_dataset"])
@@ -333,3 +343,46 @@ def test_a_whole_feature_set_is_joined_in_each_partition_of_a_range(two):
     for month in MONTHS[:2]:
         assert newest(two, "over/feature_set", month).inputs["zones/feature_set"] == f"1:{version}"
         assert table(two, "over/feature_set", month)["group"].to_pylist() == [n % 3 for n in range(40)]
+
+
+class Daily(dg.IOManager):
+    """Gives one row for each day, as an IO manager of files gives several partitions."""
+
+    def handle_output(self, context, obj):
+        """Keep nothing."""
+
+    def load_input(self, context):
+        return {day: pd.DataFrame({"x": [1.0], "day": [day], "y": [1.0]}) for day in context.asset_partition_keys}
+
+
+def test_finer_partitions_are_read_together_and_refused_in_a_range(two):
+    days = dg.DailyPartitionsDefinition("2021-01-01", end_date="2021-03-01")
+
+    @dg.asset(key=["shop", "orders"], partitions_def=days)
+    def orders() -> None:
+        pass
+
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER.replace("features://monthly", "asset://shop/orders"))
+    own = dg.Definitions(assets=[orders], resources={"io_manager": Daily()})
+    job = dg.Definitions.merge(two.definitions, own).resolve_implicit_global_asset_job_def()
+    asked = {
+        "asset_selection": [dg.AssetKey(["over", "raw_dataset"])],
+        "instance": two.instance,
+        "raise_on_error": False,
+    }
+    result = job.execute_in_process(**asked, partition_key="2021-02")
+    assert result.success, failure(result)
+    read = table(two, "over/raw_dataset", "2021-02")["day"].to_pylist()
+    assert [str(day)[:10] for day in read] == days.get_partition_keys()[31:]
+    tags = {"dagster/asset_partition_range_start": "2021-01", "dagster/asset_partition_range_end": "2021-02"}
+    assert "materialise one partition in each run" in failure(job.execute_in_process(**asked, tags=tags))
+
+
+def test_an_experiment_reads_the_feature_set_of_production(two):
+    assert ingest(two, "monthly", partition="2021-01").success
+    names = ("over/raw_dataset", "over/validated_dataset")
+    result = two.materialize(*names, partition="2021-01", parameters={"random_state": 7}, experiment=True)
+    assert result.success, failure(result)
+    assert newest(two, "over/raw_dataset", "2021-01") is None
+    (space,) = two.settings.home.joinpath("store", "@spaces").iterdir()
+    assert [*space.joinpath("over", "raw_dataset").rglob("*-data.parquet")]

@@ -84,6 +84,19 @@ def test_a_pipeline_without_features_has_no_feature_set(broken):
     assert "asset://trips/validated_dataset" in str(error.remedy)
 
 
+def test_a_key_of_a_pipeline_names_one_of_its_tables(broken):
+    errors = broken(
+        trips=("trips.csv", "{}", ""),
+        model=("asset://trips/validated_datasets", "{}", ""),
+        other=("asset://trips/feature_set", "{}", ""),
+        good=("asset://trips/validated_dataset", "{}", ""),
+        dbt=("asset://warehouse/orders", "{}", ""),
+    )
+    assert set(errors) == {"model", "other"}
+    assert "did you mean 'validated_dataset'" in errors["model"].what
+    assert errors["other"].expected == "one of raw_dataset, validated_dataset"
+
+
 @pytest.mark.parametrize(
     "partitions",
     ["{}", '{by: month, start: "2020-12"}', '{by: day, start: "2020-11-01"}', "{by: object}"],
