@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ PREDICTION = "prediction"
 LOWER, UPPER = "lower", "upper"
 _WHERE = "the rows to predict"
 _ADDRESS = "rows"
+_ROUNDING = 1e-9
 
 
 def probability_of(label: Any) -> str:
@@ -57,36 +59,41 @@ class Predictor:
         """How rows are taken; a model of an earlier version takes rows of its features."""
         return self.model.manifest.intake or _of_features(self.model.manifest)
 
-    def predict(self, rows: UserRows, *, probabilities: bool = True) -> "pd.DataFrame":
+    def predict(self, rows: UserRows, *, probabilities: bool = True, interval: float = 0.0) -> "pd.DataFrame":
         """Predict rows of any form.
 
         Args:
             rows: a frame, an Arrow table, columns by name or records; further columns are left out.
             probabilities: whether a classification gives `probability_<class>` of each class beside the label.
+            interval: of a regression: the share of targets that the interval from `lower` to `upper` is to hold, such
+                as 0.9; 0 for no interval.
 
         Returns:
             Shape (rows, 1 + classes), one row for each row in order; a frame's index is kept.
 
         Raises:
             MissingColumnError: a required column is absent.
-            DataContractError: a value cannot be read; names column and row.
+            DataContractError: a value cannot be read; names column and row. Or the model gives no such interval.
             FeatureStepError: a step cannot be computed for a row.
         """
         import pandas as pd
 
-        frame: pd.DataFrame = self.table(rows, probabilities=probabilities).to_pandas(date_as_object=False)
+        table = self.table(rows, probabilities=probabilities, interval=interval)
+        frame: pd.DataFrame = table.to_pandas(date_as_object=False)
         if isinstance(rows, pd.DataFrame) and len(frame) == len(rows):
             frame.index = rows.index
         return frame
 
-    def table(self, rows: UserRows, *, probabilities: bool = True) -> pa.Table:
+    def table(self, rows: UserRows, *, probabilities: bool = True, interval: float = 0.0) -> pa.Table:
         """Predict as `predict` does, into an Arrow table."""
-        columns = self.intake.columns
-        if number_of_rows(rows) == 0:
-            self.source_rows(arrow_rows(rows, columns, where=_WHERE))
-            return pa.table(columns_of(self._of_no_rows(), self.model.manifest, probabilities=probabilities))
-        found = self.of_source(self.source_rows(arrow_rows(rows, columns, where=_WHERE)))
-        return pa.table(columns_of(found, self.model.manifest, probabilities=probabilities))
+        columns, facts = self.intake.columns, self.model.manifest
+        width = half_width(facts, interval) if interval else None
+        source = self.source_rows(arrow_rows(rows, columns, where=_WHERE))
+        found = self.of_source(source) if number_of_rows(rows) else self._of_no_rows()
+        made = columns_of(found, facts, probabilities=probabilities)
+        if width is not None:
+            made |= {LOWER: pa.array(found.labels - width), UPPER: pa.array(found.labels + width)}
+        return pa.table(made)
 
     def source_rows(self, table: pa.Table, *, where: str = _WHERE, before: int = 0) -> pa.Table:
         """Return rows in the types of the model's source; `before` other rows come before them, for errors.
@@ -157,6 +164,33 @@ class Predictor:
         has_probabilities = hasattr(self.model.estimator, "predict_proba")
         shares = np.empty((0, len(facts.classes))) if has_probabilities else None
         return Predictions(np.empty(0, dtype=object), shares, facts.classes)
+
+
+def half_width(facts: ModelManifest, share: float) -> float:
+    """Return how far to both sides of a prediction an interval reaches that holds a share of the targets.
+
+    It is a quantile of the absolute errors on the holdout: the split conformal interval (Lei et al. 2018,
+    "Distribution-Free Predictive Inference for Regression"), which holds for rows like the holdout's, whatever their
+    distribution.
+
+    Raises:
+        DataContractError: the model predicts classes, is of an earlier version, or its holdout is too small.
+    """
+    reference = facts.reference
+    refusal = DataContractError(
+        "the model gives no such interval",
+        where="interval",
+        found=f"{share:g}, of {reference.rows if reference is not None else 0:,} holdout rows",
+        expected="a share between 0 and 1 of a regression, below the number of its holdout rows by itself plus 1",
+        remedy="ask for a smaller share, or for none",
+    )
+    if reference is None or not reference.errors or not 0 < share < 1:
+        raise refusal
+    rank = math.ceil((reference.rows + 1) * share - _ROUNDING)
+    if rank > reference.rows:
+        raise refusal
+    place = (rank - 1) / max(reference.rows - 1, 1) * (len(reference.errors) - 1)
+    return reference.errors[math.ceil(place - _ROUNDING)]
 
 
 def columns_of(found: Predictions, facts: ModelManifest, *, probabilities: bool = True) -> dict[str, pa.Array]:

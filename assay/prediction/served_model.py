@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DIGEST = "bundle_digest"
 """Key of the model's configuration; `load_model(uri, model_config={...})` may state the digest that is expected."""
-PROBABILITIES = "probabilities"
-"""Parameters of the signature."""
+PROBABILITIES, INTERVAL = "probabilities", "interval"
+"""Parameters of the signature, of classifications and of regressions."""
 
 
 def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> "ServedModel":
@@ -59,4 +59,8 @@ class ServedModel:
             AssayError: as of `Predictor.predict`.
         """
         asked = params or {}
-        return self.predictor.predict(rows, probabilities=bool(asked.get(PROBABILITIES, True)))
+        return self.predictor.predict(
+            rows,
+            probabilities=bool(asked.get(PROBABILITIES, True)),
+            interval=float(asked.get(INTERVAL, 0.0)),
+        )

@@ -60,14 +60,19 @@ def bundle_digest(folder: Path) -> str:
     return _digest_of(folder, lambda manifest: content_of(manifest, FILES))
 
 
-def files_digest(folder: Path) -> str:
-    """Return one SHA-256 over the names and bytes of all files of a folder, those in folders below it included."""
-    return _digest_of(folder, lambda manifest: manifest)
+def files_digest(folder: Path, besides: str = "") -> str:
+    """Return one SHA-256 over the names and bytes of all files of a folder, those in folders below it included.
+
+    `besides` is a file of the folder itself that does not count.
+    """
+    return _digest_of(folder, lambda manifest: manifest, besides)
 
 
-def _digest_of(folder: Path, of_manifest: Callable[[bytes], bytes]) -> str:
+def _digest_of(folder: Path, of_manifest: Callable[[bytes], bytes], besides: str = "") -> str:
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if besides and path == folder / besides:
+            continue
         data = path.read_bytes()
         covered = of_manifest(data) if path == folder / MANIFEST_FILE else data
         digest.update(f"{path.relative_to(folder).as_posix()}\0{hashlib.sha256(covered).hexdigest()}\n".encode())

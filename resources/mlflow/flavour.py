@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import assay
 from assay.data.schema import ColumnSchema
 from assay.importing import users_files
-from assay.prediction.predictor import PREDICTION, probability_of
-from assay.prediction.served_model import DIGEST, PROBABILITIES
+from assay.prediction.predictor import LOWER, PREDICTION, UPPER, probability_of
+from assay.prediction.served_model import DIGEST, INTERVAL, PROBABILITIES
 from assay.results.bundle import bundle_digest
 from assay.results.trained_model import ModelManifest, TrainedModel
 from resources.mlflow.logged_models import BUNDLE
@@ -85,6 +85,9 @@ def signature_of(manifest: ModelManifest) -> "ModelSignature":
     if manifest.task.is_classification:
         outputs += [ColSpec("double", probability_of(label), required=False) for label in manifest.classes]
         params = [ParamSpec(PROBABILITIES, "boolean", default=True)]
+    else:
+        outputs += [ColSpec("double", name, required=False) for name in (LOWER, UPPER)]
+        params = [ParamSpec(INTERVAL, "double", default=0.0)]
     found = ModelSignature(
         inputs=Schema(list[Any](_column(each, required=each.name in required) for each in columns)),
         outputs=Schema(list[Any](outputs)),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _ROOT = "@logged_models"
 BUNDLE = "bundle"
+_NOTE_OF_LOADING = "registered_model_meta"
+"""Name and version of a registered model: MLflow writes them beside the files, in place, whenever it loads them."""
 _GONE = "the files of a registered version are gone"
 
 
@@ -45,7 +47,7 @@ class LoggedFiles(Spec):
     @classmethod
     def of(cls, folder: Path) -> "LoggedFiles":
         """Return the digests of a folder that holds the flavour, and the bundle below it."""
-        return cls(bundle=bundle_digest(folder / BUNDLE), files=files_digest(folder))
+        return cls(bundle=bundle_digest(folder / BUNDLE), files=files_digest(folder, _NOTE_OF_LOADING))
 
 
 class LoggedModelRecords:

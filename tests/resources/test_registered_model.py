@@ -92,6 +92,11 @@ def test_a_regression_has_no_probabilities(tmp_path):
     found = loaded.predict(user_rows())
     assert list(found.columns) == ["prediction"]
     assert found.prediction.dtype == float
+    with_interval = loaded.predict(user_rows(), params={"interval": 0.8})
+    assert list(with_interval.columns) == ["prediction", "lower", "upper"]
+    assert with_interval.prediction.equals(found.prediction)
+    inside = user_rows().rent.between(with_interval.lower, with_interval.upper)
+    assert 0.6 < inside.mean() < 0.95
 
 
 def test_nothing_is_pickled_and_the_code_is_what_predicts(logged):
@@ -164,3 +169,15 @@ def test_code_of_the_users_own_is_carried(tmp_path, monkeypatch):
         folder = saved(carried, tmp_path)
     with zipfile.ZipFile(folder / CODE) as wheel:
         assert wheel.read("own_steps.py").startswith(b"def twice")
+
+
+def test_loading_by_mlflow_changes_no_digest(logged, tmp_path):
+    """MLflow writes a note into a local artifact folder when it loads a registered model from it."""
+    from resources.mlflow.logged_models import LoggedFiles
+
+    folder = saved(logged[1], tmp_path)
+    before = LoggedFiles.of(folder)
+    (folder / "registered_model_meta").write_text("model_name: flats\nmodel_version: '1'\n")
+    assert LoggedFiles.of(folder) == before
+    (folder / CODE).write_bytes(b"other")
+    assert LoggedFiles.of(folder).files != before.files
