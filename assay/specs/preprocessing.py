@@ -49,7 +49,10 @@ class ChainedStep(Spec):
 
 
 class PreprocessingStep(Spec):
-    """One transformer, or a chain of them, over some columns; the columns it takes are left alone by `auto`."""
+    """One transformer, or a chain of them, over some columns; the columns it takes are left alone by `auto`.
+
+    A column may stand in several groups that make different things of it.
+    """
 
     step: str | tuple[str | ChainedStep, ...] = Field(union_mode="left_to_right")
     """A known transformer's name, or `package.module:Class`; or a list of these, each of which takes what the one
@@ -114,6 +117,11 @@ class PreprocessingStep(Spec):
         before = [names[:position].count(name) for position, name in enumerate(names)]
         return tuple(f"{name}_{count + 1}" if count else name for name, count in zip(names, before, strict=True))
 
+    def collides(self, other: "PreprocessingStep") -> bool:
+        """Whether a column that both groups take would come out twice alike, or dropped and not dropped."""
+        drops = "drop" in {self.chain[0].step, other.chain[0].step}
+        return drops or (self.chain, self.by) == (other.chain, other.by)
+
     def replaced(self, values: Mapping[int, Mapping[str, JsonValue]]) -> Self:
         """Return the same group with further parameters of some transformers, by their position."""
         chain = tuple(
@@ -140,6 +148,17 @@ class PreprocessingSpec(Spec):
             msg = f"two groups have one name: {', '.join(names)}"
             raise ValueError(msg)
         return self
+
+    def collisions(self) -> Iterator[tuple[int, int, int]]:
+        """Yield each column that collides: numbers of its group and its place there, and of the other group."""
+        groups: dict[str, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            for place, column in enumerate(step.columns):
+                taken = groups.setdefault(column, [])
+                first = next((each for each in taken if self.steps[each].collides(step)), None)
+                if first is not None:
+                    yield number, place, first
+                taken.append(number)
 
     @property
     def transformers(self) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,7 @@ from assay.learning.preprocessing.known_steps import used_twice
 from assay.learning.preprocessing.step_context import StepContext, TargetType
 from assay.specs.dataset import ColumnRole
 from assay.specs.learning import DEFAULT_SEED
-from assay.specs.preprocessing import PreprocessingSpec
+from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep
 
 if TYPE_CHECKING:
     from sklearn.compose import ColumnTransformer
@@ -20,15 +20,12 @@ _Block: TypeAlias = tuple[str, Any, list[str]]
 
 def _explicit(features: TableSchema, context: StepContext) -> list[_Block]:
     built: list[_Block] = []
-    taken: dict[str, int] = {}
+    for number, place, first in context.preparation.collisions():
+        step = context.preparation.steps[number]
+        raise used_twice(step.columns[place], first, where=_place_of(number, step))
     for number, step in enumerate(context.preparation.steps):
-        where = f"preprocessing.steps[{number}] ({', '.join(each.step for each in step.chain)})"
-        for column in step.columns:
-            _require_feature(column, features, where)
-            if column in taken:
-                raise used_twice(column, taken[column], where=where)
-            taken[column] = number
-        for column in step.by:
+        where = _place_of(number, step)
+        for column in (*step.columns, *step.by):
             _require_feature(column, features, where)
         # a text transformer takes one column, so each column gets its own
         groups = [[name] for name in step.columns] if step.chain[0].step == "tfidf" else [list(step.columns)]
@@ -36,9 +33,14 @@ def _explicit(features: TableSchema, context: StepContext) -> list[_Block]:
             name = f"step{number}_{part}" if part else f"step{number}"
             built.append((name, build_chain(step, features, context, where), [*columns, *step.by]))
     dropped = all(transformer == "drop" for _, transformer, _ in built)
+    taken = {column for step in context.preparation.steps for column in step.columns}
     if built and len(taken) == len(features.names) and dropped:
         raise SpecError("every feature is dropped", where="preprocessing.steps", remedy="keep at least one column")
     return built
+
+
+def _place_of(number: int, step: PreprocessingStep) -> str:
+    return f"preprocessing.steps[{number}] ({', '.join(each.step for each in step.chain)})"
 
 
 def _require_feature(column: str, features: TableSchema, where: str) -> None:
@@ -79,7 +81,7 @@ def build_preprocessor(
         Unfitted transformer: frame of shape (rows, features) to float64 of shape (rows, outputs).
 
     Raises:
-        SpecError: a step is unknown, refuses its parameters, or shares a column with another.
+        SpecError: a step is unknown, refuses its parameters, or makes of a column what another makes.
         MissingColumnError: a step names a column that is no feature.
     """
     from sklearn.compose import ColumnTransformer

@@ -12,15 +12,13 @@ from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep, is_s
 
 
 def step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
-    """Yield unknown steps and parameters, columns of two steps, and names of a search space that mean no step."""
-    preparation, taken = spec.preparation, dict[str, int]()
+    """Yield unknown steps and parameters, columns of which steps make the same, and searched names that mean none."""
+    preparation = spec.preparation
     for number, step in enumerate(preparation.steps):
-        location: Location = ("preprocessing", "steps", number)
-        yield from _transformer_errors(step, location)
-        for place, column in enumerate(step.columns):
-            if column in taken:
-                yield (*location, "columns", place), used_twice(column, taken[column])
-            taken[column] = number
+        yield from _transformer_errors(step, ("preprocessing", "steps", number))
+    for number, place, first in preparation.collisions():
+        column = preparation.steps[number].columns[place]
+        yield ("preprocessing", "steps", number, "columns", place), used_twice(column, first)
     yield from _searched_step_errors(spec, preparation)
 
 

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import MissingColumnError, SpecError
 from assay.learning.preprocessing.assembly import build_preprocessor
+from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step
 from assay.specs.dataset import ColumnRole
 from assay.specs.preprocessing import PreprocessingSpec
 
@@ -98,6 +99,8 @@ def test_a_transformer_of_the_users_own_gets_its_parameters_and_the_seed():
         ([step("standard_scalr", "n")], SpecError, "did you mean 'standard_scaler'"),
         ([step("standard_scaler", "nn")], MissingColumnError, "no feature 'nn'; did you mean 'n'"),
         ([step("drop", "n"), step("passthrough", "n")], SpecError, "used by two steps"),
+        ([step("binning", "n"), step("min_max_scaler", "m", "n"), step("binning", "n")], SpecError, "make the same"),
+        ([step("standard_scaler", "n", "n")], SpecError, "make the same"),
         ([step("standard_scaler", "n", with_meen=True)], SpecError, "did you mean 'with_mean'"),
         ([step("one_hot_encoder", "c", max_categories=-1)], SpecError, "refuses its parameters"),
         ([step("passthrough", "n", x=1)], SpecError, "takes no parameters"),
@@ -110,6 +113,52 @@ def test_a_step_that_cannot_be_built_is_refused_with_its_place(steps, error, wha
     with pytest.raises(error, match=what) as caught:
         built(*steps)
     assert caught.value.where.startswith("preprocessing.steps")
+
+
+def test_a_column_may_stand_in_several_groups_that_make_different_things_of_it():
+    frame = pd.DataFrame(
+        {"n": [1.0, 2.0, 3.0, 4.0], "m": [0.0] * 4, **{name: [None] * 4 for name in ROLES if name not in "nm"}}
+    )
+    made = built(
+        step("passthrough", "n"),
+        step("min_max_scaler", "n"),
+        step("binning", "n", n_bins=2),
+        step("drop", *[each for each in ROLES if each != "n"]),
+    )
+    outputs = made.fit_transform(frame)
+    assert outputs[:, 0].tolist() == [1, 2, 3, 4]
+    assert outputs[:, 1].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert outputs[:, 2:].argmax(axis=1).tolist() == [0, 0, 1, 1]
+    names = made.get_feature_names_out().tolist()
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("onehot", "one_hot_encoder"),
+        ("OneHot", "one_hot_encoder"),
+        ("get_dummies", "one_hot_encoder"),
+        ("label_encoder", "ordinal_encoder"),
+        ("target_mean", "target_encoder"),
+        ("simple_imputer", "impute"),
+        ("min-max", "min_max_scaler"),
+        ("z_score", "standard_scaler"),
+        ("kbins", "binning"),
+        ("poly", "polynomial"),
+        ("SVD", "truncated_svd"),
+        ("quantil_transformer", "quantile_transformer"),
+    ],
+)
+def test_what_people_call_a_step_is_answered_by_its_name(name, hint):
+    with pytest.raises(SpecError, match=f"did you mean '{hint}'"):
+        require_step(name)
+
+
+def test_no_alias_stands_for_two_steps_or_is_a_step():
+    aliases = [alias for known in KNOWN_STEPS.values() for alias in known.aliases]
+    assert len(set(aliases)) == len(aliases)
+    assert not {*aliases} & {*KNOWN_STEPS}
 
 
 def chain(*names, columns=("n", "m"), **parts):
