@@ -4,7 +4,7 @@
 # The webserver has no sign-in, so it binds loopback unless ASSAY_UI_HOST says otherwise (see SECURITY.md).
 #   docker run -v assay-data:/opt/assay/.assay assay dagster-daemon run -w workspace.yaml
 #   docker run -e ASSAY_SERVE_HOST=0.0.0.0 -e ASSAY_SERVE_KEYS=... -p 8000:8000 -v assay-data:/opt/assay/.assay assay \
-#     assay serve bank_marketing
+#     assay serve flight_delays
 
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/assay/.venv

@@ -4,7 +4,7 @@ UV_VERSION := 0.13.8
 TOOLS := .tools
 UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
-PIPELINE ?= bank_marketing
+PIPELINE ?= flight_delays
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
@@ -50,7 +50,7 @@ dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://loca
 mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port 5000
 
-serve: setup  ## predictions of the demo's champion on http://localhost:8000; PIPELINE names another pipeline
+serve: setup  ## predictions of the demo's champion on http://localhost:8000, or of another one: PIPELINE=name
 	$(BIN)/assay serve $(PIPELINE)
 
 schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports

@@ -4,7 +4,9 @@ Two pipelines over the flights out of New York in 2013 run from source to promot
 `flight_delays` is compared with the champion of the first. The UI shows the results.
 """
 
+import json
 import logging
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ import dagster as dg
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
 from definitions import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
@@ -61,6 +64,7 @@ def main() -> int:
     for each in ROUNDS:
         print("\n".join(summary(artifacts, each)))  # noqa: T201 - the demo speaks to a terminal
     say(f"Done in {time.monotonic() - started:.0f} s. See it: `make dev` (http://localhost:3000), `make mlflow`.")
+    say(f"Predict with it: `make serve` (http://localhost:8000/docs), then\n{curl_line(artifacts, ROUNDS[0])}")
     return 0
 
 
@@ -115,6 +119,16 @@ def summary(artifacts: ArtifactStore, each: Round) -> Iterator[str]:
     }
     yield f"\n{each.pipeline}, model judged on {each.holdout}"
     yield from (f"  {name:<28}{text}" for name, text in rows.items())
+
+
+def curl_line(artifacts: ArtifactStore, each: Round) -> str:
+    """Return a command that asks the endpoint for the prediction of a row; of a model without an example, its page."""
+    model = artifacts.load((each.pipeline, "trained_model"), each.holdout, TrainedModel)
+    example = model.manifest.intake.example[:1] if model.manifest.intake else ()
+    if not example:
+        return "curl http://localhost:8000/model"
+    body = shlex.quote(json.dumps({"rows": example}))
+    return f"curl http://localhost:8000/predict -H 'Content-Type: application/json' -d {body}"
 
 
 def parameters_text(best: BestHyperparameters) -> str:

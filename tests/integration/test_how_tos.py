@@ -1,11 +1,16 @@
 """Every how-to is followed exactly: its files are written, its commands run, and its output is compared."""
 
+import contextlib
+import os
 import re
+import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from postgres_server import postgres_server
+from servers import free_port
 
 HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
@@ -42,6 +47,7 @@ WITHOUT_SERVERS = (
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
+WITH_AN_ENDPOINT = "serve-a-model.md"
 EXITS = re.compile(r"\s*# exits (\d+)$")
 
 
@@ -123,5 +129,23 @@ def test_postgresql_works_as_written(checkout):
     assert not (checkout.root / ".assay" / "dagster" / "history").exists()
 
 
+@pytest.mark.cold
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_serving_works_as_written(checkout):
+    port = free_port()
+    try:
+        follow(
+            WITH_AN_ENDPOINT,
+            checkout,
+            replaced=[("127.0.0.1:8000", f"127.0.0.1:{port}")],
+            ASSAY_SERVE_PORT=str(port),
+            ASSAY_SERVE_PROCESSES="2",
+            ASSAY_SERVE_POLL_SECONDS="1",
+        )
+    finally:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int((checkout.root / "endpoint.pid").read_text()), signal.SIGTERM)
+
+
 def test_every_how_to_is_followed_by_a_test():
-    assert {path.name for path in HOW_TOS.glob("*.md")} == {*WITHOUT_SERVERS, WITH_S3_AND_MLFLOW, WITH_POSTGRESQL}
+    assert {path.name for path in HOW_TOS.glob("*.md")} == {*WITHOUT_SERVERS, WITH_S3_AND_MLFLOW, WITH_POSTGRESQL, WITH_AN_ENDPOINT}

@@ -1,0 +1,225 @@
+"""The endpoint against `mlflow models serve`: the same champion, processes and requests, in turns, over loopback.
+
+    python benchmarks/serving.py [--seconds 6] [--rounds 2] [--processes 1] [--clients 8]
+
+Trains a champion on the generated bank table in a temporary folder, starts both servers, and asks them for single rows
+and for 200 rows at once, over connections that stay open. Answers are compared before anything is measured. Prints
+median, 99th percentile and throughput of each.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from bank_like import write_bank_like
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+ROWS = (1, 200)
+PIPELINE = """\
+name: bank
+task: binary_classification
+dataset:
+  source: {source}
+  target: y
+  dialect: {{delimiter: ";"}}
+validation: {{sentinel: {{enabled: false}}}}
+model: {{candidates: [hist_gradient_boosting]}}
+tuning: {{enabled: false}}
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of the two.
+
+    Attributes:
+        name: for the table.
+        port: of loopback.
+        path: of predictions.
+        key: of the body under which rows are.
+    """
+
+    name: str
+    port: int
+    path: str
+    key: str
+
+    def request(self, rows: list[dict[str, object]]) -> bytes:
+        """Return a whole request as bytes."""
+        body = json.dumps({self.key: rows}).encode()
+        lines = ("Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        return "\r\n".join((f"POST {self.path} HTTP/1.1", *lines, "", "")).encode() + body
+
+    def predictions(self, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        """Return what it answers."""
+        body = json.dumps({self.key: rows}).encode()
+        url = f"http://127.0.0.1:{self.port}{self.path}"
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())["predictions"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one stretch of requests met: the time of each answer in seconds, and how long all took."""
+
+    latencies: list[float]
+    failures: int
+    seconds: float
+
+
+async def load(server: Server, request: bytes, clients: int, seconds: float) -> Load:
+    """Send a request again and again on some connections for a time."""
+    latencies: list[float] = []
+    failures, began = 0, time.perf_counter()
+
+    async def client() -> None:
+        nonlocal failures
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=2**24)
+        while time.perf_counter() - began < seconds:
+            asked = time.perf_counter()
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+            await reader.readexactly(length)
+            latencies.append(time.perf_counter() - asked)
+            failures += not head.startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return Load(latencies, failures, time.perf_counter() - began)
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="assay-serving-") as folder, ExitStack() as stack:
+        environment = _trained(Path(folder))
+        servers = [stack.enter_context(each) for each in _servers(Path(folder), environment, options.processes)]
+        table = pd.read_csv(Path(folder) / "bank.csv", sep=";", nrows=max(ROWS)).drop(columns="y")
+        records = json.loads(table.to_json(orient="records"))
+        _require_same(servers, records)
+        print(f"{options.processes} process(es) each, {options.clients} connections\n")
+        print("| rows | server | requests/s | rows/s | median ms | p99 ms | failures |")
+        print("|---|---|---:|---:|---:|---:|---:|")
+        for rows in ROWS:
+            for server, loads in _measured(servers, records[:rows], options).items():
+                print(_line(rows, server, loads))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=8)
+    return parser.parse_args()
+
+
+def _measured(
+    servers: list[Server], records: list[dict[str, object]], options: argparse.Namespace
+) -> dict[Server, list[Load]]:
+    found: dict[Server, list[Load]] = {server: [] for server in servers}
+    for server in servers:
+        asyncio.run(load(server, server.request(records), options.clients, 1.0))  # warm
+    for _ in range(options.rounds):
+        for server in servers:
+            found[server].append(asyncio.run(load(server, server.request(records), options.clients, options.seconds)))
+    return found
+
+
+def _line(rows: int, server: Server, loads: list[Load]) -> str:
+    latencies = sorted(each for one in loads for each in one.latencies)
+    rate = len(latencies) / sum(one.seconds for one in loads)
+    p99 = latencies[int(len(latencies) * 0.99)] * 1000
+    failures = sum(one.failures for one in loads)
+    median = statistics.median(latencies) * 1000
+    return f"| {rows} | {server.name} | {rate:,.0f} | {rate * rows:,.0f} | {median:.1f} | {p99:.1f} | {failures} |"
+
+
+def _require_same(servers: list[Server], records: list[dict[str, object]]) -> None:
+    first, second = (server.predictions(records) for server in servers)
+    pd.testing.assert_frame_equal(pd.DataFrame(first), pd.DataFrame(second))
+
+
+def _trained(folder: Path) -> dict[str, str]:
+    """Train a champion; return the environment in which it is found."""
+    write_bank_like(folder / "bank.csv", 10_000)
+    (folder / "pipelines").mkdir()
+    (folder / "pipelines" / "bank.yaml").write_text(PIPELINE.format(source=folder / "bank.csv"))
+    environment = {
+        **os.environ,
+        "ASSAY_HOME": str(folder / "home"),
+        "ASSAY_PIPELINES_DIR": str(folder / "pipelines"),
+        "DAGSTER_HOME": str(folder),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/home/mlflow/mlflow.db",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    work = [sys.executable, str(ROOT / "benchmarks" / "as_assets.py"), "bank"]
+    subprocess.run(work, env=environment, cwd=folder, check=True, capture_output=True)
+    return environment
+
+
+def _servers(folder: Path, environment: dict[str, str], processes: int) -> Iterator[object]:
+    ports = _free_ports(2)
+    ours = [f"{BIN}/assay", "serve", "bank", "--port", str(ports[0]), "--processes", str(processes)]
+    theirs = [f"{BIN}/mlflow", "models", "serve", "-m", "models:/bank@champion", "--env-manager", "local",
+              "--port", str(ports[1]), "--workers", str(processes)]  # fmt: skip
+    yield _running(Server("assay serve", ports[0], "/predict", "rows"), ours, "/ready", folder, environment)
+    yield _running(
+        Server("mlflow models serve", ports[1], "/invocations", "inputs"), theirs, "/ping", folder, environment
+    )
+
+
+@contextmanager
+def _running(
+    server: Server, command: list[str], probe: str, folder: Path, environment: dict[str, str]
+) -> Iterator[Server]:
+    with (folder / f"{server.port}.log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        _wait_for(f"http://127.0.0.1:{server.port}{probe}", process, folder / f"{server.port}.log")
+        yield server
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(60)
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.3)
+    sys.exit(log.read_text()[-3000:])
+
+
+def _free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+if __name__ == "__main__":
+    main()
