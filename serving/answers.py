@@ -1,16 +1,46 @@
-"""Answers to requests: a version's predictions in the form in which the rows came."""
+"""Answers to requests: predictions of a version in the form in which the rows came.
+
+Requests that wait together are predicted together, since one row takes a model nearly as long as a hundred. Each is
+read by itself before, so that an error is of one request alone, and each gets its own rows back. Versions whose steps
+can see other rows answer each request by itself, and so does one that predicted otherwise when it was tried.
+"""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from serving.questions import ARROW, JSON, Question, arrow_bytes
+from assay.errors import AssayError
+from assay.learning.evaluation.predictions import Predictions
+from serving.questions import ARROW, JSON, Body, Question, arrow_bytes, question_of
 from serving.refusals import RequestError
 from serving.versions import ServedVersion
+
+ROWS_TOGETHER = 1_000
+"""Most rows of requests that are predicted together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request with the version that answers it.
+
+    Attributes:
+        version: that answers.
+        body: of the request.
+        request_id: of the request.
+        max_rows: most rows of a request.
+        max_bytes: largest body, unpacked.
+    """
+
+    version: ServedVersion
+    body: Body
+    request_id: str
+    max_rows: int
+    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +60,90 @@ class Answer:
     rows: int
 
 
-def answered(version: ServedVersion, question: Question, request_id: str) -> Answer:
-    """Predict the rows of a question.
+Outcome: TypeAlias = "Answer | Exception"
 
-    Raises:
-        AssayError: of the rows, with row and column.
-        RequestError: the model predicts what is no number.
-    """
-    table = version.predictor.table(question.rows, probabilities=question.probabilities)
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A job whose rows are read: its place among the jobs, and the rows in the types of the model's source."""
+
+    place: int
+    job: Job
+    question: Question
+    source: pa.Table
+
+    def goes_with(self, other: "_Read") -> bool:
+        """Whether two jobs may be predicted together."""
+        version = self.job.version
+        alike = version is other.job.version and self.source.schema.equals(other.source.schema)
+        return alike and version.takes_rows_together and min(self.question.count, other.question.count) > 0
+
+
+def answers_to(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
+    """Answer jobs; yields the place of each and its answer, or why there is none, as soon as it is known."""
+    read: list[_Read] = []
+    for place, job in enumerate(jobs):
+        try:
+            question = question_of(job.body, job.version.columns, job.max_rows, job.max_bytes)
+            read.append(_Read(place, job, question, job.version.predictor.read(question.rows)))
+        except Exception as error:  # noqa: BLE001 - of one request alone
+            yield place, error
+    for group in _groups(read):
+        yield from _answers_of(group)
+
+
+def _groups(read: Sequence[_Read]) -> list[list[_Read]]:
+    groups: list[list[_Read]] = []
+    for each in read:
+        fits = groups and each.goes_with(groups[-1][0])
+        if fits and sum(one.source.num_rows for one in groups[-1]) + each.source.num_rows <= ROWS_TOGETHER:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+    return groups
+
+
+def _answers_of(group: Sequence[_Read]) -> Iterator[tuple[int, Outcome]]:
+    if len(group) == 1:
+        yield group[0].place, _outcome(group[0], None)
+        return
+    try:
+        found = group[0].job.version.predictor.of_source(pa.concat_tables(each.source for each in group))
+    except AssayError:  # of one of them: each by itself names it, with its own row
+        for each in group:
+            yield each.place, _outcome(each, None)
+        return
+    except Exception as error:  # noqa: BLE001 - a defect
+        for each in group:
+            yield each.place, error
+        return
+    begin = 0
+    for each in group:
+        end = begin + each.source.num_rows
+        yield each.place, _outcome(each, found.take(slice(begin, end)))
+        begin = end
+
+
+def _outcome(each: _Read, found: Predictions | None) -> Outcome:
+    """Return the answer to one job, of predictions that were made with others, or of its own."""
+    question, predictor = each.question, each.job.version.predictor
+    asked: dict[str, Any] = {"probabilities": question.probabilities, "interval": question.interval}
+    try:
+        if found is None and question.count:
+            found = predictor.of_source(each.source)
+        table = predictor.table(question.rows, **asked) if found is None else predictor.shown(found, **asked)
+        return _written(each, table)
+    except Exception as error:  # noqa: BLE001 - the answer says it
+        return error
+
+
+def _written(each: _Read, table: pa.Table) -> Answer:
     _require_finite(table)
-    entry = version.entry
-    facts: dict[str, Any] = {"model": entry.registered_name, "version": entry.version, "request_id": request_id}
-    if question.form == "arrow":
-        data = arrow_bytes(table.replace_schema_metadata({name: str(fact) for name, fact in facts.items()}))
-        return Answer(data, ARROW, entry.version, table.num_rows)
-    predictions = table.to_pylist() if question.form == "rows" else table.to_pydict()
+    entry = each.job.version.entry
+    facts = {"model": entry.registered_name, "version": entry.version, "request_id": each.job.request_id}
+    if each.question.form == "arrow":
+        return Answer(arrow_bytes(table.replace_schema_metadata(facts)), ARROW, entry.version, table.num_rows)
+    predictions = table.to_pylist() if each.question.form == "rows" else table.to_pydict()
     data = json.dumps(facts | {"predictions": predictions}, separators=(",", ":"), allow_nan=False).encode()
     return Answer(data, JSON, entry.version, table.num_rows)
 

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -18,14 +17,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.errors import AssayError
-from serving.answers import Answer, answered
+from serving.answers import Job
 from serving.desk import Desk, Limits
 from serving.documents import model_page, openapi_of
 from serving.following import Following
 from serving.keys import HEADER, Keys
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.page import docs_page
-from serving.questions import Body, question_of
+from serving.questions import Body
 from serving.refusals import RequestError, described, status_of
 from serving.versions import ServedVersion
 
@@ -82,9 +81,10 @@ def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics,
     async def known(request: Request) -> None:
         keys.require(request.headers.get(HEADER), request.headers.get("authorization"))
 
-    async def body_of(request: Request) -> Body:
-        data, headers = await desk.body_of(request), request.headers
-        return Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""))
+    async def job_of(request: Request, version: ServedVersion) -> Job:
+        data, headers, limits = await desk.body_of(request), request.headers, desk.limits
+        body = Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""))
+        return Job(version, body, request.scope[REQUEST_ID], limits.rows, limits.bytes)
 
     @app.post("/predict", dependencies=[Depends(known)])
     async def predict(request: Request) -> Response:
@@ -92,8 +92,7 @@ def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics,
         version = following.answering()
         async with desk.place():
             with metrics.taken.track_inprogress():
-                body = await body_of(request)
-                answer = await desk.done(partial(predicted, version, body, desk.limits, request.scope[REQUEST_ID]))
+                answer = await desk.answer(await job_of(request, version))
         metrics.rows.labels(answer.version).observe(answer.rows)
         return Response(answer.data, media_type=answer.content_type, headers={VERSION: answer.version})
 
@@ -110,15 +109,6 @@ def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics,
     @app.get("/openapi.json", dependencies=[Depends(known)], include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return openapi_of(app, following.current)
-
-
-def predicted(version: ServedVersion, body: Body, limits: Limits, request_id: str) -> Answer:
-    """Read and predict the rows of a body.
-
-    Raises:
-        AssayError: they cannot be read or predicted.
-    """
-    return answered(version, question_of(body, version.columns, limits.rows, limits.bytes), request_id)
 
 
 def _add_probes(app: FastAPI, following: Following) -> None:

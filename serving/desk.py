@@ -1,23 +1,23 @@
-"""Admission of requests: a bounded number at once, bodies of bounded size and time, one prediction after the other.
+"""Admission of requests: a bounded number at once, bodies of bounded size and time, predictions in one thread.
 
 Predictions hold Python's lock, so that more threads would only make each wait longer; further cores are further
-processes. What is beyond a bound is refused at once and not queued.
+processes. What has come while the thread was busy is handed to it together. What is beyond a bound is refused at once
+and not queued.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar
 
 from starlette.requests import Request
 
 from resources.settings import Settings
+from serving.answers import Answer, Job, answers_to
 from serving.refusals import RequestError, overloaded, too_large
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class Desk:
         self.limits = limits
         self.taken = 0
         """Places that are taken, of requests and of predictions that outlast theirs."""
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[Job, Future[Answer]]] = []
         self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
 
     @asynccontextmanager
@@ -99,25 +101,40 @@ class Desk:
             ) from error
         return b"".join(parts)
 
-    async def done(self, work: Callable[[], Made]) -> Made:
-        """Do the work of a prediction when those before it are done.
+    async def answer(self, job: Job) -> Answer:
+        """Predict when those before it are done.
 
         Raises:
-            RequestError: it takes too long; work that has begun keeps a place until it ends.
-            AssayError: of the work.
+            RequestError: it takes too long; what has begun keeps a place until it ends.
+            AssayError: of the rows.
         """
-        future = self._predicting.submit(work)
+        future: Future[Answer] = Future()
+        with self._lock:
+            self._waiting.append((job, future))
+        self._predicting.submit(self._work)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
         except TimeoutError as error:
             self._let_end(future)
             raise overloaded(f"the prediction takes longer than {self.limits.seconds:g} s") from error
 
+    def _work(self) -> None:
+        """Answer all that waits; those that have given up are left out."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        begun = [(job, future) for job, future in waiting if future.set_running_or_notify_cancel()]
+        for place, outcome in answers_to([job for job, _ in begun]):
+            future = begun[place][1]
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
     def close(self) -> None:
         """Take no further work."""
         self._predicting.shutdown(wait=False, cancel_futures=True)
 
-    def _let_end(self, future: "Future[Made]") -> None:
+    def _let_end(self, future: "Future[Answer]") -> None:
         if future.done():
             return
         self.taken += 1

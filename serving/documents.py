@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from assay.data.schema import ColumnSchema
 from assay.prediction.golden import has_golden
 from serving.keys import HEADER
-from serving.questions import ARROW, COLUMNS, JSON, PROBABILITIES, ROWS
+from serving.questions import ARROW, COLUMNS, INTERVAL, JSON, PROBABILITIES, ROWS
 from serving.versions import ServedVersion
 
 _TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -23,6 +23,7 @@ _TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("double", {"type": "number"}),
     ("decimal", {"type": "number"}),
 )
+_INTERVAL = "Of a regression: the share of targets that `lower` to `upper` is to hold."
 _OUTPUTS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -121,6 +122,7 @@ def _question(version: ServedVersion | None) -> dict[str, Any]:
             ROWS: {"type": "array", "items": {"$ref": "#/components/schemas/Row"}},
             COLUMNS: {"type": "object", "properties": arrays},
             PROBABILITIES: probabilities,
+            INTERVAL: {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": _INTERVAL},
         },
         "oneOf": [{"required": [ROWS]}, {"required": [COLUMNS]}],
         "additionalProperties": False,

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from assay.errors import AssayError, SerialisedError
@@ -17,8 +18,8 @@ from assay.prediction.golden import has_golden, require_golden, require_repeated
 from assay.prediction.predictor import Predictor
 from assay.promotion.champion import ChampionEntry
 from assay.results.trained_model import TrainedModel
-from serving.answers import answered
-from serving.questions import ROWS, Body, question_of
+from serving.answers import Job, answers_to
+from serving.questions import ROWS, Body
 from serving.refusals import overloaded
 from serving.versions import Champions, ServedVersion
 
@@ -118,10 +119,10 @@ class Following:
         where = f"{entry.registered_name} version {entry.version}"
         version = ServedVersion(entry, Predictor(model), card)
         if self._without_golden and not has_golden(model):
-            return ServedVersion(entry, version.predictor, card, "served without golden replay: it records none")
+            return replace(version, warning="served without golden replay: it records none")
         require_golden(model, where)
-        require_repeated(model, replayed(version, model), where)
-        return version
+        require_repeated(model, replayed(version, [_example(model)]), where)
+        return replace(version, takes_rows_together=_is_the_same_together(version, where))
 
     def _note(self, error: Exception) -> None:
         if isinstance(error, AssayError):
@@ -137,14 +138,42 @@ class Following:
         self.problem = problem
 
 
-def replayed(version: ServedVersion, model: TrainedModel) -> list[dict[str, Any]]:
-    """Return what a version answers for the rows of its example, as a request of JSON would get it."""
-    intake = model.manifest.intake
-    rows = list(intake.example) if intake is not None else []
-    body = Body(json.dumps({ROWS: rows}).encode())
-    question = question_of(body, version.columns, _NO_BOUND, _NO_BOUND)
-    predictions: list[dict[str, Any]] = json.loads(answered(version, question, "replay").data)["predictions"]
+def replayed(version: ServedVersion, requests: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return what a version answers for the rows of some requests that come together, as JSON.
+
+    Raises:
+        AssayError: a request is refused.
+    """
+    jobs = [
+        Job(version, Body(json.dumps({ROWS: list(rows)}).encode()), "replay", _NO_BOUND, _NO_BOUND) for rows in requests
+    ]
+    predictions: list[dict[str, Any]] = []
+    for _, outcome in sorted(answers_to(jobs), key=lambda each: each[0]):
+        if isinstance(outcome, Exception):
+            raise outcome
+        predictions += json.loads(outcome.data)["predictions"]
     return predictions
+
+
+def _is_the_same_together(version: ServedVersion, where: str) -> bool:
+    """Return whether rows may be predicted with those of other requests: no step sees other rows, and it was tried."""
+    model = version.predictor.model
+    steps = version.predictor.intake.features
+    if steps is not None and not steps.is_of_rows_alone:
+        return False
+    alone = [[row] for row in _example(model)]
+    try:
+        require_repeated(model, replayed(replace(version, takes_rows_together=True), alone), where)
+        require_repeated(model, replayed(version, alone), where)
+    except AssayError as error:
+        _LOG.warning("requests are predicted one by one, as rows of %s depend on others: %s", where, error.what)
+        return False
+    return True
+
+
+def _example(model: TrainedModel) -> Sequence[Any]:
+    intake = model.manifest.intake
+    return intake.example if intake is not None else ()
 
 
 def _same_model(served: ChampionEntry, entry: ChampionEntry) -> bool:

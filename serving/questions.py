@@ -19,7 +19,7 @@ from serving.refusals import RequestError, shown, too_large, too_many, unreadabl
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
-ROWS, COLUMNS, PROBABILITIES = "rows", "columns", "probabilities"
+ROWS, COLUMNS, PROBABILITIES, INTERVAL = "rows", "columns", "probabilities", "interval"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _LONGEST = 60
 
@@ -48,12 +48,14 @@ class Question:
         form: in which the answer is expected.
         count: number of rows.
         probabilities: whether those of each class are asked for.
+        interval: of a regression, the share of targets that it is to hold; 0 for none.
     """
 
     rows: UserRows
     form: Literal["rows", "columns", "arrow"]
     count: int
     probabilities: bool = True
+    interval: float = 0.0
 
 
 def question_of(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: int) -> Question:
@@ -163,20 +165,23 @@ def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> Question:
     probabilities = document.get(PROBABILITIES, True)
     if not isinstance(probabilities, bool):
         raise RequestError(f"'{PROBABILITIES}' is true or false", where=PROBABILITIES, found=shown(probabilities))
+    interval = document.get(INTERVAL, 0.0)
+    if type(interval) not in {int, float} or not 0 <= interval < 1:
+        raise RequestError(f"'{INTERVAL}' is a share", where=INTERVAL, found=shown(interval), expected="such as 0.9")
     read = _of_records if form == ROWS else _of_columns
     columns, count = read(document[form], wanted)
     if count > max_rows:
         raise too_many(count, max_rows)
     for name, values in columns.items():
         _require_plain(name, values)
-    return Question(columns, form, count, probabilities)
+    return Question(columns, form, count, probabilities, float(interval))
 
 
 def _form(document: Any) -> Literal["rows", "columns"]:
     expected = f'{{"{ROWS}": [{{"name": value, ...}}, ...]}}, or {{"{COLUMNS}": {{"name": [values, ...], ...}}}}'
     if not isinstance(document, dict):
         raise RequestError("the body is no JSON object", where="body", found=shown(document), expected=expected)
-    known = (ROWS, COLUMNS, PROBABILITIES)
+    known = (ROWS, COLUMNS, PROBABILITIES, INTERVAL)
     unknown = next((name for name in document if name not in known), None)
     if unknown is not None:
         near = did_you_mean(unknown[:_LONGEST], known)

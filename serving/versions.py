@@ -19,12 +19,14 @@ class ServedVersion:
         predictor: of the verified model.
         card: markdown.
         warning: what people should know of how it is served; empty for nothing.
+        takes_rows_together: whether rows of several requests are predicted at once.
     """
 
     entry: ChampionEntry
     predictor: Predictor
     card: str = ""
     warning: str = ""
+    takes_rows_together: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -86,12 +86,28 @@ class Predictor:
 
     def table(self, rows: UserRows, *, probabilities: bool = True, interval: float = 0.0) -> pa.Table:
         """Predict as `predict` does, into an Arrow table."""
-        columns, facts = self.intake.columns, self.model.manifest
-        width = half_width(facts, interval) if interval else None
-        source = self.source_rows(arrow_rows(rows, columns, where=_WHERE))
+        source = self.read(rows)
         found = self.of_source(source) if number_of_rows(rows) else self._of_no_rows()
+        return self.shown(found, probabilities=probabilities, interval=interval)
+
+    def read(self, rows: UserRows) -> pa.Table:
+        """Return rows of any form in the types of the model's source.
+
+        Raises:
+            AssayError: as of `predict`.
+        """
+        return self.source_rows(arrow_rows(rows, self.intake.columns, where=_WHERE))
+
+    def shown(self, found: Predictions, *, probabilities: bool = True, interval: float = 0.0) -> pa.Table:
+        """Return predictions as columns; see `predict`.
+
+        Raises:
+            DataContractError: the model gives no such interval.
+        """
+        facts = self.model.manifest
         made = columns_of(found, facts, probabilities=probabilities)
-        if width is not None:
+        if interval:
+            width = half_width(facts, interval)
             made |= {LOWER: pa.array(found.labels - width), UPPER: pa.array(found.labels + width)}
         return pa.table(made)
 

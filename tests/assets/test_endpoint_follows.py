@@ -14,7 +14,15 @@ from serving.following import Following
 from serving.keys import Keys
 from serving.processes import application_of, champions_of, pipeline_of
 
-ROW = {"id": "c1", "age": 60, "job": "nurse", "loan": True, "since": "2015-03-12", "note": "called again", "secret": None}
+ROW = {
+    "id": "c1",
+    "age": 60,
+    "job": "nurse",
+    "loan": True,
+    "since": "2015-03-12",
+    "note": "called again",
+    "secret": None,
+}
 
 
 @pytest.fixture

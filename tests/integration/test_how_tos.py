@@ -148,4 +148,9 @@ def test_serving_works_as_written(checkout):
 
 
 def test_every_how_to_is_followed_by_a_test():
-    assert {path.name for path in HOW_TOS.glob("*.md")} == {*WITHOUT_SERVERS, WITH_S3_AND_MLFLOW, WITH_POSTGRESQL, WITH_AN_ENDPOINT}
+    assert {path.name for path in HOW_TOS.glob("*.md")} == {
+        *WITHOUT_SERVERS,
+        WITH_S3_AND_MLFLOW,
+        WITH_POSTGRESQL,
+        WITH_AN_ENDPOINT,
+    }
