@@ -90,7 +90,7 @@ def _read_files(
         def table_of(number: int, options: ReadOptions) -> pa.Table:
             file, target = files[number], Path(folder, f"{number}.arrow")
             with unchanged(file.path, name=file.uri):
-                transcriber(file.path, _of_file(options, file), target, name=file.uri, layout="arrow")
+                transcriber(file.path, options_for(file, options), target, name=file.uri, layout="arrow")
             return mapped_table(target)
 
         first = table_of(0, options)
@@ -163,7 +163,8 @@ def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
     )
 
 
-def _of_file(options: ReadOptions, file: LocalFile) -> ReadOptions:
+def options_for(file: LocalFile, options: ReadOptions) -> ReadOptions:
+    """Return the options of one file: a source that knows its format decides it."""
     return options if file.data_format is None else replace(options, data_format=file.data_format)
 
 

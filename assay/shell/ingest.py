@@ -23,7 +23,7 @@ from assay.errors import (
 from assay.reading.batches import ReadOptions
 from assay.reading.files import dialect_in
 from assay.reading.sandbox import transcribe_in_child
-from assay.reading.source_files import LocalFile, unchanged
+from assay.reading.source_files import LocalFile, options_for, unchanged
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
@@ -45,7 +45,9 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
         target = Path(name, "rows.parquet")
         try:
             with unchanged(file.path, name=file.uri):
-                transcribe_in_child(file.path, options, target, name=file.uri, layout="parquet", limits=limits)
+                transcribe_in_child(
+                    file.path, options_for(file, options), target, name=file.uri, layout="parquet", limits=limits
+                )
         except (MalformedDataError, EmptyDataError) as refusal:
             if flags.quarantine_uri is not None:
                 _set_aside(file, refusal, flags.quarantine_uri, storage)

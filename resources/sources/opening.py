@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from assay.credentials import mask
 from assay.errors import Remedy, SourceError, SourceNotFoundError, did_you_mean
+from assay.specs.references import ASSET, FEATURES
 from resources.sources import demo, duckdb_file, local, s3, sql, web
 from resources.sources.address import refuse_credentials, without_secrets
 from resources.sources.interface import Access, Source, SourceKind
@@ -50,9 +51,9 @@ def open_source(address: str, access: Access, query: Query | None = None) -> Sou
 def _unknown_scheme(scheme: str, address: str, known: list[str]) -> SourceError:
     hint = "; name the connection: sql://name" if scheme.startswith(("postgres", "mysql", "bigquery")) else ""
     return SourceError(
-        f"no source for '{scheme}://'{did_you_mean(scheme, known)}",
+        f"no source for '{scheme}://'{did_you_mean(scheme, [*known, FEATURES, ASSET])}",
         where=without_secrets(address),
-        expected=", ".join(kind.form for kind in SOURCES),
+        expected=", ".join((*(kind.form for kind in SOURCES), f"{FEATURES}://pipeline", f"{ASSET}://key")),
         remedy=Remedy(f"correct {{}}{hint}", "dataset.source"),
     )
 

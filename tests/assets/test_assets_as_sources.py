@@ -220,6 +220,9 @@ def test_the_shell_reads_the_same_rows(two, monkeypatch, capsys):
     assert capsys.readouterr().out == "report.json\n"
     report = json.loads(Path("report.json").read_text())
     assert {"half", "other_half", "code"} < {column["name"] for column in report["profile"]}
+    assert main(["ingest", "--source", "features://monthly@2021-01", "--output-uri", "rows.parquet"]) == 0
+    assert pq.read_table("rows.parquet").equals(table(two, "monthly/feature_set", "2021-01"))
+    capsys.readouterr()
     assert main([*line[:4], "2021-02", *line[5:]]) == 2
     assert "the rows of this asset are not in the deployment's store" in capsys.readouterr().err
 
