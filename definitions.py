@@ -19,6 +19,7 @@ from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
 from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
+from ml_assets.pipeline.upstream import keys_of_assets, missing_assets
 from ml_assets.resource_wiring import executor_for, resources_for
 from ml_assets.supervision.run_liveness import stalled_run_sensor
 from resources.data_sources import mask_variables
@@ -28,12 +29,15 @@ from resources.settings import Settings, let_idle_threads_sleep
 _LOG = logging.getLogger("assay.definitions")
 
 
-def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+def build_definitions(
+    settings: Settings, resources: Mapping[str, Any] | None = None, own: dg.Definitions | None = None
+) -> dg.Definitions:
     """Return fresh definitions of every pipeline; one that cannot be used is an asset that shows its error.
 
     Args:
         settings: the deployment's settings.
         resources: resources to use in place of those that the settings give, by name.
+        own: definitions of your own, whose assets pipelines can name as `asset://<key>`.
 
     Raises:
         SpecError: there is no folder of pipeline files.
@@ -42,17 +46,20 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
     names = name_check(Path(settings.reviewed_schemas))
-    files = read_pipelines(settings.pipelines_dir, names, settings.environment).in_space(settings.space)
+    assets = keys_of_assets(own)
+    files = read_pipelines(settings.pipelines_dir, names, settings.environment, assets).in_space(settings.space)
     mask_variables(files.specs)
     usable, refused = usable_definitions(files.pipelines)
     specs = [spec for spec in files.specs if spec.name in usable]
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():
         _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)
-    assets = (asset for each in usable.values() for asset in each.assets or ())
-    has_conditions = any(isinstance(each, dg.AssetsDefinition) and each.automation_conditions_by_key for each in assets)
+    conditioned = (asset for each in usable.values() for asset in each.assets or ())
+    has_conditions = any(
+        isinstance(each, dg.AssetsDefinition) and each.automation_conditions_by_key for each in conditioned
+    )
     platform = dg.Definitions(
-        assets=[broken_pipeline_asset(each) for each in broken.values()],
+        assets=[*map(broken_pipeline_asset, broken.values()), *missing_assets(own, broken)],
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
@@ -63,7 +70,7 @@ def build_definitions(settings: Settings, resources: Mapping[str, Any] | None = 
             *([automation_sensor()] if has_conditions else []),
         ],
     )
-    return dg.Definitions.merge(platform, *usable.values())
+    return dg.Definitions.merge(platform, *usable.values(), *([own] if own is not None else []))
 
 
 @dg.definitions

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -14,7 +14,7 @@ from assay.specs.base import Location
 from assay.specs.complaints import as_spec_error
 from assay.specs.layers import LayeredDocument, layer_of_text, read_layer, texts_in
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.pipeline_references import reference_errors
+from assay.specs.pipeline_references import AssetName, reference_errors
 from assay.specs.space import Space
 from assay.specs.variants import AS_WRITTEN, variants_of
 
@@ -74,10 +74,18 @@ class PipelineFiles:
         return replace(self, pipelines=tuple(each._replace(spec=each.spec.in_space(space)) for each in self.pipelines))
 
 
-def read_pipelines(folder: Path, names: NameCheck | None = None, environment: str = "") -> PipelineFiles:
+def read_pipelines(
+    folder: Path, names: NameCheck | None = None, environment: str = "", assets: Collection[AssetName] | None = None
+) -> PipelineFiles:
     """Read the pipeline files of a folder, as one environment has them; a bad file does not affect the others.
 
     Hidden files and `defaults.yaml` are no pipelines.
+
+    Args:
+        folder: that has them.
+        names: checks the names in them.
+        environment: one of their `environments`; the files as they are unless given.
+        assets: the keys of all assets beside the pipelines' own; not checked where they are not known.
 
     Raises:
         SpecError: the folder is missing.
@@ -99,7 +107,7 @@ def read_pipelines(folder: Path, names: NameCheck | None = None, environment: st
         except Exception as error:  # noqa: BLE001 - reported as this file's error, so that the other files are used
             errors[path] = without_frames(error)
     errors |= _name_conflicts(pipelines)
-    _add_reference_errors(pipelines, errors, environment)
+    _add_reference_errors(pipelines, errors, environment, assets)
     usable = tuple(each for each in pipelines if each.path not in errors)
     return PipelineFiles(usable, tuple(broken_pipeline(path, errors[path]) for path in sorted(errors)))
 
@@ -133,13 +141,19 @@ def _name_conflicts(pipelines: Sequence[FiledPipeline]) -> dict[Path, AssayError
     }
 
 
-def _add_reference_errors(pipelines: Sequence[FiledPipeline], errors: dict[Path, Exception], environment: str) -> None:
+def _add_reference_errors(
+    pipelines: Sequence[FiledPipeline],
+    errors: dict[Path, Exception],
+    environment: str,
+    assets: Collection[AssetName] | None,
+) -> None:
     """Add the errors of pipelines that read others; who reads a pipeline that cannot be used cannot be used either."""
     while True:
         specs = {spec.name: spec for path, spec in pipelines if path not in errors}
         unusable = {broken_pipeline(path, errors[path]).name: str(path) for path in errors}
         unusable |= {spec.name: str(path) for path, spec in pipelines if path in errors}
-        found = list(reference_errors(specs, {name: path for name, path in unusable.items() if name not in specs}))
+        unusable = {name: path for name, path in unusable.items() if name not in specs}
+        found = list(reference_errors(specs, unusable, assets))
         if not found:
             return
         paths = {spec.name: path for path, spec in pipelines if path not in errors}

@@ -1,6 +1,7 @@
 """What pipelines read of each other, and what is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeAlias
 
 from assay.errors import SpecError, did_you_mean
 from assay.specs.base import Location
@@ -8,6 +9,8 @@ from assay.specs.dataset import PartitionsSpec
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.references import Reference, reference_of
 
+AssetName: TypeAlias = tuple[str, ...]
+"""The components of an asset's key."""
 _RAW = ("raw_dataset",)
 
 
@@ -24,17 +27,18 @@ def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
 
 
 def reference_errors(
-    specs: Mapping[str, PipelineSpec], unusable: Mapping[str, str]
+    specs: Mapping[str, PipelineSpec], unusable: Mapping[str, str], assets: Collection[AssetName] | None = None
 ) -> Iterator[tuple[PipelineSpec, Location, SpecError]]:
     """Yield what is wrong with the pipelines' references to each other, the first of each pipeline.
 
     Args:
         specs: the usable pipelines, by name.
         unusable: the file of each pipeline that cannot be used, by name.
+        assets: the keys of all assets beside the pipelines' own; not checked where they are not known.
     """
     for spec in specs.values():
         for location, reference in references(spec):
-            error = _error(spec, location, reference, specs, unusable)
+            error = _error(spec, location, reference, specs, unusable) or _unknown_asset(reference, specs, assets)
             if error is not None:
                 yield spec, location, error
                 break
@@ -80,6 +84,19 @@ def _error(
         _feature_set_error(spec, specs[name], may_be_whole=location[0] != "dataset")
         if reference.is_feature_set
         else None
+    )
+
+
+def _unknown_asset(
+    reference: Reference, specs: Mapping[str, PipelineSpec], assets: Collection[AssetName] | None
+) -> SpecError | None:
+    if assets is None or reference.key in assets or reference.key[0] in specs:
+        return None
+    name, known = "/".join(reference.key), sorted(map("/".join, assets))
+    return SpecError(
+        f"there is no asset '{name}' in the code location{did_you_mean(name, known)}",
+        expected=f"one of {', '.join(known)}" if known else "an asset of your own",
+        remedy="correct the key, or hand the asset's definitions to build_definitions(own=...)",
     )
 
 

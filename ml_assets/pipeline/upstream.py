@@ -1,5 +1,6 @@
 """Inputs of a pipeline's assets that are assets of others: feature sets, and assets of users' own code."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import dagster as dg
@@ -46,6 +47,22 @@ def note_rows(
     """Record the rows of an asset that another IO manager keeps among what the step has read."""
     if reference is not None:
         artifacts.add_input(context.run.run_id, step_of(context).key, "/".join(reference.key), version)
+
+
+def keys_of_assets(own: dg.Definitions | None) -> set[tuple[str, ...]]:
+    """Return the keys of the assets in a user's own definitions."""
+    return {tuple(key.path) for each in (own.assets if own is not None else None) or () for key in _keys_of(each)}
+
+
+def missing_assets(own: dg.Definitions | None, broken: Collection[str]) -> list[dg.AssetSpec]:
+    """Return stand-ins for what users' own assets read of pipelines that cannot be used: Dagster wants them all."""
+    assets = [each for each in (own.assets if own is not None else None) or () if isinstance(each, dg.AssetsDefinition)]
+    read = sorted({key for each in assets for key in each.dependency_keys if key.path[0] in broken})
+    return [dg.AssetSpec(key, description="Of a pipeline that cannot be used.") for key in read]
+
+
+def _keys_of(asset: Any) -> Iterable[dg.AssetKey]:
+    return asset.keys if isinstance(asset, dg.AssetsDefinition) else [asset.key] if hasattr(asset, "key") else ()
 
 
 def _input(reference: Reference) -> dg.AssetIn:

@@ -12,6 +12,7 @@ from small_platform import MONTHLY, failure, monthly_rows, run_config, write_csv
 
 from assay.data.dataset import Dataset
 from assay.shell.main import main
+from definitions import build_definitions
 from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.plan import source_rows
 from ml_assets.pipeline.asset import Phase
@@ -102,10 +103,14 @@ def grades() -> pd.DataFrame:
     return pd.DataFrame({"x": range(40), "grade": pd.Categorical(["good", "bad"] * 20)})
 
 
+def with_own(platform, own):
+    """Return the platform's definitions with a user's own."""
+    return build_definitions(platform.settings, own=own)
+
+
 def materialize_with_own(platform, *assets, partition=None, names, resources=None):
     """Materialise pipelines' assets together with a user's own."""
-    own = dg.Definitions(assets=list(assets), resources=resources or {})
-    merged = dg.Definitions.merge(platform.definitions, own)
+    merged = with_own(platform, dg.Definitions(assets=list(assets), resources=resources or {}))
     keys = [dg.AssetKey(name.split("/")) for name in names]
     return merged.resolve_implicit_global_asset_job_def().execute_in_process(
         asset_selection=keys,
@@ -198,7 +203,7 @@ def test_partitions_of_an_own_asset_are_read_by_key_and_range(two):
     for month in MONTHS[:2]:
         result = materialize_with_own(two, orders, names=["shop/orders", "over/raw_dataset"], partition=month)
         assert result.success, failure(result)
-    merged = dg.Definitions.merge(two.definitions, dg.Definitions(assets=[orders]))
+    merged = with_own(two, dg.Definitions(assets=[orders]))
     result = merged.resolve_implicit_global_asset_job_def().execute_in_process(
         asset_selection=[dg.AssetKey(["over", "raw_dataset"])],
         instance=two.instance,
@@ -307,7 +312,7 @@ def test_an_own_asset_takes_what_a_pipeline_makes_also_of_several_partitions(two
 
     for month in MONTHS[:2]:
         assert ingest(two, "monthly", partition=month).success
-    merged = dg.Definitions.merge(two.definitions, dg.Definitions(assets=[all_months, one_month]))
+    merged = with_own(two, dg.Definitions(assets=[all_months, one_month]))
     job = merged.resolve_implicit_global_asset_job_def()
     tags = {"dagster/asset_partition_range_start": MONTHS[0], "dagster/asset_partition_range_end": MONTHS[1]}
     result = job.execute_in_process(
@@ -367,7 +372,7 @@ def test_finer_partitions_are_read_together_and_refused_in_a_range(two):
 
     (two.settings.pipelines_dir / "over.yaml").write_text(OVER.replace("features://monthly", "asset://shop/orders"))
     own = dg.Definitions(assets=[orders], resources={"io_manager": Daily()})
-    job = dg.Definitions.merge(two.definitions, own).resolve_implicit_global_asset_job_def()
+    job = with_own(two, own).resolve_implicit_global_asset_job_def()
     asked = {
         "asset_selection": [dg.AssetKey(["over", "raw_dataset"])],
         "instance": two.instance,
@@ -389,3 +394,20 @@ def test_an_experiment_reads_the_feature_set_of_production(two):
     assert newest(two, "over/raw_dataset", "2021-01") is None
     (space,) = two.settings.home.joinpath("store", "@spaces").iterdir()
     assert [*space.joinpath("over", "raw_dataset").rglob("*-data.parquet")]
+
+
+def test_an_unknown_asset_breaks_its_pipeline_alone(two):
+    @dg.asset(key=["shop", "order"], ins={"rows": dg.AssetIn(key=["orders", "validated_dataset"])})
+    def order(rows) -> None:
+        """Read what a broken pipeline would make."""
+
+    (two.settings.pipelines_dir / "orders.yaml").write_text(OWN)
+    definitions = with_own(two, dg.Definitions(assets=[order]))
+    keys = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert {"orders/broken_pipeline", "shop/order", "over/raw_dataset"} < keys
+    assert "orders/raw_dataset" not in keys
+    (broken,) = definitions.resolve_assets_def(["orders", "broken_pipeline"]).specs
+    assert "did you mean 'shop/order'?" in broken.description
+    assert "orders.yaml:3 (dataset.source)" in broken.description
+    assert definitions.resolve_implicit_global_asset_job_def()
+    assert two.definitions.resolve_implicit_global_asset_job_def()
