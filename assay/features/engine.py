@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ROWS, FEATURES, SPILL = "rows", "features", "spill"
-"""Names in the folder of a request: the rows, the result, and what exceeds the memory."""
+"""Names in the folder of a request: of rows and results, with a number each, and of what exceeds the memory."""
 _BATCH_ROWS = 1 << 17
 _SHARE_OF_MEMORY = 0.4
 """What DuckDB itself takes of the memory; the rest is the interpreter's, Arrow's batches, the threads' stacks and what
@@ -26,26 +26,29 @@ _MOST_THREADS = 8
 
 
 def computed(request: dict[str, Any]) -> dict[str, Any]:
-    """Answer a request: write the rows that result, and return how many stay after each condition, or the failure."""
+    """Answer a request: write the rows that result of each table, and return how many stay after each condition.
+
+    A failure is returned in their place.
+    """
     import duckdb
 
     folder = Path(request["folder"])
     layers = [Layer(**{**each, "parts": tuple(each["parts"])}) for each in request["layers"]]
     memory = int(request["confinement"]["memory_bytes"] * _SHARE_OF_MEMORY) // MIB
     threads = 1 if any(layer.ordered for layer in layers) else min(request["threads"], _MOST_THREADS)
-    with (
-        pa.memory_map(str(folder / ROWS)) as file,
-        engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found,
-    ):
-        rows = pa.ipc.open_file(file).read_all()
+    with engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found:
         for name, path in request["tables"].items():
             found.register(joined_name(name), mapped_table(Path(path)))
+        stay = []
         try:
-            return {"stay": run(found, layers, rows, folder / FEATURES, request["absent"], request["wanted"])}
+            for number in range(request["runs"]):
+                rows, target = mapped_table(folder / f"{ROWS}-{number}"), folder / f"{FEATURES}-{number}"
+                stay.append(run(found, layers, rows, target, request["absent"], request["wanted"]))
         except duckdb.OutOfMemoryException:
             return {"limit": "memory"}
         except RowFailure as row:
             return {"failure": asdict(row.failure)}
+        return {"stay": stay}
 
 
 def run(
@@ -79,7 +82,7 @@ def run(
         origins = _origins(part)
         source = Source(connection, rows, lacking)
         lacking = {name: lacking[old] for name, old in origins.items() if old is not None and old in lacking}
-        written = target.with_name(f"{target.name}-{number}")
+        written = target.with_name(f"{target.name}.{number}")
         if any(layer.conditions or layer.ordered for layer in part):
             stay += _run(source, part, _all_but(lacking), written)
             rows = mapped_table(written)

@@ -20,7 +20,7 @@ from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, known_before, times_of, written_once
-from assay.features.running import FeatureRows, Repetition, features_of, numbered, run_steps
+from assay.features.running import FeatureRows, features_of, numbered, run_again, run_steps
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
@@ -97,15 +97,20 @@ def _compared(
     time = _time_column(spec, source.table)
     if not made.keeps_rows and (made.groups is None or time is None):
         return "not comparable: the steps group rows" + ("" if time is not None else ", and features.time is not named")
-    table = source.table.replace_schema_metadata()
-    cuts = list(_by_time(table.column(time), time) if time is not None else _halves(table.num_rows))
+    rows = numbered(source.table.replace_schema_metadata())
+    cuts = list(_by_time(rows.column(time), time) if time is not None else _halves(rows.num_rows))
     run, times = partial(run_steps, schema=source.schema, spec=spec, where=where), times_of(features, tables)
-    # what no step computes with is the same whatever rows there are
-    rows = numbered(table).drop_columns(sorted(made.absent))
-    again = Repetition(features, table.schema if made.computed is not None else None)
-    for cut in cuts:
+    at_once: list[FeatureRows] = []
+    if made.computed is not None and not times and cuts:  # what no step computes with is the same among any rows
+        read = rows.drop_columns(sorted(made.absent))
+        parts = (read.filter(pa.array(cut.rows)) for cut in cuts)
+        at_once = run_again(parts, source, spec, features, where=where, joined=tables)
+    for number, cut in enumerate(cuts):
         with known_before(tables, times, cut.moment) as known:
-            if _difference(made, run(rows.filter(pa.array(cut.rows)), again=again, joined=known), cut) is not None:
+            again = (
+                at_once[number] if at_once else run(rows.filter(pa.array(cut.rows)), features=features, joined=known)
+            )
+            if _difference(made, again, cut) is not None:
                 both = partial(run, joined=tables), partial(run, joined=known)
                 raise _error(both, source, spec, features, cut, time, where)
     shown = "; ".join(cut.text for cut in cuts)
@@ -246,8 +251,7 @@ def _first_step(runs: _Runs, table: pa.Table, features: FeaturesSpec, cut: _Cut)
         if step.is_of_rows_alone:
             continue
         steps = features.model_copy(update={"steps": features.steps[: number + 1]})
-        again = Repetition(steps)
-        full, part = runs[0](table, again=again), runs[1](table.filter(pa.array(cut.rows)), again=again)
+        full, part = runs[0](table, features=steps), runs[1](table.filter(pa.array(cut.rows)), features=steps)
         difference = _difference(full, part, cut)
         if difference is not None:
             return number, difference

@@ -1,12 +1,13 @@
 """The steps over the rows of one partition: rows out, and how many each step dropped."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from assay.data.dataset import Dataset
 from assay.data.schema import TableSchema
 from assay.errors import FeatureStepError
 from assay.features.compiling import GROUP, ROW
@@ -49,20 +50,6 @@ class FeatureRows:
     absent: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """How steps are run again on some of the rows.
-
-    Attributes:
-        features: the steps.
-        of: the source's columns, where the rows lack those that no step computes with; only what steps compute is
-            returned then.
-    """
-
-    features: FeaturesSpec
-    of: pa.Schema | None = None
-
-
 def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     table: pa.Table,
     schema: TableSchema,
@@ -70,7 +57,7 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     *,
     where: str,
     labelled: bool = True,
-    again: Repetition | None = None,
+    features: FeaturesSpec | None = None,
     joined: Joined | JoinedTables = NONE_JOINED,
     confined: bool = True,
 ) -> FeatureRows:
@@ -82,7 +69,7 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
         spec: the pipeline.
         where: asset and partition, for errors.
         labelled: whether the rows have a target, see `compiled`.
-        again: what differs where steps are run again.
+        features: steps in place of the pipeline's.
         joined: the rows of each joined source, by its name.
         confined: whether the steps run in a process of their own, with limits; else in this one.
 
@@ -91,12 +78,45 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
         FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
         MissingColumnError: a step names a column that the rows lack.
     """
-    features = again.features if again is not None else features_of(spec)
+    features = features or features_of(spec)
     source = numbered(table.replace_schema_metadata())
-    personal = frozenset(each.name for each in schema.columns if each.pii)
     with written_once(joined, features, where) as tables:
-        engine = StepEngine(spec, features, where, personal, tables, source, confined)
-        return _Run(engine, labelled, again.of if again is not None else None).result(source)
+        engine = StepEngine(spec, features, where, _personal(schema), tables, source, confined)
+        return _Run(engine, labelled).result(source)
+
+
+def run_again(
+    tables: Iterable[pa.Table],
+    source: Dataset,
+    spec: PipelineSpec,
+    features: FeaturesSpec,
+    *,
+    where: str,
+    joined: Joined | JoinedTables = NONE_JOINED,
+) -> list[FeatureRows]:
+    """Run steps of which none is a function of Python on several tables of labelled rows.
+
+    Unchanged columns are left out of the results.
+
+    Args:
+        tables: some of the source's rows, numbered; they may lack columns that no step computes with.
+        source: the partition's rows.
+        spec: the pipeline.
+        features: the steps.
+        where: asset and partition, for errors.
+        joined: the rows of each joined source, by its name.
+
+    Raises:
+        FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
+    """
+    with written_once(joined, features, where) as written:
+        whole = numbered(source.table.replace_schema_metadata())
+        engine = StepEngine(spec, features, where, _personal(source.schema), written, whole, confined=True)
+        return _Run(engine, labelled=True).results(tables)
+
+
+def _personal(schema: TableSchema) -> frozenset[str]:
+    return frozenset(each.name for each in schema.columns if each.pii)
 
 
 def features_of(spec: PipelineSpec) -> FeaturesSpec:
@@ -124,7 +144,6 @@ class _Run:
 
     engine: StepEngine
     labelled: bool
-    of: pa.Schema | None
 
     def result(self, source: pa.Table) -> FeatureRows:
         """Compute all steps: what lies between functions of Python together, each in a confined process."""
@@ -139,19 +158,43 @@ class _Run:
                 table = self._of_python(table, numbers[0], step.python)
                 continue
             table = without_nan(table)
-            plan = self._plan(table, numbers)
+            plan = self._plan(table.schema, numbers)
             before = table.num_rows
-            table, stay = self.engine.computed(table, plan, alone=self.of is not None)
+            [(table, stay)] = self.engine.computed([table], plan)
             counts += counted(features, plan, before, stay)
             plans.append(plan)
+        return self._finished(table, counts, plans, source.num_rows, is_one=len(chunks) == len(plans) == 1)
+
+    def results(self, sources: Iterable[pa.Table]) -> list[FeatureRows]:
+        """Compute steps for some tables, in one process; see `run_again`."""
+        features, sizes = self.engine.features, list[int]()
+        plan = self._plan(self.engine.source.schema, range(len(features.steps)))
+
+        def tables() -> Iterator[pa.Table]:
+            for source in sources:
+                sizes.append(source.num_rows)
+                yield without_nan(source)
+
+        found = []
+        for rows, (table, stay) in zip(sizes, self.engine.computed(tables(), plan, alone=True), strict=True):
+            counts = list(counted(features, plan, rows, stay))
+            found.append(self._finished(table, counts, [plan], rows, is_one=True))
+        return found
+
+    def _finished(
+        self, table: pa.Table, counts: list[StepCount], plans: list[Plan], rows_in: int, *, is_one: bool
+    ) -> FeatureRows:
+        """Return the rows without the hidden columns.
+
+        Raises:
+            FeatureStepError: a row is there more than once, or too many were dropped.
+        """
         rows = table.column(ROW).to_numpy()
         groups = table.column(GROUP).to_numpy() if GROUP in table.column_names else None
-        table = table.drop_columns(_hidden(table))
         self._require_once(rows)
-        require_enough(features, counts, source.num_rows, self.engine.where)
-        is_one = len(chunks) == len(plans) == 1
+        require_enough(self.engine.features, counts, rows_in, self.engine.where)
         return FeatureRows(
-            table,
+            table.drop_columns(_hidden(table)),
             tuple(counts),
             plans[-1].lineage if plans else Lineage(self.engine.spec.dataset.target),
             tuple(name for plan in plans for name in plan.skipped),
@@ -174,9 +217,8 @@ class _Run:
                 chunk.append(number)
         yield from ([chunk] if chunk else [])
 
-    def _plan(self, table: pa.Table, numbers: Sequence[int]) -> Plan:
+    def _plan(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
         features = self.engine.features
-        schema = table.schema if self.of is None else self.of.append(table.schema.field(ROW))
         try:
             with engine_connection() as connection:
                 return compiled(

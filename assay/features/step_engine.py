@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -22,6 +23,7 @@ from assay.scratch import scratch_folder
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
+Computed: TypeAlias = tuple[pa.Table, list[list[int]]]
 _CHILD = "assay.features.engine"
 _SHOWN_COLUMNS = 6
 _LONGEST = 60
@@ -54,16 +56,16 @@ class StepEngine:
     source: pa.Table
     confined: bool
 
-    def computed(self, table: pa.Table, plan: Plan, *, alone: bool = False) -> tuple[pa.Table, list[list[int]]]:
-        """Compute a plan.
+    def computed(self, tables: Iterable[pa.Table], plan: Plan, *, alone: bool = False) -> list[Computed]:
+        """Compute a plan for some tables, one after the other in one process.
 
         Args:
-            table: the rows, numbered, of which NaN are null.
+            tables: the rows, numbered, of which NaN are null.
             plan: of the steps.
-            alone: whether unchanged columns are left out of the result.
+            alone: whether unchanged columns are left out of the result; then one table at a time is in memory.
 
         Returns:
-            The rows, and how many stay after each condition.
+            Of each table the rows, and how many stay after each condition.
 
         Raises:
             FeatureStepError: a step cannot be computed for a row, or takes more than it may.
@@ -71,12 +73,21 @@ class StepEngine:
         with scratch_folder("features") as name:
             folder = Path(name)
             (folder / SPILL).mkdir()
-            write_arrow(handed_over(table, plan), folder / ROWS)
-            confinement = Confinement.of(self.spec.dataset.limits, (folder / ROWS).stat().st_size)
-            end = self._end_of(self._request(folder, plan, confinement), folder, confinement)
+            beside = alone and plan.carries
+            kept, size, runs = [], 0, 0
+            for table in tables:
+                path = folder / f"{ROWS}-{runs}"
+                write_arrow(handed_over(table, plan), path)
+                kept += [] if beside else [table]
+                size, runs = size + path.stat().st_size, runs + 1
+            confinement = Confinement.of(self.spec.dataset.limits, size)
+            request = self._request(folder, plan, confinement) | {"runs": runs}
+            end = self._end_of(request, folder, confinement)
             if end.code == 0 and "stay" in end.answer:
-                made = mapped_table(folder / FEATURES)
-                return made if alone and plan.carries else completed(made, table, plan), end.answer["stay"]
+                made = [mapped_table(folder / f"{FEATURES}-{number}") for number in range(runs)]
+                if not beside:
+                    made = [completed(each, table, plan) for each, table in zip(made, kept, strict=True)]
+                return list(zip(made, end.answer["stay"], strict=True))
         if end.code == 0 and "failure" in end.answer:
             raise self._row_error(Failure(**end.answer["failure"]), plan)
         raise _stopped(end, confinement, self.where)
