@@ -17,7 +17,10 @@ _RAW = ("raw_dataset",)
 def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
     """Yield the assets that a pipeline reads beside its own, with their locations in its file."""
     sources: list[tuple[Location, str]] = [(("dataset", "source"), spec.dataset.source)]
-    for number, step in enumerate(spec.features.steps if spec.features is not None else ()):
+    features = spec.features
+    for number, table in enumerate(features.tables if features is not None else ()):
+        sources.append((("features", "tables", number, "source"), table.source))
+    for number, step in enumerate(features.steps if features is not None else ()):
         if step.join is not None:
             sources.append((("features", "steps", number, "join", "source"), step.join.source))
     for location, source in sources:

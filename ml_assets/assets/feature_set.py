@@ -100,7 +100,7 @@ def _joined(
     """Return the rows of the joined sources; those that are the same for all partitions are read once in a range."""
     found, partition, where = {}, partition_of(context), location_of(context)
     for join in spec.features.other_sources if spec.features is not None else ():
-        value = upstream.get(joined_input(join.table))
+        value = upstream.get(joined_input(spec, join))
         read = partial(joined_rows, spec, join, partition, sources, registry, value, where=where)
         is_same = "{partition}" not in join.source and join.dataset.reference is None
         with scope_of(context, lasting=is_same) as scope:

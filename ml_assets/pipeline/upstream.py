@@ -7,6 +7,7 @@ import dagster as dg
 
 from assay.data.dataset import Dataset
 from assay.specs import PipelineSpec
+from assay.specs.features import OtherSource
 from assay.specs.references import Reference
 from ml_assets.dagster_internals import step_of
 from resources.artifacts.io_manager import ANY_TABLE, ArtifactIOManager
@@ -22,18 +23,23 @@ def source_input(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
 
 
 def joined_inputs(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
-    """Return the inputs that the pipeline's features join, by `joined_input`."""
-    joins = spec.features.other_sources if spec.features is not None else ()
+    """Return the inputs that the pipeline's features join: one for each asset, as Dagster has it."""
     return {
-        joined_input(join.table): _input(reference)
-        for join in joins
+        joined_input(spec, join): _input(reference)
+        for join in _others(spec)
         if (reference := join.dataset.reference) is not None
     }
 
 
-def joined_input(table: str) -> str:
-    """Return the name of the input that is a joined table."""
-    return f"joined_{table}"
+def joined_input(spec: PipelineSpec, join: OtherSource) -> str:
+    """Return the name of the input that a join reads: after the first join of the same asset."""
+    key = join.dataset.reference.key if join.dataset.reference is not None else None
+    same = (each for each in _others(spec) if each.dataset.reference is not None and each.dataset.reference.key == key)
+    return f"joined_{next(same, join).table}"
+
+
+def _others(spec: PipelineSpec) -> tuple[OtherSource, ...]:
+    return spec.features.other_sources if spec.features is not None else ()
 
 
 def kind_of(read: dg.AssetIn) -> Any:

@@ -142,6 +142,39 @@ def test_feature_sets_and_own_assets_are_joined_and_stand_in_the_lineage(two):
     assert inputs["mine/grades"].startswith("0:")
 
 
+TIMED = """\
+features:
+  tables: [{table: whole, source: features://monthly, time: false}]
+  steps:
+    - derive: {day: day + interval 1 day}
+    - join:
+        table: known
+        source: features://monthly
+        on: [x]
+        as_of: {left: day, right: day, delay: 1 second}
+        columns: {half: known}
+    - join:
+        table: late
+        source: features://monthly
+        on: [x]
+        as_of: {left: day, right: day, delay: 2 days}
+        columns: {half: late}
+    - sql: select rows.*, whole.half as looked_up from rows left join whole using (x)
+  time: day
+"""
+
+
+def test_a_feature_set_is_joined_as_of_each_rows_time_and_read_by_a_select(two):
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + TIMED)
+    assert ingest(two, "monthly", partition="2021-01").success
+    result = two.materialize("over/raw_dataset", "over/feature_set", partition="2021-01")
+    assert result.success, failure(result)
+    made = table(two, "over/feature_set", "2021-01")
+    assert made["known"].equals(made["half"])
+    assert made["looked_up"].equals(made["half"])
+    assert made["late"].null_count == made.num_rows
+
+
 OWN = """\
 name: orders
 task: regression

@@ -128,3 +128,9 @@ def test_an_address_that_names_no_asset_is_refused(line, said):
     with pytest.raises(SpecError) as caught:
         parse_pipeline(f"name: model\ntask: regression\n{line}", where="model.yaml")
     assert said in str(caught.value)
+
+
+def test_tables_of_a_select_are_checked_too(broken):
+    tables = "features: {tables: [{table: a, source: 'features://trip'}], steps: [{sql: select * from rows}]}\n"
+    error = broken(trips=("trips.csv", "{}", STEPS), model=("model.csv", "{}", tables))["model"]
+    assert error.where.endswith("model.yaml:7 (features.tables.0.source)")
