@@ -259,7 +259,10 @@ class _Reading:
         elif wants_zone and not has_zone:
             moments = values.cast(pa.timestamp("us")) if pa.types.is_date(values.type) else values
             values = pc.assume_timezone(moments, self.zone, ambiguous="earliest", nonexistent="earliest")
-        return values.cast(target, safe=not pa.types.is_timestamp(target))
+        made = values.cast(target, safe=False)
+        if pa.types.is_date(target) and not pc.all(pc.equal(made.cast(values.type), values)).as_py():
+            raise _NotReadError  # Arrow drops the time of day
+        return made
 
     def _first_unreadable(self, values: pa.ChunkedArray, target: pa.DataType) -> int:
         """Return the position of the first value that cannot be read, by halving."""

@@ -73,6 +73,18 @@ def test_values_are_finite(regression, value):
     assert "predictions_finite" in failed(forced(regression, [value, 900.0]))
 
 
+@pytest.mark.parametrize("shares", [[0.2, 0.9], [-0.1, 1.1], [np.nan, 1.0]])
+def test_probabilities_add_up_to_1(classes, shares):
+    from assay.learning.evaluation.predictions import Predictions
+    from assay.prediction.checks import finite_in
+
+    labels = np.array([True, False])
+    found = Predictions(labels, np.array([[0.5, 0.5], shares]), classes.manifest.classes)
+    check = finite_in(found, classes.manifest)
+    assert not check.passed
+    assert "the first in row 2" in check.found
+
+
 def test_values_are_in_the_range_of_the_training_targets_and_a_margin(regression):
     reference = regression.manifest.reference
     beyond = reference.high + 0.6 * (reference.high - reference.low)
