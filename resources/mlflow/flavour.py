@@ -40,6 +40,8 @@ _NOT_FOR_PREDICTIONS = frozenset(
 _ALWAYS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "ruamel.yaml", "scikit-learn", "scipy", "skops")
 """What every prediction imports; families add theirs."""
 _STEPS = ("duckdb",)
+_NEVER_MISSING = {"long": 0, "boolean": False}
+"""What stands in an example where none of its rows has a value."""
 _SERVING_EXAMPLE = "serving_input_example.json"
 
 
@@ -122,13 +124,23 @@ def _type_of_labels(manifest: ModelManifest) -> str:
 
 
 def input_example(model: TrainedModel) -> "pd.DataFrame | None":
-    """Return some rows as the source has them; None where the model records none."""
+    """Return some rows as the source has them; None where the model records none.
+
+    MLflow reads an example by the signature: it cannot read a missing integer, and a missing boolean becomes False.
+    """
     import pandas as pd
 
     intake = model.manifest.intake
     if intake is None:
         return model.input_example
-    return pd.DataFrame.from_records(list(intake.example)) if intake.example else None
+    rows = [dict(row) for row in intake.example]
+    for column in intake.columns:
+        kind = _mlflow_type(column.dtype)
+        present = [row[column.name] for row in rows if row[column.name] is not None]
+        for row in rows if kind in _NEVER_MISSING else ():
+            if row[column.name] is None:
+                row[column.name] = present[0] if present else _NEVER_MISSING[str(kind)]
+    return pd.DataFrame.from_records(rows) if rows else None
 
 
 def requirements(model: TrainedModel) -> list[str]:

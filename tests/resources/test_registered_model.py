@@ -181,3 +181,16 @@ def test_loading_by_mlflow_changes_no_digest(logged, tmp_path):
     assert LoggedFiles.of(folder) == before
     (folder / CODE).write_bytes(b"other")
     assert LoggedFiles.of(folder).files != before.files
+
+
+def test_the_input_example_has_values_where_mlflow_reads_no_missing_ones(logged, tmp_path):
+    import mlflow
+
+    intake = logged[1].manifest.intake
+    rows = [row | {"rooms": None, "balcony": None} for row in intake.example]
+    rows[3]["balcony"] = True
+    gaps = logged[1].taking(intake.model_copy(update={"example": tuple(rows)}))
+    loaded = mlflow.pyfunc.load_model(str(saved(gaps, tmp_path)))
+    assert loaded.input_example.rooms.tolist() == [0] * 5
+    assert loaded.input_example.balcony.tolist() == [True] * 5
+    assert len(loaded.predict(loaded.input_example.assign(rooms=1))) == 5
