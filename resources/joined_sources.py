@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from assay.data.dataset import Dataset
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
-from assay.specs.features import OtherSource
+from assay.specs.other_sources import OtherSource
 from resources.asset_rows import source_files
 from resources.data_sources import DataSources
 from resources.schema_registry import SchemaRegistry

@@ -10,15 +10,16 @@ import pyarrow.compute as pc
 
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
+from assay.data.schema import dtype_name
 from assay.data.source_rows import SchemaVersion, SourceRows
-from assay.errors import EmptyDataError, MissingColumnError, did_you_mean
+from assay.errors import EmptyDataError, MissingColumnError, SchemaDriftError, did_you_mean
 from assay.features.dropped_rows import StepCount, dropped_in_words
 from assay.features.joined_tables import written_once
 from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
-from assay.features.running import features_of, run_steps
+from assay.features.running import FeatureRows, features_of, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
-from assay.specs.features import microseconds
+from assay.specs.other_sources import microseconds
 from assay.specs.pipeline import PipelineSpec
 
 Adapted: TypeAlias = Callable[[SourceRows, str], SourceRows]
@@ -91,7 +92,11 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     dataset = spec.feature_dataset.model_copy(update={"columns": declared})
     kept = _FeatureVersion(version or _Unkept(), spec, made.lineage)
     found = SourceRows(made.table, dataset, kept.frozen(), kept, None, labelled)
-    rows = (found if adapted is None else adapted(found, where)).partition(None, where=where)
+    try:
+        rows = (found if adapted is None else adapted(found, where)).partition(None, where=where)
+    except SchemaDriftError as error:
+        error.where += _step_of_change(made, kept.frozen(), spec)
+        raise
     notes = {key: text for key, text in rows.notes.items() if key != "rows"}
     notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
@@ -102,6 +107,23 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     }
     notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
     return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known)
+
+
+def _step_of_change(made: FeatureRows, frozen: FrozenSchema | None, spec: PipelineSpec) -> str:
+    """Return the step that makes the first column of another type than the frozen one; empty for a source's column.
+
+    What a function of Python makes is known of the last one alone.
+    """
+    features = features_of(spec)
+    dtypes = frozen.dtypes if frozen is not None else {}
+    table = made.table.schema
+    changed = [each for each in table if dtypes.get(each.name, dtype_name(each.type)) != dtype_name(each.type)]
+    if not changed:
+        return ""
+    number = made.lineage.version_of(changed[0].name)[0]
+    functions = [n for n, step in enumerate(features.steps) if step.python is not None]
+    number = max([number, *(functions if number < 0 else [])])
+    return f", features: {features.title(number)}" if number >= 0 else ""
 
 
 def _short_windows(table: pa.Table, spec: PipelineSpec) -> dict[str, str]:

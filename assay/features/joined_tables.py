@@ -15,7 +15,8 @@ from assay.errors import FeatureStepError
 from assay.expressions.language import nan_as_null
 from assay.reading.files import mapped_table
 from assay.scratch import scratch_folder
-from assay.specs.features import FeaturesSpec, Join
+from assay.specs.features import FeaturesSpec
+from assay.specs.other_sources import Join
 
 Joined: TypeAlias = Mapping[str, pa.Table]
 """The rows of each joined source, by its name."""

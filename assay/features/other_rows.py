@@ -7,7 +7,8 @@ from assay.expressions.queries import Query, numbered_query
 from assay.features.compiling import GROUP, ROW, Compiler, Layer, joined_name, quoted
 from assay.features.kinds import builds, is_exact_number, refuse_other_case
 from assay.features.parsing import ROWS, StepProblem
-from assay.specs.features import Aggregation, AsOf, FeatureStep, Join, microseconds
+from assay.specs.features import Aggregation, FeatureStep
+from assay.specs.other_sources import AsOf, Join, microseconds
 
 
 @builds("aggregate")

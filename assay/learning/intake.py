@@ -22,7 +22,8 @@ from assay.features.running import features_of
 from assay.learning.splitting import Split
 from assay.results.intake import EXAMPLE_CHOICE, Intake, SourceSchemas
 from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec
-from assay.specs.features import FeaturesSpec, Join
+from assay.specs.features import FeaturesSpec
+from assay.specs.other_sources import Join
 from assay.specs.pipeline import PipelineSpec
 
 _ADDRESS = "rows"

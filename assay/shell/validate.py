@@ -25,7 +25,7 @@ from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
 from assay.specs.dataset import ColumnRole
-from assay.specs.features import OtherSource
+from assay.specs.other_sources import OtherSource
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.references import address_of
 

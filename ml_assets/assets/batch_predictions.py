@@ -20,8 +20,8 @@ from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
-from assay.specs.features import OtherSource
 from assay.specs.operations import PredictionChecks
+from assay.specs.other_sources import OtherSource
 from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset

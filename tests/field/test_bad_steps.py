@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from assay.data.source_rows import source_rows
-from assay.errors import AssayError
+from assay.errors import AssayError, SchemaDriftError
 from assay.features.feature_set import feature_set_of
 from assay.importing import ImportPolicy, confined_imports
 from assay.learning.known_names import name_check
@@ -102,6 +102,8 @@ def folder(tmp_path_factory):
     (folder / "p.v1.yaml").write_text(SCHEMA)
     (folder / "own_steps.py").write_text(
         "def run(table):\n    return table\n\n\ndef fewer(table):\n    return table.slice(1)\n\n\n"
+        "def typed(table):\n    size = table.column('b')\n    large = size[0].as_py() > 5\n"
+        "    return table.append_column('size', size.cast('string') if large else size)\n\n\n"
         "def fails(table):\n    raise ValueError('no such thing')\n"
     )
     (folder / "own_broken.py").write_text("def run(table:\n")
@@ -157,3 +159,35 @@ def test_a_step_that_cannot_be_computed_names_the_row(loaded, step, text, found,
     assert "where: p/feature_set, partition 2024-01, features" in said
     assert text in said, said
     assert found in said, said
+
+
+class _Kept:
+    """A schema version in memory."""
+
+    schema = None
+
+    def frozen(self):
+        return self.schema
+
+    def freeze(self, first):
+        self.schema = first
+        return first
+
+
+def test_a_step_that_gives_another_type_in_a_later_partition_is_named(loaded, folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)
+    spec, version = loaded("python: own_steps:typed"), _Kept()
+
+    def made(b, partition):
+        table = pa.table(
+            {"id": ["r1", "r2"], "a": [1, 2], "b": b, "big": [1, 2], "day": pa.array([0, 1], pa.timestamp("us"))}
+        )
+        source = source_rows(table, spec.source_dataset).partition(None, where=partition)
+        return feature_set_of(source, spec, version, where=f"p/feature_set, partition {partition}")
+
+    made([1, 2], "2024-01")
+    with pytest.raises(SchemaDriftError) as refused:
+        made([8, 9], "2024-02")
+    said = in_one_line(refused.value)
+    assert "column 'size' changed its dtype" in said
+    assert "where: p/feature_set, partition 2024-02, features: python (step 1) found: string" in said, said
