@@ -7,7 +7,7 @@ import dagster as dg
 
 from assay.data.dataset import Dataset
 from assay.specs import PipelineSpec
-from assay.specs.features import OtherSource
+from assay.specs.other_sources import OtherSource
 from assay.specs.references import Reference
 from ml_assets.dagster_internals import step_of
 from resources.artifacts.io_manager import ANY_TABLE, ArtifactIOManager
