@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "alembic", "dagster_aws", "duckdb", "jinja2.sandbox", "lightgbm", "matplotlib", "mlflow", "openpyxl", "optuna", "pandas",
-    "pandera", "ruamel.yaml", "scipy", "sklearn", "skops", "sqlalchemy", "xgboost",
+    "alembic", "dagster_aws", "duckdb", "fastapi", "jinja2.sandbox", "lightgbm", "matplotlib", "mlflow", "openpyxl", "optuna", "pandas",
+    "pandera", "ruamel.yaml", "prometheus_client", "scipy", "serving", "sklearn", "skops", "sqlalchemy", "uvicorn", "xgboost",
 }  # fmt: skip
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 LOAD = "import json, sys, definitions; definitions.defs(); print(json.dumps(sorted(sys.modules)))"
