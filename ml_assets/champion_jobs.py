@@ -9,9 +9,9 @@ from pydantic import Field
 from assay.errors import SpecError
 from assay.promotion.champion import ChampionChange, ChampionEntry
 from assay.specs import PipelineSpec
+from assay.specs.pipeline_names import by_name, named_pipeline
 from ml_assets.assets.champion_model import champion_events
 from ml_assets.pipeline.guarded_op import guarded_op
-from ml_assets.pipeline.names import by_name, named_pipeline
 from resources.mlflow.people import Request, approve, reject, roll_back, withdraw
 from resources.mlflow.registry import MlflowModelRegistry
 

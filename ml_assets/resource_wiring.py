@@ -15,31 +15,26 @@ from resources.data_sources import DataSources
 from resources.mlflow.asset_runs import MlflowAssetRuns
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
-from resources.object_store import BoundedS3Resource, ObjectStoreResource
+from resources.object_store import BoundedS3Resource
 from resources.quarantine import Quarantine
 from resources.run_policy import RunPolicy
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
 from resources.store.expiry import RetentionPolicy
+from resources.stores import object_store_of, s3_of
 
 
 def resources_for(settings: Settings) -> dict[str, Any]:
     """Return the resources of the code location; nothing is connected before it is used."""
-    s3 = BoundedS3Resource(
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=settings.s3_region,
-        profile_name=settings.s3_profile,
-        max_attempts=3,
-    )
-    branch = settings.space.branch
-    object_store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3, branch=branch)
+    s3 = s3_of(settings)
+    object_store = object_store_of(settings, s3)
     tracking_uri = _tracking_uri(settings)
     tracker = MlflowTracker(
         tracking_uri=tracking_uri,
         artifact_root=settings.artifact_root,
         experiment_prefix=settings.experiment_prefix,
         tags={"git_sha": settings.checkout.git_tag},
-        branch=branch,
+        branch=settings.space.branch,
     )
     return {
         "s3": s3,

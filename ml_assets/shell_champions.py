@@ -7,10 +7,10 @@ import dagster as dg
 from assay.promotion.champion import ChampionEntry
 from assay.promotion.history import ChampionHistory
 from assay.specs import PipelineSpec
+from assay.specs.pipeline_names import by_name, named_pipeline
 from ml_assets.assets.champion_model import champion_events
 from ml_assets.champion_jobs import change_of
 from ml_assets.commands.deployment import Deployment, operator
-from ml_assets.pipeline.names import by_name, named_pipeline
 from resources.mlflow.people import Request, approve, reject, roll_back
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.settings import has_dagster_home

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.errors import SettingError, SpecError, did_you_mean
+from assay.errors import SettingError
 from assay.importing import confine_imports, make_importable
 from assay.specs import PipelineSpec, read_pipelines
+from assay.specs.pipeline_names import usable_pipeline
 from resources.settings import Settings, let_idle_threads_sleep, share_metrics, use_one_thread
 
 if TYPE_CHECKING:
@@ -36,18 +37,7 @@ def pipeline_of(settings: Settings, name: str) -> PipelineSpec:
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
     files = read_pipelines(settings.pipelines_dir, None, settings.environment).in_space(settings.space)
-    specs = {spec.registered_name: spec for spec in files.specs} | {spec.name: spec for spec in files.specs}
-    for each in files.broken:
-        if each.name == name or (name not in specs and name.startswith(f"{each.name}_")):
-            raise each.error
-    if name not in specs:
-        raise SpecError(
-            "no pipeline or registered model has this name",
-            where=f"the pipeline files of {settings.pipelines_dir}",
-            found=repr(name) + did_you_mean(name, specs),
-            expected=", ".join(sorted(specs)),
-        )
-    return specs[name]
+    return usable_pipeline(name, files, where=f"the pipeline files of {settings.pipelines_dir}")
 
 
 def serve(settings: Settings, name: str) -> None:
@@ -149,16 +139,10 @@ def application_of(settings: Settings, name: str, metrics_folder: Path | None) -
 def champions_of(settings: Settings, spec: PipelineSpec) -> "Champions":
     """Return the champions of a pipeline by the deployment's stores; nothing is connected before it is used."""
     from resources.mlflow.registry import MlflowModelRegistry
-    from resources.object_store import BoundedS3Resource, ObjectStoreResource
+    from resources.stores import object_store_of, s3_of
     from serving.versions import RegisteredChampions
 
-    s3 = BoundedS3Resource(
-        endpoint_url=settings.s3_endpoint_url,
-        region_name=settings.s3_region,
-        profile_name=settings.s3_profile,
-        max_attempts=3,
-    )
-    store = ObjectStoreResource(uri=settings.artifact_uri, s3=s3, branch=settings.space.branch)
+    store = object_store_of(settings, s3_of(settings))
     registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri, object_store=store)
     return RegisteredChampions(registry, spec.registered_name)
 

@@ -11,7 +11,7 @@ from assay.importing import confine_imports, make_importable
 from assay.learning.known_names import name_check
 from assay.specs import PipelineSpec, read_pipelines
 from assay.specs.loading import NameCheck, PipelineFiles
-from ml_assets.pipeline.names import by_name, named_pipeline
+from assay.specs.pipeline_names import usable_pipeline
 from ml_assets.resource_wiring import resources_for
 from resources.artifacts.store import ArtifactStore
 from resources.data_sources import mask_variables
@@ -60,12 +60,7 @@ class Deployment:
         """
         files = self.pipelines(name_check(Path(self.settings.reviewed_schemas)))
         mask_variables(files.specs)
-        usable = by_name(files.specs)
-        for each in files.broken:
-            # a file of several pipelines names them after itself
-            if each.name == name or (name not in usable and name.startswith(f"{each.name}_")):
-                raise each.error
-        return named_pipeline(name, usable, where=self.where)
+        return usable_pipeline(name, files, where=self.where)
 
     @property
     def where(self) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from assay.errors import SpecError, did_you_mean
-from assay.specs import PipelineSpec
+from assay.specs.loading import PipelineFiles
+from assay.specs.pipeline import PipelineSpec
 
 
 def by_name(specs: Iterable[PipelineSpec]) -> dict[str, PipelineSpec]:
@@ -26,3 +27,17 @@ def named_pipeline(name: str, specs: Mapping[str, PipelineSpec], *, where: str) 
             expected=", ".join(sorted(specs)),
         )
     return specs[name]
+
+
+def usable_pipeline(name: str, files: PipelineFiles, *, where: str) -> PipelineSpec:
+    """Return the pipeline of a name as `named_pipeline` does, or say why its file cannot be used.
+
+    Raises:
+        SpecError: there is none, or its file cannot be used.
+    """
+    usable = by_name(files.specs)
+    for each in files.broken:
+        # a file of several pipelines names them after itself
+        if each.name == name or (name not in usable and name.startswith(f"{each.name}_")):
+            raise each.error
+    return named_pipeline(name, usable, where=where)
