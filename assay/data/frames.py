@@ -102,7 +102,7 @@ def reads_alike(fitted: ColumnSchema, now: ColumnSchema) -> bool:
 
 def _as_fitted(values: pa.ChunkedArray, column: ColumnSchema) -> pa.ChunkedArray:
     """Return values that become texts in the dtype in which the model saw them; numbers do not depend on theirs."""
-    values = _decoded(values)
+    values = decoded(values)
     if column.role not in _AS_TEXTS or column.dtype == "null" or arrow_type(column.dtype) is None:
         return values
     return converted(values, column, column.name, MODEL)
@@ -128,7 +128,7 @@ def _require_present(values: pa.ChunkedArray, name: str) -> None:
 
 
 def _labels(values: pa.ChunkedArray, name: str) -> np.ndarray:
-    values = _decoded(values)
+    values = decoded(values)
     kind = values.type
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         return np.asarray(values.cast(pa.bool_() if pa.types.is_boolean(kind) else pa.int64()).to_numpy())
@@ -160,13 +160,13 @@ def _numbers(values: pa.ChunkedArray, name: str) -> np.ndarray:
 
 def _floats(values: pa.ChunkedArray) -> np.ndarray:
     # whole numbers beyond 2**53 lose their last digits as a float64 feature; that is no reason to refuse them
-    return np.asarray(_decoded(values).cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return np.asarray(decoded(values).cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
 def _moments(values: pa.ChunkedArray) -> "pd.Series":
     import pandas as pd
 
-    return pd.Series(_decoded(values).cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]"))
+    return pd.Series(decoded(values).cast(pa.timestamp("us"), safe=False).to_numpy().astype("datetime64[us]"))
 
 
 def _texts(values: pa.ChunkedArray) -> "pd.Series":
@@ -180,13 +180,14 @@ def _strings(values: pa.ChunkedArray) -> "pd.Series":
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    values = _decoded(values)
+    values = decoded(values)
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     return values.cast(pa.string())
 
 
-def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return values with dictionary encoding undone."""
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.contract import arrow_type
+from assay.data.frames import decoded
 from assay.data.schema import ColumnSchema, is_number, role_fits
 from assay.errors import DataContractError, Location, MissingColumnError, did_you_mean
+from assay.expressions.language import nan_as_null
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,7 +197,7 @@ class _Reading:
         Raises:
             DataContractError: a value cannot be read; names the first row.
         """
-        values = _without_nan(_decoded(values))
+        values = nan_as_null(decoded(values))
         target = arrow_type(self.column.dtype)
         self._require_finite(values, target)
         if self.column.dtype == "null" and role_fits(self.column.role, values.type):
@@ -312,16 +314,6 @@ def _booleans(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _all_in(values: pa.ChunkedArray, known: pa.Array) -> bool:
     """Whether each value that is there is one of some."""
     return bool(pc.all(pc.is_in(values.drop_null(), known)).as_py())
-
-
-def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
-
-
-def _without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_floating(values.type):
-        return values
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def _is_text(dtype: pa.DataType) -> bool:
