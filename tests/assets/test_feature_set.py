@@ -106,13 +106,13 @@ def test_the_gate_and_the_model_see_the_feature_set(platform):
     assert features["row_identity"] == ["trip", "pickup", "zone", "stop"]
 
 
-def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_target(platform):
+def with_zones(platform, text, columns):
+    """Make the whole pipeline with sizes of zones from another source, `<zones>` in the text; return both files' rows."""
     new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
     scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
     zones = write_csv(scored.with_name("zones.csv"), [{"zone": zone, "size": size} for size, zone in enumerate("abc")])
-    join = f"    - join: {{{{table: zones, source: {zones}, on: [zone]}}}}\n"
-    more = f"scoring: {{source: {scored}, columns: [trip, route, size]}}\n"
-    pipeline(platform, TRIPS.replace("validation:", join + "validation:"), more=more)
+    more = f"scoring: {{source: {scored}, columns: [{columns}]}}\n"
+    pipeline(platform, text.replace("<zones>", str(zones)), more=more)
     result = platform.materialize("trips/*")
     assert result.success, failure(result)
     sizes = yaml.safe_load((platform.settings.pipelines_dir / "schemas" / "trips.zones.v1.yaml").read_text())
@@ -122,6 +122,12 @@ def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_targe
         "abc".index(zone) for zone in made.table.column("zone").to_pylist()
     ]
     assert made.notes["joined zones"].startswith("3 rows, fingerprint ")
+    return new, zones
+
+
+def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_target(platform):
+    join = "    - join: {{table: zones, source: <zones>, on: [zone]}}\n"
+    new, zones = with_zones(platform, TRIPS.replace("validation:", join + "validation:"), "trip, route, size")
     predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
     assert predictions.column_names == ["trip", "route", "size", "prediction"]
     assert predictions.column("trip").to_pylist() == [row["trip"] for row in new]
@@ -267,22 +273,9 @@ def test_a_plan_sees_other_rows_of_a_joined_source(platform):
 
 
 def test_a_select_reads_tables_that_are_fetched_and_frozen_like_any_source(platform):
-    new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
-    scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
-    zones = write_csv(scored.with_name("zones.csv"), [{"zone": zone, "size": size} for size, zone in enumerate("abc")])
     sql = "    - sql: select r.*, z.size from rows r left join zones z using (zone)\n"
-    text = TRIPS.replace("  steps:", f"  tables: [{{{{table: zones, source: {zones}}}}}]\n  steps:")
-    more = f"scoring: {{source: {scored}, columns: [trip, size]}}\n"
-    pipeline(platform, text.replace("validation:", sql + "validation:"), more=more)
-    result = platform.materialize("trips/*")
-    assert result.success, failure(result)
-    sizes = yaml.safe_load((platform.settings.pipelines_dir / "schemas" / "trips.zones.v1.yaml").read_text())
-    assert [each["name"] for each in sizes["columns"]] == ["zone", "size"]
-    made = platform.artifacts.read(newest(platform, "feature_set"), Dataset)
-    assert made.table.column("size").to_pylist() == [
-        "abc".index(zone) for zone in made.table.column("zone").to_pylist()
-    ]
-    assert made.notes["joined zones"].startswith("3 rows, fingerprint ")
+    text = TRIPS.replace("  steps:", "  tables: [{{table: zones, source: <zones>}}]\n  steps:")
+    new, zones = with_zones(platform, text.replace("validation:", sql + "validation:"), "trip, size")
     predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table
     assert predictions.column("size").to_pylist() == ["abc".index(row["start"]) for row in new]
     intake = platform.artifacts.read(newest(platform, "trained_model"), TrainedModel).manifest.intake
