@@ -1,5 +1,6 @@
 """Predictions of a batch: the table to publish, and what the checks say of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -71,18 +72,19 @@ def score(model: TrainedModel, table: pa.Table, schema: TableSchema, spec: Pipel
     return Scored(Dataset(table=scored, schema=made, fingerprint=fingerprint(scored), notes=notes), tuple(checks))
 
 
-def require_good(scored: Scored, *, where: str) -> None:
+def require_good(checks: Iterable[PredictionCheck], *, where: str) -> None:
     """Refuse predictions that fail a check.
 
     Raises:
         PredictionsRefusedError: names the checks and what they found.
     """
-    if scored.failed:
+    failed = [check for check in checks if not check.passed]
+    if failed:
         raise PredictionsRefusedError(
             "the predictions are refused, and nothing is published",
             where=where,
-            found="; ".join(f"{check.name}: {check.found}" for check in scored.failed),
-            expected="; ".join(f"{check.name}: {check.expected}" for check in scored.failed),
+            found="; ".join(f"{check.name}: {check.found}" for check in failed),
+            expected="; ".join(f"{check.name}: {check.expected}" for check in failed),
             remedy="check the rows and the champion; if such predictions are right, change scoring.checks",
         )
 

@@ -11,10 +11,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from assay.data.written_values import with_values_read
-from assay.errors import PredictionsRefusedError
-from assay.learning.evaluation.predictions import Predictions
 from assay.prediction.checks import check_rows
 from assay.prediction.predictor import Predictor, columns_of
+from assay.prediction.scoring import require_good
 from assay.reading.batches import ReadOptions
 from assay.reading.sandbox import transcribe_in_child
 from assay.reading.source_files import LocalFile, unchanged
@@ -78,26 +77,15 @@ def _predicted(predictor: Predictor, rows: pa.Table, before: int, name: str) -> 
     known = rows.select([each for each in rows.column_names if each in frozen])
     known = with_values_read(known, dataset, {each: frozen[each] for each in known.column_names})
     source = predictor.source_rows(known, where=name, before=before)
-    found = predictor.of_source(source, where=f"{name}, rows counted from {before + 1:,}")
-    _require_good(found, predictor, f"{name}, rows counted from {before + 1:,}")
+    where = f"{name}, rows counted from {before + 1:,}"
+    found = predictor.of_source(source, where=where)
+    require_good(check_rows(found, facts, PredictionChecks()), where=where)
     keys = [
         column.name
         for column in predictor.intake.columns
         if column.role is ColumnRole.IDENTIFIER and column.name in source.column_names
     ]
     return pa.table({**{key: source.column(key) for key in keys}, **columns_of(found, facts)})
-
-
-def _require_good(found: Predictions, predictor: Predictor, where: str) -> None:
-    failed = [check for check in check_rows(found, predictor.model.manifest, PredictionChecks()) if not check.passed]
-    if failed:
-        raise PredictionsRefusedError(
-            "the predictions are refused, and nothing is written",
-            where=where,
-            found="; ".join(f"{check.name}: {check.found}" for check in failed),
-            expected="; ".join(f"{check.name}: {check.expected}" for check in failed),
-            remedy="check the rows and the model",
-        )
 
 
 class _Writer:

@@ -80,7 +80,7 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         blocks = _checks_of(run_spec).severity == "block"
         yield from (_check_of_predictions(check, blocks=blocks) for check in scored.checks)
         if blocks:
-            require_good(scored, where=where)
+            require_good(scored.checks, where=where)
         yield dg.Output(
             scored.dataset,
             data_version=dg.DataVersion(scored.dataset.fingerprint.digest),

@@ -65,7 +65,7 @@ def classes():
 def test_good_predictions_pass(regression, classes):
     assert not failed(regression)
     assert not failed(classes)
-    require_good(scored(classes), where="test")
+    require_good(scored(classes).checks, where="test")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -122,7 +122,7 @@ def test_each_row_has_a_prediction(classes):
 
 def test_a_refusal_says_what_was_found(regression):
     with pytest.raises(PredictionsRefusedError, match="predictions_finite: 60 of 120 rows, the first in row 1"):
-        require_good(scored(forced(regression, [np.nan, 900.0])), where="test")
+        require_good(scored(forced(regression, [np.nan, 900.0])).checks, where="test")
 
 
 def test_a_model_of_an_earlier_version_has_nothing_to_compare_with(regression):
