@@ -96,7 +96,7 @@ def run_again(
 ) -> list[FeatureRows]:
     """Run steps of which none is a function of Python on several tables of labelled rows.
 
-    Unchanged columns are left out of the results.
+    Unchanged columns are left out of the results, and so are counts of dropped rows.
 
     Args:
         tables: some of the source's rows, numbered; they may lack columns that no step computes with.
@@ -167,19 +167,10 @@ class _Run:
 
     def results(self, sources: Iterable[pa.Table]) -> list[FeatureRows]:
         """Compute steps for some tables, in one process; see `run_again`."""
-        features, sizes = self.engine.features, list[int]()
-        plan = self._plan(self.engine.source.schema, range(len(features.steps)))
-
-        def tables() -> Iterator[pa.Table]:
-            for source in sources:
-                sizes.append(source.num_rows)
-                yield without_nan(source)
-
-        found = []
-        for rows, (table, stay) in zip(sizes, self.engine.computed(tables(), plan, alone=True), strict=True):
-            counts = list(counted(features, plan, rows, stay))
-            found.append(self._finished(table, counts, [plan], rows, is_one=True))
-        return found
+        plan = self._plan(self.engine.source.schema, range(len(self.engine.features.steps)))
+        tables = (without_nan(source) for source in sources)
+        made = self.engine.computed(tables, plan, alone=True)
+        return [self._finished(table, [], [plan], table.num_rows, is_one=True) for table, _ in made]
 
     def _finished(
         self, table: pa.Table, counts: list[StepCount], plans: list[Plan], rows_in: int, *, is_one: bool

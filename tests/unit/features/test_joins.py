@@ -38,6 +38,12 @@ def test_rows_get_the_columns_of_their_key_in_their_own_order(computed):
     assert list(rows) == ["zone", "temp", "wind", "__row"]
 
 
+def test_a_key_of_several_rows_that_nothing_refused_before_fails_at_the_join(computed):
+    weather = pa.table({"zone": [0.0, -0.0], "temp": [1, 2]})
+    failure = joined(computed, join(on=["zone"]), weather, zone=[1.0, 0.0])
+    assert (failure.step, failure.text) == (0, "the step gives several rows for one, or none")
+
+
 def test_an_inner_join_drops_and_counts_rows_that_find_none(computed):
     weather = pa.table({"zone": ["a", "b"], "temp": [1, 2]})
     step = join(on={"place": "zone"}, columns={"temp": "degrees"}, type="inner")
