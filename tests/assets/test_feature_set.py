@@ -281,3 +281,18 @@ def test_a_select_reads_tables_that_are_fetched_and_frozen_like_any_source(platf
     intake = platform.artifacts.read(newest(platform, "trained_model"), TrainedModel).manifest.intake
     assert list(intake.tables) == ["zones"]
     assert str(zones) not in intake.model_dump_json()
+
+
+def test_a_restored_version_is_what_the_file_holds(platform):
+    pipeline(platform)
+    assert platform.materialize("trips/raw_dataset", "trips/feature_set").success
+    file = platform.settings.home / "store" / "features" / "trips" / "whole.parquet"
+    first = pq.read_table(file)
+    pipeline(platform, TRIPS.replace("hour: hour(pickup)", "late: hour(pickup) > 20"))
+    assert platform.materialize("trips/feature_set").success
+    assert "late" in pq.read_schema(file).names
+    config = {"ops": {"restore_version": {"config": {"asset": "trips/feature_set", "version": 1}}}}
+    job = platform.definitions.resolve_job_def("artifact_restore_job")
+    assert job.execute_in_process(instance=platform.instance, run_config=config).success
+    assert pq.read_table(file).equals(first)
+    assert pq.read_schema(file).metadata[b"assay.commit"] == b"3"
