@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from assay.errors import (
     AssayError,
+    DataContractError,
     EmptyDataError,
     Location,
     MalformedDataError,
@@ -50,6 +51,12 @@ def test_an_error_keeps_its_fields_between_processes():
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is MalformedDataError
     assert vars(back) == vars(error)
+
+
+def test_an_error_of_rows_keeps_its_location_between_processes():
+    error = DataContractError("x is wrong", location=Location(row=3, column="size"), where="the rows")
+    back = error_from_json(json.loads(json.dumps(error_to_json(error))))
+    assert back.location == Location(row=3, column="size")
 
 
 @pytest.mark.parametrize("kind", KINDS)

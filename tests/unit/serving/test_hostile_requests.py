@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tracemalloc
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -118,8 +119,8 @@ REQUESTS = (
     Hostile("a column that is a number", json.dumps({"columns": {**ROW}}).encode(), 422, column="size"),
     Hostile("columns of different lengths",
             json.dumps({"columns": {name: [value] * (1 + (name == "area")) for name, value in ROW.items()}}).encode(), 422),
-    Hostile("an object for a value", rows({}, {"size": {"$gt": 0}}), 422, column="size", row=2),
-    Hostile("an array for a value", rows({"area": ["north"]}), 422, column="area", row=1),
+    Hostile("an object for a value", rows({}, {"size": {"$gt": 0}}), 422, column="size", row=2, says="array or an object"),
+    Hostile("an array for a value", rows({"area": ["north"]}), 422, column="area", row=1, says="array or an object"),
     Hostile("probabilities that are a text", b'{"rows": [], "probabilities": "yes"}', 400),
     Hostile("NaN", literal("size", "NaN"), 400, says="NaN"),
     Hostile("Infinity", literal("size", "-Infinity"), 400, says="Infinity"),
@@ -204,6 +205,18 @@ def test_a_hostile_request(client, case):
         assert case.says in json.dumps(error)
         assert len(reply.body) < 5_000
     assert client.post("/predict", {"rows": [ROW]}).status == 200
+
+
+def test_a_gzip_bomb_is_not_unpacked(client):
+    bomb = gzip.compress(b" " * 200_000_000)
+    tracemalloc.start()
+    try:
+        reply = client.post("/predict", bomb, **{"content-type": "application/json", "content-encoding": "gzip"})
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reply.status == 413
+    assert peak < 20_000_000
 
 
 def test_a_body_that_was_not_declared_is_read_up_to_the_bound(client):
