@@ -17,15 +17,15 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.errors import AssayError
-from serving.answers import Job
-from serving.desk import Desk, Limits
+from serving.admission import Admission, Limits
+from serving.batching import Job
+from serving.champion_follower import ChampionFollower
 from serving.documents import model_page, openapi_of
-from serving.following import Following
 from serving.keys import HEADER, Keys
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.page import docs_page
-from serving.questions import Body
 from serving.refusals import RequestError, described, status_of
+from serving.request_bodies import Body
 from serving.versions import ServedVersion
 
 _LOG = logging.getLogger("assay.serving")
@@ -38,68 +38,68 @@ _GONE = 499
 
 
 def application(
-    following: Following, limits: Limits, keys: Keys, metrics: Metrics | None = None, title: str = "Assay"
+    follower: ChampionFollower, limits: Limits, keys: Keys, metrics: Metrics | None = None, title: str = "Assay"
 ) -> ASGIApp:
     """Return the application of one process.
 
     Args:
-        following: knows the version that answers; it begins to follow when the server starts.
+        follower: knows the version that answers; it begins to follow when the server starts.
         limits: of requests.
         keys: that requests show.
         metrics: of this process.
         title: for the documentation.
     """
-    counted, desk = metrics or Metrics(), Desk(limits)
+    counted, admission = metrics or Metrics(), Admission(limits)
     app = FastAPI(
-        title=title, description="Predictions of the current champion.", lifespan=_lifespan(following, desk),
+        title=title, description="Predictions of the current champion.", lifespan=_lifespan(follower, admission),
         docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     _add_failures(app, counted)
-    _add_probes(app, following)
-    _add_paths(app, following, desk, counted, keys)
+    _add_probes(app, follower)
+    _add_paths(app, follower, admission, counted, keys)
     return Observed(app, counted)
 
 
-def _lifespan(following: Following, desk: Desk) -> Callable[[FastAPI], Any]:
+def _lifespan(follower: ChampionFollower, admission: Admission) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # before the first request, which another process may answer meanwhile
-        await asyncio.to_thread(following.evaluate)
-        following.start()
+        await asyncio.to_thread(follower.evaluate)
+        follower.start()
         try:
             yield
         finally:
-            following.stop()
-            desk.close()
+            follower.stop()
+            admission.close()
 
     return lifespan
 
 
-def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics, keys: Keys) -> None:
+def _add_paths(app: FastAPI, follower: ChampionFollower, admission: Admission, metrics: Metrics, keys: Keys) -> None:
     """Add what requires a key."""
 
     async def known(request: Request) -> None:
         keys.require(request.headers.get(HEADER), request.headers.get("authorization"))
 
     async def job_of(request: Request, version: ServedVersion) -> Job:
-        data, headers, limits = await desk.body_of(request), request.headers, desk.limits
+        data, headers, limits = await admission.body_of(request), request.headers, admission.limits
         body = Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""))
         return Job(version, body, request.scope[REQUEST_ID], limits.rows, limits.bytes)
 
     @app.post("/predict", dependencies=[Depends(known)])
     async def predict(request: Request) -> Response:
         """Predict rows: records or columns in JSON, or an Arrow stream."""
-        version = following.answering()
-        async with desk.place():
-            with metrics.taken.track_inprogress():
-                answer = await desk.answer(await job_of(request, version))
+        version = follower.serving_version()
+        async with admission.slot():
+            with metrics.in_progress.track_inprogress():
+                answer = await admission.answer(await job_of(request, version))
         metrics.rows.labels(answer.version).observe(answer.rows)
         return Response(answer.data, media_type=answer.content_type, headers={VERSION: answer.version})
 
     @app.get("/model", dependencies=[Depends(known)])
     async def model() -> dict[str, Any]:
         """Describe the model that answers: version, rows as JSON Schema, card."""
-        return model_page(following.answering())
+        return model_page(follower.serving_version())
 
     @app.get("/metrics", dependencies=[Depends(known)])
     def page_of_metrics() -> Response:
@@ -108,10 +108,10 @@ def _add_paths(app: FastAPI, following: Following, desk: Desk, metrics: Metrics,
 
     @app.get("/openapi.json", dependencies=[Depends(known)], include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return openapi_of(app, following.current)
+        return openapi_of(app, follower.current)
 
 
-def _add_probes(app: FastAPI, following: Following) -> None:
+def _add_probes(app: FastAPI, follower: ChampionFollower) -> None:
     """Add what load balancers and browsers ask without a key; it says nothing of the model but its version."""
 
     @app.get("/health")
@@ -127,7 +127,7 @@ def _add_probes(app: FastAPI, following: Following) -> None:
     @app.get("/ready")
     async def ready() -> Response:
         """Say whether predictions are answered."""
-        version, problem = following.current, following.problem
+        version, problem = follower.current, follower.problem
         facts = {
             "ready": version is not None,
             "version": version.entry.version if version else None,
@@ -176,7 +176,7 @@ class Observed:
         self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """PredictionResponse a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

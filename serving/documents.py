@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from assay.data.schema import ColumnSchema
 from assay.prediction.golden import has_golden
 from serving.keys import HEADER
-from serving.questions import ARROW, COLUMNS, INTERVAL, JSON, PROBABILITIES, ROWS
+from serving.request_bodies import ARROW, COLUMNS, INTERVAL, JSON, PROBABILITIES, ROWS
 from serving.versions import ServedVersion
 
 _TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -88,21 +88,25 @@ def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
     schemas["Row"] = row_schema(version) if version else {"type": "object"}
     schemas["Prediction"] = prediction_schema(version) if version else {"type": "object"}
-    schemas |= {"Question": _question(version), "Answer": _answer(), "Refusal": _refusal()}
+    schemas |= {
+        "PredictionRequest": _request_schema(version),
+        "PredictionResponse": _response_schema(),
+        "Error": _error_schema(),
+    }
     operation = found["paths"]["/predict"]["post"]
     operation["requestBody"] = {
         "required": True,
         "content": {
-            JSON: {"schema": {"$ref": "#/components/schemas/Question"}},
+            JSON: {"schema": {"$ref": "#/components/schemas/PredictionRequest"}},
             ARROW: {"schema": {"type": "string", "format": "binary"}},
         },
     }
-    refused = {"description": "Refused", "content": {JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}}
+    refused = {"description": "Refused", "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}}}
     operation["responses"] = {
         "200": {
             "description": "Predictions",
             "content": {
-                JSON: {"schema": {"$ref": "#/components/schemas/Answer"}},
+                JSON: {"schema": {"$ref": "#/components/schemas/PredictionResponse"}},
                 ARROW: {"schema": {"type": "string", "format": "binary"}},
             },
         }
@@ -112,7 +116,7 @@ def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
     return found
 
 
-def _question(version: ServedVersion | None) -> dict[str, Any]:
+def _request_schema(version: ServedVersion | None) -> dict[str, Any]:
     names = row_schema(version)["properties"] if version else {}
     arrays = {name: {"type": "array", "items": schema} for name, schema in names.items()}
     probabilities = {"type": "boolean", "default": True, "description": "Whether each class's probability is given."}
@@ -129,7 +133,7 @@ def _question(version: ServedVersion | None) -> dict[str, Any]:
     }
 
 
-def _answer() -> dict[str, Any]:
+def _response_schema() -> dict[str, Any]:
     predictions = {
         "description": "An array of objects for rows, an object of arrays for columns.",
         "oneOf": [{"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}, {"type": "object"}],
@@ -138,7 +142,7 @@ def _answer() -> dict[str, Any]:
     return {"type": "object", "properties": texts | {"predictions": predictions}}
 
 
-def _refusal() -> dict[str, Any]:
+def _error_schema() -> dict[str, Any]:
     texts = ("code", "what", "where", "found", "expected", "remedy", "column")
     error: dict[str, Any] = {name: {"type": "string"} for name in texts}
     properties = {"error": {"type": "object", "properties": error | {"row": {"type": "integer"}}},

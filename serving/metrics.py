@@ -38,8 +38,11 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
-        self.taken = Gauge(
-            "assay_serving_places_taken", "Requests in work.", registry=self._registry, multiprocess_mode="livesum"
+        self.in_progress = Gauge(
+            "assay_serving_requests_in_progress",
+            "Requests in work.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
         )
         self.version = Gauge(
             "assay_serving_model_version", "The version that answers; 0 for none.", registry=self._registry,

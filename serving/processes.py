@@ -117,23 +117,23 @@ def application_of(settings: Settings, name: str, metrics_folder: Path | None) -
     log_to_standard_error()
     use_one_thread()
     let_idle_threads_sleep()
+    from serving.admission import Limits
     from serving.application import application
-    from serving.desk import Limits
-    from serving.following import Following
+    from serving.champion_follower import ChampionFollower
     from serving.keys import Keys
     from serving.metrics import Metrics, forget_dead_processes
 
     if metrics_folder is not None:
         forget_dead_processes(metrics_folder)
     spec, metrics = pipeline_of(settings, name), Metrics()
-    following = Following(
+    follower = ChampionFollower(
         champions_of(settings, spec),
         poll_seconds=settings.serve_poll_seconds,
         without_golden=settings.serve_without_golden == "on",
         seen=metrics.followed,
     )
     keys = Keys.of(settings.keys_of_endpoint, settings.serve_host)
-    return application(following, Limits.of(settings), keys, metrics, title=spec.registered_name)
+    return application(follower, Limits.of(settings), keys, metrics, title=spec.registered_name)
 
 
 def champions_of(settings: Settings, spec: PipelineSpec) -> "Champions":

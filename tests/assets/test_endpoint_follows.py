@@ -8,9 +8,9 @@ from champions import promote_the_same_files_again
 
 from resources.mlflow.connection import connect
 from resources.mlflow.people import Request, roll_back
+from serving.admission import Limits
 from serving.application import application
-from serving.desk import Limits
-from serving.following import Following
+from serving.champion_follower import ChampionFollower
 from serving.keys import Keys
 from serving.processes import application_of, champions_of, pipeline_of
 
@@ -28,7 +28,7 @@ ROW = {
 @pytest.fixture
 def follower(promoted):
     settings = promoted.settings
-    made = Following(champions_of(settings, pipeline_of(settings, "bank")))
+    made = ChampionFollower(champions_of(settings, pipeline_of(settings, "bank")))
     made.evaluate()
     return made
 

@@ -1,4 +1,4 @@
-"""The endpoint behind a real server: slow clients, more requests than places, promotions while requests run."""
+"""The endpoint behind a real server: slow clients, more requests than slots, promotions while requests run."""
 
 import contextlib
 import http.client
@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prediction_cases import fitted
-from served import NO_KEYS, Shelf, following, listening
+from served import NO_KEYS, Shelf, follower_of, listening
 
 from serving import protocol
+from serving.admission import Limits
 from serving.application import application
-from serving.desk import Limits
 from serving.keys import Keys
 
 ROW = {"size": 50.0, "rooms": 2, "balcony": True, "area": "north", "seen": "2024-02-01T10:00:00"}
@@ -35,7 +35,7 @@ def shelf_of(model):
 
 @contextlib.contextmanager
 def served(model, limits, keys=NO_KEYS):
-    with listening(application(following(shelf_of(model)), limits, keys)) as port:
+    with listening(application(follower_of(shelf_of(model)), limits, keys)) as port:
         yield port
 
 
@@ -150,13 +150,13 @@ def test_many_requests_on_one_connection(model):
         connection.close()
 
 
-def test_beyond_the_places_requests_are_refused_at_once(slow):
+def test_beyond_the_bound_requests_are_refused_at_once(slow):
     made, model = slow
     made.go_on.set()  # for the golden replay
     with served(model, Limits(concurrency=3, seconds=60)) as port, ThreadPoolExecutor(3) as clients:
         made.go_on.clear()
         waiting = [clients.submit(asked, port) for _ in range(3)]
-        until(lambda: b"assay_serving_places_taken 3.0" in asked(port, "GET", "/metrics", None, {})[2])
+        until(lambda: b"assay_serving_requests_in_progress 3.0" in asked(port, "GET", "/metrics", None, {})[2])
         began = time.monotonic()
         status, headers, _ = asked(port)
         assert (status, headers["retry-after"]) == (503, "1")
@@ -183,7 +183,7 @@ def test_a_prediction_that_takes_too_long_is_not_waited_for_and_keeps_its_place(
 def test_promotions_and_roll_backs_lose_no_request(model):
     shelf = shelf_of(model)
     shelf.models["2"] = fitted("binary_classification", "random_forest", steps=False, n_estimators=5)
-    follower = following(shelf)
+    follower = follower_of(shelf)
     answers, stop = [], threading.Event()
 
     def ask(port):

@@ -11,9 +11,9 @@ from asgi import Client
 
 from assay.promotion.champion import ChampionEntry
 from assay.results.trained_model import TrainedModel
+from serving.admission import Limits
 from serving.application import application
-from serving.desk import Limits
-from serving.following import Following
+from serving.champion_follower import ChampionFollower
 from serving.keys import Keys
 from serving.protocol import BoundedHead
 
@@ -51,9 +51,9 @@ class Shelf:
         return found, "# flats"
 
 
-def following(shelf, **options):
+def follower_of(shelf, **options):
     """Return a follower that has asked once."""
-    made = Following(shelf, **options)
+    made = ChampionFollower(shelf, **options)
     made.evaluate()
     return made
 
@@ -62,7 +62,7 @@ def endpoint(model, *, limits=None, keys=NO_KEYS, **options):
     """Return a client of an endpoint that serves a model as version 1."""
     shelf = Shelf()
     shelf.promote("1", model)
-    return Client(application(following(shelf, **options), limits or Limits(), keys))
+    return Client(application(follower_of(shelf, **options), limits or Limits(), keys))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import pytest
 from prediction_cases import fitted
 from served import endpoint
 
-from serving.desk import Limits
-from serving.questions import ARROW, arrow_bytes
+from serving.admission import Limits
+from serving.request_bodies import ARROW, arrow_bytes
 
 ROW = {"size": 50.0, "rooms": 2, "balcony": True, "area": "north", "seen": "2024-02-01T10:00:00"}
 LIMITS = Limits(bytes=1_000_000, rows=100, seconds=20)

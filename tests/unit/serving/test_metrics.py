@@ -5,9 +5,9 @@ import re
 from prediction_cases import fitted
 from served import Shelf, endpoint
 
+from serving.admission import Limits
 from serving.application import application
-from serving.desk import Limits
-from serving.following import Following
+from serving.champion_follower import ChampionFollower
 from serving.keys import Keys
 from serving.metrics import Metrics
 
@@ -25,7 +25,7 @@ def test_requests_rows_refusals_and_the_version_are_counted():
 
     shelf, metrics = Shelf(), Metrics()
     shelf.promote("7", fitted(steps=False))
-    follower = Following(shelf, seen=metrics.followed)
+    follower = ChampionFollower(shelf, seen=metrics.followed)
     follower.evaluate()
     client = Client(application(follower, Limits(), Keys(()), metrics))
     client.post("/predict", {"rows": [ROW, ROW]})
@@ -39,7 +39,7 @@ def test_requests_rows_refusals_and_the_version_are_counted():
     assert value_of(page, 'assay_serving_refusals_total{code="data_contract_broken"}') == 1
     assert value_of(page, "assay_serving_model_version") == 7
     assert value_of(page, 'assay_serving_champion_evaluations_total{outcome="changed"}') == 1
-    assert value_of(page, "assay_serving_places_taken") == 0
+    assert value_of(page, "assay_serving_requests_in_progress") == 0
     assert b"made-up" not in page
 
 

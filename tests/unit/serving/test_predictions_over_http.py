@@ -10,7 +10,7 @@ from prediction_cases import ANSWERS, Refused, fitted, user_rows
 from served import endpoint
 
 from assay.prediction.predictor import Predictor
-from serving.questions import ARROW, JSON, arrow_bytes
+from serving.request_bodies import ARROW, JSON, arrow_bytes
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["rows", "steps"])

@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from prediction_cases import fitted, user_rows
-from served import Shelf, following
+from served import Shelf, follower_of
 
-from serving.answers import ROWS_TOGETHER, Job, answers_to
-from serving.questions import ARROW, Body, arrow_bytes
+from serving.batching import ROWS_TOGETHER, Job, responses_to
+from serving.request_bodies import ARROW, Body, arrow_bytes
 
 ROWS = json.loads(user_rows().to_json(orient="records"))
 
@@ -40,7 +40,7 @@ def served(model):
     counting = Counting(model.estimator)
     shelf = Shelf()
     shelf.promote("1", replace(model, estimator=counting))
-    version = following(shelf).answering()
+    version = follower_of(shelf).serving_version()
     counting.calls.clear()
     return version, counting.calls
 
@@ -51,7 +51,7 @@ def job(version, body, number=0):
 
 
 def outcomes(version, *bodies):
-    found = dict(answers_to([job(version, body, number) for number, body in enumerate(bodies)]))
+    found = dict(responses_to([job(version, body, number) for number, body in enumerate(bodies)]))
     assert sorted(found) == list(range(len(bodies)))
     return [found[number] for number in range(len(bodies))]
 
@@ -136,7 +136,7 @@ def test_large_requests_are_not_put_together(served):
 def test_two_versions_are_two_predictions(served, model):
     version, calls = served
     other = replace(version, entry=version.entry.model_copy(update={"version": "2"}))
-    found = dict(answers_to([job(version, {"rows": ROWS[:1]}), job(other, {"rows": ROWS[:1]})]))
+    found = dict(responses_to([job(version, {"rows": ROWS[:1]}), job(other, {"rows": ROWS[:1]})]))
     assert [found[0].version, found[1].version] == ["1", "2"]
     assert calls == [1, 1]
 
@@ -152,19 +152,19 @@ class SeesOthers(Counting):
 def test_a_model_whose_rows_depend_on_others_answers_each_request_by_itself(model):
     shelf = Shelf()
     shelf.promote("1", replace(model, estimator=SeesOthers(model.estimator)))
-    version = following(shelf).answering()
+    version = follower_of(shelf).serving_version()
     assert not version.takes_rows_together
 
 
 def test_steps_that_can_see_other_rows_answer_each_request_by_itself():
     model = fitted(steps=True)
     intake = model.manifest.intake
-    assert following(_shelf(model)).answering().takes_rows_together
+    assert follower_of(_shelf(model)).serving_version().takes_rows_together
     step = intake.features.steps[-1].model_copy(update={"select": None, "sql": "select * exclude (seen) from rows"})
     seeing = intake.features.model_copy(update={"steps": (*intake.features.steps[:-1], step)})
     assert not seeing.is_of_rows_alone
     other = model.taking(intake.model_copy(update={"features": seeing}))
-    version = following(_shelf(other)).current
+    version = follower_of(_shelf(other)).current
     assert version is None or not version.takes_rows_together
 
 

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from assay.errors import AssayError
 from assay.learning.evaluation.predictions import Predictions
-from serving.questions import ARROW, JSON, Body, Question, arrow_bytes, question_of
 from serving.refusals import RequestError
+from serving.request_bodies import ARROW, JSON, Body, PredictionRequest, arrow_bytes, parsed_request
 from serving.versions import ServedVersion
 
 ROWS_TOGETHER = 1_000
@@ -44,7 +44,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PredictionResponse:
     """A body, and what its headers say.
 
     Attributes:
@@ -60,36 +60,36 @@ class Answer:
     rows: int
 
 
-Outcome: TypeAlias = "Answer | Exception"
+Outcome: TypeAlias = "PredictionResponse | Exception"
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A job whose rows are read: its place among the jobs, and the rows in the types of the model's source."""
+    """A job whose rows are read: its index among the jobs, and the rows in the types of the model's source."""
 
-    place: int
+    index: int
     job: Job
-    question: Question
+    request: PredictionRequest
     source: pa.Table
 
     def goes_with(self, other: "_Read") -> bool:
         """Whether two jobs may be predicted together."""
         version = self.job.version
         alike = version is other.job.version and self.source.schema.equals(other.source.schema)
-        return alike and version.takes_rows_together and min(self.question.count, other.question.count) > 0
+        return alike and version.takes_rows_together and min(self.request.count, other.request.count) > 0
 
 
-def answers_to(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
-    """Answer jobs; yields the place of each and its answer, or why there is none, as soon as it is known."""
+def responses_to(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
+    """Answer jobs; yields the index of each and its answer, or why there is none, as soon as it is known."""
     read: list[_Read] = []
-    for place, job in enumerate(jobs):
+    for index, job in enumerate(jobs):
         try:
-            question = question_of(job.body, job.version.columns, job.max_rows, job.max_bytes)
-            read.append(_Read(place, job, question, job.version.predictor.read(question.rows)))
+            request = parsed_request(job.body, job.version.columns, job.max_rows, job.max_bytes)
+            read.append(_Read(index, job, request, job.version.predictor.read(request.rows)))
         except Exception as error:  # noqa: BLE001 - of one request alone
-            yield place, error
+            yield index, error
     for group in _groups(read):
-        yield from _answers_of(group)
+        yield from _responses_of(group)
 
 
 def _groups(read: Sequence[_Read]) -> list[list[_Read]]:
@@ -103,49 +103,51 @@ def _groups(read: Sequence[_Read]) -> list[list[_Read]]:
     return groups
 
 
-def _answers_of(group: Sequence[_Read]) -> Iterator[tuple[int, Outcome]]:
+def _responses_of(group: Sequence[_Read]) -> Iterator[tuple[int, Outcome]]:
     if len(group) == 1:
-        yield group[0].place, _outcome(group[0], None)
+        yield group[0].index, _outcome(group[0], None)
         return
     try:
         found = group[0].job.version.predictor.of_source(pa.concat_tables(each.source for each in group))
     except AssayError:  # of one of them: each by itself names it, with its own row
         for each in group:
-            yield each.place, _outcome(each, None)
+            yield each.index, _outcome(each, None)
         return
     except Exception as error:  # noqa: BLE001 - a defect
         for each in group:
-            yield each.place, error
+            yield each.index, error
         return
     begin = 0
     for each in group:
         end = begin + each.source.num_rows
-        yield each.place, _outcome(each, found.take(slice(begin, end)))
+        yield each.index, _outcome(each, found.take(slice(begin, end)))
         begin = end
 
 
 def _outcome(each: _Read, found: Predictions | None) -> Outcome:
     """Return the answer to one job, of predictions that were made with others, or of its own."""
-    question, predictor = each.question, each.job.version.predictor
-    asked: dict[str, Any] = {"probabilities": question.probabilities, "interval": question.interval}
+    request, predictor = each.request, each.job.version.predictor
+    asked: dict[str, Any] = {"probabilities": request.probabilities, "interval": request.interval}
     try:
-        if found is None and question.count:
+        if found is None and request.count:
             found = predictor.of_source(each.source)
-        table = predictor.table(question.rows, **asked) if found is None else predictor.shown(found, **asked)
+        table = predictor.table(request.rows, **asked) if found is None else predictor.shown(found, **asked)
         return _written(each, table)
     except Exception as error:  # noqa: BLE001 - the answer says it
         return error
 
 
-def _written(each: _Read, table: pa.Table) -> Answer:
+def _written(each: _Read, table: pa.Table) -> PredictionResponse:
     _require_finite(table)
     entry = each.job.version.entry
     facts = {"model": entry.registered_name, "version": entry.version, "request_id": each.job.request_id}
-    if each.question.form == "arrow":
-        return Answer(arrow_bytes(table.replace_schema_metadata(facts)), ARROW, entry.version, table.num_rows)
-    predictions = table.to_pylist() if each.question.form == "rows" else table.to_pydict()
+    if each.request.form == "arrow":
+        return PredictionResponse(
+            arrow_bytes(table.replace_schema_metadata(facts)), ARROW, entry.version, table.num_rows
+        )
+    predictions = table.to_pylist() if each.request.form == "rows" else table.to_pydict()
     data = json.dumps(facts | {"predictions": predictions}, separators=(",", ":"), allow_nan=False).encode()
-    return Answer(data, JSON, entry.version, table.num_rows)
+    return PredictionResponse(data, JSON, entry.version, table.num_rows)
 
 
 def _require_finite(table: pa.Table) -> None:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 
 from resources.settings import Settings
-from serving.answers import Answer, Job, answers_to
+from serving.batching import Job, PredictionResponse, responses_to
 from serving.refusals import RequestError, overloaded, too_large
 
 
@@ -47,31 +47,31 @@ class Limits:
         )
 
 
-class Desk:
+class Admission:
     """Admits requests of one process; used in one event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.taken = 0
-        """Places that are taken, of requests and of predictions that outlast theirs."""
+        self.in_use = 0
+        """Slots in use, of requests and of predictions that outlast theirs."""
         self._lock = threading.Lock()
-        self._waiting: list[tuple[Job, Future[Answer]]] = []
+        self._waiting: list[tuple[Job, Future[PredictionResponse]]] = []
         self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Take a place for the length of a request.
+    async def slot(self) -> AsyncIterator[None]:
+        """Take a slot for the length of a request.
 
         Raises:
-            RequestError: all are taken.
+            RequestError: all are in use.
         """
-        if self.taken >= self.limits.concurrency:
+        if self.in_use >= self.limits.concurrency:
             raise overloaded("too many requests at once")
-        self.taken += 1
+        self.in_use += 1
         try:
             yield
         finally:
-            self.taken -= 1
+            self.in_use -= 1
 
     async def body_of(self, request: Request) -> bytes:
         """Read a request's body.
@@ -101,14 +101,14 @@ class Desk:
             ) from error
         return b"".join(parts)
 
-    async def answer(self, job: Job) -> Answer:
+    async def answer(self, job: Job) -> PredictionResponse:
         """Predict when those before it are done.
 
         Raises:
-            RequestError: it takes too long; what has begun keeps a place until it ends.
+            RequestError: it takes too long; what has begun keeps a slot until it ends.
             AssayError: of the rows.
         """
-        future: Future[Answer] = Future()
+        future: Future[PredictionResponse] = Future()
         with self._lock:
             self._waiting.append((job, future))
         self._predicting.submit(self._work)
@@ -119,12 +119,12 @@ class Desk:
             raise overloaded(f"the prediction takes longer than {self.limits.seconds:g} s") from error
 
     def _work(self) -> None:
-        """Answer all that waits; those that have given up are left out."""
+        """PredictionResponse all that waits; those that have given up are left out."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
         begun = [(job, future) for job, future in waiting if future.set_running_or_notify_cancel()]
-        for place, outcome in answers_to([job for job, _ in begun]):
-            future = begun[place][1]
+        for index, outcome in responses_to([job for job, _ in begun]):
+            future = begun[index][1]
             if isinstance(outcome, Exception):
                 future.set_exception(outcome)
             else:
@@ -134,13 +134,13 @@ class Desk:
         """Take no further work."""
         self._predicting.shutdown(wait=False, cancel_futures=True)
 
-    def _let_end(self, future: "Future[Answer]") -> None:
+    def _let_end(self, future: "Future[PredictionResponse]") -> None:
         if future.done():
             return
-        self.taken += 1
+        self.in_use += 1
         loop = asyncio.get_running_loop()
 
         def leave() -> None:
-            self.taken -= 1
+            self.in_use -= 1
 
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(leave))

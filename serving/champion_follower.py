@@ -1,4 +1,4 @@
-"""Following the champion: which version answers a request, through promotions, roll-backs and failures.
+"""ChampionFollower the champion: which version answers a request, through promotions, roll-backs and failures.
 
 A version is served after its files were verified and it repeated its golden predictions through the way that requests
 take, which also warms it. Until then the version before it answers, and so it does where the new one fails. Requests
@@ -18,9 +18,9 @@ from assay.prediction.golden import has_golden, require_golden, require_repeated
 from assay.prediction.predictor import Predictor
 from assay.promotion.champion import ChampionEntry
 from assay.results.trained_model import TrainedModel
-from serving.answers import Job, answers_to
-from serving.questions import ROWS, Body
+from serving.batching import Job, responses_to
 from serving.refusals import overloaded
+from serving.request_bodies import ROWS, Body
 from serving.versions import Champions, ServedVersion
 
 _LOG = logging.getLogger("assay.serving")
@@ -29,7 +29,7 @@ RETRY_SECONDS = 60.0
 _NO_BOUND = 2**62
 
 
-class Following:
+class ChampionFollower:
     """Knows the version that answers requests.
 
     Args:
@@ -64,7 +64,7 @@ class Following:
         """The version that is served; None where there is none."""
         return self._current
 
-    def answering(self) -> ServedVersion:
+    def serving_version(self) -> ServedVersion:
         """Return the version that answers a request which begins now.
 
         Raises:
@@ -148,7 +148,7 @@ def replayed(version: ServedVersion, requests: Sequence[Sequence[Any]]) -> list[
         Job(version, Body(json.dumps({ROWS: list(rows)}).encode()), "replay", _NO_BOUND, _NO_BOUND) for rows in requests
     ]
     predictions: list[dict[str, Any]] = []
-    for _, outcome in sorted(answers_to(jobs), key=lambda each: each[0]):
+    for _, outcome in sorted(responses_to(jobs), key=lambda each: each[0]):
         if isinstance(outcome, Exception):
             raise outcome
         predictions += json.loads(outcome.data)["predictions"]

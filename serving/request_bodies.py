@@ -40,7 +40,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PredictionRequest:
     """Rows to predict.
 
     Attributes:
@@ -58,7 +58,7 @@ class Question:
     interval: float = 0.0
 
 
-def question_of(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: int) -> Question:
+def parsed_request(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: int) -> PredictionRequest:
     """Read a body.
 
     Args:
@@ -83,7 +83,7 @@ def question_of(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: int
     data = unpacked(body, max_bytes)
     if kind == ARROW:
         table = rows_of_stream(data, wanted, max_rows, max_bytes)
-        return Question(table, "arrow", table.num_rows)
+        return PredictionRequest(table, "arrow", table.num_rows)
     _require_utf8(parameters)
     return _of_json(_document(data), wanted, max_rows)
 
@@ -160,7 +160,7 @@ def _no_number(constant: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition, parse_constant=_no_number)
 
 
-def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> Question:
+def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> PredictionRequest:
     form = _form(document)
     probabilities = document.get(PROBABILITIES, True)
     if not isinstance(probabilities, bool):
@@ -174,7 +174,7 @@ def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> Question:
         raise too_many(count, max_rows)
     for name, values in columns.items():
         _require_plain(name, values)
-    return Question(columns, form, count, probabilities, float(interval))
+    return PredictionRequest(columns, form, count, probabilities, float(interval))
 
 
 def _form(document: Any) -> Literal["rows", "columns"]:
