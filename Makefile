@@ -30,7 +30,7 @@ demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to p
 	$(BIN)/python -m ml_assets.demo
 
 test: setup-dev  ## every test but the large forms of simulations
-	env -u DAGSTER_HOME $(BIN)/pytest -n 3 --dist worksteal
+	env -u DAGSTER_HOME $(BIN)/pytest -n 4 --dist worksteal
 
 test-all: setup-dev  ## every test
 	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal -m "full or not full"

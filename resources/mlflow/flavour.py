@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec
 
-CODE = f"code/assay-{assay.__version__}-py3-none-any.whl"
+_DISTRIBUTION = "assay_runtime"
+"""Not `assay`: on the path before an installed platform it would hide that one's entry points."""
+CODE = f"code/{_DISTRIBUTION}-{assay.__version__}-py3-none-any.whl"
 _LOADER = "assay.prediction.served_model"
 _NOT_FOR_PREDICTIONS = frozenset(
     {"shell", "arrivals", "notifications", "backtesting", "monitoring", "promotion", "gate"}
@@ -192,9 +194,9 @@ def _with_own(manifest: ModelManifest) -> bytes:
 
 
 def _wheel(files: Mapping[str, bytes]) -> bytes:
-    info = f"assay-{assay.__version__}.dist-info"
+    info = f"{_DISTRIBUTION}-{assay.__version__}.dist-info"
     described = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: assay\nVersion: {assay.__version__}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {_DISTRIBUTION}\nVersion: {assay.__version__}\n".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: assay\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     buffer = io.BytesIO()

@@ -8,6 +8,7 @@ from small_platform import BANK, bank_rows, failure, write_csv
 
 from assay.errors import DigestMismatchError
 from assay.results.bundle import bundle_digest
+from resources.mlflow.flavour import CODE
 from resources.mlflow.models import DIGEST_TAG
 
 UP_TO_EVALUATION = [
@@ -39,9 +40,9 @@ def promote(bank):
     return bank.materialize("bank/champion_model", parameters={"tuning": {"enabled": False}})
 
 
-@pytest.mark.parametrize("file", ["model.skops", "MLmodel", "requirements.txt", "bundle/model.skops"])
+@pytest.mark.parametrize("file", [CODE, "MLmodel", "requirements.txt", "bundle/model.skops"])
 def test_a_file_of_the_served_version_that_was_replaced_is_noticed(bank, client, file, tmp_path):
-    """The flavour's model.skops was replaced and served without notice; every file of the version counts."""
+    """A file beside the bundle was replaced and served without notice; every file of the version counts."""
     assert promote(bank).success
     path = tmp_path / the_logged_model(client).artifact_location / file
     path.write_bytes(path.read_bytes() + b"\n")

@@ -1,6 +1,8 @@
 """A logged model as MLflow loads it: from its folder alone, with our code, allow-list and signature."""
 
+import importlib.metadata
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -55,6 +57,12 @@ def test_rows_of_a_user(logged, loaded, case):
         pd.testing.assert_frame_equal(found, expected, check_index_type=False)
     else:
         assert found.notna().all(axis=None)
+
+
+def test_a_loaded_model_hides_no_entry_point_of_the_platform(loaded):
+    """MLflow puts the model's code first on the path; of two distributions of one name only the first one counts."""
+    assert any("assay_runtime" in path for path in sys.path)
+    assert {entry.name for entry in importlib.metadata.entry_points(group="assay.storage")} >= {"s3", "variables"}
 
 
 def test_the_signature_says_what_the_source_has(loaded):
