@@ -22,7 +22,7 @@ from resources.store.commit_record import Commit, described
 _TABLE, _MODEL = "table", "trained_model"
 _VALUE = "value type"
 ANY_TABLE = {"any table": True}
-"""Metadata of an input that takes the rows of any asset, whoever keeps them."""
+"""Metadata of an input that takes the rows of any asset, under any IO manager."""
 _ELSEWHERE = 0
 """In place of the number of a version that has no commit."""
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
