@@ -65,9 +65,15 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         )
         with experiment_tracker.run(identity, run_tags(run_spec, split)) as tracked:
             artifacts = artifact_io_manager.artifacts()
-            schemas = source_schemas(run_spec, schema_registry, artifacts, data_sources, partition_of(context))
             model = _published_before(context, tracked, artifacts) or with_golden(
-                recorded_fit(split, best_hyperparameters, run_spec, _base(champion), checkout.state(), schemas)
+                recorded_fit(
+                    split,
+                    best_hyperparameters,
+                    run_spec,
+                    _base(champion),
+                    checkout.state(),
+                    source_schemas(run_spec, schema_registry, artifacts, data_sources, partition_of(context)),
+                )
             ).annotated(mlflow_run_id=tracked.run_id)
             exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store
