@@ -91,7 +91,7 @@ def _cpu() -> float:
 
 
 class _Memory:
-    """The most memory in MiB that this process and its children hold beside mapped files, looked at again and again."""
+    """The most memory in MiB that this process and its children hold beside mapped files, sampled repeatedly."""
 
     def __init__(self) -> None:
         self.first = self.most = _held()

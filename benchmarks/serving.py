@@ -1,4 +1,4 @@
-"""The endpoint against `mlflow models serve`: the same champion, processes and requests, in turns, over loopback.
+"""The endpoint against `mlflow models serve`: the same champion, processes and requests, alternately, over loopback.
 
     python benchmarks/serving.py [--seconds 6] [--rounds 2] [--processes 1] [--clients 8]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from assay.data.fingerprint import fingerprint
-from assay.data.schema import ColumnSchema, TableSchema, dtype_name, is_number, role_fits
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name, is_moment, is_number, role_fits
 from assay.errors import SchemaDriftError, did_you_mean
 from assay.specs.dataset import ColumnRole
 
@@ -144,11 +144,7 @@ def _is_vacant(values: pa.ChunkedArray) -> bool:
 def _are_alike(found: pa.DataType, target: pa.DataType) -> bool:
     if is_number(found) and is_number(target):
         return True
-    if not (_is_moment(found) and _is_moment(target)):
+    if not (is_moment(found) and is_moment(target)):
         return False
     zones = [pa.types.is_timestamp(dtype) and dtype.tz is not None for dtype in (found, target)]
     return zones[0] == zones[1]  # a time with a zone is not one without, whatever the numbers
-
-
-def _is_moment(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))

@@ -167,10 +167,15 @@ def role_fits(role: ColumnRole, dtype: pa.DataType) -> bool:
     possible = {
         ColumnRole.NUMERIC: is_number(dtype) or pa.types.is_boolean(dtype),
         ColumnRole.BOOLEAN: pa.types.is_boolean(dtype) or pa.types.is_integer(dtype),
-        ColumnRole.DATETIME: pa.types.is_timestamp(dtype) or pa.types.is_date(dtype),
+        ColumnRole.DATETIME: is_moment(dtype),
         ColumnRole.TEXT: dtype_name(dtype) == "string",
     }
     return bool(possible.get(role, True))
+
+
+def is_moment(dtype: pa.DataType) -> bool:
+    """Whether values are dates, or times of a date."""
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
 
 
 def is_number(dtype: pa.DataType) -> bool:

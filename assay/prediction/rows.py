@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from assay.data.contract import arrow_type
 from assay.data.frames import decoded
-from assay.data.schema import ColumnSchema, is_number, role_fits
+from assay.data.schema import ColumnSchema, is_moment, is_number, role_fits
 from assay.errors import DataContractError, Location, MissingColumnError, did_you_mean
 from assay.expressions.language import nan_as_null
 
@@ -221,7 +221,7 @@ class _Reading:
     def _cast(self, values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
         if _is_text(values.type) and not _is_text(target):
             return self._of_text(pc.utf8_trim_whitespace(values.cast(pa.string())), target)
-        if _is_moment(target):
+        if is_moment(target):
             return self._moments(values, target)
         if _is_text(target):
             if not _is_text(values.type):
@@ -243,7 +243,7 @@ class _Reading:
             if not _all_in(lower, pa.array(["true", "false"])):
                 raise _NotReadError
             return pc.equal(lower, "true")
-        if not _is_moment(target):
+        if not is_moment(target):
             return texts.cast(target)
         try:
             return self._moments(texts.cast(pa.timestamp("us")), target)
@@ -252,7 +252,7 @@ class _Reading:
 
     def _moments(self, values: pa.ChunkedArray, target: pa.DataType) -> pa.ChunkedArray:
         """Return times; one with a zone and one without are the same where a clock of the zone shows the latter."""
-        if not _is_moment(values.type):
+        if not is_moment(values.type):
             raise _NotReadError
         has_zone = pa.types.is_timestamp(values.type) and values.type.tz is not None
         wants_zone = pa.types.is_timestamp(target) and target.tz is not None
@@ -318,7 +318,3 @@ def _all_in(values: pa.ChunkedArray, known: pa.Array) -> bool:
 
 def _is_text(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype))
-
-
-def _is_moment(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))

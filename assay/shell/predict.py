@@ -16,7 +16,7 @@ from assay.prediction.predictor import Predictor, columns_of
 from assay.prediction.scoring import require_good
 from assay.reading.batches import ReadOptions
 from assay.reading.sandbox import transcribe_in_child
-from assay.reading.source_files import LocalFile, unchanged
+from assay.reading.source_files import LocalFile, options_for, unchanged
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.ingest import read_options
@@ -53,10 +53,9 @@ def _texts(predictor: Predictor) -> frozenset[str]:
 
 def _batches(file: LocalFile, options: ReadOptions, target: Path, predictor: Predictor) -> Iterator[pa.Table]:
     """Yield the rows of a file, read strictly by a confined process; all at once where steps see other rows."""
-    if file.data_format is not None:
-        options = replace(options, data_format=file.data_format)
+    read, limits = options_for(file, options), predictor.limits
     with unchanged(file.path, name=file.uri):
-        transcribe_in_child(file.path, options, target, name=file.uri, layout="parquet", limits=predictor.limits)
+        transcribe_in_child(file.path, read, target, name=file.uri, layout="parquet", limits=limits)
     features = predictor.intake.features
     if features is not None and not features.is_of_rows_alone:
         yield pq.read_table(target)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from assay.data.feature_selection import unused_columns
 from assay.data.row_identity import identity_columns
+from assay.data.schema import is_moment
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
 from assay.gate.sentinel.entities import Entity, entities
@@ -61,14 +62,10 @@ def _bits(column: pa.ChunkedArray) -> Array:
         return np.zeros(len(column), dtype=np.uint64)
     if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
         return _text_bits(column)
-    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype) or _is_time(dtype):
+    if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_boolean(dtype) or is_moment(dtype):
         # adding zero makes -0.0 and 0.0 one value
         return np.ascontiguousarray(as_floats(column) + 0.0).view(np.uint64)
     return _text_bits(pa.chunked_array([[None if value is None else str(value) for value in column.to_pylist()]]))
-
-
-def _is_time(dtype: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
 
 
 def _text_bits(column: pa.ChunkedArray) -> Array:
