@@ -15,6 +15,8 @@ from assay.errors import DigestMismatchError
 from assay.specs.base import Spec, digest_of
 
 _BLOCK_ROWS = 1 << 16
+_FEW_VALUES = 10_000
+"""Starting threads takes longer than to hash so many values."""
 _KNOWN: "dict[int, tuple[weakref.ref[pa.Table], TableFingerprint]]" = {}
 
 
@@ -47,12 +49,17 @@ def fingerprint(table: pa.Table) -> TableFingerprint:
     known = _KNOWN.get(own)
     if known is not None and known[0]() is table:
         return known[1]
-    # hashing releases the interpreter lock: the columns of a wide table are hashed on all cores
-    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
-        digests = dict(zip(table.column_names, pool.map(_column_digest, table.columns), strict=True))
-    found = TableFingerprint(rows=table.num_rows, columns=digests)
+    found = TableFingerprint(rows=table.num_rows, columns=dict(zip(table.column_names, _digests(table), strict=True)))
     _KNOWN[own] = (weakref.ref(table, lambda _: _KNOWN.pop(own, None)), found)
     return found
+
+
+def _digests(table: pa.Table) -> list[str]:
+    if table.num_rows * table.num_columns <= _FEW_VALUES:
+        return [_column_digest(column) for column in table.columns]
+    # hashing releases the interpreter lock: the columns of a wide table are hashed on all cores
+    with ThreadPoolExecutor(max_workers=pa.cpu_count()) as pool:
+        return list(pool.map(_column_digest, table.columns))
 
 
 def verify_columns(table: pa.Table, expected: TableFingerprint, *, where: str) -> TableFingerprint:

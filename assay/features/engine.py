@@ -30,25 +30,49 @@ def computed(request: dict[str, Any]) -> dict[str, Any]:
 
     A failure is returned in their place.
     """
+    layers = [Layer(**{**each, "parts": tuple(each["parts"])}) for each in request["layers"]]
+    tables = {name: mapped_table(Path(path)) for name, path in request["tables"].items()}
+    memory_mb = request["confinement"]["memory_bytes"] // MIB
+    threads = 1 if any(layer.ordered for layer in layers) else min(request["threads"], _MOST_THREADS)
+    with engine_with(tables, memory_mb, Path(request["folder"], SPILL), threads) as connection:
+        return answer_of(connection, request, layers)
+
+
+def engine_with(
+    tables: Mapping[str, pa.Table], memory_mb: int, spill: Path | None = None, threads: int = 1
+) -> "duckdb.DuckDBPyConnection":
+    """Return a connection that has the joined sources.
+
+    Args:
+        tables: the joined sources by name.
+        memory_mb: of the process.
+        spill: folder for what exceeds the memory; without one that is an error.
+        threads: of the connection.
+    """
+    memory = f"{int(memory_mb * _SHARE_OF_MEMORY)}MiB"
+    folder = "" if spill is None else str(spill)
+    connection = engine_connection(memory_limit=memory, threads=threads, temp_directory=folder)
+    for name, table in tables.items():
+        connection.register(joined_name(name), table)
+    return connection
+
+
+def answer_of(
+    connection: "duckdb.DuckDBPyConnection", request: Mapping[str, Any], layers: Sequence[Layer]
+) -> dict[str, Any]:
+    """Answer a request on a connection of `engine_with`; see `computed`."""
     import duckdb
 
-    folder = Path(request["folder"])
-    layers = [Layer(**{**each, "parts": tuple(each["parts"])}) for each in request["layers"]]
-    memory = int(request["confinement"]["memory_bytes"] * _SHARE_OF_MEMORY) // MIB
-    threads = 1 if any(layer.ordered for layer in layers) else min(request["threads"], _MOST_THREADS)
-    with engine_connection(memory_limit=f"{memory}MiB", threads=threads, temp_directory=str(folder / SPILL)) as found:
-        for name, path in request["tables"].items():
-            found.register(joined_name(name), mapped_table(Path(path)))
-        stay = []
-        try:
-            for number in range(request["runs"]):
-                rows, target = mapped_table(folder / f"{ROWS}-{number}"), folder / f"{FEATURES}-{number}"
-                stay.append(run(found, layers, rows, target, request["absent"], request["wanted"]))
-        except duckdb.OutOfMemoryException:
-            return {"limit": "memory"}
-        except RowFailure as row:
-            return {"failure": asdict(row.failure)}
-        return {"stay": stay}
+    folder, stay = Path(request["folder"]), []
+    try:
+        for number in range(request["runs"]):
+            rows, target = mapped_table(folder / f"{ROWS}-{number}"), folder / f"{FEATURES}-{number}"
+            stay.append(run(connection, layers, rows, target, request["absent"], request["wanted"]))
+    except duckdb.OutOfMemoryException:
+        return {"limit": "memory"}
+    except RowFailure as row:
+        return {"failure": asdict(row.failure)}
+    return {"stay": stay}
 
 
 def run(

@@ -17,6 +17,7 @@ from assay.features.dropped_rows import StepCount, dropped_in_words
 from assay.features.joined_tables import written_once
 from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
+from assay.features.prepared import PreparedSteps
 from assay.features.running import FeatureRows, features_of, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
 from assay.specs.other_sources import microseconds
@@ -51,7 +52,7 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     labelled: bool = True,
     adapted: Adapted | None = None,
     joined: Mapping[str, Dataset] = MappingProxyType({}),
-    confined: bool = True,
+    prepared: PreparedSteps | None = None,
 ) -> FeatureSet:
     """Make the feature set of a partition.
 
@@ -62,7 +63,7 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         where: asset and partition, for errors.
         labelled: whether the rows have a target; those that are only predicted freeze no schema.
         joined: the rows of each joined source, by its name.
-        confined: see `run_steps`.
+        prepared: see `run_steps`.
         adapted: changes the rows after the steps, before their schema is frozen; `where` is its second argument.
 
     Raises:
@@ -74,9 +75,9 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     tables = {name: each.table for name, each in joined.items()}
-    with written_once(tables, features_of(spec), where) as written:
+    with written_once(tables if prepared is None else prepared.tables, features_of(spec), where) as written:
         made = run_steps(
-            source.table, source.schema, spec, where=where, labelled=labelled, joined=written, confined=confined
+            source.table, source.schema, spec, where=where, labelled=labelled, joined=written, prepared=prepared
         )
         known = require_known_in_time(source, made, spec, where=where, joined=written) if labelled else ""
     if made.table.num_rows == 0:

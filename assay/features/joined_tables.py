@@ -48,14 +48,24 @@ def written_once(joined: Joined | JoinedTables, features: FeaturesSpec, where: s
         return
     with scratch_folder("joined") as name:
         schemas, files = {}, {}
-        for number, (table, rows) in enumerate(joined.items()):
-            plain = without_nan(rows.replace_schema_metadata())
-            for join in features.joins:
-                if join.table == table:
-                    require_one_row_each(join, plain, where)
+        for number, (table, plain) in enumerate(with_keys_once(joined, features, where)):
             schemas[table], files[table] = plain.schema, Path(name, str(number)).absolute()
             write_arrow(plain, files[table])
         yield JoinedTables(schemas, files)
+
+
+def with_keys_once(joined: Joined, features: FeaturesSpec, where: str) -> Iterator[tuple[str, pa.Table]]:
+    """Yield each joined source by name, with null for NaN, after its keys were checked.
+
+    Raises:
+        FeatureStepError: a row would find several rows of a source.
+    """
+    for table, rows in joined.items():
+        plain = without_nan(rows.replace_schema_metadata())
+        for join in features.joins:
+            if join.table == table:
+                require_one_row_each(join, plain, where)
+        yield table, plain
 
 
 def times_of(features: FeaturesSpec, tables: JoinedTables) -> dict[str, str]:

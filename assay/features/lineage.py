@@ -28,6 +28,10 @@ class Lineage:
     _adapted: set[Made] = field(default_factory=set)
     _names: set[tuple[Made, str]] = field(default_factory=set)
 
+    def copy(self) -> "Lineage":
+        """Return one that records by itself."""
+        return Lineage(self.target, dict(self._made), dict(self._parents), set(self._adapted), set(self._names))
+
     def version_of(self, name: str) -> Made:
         """Return the present version of a column."""
         made = self._made.get(name.lower(), (SOURCE, name.lower()))

@@ -17,6 +17,7 @@ from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, with
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
 from assay.features.plan import Plan, compiled
+from assay.features.prepared import PreparedSteps
 from assay.features.step_engine import StepEngine, title_of
 from assay.importing import import_users_object
 from assay.specs.features import FeaturesSpec
@@ -59,7 +60,7 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     labelled: bool = True,
     features: FeaturesSpec | None = None,
     joined: Joined | JoinedTables = NONE_JOINED,
-    confined: bool = True,
+    prepared: PreparedSteps | None = None,
 ) -> FeatureRows:
     """Run the steps of `features`.
 
@@ -71,7 +72,8 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
         labelled: whether the rows have a target, see `compiled`.
         features: steps in place of the pipeline's.
         joined: the rows of each joined source, by its name.
-        confined: whether the steps run in a process of their own, with limits; else in this one.
+        prepared: runs the steps in this process, with the joined sources that it has; None for a process of their own,
+            with limits.
 
     Raises:
         SpecError: a step cannot be computed whatever the rows.
@@ -80,8 +82,8 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     """
     features = features or features_of(spec)
     source = numbered(table.replace_schema_metadata())
-    with written_once(joined, features, where) as tables:
-        engine = StepEngine(spec, features, where, _personal(schema), tables, source, confined)
+    with written_once(joined if prepared is None else prepared.tables, features, where) as tables:
+        engine = StepEngine(spec, features, where, _personal(schema), tables, source, prepared)
         return _Run(engine, labelled).result(source)
 
 
@@ -111,7 +113,7 @@ def run_again(
     """
     with written_once(joined, features, where) as written:
         whole = numbered(source.table.replace_schema_metadata())
-        engine = StepEngine(spec, features, where, _personal(source.schema), written, whole, confined=True)
+        engine = StepEngine(spec, features, where, _personal(source.schema), written, whole, prepared=None)
         return _Run(engine, labelled=True).results(tables)
 
 
@@ -209,6 +211,12 @@ class _Run:
         yield from ([chunk] if chunk else [])
 
     def _plan(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
+        if self.engine.prepared is None:
+            return self._compiled(schema, numbers)
+        key = schema.serialize().to_pybytes(), tuple(numbers), self.labelled
+        return self.engine.prepared.plan(key, lambda: self._compiled(schema, numbers))
+
+    def _compiled(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
         features = self.engine.features
         try:
             with engine_connection() as connection:

@@ -5,17 +5,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
 from assay.errors import AssayError, FeatureStepError, Location
 from assay.features.carried import completed, handed_over, wanted
 from assay.features.compiling import BEFORE
-from assay.features.engine import FEATURES, ROWS, SPILL, computed
+from assay.features.engine import FEATURES, ROWS, SPILL
 from assay.features.first_failure import Failure
 from assay.features.joined_tables import JoinedTables, write_arrow
 from assay.features.plan import Plan
+from assay.features.prepared import PreparedSteps
 from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table
 from assay.reading.sandbox import ChildEnd, exceeded_limit, run_child
@@ -45,7 +46,7 @@ class StepEngine:
         personal: names of columns whose values are not shown in errors.
         tables: the joined sources.
         source: the rows before all steps, to show the values of one that fails.
-        confined: whether plans are computed in a process of their own, with limits; else in this one.
+        prepared: computes plans in this process; None for a process of their own, with limits.
     """
 
     spec: PipelineSpec
@@ -54,7 +55,7 @@ class StepEngine:
     personal: frozenset[str]
     tables: JoinedTables
     source: pa.Table
-    confined: bool
+    prepared: PreparedSteps | None
 
     def computed(self, tables: Iterable[pa.Table], plan: Plan, *, alone: bool = False) -> list[Computed]:
         """Compute a plan for some tables, one after the other in one process.
@@ -81,8 +82,13 @@ class StepEngine:
                 kept += [] if beside else [table]
                 size, runs = size + path.stat().st_size, runs + 1
             confinement = Confinement.of(self.spec.dataset.limits, size)
-            request = self._request(folder, plan, confinement) | {"runs": runs}
-            end = self._end_of(request, folder, confinement)
+            request = {
+                "folder": str(folder.absolute()),
+                "absent": dict(plan.absent),
+                "wanted": wanted(plan),
+                "runs": runs,
+            }
+            end = self._end_of(request, plan, confinement)
             if end.code == 0 and "stay" in end.answer:
                 made = [mapped_table(folder / f"{FEATURES}-{number}") for number in range(runs)]
                 if not beside:
@@ -92,22 +98,17 @@ class StepEngine:
             raise self._row_error(Failure(**end.answer["failure"]), plan)
         raise _stopped(end, confinement, self.where)
 
-    def _request(self, folder: Path, plan: Plan, confinement: Confinement) -> dict[str, object]:
-        return {
+    def _end_of(self, request: dict[str, Any], plan: Plan, confinement: Confinement) -> ChildEnd:
+        if self.prepared is not None:
+            return ChildEnd(0, 0.0, 0, False, self.prepared.computed(request, plan.layers), "")
+        request |= {
             "tables": {name: str(path) for name, path in self.tables.files.items()},
-            "folder": str(folder.absolute()),
             "layers": [asdict(layer) for layer in plan.layers],
-            "absent": dict(plan.absent),
-            "wanted": wanted(plan),
             "confinement": confinement.to_plain(),
             "threads": os.cpu_count() or 1,
             "parent": os.getpid(),
         }
-
-    def _end_of(self, request: dict[str, object], folder: Path, confinement: Confinement) -> ChildEnd:
-        if self.confined:
-            return run_child(_CHILD, json.dumps(request), folder, wall_seconds=confinement.wall_seconds)
-        return ChildEnd(0, 0.0, 0, False, computed({**request, "threads": 1}), "")
+        return run_child(_CHILD, json.dumps(request), Path(request["folder"]), wall_seconds=confinement.wall_seconds)
 
     def hides(self, names: Sequence[str]) -> bool:
         """Whether a text that may quote values of some columns is withheld."""

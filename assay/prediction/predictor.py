@@ -19,6 +19,7 @@ from assay.data.schema import ColumnSchema, TableSchema
 from assay.data.source_rows import derive_columns
 from assay.errors import DataContractError
 from assay.features.feature_set import feature_set_of
+from assay.features.prepared import PreparedSteps
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.prediction.rows import UserRows, arrow_rows, in_source_types, number_of_rows
 from assay.results.intake import Intake
@@ -44,15 +45,13 @@ def probability_of(label: Any) -> str:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model and how it takes rows.
+    """A model and how it takes rows; the features stage runs in this process, by locked connections.
 
     Attributes:
         model: the model.
-        confined: whether steps run in a confined process; within a server they run in its own, under the same locks.
     """
 
     model: TrainedModel
-    confined: bool = False
 
     @cached_property
     def intake(self) -> Intake:
@@ -142,7 +141,7 @@ class Predictor:
         dataset = Dataset(table=source, schema=schema, fingerprint=fingerprint(source), notes={})
         made = feature_set_of(
             dataset, self._pipeline, _Frozen(intake.feature_set), labelled=False, where=where, joined=self._joined,
-            confined=self.confined,
+            prepared=self._prepared,
         )  # fmt: skip
         if made.rows.table.num_rows != source.num_rows:
             raise DataContractError(
@@ -160,6 +159,13 @@ class Predictor:
         tables = {name: pq.read_table(io.BytesIO(base64.b64decode(text))) for name, text in self.intake.tables.items()}
         empty = TableSchema(version=1, columns=())
         return {name: Dataset(table, empty, fingerprint(table)) for name, table in tables.items()}
+
+    @cached_property
+    def _prepared(self) -> PreparedSteps | None:
+        """What the steps keep between calls."""
+        features = self.intake.features
+        tables = {name: each.table for name, each in self._joined.items()}
+        return None if features is None else PreparedSteps.of(self.limits, features, tables, _WHERE)
 
     @cached_property
     def _pipeline(self) -> PipelineSpec:

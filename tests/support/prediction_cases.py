@@ -19,6 +19,7 @@ from assay.data.dataset import GateReceipt, ValidatedDataset
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.source_rows import source_rows
 from assay.features.feature_set import feature_set_of
+from assay.features.prepared import PreparedSteps
 from assay.learning.splitting import split_window
 from assay.learning.training import recorded_fit
 from assay.prediction.golden import with_golden
@@ -183,7 +184,8 @@ def model_of(spec, joined=MappingProxyType({}), **parameters):
     table = pa.Table.from_pandas(user_rows(), preserve_index=False)
     rows = source_rows(table, spec.source_dataset, source).partition(None, where="test")
     datasets = {name: each for name, (each, _) in joined.items()}
-    judged = feature_set_of(rows, spec, made, where="test", joined=datasets, confined=False).rows if steps else rows
+    prepared = PreparedSteps(spec.dataset.limits, {name: each.table for name, each in datasets.items()})
+    judged = feature_set_of(rows, spec, made, where="test", joined=datasets, prepared=prepared).rows if steps else rows
     receipt = GateReceipt(
         data_digest=judged.fingerprint.digest, rules_digest="", verdict="passed", rows=judged.table.num_rows
     )

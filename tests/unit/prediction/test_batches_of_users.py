@@ -10,6 +10,7 @@ from prediction_cases import ANSWERS, Kept, Refused, model_of, spec_of, user_row
 from assay.data.source_rows import source_rows
 from assay.errors import AssayError
 from assay.features.feature_set import feature_set_of
+from assay.features.prepared import PreparedSteps
 from assay.prediction.predictor import Predictor
 from assay.prediction.scoring import score
 from assay.reading.source_files import read_rows
@@ -44,7 +45,9 @@ def predicted(trained, rows, folder):
         None, where="new"
     )
     if spec.features is not None:
-        table = feature_set_of(table, spec, made, labelled=False, where="new", confined=False).rows
+        table = feature_set_of(
+            table, spec, made, labelled=False, where="new", prepared=PreparedSteps(spec.dataset.limits, {})
+        ).rows
     return score(model, table.table, table.schema, spec, where="new").dataset.table.to_pandas()
 
 
