@@ -54,6 +54,26 @@ def raw_column_errors(spec: PipelineSpec, source: FrozenSchema | None) -> Iterat
             yield ("validation", "raw", *location), _not_frozen(name, source.table_schema({}))
 
 
+def served_column_errors(spec: PipelineSpec, source: FrozenSchema | None) -> Iterator[tuple[Location, AssayError]]:
+    """Yield a key of the arms that the reviewed schema of the source lacks and the file does not declare."""
+    key = spec.serving.key if spec.serving is not None else None
+    if key is None or source is None or spec.serving is None:
+        return
+    unique = (name for names in spec.validation.unique for name in names)
+    group = () if spec.split.group is None else (spec.split.group,)
+    declared = {*spec.serving.columns, *spec.dataset.columns, *spec.split.key, *group, *unique}
+    if key not in source.dtypes and key not in declared:
+        near = did_you_mean(key, {*source.dtypes, *declared})
+        yield (
+            ("serving", "challenger", "by"),
+            SpecError(
+                f"'{key}' is neither a column of the data nor declared{near}",
+                expected=f"one of {', '.join(source.dtypes)}, or a column of serving.columns",
+                remedy="correct the name, or add it to serving.columns if clients send it with the rows",
+            ),
+        )
+
+
 def _not_frozen(name: str, schema: TableSchema) -> AssayError:
     return SpecError(
         f"the frozen schema has no column '{name}'{did_you_mean(name, schema.names)}",

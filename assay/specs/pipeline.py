@@ -21,6 +21,7 @@ from assay.specs.operations import (
 )
 from assay.specs.preprocessing import PreprocessingSpec
 from assay.specs.references import reference_of
+from assay.specs.serving import ServingSpec
 from assay.specs.space import PRODUCTION, Space
 from assay.specs.validation import SentinelSpec, ValidationSpec
 
@@ -30,6 +31,7 @@ _MAY_BE_OF_THE_SOURCE = frozenset({("dataset", "columns"), ("dataset", "partitio
 """Locations of columns that the feature set need not have."""
 
 _RAW = ("validation", "raw")
+_BY = ("challenger", "by")
 
 
 class Task(StrEnum):
@@ -76,6 +78,8 @@ class PipelineSpec(Spec):
     """Without it there are no `batch_predictions`."""
     monitoring: MonitoringSpec | None = None
     """Without it there is no `drift_report`."""
+    serving: ServingSpec | None = Field(default=None, exclude_if=lambda serving: serving is None)
+    """Without it the champion alone answers and nothing is logged."""
     _space: Space = PrivateAttr(default=PRODUCTION)  # no part of the file: digests and code versions leave it out
 
     @field_validator("owners")
@@ -130,6 +134,14 @@ class PipelineSpec(Spec):
     def _watches(self, alarm: str) -> bool:
         """Return whether an alarm of `automation.retrain_on` can begin."""
         return getattr(self.monitoring, alarm, None) is not None
+
+    @model_validator(mode="after")
+    def _rows_are_served_without_target(self) -> Self:
+        serving = self.serving
+        if serving is not None and self.dataset.target in serving.sent_columns:
+            target, where = self.dataset.target, ("columns",) if serving.key != self.dataset.target else _BY
+            raise invalid("another column than the target, which rows to predict lack", "serving", *where, value=target)
+        return self
 
     @model_validator(mode="after")
     def _scored_rows_are_read_like_the_others(self) -> Self:
