@@ -28,16 +28,7 @@ _OF_METRIC: dict[str, LossName] = {
     "r2": "squared",
 }
 _MEANS = frozenset({"accuracy", "log_loss", "brier_score", "mae"})
-_OF_NUMBERS: frozenset[LossName] = frozenset({"squared", "absolute"})
 _OF_PROBABILITIES: frozenset[LossName] = frozenset({"brier", "log"})
-
-
-def loss_problem(name: str, task: Task) -> str:
-    """Return why a loss does not fit a task; empty where it does."""
-    if name == "auto" or (name in _OF_NUMBERS) is not task.is_classification:
-        return ""
-    fitting = "zero_one, brier or log" if task.is_classification else "squared or absolute"
-    return f"{fitting}, which fit a {task}, or auto"
 
 
 def loss_for(labels: LabelsSpec, task: Task, primary: str, *, probabilities: bool) -> LossName:

@@ -9,8 +9,17 @@ from assay.specs.base import invalid
 from assay.specs.other_sources import OtherSource
 
 REQUEST_KEY: Literal["request_id"] = "request_id"
+LOSSES_OF_NUMBERS = frozenset({"squared", "absolute"})
 _DELAY = re.compile(r"(0|[1-9][0-9]{0,5}) ?(second|minute|hour|day|week|s|m|h|d|w)s?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def loss_problem(loss: str, *, classification: bool) -> str:
+    """Return why a loss does not fit a task; empty where it does."""
+    if loss == "auto" or (loss in LOSSES_OF_NUMBERS) is not classification:
+        return ""
+    fitting = "zero_one, brier or log of a classification" if classification else "squared or absolute of a regression"
+    return f"{fitting}, or auto"
 
 
 def _delay(text: str) -> str:

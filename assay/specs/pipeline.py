@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
 from assay.specs.dataset import NO_TARGET, ColumnRole, DatasetSpec, PartitionsSpec
 from assay.specs.features import FeaturesSpec
+from assay.specs.labels import loss_problem
 from assay.specs.learning import EvaluationSpec, ModelSpec, SplitSpec, TrainingSpec, TuningSpec
 from assay.specs.operations import (
     AutomationSpec,
@@ -141,6 +142,21 @@ class PipelineSpec(Spec):
         if serving is not None and self.dataset.target in serving.sent_columns:
             target, where = self.dataset.target, ("columns",) if serving.key != self.dataset.target else _BY
             raise invalid("another column than the target, which rows to predict lack", "serving", *where, value=target)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> Self:
+        labels = self.serving.labels if self.serving is not None else None
+        if labels is None:
+            return self
+        where = ("serving", "labels")
+        if problem := loss_problem(labels.loss, classification=self.task.is_classification):
+            raise invalid(problem, *where, "loss", value=labels.loss)
+        joined = self.features.other_sources if self.features is not None else ()
+        if labels.table in {join.table for join in joined}:
+            raise invalid("another name than a joined source's", *where, "table", value=labels.table)
+        if reference_of(labels.source) is not None:
+            raise invalid("a file or a database: labels are no asset", *where, "source", value=labels.source)
         return self
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from assay.specs.base import Spec, invalid
+from assay.specs.labels import LabelsSpec
 
 CHALLENGER_ALIAS = "challenger"
 _LOG_PREFIX = "log_"
@@ -83,6 +84,11 @@ class ServingSpec(Spec):
     need not be in the data, and are no features by being named here."""
     log: PredictionLogSpec | None = PredictionLogSpec()
     """The log of predictions, in the store; `null` for none."""
+    labels: LabelsSpec | None = None
+    """Labels that come later; without them there is no `live_performance`."""
+    on_verdict: Literal["report", "promote", "roll_back", "request_approval"] = "report"
+    """What follows once labels show the challenger better: nothing but the report and its notification; its promotion;
+    the roll-back to it, where it was champion before; or a request for a person's approval."""
 
     @field_validator("columns")
     @classmethod
@@ -97,6 +103,26 @@ class ServingSpec(Spec):
     def _shadow_has_a_challenger(self) -> Self:
         if self.shadow and self.challenger is None:
             raise invalid("a challenger, which predicts in the shadow: serving.challenger", "shadow", value=True)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_can_be_joined(self) -> Self:
+        labels = self.labels
+        if labels is not None and self.log is None:
+            raise invalid(
+                "the log of predictions, to which labels are joined: serving.log",
+                "labels",
+                "source",
+                value=labels.source,
+            )
+        logged = self.log is not None and self.log.features == "values"
+        for name in labels.key_columns if labels is not None and not labels.by_request and not logged else ():
+            if name not in self.sent_columns:
+                raise invalid(f"columns that are logged: name '{name}' in serving.columns", "labels", "key", value=name)
+        if self.on_verdict != "report" and (labels is None or self.challenger is None):
+            raise invalid(
+                "serving.challenger and serving.labels, which a verdict is made of", "on_verdict", value=self.on_verdict
+            )
         return self
 
     @property

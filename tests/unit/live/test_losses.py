@@ -5,7 +5,7 @@ import pytest
 
 from assay.learning.evaluation.metrics import metric
 from assay.learning.evaluation.predictions import Predictions
-from assay.live.losses import is_mean, loss_for, loss_problem, losses
+from assay.live.losses import is_mean, loss_for, losses
 from assay.specs.labels import LabelsSpec
 from assay.specs.pipeline import Task
 
@@ -53,10 +53,3 @@ def test_an_unknown_class_is_a_full_mistake():
 )
 def test_the_loss_that_stands_for_a_metric(task, primary, probabilities, loss):
     assert loss_for(LABELS, task, primary, probabilities=probabilities) == loss
-
-
-def test_a_loss_must_fit_the_task():
-    assert loss_problem("auto", Task.BINARY) == ""
-    assert loss_problem("log", Task.BINARY) == ""
-    assert "zero_one" in loss_problem("squared", Task.BINARY)
-    assert "absolute" in loss_problem("log", Task.REGRESSION)

@@ -84,3 +84,36 @@ def test_a_key_is_of_the_data_or_declared(loaded):
         "{}",
     ):
         assert errors(known) == []
+
+
+def test_labels_of_served_predictions(loaded):
+    labels = loaded("{labels: {source: labels.csv, delay: 7d}, columns: [order]}").serving.labels
+    assert (labels.by_request, labels.table, labels.delay_microseconds) == (True, "labels", 7 * 86_400_000_000)
+    for delay, seconds in {"0d": 0, "90 minutes": 5400, "2 weeks": 1_209_600, "12h": 43_200, "30s": 30}.items():
+        served = loaded(f"{{labels: {{source: labels.csv, delay: {delay}}}}}").serving
+        assert served.labels.delay_microseconds == seconds * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("serving", "words"),
+    [
+        ("{labels: {source: labels.csv}}", "delay"),
+        ("{labels: {source: labels.csv, delay: soon}}", "a span such as 7d"),
+        ("{labels: {source: labels.csv, delay: -1d}}", "a span such as 7d"),
+        ("{labels: {source: labels.csv, delay: 7d, keys: [a]}}", "did you mean 'key'"),
+        ("{labels: {source: labels.csv, delay: 7d, key: [order]}}", "name 'order' in serving.columns"),
+        ("{labels: {source: labels.csv, delay: 7d, key: []}}", "at least one column"),
+        ("{columns: [a], labels: {source: labels.csv, delay: 7d, key: [a, a]}}", "different columns"),
+        ("{columns: [a], labels: {source: labels.csv, delay: 7d, key: [a], as_of: a}}", "different columns"),
+        ("{labels: {source: labels.csv, delay: 7d, loss: squared}}", "zero_one, brier or log"),
+        ("{labels: {source: labels.csv, delay: 7d, confidence: 1}}", "confidence"),
+        ("{labels: {source: 'asset://dbt/labels', delay: 7d}}", "labels are no asset"),
+        ("{labels: {source: labels.csv, delay: 7d}, log: null}", "the log of predictions"),
+        ("{on_verdict: promote}", "serving.challenger and serving.labels"),
+        ("{on_verdict: promoted, challenger: {}, labels: {source: labels.csv, delay: 7d}}", "on_verdict"),
+    ],
+)
+def test_labels_that_cannot_be_joined_are_refused(loaded, serving, words):
+    with pytest.raises(SpecError) as refused:
+        loaded(serving)
+    assert words in str(refused.value)
