@@ -1,8 +1,7 @@
 """Rows of the prediction log: joined over versions, and without repetitions."""
 
-import datetime as dt
-
 import pyarrow as pa
+from log_rows import log_of, row
 
 from assay.serving.prediction_log import (
     ARM,
@@ -10,25 +9,11 @@ from assay.serving.prediction_log import (
     LOG_SCHEMA,
     REQUEST_ID,
     ROW,
-    TIME,
     classes_of,
     joined,
     sent_columns,
     without_repetitions,
 )
-
-NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
-
-
-def row(request="a", number=1, arm="champion", minutes=0, **others):
-    return {
-        REQUEST_ID: request, ROW: number, ARM: arm, TIME: NOON + dt.timedelta(minutes=minutes), "log_pipeline": "loans",
-        "log_version": "1", "log_shadow": False, "log_experiment": "", "log_features": "0" * 16, **others,
-    }  # fmt: skip
-
-
-def log_of(*rows):
-    return pa.Table.from_pylist(list(rows), schema=LOG_SCHEMA)
 
 
 def test_each_prediction_counts_once_and_the_earliest_stays():
