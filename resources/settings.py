@@ -130,6 +130,8 @@ class Settings(BaseSettings):
     serve_keys: SecretStr = SecretStr("")
     """Keys that requests to the endpoint have to show, with commas between, each of 16 characters or more; requests of
     this machine need none unless set."""
+    serve_version: int | None = Field(default=None, ge=1)
+    """Registered version that the endpoint serves in place of the champion of the day; it follows no promotion then."""
     serve_poll_seconds: float = Field(default=5.0, gt=0)
     """How often each process of the endpoint asks which version is champion."""
     serve_without_golden: Literal["on", "off"] = "off"

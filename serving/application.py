@@ -83,7 +83,7 @@ def _add_paths(app: FastAPI, follower: ChampionFollower, admission: Admission, m
 
     async def job_of(request: Request, version: ServedVersion) -> Job:
         data, headers, limits = await admission.body_of(request), request.headers, admission.limits
-        body = Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""))
+        body = Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""), request.url.query)
         return Job(version, body, request.scope[REQUEST_ID], limits.rows, limits.bytes)
 
     @app.post("/predict", dependencies=[Depends(known)])

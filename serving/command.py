@@ -5,7 +5,7 @@ from typing import Any
 from resources.settings import Settings
 from serving.processes import log_to_standard_error, serve
 
-_FLAGS = {"host": "serve_host", "port": "serve_port", "processes": "serve_processes"}
+_FLAGS = {"host": "serve_host", "port": "serve_port", "processes": "serve_processes", "version": "serve_version"}
 
 
 def run(flags: Any) -> tuple[bool, str]:

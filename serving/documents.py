@@ -23,7 +23,20 @@ _TYPES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("double", {"type": "number"}),
     ("decimal", {"type": "number"}),
 )
-_INTERVAL = "Of a regression: the share of targets that `lower` to `upper` is to hold."
+_OPTIONS: dict[str, dict[str, Any]] = {
+    PROBABILITIES: {
+        "type": "boolean",
+        "default": True,
+        "description": "Whether each class's probability is given.",
+    },
+    INTERVAL: {
+        "type": "number",
+        "minimum": 0,
+        "exclusiveMaximum": 1,
+        "description": "Of a regression: the share of targets that `lower` to `upper` is to hold.",
+    },
+}
+_OF_ARROW = "For an Arrow stream; JSON has it in the body."
 _OUTPUTS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -94,6 +107,10 @@ def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
         "Error": _error_schema(),
     }
     operation = found["paths"]["/predict"]["post"]
+    operation["parameters"] = [
+        {"name": name, "in": "query", "schema": schema, "description": f"{schema['description']} {_OF_ARROW}"}
+        for name, schema in _OPTIONS.items()
+    ]
     operation["requestBody"] = {
         "required": True,
         "content": {
@@ -119,14 +136,12 @@ def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
 def _request_schema(version: ServedVersion | None) -> dict[str, Any]:
     names = row_schema(version)["properties"] if version else {}
     arrays = {name: {"type": "array", "items": schema} for name, schema in names.items()}
-    probabilities = {"type": "boolean", "default": True, "description": "Whether each class's probability is given."}
     return {
         "type": "object",
         "properties": {
             ROWS: {"type": "array", "items": {"$ref": "#/components/schemas/Row"}},
             COLUMNS: {"type": "object", "properties": arrays},
-            PROBABILITIES: probabilities,
-            INTERVAL: {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": _INTERVAL},
+            **_OPTIONS,
         },
         "oneOf": [{"required": [ROWS]}, {"required": [COLUMNS]}],
         "additionalProperties": False,

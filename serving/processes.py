@@ -140,10 +140,12 @@ def champions_of(settings: Settings, spec: PipelineSpec) -> "Champions":
     """Return the champions of a pipeline by the deployment's stores; nothing is connected before it is used."""
     from resources.mlflow.registry import MlflowModelRegistry
     from resources.stores import object_store_of, s3_of
-    from serving.versions import RegisteredChampions
+    from serving.versions import FixedVersion, RegisteredChampions
 
     store = object_store_of(settings, s3_of(settings))
     registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri, object_store=store)
+    if settings.serve_version is not None:
+        return FixedVersion(registry, spec.registered_name, str(settings.serve_version))
     return RegisteredChampions(registry, spec.registered_name)
 
 

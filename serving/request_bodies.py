@@ -4,11 +4,13 @@ Only columns that the model takes are kept, so that what else a body holds is re
 """
 
 import json
+import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, NoReturn
+from urllib.parse import parse_qsl
 
 import pyarrow as pa
 
@@ -22,6 +24,9 @@ ARROW = "application/vnd.apache.arrow.stream"
 ROWS, COLUMNS, PROBABILITIES, INTERVAL = "rows", "columns", "probabilities", "interval"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _LONGEST = 60
+_ADDRESS = "address"
+_OPTIONS = (PROBABILITIES, INTERVAL)
+_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,13 @@ class Body:
         data: bytes.
         content_type: header, empty without one.
         encoding: header `Content-Encoding`, empty without one.
+        query: of the address, which has the options of an Arrow stream.
     """
 
     data: bytes
     content_type: str = JSON
     encoding: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ def parsed_request(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: 
         max_bytes: largest body, unpacked.
 
     Raises:
-        RequestError: it is too large, of another type, malformed, or holds no rows.
+        RequestError: it is too large, of another type, malformed, or holds no rows; or an option cannot be used.
     """
     kind, _, parameters = body.content_type.partition(";")
     kind = kind.strip().lower()
@@ -80,12 +87,55 @@ def parsed_request(body: Body, wanted: Sequence[str], max_rows: int, max_bytes: 
             found=repr(kind[:_LONGEST]) if kind else "none",
             expected=f"{JSON} or {ARROW}",
         )
+    options = _options_of(body.query)
     data = unpacked(body, max_bytes)
     if kind == ARROW:
         table = rows_of_stream(data, wanted, max_rows, max_bytes)
-        return PredictionRequest(table, "arrow", table.num_rows)
+        return PredictionRequest(table, "arrow", table.num_rows, *_checked(options))
     _require_utf8(parameters)
-    return _of_json(_document(data), wanted, max_rows)
+    document = _document(data)
+    for name in options:
+        raise RequestError(f"'{name}' of a JSON request is in its body", where=_ADDRESS, found=name)
+    return _of_json(document, wanted, max_rows)
+
+
+def _options_of(query: str) -> dict[str, Any]:
+    """Return the options of an address by name, as the values that JSON would have where they can be read as such."""
+    options: dict[str, Any] = {}
+    for name, text in parse_qsl(query, keep_blank_values=True, encoding="utf-8", errors="replace"):
+        if name not in _OPTIONS:
+            near = did_you_mean(name[:_LONGEST], _OPTIONS)
+            found, expected = shown(name) + near, " or ".join(_OPTIONS)
+            raise RequestError("the address has an unknown option", where=_ADDRESS, found=found, expected=expected)
+        if name in options:
+            raise RequestError("an option is repeated", where=_ADDRESS, found=name)
+        options[name] = _VALUES[name](text)
+    return options
+
+
+def _truth(text: str) -> Any:
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _number(text: str) -> Any:
+    return float(text) if _DECIMAL.fullmatch(text) else text
+
+
+_VALUES = {PROBABILITIES: _truth, INTERVAL: _number}
+
+
+def _checked(options: Mapping[str, Any]) -> tuple[bool, float]:
+    """Return whether probabilities are asked for, and the share of the interval.
+
+    Raises:
+        RequestError: one of them is something else.
+    """
+    probabilities, interval = options.get(PROBABILITIES, True), options.get(INTERVAL, 0.0)
+    if not isinstance(probabilities, bool):
+        raise RequestError(f"'{PROBABILITIES}' is true or false", where=PROBABILITIES, found=shown(probabilities))
+    if type(interval) not in {int, float} or not 0 <= interval < 1:
+        raise RequestError(f"'{INTERVAL}' is a share", where=INTERVAL, found=shown(interval), expected="such as 0.9")
+    return probabilities, float(interval)
 
 
 def unpacked(body: Body, max_bytes: int) -> bytes:
@@ -162,19 +212,14 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_repetition, parse_constan
 
 def _of_json(document: Any, wanted: Sequence[str], max_rows: int) -> PredictionRequest:
     form = _form(document)
-    probabilities = document.get(PROBABILITIES, True)
-    if not isinstance(probabilities, bool):
-        raise RequestError(f"'{PROBABILITIES}' is true or false", where=PROBABILITIES, found=shown(probabilities))
-    interval = document.get(INTERVAL, 0.0)
-    if type(interval) not in {int, float} or not 0 <= interval < 1:
-        raise RequestError(f"'{INTERVAL}' is a share", where=INTERVAL, found=shown(interval), expected="such as 0.9")
+    probabilities, interval = _checked(document)
     read = _of_records if form == ROWS else _of_columns
     columns, count = read(document[form], wanted)
     if count > max_rows:
         raise too_many(count, max_rows)
     for name, values in columns.items():
         _require_plain(name, values)
-    return PredictionRequest(columns, form, count, probabilities, float(interval))
+    return PredictionRequest(columns, form, count, probabilities, interval)
 
 
 def _form(document: Any) -> Literal["rows", "columns"]:

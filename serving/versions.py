@@ -1,13 +1,17 @@
 """Versions of a model that the endpoint serves, and where they come from."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
 
 from assay.errors import TrackingError
 from assay.prediction.predictor import Predictor
 from assay.promotion.champion import ChampionEntry
 from assay.results.trained_model import TrainedModel
 from resources.mlflow.registry import MlflowModelRegistry
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,48 @@ class RegisteredChampions:
 
     def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
         """Return the model of an entry, its files compared with the entry's digests, and its card."""
-        found = self.registry.versions(self.name).version(entry.version)
-        if found is None:
-            raise TrackingError(
-                "the current champion is not in the registry any more",
-                where=f"registered model {self.name}",
-                found=f"no version {entry.version}",
-                remedy="restore the version in MLflow, or roll back",
-            )
+        found = _version_of(self.registry, self.name, entry.version, "restore the version in MLflow, or roll back")
         return self.registry.loaded(found, entry), str(found.description or "")
+
+
+@dataclass(frozen=True)
+class FixedVersion:
+    """One registered version in place of champions: what becomes champion changes nothing.
+
+    Attributes:
+        registry: of models.
+        name: of the registered model.
+        version: that is served.
+    """
+
+    registry: MlflowModelRegistry
+    name: str
+    version: str
+
+    def entry(self) -> ChampionEntry:
+        """Return an entry that names the version; MLflow is asked once."""
+        return self._entry
+
+    @cached_property
+    def _entry(self) -> ChampionEntry:
+        return self.registry.entry_of(self._found, "adopted")
+
+    def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
+        """Return the model, its files compared with what was recorded when they were registered, and its card."""
+        return self.registry.loaded(self._found, entry), str(self._found.description or "")
+
+    @property
+    def _found(self) -> "ModelVersion":
+        return _version_of(self.registry, self.name, self.version, "correct ASSAY_SERVE_VERSION")
+
+
+def _version_of(registry: MlflowModelRegistry, name: str, version: str, remedy: str) -> "ModelVersion":
+    found = registry.versions(name).version(version)
+    if found is None:
+        raise TrackingError(
+            "the version to serve is not in the registry",
+            where=f"registered model {name}",
+            found=f"no version {version}",
+            remedy=remedy,
+        )
+    return found

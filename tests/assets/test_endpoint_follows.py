@@ -78,6 +78,33 @@ def test_a_version_whose_files_were_changed_is_never_served(promoted, follower, 
     assert client.post("/predict", {"rows": [ROW]}).json()["version"] == "1"
 
 
+def test_a_fixed_version_stays_whatever_becomes_champion(promoted):
+    settings = promoted.settings.model_copy(update={"serve_version": 1})
+    fixed = ChampionFollower(champions_of(settings, pipeline_of(settings, "bank")))
+    client = Client(application(fixed, Limits(), Keys(())))
+    fixed.evaluate()
+    promote_the_same_files_again(registry_of(promoted), "bank")
+    fixed.evaluate()
+    assert client.get("/ready").json()["version"] == "1"
+    reply = client.post("/predict", {"rows": [ROW]})
+    assert (reply.status, reply.json()["version"]) == (200, "1")
+
+
+def test_a_fixed_version_is_verified_and_there(promoted):
+    settings = promoted.settings.model_copy(update={"serve_version": 1})
+    version = connect(settings.tracking_uri).get_model_version("bank", "1")
+    manifest = Path(version.source.removeprefix("file://")) / "bundle" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"golden"', '"golden" '))
+    changed = ChampionFollower(champions_of(settings, pipeline_of(settings, "bank")))
+    changed.evaluate()
+    assert (changed.current, changed.problem.code) == (None, "digest_mismatch")
+    settings = settings.model_copy(update={"serve_version": 17})
+    missing = ChampionFollower(champions_of(settings, pipeline_of(settings, "bank")))
+    missing.evaluate()
+    assert missing.current is None
+    assert "no version 17" in str(missing.problem)
+
+
 def test_a_process_is_made_of_the_settings_alone(promoted):
     settings = promoted.settings.model_copy(update={"serve_max_rows": 1})
     app = application_of(settings, "bank", None)

@@ -44,6 +44,7 @@ WITHOUT_SERVERS = (
     "keep-storage-small.md",
     "forget-a-person.md",
     "use-a-model-in-python.md",
+    "serve-on-kubernetes.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"

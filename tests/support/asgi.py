@@ -35,12 +35,13 @@ class Client:
         return asyncio.run(self.asked(method, path, body, headers))
 
     async def asked(self, method, path, body, headers, parts=None):
+        path, _, query = path.partition("?")
         named = {name.replace("_", "-"): value for name, value in (self.headers | headers).items()}
         if parts is None:
             named.setdefault("content-length", str(len(body)))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+            "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "",
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in named.items() if value is not None],
             "server": ("test", 80), "client": ("test", 1),
         }  # fmt: skip

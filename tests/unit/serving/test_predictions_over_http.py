@@ -122,6 +122,60 @@ def test_a_regression_answers_numbers():
     assert isinstance(reply.json()["predictions"][0]["prediction"], float)
 
 
+def test_an_arrow_stream_has_its_options_in_the_address(client):
+    body, headers = as_arrow(user_rows().head(3), "arrow")
+    whole = predictions_of(client.post("/predict", body, **headers))
+    labels = predictions_of(client.post("/predict?probabilities=false", body, **headers))
+    assert list(whole.columns) == ["prediction", "probability_False", "probability_True"]
+    pd.testing.assert_frame_equal(labels, whole[["prediction"]])
+    again = predictions_of(client.post("/predict?probabilities=true&interval=0", body, **headers))
+    pd.testing.assert_frame_equal(again, whole)
+
+
+def test_an_arrow_stream_asks_for_the_interval_that_json_asks_for():
+    regression = endpoint(fitted("regression", "ridge", steps=False))
+    rows = user_rows().head(4).drop(columns="rent")
+    json_body, json_headers = as_json(rows, "rows")
+    asked = json.dumps({**json.loads(json_body), "interval": 0.9}).encode()
+    expected = predictions_of(regression.post("/predict", asked, **json_headers))
+    body, headers = as_arrow(rows, "arrow")
+    found = predictions_of(regression.post("/predict?interval=0.9", body, **headers))
+    assert list(found.columns) == ["prediction", "lower", "upper"]
+    pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("probabilities=no", "true or false"),
+        ("probabilities=", "true or false"),
+        ("interval=1.5", "share"),
+        ("interval=nan", "share"),
+        ("interval=1e-1", "share"),
+        ("interval=-0.5", "share"),
+        ("interval=" + "9" * 5000, "share"),
+        ("probabilties=false", "did you mean 'probabilities'"),
+        ("<script>=1", "unknown option"),
+        ("%ff%fe=1", "unknown option"),
+        ("probabilities=true&probabilities=false", "repeated"),
+        ("&".join(["interval=0.9"] * 10_000), "repeated"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(client, query, word):
+    body, headers = as_arrow(user_rows().head(1), "arrow")
+    reply = client.post(f"/predict?{query}", body, **headers)
+    assert reply.status == 400
+    assert word in json.dumps(reply.json())
+    assert len(reply.body) < 1000
+
+
+def test_json_has_its_options_in_the_body(client):
+    body, headers = as_json(user_rows().head(1), "rows")
+    reply = client.post("/predict?probabilities=false", body, **headers)
+    assert reply.status == 400
+    assert "in its body" in reply.json()["error"]["what"]
+
+
 def test_the_model_page_describes_rows_and_predictions(model, client):
     page = client.get("/model").json()
     assert (page["name"], page["version"], page["card"]) == ("flats", "1", "# flats")
@@ -141,6 +195,12 @@ def test_the_rows_of_the_model_are_in_openapi(client):
     assert document["components"]["schemas"]["Row"]["properties"]["rooms"]["type"] == ["integer", "null"]
     body = document["paths"]["/predict"]["post"]["requestBody"]["content"]
     assert set(body) == {JSON, ARROW}
+    options = {each["name"]: each for each in document["paths"]["/predict"]["post"]["parameters"]}
+    in_json = document["components"]["schemas"]["PredictionRequest"]["properties"]
+    assert {name: each["schema"] for name, each in options.items()} == {
+        name: in_json[name] for name in ("probabilities", "interval")
+    }
+    assert {each["in"] for each in options.values()} == {"query"}
 
 
 def test_probes_say_whether_a_model_answers(client):
