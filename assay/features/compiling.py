@@ -28,6 +28,8 @@ BEFORE = -1
 
 ROW = "__row"
 """The hidden column with the number of the source's row, which steps that see other rows need."""
+EARLIER = "of an earlier partition"
+"""The reason for which rows of earlier partitions are dropped, once no window needs them; they are never counted."""
 GROUP = "__group"
 """The hidden column that says, of rows that group the source's, by a hash which these are."""
 
@@ -100,6 +102,10 @@ class Compiler:
         reads: the source's columns that steps compute with.
         carries: whether the source's other columns stay as they are, beside what is computed.
         tables: of the joined sources by name, DuckDB's type by column.
+        first: number of the partition's first row; those before it are of earlier partitions.
+        alone: numbers of the steps whose windows see the rows of their partition alone.
+        predicts: whether the partition's own rows are only predicted, and those before them are labelled.
+        has_earlier_rows: whether rows of earlier partitions are still among the rows.
     """
 
     connection: "duckdb.DuckDBPyConnection"
@@ -118,6 +124,10 @@ class Compiler:
     reads: set[str] = field(default_factory=set)
     carries: bool = True
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    first: int = 0
+    alone: frozenset[int] = frozenset()
+    predicts: bool = False
+    has_earlier_rows: bool = False
 
     def begin(self, schema: pa.Schema) -> None:
         """Take the columns of a source.

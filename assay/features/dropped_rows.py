@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from assay.errors import FeatureStepError
+from assay.features.compiling import EARLIER
 from assay.features.plan import Plan
 from assay.specs.features import FeaturesSpec
 
@@ -30,6 +31,8 @@ def counted(features: FeaturesSpec, plan: Plan, rows: int, stay: Sequence[Sequen
     filters = [layer for layer in plan.layers if layer.conditions]
     for layer, staying in zip(filters, stay, strict=True):
         for (reason, condition), left in zip(layer.conditions.items(), staying, strict=True):
+            if reason == EARLIER:
+                continue
             title = features.title(layer.step)
             yield StepCount(title, reason or f"not: {condition.strip()}", rows, rows - left)
             rows = left

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from assay.features.compiling import BEFORE, GROUP, ROW, Layer, joined_name, nested, quoted
+from assay.features.compiling import BEFORE, EARLIER, GROUP, ROW, Layer, joined_name, nested, quoted
 from assay.features.first_failure import Failure, RowFailure, Source, engine_connection, failure
 from assay.reading.confined import MIB
 from assay.reading.files import mapped_table
@@ -67,7 +68,9 @@ def answer_of(
     try:
         for number in range(request["runs"]):
             rows, target = mapped_table(folder / f"{ROWS}-{number}"), folder / f"{FEATURES}-{number}"
-            stay.append(run(connection, layers, rows, target, request["absent"], request["wanted"]))
+            stay.append(
+                run(connection, layers, rows, target, request["absent"], request["wanted"], first=request["first"])
+            )
     except duckdb.OutOfMemoryException:
         return {"limit": "memory"}
     except RowFailure as row:
@@ -82,6 +85,8 @@ def run(
     target: Path,
     absent: Mapping[str, str] = MappingProxyType({}),
     wanted: Sequence[str] | None = None,
+    *,
+    first: int = 0,
 ) -> list[list[int]]:
     """Write the rows that result as an Arrow file, batch by batch and in order.
 
@@ -92,6 +97,7 @@ def run(
         target: the file.
         absent: DuckDB's type of each column that the rows lack, as no layer computes with it.
         wanted: the columns that are written; all unless given.
+        first: number of the partition's first row; those before it are of earlier partitions, and are not counted.
 
     Returns:
         For each layer with conditions the numbers of rows that stay after each condition.
@@ -108,7 +114,7 @@ def run(
         lacking = {name: lacking[old] for name, old in origins.items() if old is not None and old in lacking}
         written = target.with_name(f"{target.name}.{number}")
         if any(layer.conditions or layer.ordered for layer in part):
-            stay += _run(source, part, _all_but(lacking), written)
+            stay += _run(source, part, _all_but(lacking), written, first)
             rows = mapped_table(written)
         else:
             rows = _beside(source, part, {n: old for n, old in origins.items() if n not in lacking}, written)
@@ -166,7 +172,7 @@ def _disorder(layers: Sequence[Layer]) -> bool:
     return any(layer.disorders for layer in layers)
 
 
-def _run(source: Source, layers: Sequence[Layer], columns: str, target: Path) -> list[list[int]]:
+def _run(source: Source, layers: Sequence[Layer], columns: str, target: Path, first: int = 0) -> list[list[int]]:
     import duckdb
 
     try:
@@ -174,7 +180,7 @@ def _run(source: Source, layers: Sequence[Layer], columns: str, target: Path) ->
             order = f" ORDER BY {quoted(ROW)}" if _disorder(layers) else ""
             query = f"SELECT {columns} FROM (\n{nested(layers, source.query)}\n){order}"
             written = _write(source.connection, query, target)
-            return list(_staying(source, layers, written))
+            return list(_staying(source, layers, written, first))
     except duckdb.OutOfMemoryException:
         raise
     except (duckdb.Error, pa.ArrowException, OSError) as error:  # those of Arrow's stream hide DuckDB's class
@@ -197,26 +203,33 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) ->
     return count
 
 
-def _staying(source: Source, layers: Sequence[Layer], written: int) -> Iterator[list[int]]:
+def _staying(source: Source, layers: Sequence[Layer], written: int, first: int) -> Iterator[list[int]]:
     """Yield the rows that stay after each condition; the last condition of all leaves the rows that were written.
 
     The conditions that follow each other are counted by one query over the columns that they need.
     """
-    rows = source.rows.num_rows
+    rows = source.rows.num_rows - _earlier_rows(source.rows, first)
+    counts_all = rows == source.rows.num_rows
     last = max((number for number, layer in enumerate(layers) if layer.conditions), default=BEFORE)
     for number, layer in enumerate(layers):
         if not layer.conditions:
             continue
-        if number == last and len(layer.conditions) == 1:
+        if number == last and len(layer.conditions) == 1 and (counts_all or EARLIER in layer.conditions):
             yield [written]
             return
         before = nested(layers[:number], source.query)
-        dropped = _dropped(source.connection, list(layer.conditions.values()), before)
+        own = before if counts_all else f"SELECT * FROM (\n{before}\n) WHERE {quoted(ROW)} >= {first}"
+        dropped = _dropped(source.connection, list(layer.conditions.values()), own)
         stay = []
         for count in dropped:
             rows -= count
             stay.append(rows)
         yield stay
+
+
+def _earlier_rows(rows: pa.Table, first: int) -> int:
+    """Return how many rows are of earlier partitions."""
+    return pc.sum(pc.less(rows.column(ROW), first)).as_py() or 0 if first else 0
 
 
 def _dropped(connection: "duckdb.DuckDBPyConnection", conditions: Sequence[str], rows: str) -> list[int]:

@@ -5,22 +5,19 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.schema import dtype_name
 from assay.data.source_rows import SchemaVersion, SourceRows
 from assay.errors import EmptyDataError, MissingColumnError, SchemaDriftError, did_you_mean
 from assay.features.dropped_rows import StepCount, dropped_in_words
+from assay.features.history import EarlierPartitions, history_of, notes_of
 from assay.features.joined_tables import written_once
 from assay.features.lineage import Lineage
 from assay.features.past import require_known_in_time
 from assay.features.prepared import PreparedSteps
 from assay.features.running import FeatureRows, features_of, run_steps
 from assay.specs.dataset import ColumnRole, ColumnSpec
-from assay.specs.other_sources import microseconds
 from assay.specs.pipeline import PipelineSpec
 
 Adapted: TypeAlias = Callable[[SourceRows, str], SourceRows]
@@ -53,6 +50,7 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     adapted: Adapted | None = None,
     joined: Mapping[str, Dataset] = MappingProxyType({}),
     prepared: PreparedSteps | None = None,
+    earlier: EarlierPartitions | None = None,
 ) -> FeatureSet:
     """Make the feature set of a partition.
 
@@ -64,6 +62,8 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         labelled: whether the rows have a target; those that are only predicted freeze no schema.
         joined: the rows of each joined source, by its name.
         prepared: see `run_steps`.
+        earlier: where the rows of earlier partitions come from, into which windows reach; without them a window sees
+            the rows of the partition alone.
         adapted: changes the rows after the steps, before their schema is frozen; `where` is its second argument.
 
     Raises:
@@ -75,11 +75,15 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     tables = {name: each.table for name, each in joined.items()}
+    history = history_of(source, spec, earlier, labelled=labelled, where=where)
     with written_once(tables if prepared is None else prepared.tables, features_of(spec), where) as written:
         made = run_steps(
-            source.table, source.schema, spec, where=where, labelled=labelled, joined=written, prepared=prepared
+            source.table, source.schema, spec, where=where, labelled=labelled, joined=written, prepared=prepared,
+            history=history,
+        )  # fmt: skip
+        known = (
+            require_known_in_time(source, made, spec, where=where, joined=written, history=history) if labelled else ""
         )
-        known = require_known_in_time(source, made, spec, where=where, joined=written) if labelled else ""
     if made.table.num_rows == 0:
         raise EmptyDataError(
             "the steps drop every row",
@@ -101,7 +105,7 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
     notes = {key: text for key, text in rows.notes.items() if key != "rows"}
     notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
-    notes |= _short_windows(source.table, spec)
+    notes |= notes_of(history, source.table, spec)
     notes |= {
         f"joined {name}": f"{each.table.num_rows:,} rows, fingerprint {each.fingerprint.digest}"
         for name, each in joined.items()
@@ -125,26 +129,6 @@ def _step_of_change(made: FeatureRows, frozen: FrozenSchema | None, spec: Pipeli
     functions = [n for n, step in enumerate(features.steps) if step.python is not None]
     number = max([number, *(functions if number < 0 else [])])
     return f", features: {features.title(number)}" if number >= 0 else ""
-
-
-def _short_windows(table: pa.Table, spec: PipelineSpec) -> dict[str, str]:
-    """Return of each aggregate over time how many rows look back beyond the partition, whose rows alone it sees."""
-    if spec.dataset.partitions.by == "none":
-        return {}
-    found = {}
-    for number, step in enumerate(features_of(spec).steps):
-        asked = step.aggregate
-        if asked is None or asked.time is None:
-            continue
-        text = "it sees the rows of this partition alone"
-        times = table.column(asked.time) if asked.time in table.column_names else None
-        if times is not None and asked.over is not None and pa.types.is_temporal(times.type):
-            moments = times.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-            early = pc.less(moments, (pc.min(moments).as_py() or 0) + microseconds(asked.over))
-            short = pc.sum(early).as_py() or 0
-            text += f": {short:,} of {table.num_rows:,} rows are less than {asked.over} after its first"
-        found[f"window of {features_of(spec).title(number)}"] = text
-    return found
 
 
 def _require_declared(declared: Mapping[str, ColumnSpec], names: Sequence[str], where: str) -> None:

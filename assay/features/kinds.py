@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 from assay.errors import DataContractError, FeatureStepError, SpecError
-from assay.features.compiling import Compiler, literal, quoted, sql_of
+from assay.features.compiling import ROW, Compiler, literal, quoted, sql_of
 from assay.features.lineage import selected
 from assay.features.parsing import StepProblem, place_of
 from assay.specs.base import Location
@@ -101,7 +101,8 @@ def refuse_other_case(compiler: Compiler, number: int, place: Location, name: st
 @builds("filter")
 def keep_rows(compiler: Compiler, number: int, step: FeatureStep) -> None:
     """Keep the rows for which each condition is true."""
-    if not compiler.labelled and step.applies_to == "labelled":
+    stays = step.applies_to == "labelled" and (not compiler.labelled or compiler.predicts)
+    if stays and not (compiler.predicts and compiler.has_earlier_rows):
         return
     conditions = {}
     for reason in step.expressions:
@@ -111,7 +112,7 @@ def keep_rows(compiler: Compiler, number: int, step: FeatureStep) -> None:
         if dtype not in {"BOOLEAN", '"NULL"'}:
             what = "the condition is neither true nor false"
             raise StepProblem(number, place, DataContractError(what, found=f"{sql}, of type {dtype}"))
-        conditions[reason] = sql
+        conditions[reason] = f"{quoted(ROW)} >= {compiler.first} OR (\n{sql}\n)" if stays else sql
     compiler.keep(number, conditions)
 
 

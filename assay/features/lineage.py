@@ -5,7 +5,7 @@ give the target together, as two times give a duration, neither need reveal it: 
 are no features unless their role is declared; what is computed from one of them is judged by the gate.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -74,6 +74,21 @@ class Lineage:
     def sources_of(self, number: int, name: str) -> frozenset[str]:
         """Return the source's columns, in lower case, from which a column of a step is computed."""
         return frozenset(each for step, each in self._ancestors((number, name.lower())) if step == SOURCE)
+
+    def lacks(self, name: str, absent: Collection[str], windows: Collection[int]) -> bool:
+        """Whether a column cannot be computed for rows without some of the source's columns, in lower case.
+
+        What the steps of some numbers make is of other rows, which have them.
+        """
+        seen, waiting = set[Made](), [self.version_of(name)]
+        while waiting:
+            made = waiting.pop()
+            if made[0] == SOURCE and made[1] in absent:
+                return True
+            if made not in seen and made[0] not in windows:
+                waiting += self._parents.get(made, ())
+            seen.add(made)
+        return False
 
     @property
     def revealing(self) -> frozenset[Made]:

@@ -43,7 +43,8 @@ def _look_back(compiler: Compiler, number: int, keys: Sequence[str], time: str, 
     start = "UNBOUNDED" if asked.over is None else f"({microseconds(asked.over)}::HUGEINT * {_MOST_ROWS} + {row})"
     delay = microseconds(asked.delay) if asked.delay is not None else 0
     end = f"({delay}::HUGEINT * {_MOST_ROWS} + 1 + {row})"
-    partition = f"PARTITION BY {', '.join(map(quoted, keys))} " if keys else ""
+    parted = [*map(quoted, keys), *([f"{row} >= {compiler.first}"] if number in compiler.alone else [])]
+    partition = f"PARTITION BY {', '.join(parted)} " if parted else ""
     window = (
         f"WINDOW past AS ({partition}ORDER BY {known} + {row} NULLS LAST "
         f"RANGE BETWEEN {start} PRECEDING AND {end} PRECEDING)"

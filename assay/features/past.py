@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
+from assay.features.history import History
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, known_before, times_of, written_once
 from assay.features.running import FeatureRows, features_of, numbered, run_again, run_steps
 from assay.specs.features import FeaturesSpec
@@ -71,7 +72,13 @@ class _Difference:
 
 
 def require_known_in_time(
-    source: Dataset, made: FeatureRows, spec: PipelineSpec, *, where: str, joined: Joined | JoinedTables = NONE_JOINED
+    source: Dataset,
+    made: FeatureRows,
+    spec: PipelineSpec,
+    *,
+    where: str,
+    joined: Joined | JoinedTables = NONE_JOINED,
+    history: History | None = None,
 ) -> str:
     """Check that the feature set of labelled rows saw no row that was not known yet.
 
@@ -87,36 +94,56 @@ def require_known_in_time(
     if features.is_of_rows_alone:
         return "each step computes with the values of one row alone"
     with written_once(joined, features, where) as tables:
-        return _compared(source, made, spec, features, tables, where)
+        return _compared(source, made, spec, features, tables, history, where)
 
 
 def _compared(
-    source: Dataset, made: FeatureRows, spec: PipelineSpec, features: FeaturesSpec, tables: JoinedTables, where: str
+    source: Dataset,
+    made: FeatureRows,
+    spec: PipelineSpec,
+    features: FeaturesSpec,
+    tables: JoinedTables,
+    history: History | None,
+    where: str,
 ) -> str:
     """Run the steps again on each cut of the rows, and of the tables that a SELECT reads."""
     time = _time_column(spec, source.table)
     if not made.keeps_rows and (made.groups is None or time is None):
         return "not comparable: the steps group rows" + ("" if time is not None else ", and features.time is not named")
-    rows = numbered(source.table.replace_schema_metadata())
+    rows = numbered(source.table.replace_schema_metadata(), history)
     cuts = list(_by_time(rows.column(time), time) if time is not None else _halves(rows.num_rows))
     run, times = partial(run_steps, schema=source.schema, spec=spec, where=where), times_of(features, tables)
     at_once: list[FeatureRows] = []
     if made.computed is not None and not times and cuts:  # what no step computes with is the same among any rows
         read = rows.drop_columns(sorted(made.absent))
-        parts = (read.filter(pa.array(cut.rows)) for cut in cuts)
-        at_once = run_again(parts, source, spec, features, where=where, joined=tables)
+        parts = (_behind(_known(history, time, cut), read.filter(pa.array(cut.rows)), where) for cut in cuts)
+        at_once = run_again(parts, source, spec, features, where=where, joined=tables, history=history)
     for number, cut in enumerate(cuts):
         with known_before(tables, times, cut.moment) as known:
+            earlier = _known(history, time, cut)
             again = (
-                at_once[number] if at_once else run(rows.filter(pa.array(cut.rows)), features=features, joined=known)
+                at_once[number]
+                if at_once
+                else run(rows.filter(pa.array(cut.rows)), features=features, joined=known, history=earlier)
             )
             if _difference(made, again, cut) is not None:
-                both = partial(run, joined=tables), partial(run, joined=known)
-                raise _error(both, source, spec, features, cut, time, where)
+                both = partial(run, joined=tables, history=history), partial(run, joined=known, history=earlier)
+                raise _error(both, source, spec, features, cut, time=time, history=history, where=where)
     shown = "; ".join(cut.text for cut in cuts)
     if not made.keeps_rows:
         return f"every group of the same rows came out the same among all rows and among {shown}"
     return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
+
+
+def _known(history: History | None, time: str | None, cut: _Cut) -> History | None:
+    """Return the rows of earlier partitions that were known at the moment of a cut."""
+    if history is None or time is None or cut.moment is None:
+        return history
+    return history.before(time, cut.moment)
+
+
+def _behind(history: History | None, rows: pa.Table, where: str) -> pa.Table:
+    return rows if history is None else history.in_front_of(rows, where)
 
 
 def _unbounded(features: FeaturesSpec) -> FeaturesSpec:
@@ -215,17 +242,20 @@ def _first_different(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None
     return int(found[0]) if found.size else None
 
 
-def _error(
+def _error(  # noqa: PLR0913 - what it names
     runs: _Runs,
     source: Dataset,
     spec: PipelineSpec,
     features: FeaturesSpec,
     cut: _Cut,
+    *,
     time: str | None,
+    history: History | None,
     where: str,
 ) -> LaterRowsError:
     """Find the first step after which the rows differ, and return the error that names it."""
-    step, difference = _first_step(runs, source.table, features, cut)
+    table = numbered(source.table.replace_schema_metadata(), history)
+    step, difference = _first_step(runs, table, features, cut)
     hidden = not spec.validation.show_values or any(column.pii for column in source.schema.columns)
     all_rows, some_rows = ("***", "***") if hidden else difference.values
     column = f"column '{difference.column}' of " if difference.column else ""
@@ -246,7 +276,6 @@ def _error(
 
 
 def _first_step(runs: _Runs, table: pa.Table, features: FeaturesSpec, cut: _Cut) -> tuple[int, _Difference]:
-    table = numbered(table.replace_schema_metadata())
     for number, step in enumerate(features.steps):
         if step.is_of_rows_alone:
             continue

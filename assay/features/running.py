@@ -13,11 +13,13 @@ from assay.errors import FeatureStepError
 from assay.features.compiling import GROUP, ROW
 from assay.features.dropped_rows import StepCount, counted, require_enough
 from assay.features.first_failure import engine_connection
+from assay.features.history import History
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, without_nan, written_once
 from assay.features.lineage import Lineage
 from assay.features.parsing import StepProblem
 from assay.features.plan import Plan, compiled
 from assay.features.prepared import PreparedSteps
+from assay.features.reach import EarlierRows, Reach
 from assay.features.step_engine import StepEngine, title_of
 from assay.importing import import_users_object
 from assay.specs.features import FeaturesSpec
@@ -61,6 +63,7 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
     features: FeaturesSpec | None = None,
     joined: Joined | JoinedTables = NONE_JOINED,
     prepared: PreparedSteps | None = None,
+    history: History | None = None,
 ) -> FeatureRows:
     """Run the steps of `features`.
 
@@ -74,6 +77,7 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
         joined: the rows of each joined source, by its name.
         prepared: runs the steps in this process, with the joined sources that it has; None for a process of their own,
             with limits.
+        history: rows of earlier partitions, which windows see.
 
     Raises:
         SpecError: a step cannot be computed whatever the rows.
@@ -81,9 +85,9 @@ def run_steps(  # noqa: PLR0913 - what the rows depend on, and where they run
         MissingColumnError: a step names a column that the rows lack.
     """
     features = features or features_of(spec)
-    source = numbered(table.replace_schema_metadata())
+    source = numbered(table.replace_schema_metadata(), history)
     with written_once(joined if prepared is None else prepared.tables, features, where) as tables:
-        engine = StepEngine(spec, features, where, _personal(schema), tables, source, prepared)
+        engine = StepEngine(spec, features, where, _personal(schema), tables, source, prepared, history)
         return _Run(engine, labelled).result(source)
 
 
@@ -95,25 +99,28 @@ def run_again(
     *,
     where: str,
     joined: Joined | JoinedTables = NONE_JOINED,
+    history: History | None = None,
 ) -> list[FeatureRows]:
     """Run steps of which none is a function of Python on several tables of labelled rows.
 
     Unchanged columns are left out of the results, and so are counts of dropped rows.
 
     Args:
-        tables: some of the source's rows, numbered; they may lack columns that no step computes with.
+        tables: some of the source's rows, numbered, behind those of earlier partitions; they may lack columns that no
+            step computes with.
         source: the partition's rows.
         spec: the pipeline.
         features: the steps.
         where: asset and partition, for errors.
         joined: the rows of each joined source, by its name.
+        history: all rows of earlier partitions.
 
     Raises:
         FeatureStepError: a step cannot be computed for a row, or drops more rows than it may.
     """
     with written_once(joined, features, where) as written:
-        whole = numbered(source.table.replace_schema_metadata())
-        engine = StepEngine(spec, features, where, _personal(source.schema), written, whole, prepared=None)
+        whole = numbered(source.table.replace_schema_metadata(), history)
+        engine = StepEngine(spec, features, where, _personal(source.schema), written, whole, None, history)
         return _Run(engine, labelled=True).results(tables)
 
 
@@ -129,11 +136,12 @@ def features_of(spec: PipelineSpec) -> FeaturesSpec:
     return spec.features
 
 
-def numbered(table: pa.Table) -> pa.Table:
-    """Return a table with the hidden column of row numbers."""
+def numbered(table: pa.Table, history: History | None = None) -> pa.Table:
+    """Return a table with the hidden column of row numbers, which go on after those of earlier partitions."""
     if ROW in table.column_names:
         return table
-    return table.append_column(ROW, pa.array(np.arange(table.num_rows)))
+    first = history.first if history is not None else 0
+    return table.append_column(ROW, pa.array(np.arange(first, first + table.num_rows)))
 
 
 def _hidden(table: pa.Table) -> list[str]:
@@ -163,6 +171,7 @@ class _Run:
             plan = self._plan(table.schema, numbers)
             before = table.num_rows
             [(table, stay)] = self.engine.computed([table], plan)
+            table = table.drop_columns([name for name in plan.lacking if name in table.column_names])
             counts += counted(features, plan, before, stay)
             plans.append(plan)
         return self._finished(table, counts, plans, source.num_rows, is_one=len(chunks) == len(plans) == 1)
@@ -182,7 +191,8 @@ class _Run:
         Raises:
             FeatureStepError: a row is there more than once, or too many were dropped.
         """
-        rows = table.column(ROW).to_numpy()
+        keeps_rows = all(plan.keeps_rows for plan in plans)
+        rows = table.column(ROW).to_numpy() - (self.engine.first if keeps_rows else 0)
         groups = table.column(GROUP).to_numpy() if GROUP in table.column_names else None
         self._require_once(rows)
         require_enough(self.engine.features, counts, rows_in, self.engine.where)
@@ -192,7 +202,7 @@ class _Run:
             plans[-1].lineage if plans else Lineage(self.engine.spec.dataset.target),
             tuple(name for plan in plans for name in plan.skipped),
             rows,
-            all(plan.keeps_rows for plan in plans),
+            keeps_rows,
             groups,
             frozenset(plans[0].computed) if is_one else None,
             frozenset(plans[0].absent) if is_one else frozenset(),
@@ -217,17 +227,22 @@ class _Run:
         return self.engine.prepared.plan(key, lambda: self._compiled(schema, numbers))
 
     def _compiled(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
-        features = self.engine.features
+        features, history = self.engine.features, self.engine.history
+        reach = history.reach if history is not None else Reach()
+        first = self.engine.first if reach.last in numbers else 0
+        earlier = history.table.schema if history is not None and first else ()
+        further = [field for field in earlier if field.name not in schema.names]
         try:
             with engine_connection() as connection:
                 return compiled(
                     connection,
                     features,
-                    schema,
+                    pa.schema([*schema, *further]),
                     self.engine.spec.dataset.target,
                     labelled=self.labelled,
                     numbers=numbers,
                     tables=self.engine.tables.schemas,
+                    earlier=EarlierRows(first, reach, tuple(field.name for field in further)),
                 )
         except StepProblem as problem:
             error = problem.error

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from assay.features.carried import completed, handed_over, wanted
 from assay.features.compiling import BEFORE
 from assay.features.engine import FEATURES, ROWS, SPILL
 from assay.features.first_failure import Failure
+from assay.features.history import History
 from assay.features.joined_tables import JoinedTables, write_arrow
 from assay.features.plan import Plan
 from assay.features.prepared import PreparedSteps
@@ -47,6 +48,7 @@ class StepEngine:
         tables: the joined sources.
         source: the rows before all steps, to show the values of one that fails.
         prepared: computes plans in this process; None for a process of their own, with limits.
+        history: rows of earlier partitions; None where no window reaches into them.
     """
 
     spec: PipelineSpec
@@ -56,6 +58,12 @@ class StepEngine:
     tables: JoinedTables
     source: pa.Table
     prepared: PreparedSteps | None
+    history: History | None = None
+
+    @property
+    def first(self) -> int:
+        """The number of the partition's first row."""
+        return self.history.first if self.history is not None else 0
 
     def computed(self, tables: Iterable[pa.Table], plan: Plan, *, alone: bool = False) -> list[Computed]:
         """Compute a plan for some tables, one after the other in one process.
@@ -63,7 +71,8 @@ class StepEngine:
         Args:
             tables: the rows, numbered, of which NaN are null.
             plan: of the steps.
-            alone: whether unchanged columns are left out of the result; then one table at a time is in memory.
+            alone: whether unchanged columns are left out of the result; then one table at a time is in memory, and it
+                has the rows of earlier partitions already.
 
         Returns:
             Of each table the rows, and how many stay after each condition.
@@ -78,7 +87,10 @@ class StepEngine:
             kept, size, runs = [], 0, 0
             for table in tables:
                 path = folder / f"{ROWS}-{runs}"
-                write_arrow(handed_over(table, plan), path)
+                rows = handed_over(table, plan)
+                if plan.first and not alone and self.history is not None:
+                    rows = self.history.in_front_of(rows, self.where)
+                write_arrow(rows, path)
                 kept += [] if beside else [table]
                 size, runs = size + path.stat().st_size, runs + 1
             confinement = Confinement.of(self.spec.dataset.limits, size)
@@ -86,6 +98,7 @@ class StepEngine:
                 "folder": str(folder.absolute()),
                 "absent": dict(plan.absent),
                 "wanted": wanted(plan),
+                "first": plan.first,
                 "runs": runs,
             }
             end = self._end_of(request, plan, confinement)
@@ -116,26 +129,35 @@ class StepEngine:
 
     def _row_error(self, failure: Failure, plan: Plan) -> AssayError:
         column = f", column '{failure.column}'" if failure.column else ""
+        failure, origin, source = self._in_origin(failure)
         text = failure.text.partition(":")[0] if self.hides(self.source.column_names) else failure.text
-        row = f"row {failure.row + 1:,} of the source's rows" if failure.row is not None else ""
+        row = f"row {failure.row + 1:,} of {origin}" if failure.row is not None else ""
         return FeatureStepError(
             "a step cannot be computed for a row",
             location=Location(row=None if failure.row is None else failure.row + 1, column=failure.column or ""),
             where=f"{self.where}, {title_of(self.features, failure.step)}{column}",
-            found="; ".join(filter(None, (text, row, self._values(failure, plan)))),
+            found="; ".join(filter(None, (text, row, self._values(failure, plan, source)))),
             remedy="correct the value, drop such rows by a filter before the step, or let the expression allow for "
             "them, as `x / nullif(y, 0)` does",
         )
 
-    def _values(self, failure: Failure, plan: Plan) -> str:
+    def _in_origin(self, failure: Failure) -> tuple[Failure, str, pa.Table]:
+        """Return a failure with the number of its row in the rows that it is one of; these; and what they are."""
+        row, history = failure.row, self.history
+        if row is None or history is None:
+            return failure, "the source's rows", self.source
+        if row < history.first:
+            text = f"the rows of earlier partitions ({', '.join(history.read)})"
+            return failure, text, history.table
+        return replace(failure, row=row - history.first), "the source's rows", self.source
+
+    def _values(self, failure: Failure, plan: Plan, source: pa.Table) -> str:
         """Return the source's values in the row that fails, of the columns that the step reads."""
         if failure.row is None:
             return ""
         read = plan.lineage.sources_of(failure.step, failure.column)
-        names = [name for name in self.source.column_names if name.lower() in read][:_SHOWN_COLUMNS]
-        shown = {
-            name: "***" if self.hides([name]) else str(self.source.column(name)[failure.row].as_py()) for name in names
-        }
+        names = [name for name in source.column_names if name.lower() in read][:_SHOWN_COLUMNS]
+        shown = {name: "***" if self.hides([name]) else str(source.column(name)[failure.row].as_py()) for name in names}
         return ", ".join(f"{name} = {text[:_LONGEST]}" for name, text in shown.items())
 
 

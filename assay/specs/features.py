@@ -207,6 +207,11 @@ class FeaturesSpec(Spec):
     `<prefix>/<pipeline>/<partition>.parquet`."""
     tables: tuple[Table, ...] = Field(default=(), exclude_if=lambda tables: not tables)
     """Other sources that a step `sql` reads by their names, each under a frozen schema of its own."""
+    earlier_partitions: Literal["read", "require", "ignore"] = Field(
+        default="read", exclude_if=lambda earlier: earlier == "read"
+    )
+    """Whether a window `over` some time sees the source's rows of earlier partitions. `read`: of those that were made;
+    missing ones are counted. `require`: a missing one blocks. `ignore`: it sees the rows of its partition alone."""
 
     @property
     def is_of_rows_alone(self) -> bool:
