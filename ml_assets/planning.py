@@ -11,7 +11,9 @@ from typing import Literal, Protocol, TypeAlias
 
 import dagster as dg
 
+from assay.features.reach import earlier_keys, reach_of
 from assay.specs import PipelineSpec
+from assay.specs.references import FEATURE_SET
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.code_version import changed_parts
 from ml_assets.pipeline.partitions import partitions_of, upstream_keys
@@ -158,8 +160,19 @@ class Planner:
             keys: Sequence[str | None] = [None]
             if partitions is not None and partition is not None:
                 keys = upstream_keys(dep.partition_mapping, partitions, partition)
+            if partition is not None and stage.name == FEATURE_SET and len(keys) > 1:
+                keys = [*self._earlier(tuple(dep.asset_key.path), partition), partition]
             if dep.asset_key in by_key:  # what others make is compared, not planned
                 yield from (self._of(by_key[dep.asset_key], key) for key in keys)
+
+    def _earlier(self, asset: tuple[str, ...], partition: str) -> Iterator[str]:
+        """Yield the earlier partitions that windows see: those that were made, unless the file requires all."""
+        partitions, features = self.spec.dataset.partitions, self.spec.features
+        for key in earlier_keys(partitions, partition, reach_of(features, partitions)):
+            newest = self.artifacts.log.newest(asset, key)
+            is_made = newest is not None and newest.status == "published"
+            if is_made or (features is not None and features.earlier_partitions == "require"):
+                yield key
 
     def _deps_of(self, stage: Stage) -> tuple[dg.AssetDep, ...]:
         if stage.name not in self._reads:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from assay.data.contract import arrow_type
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
+from assay.features.compiling import ROW
 from assay.features.first_failure import engine_connection
 from assay.features.lineage import SOURCE, lineage_of
 from assay.features.parsing import StepProblem, parsed_selects, parsed_steps
@@ -22,7 +23,7 @@ from assay.features.running import features_of
 from assay.learning.splitting import Split
 from assay.results.intake import EXAMPLE_CHOICE, Intake, SourceSchemas
 from assay.specs.dataset import ColumnRole, ColumnSpec, DatasetSpec
-from assay.specs.features import FeaturesSpec
+from assay.specs.features import FeaturesSpec, FeatureStep
 from assay.specs.other_sources import Join
 from assay.specs.pipeline import PipelineSpec
 
@@ -86,7 +87,10 @@ def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intak
     tables = {name: text for name, table in schemas.tables.items() if len(text := _packed(table)) <= _LARGEST_TABLE}
     if not {*features_of(spec).table_names} <= {*tables}:
         return None  # what a SELECT makes of rows that the model does not carry cannot be made elsewhere
-    steps, given = _with_columns_given(features_of(spec), schemas, tables)
+    found = _with_columns_given(features_of(spec), schemas, tables, spec.dataset.target)
+    if found is None:
+        return None
+    steps, given = found
     known = (*schemas.source.table_schema(spec.dataset.columns).columns, *given)
     serving = _serving_the_target(spec, [column.name for column in known])
     others = [column for column in known if column.name != spec.dataset.target]
@@ -110,19 +114,33 @@ def _of_steps(split: Split, spec: PipelineSpec, schemas: SourceSchemas) -> Intak
 
 
 def _with_columns_given(
-    features: FeaturesSpec, schemas: SourceSchemas, tables: Collection[str]
-) -> tuple[FeaturesSpec, list[ColumnSchema]]:
-    """Return the steps without the joins whose rows the model does not carry, and the columns that these add."""
-    steps, given = [], []
+    features: FeaturesSpec, schemas: SourceSchemas, tables: Collection[str], target: str
+) -> tuple[FeaturesSpec, list[ColumnSchema]] | None:
+    """Return the steps without those whose rows the model does not carry, and the columns that these add.
+
+    They are the joins of what changes with time, and windows: a model has no earlier rows, and another value than in
+    training must not stand in for theirs. None where the rows cannot have such a column, as a step before makes it too
+    or computes with whole rows; such a model takes rows of its features.
+    """
+    steps: list[FeatureStep] = []
+    given: list[ColumnSchema] = []
     local: dict[str, Any] = {"source": _ADDRESS, "query": None, "parameters": {}}
-    for step in features.steps:
+    for number, step in enumerate(features.steps):
         join = step.join
-        if join is None:
+        if step.aggregate is not None and step.aggregate.time is not None:
+            columns = _of_window(features, number, step.aggregate.columns, schemas, target)
+            if columns is None:
+                return None
+            given += columns
+            steps = [_keeping(each, [column.name for column in columns]) for each in steps]
+        elif join is None:
             steps.append(step)
         elif join.table in tables:
             steps.append(step.model_copy(update={"join": join.model_copy(update=local)}))
         else:
-            given += list(_added(join, schemas.joined[join.table]))
+            columns = list(_added(join, schemas.joined[join.table]))
+            given += columns
+            steps = [_keeping(each, [column.name for column in columns]) for each in steps]
     read = tuple(each.model_copy(update=local) for each in features.tables)
     return features.model_copy(update={"steps": tuple(steps), "tables": read}), given
 
@@ -135,6 +153,39 @@ def _added(join: Join, other: FrozenSchema) -> Iterator[ColumnSchema]:
     for column in other.columns:
         if column.name in names:
             yield ColumnSchema(name=names[column.name], dtype=column.dtype, role=column.role)
+
+
+def _of_window(
+    features: FeaturesSpec, number: int, names: Collection[str], schemas: SourceSchemas, target: str
+) -> list[ColumnSchema] | None:
+    """Return the columns of a window as the rows to predict have them; None where they cannot."""
+    before = features.steps[:number]
+    if any(step.kind in {"sql", "python"} or (step.aggregate and step.aggregate.time is None) for step in before):
+        return None
+    source = [(name, arrow_type(dtype) or pa.null()) for name, dtype in schemas.source.dtypes.items()]
+    joined = {
+        name: pa.schema([(each, arrow_type(dtype) or pa.null()) for each, dtype in other.dtypes.items()])
+        for name, other in schemas.joined.items()
+    }
+    with engine_connection() as connection:
+        rows = pa.schema([*source, (ROW, pa.int64())])
+        there = compiled(connection, features, rows, target, numbers=range(number), tables=joined).columns
+        if {name.lower() for name in names} & {name.lower() for name in (*there, *schemas.source.dtypes)}:
+            return None
+        compiled(connection, features, rows, target, numbers=range(number + 1), tables=joined)
+        made = connection.sql("SELECT * FROM current_rows").to_arrow_table().schema
+    roles = {column.name: column.role for column in schemas.feature_set.columns}
+    return [
+        ColumnSchema(name=name, dtype=dtype_name(made.field(name).type), role=roles.get(name, ColumnRole.NUMERIC))
+        for name in names
+    ]
+
+
+def _keeping(step: FeatureStep, names: Collection[str]) -> FeatureStep:
+    """Return a step that does not drop some columns, which come later where the feature set is made."""
+    if not isinstance(step.select, tuple):
+        return step
+    return step.model_copy(update={"select": (*step.select, *names)})
 
 
 def _packed(table: pa.Table) -> str:

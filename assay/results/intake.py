@@ -26,8 +26,8 @@ class Intake(Spec):
     required: tuple[str, ...]
     """Those of them that rows must have; their values may be missing."""
     features: FeaturesSpec | None = Field(default=None, exclude_if=lambda features: features is None)
-    """The steps, with the addresses of joined sources left out. Joins of rows that change with time are left out too:
-    the rows to predict have their columns."""
+    """The steps, with the addresses of joined sources left out. Joins of rows that change with time are left out too,
+    and so are windows over earlier rows: the rows to predict have their columns."""
     tables: dict[str, str] = Field(default={}, exclude_if=lambda tables: not tables)
     """The rows of each other joined source by its name, as a Parquet file in base64."""
     feature_set: FrozenSchema | None = Field(default=None, exclude_if=lambda schema: schema is None)

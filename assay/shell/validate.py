@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from assay.data.contract import MODEL, conform
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.source_rows import SourceRows, partition_span
-from assay.errors import SpecError
+from assay.errors import EmptyDataError, SourceNotFoundError, SpecError
 from assay.features.feature_set import feature_set_of
+from assay.features.history import EarlierPartitions
+from assay.features.reach import reach_of
 from assay.gate.gate import GateVerdict, run_gate
 from assay.gate.profile_page.page import to_html
 from assay.gate.raw_rules import run_raw_gate
-from assay.reading.source_files import read_rows
+from assay.reading.source_files import is_same_for_all_partitions, read_rows
 from assay.results.intake import EXAMPLE_CHOICE, SourceSchemas
 from assay.results.trained_model import ModelManifest
 from assay.scratch import scratch_folder
@@ -172,6 +174,8 @@ class _Versions:
     """Some rows of the source of each partition."""
     tables: dict[str, pa.Table] = field(default_factory=dict)
     """Rows of joined sources that do not change with time."""
+    lasting: list[SourceRows] = field(default_factory=list)
+    """The rows of a source that is the same for all partitions."""
 
     @property
     def schemas(self) -> SourceSchemas | None:
@@ -185,12 +189,36 @@ class _Versions:
 
 def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Storage, where: str) -> Dataset:
     dataset, version = spec.source_dataset, versions.judged if spec.features is None else versions.source
-    with scratch_folder("source") as folder:
-        files = storage.fetch(address_of(dataset.source, key), Path(folder))
-        rows = version.rows(read_rows(files, dataset, version, where=where), where)
-        found = rows.partition(key, where=where)
+    if versions.lasting:
+        found = versions.lasting[0].partition(key, where=where)
+    else:
+        with scratch_folder("source") as folder:
+            files = storage.fetch(address_of(dataset.source, key), Path(folder))
+            rows = version.rows(read_rows(files, dataset, version, where=where), where)
+            found = rows.partition(key, where=where)
+        if is_same_for_all_partitions(dataset) and reach_of(spec.features, dataset.partitions).microseconds:
+            versions.lasting.append(rows)
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
     return found
+
+
+def _earlier(
+    spec: PipelineSpec, versions: "_Versions", key: str | None, storage: Storage, where: str
+) -> EarlierPartitions | None:
+    """Return what reads the source's rows of earlier partitions; one whose rows are refused is missing as well."""
+
+    def read(earlier: str, is_wanted: Callable[[str], bool]) -> pa.Table | None:
+        where_earlier = f"{where}, earlier partition {earlier}"
+        try:
+            rows = _read(spec, versions, earlier, storage, where_earlier)
+        except (EmptyDataError, SourceNotFoundError):
+            return None
+        as_of = _as_of(spec, earlier)
+        raw = run_raw_gate(rows, spec, where=f"{where_earlier}, source rows", partition=earlier, as_of=as_of)
+        is_refused = raw is not None and raw.accepted is None
+        return None if is_refused else rows.table.select([each for each in rows.table.column_names if is_wanted(each)])
+
+    return None if key is None else EarlierPartitions(key, read)
 
 
 def _with_steps(
@@ -203,7 +231,13 @@ def _with_steps(
     joined = {join.table: _joined(join, versions, key, storage, where) for join in spec.features.other_sources}
     lasting = [each.table for each in spec.features.other_sources if not each.changes_with_time]
     versions.tables.update({name: joined[name].table for name in lasting})
-    made = feature_set_of(found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined)
+    made = feature_set_of(
+        found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined,
+        earlier=_earlier(spec, versions, key, storage, where),
+    )  # fmt: skip
+    for name in ("earlier partitions", *(name for name in made.rows.notes if name.startswith("window of "))):
+        if name in made.rows.notes:
+            _LOG.info("%s: %s", name, made.rows.notes[name])
     for each in made.counts:
         _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)
     return made.rows

@@ -27,6 +27,7 @@ from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_champion_or_rows_changed
 from ml_assets.pipeline.current_champion import current_champion, newest_validated
+from ml_assets.pipeline.earlier_rows import earlier_partitions
 from ml_assets.pipeline.gate_step import as_of
 from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import asset_key, location_of
@@ -167,7 +168,10 @@ def _source_rows(
             for join in spec.features.other_sources
         }
         version_of_features = registry.feature_version_of(spec)
-        rows = feature_set_of(rows, spec, version_of_features, labelled=False, where=where, joined=joined).rows
+        earlier = earlier_partitions(context, spec, artifacts, None)
+        rows = feature_set_of(
+            rows, spec, version_of_features, labelled=False, where=where, joined=joined, earlier=earlier
+        ).rows
     return rows
 
 

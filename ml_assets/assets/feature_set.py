@@ -15,7 +15,8 @@ from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata, records_table
 from ml_assets.dagster_internals import step_of
-from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
+from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.earlier_rows import earlier_partitions, source_rows_input
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
 from ml_assets.pipeline.upstream import joined_input, joined_inputs, note_rows
@@ -46,7 +47,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             )
         ],
         output_required=False,
-        ins={"raw_dataset": own_input(spec, "raw_dataset")},
+        ins={"raw_dataset": source_rows_input(spec)},
         upstream=joined_inputs(spec),
     )
     def feature_set(
@@ -62,7 +63,10 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         version = schema_registry.feature_version_of(run_spec)
         try:
             joined = _joined(context, run_spec, data_sources, schema_registry, upstream)
-            made = feature_set_of(raw_dataset, run_spec, version, where=location_of(context), joined=joined)
+            made = feature_set_of(
+                raw_dataset, run_spec, version, where=location_of(context), joined=joined,
+                earlier=earlier_partitions(context, run_spec, artifact_io_manager, partition_of(context)),
+            )  # fmt: skip
         except LaterRowsError as error:
             text = f"{error.where}: {error.found}"
             yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=False, description=escaped(text))

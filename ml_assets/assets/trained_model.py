@@ -157,6 +157,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         **({"categories": records_table(encodings)} if encodings else {}),
         **({"fitted on training rows": records_table(shown_fits)} if fitted else {}),
         **({"training rows dropped as outliers": records_table(dropped)} if dropped else {}),
+        **({"rows to predict have": ", ".join(facts.intake.required)} if facts.intake is not None else {}),
         **_made(facts),
         "MLflow run": tracked.run_id,
         "where to look": tracked.url,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import __version__
+from assay.features.reach import reach_of
 from assay.importing import users_source
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
@@ -88,6 +89,8 @@ def _part(spec: PipelineSpec, name: str) -> _Part:
     if name == FEATURES and spec.features is not None:
         fitted, steps = spec.features.fitted, value[FEATURES]["steps"]
         value[FEATURES]["steps"] = [step for number, step in enumerate(steps) if number not in fitted]
+        reach = reach_of(spec.features, spec.dataset.partitions).microseconds
+        value |= {"reach": reach} if reach else {}  # before, no window saw earlier partitions
     named = {text: users_source(text) for text in _texts(value) if ":" in text}
     digest = spec.rules_digest if name == RULES else digest_of(value)
     return _Part(digest[:_DIGITS], {path: source for path, source in named.items() if source is not None})

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assay.features.reach import most_earlier_keys, reach_of
 from assay.specs import PipelineSpec
 from assay.specs.dataset import PartitionsSpec
 
@@ -48,6 +49,12 @@ def window_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
     # the split refuses a window that the first partition cuts short, and says how many partitions are missing
     delay = spec.monitoring.label_delay if spec.monitoring else 0
     return dg.TimeWindowPartitionMapping(start_offset=-spec.split.train_partitions - delay, end_offset=-delay)
+
+
+def earlier_mapping(spec: PipelineSpec) -> dg.PartitionMapping | None:
+    """Return which partitions of the source's rows a feature set reads: its own, and those that its windows reach."""
+    most = most_earlier_keys(spec.dataset.partitions, reach_of(spec.features, spec.dataset.partitions))
+    return dg.TimeWindowPartitionMapping(start_offset=-most, end_offset=0) if most else None
 
 
 def upstream_keys(mapping: dg.PartitionMapping | None, partitions: dg.PartitionsDefinition[str], key: str) -> list[str]:

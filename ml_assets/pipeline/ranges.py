@@ -28,7 +28,7 @@ from ml_assets.dagster_internals import (
 from ml_assets.pipeline.partitions import missing_history, upstream_keys
 from ml_assets.pipeline.run_context import PartitionContext, Scope, attempt_of, location_of, makes_range
 from ml_assets.supervision.step import timed_partition
-from resources.artifacts.io_manager import ArtifactIOManager, PartitionedType
+from resources.artifacts.io_manager import ArtifactIOManager, PartitionedType, reads_own_partition
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome
 
 Body: TypeAlias = Callable[..., Any]
@@ -126,6 +126,8 @@ class _RangeRun:
         """Return how many partitions before the range a window lacks; missing ones inside the range have failed."""
         first, most = self.context.partition_keys[0], 0
         for name, keys in self._reads(key):
+            if reads_own_partition(self.ins[name].metadata):
+                continue
             mapping, value = self.ins[name].partition_mapping, self.arguments[name]
             if isinstance(mapping, dg.TimeWindowPartitionMapping) and isinstance(value, PartitionedInput):
                 most = max(most, missing_history(mapping, keys) + value.unpublished(k for k in keys if k < first))
@@ -141,7 +143,8 @@ class _RangeRun:
         partitions = self.context.assets_def.partitions_def
         assert partitions is not None  # noqa: S101 - a range has partitions
         for name, each in self.ins.items():
-            yield name, upstream_keys(each.partition_mapping, partitions, key)
+            own = reads_own_partition(each.metadata)
+            yield name, [key] if own else upstream_keys(each.partition_mapping, partitions, key)
 
     def _partition(self, context: PartitionContext) -> Iterator[Any]:
         """Yield the events of one partition; its failure is recorded for the end of the step."""

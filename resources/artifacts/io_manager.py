@@ -23,6 +23,8 @@ _TABLE, _MODEL = "table", "trained_model"
 _VALUE = "value type"
 ANY_TABLE = {"any table": True}
 """Metadata of an input that takes the rows of any asset, under any IO manager."""
+OWN_PARTITION = {"own partition": True}
+"""Metadata of an input that is given the newest of the partitions it maps to; the asset reads the others itself."""
 _ELSEWHERE = 0
 """In place of the number of a version that has no commit."""
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
@@ -143,6 +145,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         asset = tuple(context.asset_key.path)
         keys: list[str | None] = [*context.asset_partition_keys] if context.has_asset_partitions else [None]
         _require_partition(context, asset)
+        keys = [max(map(str, keys))] if reads_own_partition(context.definition_metadata) else keys
         kind, many = _kind_asked_for(context, len(keys))
         if _makes_many(context):
             return self._partitioned(context, kind, many=many)
@@ -227,6 +230,11 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
 def _name_of(asset: tuple[str, ...], partition: str | None) -> str:
     return "/".join(asset) + (f"@{partition}" if partition is not None else "")
+
+
+def reads_own_partition(metadata: Mapping[str, Any] | None) -> bool:
+    """Whether an input is given the newest alone of the partitions that it maps to."""
+    return OWN_PARTITION.keys() <= (metadata or {}).keys()
 
 
 def is_in_step(context: dg.InputContext) -> bool:

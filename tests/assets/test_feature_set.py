@@ -12,7 +12,9 @@ from assay.data.frames import feature_frame
 from assay.results.trained_model import TrainedModel
 from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.plan import source_rows
+from ml_assets.pipeline.asset import Phase
 from ml_assets.planning import Planner
+from ml_assets.stages import names_in
 
 TRIPS = """\
 name: trips
@@ -296,3 +298,90 @@ def test_a_restored_version_is_what_the_file_holds(platform):
     assert job.execute_in_process(instance=platform.instance, run_config=config).success
     assert pq.read_table(file).equals(first)
     assert pq.read_schema(file).metadata[b"assay.commit"] == b"3"
+
+
+DAILY = """\
+name: daily
+task: regression
+dataset:
+  source: {source}
+  partitions: {{by: day, column: day, start: "2021-01-01", end: "2021-01-05"}}
+  target: y
+  columns: {{n: {{role: identifier}}}}
+features:
+  steps:
+    - aggregate: {{by: [k], time: day, over: 2 days, columns: {{seen: sum(x)}}}}
+validation: {{min_rows: 2}}
+scoring: {{source: {new}, columns: [n, seen], checks: {{severity: warn}}}}
+model: {{candidates: [ridge]}}
+tuning: {{enabled: false}}
+"""
+
+
+def days(*numbers, known=True):
+    rows = [
+        {"n": f"{day}-{hour}", "day": f"2021-01-0{day}T{hour:02d}:00:00", "k": "ab"[hour % 2], "x": day * 100 + hour}
+        for day in numbers
+        for hour in range(1, 24)
+    ]
+    return [row | {"y": row["x"] % 100} for row in rows] if known else rows
+
+
+def daily(platform, *numbers):
+    folder = platform.settings.pipelines_dir.parent / "data"
+    write_csv(folder / "daily.csv", days(*numbers))
+    write_csv(folder / "new.csv", days(4, known=False)[:5])
+    text = DAILY.format(source=folder / "daily.csv", new=folder / "new.csv")
+    (platform.settings.pipelines_dir / "daily.yaml").write_text(text)
+
+
+def seen_on(platform, day):
+    table = platform.artifacts.load(("daily", "feature_set"), f"2021-01-0{day}", Dataset).table
+    return dict(zip(table.column("n").to_pylist(), table.column("seen").to_pylist(), strict=True))
+
+
+def plan_of(platform, day):
+    deployment = Deployment(platform.settings)
+    spec = deployment.pipeline("daily")
+    plan = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(f"2021-01-0{day}")
+    return {(each.asset, each.partition): (each.action, each.reason) for each in plan}
+
+
+def test_a_window_sees_earlier_partitions_that_are_stored(platform):
+    daily(platform, 1, 2, 3)
+    materialize = [f"daily/{name}" for name in ("raw_dataset", "feature_set")]
+    result = platform.materialize(*materialize, partition="2021-01-03")
+    assert result.success, failure(result)
+    [made] = result.asset_materializations_for_node("daily__feature_set")
+    assert "2 missing: 2021-01-01, 2021-01-02" in str(made.metadata)
+    assert seen_on(platform, 3)["3-1"] is None
+    for day in (2, 1):
+        assert platform.materialize(*materialize, partition=f"2021-01-0{day}").success
+    action, reason = plan_of(platform, 3)["feature_set", "2021-01-03"]
+    assert (action, reason) == ("run", "it was not made of the newest raw_dataset of 2021-01-01")
+    result = platform.materialize("daily/feature_set", partition="2021-01-03")
+    assert result.success, failure(result)
+    own = sum(100 + hour for hour in range(1, 24, 2)) + sum(200 + hour for hour in range(1, 24, 2))
+    assert seen_on(platform, 3)["3-1"] == own
+    commit = platform.artifacts.log.newest(("daily", "feature_set"), "2021-01-03")
+    assert set(commit.inputs) == {f"daily/raw_dataset@2021-01-0{day}" for day in (1, 2, 3)}
+    assert plan_of(platform, 3)["feature_set", "2021-01-03"][0] == "unchanged"
+
+
+def odd_hours(*numbers):
+    return sum(day * 100 + hour for day in numbers for hour in range(1, 24, 2))
+
+
+def test_a_range_and_rows_to_predict_see_earlier_partitions(platform):
+    daily(platform, 1, 2, 3)
+    made = ["daily/raw_dataset", "daily/feature_set", "daily/validated_dataset"]
+    result = platform.materialize_range(*made, first="2021-01-01", last="2021-01-03")
+    assert result.success, failure(result)
+    assert (seen_on(platform, 2)["2-1"], seen_on(platform, 3)["3-1"]) == (odd_hours(1), odd_hours(1, 2))
+    learning = [f"daily/{name}" for name in names_in(Phase.LEARNING)]
+    result = platform.materialize(*learning, partition="2021-01-03")
+    assert result.success, failure(result)
+    result = platform.materialize("daily/batch_predictions")
+    assert result.success, failure(result)
+    scored = platform.artifacts.load(("daily", "batch_predictions"), None, Dataset).table
+    assert scored.column("seen")[0].as_py() == odd_hours(2, 3)

@@ -33,6 +33,8 @@ def predictor(*steps):
         joined[join.table] = (rows, kept.schema)
     model, made = model_of(spec, joined=joined)
     text = model.manifest.model_dump_json()
+    if model.manifest.intake is None:
+        return Predictor(model), made
     assert "secret" not in ModelManifest.model_validate_json(text).intake.model_dump_json()
     return Predictor(model.taking(ModelManifest.model_validate_json(text).intake)), made
 
@@ -61,3 +63,24 @@ def test_the_example_has_every_column():
     example = list(found.intake.example)
     assert set(example[0]) == {column.name for column in found.intake.columns}
     assert found.predict(example).notna().all(axis=None)
+
+
+WINDOW = {"aggregate": {"by": ["area"], "time": "seen", "over": "90 days", "columns": {"earlier": "count(*)"}}}
+
+
+def test_the_rows_to_predict_have_what_is_computed_of_earlier_rows():
+    kept = {"select": ["id", "area", "size", "seen", "rent"]}
+    found, made = predictor(kept, WINDOW, {"derive": {"busy": "earlier * size"}}, TARGET)
+    rows = user_rows()
+    assert {"earlier", "size"} <= set(found.intake.required)
+    with pytest.raises(MissingColumnError, match="'earlier'"):
+        found.predict(rows)
+    given = rows.assign(earlier=made.table.column("earlier").to_pylist())
+    as_fitted = Predictor(found.model.taking(None)).predict(made.table)
+    pd.testing.assert_frame_equal(found.predict(given), as_fitted, check_index_type=False)
+
+
+def test_a_window_behind_whole_rows_leaves_a_model_of_its_features():
+    found, made = predictor({"sql": "select *, size * 2 as double from rows"}, WINDOW, TARGET)
+    assert found.model.manifest.intake is None
+    assert len(found.predict(made.table)) == made.table.num_rows
