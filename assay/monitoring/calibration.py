@@ -44,7 +44,7 @@ def calibration_shift(now: Scored, before: Scored) -> CalibrationShift | None:
     """
     from scipy import stats
 
-    old, new = _scores_and_errors(before), _scores_and_errors(now)
+    old, new = scores_and_errors(before), scores_and_errors(now)
     bins = min(_BINS, len(now.truth) // _FEWEST_ROWS, len(before.truth) // _FEWEST_ROWS)
     if old is None or new is None or bins < 1:
         return None
@@ -72,7 +72,7 @@ def calibration_shift(now: Scored, before: Scored) -> CalibrationShift | None:
     )
 
 
-def _scores_and_errors(scored: Scored) -> tuple[np.ndarray, np.ndarray] | None:
+def scores_and_errors(scored: Scored) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the prediction of each row, and observed minus predicted."""
     predictions = scored.predictions
     if not predictions.classes:

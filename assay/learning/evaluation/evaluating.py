@@ -76,7 +76,7 @@ def evaluate(
         doubts = doubts_of(
             lambda rows: predict(model.estimator, rows, manifest.classes, spec.task), split, warnings, spec
         )
-    values, missing = _measured(metrics, truth, predictions)
+    values, missing = measured(metrics, truth, predictions)
     if primary.name in missing:
         raise _unavailable(primary.name, missing[primary.name], spec)
     known = [each for each in metrics if each.name in values]
@@ -94,7 +94,7 @@ def evaluate(
         metrics=values,
         missing_metrics=missing,
         intervals=intervals(known, truth, predictions, units_of(split.holdout_table, spec), spec.training.seed),
-        baseline=_measured(metrics, truth, baseline)[0],
+        baseline=measured(metrics, truth, baseline)[0],
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
         directions={each.name: each.greater_is_better for each in metrics if ":" in each.name and each.stated},
@@ -111,7 +111,7 @@ def truth_of(rows: LabelledRows) -> np.ndarray:
     return np.asarray(rows.target.to_numpy())
 
 
-def _measured(
+def measured(
     metrics: Iterable[Metric], truth: np.ndarray, predictions: Predictions
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return the values, and the reasons of the metrics without one."""
@@ -128,7 +128,7 @@ def _slices(
         values = column.astype(object).where(column.notna(), "(missing)").astype(str)
         for rank, (value, rows) in enumerate(values.value_counts().head(MOST_SLICES_PER_COLUMN).items(), start=1):
             inside = (values == value).to_numpy()
-            numbers, _ = _measured(metrics, truth[inside], predictions.take(inside))
+            numbers, _ = measured(metrics, truth[inside], predictions.take(inside))
             shown = f"(personal value {rank})" if split.features[name].pii else str(value)
             yield SliceReport(column=name, value=shown, rows=int(rows), metrics=numbers)
 
