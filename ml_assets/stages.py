@@ -14,9 +14,12 @@ from ml_assets.assets.best_hyperparameters import build_best_hyperparameters
 from ml_assets.assets.champion_model import build_champion_model
 from ml_assets.assets.evaluation_report import build_evaluation_report
 from ml_assets.assets.feature_set import build_feature_set
+from ml_assets.assets.live_performance import build_live_performance
 from ml_assets.assets.monitoring_reports import build_monitoring_report
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.regression_report import build_regression_report
+from ml_assets.assets.served_drift import build_served_drift
+from ml_assets.assets.served_labels import build_served_labels
 from ml_assets.assets.trained_model import build_trained_model
 from ml_assets.assets.validated_dataset import build_validated_dataset
 from ml_assets.pipeline.asset import Phase, Stage
@@ -126,6 +129,30 @@ STAGES = (
         kinds=frozenset({"scikitlearn"}),
         spec_parts=("task", "dataset", "model", "evaluation", "promotion"),
         wanted=lambda spec: spec.promotion.on_regression != "none",
+    ),
+    Stage(
+        "served_labels",
+        build_served_labels,
+        tag="serving",
+        kinds=frozenset({"parquet"}),
+        spec_parts=("task", "dataset", "serving"),
+        wanted=lambda spec: spec.serving is not None and spec.serving.labels is not None,
+    ),
+    Stage(
+        "live_performance",
+        build_live_performance,
+        tag="serving",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "split", "model", "evaluation", "serving"),
+        wanted=lambda spec: spec.serving is not None and spec.serving.labels is not None,
+    ),
+    Stage(
+        "served_drift",
+        build_served_drift,
+        tag="serving",
+        kinds=frozenset({"scikitlearn"}),
+        spec_parts=("task", "dataset", "split", "model", "evaluation", "monitoring", "serving"),
+        wanted=lambda spec: spec.serving is not None and spec.serving.log is not None,
     ),
 )
 

@@ -146,7 +146,7 @@ def _training_rows(reference: Reference) -> LabelledRows:
 def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) -> Iterator[_Compared]:
     train, season = _training_rows(reference), window.season.rows if window.season else None
     features = reference.model.manifest.features
-    for name in watched_features(features, rule):
+    for name in watched_features(features, rule) if window.has_features else ():
         of_season = None if season is None else season.features[name]
         yield _Compared(name, "feature", features[name].role, train.features[name], window.features[name], of_season)
     if rule.watch_target and window.labelled is not None and not window.labelled.trained_on:
@@ -169,7 +169,7 @@ def _target(train: LabelledRows, now: LabelledRows, season: LabelledRows | None,
 def _predictions(
     before: Predictions, window: MonitoredWindow, season: LabelledRows | None, reference: Reference
 ) -> _Compared:
-    now = reference.predictions(window.features)
+    now = reference.predictions_of(window)
     of_season = None if season is None else _shown(reference.predictions(season.features))
     role = ColumnRole.CATEGORICAL if _score(now) is None else ColumnRole.NUMERIC
     return _Compared(PREDICTIONS, "prediction", role, _shown(before), _shown(now), of_season)

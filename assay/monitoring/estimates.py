@@ -59,6 +59,7 @@ class _ErrorModel(Protocol):
     """What draws truths for rows, as the champion's errors on its holdout make them likely."""
 
     method: Literal["CBPE", "DLE"]
+    needs_features: bool
     known: np.ndarray
     """What `of_rows` returns for the holdout."""
 
@@ -122,6 +123,7 @@ class _ClassErrors:
     """Calibrated probabilities of each class."""
 
     method: Literal["CBPE", "DLE"] = "CBPE"
+    needs_features = False
 
     def __init__(self, known: Scored) -> None:
         self._classes = known.predictions.classes
@@ -173,6 +175,7 @@ class _NumberErrors:
     """A model of the size of the champion's error, and its signed errors in units of that size."""
 
     method: Literal["CBPE", "DLE"] = "DLE"
+    needs_features = True
 
     def __init__(self, known: Scored, manifest: ModelManifest, seed: int) -> None:
         from sklearn.base import clone

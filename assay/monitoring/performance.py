@@ -192,7 +192,9 @@ def _estimate(
     estimator, before = reference.estimator, reference.value_at_promotion
     if estimator is None or before is None or len(window.features) == 0:
         return None
-    predictions = reference.predictions(window.features).beside(window.metric_columns)
+    if not window.has_features and estimator.errors.needs_features:
+        return None
+    predictions = reference.predictions_of(window).beside(window.metric_columns)
     gains = estimator.gains(metric, window.features, predictions)
     if len(gains) <= 1:
         return None

@@ -63,6 +63,8 @@ class MonitoredWindow:
         unlearned: those of them that the champion has not learned from; None where it is not known which they are.
         season: rows of the same season before the champion was trained; None where there are none.
         metric_columns: of the newest rows, what metrics ask for.
+        served: the champion's predictions of these rows, where they are not computed but known; rows whose features
+            are not known have a frame without columns then.
     """
 
     partition: str
@@ -72,6 +74,12 @@ class MonitoredWindow:
     unlearned: KnownRows | None = None
     season: KnownRows | None = None
     metric_columns: "pd.DataFrame | None" = None
+    served: Predictions | None = None
+
+    @property
+    def has_features(self) -> bool:
+        """Whether the values of the features are known."""
+        return len(self.features.columns) > 0 or self.served is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +153,10 @@ class Reference:
         """The estimator of metrics without labels, fitted on the holdout; None without one."""
         known = self.holdout_scored
         return None if known is None else LabelFreeEstimator.fitted(known, self.model.manifest, self.spec)
+
+    def predictions_of(self, window: MonitoredWindow) -> Predictions:
+        """Return the champion's predictions of a window's newest rows: what was served, or else what it predicts."""
+        return self.predictions(window.features) if window.served is None else window.served
 
     def predictions(self, features: "pd.DataFrame") -> Predictions:
         """Return the champion's predictions of some rows."""

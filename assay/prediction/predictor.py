@@ -124,8 +124,11 @@ class Predictor:
     def of_source(self, source: pa.Table, *, where: str = _WHERE) -> Predictions:
         """Predict rows that have the types of the model's source."""
         facts = self.model.manifest
-        features = feature_frame(self._feature_rows(source, where), facts.features)
-        return predict(self.model.estimator, features, facts.classes, facts.task)
+        return predict(self.model.estimator, self.features_of(source, where=where), facts.classes, facts.task)
+
+    def features_of(self, source: pa.Table, *, where: str = _WHERE) -> "pd.DataFrame":
+        """Return the features of rows that have the types of the model's source, as the estimator takes them."""
+        return feature_frame(self._feature_rows(source, where), self.model.manifest.features)
 
     @property
     def limits(self) -> ReadLimits:

@@ -181,7 +181,7 @@ def champion_events(
     """Yield the events that show a change outside of `champion_model`, and from which predictions follow."""
     # an observation: the asset keeps the record of its last decision, and its page shows both
     yield dg.AssetObservation(asset_key(spec, CHAMPION_ASSET), metadata=change_metadata(change))
-    if spec.scoring and change.outcome in {"rolled_back", "approved"}:
+    if spec.scoring and change.outcome in {"promoted", "rolled_back", "approved"}:
         yield dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change))
 
 

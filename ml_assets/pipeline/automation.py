@@ -22,6 +22,7 @@ Condition: TypeAlias = dg.AutomationCondition[Any]
 AlarmChecks: TypeAlias = Mapping[str, tuple[str, str]]
 """By the name of an alarm in `automation.retrain_on`: the asset, and its check that fails where a training is due."""
 
+_DAILY = "30 3 * * *"
 _PASSED: Condition = dg.AutomationCondition.all_checks_match(dg.AutomationCondition.check_passed(), blocking_only=True)
 
 
@@ -40,6 +41,18 @@ def when_champion_or_rows_changed(spec: PipelineSpec) -> Condition:
 def when_rows_passed(spec: PipelineSpec) -> Condition:
     """Return when a monitoring report is made: once for each version of validated rows, after its run."""
     return _once(spec, _new_rows(spec))
+
+
+def once_a_day() -> Condition:
+    """Return when what was served is judged: after each midnight, UTC, unless a run does so already."""
+    tick = dg.AutomationCondition.cron_tick_passed(_DAILY, "UTC")
+    return (_unhandled(tick) & ~dg.AutomationCondition.in_progress()).with_label("once a day")
+
+
+def when_updated(spec: PipelineSpec, name: str) -> Condition:
+    """Return when an asset follows another one of its pipeline: once for each of its versions."""
+    event = dg.AutomationCondition.asset_matches(asset_key(spec, name), dg.AutomationCondition.newly_updated())
+    return (_unhandled(event) & ~dg.AutomationCondition.in_progress()).with_label(f"new {name}")
 
 
 def rollbacks_key(pipeline: str) -> dg.AssetKey:

@@ -1,0 +1,124 @@
+"""`served_labels`: every version of each label of served predictions, as the readings of the source brought them."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow as pa
+
+from assay.data.dataset import Dataset
+from assay.data.fingerprint import fingerprint
+from assay.data.schema import ColumnSchema, TableSchema, dtype_name
+from assay.errors import SourceNotFoundError
+from assay.live.label_versions import LabelReading, empty_versions, with_reading
+from assay.live.performance import labels_of
+from assay.specs import PipelineSpec
+from assay.specs.dataset import ColumnRole
+from ml_assets.assets.metadata import warning_check
+from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.automation import once_a_day
+from ml_assets.pipeline.gate_step import as_of
+from ml_assets.pipeline.run_context import asset_key, location_of
+from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.store import ArtifactStore
+from resources.data_sources import DataSources
+from resources.joined_sources import joined_rows
+from resources.schema_registry import SchemaRegistry
+
+_CHECK = "labels_agree"
+
+
+def build_served_labels(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
+    """Return the asset `<pipeline>/served_labels` with its check."""
+
+    @pipeline_asset(
+        spec,
+        stage,
+        description="All versions of the labels of served predictions; a reading adds what is new and removes nothing.",
+        reads_all=("champion_model",),
+        checks=[
+            dg.AssetCheckSpec(
+                _CHECK,
+                asset=asset_key(spec, stage.name),
+                description="Each row of the labels has a key and a label, and no key has two labels of one time.",
+            )
+        ],
+        automation_condition=once_a_day(),
+    )
+    def served_labels(
+        context: dg.AssetExecutionContext,
+        run_spec: PipelineSpec,
+        data_sources: DataSources,
+        schema_registry: SchemaRegistry,
+        artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+    ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
+        earlier = label_versions(artifact_io_manager.artifacts(), run_spec)
+        reading = _read(context, earlier, run_spec, data_sources, schema_registry)
+        dataset = _dataset(reading.versions)
+        yield dg.Output(
+            dataset,
+            data_version=dg.DataVersion(dataset.fingerprint.digest),
+            metadata={
+                "labels read": reading.rows,
+                "new": reading.added,
+                "corrected": reading.corrected,
+                "versions of labels": reading.versions.num_rows,
+                "without key or label": reading.unusable,
+                "in conflict": reading.conflicts,
+            },
+        )
+        yield _check_of(reading)
+
+    return served_labels
+
+
+def label_versions(artifacts: ArtifactStore, spec: PipelineSpec) -> pa.Table:
+    """Return the versions of labels that are stored; none before the first reading."""
+    stored = artifacts.newest_value(tuple(asset_key(spec, "served_labels").path), None, Dataset)
+    return empty_versions(spec) if stored is None else stored.table
+
+
+def _read(
+    context: dg.AssetExecutionContext,
+    earlier: pa.Table,
+    spec: PipelineSpec,
+    sources: DataSources,
+    registry: SchemaRegistry,
+) -> LabelReading:
+    """Read the labels; before the first ones a source may not be there yet.
+
+    Raises:
+        SourceError: the source cannot be read, or is gone.
+        SchemaDriftError: it differs from its frozen schema.
+    """
+    labels = labels_of(spec)
+    try:
+        rows = joined_rows(spec, labels, None, sources, registry, where=location_of(context))
+    except SourceNotFoundError:
+        if earlier.num_rows:
+            raise
+        context.log.info("there are no labels yet: %s", labels.source)
+        return LabelReading(earlier, rows=0, added=0, corrected=0, unusable=0, conflicts=0)
+    return with_reading(earlier, rows.table, labels, spec, as_of(context))
+
+
+def _dataset(versions: pa.Table) -> Dataset:
+    columns = tuple(
+        ColumnSchema(name=field.name, dtype=dtype_name(field.type), role=ColumnRole.IGNORED)
+        for field in versions.schema
+    )
+    return Dataset(
+        table=versions,
+        schema=TableSchema(version=1, columns=columns),
+        fingerprint=fingerprint(versions),
+        notes={"rows": str(versions.num_rows)},
+    )
+
+
+def _check_of(reading: LabelReading) -> dg.AssetCheckResult:
+    problems = []
+    if reading.unusable:
+        problems.append(f"{reading.unusable:,} rows without a key or a label")
+    if reading.conflicts:
+        problems.append(f"{reading.conflicts:,} keys with two labels of one time, neither of which counts")
+    found = "; ".join(problems) or f"{reading.rows:,} rows read, {reading.added:,} new, {reading.corrected:,} corrected"
+    return warning_check(_CHECK, found, passed=not problems)
