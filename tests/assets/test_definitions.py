@@ -49,6 +49,7 @@ def test_the_assets_of_a_pipeline_in_order(bank):
 def test_the_assets_that_a_file_may_name_are_those_that_there_can_be(platform):
     beyond = "scoring: {{}}\nmonitoring: {{performance: {{max_loss: 1}}}}\npromotion: {{on_regression: propose}}\n"
     beyond += "features: {{steps: [{{filter: x > 0}}]}}\n"
+    beyond += "serving: {{labels: {{source: labels.csv, delay: 7d}}}}\n"
     platform.pipeline(MONTHLY + beyond, "x.csv")
     made = {key.path[-1] for key in platform.definitions.resolve_asset_graph().executable_asset_keys}
     assert made == set(ASSET_NAMES)
