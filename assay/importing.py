@@ -58,6 +58,11 @@ def confine_imports(policy: ImportPolicy | None) -> None:
     _policy = policy
 
 
+def import_policy() -> ImportPolicy | None:
+    """Return what confines this process, for one that it starts."""
+    return _policy
+
+
 @contextmanager
 def confined_imports(policy: ImportPolicy) -> Iterator[None]:
     """Confine what users may name, for the length of a `with`."""

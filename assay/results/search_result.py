@@ -12,7 +12,8 @@ class TrialRecord(Spec):
     """One trial of the search."""
 
     number: int
-    state: Literal["complete", "pruned", "failed"]
+    state: Literal["complete", "pruned", "failed", "stopped"]
+    """`stopped`: the time bound ended it."""
     family: str
     parameters: dict[str, JsonValue]
     value: float | None = None
@@ -44,11 +45,20 @@ class BestHyperparameters(Spec):
     """Digest of the rows and parts of the pipeline that it is made of; recorded where searches are repeated."""
 
     def caution(self, candidates: Sequence[str]) -> str:
-        """Return what the search left out because it ended after the first trials; empty if it went further."""
-        if not self.searched or self.stopped_by in {"empty_space", "exhausted"} or len(self.trials) > len(candidates):
+        """Return what the search left out because it ended early; empty if it tried every candidate, and went on."""
+        if not self.searched:
             return ""
-        untried = [name for name in candidates if name not in {trial.family for trial in self.trials}]
-        missed = f", and {', '.join(untried)} not at all" if untried else ""
+        measured = {trial.family for trial in self.trials if trial.state != "stopped"}
+        stopped = [name for name in candidates if name in {trial.family for trial in self.trials} - measured]
+        untried = [name for name in candidates if name not in measured and name not in stopped]
+        left = [
+            *([f"{', '.join(untried)} not at all"] if untried else []),
+            *([f"{', '.join(stopped)} not to the end of a trial"] if stopped else []),
+        ]
+        if len(self.trials) > len(candidates) or self.stopped_by in {"empty_space", "exhausted"}:
+            tried = f": it tried {' and '.join(left)}; raise tuning.timeout"
+            return f"the search ended by {self.stopped_by} after {len(self.trials)} trials{tried}" if left else ""
+        missed = "".join(f", and {each}" for each in left)
         return (
             f"the search ended by {self.stopped_by} after {len(self.trials)} trials of {len(candidates)} candidates: "
             f"each was tried once, from its base values{missed}; raise tuning.n_trials or tuning.timeout to search more"

@@ -227,7 +227,11 @@ class TuningSpec(Spec):
     n_trials: int = Field(default=20, ge=1, le=10_000)
     """Most trials. Each candidate takes one first, from its base values; the search needs more than that."""
     timeout: float | None = Field(default=None, gt=0)
-    """Most seconds; a running trial is finished."""
+    """Most seconds of the search and the final fit. Running trials are stopped, also one that takes more than a quarter
+    of the time; only the first is finished whatever it takes, as there is no model otherwise."""
+    workers: int | None = Field(default=None, ge=1, le=256, exclude_if=lambda workers: workers is None)
+    """Processes that try points side by side; as many as `training.threads` unless set, which they share. With several,
+    or a timeout, two searches of the same rows may differ."""
     search_space: Literal["auto"] | dict[str, SearchParameter] = "auto"
     """`auto` takes each family's own ranges, after a first trial of its base values; `{}` searches nothing; `C` or
     `logistic_regression.C` names a parameter, and every trial lies inside its range."""

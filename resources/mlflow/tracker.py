@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from assay.credentials import without_credentials
 from assay.errors import TrackerUnavailableError, TrackingError
@@ -34,6 +34,13 @@ _LONGEST_PARAM = 6000
 _LONGEST_NAME = 250
 _BATCH = 100
 _SERIES = "trial_value"
+RunStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
+_STATUS_OF_TRIAL: dict[str, RunStatus] = {
+    "complete": "FINISHED",
+    "pruned": "FAILED",
+    "failed": "FAILED",
+    "stopped": "KILLED",
+}
 _SECRET = re.compile(r"passw|secret|api_?key|credential|(^|_)token$", re.IGNORECASE)
 
 
@@ -98,7 +105,7 @@ class TrackedRun:
             logged = ModelsOfRun(self.client, self.experiment_id, self.run_id).log(PublishedModel.of(model))
             return f"models:/{logged.model_id}"
 
-    def end(self, status: Literal["FINISHED", "FAILED"]) -> None:
+    def end(self, status: RunStatus) -> None:
         """End the run."""
         with as_tracking_error(self.tracking_uri, f"the MLflow run cannot be ended as {status}"):
             self.client.set_terminated(self.run_id, status)
@@ -116,7 +123,7 @@ class TrackedRun:
         nested.log_params({"family": trial.family, **trial.parameters})
         if trial.value is not None:
             nested.log_metrics({f"validation_{metric}": trial.value})
-        nested.end("FINISHED" if trial.state == "complete" else "FAILED")
+        nested.end(_STATUS_OF_TRIAL[trial.state])
 
     def _log_batches(self, *, metrics: list[Any] | None = None, params: list[Any] | None = None) -> None:
         with as_tracking_error(self.tracking_uri, "metrics or parameters cannot be logged"):

@@ -156,6 +156,7 @@ TRIALS = (
     TrialRecord(number=0, state="complete", family="logistic_regression", parameters={"C": 0.1}, value=0.7),
     TrialRecord(number=1, state="failed", family="logistic_regression", parameters={"C": 1.0}, reason="no value"),
     TrialRecord(number=2, state="complete", family="logistic_regression", parameters={"C": 9.0}, value=0.8),
+    TrialRecord(number=3, state="stopped", family="logistic_regression", parameters={"C": 99.0}, reason="too long"),
 )
 
 
@@ -350,7 +351,8 @@ def test_nested_trials_are_children_once_also_after_a_retry(tracker, fresh):
             run.log_trials(_best(trials=TRIALS), "nested")
     children = [r for r in _runs(tracker, fresh) if r.data.tags.get("mlflow.parentRunId") == run.run_id]
     states = sorted((c.data.params["C"], c.info.status, c.data.metrics.get("validation_roc_auc")) for c in children)
-    assert states == [("0.1", "FINISHED", 0.7), ("1.0", "FAILED", None), ("9.0", "FINISHED", 0.8)]
+    kept = [("0.1", "FINISHED", 0.7), ("1.0", "FAILED", None), ("9.0", "FINISHED", 0.8), ("99.0", "KILLED", None)]
+    assert states == kept
 
 
 def test_a_nested_trial_that_was_cut_off_is_completed_by_the_retry(tracker, fresh):

@@ -4,6 +4,8 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.ensembles import FINAL, WEIGHT, Ensemble, parameters_of
@@ -82,12 +84,16 @@ def _columns_for(
     )
 
 
-def fitted_matrix(preprocessor: Any, rows: "pd.DataFrame", target: Any) -> tuple[Any, Any]:
-    """Fit a preprocessor of `preprocessor_for`, and return the prepared rows that are learned from and their target."""
+def fitted_matrix(preprocessor: Any, rows: "pd.DataFrame", target: Any) -> tuple[Any, np.ndarray]:
+    """Fit a preprocessor of `preprocessor_for`, and return the prepared rows that are learned from and which they are.
+
+    Returns:
+        The matrix, shape (kept, outputs), and a mask of the rows, shape (rows,).
+    """
     if hasattr(preprocessor, "fit_rows"):
         matrix, kept = preprocessor.fit_rows(rows, target)
-        return matrix, target[kept]
-    return preprocessor.fit_transform(rows, target), target
+        return matrix, np.asarray(kept)
+    return preprocessor.fit_transform(rows, target), np.ones(len(rows), dtype=bool)
 
 
 def build_pipeline(

@@ -99,6 +99,7 @@ def family_of(name: str, task: Task, model: ModelSpec) -> Family:
         regressor=None if task.is_classification else path,
         distributions=tuple({each: None for part in parts.values() for each in part.card.distributions}),
         search_space=_search_space(name, parts, model),
+        cost=4,
     )
     weights = {member: model.weights.get(member, 1.0) for member in parts} if name == "vote" else {}
     folds = model.stacked.folds if model.stacked is not None else 0
@@ -136,6 +137,6 @@ def _member(each: Family) -> Family:
 
 def _search_space(name: str, parts: Mapping[str, Family], model: ModelSpec) -> dict[str, SearchParameter]:
     """Return the members' own ranges, and those of weights that the file does not give."""
-    members = {part: each for part, each in parts.items() if part != FINAL}
-    own = {f"{part}.{key}": ranged for part, each in members.items() for key, ranged in each.card.search_space.items()}
+    members = {part: each.card for part, each in parts.items() if part != FINAL}
+    own = {f"{part}.{key}": ranged for part, card in members.items() for key, ranged in card.member_space.items()}
     return own | ({f"{WEIGHT}.{part}": _SHARE for part in members} if name == "vote" and not model.weights else {})

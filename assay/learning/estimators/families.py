@@ -7,6 +7,12 @@ from typing import Any
 import numpy as np
 
 from assay.errors import LearningError
+from assay.learning.estimators.early_stopping import (
+    EarlyStopping,
+    fit_hist_gradient_boosting,
+    fit_lightgbm,
+    fit_xgboost,
+)
 from assay.learning.estimators.family import FamilyCard, names, register
 from assay.specs.learning import SearchParameter
 
@@ -75,7 +81,8 @@ def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noq
     return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster())
 
 
-_ROUNDS = {"n_estimators": _range(50, 500, log=True), "learning_rate": _range(0.02, 0.3, log=True)}
+_ROUNDS = _range(50, 500, log=True)
+_RATE = {"learning_rate": _range(0.02, 0.3, log=True)}
 _SHARES = {
     "subsample": _range(0.5, 1.0),
     "colsample_bytree": _range(0.4, 1.0),
@@ -110,11 +117,13 @@ register(
             "extra_trees is_unbalance linear_tree max_bin max_delta_step path_smooth scale_pos_weight"
         ),
         search_space={
-            **_ROUNDS,
+            **_RATE,
             "num_leaves": _range(7, 127, log=True),
             "min_child_samples": _range(5, 200, log=True),
             **_SHARES,
         },
+        stopping=EarlyStopping("n_estimators", fit_lightgbm, given=names("boosting_type"), range=_ROUNDS),
+        cost=2,
     )
 )
 register(
@@ -131,6 +140,7 @@ register(
             "tol verbose warm_start"
         ),
         search_space={"C": _range(1e-3, 1e2, log=True)},
+        cost=1,
     )
 )
 # ordinary least squares: nothing to search
@@ -140,6 +150,7 @@ register(
         encoding="one_hot",
         regressor="sklearn.linear_model:LinearRegression",
         parameters=names("copy_X fit_intercept n_jobs positive tol"),
+        cost=1,
     )
 )
 register(
@@ -149,6 +160,7 @@ register(
         regressor="sklearn.linear_model:Ridge",
         parameters=names("alpha copy_X fit_intercept max_iter positive random_state solver tol"),
         search_space={"alpha": _range(1e-3, 1e3, log=True)},
+        cost=1,
     )
 )
 
@@ -202,6 +214,13 @@ register(
             "l2_regularization": _range(1e-3, 100.0, log=True),
             "max_features": _range(0.3, 1.0),
         },
+        stopping=EarlyStopping(
+            "max_iter",
+            fit_hist_gradient_boosting,
+            given=names("early_stopping n_iter_no_change scoring tol validation_fraction"),
+            final={"early_stopping": False},
+        ),
+        cost=2,
     )
 )
 register(
@@ -231,10 +250,14 @@ register(
             "scale_pos_weight subsample tree_method validate_parameters verbosity"
         ),
         search_space={
-            **_ROUNDS,
+            **_RATE,
             "max_depth": _range(3, 10),
             "min_child_weight": _range(0.5, 50.0, log=True),
             **_SHARES,
         },
+        stopping=EarlyStopping(
+            "n_estimators", fit_xgboost, given=names("booster early_stopping_rounds eval_metric"), range=_ROUNDS
+        ),
+        cost=2,
     )
 )

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from assay.errors import LearningError, UnknownModelError, did_you_mean
 from assay.importing import import_object, import_users_object, is_import_path
+from assay.learning.estimators.early_stopping import EarlyStopping
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
 from assay.specs.preprocessing import model_parameters
@@ -48,6 +49,8 @@ class FamilyCard:
         regressor_parameters: those of the regressor alone.
         further_parameters: parameters that the constructor takes without naming them.
         search_space: range of each parameter that is worth searching.
+        stopping: how a booster finds its number of rounds on validation rows; None for other families.
+        cost: rank of what a fit costs: 1 for a linear model, 2 for a booster, 3 for others. Cheap ones are tried first.
     """
 
     name: str
@@ -67,10 +70,18 @@ class FamilyCard:
     regressor_parameters: frozenset[str] = frozenset()
     further_parameters: frozenset[str] = frozenset()
     search_space: Mapping[str, SearchParameter] = field(default_factory=dict)
+    stopping: EarlyStopping | None = None
+    cost: int = 3
 
     def path(self, task: Task) -> str | None:
         """Return the import path of the estimator for a task."""
         return self.classifier if task.is_classification else self.regressor
+
+    @property
+    def member_space(self) -> dict[str, SearchParameter]:
+        """The ranges of a member of a stack or vote, which cannot stop early: its rounds are searched."""
+        rounds = {self.stopping.rounds: self.stopping.range} if self.stopping and self.stopping.range else {}
+        return {**rounds, **self.search_space}
 
     def parameter_names(self, task: Task) -> frozenset[str]:
         """Return the names of all hyperparameters for a task, as declared."""

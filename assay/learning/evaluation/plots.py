@@ -219,7 +219,7 @@ def tuning_history_plot(best: BestHyperparameters) -> bytes:
         lost = [trial.number for trial in best.trials if trial.value is None]
         if lost:
             style = {"color": GREY, "transform": axes.get_xaxis_transform()}
-            axes.plot(lost, [0.02] * len(lost), "x", label="failed or pruned, no value", **style)
+            axes.plot(lost, [0.02] * len(lost), "x", label="failed or stopped, no value", **style)
         axes.xaxis.get_major_locator().set_params(integer=True)
 
     better = "more is better" if best.direction == "maximize" else "less is better"

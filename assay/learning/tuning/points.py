@@ -40,15 +40,21 @@ class Points:
         self._candidates = candidates
         self._study = study
         self._tried: set[str] = set()
+        self._excluded: set[str] = set()
         self._random = np.random.default_rng(candidates.spec.training.seed)
-        self._starts = list(candidates.families)
+        self._starts = sorted(candidates.families, key=lambda name: candidates.families[name].card.cost)
         self._untried = {name: _listed(candidates, name) for name in candidates.families}
+
+    def exclude(self, family: str) -> None:
+        """Propose no further points of a family."""
+        self._untried[family] = {}
+        self._excluded.add(family)
 
     def propose(self) -> Point | None:
         """Ask for a trial; the first of each family starts from its base values.
 
         Returns:
-            None where every point of the space was tried.
+            None where every point of the space was tried, those of excluded families left out.
         """
         if self._starts:
             return self._first_of(self._starts.pop(0))
@@ -88,7 +94,7 @@ class Points:
         ranges = self._candidates.space[name] if ranges is None else ranges
         drawn = {key: draw(trial, f"{name}.{key}", parameter) for key, parameter in ranges.items()}
         parameters = self._candidates.base[name] | drawn
-        if (key := _key(name, parameters)) in self._tried:
+        if name in self._excluded or (key := _key(name, parameters)) in self._tried:
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         self._tried.add(key)

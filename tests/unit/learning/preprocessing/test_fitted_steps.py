@@ -13,8 +13,8 @@ from assay.learning.estimators.ensembles import family_of
 from assay.learning.persistence import estimator_bytes, load_model, require_storable, save_model
 from assay.learning.preprocessing.fitted_steps import FittedSteps, bounds_of
 from assay.learning.training import train
+from assay.learning.tuning.folds import Fold, FoldCache
 from assay.learning.tuning.search import find_best_hyperparameters
-from assay.learning.tuning.trials import Fold, FoldCache
 
 CLIP = {"clip": {"signal": {"quantiles": [0.05, 0.95]}}}
 OUTLIERS = {"outliers": {"signal": {"iqr": 1.0}}}

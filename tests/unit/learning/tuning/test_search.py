@@ -7,10 +7,10 @@ import pytest
 
 from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning import search as search_module
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.points import Points
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
+from assay.learning.tuning.trials import TrialRunner
 
 C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
 LEVELS = {"type": "categorical", "choices": [0.13, 0.3, 0.5]}
@@ -189,12 +189,6 @@ def test_candidates_with_nothing_to_vary_are_each_measured_once(search):
     assert best.family == "logistic_regression"
 
 
-def test_the_timeout_ends_the_search_after_the_running_trial(search):
-    best = search(tuning={"n_trials": 500, "timeout": 0.001})
-    assert best.stopped_by == "timeout"
-    assert len(best.trials) == 1
-
-
 def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(search):
     tuning = {"n_trials": 12, "search_space": {"level": LEVELS}}
     best = search(model={"candidates": ["own_parts:Guess"]}, tuning=tuning, evaluation={"primary_metric": "log_loss"})
@@ -236,7 +230,7 @@ def test_a_searched_value_that_the_model_refuses_fails_the_trial_only(search):
     ],
 )
 def test_what_the_user_got_wrong_is_reported_before_any_trial(search, parts, error, monkeypatch):
-    monkeypatch.setattr(search_module.TrialRunner, "measure", None)
+    monkeypatch.setattr(TrialRunner, "measure", None)
     with pytest.raises(error):
         search(**parts)
 
@@ -301,3 +295,38 @@ def test_a_regression_is_searched_by_its_own_metric(search, rows):
     best = search(train=train, task="regression", model={"candidates": ["ridge"]}, tuning={"n_trials": 3})
     assert best.direction == "minimize"
     assert best.family == "ridge"
+
+
+def test_boosters_find_their_rounds_on_the_folds(search):
+    candidates = ["xgboost", "lightgbm", "hist_gradient_boosting"]
+    best = search(model={"candidates": candidates}, tuning={"n_trials": 3, "folds": 2})
+    rounds = {"hist_gradient_boosting": "max_iter"}
+    found = [record.parameters[rounds.get(record.family, "n_estimators")] for record in best.trials]
+    assert len(found) == 3
+    assert all(isinstance(each, int) and 1 <= each < 300 for each in found)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"model": {"candidates": ["lightgbm"], "hyperparameters": {"n_estimators": 7}}},
+        {
+            "model": {"candidates": ["lightgbm"]},
+            "tuning": {
+                "n_trials": 3,
+                "folds": 2,
+                "search_space": {"n_estimators": {"type": "int", "low": 7, "high": 8}},
+            },
+        },
+    ],
+)
+def test_rounds_that_the_pipeline_bounds_stay_in_its_bounds(search, parts):
+    best = search(**{"tuning": {"n_trials": 3, "folds": 2}, **parts})
+    assert {record.parameters["n_estimators"] for record in best.trials} <= {7, 8}
+
+
+def test_cheap_families_are_tried_first_whatever_the_files_order(search):
+    candidates = ["random_forest", "own_parts:Guess", "lightgbm", "logistic_regression"]
+    best = search(model={"candidates": candidates}, tuning={"n_trials": 4, "folds": 2})
+    order = ["logistic_regression", "lightgbm", "random_forest", "own_parts:Guess"]
+    assert [record.family for record in best.trials] == order

@@ -1,0 +1,234 @@
+"""Folds inside the training rows, and their preprocessed matrices.
+
+Preprocessing depends on the fold, the family's encoding and the searched parameters of its steps, not on the model's,
+so it is fitted once for each of these and reused by all trials. Nothing is fitted on validation rows.
+"""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from assay.data.schema import TableSchema
+from assay.errors import DataContractError, SingleClassError
+from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
+from assay.learning.estimators.family import Family
+from assay.learning.splitting import LabelledRows
+from assay.specs.base import digest_of
+from assay.specs.pipeline import PipelineSpec
+from assay.specs.preprocessing import is_step_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEAST = 2
+_KEPT_BYTES = 1 << 30
+
+
+class Fold(NamedTuple):
+    """Positions of the rows to fit on and of the rows to measure on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+
+
+def make_folds(target: "pd.Series", spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
+    """Cut the training rows into folds.
+
+    Classification gets stratified folds, at most as many as the smallest class has rows. Groups stay
+    whole. Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its
+    last rows, a share of `split.test_size`.
+
+    Args:
+        target: the target of each training row, shape (n,).
+        spec: the pipeline; gives kind, number and seed.
+        groups: of each row, shape (n,), as `Split.train_groups` has them; None where rows stand alone.
+
+    Returns:
+        At least one fold.
+
+    Raises:
+        SingleClassError: a class has a single row.
+        DataContractError: too few rows or groups.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
+    if groups is not None and spec.split.by == "time":
+        return (_newest(groups, spec),)
+    splitter: type[GroupKFold | KFold | StratifiedKFold]
+    if groups is not None:
+        splitter, members, unit = GroupKFold, len(np.unique(groups)), "group"
+    elif spec.task.is_classification:
+        splitter, members, unit = StratifiedKFold, _smallest_class(target, spec), "row"
+    else:
+        splitter, members, unit = KFold, len(target), "row"
+    if members < _LEAST:
+        raise _too_few(f"{members} {unit}", spec)
+    folds = splitter(n_splits=min(spec.tuning.folds, members), shuffle=True, random_state=spec.training.seed)
+    return tuple(Fold(*parts) for parts in folds.split(np.zeros(len(target)), target, groups))
+
+
+def _newest(partitions: np.ndarray, spec: PipelineSpec) -> Fold:
+    newest = partitions == max(partitions)
+    if newest.all():
+        newest = np.arange(len(partitions)) >= int(len(partitions) * (1 - spec.split.test_size))
+    fold = Fold(np.flatnonzero(~newest), np.flatnonzero(newest))
+    if not (len(fold.train) and len(fold.validation)):
+        raise _too_few(f"{len(partitions)} rows", spec)
+    return fold
+
+
+def _smallest_class(target: "pd.Series", spec: PipelineSpec) -> int:
+    counts = target.value_counts()
+    if counts.min() < _LEAST:
+        raise SingleClassError(
+            "a class has a single training row, so it cannot be fitted on and measured",
+            where=f"{spec.name}, {spec.dataset.target}",
+            found=f"class {counts.idxmin()!r}: 1 row",
+            expected="at least 2 training rows in each class",
+            remedy="merge or drop the class, add rows, or disable tuning",
+        )
+    return int(counts.min())
+
+
+def _too_few(found: str, spec: PipelineSpec) -> DataContractError:
+    return DataContractError(
+        "the training rows cannot be cut into folds",
+        where=f"{spec.name}, tuning.folds",
+        found=found,
+        expected="at least 2 rows, and at least 2 groups for split by group",
+        remedy="add data, or disable tuning",
+    )
+
+
+class FoldMatrices(NamedTuple):
+    """One fold as input of models: float64 matrices of shape (rows, outputs), dense or sparse, and their targets."""
+
+    train: Any
+    train_target: np.ndarray
+    validation: Any
+    validation_target: np.ndarray
+    validation_asked: "pd.DataFrame | None" = None
+    """Columns of the validation rows that metrics ask for."""
+
+    seconds: float = 0.0
+    """What the preparation took."""
+
+    @property
+    def train_part(self) -> tuple[Any, np.ndarray]:
+        """Rows to fit on, and their target."""
+        return self.train, self.train_target
+
+    @property
+    def validation_part(self) -> tuple[Any, np.ndarray]:
+        """Rows to measure on, and their target."""
+        return self.validation, self.validation_target
+
+
+class FoldCache:
+    """Preprocessed folds, cached up to a gigabyte and recomputed beyond it.
+
+    Args:
+        rows: the training rows.
+        features: columns and roles of their frame.
+        folds: how the rows are cut.
+        spec: the pipeline.
+        shared: folder in which processes that measure side by side share dense matrices: the first to need one writes
+            it, and all map it into memory.
+    """
+
+    def __init__(
+        self,
+        rows: LabelledRows,
+        features: TableSchema,
+        folds: Sequence[Fold],
+        spec: PipelineSpec,
+        shared: Path | None = None,
+    ) -> None:
+        self._rows = rows
+        self.features = features
+        self._folds = folds
+        self._spec = spec
+        self._shared = shared
+        self._kept: dict[tuple[int, str, bool, str], FoldMatrices] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._folds)
+
+    @property
+    def refit_factor(self) -> float:
+        """How many times the rows of the smallest fold's fit the final fit has."""
+        return len(self._rows.target) / min(len(fold.train) for fold in self._folds)
+
+    def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
+        """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""
+        steps = {name: value for name, value in parameters.items() if is_step_key(name)}
+        key = (number, family.card.encoding, family.card.dense, digest_of(steps))
+        if key in self._kept:
+            return self._kept[key]
+        if self._shared is None:
+            matrices = self._computed(self._folds[number], family, steps)
+        else:
+            matrices = self._shared_fold(self._shared / digest_of(*key), self._folds[number], family, steps)
+        size = _size(matrices.train) + _size(matrices.validation)
+        if self._bytes + size <= _KEPT_BYTES:
+            self._kept[key] = matrices
+            self._bytes += size
+        return matrices
+
+    def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
+        began = time.perf_counter()
+        train, kept, validation = self._prepared(fold, family, steps)
+        return self._with_targets(fold, train, kept, validation, time.perf_counter() - began)
+
+    def _prepared(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> tuple[Any, np.ndarray, Any]:
+        features, target = self._rows.features, self._rows.target.to_numpy()[fold.train]
+        preprocessor = preprocessor_for(family, steps, self.features, self._spec)
+        train, kept = fitted_matrix(preprocessor, features.iloc[fold.train], target)
+        return train, kept, preprocessor.transform(features.iloc[fold.validation])
+
+    def _with_targets(self, fold: Fold, train: Any, kept: np.ndarray, validation: Any, seconds: float) -> FoldMatrices:
+        target, asked = self._rows.target.to_numpy(), self._rows.metric_columns
+        beside = None if asked is None else asked.iloc[fold.validation]
+        return FoldMatrices(
+            train, target[fold.train][kept], validation, target[fold.validation], beside, seconds=seconds
+        )
+
+    def _shared_fold(self, folder: Path, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
+        """Map a fold's matrices, which the first process to need them computes and writes; others wait for it."""
+        with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                began = time.perf_counter()
+                train, kept, validation = self._prepared(fold, family, steps)
+                seconds = time.perf_counter() - began
+                if not (isinstance(train, np.ndarray) and isinstance(validation, np.ndarray)):
+                    # sparse matrices and frames are not mapped: each process has its own
+                    return self._with_targets(fold, train, kept, validation, seconds)
+                _write(folder, train=train, kept=kept, validation=validation, seconds=np.float64(seconds))
+        parts = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        return self._with_targets(
+            fold, parts["train"], np.asarray(parts["kept"]), parts["validation"], float(parts["seconds"])
+        )
+
+
+def _write(folder: Path, **arrays: Any) -> None:
+    """Write arrays to a folder that is there whole or not at all."""
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)  # of a killed process
+    part.mkdir()
+    for name, array in arrays.items():
+        np.save(part / f"{name}.npy", array)
+    part.rename(folder)
+
+
+def _size(matrix: Any) -> int:
+    if hasattr(matrix, "memory_usage"):  # an ensemble takes the frame
+        return int(matrix.memory_usage(deep=True).sum())
+    # a sparse matrix has its values, their columns and its row pointers
+    return int(matrix.nbytes) if isinstance(matrix, np.ndarray) else int(matrix.data.nbytes + matrix.indices.nbytes)

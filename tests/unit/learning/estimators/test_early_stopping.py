@@ -1,0 +1,80 @@
+"""Boosters stop where the validation rows gain no more, and keep the rounds for the final fit."""
+
+import numpy as np
+import pytest
+
+from assay.learning.estimators.early_stopping import MOST_ROUNDS, fit_stopped
+from assay.learning.estimators.family import FAMILIES, family
+from assay.specs.pipeline import Task
+
+BOOSTERS = [name for name, card in FAMILIES.items() if card.stopping is not None]
+LABELS = {Task.BINARY: ("no", "yes"), Task.MULTICLASS: ("a", "b", "c")}
+
+
+def noisy(task, rows=300, seed=0):
+    random = np.random.default_rng(seed)
+    matrix = random.normal(size=(rows, 4))
+    signal = matrix[:, 0] + 0.5 * matrix[:, 1] + random.normal(size=rows)
+    if not task.is_classification:
+        return matrix, signal
+    labels = np.array(LABELS[task], dtype=object)
+    return matrix, labels[np.digitize(signal, np.quantile(signal, np.linspace(0, 1, len(labels) + 1)[1:-1]))]
+
+
+def stopped(name, task, train, validation, **parameters):
+    chosen = family(name, task)
+    model = chosen.build({"learning_rate": 0.2, **parameters}, seed=1, threads=1)
+    rounds = fit_stopped(chosen.card.stopping, model, train, validation, is_classification=task.is_classification)
+    return chosen, model, rounds
+
+
+def answers(model, rows, task):
+    return model.predict_proba(rows) if task.is_classification else model.predict(rows)
+
+
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_stopped_model_predicts_as_one_fitted_with_the_rounds_that_it_found(name, task):
+    train, validation = noisy(task), noisy(task, seed=1)
+    chosen, model, rounds = stopped(name, task, train, validation)
+    assert 1 <= rounds < MOST_ROUNDS / 4, "noise is learned soon"
+    parameters = {"learning_rate": 0.2} | chosen.card.stopping.found([rounds])
+    plain = chosen.build(parameters, seed=1, threads=1).fit(*train)
+    np.testing.assert_allclose(
+        answers(model, validation[0], task), answers(plain, validation[0], task), rtol=1e-6, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_the_best_round_has_the_least_loss_on_the_validation_rows(name):
+    train, validation = noisy(Task.REGRESSION), noisy(Task.REGRESSION, seed=1)
+    chosen, _, rounds = stopped(name, Task.REGRESSION, train, validation)
+
+    def loss(count):
+        found = {"learning_rate": 0.2} | chosen.card.stopping.found([count])
+        predicted = chosen.build(found, seed=1, threads=1).fit(*train).predict(validation[0])
+        return float(np.mean((predicted - validation[1]) ** 2))
+
+    assert loss(rounds) <= min(loss(max(1, rounds - 3)), loss(rounds + 3), loss(rounds + 20))
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_validation_rows_of_a_class_without_training_rows_do_not_decide(name):
+    (rows, labels), validation = noisy(Task.MULTICLASS), noisy(Task.MULTICLASS, seed=1)
+    known = labels != "c"
+    _, model, rounds = stopped(name, Task.MULTICLASS, (rows[known], labels[known]), validation)
+    assert rounds >= 1
+    assert set(model.predict(validation[0])) <= {"a", "b"}
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_rounds_that_the_pipeline_gives_are_kept(name):
+    stopping = FAMILIES[name].stopping
+    assert stopping.applies({"learning_rate": 0.1})
+    assert not stopping.applies({stopping.rounds: 50})
+    assert [stopping.applies({each: 1}) for each in stopping.given] == [False] * len(stopping.given)
+
+
+def test_the_final_fit_gets_the_mean_of_the_folds_rounds():
+    assert FAMILIES["lightgbm"].stopping.found([10, 20, 33]) == {"n_estimators": 21}
+    assert FAMILIES["hist_gradient_boosting"].stopping.found([1, 2]) == {"max_iter": 2, "early_stopping": False}
