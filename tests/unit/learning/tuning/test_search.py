@@ -11,6 +11,7 @@ from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.points import Points
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.learning.tuning.trials import TrialRunner
+from assay.results.search_result import BestHyperparameters, TrialRecord
 
 C_RANGE = {"type": "float", "low": 0.01, "high": 10.0, "log": True}
 LEVELS = {"type": "categorical", "choices": [0.13, 0.3, 0.5]}
@@ -330,3 +331,27 @@ def test_cheap_families_are_tried_first_whatever_the_files_order(search):
     best = search(model={"candidates": candidates}, tuning={"n_trials": 4, "folds": 2})
     order = ["logistic_regression", "lightgbm", "random_forest", "own_parts:Guess"]
     assert [record.family for record in best.trials] == order
+
+
+def test_a_family_of_which_no_trial_ended_is_named():
+    def trial(number, family, state):
+        value = 0.7 if state == "complete" else None
+        return TrialRecord(number=number, state=state, family=family, parameters={}, value=value)
+
+    facts = {
+        "family": "ridge",
+        "parameters": {},
+        "metric": "rmse",
+        "direction": "minimize",
+        "searched": True,
+        "seed": 1,
+    }
+    trials = (trial(0, "ridge", "complete"), trial(1, "forest", "stopped"), trial(2, "ridge", "complete"))
+    best = BestHyperparameters(**facts, stopped_by="timeout", trials=(*trials, trial(3, "ridge", "stopped")))
+    assert best.caution(["ridge", "forest", "boosting"]) == (
+        "the search ended by timeout after 4 trials: it tried boosting not at all and forest not to the end of a trial; "
+        "raise tuning.timeout"
+    )
+    exhausted = BestHyperparameters(**facts, stopped_by="exhausted", trials=trials)
+    assert "forest not to the end" in exhausted.caution(["ridge", "forest"])
+    assert best.caution(["ridge"]) == exhausted.caution(["ridge"]) == ""
