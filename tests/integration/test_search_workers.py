@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -120,9 +121,11 @@ def test_a_stopped_trial_ends_at_once_and_another_process_takes_its_place(rows, 
     with running_trials(inputs) as trials:
         trials.start(0, slow, {}, lambda fold, mean: False)
         assert not trials.is_free
-        began = time.monotonic()
+        began, process = time.monotonic(), trials._running[0][0].process
         assert trials.wait(began + 0.2) == []
+        assert process.poll() is None
         trials.stop(0)
+        assert process.poll() == -signal.SIGKILL
         assert trials.is_free
         trials.start(1, quick, {}, lambda fold, mean: False)
         ended = []
