@@ -5,6 +5,8 @@ TOOLS := .tools
 UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 PIPELINE ?= flight_delays
+# without bytecode each of the suite's processes compiles the platform, and each worker the tests
+PYTEST := env -u DAGSTER_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
@@ -30,13 +32,13 @@ demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to p
 	$(BIN)/python -m ml_assets.demo
 
 test: setup-dev  ## every test but the large forms of simulations
-	env -u DAGSTER_HOME $(BIN)/pytest -n 4 --dist worksteal
+	$(PYTEST) -n 4 --dist worksteal
 
 test-all: setup-dev  ## every test
-	env -u DAGSTER_HOME $(BIN)/pytest -n 2 --dist worksteal -m "full or not full"
+	$(PYTEST) -n 2 --dist worksteal -m "full or not full"
 
 test-random: setup-dev  ## the tests in a random order, of the seed that is printed
-	env -u DAGSTER_HOME $(BIN)/pytest -n 2 -p randomly
+	$(PYTEST) -n 2 -p randomly
 
 check: setup-dev  ## style, types and floors
 	$(BIN)/ruff check .

@@ -21,6 +21,13 @@ ColumnName: TypeAlias = Annotated[str, _NamesColumn()]
 """A column of the data; `columns_of` finds every one in a spec."""
 
 
+def _described(schema: dict[str, Any], spec: type[BaseModel]) -> None:
+    """Describe the fields of a JSON Schema by the strings below them, which are read for this alone."""
+    from assay.specs.descriptions import describe_fields
+
+    describe_fields(schema, spec)
+
+
 class Spec(BaseModel):
     """A part of a pipeline file."""
 
@@ -29,7 +36,7 @@ class Spec(BaseModel):
         extra="forbid",
         strict=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        json_schema_extra=_described,
         protected_namespaces=(),
         # a renamed field keeps its stored name as alias
         validate_by_name=True,

@@ -20,7 +20,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -51,6 +51,8 @@ class Overrides:
 
 class RunOverrides(Spec):
     """The parameters of one run; what is not set stays as the file says. Mappings are merged key by key."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     data_source: Annotated[str | None, Overrides("dataset.source")] = None
     """Address of the rows: a path, folder or glob, `s3://`, `https://`, `sql://`, `sqlite://`, `duckdb://`, `demo://`."""

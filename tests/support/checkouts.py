@@ -71,7 +71,8 @@ def checkout_in(root: Path) -> Checkout:
     root.mkdir()
     for name in SHIPPED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name)  # with the bytecode, so that no command compiles
+            # with the bytecode, so that no command compiles, but for files that another process is writing
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("*.pyc.*"))
         else:
             shutil.copy(ROOT / name, root / name)
     (root / "pipelines").mkdir()

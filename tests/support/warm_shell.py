@@ -202,6 +202,7 @@ def _answer_all(path: str, ready: Callable[[], None], check: Callable[[], None] 
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(500_000)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"{path}.new")
     listening.listen(64)
