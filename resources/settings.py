@@ -231,6 +231,11 @@ class Settings(BaseSettings):
         return any(bound is not None for bound in bounds)
 
     @property
+    def serving_spool(self) -> Path:
+        """Folder of rows of prediction logs that the store does not have yet."""
+        return self.home / "serving"
+
+    @property
     def keys_of_endpoint(self) -> tuple[str, ...]:
         """Keys that requests to the endpoint have to show; empty for none."""
         return _listed(self.serve_keys.get_secret_value())

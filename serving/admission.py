@@ -54,9 +54,15 @@ class Admission:
         self.limits = limits
         self.in_use = 0
         """Slots in use, of requests and of predictions that outlast theirs."""
+        self._busy = 0
         self._lock = threading.Lock()
         self._waiting: list[tuple[Job, Future[PredictionResponse]]] = []
         self._predicting = ThreadPoolExecutor(1, thread_name_prefix="predict")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether predictions wait or are made."""
+        return self._busy > 0
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -111,6 +117,7 @@ class Admission:
         future: Future[PredictionResponse] = Future()
         with self._lock:
             self._waiting.append((job, future))
+            self._busy += 1
         self._predicting.submit(self._work)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self.limits.seconds)
@@ -119,9 +126,16 @@ class Admission:
             raise overloaded(f"the prediction takes longer than {self.limits.seconds:g} s") from error
 
     def _work(self) -> None:
-        """PredictionResponse all that waits; those that have given up are left out."""
+        """Answer all that waits; those that have given up are left out."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
+        try:
+            self._answer(waiting)
+        finally:
+            with self._lock:
+                self._busy -= len(waiting)
+
+    def _answer(self, waiting: "list[tuple[Job, Future[PredictionResponse]]]") -> None:
         begun = [(job, future) for job, future in waiting if future.set_running_or_notify_cancel()]
         for index, outcome in responses_to([job for job, _ in begun]):
             future = begun[index][1]

@@ -18,19 +18,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assay.errors import AssayError
 from serving.admission import Admission, Limits
+from serving.arms import Arms
 from serving.batching import Job
 from serving.champion_follower import ChampionFollower
 from serving.documents import model_page, openapi_of
 from serving.keys import HEADER, Keys
+from serving.log_writer import LogWriter
+from serving.logged_answers import LoggedRows
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.page import docs_page
+from serving.recording import Recording
 from serving.refusals import RequestError, described, status_of
 from serving.request_bodies import Body
-from serving.versions import ServedVersion
+from serving.shadow import Shadow
 
 _LOG = logging.getLogger("assay.serving")
 REQUEST_ID = "x-request-id"
-VERSION = "X-Model-Version"
+VERSION, ARM, LOGGED = "X-Model-Version", "X-Model-Arm", "X-Prediction-Log"
 POLICY = "content-security-policy"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _GONE = 499
@@ -38,7 +42,12 @@ _GONE = 499
 
 
 def application(
-    follower: ChampionFollower, limits: Limits, keys: Keys, metrics: Metrics | None = None, title: str = "Assay"
+    follower: ChampionFollower,
+    limits: Limits,
+    keys: Keys,
+    metrics: Metrics | None = None,
+    title: str = "Assay",
+    writer: LogWriter[LoggedRows] | None = None,
 ) -> ASGIApp:
     """Return the application of one process.
 
@@ -48,58 +57,76 @@ def application(
         keys: that requests show.
         metrics: of this process.
         title: for the documentation.
+        writer: of the prediction log; None where nothing is logged.
     """
     counted, admission = metrics or Metrics(), Admission(limits)
+    recording = recording_of(follower, admission, counted, writer)
     app = FastAPI(
-        title=title, description="Predictions of the current champion.", lifespan=_lifespan(follower, admission),
-        docs_url=None, redoc_url=None, openapi_url=None,
+        title=title, description="Predictions of the current champion.",
+        lifespan=_lifespan(follower, admission, recording), docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
     _add_failures(app, counted)
     _add_probes(app, follower)
-    _add_paths(app, follower, admission, counted, keys)
+    _add_paths(app, follower, admission, recording, counted, keys)
     return Observed(app, counted)
 
 
-def _lifespan(follower: ChampionFollower, admission: Admission) -> Callable[[FastAPI], Any]:
+def _lifespan(follower: ChampionFollower, admission: Admission, recording: Recording) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # before the first request, which another process may answer meanwhile
         await asyncio.to_thread(follower.evaluate)
         follower.start()
+        recording.start()
         try:
             yield
         finally:
             follower.stop()
             admission.close()
+            await asyncio.to_thread(recording.close)
 
     return lifespan
 
 
-def _add_paths(app: FastAPI, follower: ChampionFollower, admission: Admission, metrics: Metrics, keys: Keys) -> None:
+def recording_of(
+    follower: ChampionFollower, admission: Admission, metrics: Metrics, writer: LogWriter[LoggedRows] | None
+) -> Recording:
+    """Return what records answers: the log, and the shadow where the challenger predicts in it."""
+    if not follower.has_shadow:
+        return Recording(metrics, writer)
+    shadow = Shadow(writer.offer if writer is not None else lambda _: None, lambda: not admission.is_busy, metrics)
+    return Recording(metrics, writer, shadow)
+
+
+def _add_paths(
+    app: FastAPI, follower: ChampionFollower, admission: Admission, recording: Recording, metrics: Metrics, keys: Keys
+) -> None:
     """Add what requires a key."""
 
     async def known(request: Request) -> None:
         keys.require(request.headers.get(HEADER), request.headers.get("authorization"))
 
-    async def job_of(request: Request, version: ServedVersion) -> Job:
+    async def job_of(request: Request, arms: Arms) -> Job:
         data, headers, limits = await admission.body_of(request), request.headers, admission.limits
         body = Body(data, headers.get("content-type", ""), headers.get("content-encoding", ""), request.url.query)
-        return Job(version, body, request.scope[REQUEST_ID], limits.rows, limits.bytes)
+        return Job(arms, body, request.scope[REQUEST_ID], limits.rows, limits.bytes)
 
     @app.post("/predict", dependencies=[Depends(known)])
     async def predict(request: Request) -> Response:
         """Predict rows: records or columns in JSON, or an Arrow stream."""
-        version = follower.serving_version()
+        began, arms = time.perf_counter(), follower.arms()
         async with admission.slot():
             with metrics.in_progress.track_inprogress():
-                answer = await admission.answer(await job_of(request, version))
-        metrics.rows.labels(answer.version).observe(answer.rows)
-        return Response(answer.data, media_type=answer.content_type, headers={VERSION: answer.version})
+                job = await job_of(request, arms)
+                answer = await admission.answer(job)
+                logged = await recording.record(job, answer, began)
+        headers = {VERSION: answer.version, ARM: answer.arm, LOGGED: logged}
+        return Response(answer.data, media_type=answer.content_type, headers=headers)
 
     @app.get("/model", dependencies=[Depends(known)])
     async def model() -> dict[str, Any]:
         """Describe the model that answers: version, rows as JSON Schema, card."""
-        return model_page(follower.serving_version())
+        return model_page(follower.arms()) | challenger_facts(follower)
 
     @app.get("/metrics", dependencies=[Depends(known)])
     def page_of_metrics() -> Response:
@@ -108,7 +135,7 @@ def _add_paths(app: FastAPI, follower: ChampionFollower, admission: Admission, m
 
     @app.get("/openapi.json", dependencies=[Depends(known)], include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return openapi_of(app, follower.current)
+        return openapi_of(app, follower.arms() if follower.current else None)
 
 
 def _add_probes(app: FastAPI, follower: ChampionFollower) -> None:
@@ -133,9 +160,21 @@ def _add_probes(app: FastAPI, follower: ChampionFollower) -> None:
             "version": version.entry.version if version else None,
             "warning": version.warning if version else "",
             "problem": problem.headline if problem else "",
+            **challenger_facts(follower),
         }
         status = HTTPStatus.OK if version else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse(facts, status)
+
+
+def challenger_facts(follower: ChampionFollower) -> dict[str, Any]:
+    """Return what is known of the challenger; nothing where none is wanted."""
+    known = follower.challenger
+    if known is None:
+        return {}
+    found = follower.challenging
+    problem = known.problem.headline if known.problem else ""
+    version = found.entry.version if found else None
+    return {"challenger": {"version": version, "state": known.state, "problem": problem}}
 
 
 def _add_failures(app: FastAPI, metrics: Metrics) -> None:

@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from assay.data.schema import ColumnSchema
 from assay.prediction.golden import has_golden
+from serving.arms import Arms
 from serving.keys import HEADER
 from serving.request_bodies import ARROW, COLUMNS, INTERVAL, JSON, PROBABILITIES, ROWS
 from serving.versions import ServedVersion
@@ -40,12 +41,13 @@ _OF_ARROW = "For an Arrow stream; JSON has it in the body."
 _OUTPUTS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-def row_schema(version: ServedVersion) -> dict[str, Any]:
+def row_schema(arms: Arms) -> dict[str, Any]:
     """Return the JSON Schema of a row; every value may be missing, and further names are ignored."""
-    intake = version.predictor.intake
+    intake = arms.champion.predictor.intake
+    sent = {name: {"description": "logged with the prediction"} for name in arms.sent_columns}
     return {
         "type": "object",
-        "properties": {column.name: _property(column) for column in intake.columns},
+        "properties": sent | {column.name: _property(column) for column in intake.columns},
         "required": list(intake.required),
         "additionalProperties": True,
         "examples": list(intake.example),
@@ -71,8 +73,9 @@ def prediction_schema(version: ServedVersion) -> dict[str, Any]:
     return {"type": "object", "properties": columns, "required": ["prediction"]}
 
 
-def model_page(version: ServedVersion) -> dict[str, Any]:
+def model_page(arms: Arms) -> dict[str, Any]:
     """Return what is known of the version that answers."""
+    version = arms.champion
     entry, facts = version.entry, version.predictor.model.manifest
     made = facts.provenance
     return {
@@ -88,21 +91,22 @@ def model_page(version: ServedVersion) -> dict[str, Any]:
         "trained_at": made.trained_at.isoformat() if made else None,
         "golden_replay": len(facts.golden.predictions) if has_golden(version.predictor.model) and facts.golden else 0,
         "warning": version.warning,
-        "row": row_schema(version),
+        "row": row_schema(arms),
         "prediction": prediction_schema(version),
         "card": version.card,
     }
 
 
-def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
+def openapi_of(app: FastAPI, arms: Arms | None) -> dict[str, Any]:
     """Return the description of the endpoint, with the rows of the version that answers."""
+    version = arms.champion if arms is not None else None
     found = get_openapi(title=app.title, version=version.entry.version if version else "none", routes=app.routes,
                         description=app.description)  # fmt: skip
     schemas = found.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Row"] = row_schema(version) if version else {"type": "object"}
+    schemas["Row"] = row_schema(arms) if arms else {"type": "object"}
     schemas["Prediction"] = prediction_schema(version) if version else {"type": "object"}
     schemas |= {
-        "PredictionRequest": _request_schema(version),
+        "PredictionRequest": _request_schema(arms),
         "PredictionResponse": _response_schema(),
         "Error": _error_schema(),
     }
@@ -133,8 +137,8 @@ def openapi_of(app: FastAPI, version: ServedVersion | None) -> dict[str, Any]:
     return found
 
 
-def _request_schema(version: ServedVersion | None) -> dict[str, Any]:
-    names = row_schema(version)["properties"] if version else {}
+def _request_schema(arms: Arms | None) -> dict[str, Any]:
+    names = row_schema(arms)["properties"] if arms else {}
     arrays = {name: {"type": "array", "items": schema} for name, schema in names.items()}
     return {
         "type": "object",
@@ -153,7 +157,9 @@ def _response_schema() -> dict[str, Any]:
         "description": "An array of objects for rows, an object of arrays for columns.",
         "oneOf": [{"type": "array", "items": {"$ref": "#/components/schemas/Prediction"}}, {"type": "object"}],
     }
-    texts = {name: {"type": "string"} for name in ("model", "version", "request_id")}
+    texts: dict[str, Any] = {name: {"type": "string"} for name in ("model", "version", "arm", "request_id")}
+    of_rows = {"type": "array", "items": {"type": "string"}, "description": "Of each row, where two versions answered."}
+    texts |= {"versions": of_rows, "arms": of_rows}
     return {"type": "object", "properties": texts | {"predictions": predictions}}
 
 

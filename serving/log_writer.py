@@ -12,11 +12,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -49,8 +49,8 @@ class Loggable(Protocol):
     def nbytes(self) -> int:
         """Bytes of memory, roughly."""
 
-    def rows(self) -> pa.Table:
-        """Return the rows of the log."""
+
+Made = TypeVar("Made", bound=Loggable)
 
 
 class Counted(Protocol):
@@ -78,10 +78,11 @@ class _Segment:
         return joined([*self.file.tables()] if self.file is not None else self.tables)
 
 
-class LogWriter:
+class LogWriter(Generic[Made]):
     """Writes what one process predicts.
 
     Args:
+        make: makes rows of the log of what requests leave.
         put: stores the rows of an object; returns whether it was not there before.
         limits: of the buffer and its objects.
         spool: folder of this machine's disk; used with `mode: durable`, and searched for what killed processes left.
@@ -89,13 +90,18 @@ class LogWriter:
     """
 
     def __init__(
-        self, put: Callable[[LogObject, pa.Table], bool], limits: PredictionLogSpec, spool: Path, counted: Counted
+        self,
+        make: Callable[[Sequence[Made]], pa.Table],
+        put: Callable[[LogObject, pa.Table], bool],
+        limits: PredictionLogSpec,
+        spool: Path,
+        counted: Counted,
     ) -> None:
-        self._put, self._limits, self._spool, self._counted = put, limits, spool, counted
+        self._make, self._put, self._limits, self._spool, self._counted = make, put, limits, spool, counted
         self._durable = limits.mode == "durable"
         self._process, self._number = uuid.uuid4().hex, 0
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Loggable, Future[bool]]] = deque()
+        self._queue: deque[tuple[Made, Future[bool]]] = deque()
         self._sealed: deque[_Segment] = deque()
         self._segment: _Segment | None = None
         self._rows = self._bytes = 0
@@ -116,7 +122,7 @@ class LogWriter:
         for thread in self._threads:
             thread.start()
 
-    def offer(self, made: Loggable) -> "Future[bool] | None":
+    def offer(self, made: Made) -> "Future[bool] | None":
         """Queue rows without waiting.
 
         Returns:
@@ -182,27 +188,36 @@ class LogWriter:
         segment = self._segment
         return segment is not None and (segment.rows >= self._limits.flush_rows or self._seconds_left() == 0.0)
 
-    def _take(self, taken: list[tuple[Loggable, "Future[bool]"]]) -> None:
+    def _take(self, taken: list[tuple[Made, "Future[bool]"]]) -> None:
         """Add rows to the object of their hour."""
-        by_hour: dict[dt.datetime, list[tuple[Loggable, Future[bool]]]] = {}
+        by_hour: dict[dt.datetime, list[tuple[Made, Future[bool]]]] = {}
         for made, acknowledged in taken:
             hour = made.time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
             by_hour.setdefault(hour, []).append((made, acknowledged))
         for hour, several in sorted(by_hour.items(), key=lambda each: each[0]):
             if self._segment is not None and self._segment.made.hour != hour:
                 self._seal()
-            found = [(made, acknowledged, self._made(made)) for made, acknowledged in several]
-            tables = [rows for _, _, rows in found if rows is not None]
-            nbytes = sum(made.nbytes for made, _, rows in found if rows is not None)
-            on_disk = bool(tables) and self._added(hour, joined(tables), nbytes)
-            for _, acknowledged, rows in found:
-                acknowledged.set_result(on_disk and rows is not None)
+            self._add_of_hour(hour, several)
 
-    def _made(self, made: Loggable) -> pa.Table | None:
+    def _add_of_hour(self, hour: dt.datetime, several: list[tuple[Made, "Future[bool]"]]) -> None:
         try:
-            return made.rows()
-        except Exception as error:  # noqa: BLE001 - a defect costs these rows, and is counted
+            tables = {0: self._make([made for made, _ in several])}
+            parts = [0] * len(several)
+        except Exception as error:  # noqa: BLE001 - of some of them: each by itself
             _LOG.error("rows of the prediction log cannot be made", exc_info=error)
+            parts = list(range(len(several)))
+            tables = {
+                number: rows for number, (made, _) in enumerate(several) if (rows := self._made(made)) is not None
+            }
+        nbytes = sum(made.nbytes for (made, _), part in zip(several, parts, strict=True) if part in tables)
+        on_disk = bool(tables) and self._added(hour, joined([*tables.values()]), nbytes)
+        for (_, acknowledged), part in zip(several, parts, strict=True):
+            acknowledged.set_result(on_disk and part in tables)
+
+    def _made(self, made: Made) -> pa.Table | None:
+        try:
+            return self._make([made])
+        except Exception:  # noqa: BLE001 - a defect costs these rows, is logged before, and counted
             self._forget(made.count, made.nbytes, "failed")
             return None
 

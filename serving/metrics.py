@@ -49,10 +49,57 @@ class Metrics:
             multiprocess_mode="liveall",
         )  # fmt: skip
 
-    def followed(self, outcome: str, version: str | None) -> None:
-        """Count an evaluation of the champion, and show the version that answers."""
+        self._add_live_comparison()
+
+    def _add_live_comparison(self) -> None:
+        registry = self._registry
+        self.arm_rows = Counter(
+            "assay_serving_arm_rows", "Answered rows by arm and version.", ["arm", "version"], registry=registry
+        )
+        self.without_key = Counter(
+            "assay_serving_rows_without_key", "Rows outside an experiment, as they have no key.", registry=registry
+        )
+        self.fallbacks = Counter(
+            "assay_serving_challenger_fallback_rows",
+            "Rows of the challenger that the champion answered, as the challenger failed.",
+            registry=registry,
+        )
+        self.shadow_rows = Counter(
+            "assay_serving_shadow_rows",
+            "Rows of the shadow: predicted, dropped, failed.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.log_rows = Counter(
+            "assay_serving_log_rows", "Rows of the prediction log: stored, dropped, failed.", ["outcome"],
+            registry=registry,
+        )  # fmt: skip
+        self.log_waiting = Gauge(
+            "assay_serving_log_waiting_rows", "Rows of the prediction log that the store does not have yet.",
+            registry=registry, multiprocess_mode="livesum",
+        )  # fmt: skip
+        self.challenger = Gauge(
+            "assay_serving_challenger_version", "The version that challenges; 0 for none.", registry=registry,
+            multiprocess_mode="liveall",
+        )  # fmt: skip
+
+    def logged(self, outcome: str, rows: int) -> None:
+        """Count rows of the prediction log."""
+        self.log_rows.labels(outcome).inc(rows)
+
+    def waiting(self, rows: int) -> None:
+        """Show how many rows of the prediction log wait for the store."""
+        self.log_waiting.set(rows)
+
+    def shadowed(self, outcome: str, rows: int) -> None:
+        """Count rows of the shadow."""
+        self.shadow_rows.labels(outcome).inc(rows)
+
+    def followed(self, outcome: str, version: str | None, challenger: str | None = None) -> None:
+        """Count an evaluation of the champion, and show the version that answers, and its challenger."""
         self.evaluations.labels(outcome).inc()
-        self.version.set(float(version) if version and version.isdecimal() else 0)
+        self.version.set(_number(version))
+        self.challenger.set(_number(challenger))
 
     def page(self) -> bytes:
         """Return the metrics of all processes of the endpoint."""
@@ -61,6 +108,10 @@ class Metrics:
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
+
+
+def _number(version: str | None) -> float:
+    return float(version) if version and version.isdecimal() else 0.0
 
 
 def forget_dead_processes(folder: Path) -> None:

@@ -15,11 +15,17 @@ from assay.importing import confine_imports, make_importable
 from assay.specs import PipelineSpec, read_pipelines
 from assay.specs.pipeline_names import usable_pipeline
 from resources.settings import Settings, let_idle_threads_sleep, share_metrics, use_one_thread
+from resources.store.interface import encoded
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
     from uvicorn import Config
 
+    from resources.mlflow.registry import MlflowModelRegistry
+    from serving.challenger_follower import Challengers
+    from serving.log_writer import LogWriter
+    from serving.logged_answers import LoggedRows
+    from serving.metrics import Metrics
     from serving.versions import Champions
 
 _LOG = logging.getLogger("assay.serving")
@@ -131,22 +137,56 @@ def application_of(settings: Settings, name: str, metrics_folder: Path | None) -
         poll_seconds=settings.serve_poll_seconds,
         without_golden=settings.serve_without_golden == "on",
         seen=metrics.followed,
+        challengers=challengers_of(settings, spec),
+        serving=spec.serving,
+        pipeline=spec.name,
     )
     keys = Keys.of(settings.keys_of_endpoint, settings.serve_host)
-    return application(follower, Limits.of(settings), keys, metrics, title=spec.registered_name)
+    return application(
+        follower, Limits.of(settings), keys, metrics, spec.registered_name, writer_of(settings, spec, metrics)
+    )
 
 
 def champions_of(settings: Settings, spec: PipelineSpec) -> "Champions":
     """Return the champions of a pipeline by the deployment's stores; nothing is connected before it is used."""
-    from resources.mlflow.registry import MlflowModelRegistry
-    from resources.stores import object_store_of, s3_of
     from serving.versions import FixedVersion, RegisteredChampions
 
-    store = object_store_of(settings, s3_of(settings))
-    registry = MlflowModelRegistry(tracking_uri=settings.tracking_uri, object_store=store)
     if settings.serve_version is not None:
-        return FixedVersion(registry, spec.registered_name, str(settings.serve_version))
-    return RegisteredChampions(registry, spec.registered_name)
+        return FixedVersion(_registry(settings), spec.registered_name, str(settings.serve_version))
+    return RegisteredChampions(_registry(settings), spec.registered_name)
+
+
+def challengers_of(settings: Settings, spec: PipelineSpec) -> "Challengers | None":
+    """Return the versions that may challenge; None where the endpoint serves one fixed version."""
+    from serving.challenger_follower import RegisteredChallengers
+
+    if settings.serve_version is not None:
+        return None
+    return RegisteredChallengers(_registry(settings), spec.registered_name)
+
+
+def writer_of(settings: Settings, spec: PipelineSpec, counted: "Metrics") -> "LogWriter[LoggedRows] | None":
+    """Return the writer of a pipeline's prediction log; None where nothing is logged."""
+    from resources.prediction_log import write_object
+    from resources.stores import object_store_of, s3_of
+    from serving.log_writer import LogWriter
+    from serving.logged_answers import maker
+
+    limits = spec.serving.log if spec.serving is not None else None
+    if limits is None:
+        return None
+    store = object_store_of(settings, s3_of(settings)).open()
+    spool = settings.serving_spool / encoded(spec.registered_name)
+    make = maker(spec.name, values=limits.features == "values")
+    return LogWriter(make, partial(write_object, store, spec.name), limits, spool, counted)
+
+
+def _registry(settings: Settings) -> "MlflowModelRegistry":
+    from resources.mlflow.registry import MlflowModelRegistry
+    from resources.stores import object_store_of, s3_of
+
+    store = object_store_of(settings, s3_of(settings))
+    return MlflowModelRegistry(tracking_uri=settings.tracking_uri, object_store=store)
 
 
 def log_to_standard_error() -> None:

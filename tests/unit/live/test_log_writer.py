@@ -12,6 +12,7 @@ import pytest
 from log_rows import NOON, log_of, row
 
 from assay.errors import StoreUnavailableError
+from assay.serving.prediction_log import joined
 from assay.specs.serving import PredictionLogSpec
 from resources.prediction_log import keys_of_day, logged_rows, write_object
 from resources.store.local import LocalStore
@@ -32,6 +33,10 @@ class Rows:
     def rows(self):
         minutes = (self.time - NOON).total_seconds() / 60
         return log_of(*(row(self.request, number + 1, minutes=minutes) for number in range(self.count)))
+
+
+def made_of(several):
+    return joined([each.rows() for each in several])
 
 
 class Counts:
@@ -66,7 +71,7 @@ class World:
 
     def writer(self, **limits):
         made = LogWriter(
-            self.put, PredictionLogSpec(**{"flush_seconds": 0.05, **limits}), self.spool / "loans", self.counts
+            made_of, self.put, PredictionLogSpec(**{"flush_seconds": 0.05, **limits}), self.spool / "loans", self.counts
         )
         made.start()
         return made

@@ -148,4 +148,4 @@ def test_what_an_evaluation_found_is_reported(model):
     follower.evaluate()
     shelf.current = None
     follower.evaluate()
-    assert seen == [("changed", "1"), ("current", "1"), ("none", None)]
+    assert seen == [("changed", "1", None), ("current", "1", None), ("none", None, None)]

@@ -9,6 +9,7 @@ import pytest
 from prediction_cases import fitted, user_rows
 from served import Shelf, follower_of
 
+from serving.arms import Arms
 from serving.batching import ROWS_TOGETHER, Job, responses_to
 from serving.request_bodies import ARROW, Body, arrow_bytes
 
@@ -47,7 +48,7 @@ def served(model):
 
 def job(version, body, number=0):
     body = body if isinstance(body, Body) else Body(json.dumps(body).encode())
-    return Job(version, body, f"request-{number}", 10_000, 10**7)
+    return Job(Arms(version), body, f"request-{number}", 10_000, 10**7)
 
 
 def outcomes(version, *bodies):
