@@ -65,6 +65,7 @@ def application(
         title=title, description="Predictions of the current champion.",
         lifespan=_lifespan(follower, admission, recording), docs_url=None, redoc_url=None, openapi_url=None,
     )  # fmt: skip
+    app.state.recording = recording
     _add_failures(app, counted)
     _add_probes(app, follower)
     _add_paths(app, follower, admission, recording, counted, keys)
