@@ -183,6 +183,9 @@ class ScoringSpec(Spec):
     """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set."""
     columns: tuple[ColumnName, ...] = ()
     """Columns kept beside the prediction, e.g. the row's key; identifiers unless set."""
+    partitioned: bool = Field(default=False, exclude_if=lambda partitioned: not partitioned)
+    """Whether each partition of the data has predictions of its own, with its own checks; else there are those of the
+    newest rows. A source is cut into partitions as `dataset.source` is."""
     checks: PredictionChecks = Field(default=PredictionChecks(), exclude_if=lambda checks: checks == PredictionChecks())
     """What predictions must be like; the checks are on unless set otherwise."""
 

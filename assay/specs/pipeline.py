@@ -83,6 +83,17 @@ class PipelineSpec(Spec):
     """Without it the champion alone answers and nothing is logged."""
     _space: Space = PrivateAttr(default=PRODUCTION)  # no part of the file: digests and code versions leave it out
 
+    @model_validator(mode="after")
+    def _predictions_have_partitions_of_data(self) -> Self:
+        if self.scoring is None or not self.scoring.partitioned:
+            return self
+        by, where = self.dataset.partitions.by, ("scoring", "partitioned")
+        if by == "none":
+            raise invalid("false, as the data have no partitions", *where, value=True)
+        if by == "object" and self.scoring.source is not None:
+            raise invalid("false: partitions that are objects of one source are none of another", *where, value=True)
+        return self
+
     @field_validator("owners")
     @classmethod
     def _owners_can_be_shown(cls, owners: tuple[str, ...]) -> tuple[str, ...]:
@@ -206,11 +217,11 @@ class PipelineSpec(Spec):
 
     @property
     def scored_dataset(self) -> DatasetSpec | None:
-        """The rows of `scoring.source`; None where the newest validated rows are predicted."""
+        """The rows of `scoring.source`; None where validated rows are predicted."""
         if self.scoring is None or self.scoring.source is None:
             return None
-        source = {"source": self.scoring.source, "partitions": PartitionsSpec()}
-        return self.source_dataset.model_copy(update=source)
+        partitions = self.dataset.partitions if self.scoring.partitioned else PartitionsSpec()
+        return self.source_dataset.model_copy(update={"source": self.scoring.source, "partitions": partitions})
 
     @property
     def preparation(self) -> PreprocessingSpec:

@@ -5,10 +5,11 @@ predictions by `scoring.checks`, before anything is published: what is refused l
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
-from assay.data.dataset import Dataset
+from assay.data.dataset import Dataset, ValidatedDataset
 from assay.errors import DataContractError
 from assay.features.feature_set import feature_set_of
 from assay.gate.report import RuleResult
@@ -25,12 +26,12 @@ from assay.specs.other_sources import OtherSource
 from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.automation import when_champion_or_rows_changed
-from ml_assets.pipeline.current_champion import current_champion, newest_validated
+from ml_assets.pipeline.automation import Condition, when_champion_or_rows_changed, when_rows_passed
+from ml_assets.pipeline.current_champion import current_champion, newest_validated, validated_partition
 from ml_assets.pipeline.earlier_rows import earlier_partitions
 from ml_assets.pipeline.gate_step import as_of
 from ml_assets.pipeline.partitions import keys_of, partitions_of
-from ml_assets.pipeline.run_context import asset_key, location_of
+from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.asset_rows import stored_version
 from resources.data_sources import DataSources
@@ -43,15 +44,16 @@ ROWS = "rows_to_predict_pass"
 
 
 def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
-    """Return the asset `<pipeline>/batch_predictions`; without partitions, since it covers the newest rows."""
+    """Return the asset `<pipeline>/batch_predictions`, of the newest rows or of each partition."""
+    which = "each partition of the" if _is_partitioned(spec) else "the newest"
 
     @pipeline_asset(
         spec,
         stage,
-        description="Predictions of the champion for the newest validated rows, or for the rows of scoring.source.",
-        reads_all=("champion_model", "validated_dataset"),
+        description=f"Predictions of the champion for {which} validated rows, or for those of scoring.source.",
+        **_reads(spec),
         checks=check_specs(spec, asset_key(spec, stage.name)),
-        automation_condition=when_champion_or_rows_changed(spec),
+        automation_condition=_condition(spec),
         output_required=False,
     )
     def batch_predictions(
@@ -69,7 +71,7 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             return
         where, judged = location_of(context), tuple[RuleResult, ...]()
         if run_spec.scored_dataset is None:
-            validated = newest_validated(context, artifact_io_manager.artifacts(), run_spec)
+            validated = _validated_rows(context, run_spec, artifact_io_manager)
             table, schema = validated.table, validated.schema
         else:
             rows = _source_rows(context, run_spec, champion, data_sources, schema_registry, artifact_io_manager)
@@ -97,14 +99,41 @@ def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
 def check_specs(spec: PipelineSpec, asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """Return the check of the rows, and one for each check of the predictions."""
     blocks = _checks_of(spec).severity == "block"
-    rows = "The rows to predict pass the rules that apply without a target."
+    partitions = partitions_of(spec) if _is_partitioned(spec) else None
+    described = {ROWS: "The rows to predict pass the rules that apply without a target."}
+    described |= {name: str(rule.__doc__).partition("\n")[0] for name, rule in CHECKS.items()}
     return [
-        dg.AssetCheckSpec(ROWS, asset=asset, description=rows, blocking=True),
-        *(
-            dg.AssetCheckSpec(name, asset=asset, description=str(rule.__doc__).partition("\n")[0], blocking=blocks)
-            for name, rule in CHECKS.items()
-        ),
+        dg.AssetCheckSpec(
+            name, asset=asset, description=text, blocking=blocks or name == ROWS, partitions_def=partitions
+        )
+        for name, text in described.items()
     ]
+
+
+def _is_partitioned(spec: PipelineSpec) -> bool:
+    return spec.scoring is not None and spec.scoring.partitioned
+
+
+def _reads(spec: PipelineSpec) -> dict[str, Any]:
+    """Return what the asset reads, which decides whether it has partitions."""
+    if not _is_partitioned(spec):
+        return {"reads_all": ("champion_model", "validated_dataset")}
+    return {"reads_all": ("champion_model",), "reads_same": ("validated_dataset",)}
+
+
+def _condition(spec: PipelineSpec) -> Condition | None:
+    """Return when predictions are made; partitions of a source of their own are asked for by people and schedules."""
+    if not _is_partitioned(spec):
+        return when_champion_or_rows_changed(spec)
+    return when_rows_passed(spec) if spec.scored_dataset is None else None
+
+
+def _validated_rows(
+    context: dg.AssetExecutionContext, spec: PipelineSpec, artifacts: ArtifactIOManager
+) -> ValidatedDataset:
+    if _is_partitioned(spec):
+        return validated_partition(artifacts.artifacts(), spec, partition_of(context))
+    return newest_validated(context, artifacts.artifacts(), spec)
 
 
 def _checks_of(spec: PipelineSpec) -> PredictionChecks:
@@ -147,7 +176,7 @@ def _source_rows(
     Raises:
         DataContractError: that version has no frozen schema any more, so the dtypes of its columns are not known.
     """
-    where = location_of(context)
+    where, partition = location_of(context), partition_of(context)
     spec = of_schema_version(spec, champion.model.manifest.features.version)
     version, dataset = registry.version_of(spec), spec.scored_dataset
     if dataset is None or version.frozen() is None:
@@ -158,12 +187,12 @@ def _source_rows(
             expected="the reviewed schema file, or the store's copy",
             remedy="restore the schema file, or train and promote a model under the present schema version",
         )
-    with sources.fetched(dataset, None) as files:
-        rows = read_rows(files, dataset, version, labelled=False, where=where).partition(None, where=where)
+    with sources.fetched(dataset, partition) as files:
+        rows = read_rows(files, dataset, version, labelled=False, where=where).partition(partition, where=where)
     if spec.features is not None:
         joined = {
             join.table: joined_rows(
-                spec, join, None, sources, registry, _newest_rows(context, spec, join, artifacts), where=where
+                spec, join, partition, sources, registry, _newest_rows(context, spec, join, artifacts), where=where
             )
             for join in spec.features.other_sources
         }

@@ -98,6 +98,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     checks: Sequence[dg.AssetCheckSpec] = (),
     output_required: bool = True,
     reads_all: Sequence[str] = (),
+    reads_same: Sequence[str] = (),
     value: type[Any] | None = None,
     upstream: Mapping[str, dg.AssetIn] = MappingProxyType({}),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
@@ -113,7 +114,9 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         ins: inputs that are not the same pipeline's asset of the parameter's name.
         checks: checks that the function itself yields.
         output_required: whether the function must end with an output.
-        reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then.
+        reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then,
+            unless `reads_same` names others.
+        reads_same: assets of the pipeline of which the function reads the same partition, without taking it as a value.
         value: type of its values, where the function's annotation does not say it.
         upstream: inputs of other pipelines and of users' own; the function takes them as keywords, by their names.
         automation_condition: when a run of the asset is requested automatically.
@@ -129,8 +132,11 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             description=description,
             owners=list(spec.owners),
             tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage.tag},
-            partitions_def=None if reads_all else partitions_of(spec),
-            deps=[dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all],
+            partitions_def=None if reads_all and not reads_same else partitions_of(spec),
+            deps=[
+                *(dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all),
+                *(dg.AssetDep(asset_key(spec, each)) for each in reads_same),
+            ],
             backfill_policy=dg.BackfillPolicy.single_run(),
             automation_condition=automation_condition,
             code_version=stage.code_version(spec),

@@ -74,18 +74,28 @@ def newest_validated(
         ArtifactNotFoundError: no partition has passed yet.
         GateError: the newest version of that partition was refused, or its receipt does not match.
     """
-    key, partitions, newest = asset_key(spec, "validated_dataset"), partitions_of(spec), None
+    partitions, newest = partitions_of(spec), None
     if partitions is not None:
         made = made_partitions(context, artifacts, spec, "validated_dataset")
         newest = next((each for each in reversed(keys_of(context, partitions)) if each in made), None)
         if newest is None:
+            key = asset_key(spec, "validated_dataset").to_user_string()
             raise ArtifactNotFoundError(
-                "no partition has passed the gate yet",
-                where=key.to_user_string(),
-                remedy=f"materialise {key.to_user_string()} first",
+                "no partition has passed the gate yet", where=key, remedy=f"materialise {key} first"
             )
-    dataset = artifacts.load(tuple(key.path), newest, ValidatedDataset)
-    require_receipt(dataset, spec, newest)
+    return validated_partition(artifacts, spec, newest)
+
+
+def validated_partition(artifacts: ArtifactStore, spec: PipelineSpec, partition: str | None) -> ValidatedDataset:
+    """Return the rows of a partition that passed the gate, receipt verified.
+
+    Raises:
+        ArtifactNotFoundError: the partition was not made.
+        GateError: its newest version was refused, or its receipt does not match.
+    """
+    key = asset_key(spec, "validated_dataset")
+    dataset = artifacts.load(tuple(key.path), partition, ValidatedDataset)
+    require_receipt(dataset, spec, partition)
     return dataset
 
 
