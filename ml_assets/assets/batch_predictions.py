@@ -197,7 +197,7 @@ def _source_rows(
             for join in spec.features.other_sources
         }
         version_of_features = registry.feature_version_of(spec)
-        earlier = earlier_partitions(context, spec, artifacts, None)
+        earlier = earlier_partitions(context, spec, artifacts, partition)
         rows = feature_set_of(
             rows, spec, version_of_features, labelled=False, where=where, joined=joined, earlier=earlier
         ).rows
