@@ -10,6 +10,7 @@ from assay.data.frozen_schema import (
     FrozenSchema,
     feature_schema_name,
     from_yaml,
+    joined_schema_name,
     reviewed_file,
     reviewed_schema,
     to_yaml,
@@ -40,7 +41,7 @@ class SchemaRegistry(dg.ConfigurableResource[None]):
 
     def joined_version_of(self, spec: PipelineSpec, table: str) -> "RegisteredVersion":
         """Return the same version of a source that the pipeline's features join."""
-        return RegisteredVersion(self, spec, f"{spec.name}.{table}")
+        return RegisteredVersion(self, spec, joined_schema_name(spec.name, table))
 
     def feature_version_of(self, spec: PipelineSpec) -> "FeatureVersion":
         """Return the same version of the pipeline's feature set."""

@@ -185,6 +185,11 @@ def feature_schema_name(pipeline: str) -> str:
     return f"{pipeline}.features"
 
 
+def joined_schema_name(pipeline: str, table: str) -> str:
+    """Return under which name the schema of another source is kept, beside the source's."""
+    return f"{pipeline}.{table}"
+
+
 def reviewed_schema(folder: Path, pipeline: str, version: int) -> FrozenSchema | None:
     """Return a version's schema as its reviewed file has it; None where there is no file.
 

@@ -1,6 +1,7 @@
 """What is wrong with steps before any rows are read: as far as the frozen schema of the source is known."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from assay.features.plan import Plan, compiled
 from assay.importing import refuse_missing_object
 from assay.specs.base import Location
 from assay.specs.dataset import ColumnRole
-from assay.specs.features import FeaturesSpec
+from assay.specs.features import FeaturesSpec, FeatureStep
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
@@ -23,11 +24,24 @@ if TYPE_CHECKING:
 Parser = Callable[[], "duckdb.DuckDBPyConnection"]
 
 
-def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | None, parser: Parser) -> Plan | None:
-    """Parse the steps, and compile them for the source's frozen columns where they are known.
+def checked_steps(
+    features: FeaturesSpec,
+    target: str,
+    source: FrozenSchema | None,
+    parser: Parser,
+    others: Mapping[str, FrozenSchema | None] = MappingProxyType({}),
+) -> Plan | None:
+    """Parse the steps, and compile them for the frozen columns of the source and of other sources.
 
-    What a function of Python or another source gives is not known before it is read; such steps are only parsed, and
-    None is returned.
+    Steps are compiled as far as columns are known; None is returned where that is not to the end. A function of Python
+    ends what is known, unless the step says what it gives.
+
+    Args:
+        features: the steps.
+        target: the column that is predicted.
+        source: the frozen schema of the source; None before its first data.
+        parser: gives a locked connection.
+        others: the frozen schema of each other source by its name.
 
     Raises:
         StepProblem: a step is wrong whatever the rows.
@@ -36,14 +50,49 @@ def checked_steps(features: FeaturesSpec, target: str, source: FrozenSchema | No
         if step.python is not None:
             _require_function(number, step.python)
     connection = parser()
-    if source is None or features.other_sources or any(step.python is not None for step in features.steps):
+    if source is None:
         parsed_steps(connection, features.steps)
         parsed_selects(connection, features)
         return None
-    types = {name: arrow_type(dtype) or pa.null() for name, dtype in source.dtypes.items()}
-    if not features.is_of_rows_alone:
-        types[ROW] = pa.int64()
-    return compiled(connection, features, pa.schema(list(types.items())), target)
+    schema = _arrow_schema(source)
+    if features.needs_row_numbers:
+        schema = schema.append(pa.field(ROW, pa.int64()))
+    tables = {name: _arrow_schema(other) for name, other in others.items() if other is not None}
+    end = next((n for n, step in enumerate(features.steps) if not _is_known(step, features, tables)), None)
+    numbers = range(len(features.steps))[:end]
+    plan = compiled(connection, features, schema, target, numbers=numbers, tables=tables)
+    return plan if end is None else None
+
+
+def _arrow_schema(frozen: FrozenSchema) -> pa.Schema:
+    return pa.schema([(name, arrow_type(dtype) or pa.null()) for name, dtype in frozen.dtypes.items()])
+
+
+def _is_known(step: FeatureStep, features: FeaturesSpec, tables: Mapping[str, pa.Schema]) -> bool:
+    """Whether the columns after a step follow from those before it; a column without values may have any type."""
+    if step.python is not None:
+        return step.gives is not None
+    if step.sql is not None:
+        return {*features.table_names} <= {*tables}
+    if step.join is None:
+        return True
+    if step.join.table not in tables:
+        return False
+    table, as_of = tables[step.join.table], step.join.as_of
+    compared = {name.lower() for name in (*step.join.keys.values(), *([as_of.right] if as_of is not None else []))}
+    return not any(pa.types.is_null(field.type) for field in table if field.name.lower() in compared)
+
+
+def table_time_errors(
+    features: FeaturesSpec, others: Mapping[str, FrozenSchema | None]
+) -> Iterator[tuple[Location, AssayError]]:
+    """Yield each column of times that a table of `features.tables` does not have."""
+    for number, table in enumerate(features.tables):
+        frozen = others.get(table.table)
+        if frozen is not None and isinstance(table.time, str) and table.time not in frozen.dtypes:
+            what = f"{table.table} has no column '{table.time}'{did_you_mean(table.time, frozen.dtypes)}"
+            error = SpecError(what, expected=f"one of {', '.join(frozen.dtypes)}", remedy="correct the name")
+            yield ("features", "tables", number, "time"), error
 
 
 def _require_function(number: int, path: str) -> None:

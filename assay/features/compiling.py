@@ -277,7 +277,10 @@ class Compiler:
         try:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE current_rows AS {query}")
         except duckdb.Error as error:
-            raise StepProblem(layer.step, place, _misfit(", ".join(layer.made), error, self.types)) from error
+            others = [name for table in self.read_by_name for name in self.tables.get(table, ())]
+            raise StepProblem(
+                layer.step, place, _misfit(", ".join(layer.made), error, [*self.types, *others])
+            ) from error
         before = {name: name for name in self.types} if moved is None else moved
         self._describe()
         olds = {name: None if name in layer.made else before.get(name) for name in self.types}

@@ -19,7 +19,7 @@ Asked = TypeVar("Asked")
 Builder: TypeAlias = Callable[[Compiler, int, FeatureStep], None]
 BUILDERS: dict[str, Builder] = {}
 """The function of each kind."""
-_TYPES = {
+TYPES = {
     ColumnType.INTEGER: "BIGINT",
     ColumnType.NUMBER: "DOUBLE",
     ColumnType.BOOLEAN: "BOOLEAN",
@@ -27,6 +27,7 @@ _TYPES = {
     ColumnType.DATE: "DATE",
     ColumnType.TIME: "TIMESTAMP",
 }
+"""DuckDB's type of each type that a file names."""
 _WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 _WHOLE_TEXT = "[+-]?(0|[1-9][0-9]*)([.]0*)?"
 
@@ -176,7 +177,7 @@ def _require_related(dtype: str, to: ColumnType, number: int, name: str) -> None
 
 def _converted(value: str, dtype: str, conversion: Conversion) -> str:
     """Return the SQL of a conversion; a value that it would change is an error unless that is allowed."""
-    target = _TYPES[conversion.to]
+    target = TYPES[conversion.to]
     is_text = dtype == "VARCHAR"
     present = value
     if conversion.missing:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from assay.errors import FeatureStepError, MissingColumnError, SpecError, did_you_mean
 from assay.expressions.queries import Query, numbered_query
 from assay.features.compiling import GROUP, ROW, Compiler, Layer, joined_name, quoted
-from assay.features.kinds import builds, is_exact_number, refuse_other_case
+from assay.features.kinds import TYPES, builds, is_exact_number, refuse_other_case
 from assay.features.parsing import ROWS, StepProblem
 from assay.specs.features import Aggregation, FeatureStep
 from assay.specs.other_sources import AsOf, Join, microseconds
@@ -154,6 +154,8 @@ def _moment(table: str, name: str, dtype: str) -> str:
 
 def _require_alike(one: str, other: str, names: str, number: int, part: str) -> None:
     """Refuse to compare a text with a number, or a time that has a zone with one that has none."""
+    if '"NULL"' in {one, other}:  # a column without a value
+        return
     kinds = [(each == "VARCHAR", "ZONE" in each) for each in (one, other)]
     if kinds[0] != kinds[1]:
         error = FeatureStepError(
@@ -223,6 +225,15 @@ def _kept(compiler: Compiler, number: int, query: Query) -> bool:
     compiler.grouped = GROUP in described
     compiler.add(Layer(number, parts, ordered=True), ("sql",))
     return True
+
+
+@builds("python")
+def as_declared(compiler: Compiler, number: int, step: FeatureStep) -> None:
+    """Take the columns that a function of Python is said to give; it is never computed here."""
+    compiler.read_all()
+    for name in step.gives or {}:
+        refuse_other_case(compiler, number, ("gives", name), name)
+    compiler.compute(number, {name: f"CAST(NULL AS {TYPES[to]})" for name, to in (step.gives or {}).items()})
 
 
 def _tables(compiler: Compiler) -> str:

@@ -21,7 +21,7 @@ from assay.features.plan import Plan, compiled
 from assay.features.prepared import PreparedSteps
 from assay.features.reach import EarlierRows, Reach
 from assay.features.step_engine import StepEngine, title_of
-from assay.importing import import_users_object
+from assay.features.users_functions import hidden_in, of_python
 from assay.specs.features import FeaturesSpec
 from assay.specs.pipeline import PipelineSpec
 
@@ -144,10 +144,6 @@ def numbered(table: pa.Table, history: History | None = None) -> pa.Table:
     return table.append_column(ROW, pa.array(np.arange(first, first + table.num_rows)))
 
 
-def _hidden(table: pa.Table) -> list[str]:
-    return [name for name in table.column_names if name in {ROW, GROUP}]
-
-
 @dataclass
 class _Run:
     """One run of steps over the rows of a partition."""
@@ -165,7 +161,7 @@ class _Run:
         for numbers in chunks:
             step = features.steps[numbers[0]]
             if step.python is not None:
-                table = self._of_python(table, numbers[0], step.python)
+                table = of_python(self.engine, table, numbers[0], step.python)
                 continue
             table = without_nan(table)
             plan = self._plan(table.schema, numbers)
@@ -197,7 +193,7 @@ class _Run:
         self._require_once(rows)
         require_enough(self.engine.features, counts, rows_in, self.engine.where)
         return FeatureRows(
-            table.drop_columns(_hidden(table)),
+            table.drop_columns(hidden_in(table)),
             tuple(counts),
             plans[-1].lineage if plans else Lineage(self.engine.spec.dataset.target),
             tuple(name for plan in plans for name in plan.skipped),
@@ -248,34 +244,6 @@ class _Run:
             error = problem.error
             error.where = f"{self.engine.where}, {title_of(features, problem.number)}"
             raise error from problem
-
-    def _of_python(self, table: pa.Table, number: int, path: str) -> pa.Table:
-        """Return the table that a user's function makes of a table, with the same rows."""
-        where = f"{self.engine.where}, {title_of(self.engine.features, number)}"
-        function = import_users_object(path, where=where)
-        try:
-            made = function(table.drop_columns(_hidden(table)))
-        except Exception as error:
-            raise FeatureStepError(
-                "the function raises an error",
-                where=where,
-                found=type(error).__name__
-                if self.engine.hides(table.column_names)
-                else f"{type(error).__name__}: {error}",
-            ) from error
-        if not isinstance(made, pa.Table) or made.num_rows != table.num_rows:
-            found = f"{made.num_rows:,} rows" if isinstance(made, pa.Table) else type(made).__name__
-            raise FeatureStepError(
-                "the function does not give a table of the same rows",
-                where=where,
-                found=found,
-                expected=f"a pyarrow.Table of {table.num_rows:,} rows, in the order of those it was given",
-                remedy="drop rows by a filter, before or after it",
-            )
-        made = made.replace_schema_metadata()
-        for name in _hidden(table):
-            made = made.append_column(name, table.column(name))
-        return made
 
     def _require_once(self, rows: "np.ndarray[Any, Any]") -> None:
         """Refuse rows that a SELECT gives more than once."""

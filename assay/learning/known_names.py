@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.data.frozen_schema import FrozenSchema, feature_schema_name, reviewed_schema
+from assay.data.frozen_schema import FrozenSchema, feature_schema_name, joined_schema_name, reviewed_schema
 from assay.errors import AssayError, DataContractError, SpecError
 from assay.importing import is_import_path
 from assay.learning.estimators.ensembles import declared_parameters
@@ -253,19 +253,29 @@ def _feature_errors(
     parser: "Callable[[], duckdb.DuckDBPyConnection]",
 ) -> Iterator[tuple[Location, AssayError]]:
     """Yield what is wrong with the steps, and the columns that the rows after them do not have."""
-    from assay.features.checks import checked_steps, declared_column_errors, feature_columns, problem_at
+    from assay.features.checks import (
+        checked_steps,
+        declared_column_errors,
+        feature_columns,
+        problem_at,
+        table_time_errors,
+    )
     from assay.features.parsing import StepProblem
 
+    version = spec.dataset.schema_version
+    names = [each.table for each in features.other_sources] if schemas is not None else []
+    others = {name: reviewed_schema(schemas, joined_schema_name(spec.name, name), version) for name in names if schemas}
+    yield from table_time_errors(features, others)
     try:
-        plan = checked_steps(features, spec.dataset.target, source, parser)
+        plan = checked_steps(features, spec.dataset.target, source, parser, others)
     except StepProblem as problem:
         yield problem_at(problem)
         return
-    if source is None or plan is None or schemas is None:
+    frozen = reviewed_schema(schemas, feature_schema_name(spec.name), version) if schemas is not None else None
+    if frozen is None or frozen.steps != features.digest:
+        frozen = feature_columns(spec, plan) if plan is not None else None
+    if source is None or frozen is None:
         yield from column_errors(spec, None)
         return
-    frozen = reviewed_schema(schemas, feature_schema_name(spec.name), spec.dataset.schema_version)
-    if frozen is None or frozen.steps != features.digest:
-        frozen = feature_columns(spec, plan)
     yield from declared_column_errors(spec, source, frozen)
     yield from column_errors(spec, frozen)

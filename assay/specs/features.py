@@ -112,6 +112,9 @@ class FeatureStep(Spec):
     """One SELECT over `rows`, the rows of the partition, and the tables of `features.tables`."""
     python: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
     """A function of your own, `module:function`: a pyarrow table in, a table with the same number of rows out."""
+    gives: dict[str, ColumnType] | None = Field(default=None, exclude_if=lambda each: each is None)
+    """The columns that a function of Python adds or replaces, and their types; all others stay. Without it what follows
+    the step is checked when it is run, and not when the file is loaded."""
     rename: dict[str, str] | None = Field(default=None, min_length=1)
     """New names by the present ones."""
     select: Annotated[tuple[str, ...], Field(min_length=1)] | AllBut | None = None
@@ -132,6 +135,9 @@ class FeatureStep(Spec):
             raise ValueError(msg)
         if self.applies_to == "all" and self.filter is None:
             msg = "applies_to belongs to a filter: every other step applies to all rows"
+            raise ValueError(msg)
+        if self.gives is not None and self.python is None:
+            msg = f"gives belongs to python: what {given[0]} gives follows from the file"
             raise ValueError(msg)
         is_inner = self.join is not None and self.join.type == "inner"
         drops = self.filter is not None or self.outliers is not None or is_inner
@@ -187,7 +193,7 @@ class FeatureStep(Spec):
         return self.model_dump(mode="json", exclude={"name", "max_dropped"}, exclude_defaults=True)
 
 
-_MODIFIERS = frozenset({"name", "max_dropped", "applies_to"})
+_MODIFIERS = frozenset({"name", "max_dropped", "applies_to", "gives"})
 KINDS = tuple(name for name in FeatureStep.model_fields if name not in _MODIFIERS)
 """The kinds of steps; each is a field of `FeatureStep`."""
 
