@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.learning.estimators.assembly import build_pipeline, limited_threads
-from assay.learning.estimators.ensembles import family_of
+from assay.learning.estimators.ensembles import family_of, model_with
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure
 from assay.learning.evaluation.predictions import predictions_of
@@ -67,12 +67,14 @@ def measure_retraining(
 def _measured_twin(
     metric: Metric, model: TrainedModel, half: LabelledRows, split: Split, holdout: LabelledRows, spec: PipelineSpec
 ) -> Measured:
-    chosen = family_of(model.manifest.family, spec.task, spec.model)
+    facts = model.manifest
+    spec = spec.model_copy(update={"model": model_with(spec.model, facts.family, facts.parameters)})
+    chosen = family_of(facts.family, spec.task, spec.model)
     with limited_threads(spec.training.threads), warnings.catch_warnings():
         # a half that has not converged is compared like any other
         warnings.simplefilter("ignore")
         try:
-            twin = build_pipeline(chosen, model.manifest.parameters, split.features, spec)
+            twin = build_pipeline(chosen, facts.parameters, split.features, spec)
             fitted = twin.fit(half.features, half.target)
             predictions = predictions_of(fitted, holdout, split.classes, spec.task)
         except Exception as error:  # noqa: BLE001 - a model may raise anything; the reason is recorded

@@ -12,7 +12,7 @@ from assay.credentials import redacted
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
-from assay.learning.estimators.ensembles import family_of
+from assay.learning.estimators.ensembles import family_of, model_with
 from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.intake import intake_of
 from assay.learning.prediction_reference import reference_of
@@ -87,6 +87,8 @@ def train(
         UntrustedModelError: the model could not be stored.
         FeatureStepError: outliers drop more training rows than they may.
     """
+    digest = training_digest(spec)
+    spec = spec.model_copy(update={"model": model_with(spec.model, best.family, best.parameters)})
     # the family's library must be loaded before its threads can be limited
     chosen = family_of(best.family, spec.task, spec.model)
     with limited_threads(spec.training.threads):
@@ -100,7 +102,7 @@ def train(
             estimator = _fitted_in_full(chosen, split, best, spec)
             scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
             learned = (split.learned,)
-    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned), _example(split))
+    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned, digest), _example(split))
 
 
 class BaseModel(NamedTuple):
@@ -226,6 +228,7 @@ def _manifest(
     spec: PipelineSpec,
     scenario: str,
     learned: tuple[LearnedRows, ...] | None,
+    digest: str,
 ) -> ModelManifest:
     return ModelManifest(
         pipeline=spec.name,
@@ -239,7 +242,7 @@ def _manifest(
         scenario_applied=scenario,
         seed=spec.training.seed,
         model_version=spec.model.version,
-        spec_digest=training_digest(spec),
+        spec_digest=digest,
         data_digests=split.data_digests,
         learned=learned,
         train_rows=len(split.train.features),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from assay.specs.base import Spec
 
@@ -33,7 +33,11 @@ class BestHyperparameters(Spec):
     """Name of the optimised metric."""
     direction: Literal["maximize", "minimize"]
     value: float | None = None
-    """The metric's mean over the folds, of the best trial; missing when nothing was searched."""
+    """The metric's mean over the folds, of the best trial; of an average of families its metric on the rows of all
+    folds; missing when nothing was searched."""
+    ensemble_gain: float | None = Field(default=None, exclude_if=lambda gain: gain is None)
+    """By how much an average of families is better than the best trial, in the metric's unit; missing where one family
+    alone is chosen."""
     searched: bool
     stopped_by: Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
     """`exhausted`: every point of the search space was tried."""
@@ -63,6 +67,21 @@ class BestHyperparameters(Spec):
             f"the search ended by {self.stopped_by} after {len(self.trials)} trials of {len(candidates)} candidates: "
             f"each was tried once, from its base values{missed}; raise tuning.n_trials or tuning.timeout to search more"
         )
+
+    def members(self) -> list[dict[str, Any]]:
+        """Return the families of an average that the search found: weight, and what the best trial alone reaches."""
+        if self.ensemble_gain is None:
+            return []
+        prefix = "weight."
+        weights = {
+            name.removeprefix(prefix): share for name, share in self.parameters.items() if name.startswith(prefix)
+        }
+        pick = max if self.direction == "maximize" else min
+        alone = {
+            name: pick(trial.value for trial in self.trials if trial.family == name and trial.value is not None)
+            for name in weights
+        }
+        return [{"family": name, "weight": share, self.metric: alone[name]} for name, share in weights.items()]
 
     @property
     def early_end(self) -> str:

@@ -103,6 +103,9 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
     }
     if best.early_end:
         shown["ended early"] = best.early_end
+    if best.ensemble_gain is not None:
+        shown["average of families"] = records_table(best.members())
+        shown["better than the best trial by"] = best.ensemble_gain
     if best.value is not None:
         shown[f"validation {best.metric}"] = best.value
     if best.trials:

@@ -132,6 +132,7 @@ def test_a_stopped_trial_ends_at_once_and_another_process_takes_its_place(rows, 
         while not ended:
             ended = trials.wait(math.inf)
     assert [(number, measured.state) for number, measured in ended] == [(1, "complete")]
+    assert ended[0][1].predicted.shape == (150, 2), "for an average of families"
     assert time.monotonic() - began < 50, "the slow model sleeps for two minutes"
 
 

@@ -49,8 +49,11 @@ class EarlyStopping:
 
 def fit_lightgbm(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
     """Fit LightGBM until its own loss gains no more on the validation rows."""
-    from lightgbm import early_stopping
+    from lightgbm import LGBMClassifier, early_stopping
 
+    if isinstance(model, LGBMClassifier):
+        # `fit` makes codes of y's labels, but takes those of `eval_y` as they are
+        y_val = np.searchsorted(np.unique(y), y_val)
     model.set_params(n_estimators=MOST_ROUNDS)
     model.fit(X, y, eval_X=X_val, eval_y=y_val, callbacks=[early_stopping(PATIENCE, verbose=False)])
     return int(model.best_iteration_ or 1)

@@ -106,6 +106,18 @@ def family_of(name: str, task: Task, model: ModelSpec) -> Family:
     return Ensemble(card, import_object(path, where=f"model.{name}"), parts, weights, folds)
 
 
+def model_with(model: ModelSpec, name: str, parameters: Mapping[str, Any]) -> ModelSpec:
+    """Return the model part of a pipeline with the vote that a search found, if the file declares none."""
+    weights = parameters_of(WEIGHT, parameters) if name == "vote" and model.vote is None else {}
+    return model.model_copy(update={"vote": weights}) if weights else model
+
+
+def vote_parameters(weights: Mapping[str, float], members: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the hyperparameters of a vote of families with their own hyperparameters."""
+    own = {f"{member}.{key}": value for member in weights for key, value in members[member].items()}
+    return {**own, **{f"{WEIGHT}.{member}": weight for member, weight in weights.items()}}
+
+
 def candidate_families(spec: PipelineSpec) -> tuple[Family, ...]:
     """Return the candidates of a pipeline in its order, their libraries imported.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 MOST_OF_ONE = 0.25
 """Share of the bound that one trial may take, so that a slow family leaves time to the others."""
-_RESERVED = 1.2
+RESERVED = 1.2
 """The final fit is given somewhat more than the folds say that it takes."""
 
 
@@ -30,7 +30,7 @@ class TimeBound:
         """
         if self.seconds is None:
             return math.inf
-        return self.began + max(0.0, self.seconds - _RESERVED * refit_seconds)
+        return self.began + max(0.0, self.seconds - RESERVED * refit_seconds)
 
     def end_of_trial(self, began: float) -> float:
         """Return the moment at which a trial has taken all that one trial may."""

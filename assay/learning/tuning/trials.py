@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ from assay.learning.estimators.assembly import build_model
 from assay.learning.estimators.early_stopping import EarlyStopping, fit_stopped
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
-from assay.learning.evaluation.predictions import predict
+from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
 from assay.specs.pipeline import PipelineSpec
 
@@ -30,6 +30,8 @@ class Measurement:
         reason: why there is none.
         found: hyperparameters that the folds found: the rounds at which boosters stopped.
         refit_seconds: what preparation and fit of all training rows may take, by those of the slowest fold.
+        predicted: probabilities of the validation rows, shape (n, k), or predicted numbers, shape (n,), one fold after
+            the other; None where they are not kept, or the model has no probabilities.
     """
 
     state: Literal["complete", "pruned", "failed", "stopped"]
@@ -37,6 +39,7 @@ class Measurement:
     reason: str = ""
     found: Mapping[str, Any] = field(default_factory=dict)
     refit_seconds: float = 0.0
+    predicted: np.ndarray | None = None
 
 
 class _FoldError(Exception):
@@ -69,6 +72,7 @@ class TrialRunner:
         values: list[float] = []
         rounds: list[int] = []
         seconds: list[float] = []
+        predicted: list[np.ndarray | None] = []
         stopping = family.card.stopping
         if stopping is not None and not stopping.applies(parameters):
             stopping = None
@@ -78,7 +82,10 @@ class TrialRunner:
             began = time.perf_counter()
             rounds.append(self._fitted(model, matrices, stopping))
             seconds.append(matrices.seconds + time.perf_counter() - began)
-            values.append(self._measured(model, matrices, number))
+            predictions = self._predictions(model, matrices)
+            values.append(self._measured(predictions, matrices, number))
+            if self._spec.tuning.ensemble:
+                predicted.append(predictions.probabilities if self._classes else predictions.labels)
             if report(number, float(np.mean(values))) and number + 1 < len(self._cache):
                 return Measurement("pruned", reason=f"below the median after fold {number + 1} of {len(self._cache)}")
         return Measurement(
@@ -86,6 +93,7 @@ class TrialRunner:
             value=float(np.mean(values)),
             found={} if stopping is None else stopping.found(rounds),
             refit_seconds=max(seconds) * self._cache.refit_factor,
+            predicted=_joined(predicted),
         )
 
     def _fitted(self, model: Any, matrices: FoldMatrices, stopping: EarlyStopping | None) -> int:
@@ -101,15 +109,22 @@ class TrialRunner:
             model.fit(*train)
             return 0
 
-    def _measured(self, model: Any, matrices: FoldMatrices, number: int) -> float:
+    def _predictions(self, model: Any, matrices: FoldMatrices) -> Predictions:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             predictions = predict(model, matrices.validation, self._classes, self._spec.task)
-        predictions = predictions.beside(matrices.validation_asked)
+        return predictions.beside(matrices.validation_asked)
+
+    def _measured(self, predictions: Predictions, matrices: FoldMatrices, number: int) -> float:
         measured = measure(self._metric, matrices.validation_target, predictions)
         if measured.value is None:
             raise _FoldError(f"{self._metric.name} on fold {number + 1}: {measured.reason}")
         return measured.value
+
+
+def _joined(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known and len(known) == len(parts) else None
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.importing import ImportPolicy, confine_imports, import_policy
@@ -33,6 +35,8 @@ from assay.learning.tuning.trials import Measurement, Report, TrialRunner
 from assay.scratch import scratch_folder
 from assay.specs.pipeline import PipelineSpec
 
+_THIRDS = 3
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialInputs:
@@ -44,6 +48,7 @@ class TrialInputs:
         folds: how the rows are cut.
         classes: class labels in order; empty for regression.
         spec: the pipeline.
+        groups: group or partition key of each row; None where rows stand alone.
     """
 
     rows: LabelledRows
@@ -51,6 +56,14 @@ class TrialInputs:
     folds: Sequence[Fold]
     classes: tuple[Any, ...]
     spec: PipelineSpec
+    groups: np.ndarray | None = None
+
+    def parts(self) -> np.ndarray:
+        """Return the part of each validation row, one fold after the other: its fold, or a third of the only one."""
+        sizes = [len(fold.validation) for fold in self.folds]
+        if len(sizes) == 1:
+            sizes = [len(part) for part in np.array_split(np.arange(sizes[0]), _THIRDS)]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
     def runner(self, shared: Path | None = None) -> TrialRunner:
         """Return what measures trials in this process."""

@@ -8,7 +8,7 @@ from assay.learning.estimators.family import FAMILIES, family
 from assay.specs.pipeline import Task
 
 BOOSTERS = [name for name, card in FAMILIES.items() if card.stopping is not None]
-LABELS = {Task.BINARY: ("no", "yes"), Task.MULTICLASS: ("a", "b", "c")}
+LABELS = {Task.BINARY: ("no", "yes"), Task.MULTICLASS: (3, 5, 9)}
 
 
 def noisy(task, rows=300, seed=0):
@@ -17,7 +17,7 @@ def noisy(task, rows=300, seed=0):
     signal = matrix[:, 0] + 0.5 * matrix[:, 1] + random.normal(size=rows)
     if not task.is_classification:
         return matrix, signal
-    labels = np.array(LABELS[task], dtype=object)
+    labels = np.array(LABELS[task], dtype=object if isinstance(LABELS[task][0], str) else None)
     return matrix, labels[np.digitize(signal, np.quantile(signal, np.linspace(0, 1, len(labels) + 1)[1:-1]))]
 
 
@@ -61,10 +61,10 @@ def test_the_best_round_has_the_least_loss_on_the_validation_rows(name):
 @pytest.mark.parametrize("name", BOOSTERS)
 def test_validation_rows_of_a_class_without_training_rows_do_not_decide(name):
     (rows, labels), validation = noisy(Task.MULTICLASS), noisy(Task.MULTICLASS, seed=1)
-    known = labels != "c"
+    known = labels != 9
     _, model, rounds = stopped(name, Task.MULTICLASS, (rows[known], labels[known]), validation)
     assert rounds >= 1
-    assert set(model.predict(validation[0])) <= {"a", "b"}
+    assert set(model.predict(validation[0])) <= {3, 5}
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from assay.learning.tuning import search as search_module
+from assay.learning.tuning import study_run
 from assay.learning.tuning.candidates import Candidates
-from assay.learning.tuning.search import _Search
+from assay.learning.tuning.study_run import StudyRun
 from assay.learning.tuning.time_bound import TimeBound
 from assay.learning.tuning.trials import Measurement
 
@@ -56,13 +56,13 @@ class Scripted:
 
 @pytest.fixture
 def searched(make_spec, monkeypatch):
-    def run(trials, candidates, timeout, n_trials=1000):
+    def run(trials, candidates, timeout, *, n_trials=1000, ensemble=False):
         spec = make_spec(
             model={"candidates": candidates, "hyperparameters": {}},
-            tuning={"timeout": timeout, "n_trials": n_trials, "search_space": "auto"},
+            tuning={"timeout": timeout, "n_trials": n_trials, "search_space": "auto", "ensemble": ensemble},
         )
-        monkeypatch.setattr(search_module, "time", SimpleNamespace(monotonic=lambda: trials.now))
-        return _Search(Candidates.of(spec), trials, TimeBound(timeout, began=0.0), None).run()
+        monkeypatch.setattr(study_run, "time", SimpleNamespace(monotonic=lambda: trials.now))
+        return StudyRun(Candidates.of(spec), trials, TimeBound(timeout, began=0.0), None).run()
 
     return run
 
@@ -92,6 +92,13 @@ def test_the_final_fits_time_is_left_by_the_search(searched):
     trials = Scripted(dict.fromkeys(FAMILIES, 1.0), refit=20.0)
     _, end = searched(trials, FAMILIES, 60.0)
     assert (end, trials.now) == ("timeout", 60.0 - 1.2 * 20.0)
+
+
+@pytest.mark.parametrize(("refit", "end"), [(5.0, 60.0 - 1.2 * 15.0), (20.0, 60.0 - 1.2 * 35.0)])
+def test_the_fits_of_an_average_are_left_a_quarter_of_the_time_at_most(searched, refit, end):
+    trials = Scripted(dict.fromkeys(FAMILIES, 1.0), refit=refit)
+    searched(trials, FAMILIES, 60.0, ensemble=True)
+    assert trials.now == pytest.approx(end)
 
 
 def test_the_first_trial_is_never_stopped(searched):
