@@ -97,6 +97,8 @@ def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
 
 
 def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
+    """Search for one family: a file of hyperparameters does not hold the families of an average."""
+    spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"ensemble": False})})
     best = find_best_hyperparameters(
         split.train,
         spec,

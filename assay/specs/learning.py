@@ -237,7 +237,8 @@ class TuningSpec(Spec):
     `logistic_regression.C` names a parameter, and every trial lies inside its range."""
     ensemble: bool = Field(default=True, exclude_if=lambda ensemble: ensemble)
     """Whether the best trials of up to four families are averaged (as `vote`) where that is better beyond noise, on
-    rows on which the weights were not found. An average predicts as slowly as its members together."""
+    rows on which the weights were not found. An average predicts as slowly as its members together. `assay tune` finds
+    one family."""
     folds: int = Field(default=3, ge=2, le=20)
     """Cross-validation folds inside the training rows; split by time uses the latest training partition instead."""
 
