@@ -10,6 +10,7 @@ from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import rollbacks_of, with_new_rows_of_source, with_retraining
 from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
+from ml_assets.pipeline.logged_days import PREDICTION_LOG, prediction_log_sensor
 from ml_assets.pipeline.new_data import new_data_sensor
 from ml_assets.stages import STAGES, names_in, training_checks
 
@@ -27,6 +28,8 @@ def pipeline_definitions(
     retrain, ingest = _jobs(spec, stages)
     started = {each.name: ingest if each.name in spec.automation.ingest_on else retrain for each in triggers}
     starters = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
+    if any(stage.name == PREDICTION_LOG and stage.wanted(spec) for stage in stages):
+        starters.append(prediction_log_sensor(spec))
     return dg.Definitions(
         assets=pipeline_assets(spec, stages),
         jobs=[job for job in (retrain, ingest) if job is not None],

@@ -16,6 +16,7 @@ from ml_assets.assets.evaluation_report import build_evaluation_report
 from ml_assets.assets.feature_set import build_feature_set
 from ml_assets.assets.live_performance import build_live_performance
 from ml_assets.assets.monitoring_reports import build_monitoring_report
+from ml_assets.assets.prediction_log import build_prediction_log
 from ml_assets.assets.raw_dataset import build_raw_dataset
 from ml_assets.assets.regression_report import build_regression_report
 from ml_assets.assets.served_drift import build_served_drift
@@ -129,6 +130,14 @@ STAGES = (
         kinds=frozenset({"scikitlearn"}),
         spec_parts=("task", "dataset", "model", "evaluation", "promotion"),
         wanted=lambda spec: spec.promotion.on_regression != "none",
+    ),
+    Stage(
+        "prediction_log",
+        build_prediction_log,
+        tag="serving",
+        kinds=frozenset({"parquet"}),
+        spec_parts=("dataset", "serving"),
+        wanted=lambda spec: spec.serving is not None and spec.serving.log is not None,
     ),
     Stage(
         "served_labels",

@@ -8,7 +8,7 @@ another process that finishes the work of a killed one, writes the same rows und
 import datetime as dt
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -119,4 +119,13 @@ def logged_rows(store: ObjectStore, pipeline: str, day: dt.date) -> pa.Table:
     Raises:
         StorageError: the store did not answer, or an object is damaged.
     """
-    return joined([rows_of(store, key) for key in keys_of_day(store, pipeline, day)])
+    return rows_of_keys(store, keys_of_day(store, pipeline, day))
+
+
+def rows_of_keys(store: ObjectStore, keys: Iterable[str]) -> pa.Table:
+    """Return the rows of some objects, as they were written.
+
+    Raises:
+        StorageError: the store did not answer, or an object is damaged.
+    """
+    return joined([rows_of(store, key) for key in keys])

@@ -12,7 +12,7 @@ from assay.specs.base import ColumnName, Spec
 ASSET_NAMES = (
     "raw_dataset", "feature_set", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report",
     "champion_model", "batch_predictions", "drift_report", "performance_report", "regression_report",
-    "backtest_report", "served_labels", "live_performance", "served_drift",
+    "backtest_report", "prediction_log", "served_labels", "live_performance", "served_drift",
 )  # fmt: skip
 """Assets that a pipeline may have."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]

@@ -102,6 +102,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     value: type[Any] | None = None,
     upstream: Mapping[str, dg.AssetIn] = MappingProxyType({}),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
+    partitions: dg.PartitionsDefinition[str] | None = None,
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<stage.name>`.
 
@@ -120,6 +121,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         value: type of its values, where the function's annotation does not say it.
         upstream: inputs of other pipelines and of users' own; the function takes them as keywords, by their names.
         automation_condition: when a run of the asset is requested automatically.
+        partitions: of an asset that does not have the pipeline's.
     """
     reads = {**(ins or {}), **upstream}
 
@@ -132,7 +134,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             description=description,
             owners=list(spec.owners),
             tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage.tag},
-            partitions_def=None if reads_all and not reads_same else partitions_of(spec),
+            partitions_def=None if reads_all and not reads_same else partitions or partitions_of(spec),
             deps=[
                 *(dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all),
                 *(dg.AssetDep(asset_key(spec, each)) for each in reads_same),
