@@ -53,6 +53,8 @@ class LiveComparison(Spec):
     confidence: float
     champion_units: int
     challenger_units: int
+    missing_share: float = 0.0
+    """Share of the experiment's answers older than the delay that lack a label; those that come may be others."""
     looks: tuple[Look, ...] = ()
     verdict: LiveVerdict
     decided_on: str = ""
@@ -124,12 +126,18 @@ def compare_live(
         confidence=labels.confidence,
         champion_units=len(np.unique(champion_side.unit)),
         challenger_units=len(np.unique(challenger_side.unit)),
+        missing_share=_missing_share(rows, labelled.missing.get(experiment, 0)),
         looks=looks,
         verdict=verdict,
         decided_on=decided_on,
         reason="",
     )
     return made.model_copy(update={"reason": _in_words(made)})
+
+
+def _missing_share(rows: LabelledLog, missing: int) -> float:
+    answered = int((~rows.log.column(SHADOW).to_numpy(zero_copy_only=False)).sum())
+    return missing / (missing + answered) if missing else 0.0
 
 
 def _versions(log: pa.Table, experiment: str) -> tuple[str, str]:

@@ -1,7 +1,9 @@
 """Logged predictions beside their labels: which are labelled, which wait, which lack a label."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +12,8 @@ import pyarrow.compute as pc
 
 from assay.errors import MissingColumnError
 from assay.live.label_versions import KNOWN_AT, current_labels, keys_as_text, value_column
+from assay.serving.prediction_log import EXPERIMENT, REQUEST_ID, ROW, SHADOW, TIME
 from assay.serving.prediction_log import KEY as ARM_KEY
-from assay.serving.prediction_log import REQUEST_ID, ROW, SHADOW, TIME
 from assay.specs.base import Spec
 from assay.specs.labels import LabelsSpec
 from assay.specs.pipeline import PipelineSpec
@@ -53,16 +55,19 @@ class LabelledLog:
         truth: shape (n,): the labels, classes as text or numbers.
         counted_at: shape (n,), datetime64[us] in UTC: when each row began to count.
         counts: of the whole log.
+        missing: predictions older than the delay that lack a label, by experiment.
     """
 
     log: pa.Table
     truth: np.ndarray
     counted_at: np.ndarray
     counts: LabelCounts
+    missing: Mapping[str, int] = field(default_factory=dict)
 
     def where(self, mask: np.ndarray) -> "LabelledLog":
         """Return some of the rows, by mask."""
-        return LabelledLog(self.log.filter(pa.array(mask)), self.truth[mask], self.counted_at[mask], self.counts)
+        rows = self.log.filter(pa.array(mask))
+        return LabelledLog(rows, self.truth[mask], self.counted_at[mask], self.counts, self.missing)
 
 
 def join_labels(
@@ -92,18 +97,20 @@ def join_labels(
     moment = np.datetime64(now.astimezone(dt.UTC).replace(tzinfo=None), "us")
     counted = found & (due <= moment) & (first_known <= moment)
     served = ~log.column(SHADOW).to_numpy()
+    missing = served & ~found & (due <= moment)
     counts = LabelCounts(
         predictions=int(served.sum()),
         labelled=int((served & counted).sum()),
         early=int((served & found & ~counted).sum()),
         waiting=int((served & ~found & (due > moment)).sum()),
-        missing=int((served & ~found & (due <= moment)).sum()),
+        missing=int(missing.sum()),
         late=int((served & counted & (first_known > due)).sum()),
         orphans=int((~current.index.isin(np.concatenate(forms))).sum()),
     )
     truth = matched[value_column(spec)].to_numpy()
     counted_at = np.maximum(due, np.where(found, first_known, due))
-    return LabelledLog(log.filter(pa.array(counted)), truth[counted], counted_at[counted], counts)
+    lacking = Counter(log.column(EXPERIMENT).filter(pa.array(missing)).to_pylist())
+    return LabelledLog(log.filter(pa.array(counted)), truth[counted], counted_at[counted], counts, lacking)
 
 
 def _log_keys(log: pa.Table, labels: LabelsSpec, spec: PipelineSpec) -> list[np.ndarray]:

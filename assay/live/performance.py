@@ -59,7 +59,7 @@ class LivePerformance(Spec):
     comparison: LiveComparison | None = None
     """Of the newest experiment; missing where there is none."""
     decision_start: bool = False
-    """Whether the verdict of this experiment is new: the reports before did not have it."""
+    """Whether this is the first report that gives the verdict of this experiment while labels arrive in time."""
     followed_by: str = ""
     """What `serving.on_verdict` did, in words."""
 
@@ -89,6 +89,26 @@ def evaluate_live(
         pipeline=spec.name, metric=primary.name, labels=labelled.counts, versions=tuple(versions),
         comparison=comparison, **facts,
     )  # fmt: skip
+
+
+def decision_starts(found: LiveComparison | None, earlier: Sequence[LivePerformance], labels: LabelsSpec) -> bool:
+    """Return whether a verdict is to be followed now: it is decided, labels arrive in time, and it was not before.
+
+    While more labels are missing than allowed, those that came may be others than those that will.
+
+    Args:
+        found: the comparison; None without an experiment.
+        earlier: reports before this one.
+        labels: how many may be missing.
+    """
+    if found is None or not found.is_decided or found.missing_share > labels.max_missing:
+        return False
+    before = [each.comparison for each in earlier if each.comparison is not None]
+    return not any(
+        (each.experiment, each.verdict) == (found.experiment, found.verdict)
+        and each.missing_share <= labels.max_missing
+        for each in before
+    )
 
 
 def labels_of(spec: PipelineSpec) -> LabelsSpec:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from assay.errors import AssayError
 from assay.live.logged import logged_predictions
-from assay.live.skew import SkewReport
+from assay.live.skew import SkewReport, logged_source, values_missing
 from assay.monitoring.drift import DriftReport, evaluate_drift
 from assay.monitoring.estimates import PerformanceEstimate
 from assay.monitoring.performance import evaluate_performance
@@ -90,11 +90,9 @@ def _features(rows: pa.Table, predictor: Predictor) -> tuple[Any, str]:
     import pandas as pd
 
     nothing = pd.DataFrame(index=range(rows.num_rows))
-    missing = [name for name in predictor.intake.required if name not in rows.column_names]
-    if missing:
-        return nothing, f"the log has no values of {', '.join(missing[:5])}"
-    columns = [column.name for column in predictor.intake.columns if column.name in rows.column_names]
+    if why := values_missing(rows, predictor):
+        return nothing, why
     try:
-        return predictor.features_of(predictor.read(rows.select(columns))), ""
+        return predictor.features_of(logged_source(rows, predictor)), ""
     except AssayError as error:
         return nothing, error.what

@@ -6,10 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.row_identity import row_hashes
 from assay.errors import AssayError
 from assay.prediction.golden import TOLERANCE
 from assay.prediction.predictor import PREDICTION, Predictor, probability_of
-from assay.serving.prediction_log import LABEL, PROBABILITY, REQUEST_ID, ROW, TIME, VALUE, VERSION
+from assay.serving.prediction_log import FEATURES, LABEL, PIPELINE, PROBABILITY, REQUEST_ID, ROW, TIME, VALUE, VERSION
 from assay.specs.base import Spec
 
 _MOST_ROWS = 2_000
@@ -22,7 +23,7 @@ class SkewReport(Spec):
     rows: int = 0
     """Predicted again: the newest ones."""
     differing: int = 0
-    """Of them, rows of which a number differs by more than 1e-9, or the class."""
+    """Of them, rows of which a number differs by more than 1e-9, or the class, or the features by their digest."""
     first: str = ""
     """The first difference: row and column, what was served and what batch gives."""
     reason: str = ""
@@ -43,26 +44,44 @@ def check_skew(log: pa.Table, version: str, predictor: Predictor) -> SkewReport:
         predictor: of that version, as batches use it.
     """
     rows = log.filter(pc.equal(log.column(VERSION), version))
-    needed, known = predictor.intake.required, set(log.column_names)
-    if missing := [name for name in needed if name not in known]:
-        why = f"the log has no values of {', '.join(missing[:5])}: serving.log.features: values keeps them, but no"
-        return SkewReport(version=version, reason=f"{why} personal ones")
+    if why := values_missing(log, predictor):
+        return SkewReport(version=version, reason=why)
     newest = rows.take(pc.sort_indices(rows, sort_keys=[(TIME, "descending")])[:_MOST_ROWS])
     if not newest.num_rows:
         return SkewReport(version=version, reason="no rows")
-    columns = [column.name for column in predictor.intake.columns if column.name in known]
     try:
-        again = predictor.table(newest.select(columns))
+        read = logged_source(newest, predictor)
+        again = predictor.table(read)
     except AssayError as error:
         return SkewReport(
             version=version, rows=newest.num_rows, differing=newest.num_rows, first=f"batch: {error.what}"
         )
-    return _compared(newest, again, version)
+    return _compared(newest, read, again, version)
 
 
-def _compared(served: pa.Table, again: pa.Table, version: str) -> SkewReport:
+def values_missing(log: pa.Table, predictor: Predictor) -> str:
+    """Return why a log does not hold what a model reads; empty where it does."""
+    intake = predictor.intake
+    needed = [column.name for column in intake.columns if column.name in intake.required or column.pii]
+    missing = [name for name in needed if name not in log.column_names]
+    names = ", ".join(missing[:5])
+    return (
+        f"the log has no values of {names}: serving.log.features: values keeps all but personal ones" if names else ""
+    )
+
+
+def logged_source(log: pa.Table, predictor: Predictor) -> pa.Table:
+    """Return logged values as the rows of the model's source.
+
+    Raises:
+        AssayError: a value cannot be read.
+    """
+    return predictor.read(log.select([c.name for c in predictor.intake.columns if c.name in log.column_names]))
+
+
+def _compared(served: pa.Table, read: pa.Table, again: pa.Table, version: str) -> SkewReport:
     differs, first = np.zeros(served.num_rows, dtype=bool), ""
-    for name, logged, batch in _pairs(served, again):
+    for name, logged, batch in (_digests(served, read), *_pairs(served, again)):
         different = _different(logged, batch)
         if different.any() and not first:
             at = int(different.argmax())
@@ -70,6 +89,18 @@ def _compared(served: pa.Table, again: pa.Table, version: str) -> SkewReport:
             first = f"row {row} of request {request}: {name} was {logged[at]!r}, and {batch[at]!r} as a batch"
         differs |= different
     return SkewReport(version=version, rows=served.num_rows, differing=int(differs.sum()), first=first)
+
+
+def _digests(served: pa.Table, read: pa.Table) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the digests of the rows as they were served, and of the logged values as a batch reads them.
+
+    Rows with a missing value are left out: whether it was sent as missing, or its column not at all, is not logged.
+    """
+    logged = np.array(served.column(FEATURES).to_pylist(), dtype=object)
+    pipeline = str(served.column(PIPELINE)[0])
+    batch = np.array([f"{each:016x}" for each in row_hashes(read, read.column_names, pipeline).tolist()], dtype=object)
+    whole = np.logical_and.reduce([column.is_valid().to_numpy() for column in read.columns])
+    return "digest of the features", logged, np.where(whole, batch, logged)
 
 
 def _pairs(served: pa.Table, again: pa.Table) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

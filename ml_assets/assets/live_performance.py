@@ -8,7 +8,7 @@ import dagster as dg
 from assay.live.comparison import LiveComparison, current_experiment
 from assay.live.decision import live_decision
 from assay.live.joining import join_labels
-from assay.live.performance import LivePerformance, VersionPerformance, evaluate_live, labels_of
+from assay.live.performance import LivePerformance, VersionPerformance, decision_starts, evaluate_live, labels_of
 from assay.live.plots import comparison_plot
 from assay.markdown import escaped
 from assay.monitoring.scored import Scored
@@ -84,8 +84,8 @@ def _report(
     registry: MlflowModelRegistry,
     spec: PipelineSpec,
 ) -> LivePerformance:
-    log, now = served_log(artifacts, spec), as_of(context)
-    labelled = join_labels(log, label_versions(artifacts, spec), labels_of(spec), spec, now)
+    log, now, labels = served_log(artifacts, spec), as_of(context), labels_of(spec)
+    labelled = join_labels(log, label_versions(artifacts, spec), labels, spec, now)
     models = loaded_versions(context, registry, spec, versions_in(labelled.log))
 
     def holdout(version: str) -> Scored | None:
@@ -101,15 +101,7 @@ def _report(
         {"as_of": now, "champion_version": champion.version},
     )
     earlier = earlier_reports(context, artifacts, LivePerformance, _EARLIER)
-    return report.model_copy(update={"decision_start": _is_new(report.comparison, earlier)})
-
-
-def _is_new(found: LiveComparison | None, earlier: list[LivePerformance]) -> bool:
-    """Return whether no report before gave this verdict on the same experiment."""
-    if found is None or not found.is_decided:
-        return False
-    before = (each.comparison for each in earlier if each.comparison is not None)
-    return (found.experiment, found.verdict) not in {(each.experiment, each.verdict) for each in before}
+    return report.model_copy(update={"decision_start": decision_starts(report.comparison, earlier, labels)})
 
 
 def _followed(
@@ -143,7 +135,7 @@ def _metadata(report: LivePerformance) -> dict[str, Any]:
         "verdict": found.verdict if found is not None else "no experiment",
         "finding": found.reason if found is not None else "one version was served, so there is nothing to compare",
         **({"loss": _loss_in_words(found)} if found is not None else {}),
-        "followed by": report.followed_by or "nothing",
+        "followed by": report.followed_by or _nothing(report),
         "champion version": report.champion_version,
         "as of": report.as_of.isoformat(),
         "versions and arms": records_table([_version_row(each, report.metric) for each in report.versions]),
@@ -152,6 +144,13 @@ def _metadata(report: LivePerformance) -> dict[str, Any]:
         **({"comparison by day": records_table(_look_rows(found))} if found is not None else {}),
         **images({"comparison": plot} if plot is not None else {}),
     }
+
+
+def _nothing(report: LivePerformance) -> str:
+    found = report.comparison
+    if found is None or not found.missing_share:
+        return "nothing"
+    return f"nothing; {found.missing_share:.1%} of the experiment's labels are missing"
 
 
 def _loss_in_words(found: LiveComparison) -> str:

@@ -44,6 +44,7 @@ WITHOUT_SERVERS = (
     "keep-storage-small.md",
     "forget-a-person.md",
     "use-a-model-in-python.md",
+    "late-labels.md",
     "serve-on-kubernetes.md",
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"

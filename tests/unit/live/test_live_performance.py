@@ -12,7 +12,7 @@ from assay.learning.evaluation.evaluating import measured
 from assay.learning.evaluation.metrics import metrics_of
 from assay.live.comparison import compare_live, current_experiment
 from assay.live.joining import LabelCounts, LabelledLog
-from assay.live.performance import evaluate_live
+from assay.live.performance import decision_starts, evaluate_live
 from assay.specs import PipelineSpec
 
 DAY = dt.timedelta(days=1)
@@ -164,6 +164,33 @@ def test_a_regression_is_compared_by_its_squared_error():
     report = evaluate_live(together(*parts), "3:7", (), lambda _: None, spec, FACTS)
     assert (report.comparison.loss, report.comparison.verdict) == ("squared", "challenger_better")
     assert report.versions[0].metrics["rmse"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_verdict_is_followed_once_and_not_while_labels_are_missing():
+    labels, found = (
+        SPEC.serving.labels,
+        compared(together(side("3", "champion", 0.2), side("7", "challenger", 1.2, seed=1))),
+    )
+    nothing = LabelledLog(served([]), np.array([], dtype=object), np.array([], dtype="datetime64[us]"), NO_COUNTS)
+    report = evaluate_live(nothing, "", (False, True), lambda _: None, SPEC, FACTS)
+    with_verdict, too_early = (
+        report.model_copy(update={"comparison": found.model_copy(update={"missing_share": share})})
+        for share in (0.05, 0.06)
+    )
+    assert decision_starts(with_verdict.comparison, [report], labels)
+    assert decision_starts(with_verdict.comparison, [report, too_early], labels)
+    assert not decision_starts(with_verdict.comparison, [with_verdict, report], labels)
+    assert not decision_starts(too_early.comparison, [report], labels)
+    assert not decision_starts(None, [], labels)
+    other = found.model_copy(update={"experiment": "3:8"})
+    assert decision_starts(other, [with_verdict], labels)
+    assert not decision_starts(found.model_copy(update={"verdict": "undecided"}), [], labels)
+
+
+def test_missing_labels_are_those_of_the_experiment():
+    rows = side("3", "champion", 0.8, rows=300)
+    known = LabelledLog(rows.log, rows.truth, rows.counted_at, NO_COUNTS, {"3:7": 100, "": 500})
+    assert compared(known).missing_share == pytest.approx(0.25)
 
 
 def test_nothing_labelled_is_a_report():

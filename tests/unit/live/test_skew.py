@@ -8,6 +8,7 @@ import pytest
 from prediction_cases import fitted, user_rows
 from served_rows import START, served
 
+from assay.data.row_identity import row_hashes
 from assay.live.served_drift import newest_day
 from assay.live.skew import check_skew
 from assay.prediction.predictor import Predictor
@@ -26,7 +27,9 @@ def log_of(predictor, change=None):
     numbers = predictor.model.manifest.task == "regression"
     labels = made.column("prediction").to_pylist()
     facts = {"value": labels} if numbers else {"label": [str(label) for label in labels]}
-    log = served([f"r{number}" for number in range(rows.num_rows)], version="3", shares=shares, **facts)
+    digests = [f"{each:016x}" for each in row_hashes(rows, rows.column_names, "loans").tolist()]
+    ids = [f"r{number}" for number in range(rows.num_rows)]
+    log = served(ids, version="3", shares=shares, features=digests, **facts)
     for name in rows.column_names:
         log = log.append_column(name, rows.column(name))
     return log if change is None else change(log)
@@ -67,6 +70,14 @@ def test_other_values_than_those_that_were_served_are_a_difference(predictor):
     sizes[:3] += 30.0
     found = check_skew(replaced(log, "size", sizes.tolist()), "3", predictor)
     assert found.differing == 3
+
+
+def test_features_that_the_model_did_not_read_are_a_difference(predictor):
+    log = log_of(predictor)
+    whole = predictor.read(user_rows()).to_pandas().notna().all(axis=1)
+    found = check_skew(replaced(log, "log_features", ["f" * 16] * log.num_rows), "3", predictor)
+    assert 0 < found.differing == whole.sum() < log.num_rows
+    assert "digest of the features" in found.first
 
 
 def test_without_values_nothing_is_compared(predictor):
