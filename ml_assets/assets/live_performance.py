@@ -136,13 +136,13 @@ def _metadata(report: LivePerformance) -> dict[str, Any]:
         "finding": found.reason if found is not None else "one version was served, so there is nothing to compare",
         **({"loss": _loss_in_words(found)} if found is not None else {}),
         "followed by": report.followed_by or _nothing(report),
-        "champion version": report.champion_version,
+        "champion version then": report.champion_version,
         "as of": report.as_of.isoformat(),
         "versions and arms": records_table([_version_row(each, report.metric) for each in report.versions]),
-        "metrics": records_table(_metric_rows(report)),
+        **images({"comparison": plot} if plot is not None else {}),
         "labels": records_table([{**counts.model_dump(), "missing share": counts.missing_share}]),
         **({"comparison by day": records_table(_look_rows(found))} if found is not None else {}),
-        **images({"comparison": plot} if plot is not None else {}),
+        "metrics": records_table(_metric_rows(report)),
     }
 
 
