@@ -13,6 +13,7 @@ from assay.serving.kserve import SECRETS, InferenceService, manifest_of, manifes
 from assay.shell.main import parse
 from assay.specs import PipelineSpec
 from ml_assets.commands.deploy import service_of
+from resources.settings import Settings
 
 IMAGE = "registry.example.org:5000/team/assay@sha256:" + "0" * 64
 STORAGE = "s3://models/flats/models/m-1/artifacts"
@@ -103,8 +104,17 @@ def test_keys_and_addresses_come_from_the_secret():
     references = {name: each["valueFrom"]["secretKeyRef"] for name, each in found.items()}
     assert {each["name"] for each in references.values()} == {"mine"}
     assert {name for name, each in references.items() if not each.get("optional")} == {
-        "ASSAY_SERVE_KEYS", "ASSAY_STORAGE_URI", "MLFLOW_TRACKING_URI",
+        "ASSAY_SERVE_KEYS", "ASSAY_STORAGE_URI", "ASSAY_MLFLOW_TRACKING_URI",
     }  # fmt: skip
+
+
+def test_variables_are_settings_of_the_platform():
+    [container] = manifest_of(service(version=3, environment="eu"))["spec"]["predictor"]["containers"]
+    own = {each["name"] for each in container["env"] if each["name"].startswith("ASSAY_")}
+    assert len(own) >= 7
+    assert own <= {f"ASSAY_{name.upper()}" for name in Settings.model_fields}
+    elsewhere = {each["name"].partition("_")[0] for each in container["env"]} - {"ASSAY"}
+    assert elsewhere == {"HOME", "TMPDIR", "AWS", "MLFLOW"}
 
 
 def test_probes_ask_what_the_endpoint_answers():
