@@ -8,14 +8,21 @@ from assay.specs import BrokenPipeline, PipelineSpec
 from assay.specs.loading import FiledPipeline, broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
-from ml_assets.pipeline.automation import rollbacks_of, with_new_rows_of_source, with_retraining
+from ml_assets.pipeline.automation import (
+    rollbacks_of,
+    with_new_rows_of_joined,
+    with_new_rows_of_source,
+    with_retraining,
+)
 from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
+from ml_assets.pipeline.joined_data import joined_data_sensors
 from ml_assets.pipeline.logged_days import PREDICTION_LOG, prediction_log_sensor
 from ml_assets.pipeline.new_data import new_data_sensor
 from ml_assets.stages import STAGES, names_in, training_checks
 
 TRIGGERS = (
     Trigger("new_data", lambda spec: spec.automation.scans_source and spec.dataset.reference is None, new_data_sensor),
+    Trigger("joined_data", lambda spec: spec.automation.watches_joined, joined_data_sensors),
     Trigger("schedule", lambda spec: spec.automation.schedule is not None, retrain_schedule),
 )
 """Alarms, and new rows of a source that is an asset, start no job: conditions request the assets."""
@@ -27,7 +34,8 @@ def pipeline_definitions(
     """Return the assets of a pipeline, and jobs, sensors and schedules where the spec asks for automation."""
     retrain, ingest = _jobs(spec, stages)
     started = {each.name: ingest if each.name in spec.automation.ingest_on else retrain for each in triggers}
-    starters = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
+    built = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
+    starters = [one for each in built for one in (each if isinstance(each, tuple) else (each,))]
     if any(stage.name == PREDICTION_LOG and stage.wanted(spec) for stage in stages):
         starters.append(prediction_log_sensor(spec))
     return dg.Definitions(
@@ -78,6 +86,8 @@ def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> lis
     )
     made = (Phase.INGESTION, Phase.LEARNING) if "new_data" in spec.automation.retrain_on else (Phase.INGESTION,)
     conditioned = with_new_rows_of_source(spec, conditioned, names_in(*made, stages=stages, spec=spec))
+    made = (Phase.INGESTION, Phase.LEARNING) if "joined_data" in spec.automation.retrain_on else (Phase.INGESTION,)
+    conditioned = with_new_rows_of_joined(spec, conditioned, names_in(*made, stages=stages, spec=spec))
     return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
 
 

@@ -160,7 +160,7 @@ class Planner:
             keys: Sequence[str | None] = [None]
             if partitions is not None and partition is not None:
                 keys = upstream_keys(dep.partition_mapping, partitions, partition)
-            if partition is not None and stage.name == FEATURE_SET and len(keys) > 1:
+            if partition is not None and stage.name == FEATURE_SET and dep.asset_key in by_key:
                 keys = [*self._earlier(tuple(dep.asset_key.path), partition), partition]
             if dep.asset_key in by_key:  # what others make is compared, not planned
                 yield from (self._of(by_key[dep.asset_key], key) for key in keys)

@@ -25,9 +25,10 @@ class ArrivalsStore(dg.ConfigurableResource[None]):
 
     object_store: dg.ResourceDependency[ObjectStoreResource]
 
-    def of(self, pipeline: str) -> "ArrivalsFolder":
-        """Return a pipeline's ledger and dead letters."""
-        return ArrivalsFolder(self.object_store.open(), f"{encoded(pipeline)}/@arrivals")
+    def of(self, watched: str) -> "ArrivalsFolder":
+        """Return the ledger and dead letters of a pipeline's source, or of `<pipeline>.<table>`, which it joins."""
+        pipeline, dot, table = watched.partition(".")
+        return ArrivalsFolder(self.object_store.open(), f"{encoded(pipeline)}/@arrivals{dot}{table}")
 
 
 class ArrivalsFolder:

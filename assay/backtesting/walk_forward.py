@@ -150,7 +150,7 @@ def replay(past: Iterable[PastModel], spec: PipelineSpec, rows_of: RowsOf = lamb
         LearningError: a model was trained on other rows than are published now.
     """
     delay = spec.monitoring.label_delay if spec.monitoring else 0
-    alarms = frozenset(spec.automation.retrain_on) - {"new_data"}
+    alarms = frozenset(spec.automation.retrain_on) - {"new_data", "joined_data"}
     policy, on_alarm = Policy(spec, rows_of), Policy(spec, rows_of, alarms) if alarms else None
     recent: deque[PastModel] = deque(maxlen=delay + 1)
     first: PastModel | None = None

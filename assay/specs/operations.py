@@ -73,12 +73,15 @@ class TrackingSpec(Spec):
 class AutomationSpec(Spec):
     """What starts runs by itself."""
 
-    retrain_on: tuple[Literal["new_data", "drift", "performance"], ...] = ()
-    """`new_data`: a new or rewritten object of the source, or a new version of the asset that is the source; `drift`,
-    `performance`: an alarm of `monitoring`."""
-    ingest_on: tuple[Literal["new_data"], ...] = ()
+    retrain_on: tuple[Literal["new_data", "joined_data", "drift", "performance"], ...] = ()
+    """`new_data`: a new or rewritten object of the source, or a new version of the asset that is the source;
+    `joined_data`: the same of a source that `features` joins; `drift`, `performance`: an alarm of `monitoring`."""
+    ingest_on: tuple[Literal["new_data", "joined_data"], ...] = ()
     """`new_data`: a new or rewritten object of the source is read and validated, not trained on; reports of
-    monitoring and predictions follow."""
+    monitoring and predictions follow. `joined_data`: the same for an object of a joined source."""
+    joined_partitions: Literal["newest", "all"] = Field(default="newest", exclude_if=lambda which: which == "newest")
+    """Of a joined source that is the same for all partitions: which partitions that were made are made again. The
+    others are stale, as `assay plan` says."""
     schedule: str | None = None
     """Cron line, in the deployment's time zone."""
     interval_seconds: int = Field(default=30, ge=5)
@@ -101,10 +104,16 @@ class AutomationSpec(Spec):
 
     @model_validator(mode="after")
     def _new_data_does_one_thing(self) -> Self:
-        if "new_data" in self.ingest_on and "new_data" in self.retrain_on:
-            msg = "retrain_on: [new_data] reads and validates new data already; name new_data in one of the two"
-            raise ValueError(msg)
+        for name in ("new_data", "joined_data"):
+            if name in self.ingest_on and name in self.retrain_on:
+                msg = f"retrain_on: [{name}] reads and validates new data already; name {name} in one of the two"
+                raise ValueError(msg)
         return self
+
+    @property
+    def watches_joined(self) -> bool:
+        """Whether new data of joined sources start anything."""
+        return "joined_data" in (*self.ingest_on, *self.retrain_on)
 
     @property
     def scans_source(self) -> bool:

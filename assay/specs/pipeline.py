@@ -20,6 +20,7 @@ from assay.specs.operations import (
     ScoringSpec,
     TrackingSpec,
 )
+from assay.specs.other_sources import OtherSource
 from assay.specs.preprocessing import PreprocessingSpec
 from assay.specs.references import reference_of
 from assay.specs.serving import ServingSpec
@@ -129,7 +130,11 @@ class PipelineSpec(Spec):
     @model_validator(mode="after")
     def _monitoring_fits(self) -> Self:
         monitoring = self.monitoring
-        missing = [name for name in self.automation.retrain_on if name != "new_data" and not self._watches(name)]
+        alarms = [name for name in self.automation.retrain_on if name not in {"new_data", "joined_data"}]
+        missing = [name for name in alarms if not self._watches(name)]
+        if self.automation.watches_joined and not self.watched_sources:
+            msg = "automation: joined_data needs a source that features join and that has objects: a query has none"
+            raise ValueError(msg)
         if missing:
             part = "monitoring" if monitoring is None else f"monitoring.{min(missing)}"
             msg = f"automation.retrain_on {', '.join(sorted(missing))} needs {part}"
@@ -209,6 +214,12 @@ class PipelineSpec(Spec):
     def source_dataset(self) -> DatasetSpec:
         """The source's rows: with `features` they have no target yet, and not each declared column."""
         return self.dataset if self.features is None else self.dataset.model_copy(update={"target": NO_TARGET})
+
+    @property
+    def watched_sources(self) -> tuple[OtherSource, ...]:
+        """The joined sources of which new data can be seen: files, and assets."""
+        others = self.features.other_sources if self.features is not None else ()
+        return tuple(each for each in others if each.query is None)
 
     @property
     def feature_dataset(self) -> DatasetSpec:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import dagster as dg
 
 from assay.specs import PipelineSpec
+from assay.specs.references import FEATURE_SET, Reference
 from ml_assets.pipeline.run_context import asset_key
 
 RETRY_CHECK = "no_longer_search_begins"
@@ -103,7 +104,44 @@ def with_new_rows_of_source(
     reference = spec.dataset.reference
     if reference is None or not spec.automation.scans_source:
         return assets
-    first, *later = [asset_key(spec, name) for name in names]
+    return _also_on(assets, _with_new_rows(_new_rows_of(reference), [asset_key(spec, name) for name in names]))
+
+
+def with_new_rows_of_joined(
+    spec: PipelineSpec, assets: list[dg.AssetsDefinition], names: Sequence[str]
+) -> list[dg.AssetsDefinition]:
+    """Return the assets with conditions that make a feature set again for each new version of an asset that it joins.
+
+    Args:
+        spec: the pipeline; `joined_data` in its automation asks for it.
+        assets: of the pipeline.
+        names: of those that are made, upstream first.
+    """
+    if not spec.automation.watches_joined:
+        return assets
+    keys = [asset_key(spec, name) for name in names]
+    keys = keys[keys.index(asset_key(spec, FEATURE_SET)) :]
+    for joined in spec.watched_sources:
+        reference = joined.dataset.reference
+        if reference is not None:
+            # a feature set that was not made reads the newest rows when it is
+            due = _new_rows_of(reference) & ~dg.AutomationCondition.missing()
+            if not reference.is_feature_set and spec.automation.joined_partitions == "newest":
+                due &= dg.AutomationCondition.in_latest_time_window()  # the asset may be the same for all partitions
+            assets = _also_on(assets, _with_new_rows(due, keys))
+    return assets
+
+
+def _with_new_rows(due: Condition, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, Condition]:
+    """Return the conditions of assets of which the first is due, and the others with it."""
+    first, *later = keys
+    # of the same partition alone: windows of later models hold it, too
+    with_it = dg.AutomationCondition.asset_matches(first, dg.AutomationCondition.will_be_requested())
+    return {first: due} | dict.fromkeys(later, with_it)
+
+
+def _new_rows_of(reference: Reference) -> Condition:
+    """Return when an asset has new rows that passed, which were not handled yet, and no run is at work on them."""
     source = dg.AssetKey(reference.key)
     changed = (
         dg.AutomationCondition.data_version_changed()
@@ -113,10 +151,7 @@ def with_new_rows_of_source(
     event = dg.AutomationCondition.asset_matches(source, changed).with_label("new rows of the source")
     passed = dg.AutomationCondition.asset_matches(source, _PASSED).with_label("blocking checks passed")
     busy = dg.AutomationCondition.asset_matches(source, dg.AutomationCondition.in_progress())
-    due = _unhandled(event) & passed & ~busy & ~dg.AutomationCondition.in_progress()
-    # of the same partition alone: windows of later models hold it, too
-    with_it = dg.AutomationCondition.asset_matches(first, dg.AutomationCondition.will_be_requested())
-    return _also_on(assets, {first: due} | dict.fromkeys(later, with_it))
+    return _unhandled(event) & passed & ~busy & ~dg.AutomationCondition.in_progress()
 
 
 def _also_on(

@@ -22,8 +22,13 @@ _SOURCE_ROWS = "raw_dataset"
 
 
 def source_rows_input(spec: PipelineSpec) -> dg.AssetIn:
-    """Return the input of the source's rows: of the same partition, with the earlier ones as dependencies."""
-    mapping = earlier_mapping(spec)
+    """Return the input of the source's rows: of the same partition, with the earlier ones as dependencies.
+
+    Where a condition requests the source's rows, it requests this asset with them: of the same partition alone, which
+    Dagster finds by the mapping.
+    """
+    requested = spec.dataset.reference is not None and spec.automation.scans_source
+    mapping = None if requested else earlier_mapping(spec)
     metadata = None if mapping is None else OWN_PARTITION
     return dg.AssetIn(key=asset_key(spec, _SOURCE_ROWS), partition_mapping=mapping, metadata=metadata)
 

@@ -21,12 +21,12 @@ class Trigger:
     Attributes:
         name: in `automation.ingest_on` it starts the ingestion job, otherwise the retraining job.
         wanted: whether a pipeline has it.
-        build: builds the sensor or schedule that starts the job.
+        build: builds the sensor or schedule that starts the job; several where it watches several sources.
     """
 
     name: str
     wanted: Callable[[PipelineSpec], bool]
-    build: Callable[[PipelineSpec, AssetJob], Starter]
+    build: Callable[[PipelineSpec, AssetJob], Starter | tuple[Starter, ...]]
 
 
 def retrain_job(spec: PipelineSpec, assets: Sequence[str]) -> AssetJob:

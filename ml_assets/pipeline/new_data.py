@@ -6,8 +6,9 @@ together, so that a crash at any moment loses and repeats nothing. Failed runs a
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import dagster as dg
 from pydantic import Field
@@ -20,6 +21,7 @@ from assay.arrivals.state import FailuresSeen, cursor_damage, parse_state
 from assay.errors import SerialisedError, SourceNotFoundError, StorageError
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
+from assay.specs.dataset import DatasetSpec
 from ml_assets.dagster_internals import AssetJob, error_of, run_tags_of
 from ml_assets.pipeline.guarded_op import guarded_op
 from ml_assets.pipeline.partitions import partitions_of
@@ -28,6 +30,7 @@ from ml_assets.step_errors import error_chain
 from resources.arrivals_store import ArrivalsFolder, ArrivalsStore
 from resources.data_sources import DataSources
 
+RunsOf: TypeAlias = Callable[[Sequence[Arrival], dg.DagsterInstance], Iterable[Arrival]]
 _FAILURES = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
 
 
@@ -101,20 +104,57 @@ def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
     Raises:
         SpecError: the names of the source's objects do not identify the partition that is new.
     """
-    pattern = listing_pattern(spec.dataset)
+    watched = Watched(spec.dataset, spec.name, f"{spec.name}_new_data_sensor", spec.automation.existing == "skip")
+    description = f"Starts {job.name} for every new or rewritten object of the source."
+    return arrivals_sensor(spec, job, watched, lambda arrivals, _: list(arrivals), description=description)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A source whose objects a sensor watches.
+
+    Attributes:
+        dataset: how it is read, and the partitions that its objects make.
+        kept_as: the name of its ledger.
+        sensor: the name of the sensor.
+        skip_existing: whether objects found by the first pass make no runs.
+    """
+
+    dataset: DatasetSpec
+    kept_as: str
+    sensor: str
+    skip_existing: bool
+
+
+def arrivals_sensor(
+    spec: PipelineSpec, job: AssetJob, watched: Watched, runs_of: RunsOf, *, description: str
+) -> dg.SensorDefinition:
+    """Return the sensor that starts runs for what arrives at a source.
+
+    Args:
+        spec: the pipeline.
+        job: that is started.
+        watched: the source.
+        runs_of: returns the runs to request for what arrived.
+        description: of the sensor.
+
+    Raises:
+        SpecError: the names of the source's objects do not identify the partition that is new.
+    """
+    pattern = listing_pattern(watched.dataset)
     options = ScanOptions(
-        spec.dataset,
-        skip_existing=spec.automation.existing == "skip",
+        watched.dataset,
+        skip_existing=watched.skip_existing,
         has_partition=_partition_test(spec),
         rejection_of=_rejection_test(spec),
     )
 
     @dg.sensor(
-        name=f"{spec.name}_new_data_sensor",
+        name=watched.sensor,
         job=job,
         minimum_interval_seconds=spec.automation.interval_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Starts {job.name} for every new or rewritten object of the source.",
+        description=description,
     )
     def sensor(
         context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore
@@ -124,18 +164,19 @@ def new_data_sensor(spec: PipelineSpec, job: AssetJob) -> dg.SensorDefinition:
             context.log.error(
                 "the cursor cannot be used (%s): the source is scanned anew, and what ran is not repeated", damage
             )
-        state, source = parse_state(context.cursor, pattern), data_sources.listing(spec.dataset)
+        state, source = parse_state(context.cursor, pattern), data_sources.listing(watched.dataset)
         evaluation = evaluate(
             state,
             source,
-            arrivals_store.of(spec.name),
-            failed_arrivals(context.instance, job.name, f"{spec.name}_new_data_sensor", state.failures),
+            arrivals_store.of(watched.kept_as),
+            failed_arrivals(context.instance, job.name, watched.sensor, state.failures),
             replace(options, unchanged_scans=0 if source.appears_whole else spec.automation.unchanged_scans),
             max_retries=spec.automation.max_retries,
             now=time.time(),
         )
         context.log.info(evaluation.message)
-        return _result(spec, evaluation, context.instance)
+        runs = tuple(runs_of(evaluation.runs, context.instance))
+        return _result(spec, replace(evaluation, runs=runs), context.instance)
 
     return sensor
 
@@ -195,7 +236,9 @@ def _rejection_test(spec: PipelineSpec) -> Callable[[str], str]:
 class RedriveConfig(dg.Config):
     """Which dead letters are redriven."""
 
-    pipeline: str = Field(description="The pipeline whose new-data sensor gave them up.")
+    pipeline: str = Field(
+        description="The pipeline whose new-data sensor gave them up; `<pipeline>.<table>` for a source that it joins."
+    )
     uri: str | None = Field(default=None, description="The object; all dead letters of the pipeline unless set.")
 
 

@@ -284,14 +284,13 @@ def test_a_plan_sees_other_rows_of_the_feature_set(two):
     assert reasons()["feature_set"] == "it was not made of the newest raw_dataset of 2021-01"
 
 
-@pytest.mark.parametrize("trigger", ["retrain_on", "ingest_on"])
-def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
-    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + f"automation: {{{trigger}: [new_data]}}\n")
-    cursor, definitions = None, two.definitions
+def requests_of(platform):
+    """Return a function that evaluates the conditions and returns what is requested of the pipeline `over`."""
+    cursor, definitions = None, platform.definitions
 
     def requested():
         nonlocal cursor
-        result = dg.evaluate_automation_conditions(defs=definitions, instance=two.instance, cursor=cursor)
+        result = dg.evaluate_automation_conditions(defs=definitions, instance=platform.instance, cursor=cursor)
         cursor = result.cursor
         return sorted(
             f"{one.key.path[-1]}@{key}"
@@ -300,6 +299,13 @@ def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
             for key in one.true_subset.expensively_compute_partition_keys()
         )
 
+    return requested
+
+
+@pytest.mark.parametrize("trigger", ["retrain_on", "ingest_on"])
+def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + f"automation: {{{trigger}: [new_data]}}\n")
+    requested = requests_of(two)
     names = names_in(Phase.INGESTION, *((Phase.LEARNING,) if trigger == "retrain_on" else ()))
     assert requested() == []
     assert ingest(two, "monthly", partition="2021-01").success
@@ -307,7 +313,22 @@ def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
     assert [requested() for _ in range(2)] == [[], []]
     assert ingest(two, "monthly", partition="2021-01").success  # the same rows
     assert requested() == []
-    assert not any("over_new_data" in sensor.name for sensor in definitions.sensors or ())
+    assert not any("over_new_data" in sensor.name for sensor in two.definitions.sensors or ())
+
+
+def test_new_rows_of_a_joined_feature_set_make_the_same_partition_once(two):
+    joined = "features: {steps: [{join: {table: half, source: features://monthly, on: [x], columns: {half: h}}}]}\n"
+    (two.settings.pipelines_dir / "over.yaml").write_text(OVER + joined + "automation: {ingest_on: [joined_data]}\n")
+    assert ingest(two, "monthly", partition="2021-01").success
+    assert ingest(two, "over", partition="2021-01").success
+    requested = requests_of(two)
+    assert requested() == []
+    monthly = two.settings.pipelines_dir / "monthly.yaml"
+    monthly.write_text(monthly.read_text().replace("x / 2.0", "x / 4.0"))
+    assert ingest(two, "monthly", partition="2021-01").success
+    assert ingest(two, "monthly", partition="2021-02").success  # over's was not made
+    assert requested() == ["feature_set@2021-01", "validated_dataset@2021-01"]
+    assert requested() == []
 
 
 def test_rows_to_predict_join_the_newest_feature_set(two):

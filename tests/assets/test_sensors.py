@@ -13,7 +13,9 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from moto import mock_aws
 from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
 
+from assay.arrivals.scan import Arrival
 from assay.errors import GateRejectedError, MalformedDataError, StoreUnavailableError
+from ml_assets.pipeline.joined_data import concerned
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 AUTOMATED = "automation: {{retrain_on: [new_data], unchanged_scans: 0, schedule: '0 6 * * 0'}}\n"
@@ -333,3 +335,70 @@ def test_rows_of_a_query_without_a_watermark_cannot_be_sensed(platform):
     query = "  query: select * from t\n"
     platform.pipeline(BANK.replace("  target: y\n", f"{query}  target: y\n") + AUTOMATED, "sqlite:///rows.db")
     assert "without a watermark" in error_shown(platform, "bank")
+
+
+JOINED = """\
+features: {{steps: [{{join: {{table: rates, source: {rates}, on: [k]}}}}]}}
+automation: {{ingest_on: [joined_data], unchanged_scans: 0{more}}}
+"""
+
+
+def joined(platform, rates, *, more=""):
+    rows = [row | {"k": "a"} for row in monthly_rows()]
+    source = write_csv(platform.settings.pipelines_dir.parent / "data" / "monthly.csv", rows)
+    platform.pipeline(MONTHLY + JOINED.replace("{rates}", str(rates)).replace("{more}", more), source)
+
+
+def made(platform, *months):
+    for month in months:
+        event = dg.AssetMaterialization(["monthly", "raw_dataset"], partition=month)
+        platform.instance.report_runless_asset_event(event)
+
+
+def requested(answer):
+    return [request.partition_key for request in answer.run_requests]
+
+
+def test_a_changed_joined_source_makes_the_newest_partition_again(platform, tmp_path):
+    rates = write_csv(tmp_path / "rates.csv", [{"k": "a", "rate": 1}])
+    joined(platform, rates)
+    [sensor] = [each for each in platform.definitions.sensors if "new_data" in each.name]
+    assert (sensor.name, sensor.job_name) == ("monthly_rates_new_data_sensor", "monthly_ingest_job")
+    made(platform, "2021-01", "2021-02")
+    first = evaluate(platform)  # what is there was read when the partitions were made
+    assert not first.run_requests
+    write_csv(rates, [{"k": "a", "rate": 2}])
+    second = evaluate(platform, first.cursor)
+    assert requested(second) == ["2021-02"]
+    assert [each.run_key for each in evaluate(platform, first.cursor).run_requests] == [second.run_requests[0].run_key]
+    assert not evaluate(platform, second.cursor).run_requests
+    joined(platform, rates, more=", joined_partitions: all")
+    assert requested(evaluate(platform, first.cursor)) == ["2021-01", "2021-02"]
+
+
+def test_an_object_of_a_joined_partition_concerns_that_partition_once_it_was_made(platform, tmp_path):
+    for month in ("2021-01", "2021-02", "2021-03"):
+        write_csv(tmp_path / f"rates-{month}.csv", [{"k": "a", "rate": 1}])
+    joined(platform, f"'{tmp_path}/rates-{{{{partition}}}}.csv'")
+    made(platform, "2021-01", "2021-02")
+    first = evaluate(platform)
+    for month in ("2021-01", "2021-03"):
+        write_csv(tmp_path / f"rates-{month}.csv", [{"k": "a", "rate": 2}])
+    assert requested(evaluate(platform, first.cursor)) == ["2021-01"]
+
+
+def test_a_run_of_a_joined_source_is_of_no_object():
+    arrival = Arrival("digest", None)
+    runs = list(concerned(arrival, ["a.csv", "b@2.csv"], all_partitions=True))
+    assert [(run.run_key, run.partition_key) for run in runs] == [
+        ("digest a.csv", "a.csv"),
+        ("digest b%402.csv", "b@2.csv"),
+    ]
+    assert list(concerned(arrival, None, all_partitions=False)) == [arrival]
+    again = Arrival("digest a.csv#retry-1", "a.csv")
+    assert list(concerned(again, ["a.csv"], all_partitions=False)) == [again]
+
+
+def test_a_joined_query_cannot_be_watched(platform, tmp_path):
+    joined(platform, "sqlite:///rates.db, query: select 1 as k")
+    assert "joined_data needs a source" in error_shown(platform, "monthly")
