@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from assay.errors import StorageError
 from assay.serving.prediction_log import LOG_SCHEMA, joined
-from resources.store.interface import ObjectStore, encoded
+from resources.store.interface import ObjectStore, decoded, encoded
 
 _ROOT = "@served"
 _NAME = re.compile(r"([a-z0-9]+)-([0-9]{8})")
@@ -93,6 +93,11 @@ def all_keys(store: ObjectStore, pipeline: str) -> Iterator[str]:
             yield each.key
 
 
+def logged_pipelines(store: ObjectStore) -> list[str]:
+    """Return the names of the pipelines that have a log."""
+    return sorted({decoded(each.key.split("/")[1]) for each in store.list_objects(f"{_ROOT}/")})
+
+
 def rows_of(store: ObjectStore, key: str) -> pa.Table:
     """Return the rows of an object.
 
@@ -100,15 +105,24 @@ def rows_of(store: ObjectStore, key: str) -> pa.Table:
         ArtifactNotFoundError: there is no such object.
         StorageError: it cannot be read, or is no object of a log.
     """
+    return rows_in(store.get_bytes(key), store.uri(key))
+
+
+def rows_in(data: bytes, where: str) -> pa.Table:
+    """Return the rows of an object's bytes.
+
+    Raises:
+        StorageError: they are no object of a log.
+    """
     try:
-        table = pq.read_table(io.BytesIO(store.get_bytes(key)), page_checksum_verification=True)
+        table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         first = str(error).partition("\n")[0][:200]
-        raise StorageError("an object of the prediction log is damaged", where=store.uri(key), found=first) from error
+        raise StorageError("an object of the prediction log is damaged", where=where, found=first) from error
     missing = [name for name in LOG_SCHEMA.names if name not in table.column_names]
     if missing:
         raise StorageError(
-            "an object of the prediction log lacks columns", where=store.uri(key), found=f"no {', '.join(missing)}"
+            "an object of the prediction log lacks columns", where=where, found=f"no {', '.join(missing)}"
         )
     return table
 

@@ -12,7 +12,7 @@ from assay.errors import MissingColumnError, SpecError
 from assay.shell.flags import Flags
 from ml_assets.commands.deployment import Deployment, operator
 from resources.artifacts.forget_journal import ForgetEntry, LearnedModel
-from resources.artifacts.forgetting import Forgetting, Found, rows_by_version
+from resources.artifacts.forgetting import Forgetting, Found, rows_by_version, rows_found
 from resources.artifacts.learned_models import learned_models
 from resources.store.commit_record import described
 from resources.store.expiry import histories
@@ -47,8 +47,7 @@ def _in_space(name: str, task: Forgetting, below: Found, flags: Flags) -> Iterat
 
 
 def _found(found: Found) -> Iterator[str]:
-    rows = {described(each.commit): each.rows.num_rows for each in found.held}
-    yield from _rows(rows, done=False)
+    yield from _rows(rows_found(found), done=False)
     whole = (*map(described, found.whole), *found.copies)
     yield from (f"would remove {name}" for name in whole)
     yield from (f"would write the newest rows to {key}, or remove it" for key in found.files)

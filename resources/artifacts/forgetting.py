@@ -23,6 +23,7 @@ from assay.errors import (
 from resources.artifacts.feature_file import facts_of, file_key, former_keys
 from resources.artifacts.forget_journal import ForgetEntry, ForgetJournal, LearnedModel, unfinished
 from resources.artifacts.learned_models import learned_models
+from resources.artifacts.logged_predictions import HeldInLog, LogSearch
 from resources.artifacts.row_search import HeldRows, RowSearch
 from resources.artifacts.store import ArtifactStore, Attempt
 from resources.quarantine import copies_of, remove_copies
@@ -45,7 +46,7 @@ from resources.store.expiry import (
 REASON = "it held rows that were forgotten"
 _TABLE, _REPORT = "table", "spec"
 # tables of other assets can be computed again
-_SOURCES = {"raw_dataset", "feature_set", "validated_dataset"}
+_SOURCES = {"raw_dataset", "feature_set", "validated_dataset", "prediction_log"}
 _ROUNDS = 5
 _RUN = "forget-"
 
@@ -63,6 +64,7 @@ class Found:
         files: keys of files of feature sets that do not hold the newest rows.
         left: objects that a killed call has left.
         models: that have learned from the rows.
+        logged: objects of prediction logs that hold such rows.
     """
 
     held: tuple[HeldRows, ...] = ()
@@ -72,11 +74,12 @@ class Found:
     files: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     models: tuple[LearnedModel, ...] = ()
+    logged: tuple[HeldInLog, ...] = ()
 
     @property
     def is_clean(self) -> bool:
         """Whether there is nothing to remove."""
-        return not (self.held or self.whole or self.copies or self.files or self.left)
+        return not (self.held or self.whole or self.copies or self.files or self.left or self.logged)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,10 @@ class Forgetting:
     def _search(self) -> RowSearch:
         return RowSearch(self.artifacts, self.where)
 
+    @property
+    def _log_search(self) -> LogSearch:
+        return LogSearch(self.artifacts.store, self._search, self.pipeline)
+
     def find(self) -> Found:
         """Return what holds such rows; nothing is changed.
 
@@ -111,7 +118,8 @@ class Forgetting:
         series = self._series()
         standing = list(self._standing_tables(series))
         searched = [each for each in standing if self._search.has_columns(each[1])]
-        if not searched:
+        logged, in_log = self._log_search.held()
+        if not searched and not in_log:
             raise self._search.without_columns([table for _, table in standing], self.pipeline or "all pipelines")
         held = tuple(self._search.held(searched))
         pipelines = {each.commit.asset[0] for each in held}
@@ -132,6 +140,7 @@ class Forgetting:
             files=tuple(key for history in series for key in self._files_of_other_rows(history)),
             left=tuple(key for history in series for key in leftovers(self.artifacts.store, history[0])),
             models=tuple(learned_models(self.artifacts, versions, rows_by_version(held))),
+            logged=tuple(logged),
         )
 
     def remove(self) -> ForgetEntry | None:
@@ -208,6 +217,8 @@ class Forgetting:
 
     def _remove(self, found: Found, request: str) -> None:
         store = self.artifacts.store
+        for logged in found.logged:  # first, so that no run puts them together again
+            self._log_search.remove(logged)
         for folder in found.copies:
             remove_copies(store, [folder])
         for commit in found.whole:
@@ -255,7 +266,7 @@ class Forgetting:
             request=request,
             pipeline=self.pipeline,
             columns=self._search.columns,
-            rows={described(each.commit): each.rows.num_rows for each in found.held},
+            rows=rows_found(found),
             removed=(*map(described, found.whole), *found.copies, *found.files),
             models=found.models,
             runs=tuple(dict.fromkeys(each.commit.run_id for each in found.held if not _is_of_request(each.commit))),
@@ -277,6 +288,12 @@ class Forgetting:
                 "created_at": dt.datetime.now(dt.UTC),
             }
         )
+
+
+def rows_found(found: Found) -> dict[str, int]:
+    """Return the number of rows to be forgotten by the version or the object that holds them."""
+    versions = {described(each.commit): each.rows.num_rows for each in found.held}
+    return versions | {each.key: each.rows for each in found.logged}
 
 
 def _is_of_request(commit: Commit) -> bool:

@@ -85,12 +85,21 @@ class RowSearch:
                 content = standing.data_version
                 if content not in masks:
                     table = self.artifacts.read(standing, Dataset, self.columns).table
-                    masks[content] = self._true(connection, table, standing)
+                    masks[content] = self._true(connection, table, described(commit))
                 if pc.any(masks[content]).as_py():
                     rows = self.artifacts.read(standing, Dataset).table.filter(masks[content])
                     yield HeldRows(commit, standing, masks[content], rows)
 
-    def _true(self, connection: "duckdb.DuckDBPyConnection", table: pa.Table, commit: Commit) -> pa.ChunkedArray:
+    def truth(self, table: pa.Table, where: str) -> pa.ChunkedArray:
+        """Return for each row of a table whether it is to be forgotten.
+
+        Raises:
+            DataContractError: the expression cannot be evaluated over the table.
+        """
+        with closing(locked_connection()) as connection:
+            return self._true(connection, table, where)
+
+    def _true(self, connection: "duckdb.DuckDBPyConnection", table: pa.Table, where: str) -> pa.ChunkedArray:
         """Return for each row whether it is to be forgotten; where SQL answers NULL, it is not."""
         import duckdb
 
@@ -101,7 +110,7 @@ class RowSearch:
             # DuckDB's text may quote values of others
             raise DataContractError(
                 "the expression cannot be evaluated over the stored rows",
-                where=described(commit),
+                where=where,
                 found=f"{type(error).__name__} for {', '.join(f'{each.name}: {each.type}' for each in rows.schema)}",
                 expected="columns compared with constants of their types",
                 remedy="correct the expression, or name one pipeline",

@@ -9,11 +9,18 @@ from asgi import Client
 from log_rows import log_of, row
 from small_platform import failure
 
+from assay.errors import SpecError
 from assay.serving.prediction_log import EXPERIMENT, KEY, REQUEST_ID, SHARE
+from assay.shell.flags import Flags
+from ml_assets.commands import forget as command
+from ml_assets.commands.deployment import Deployment
 from ml_assets.pipeline.logged_days import day_of
+from resources.artifacts.logged_predictions import LogSearch
+from resources.artifacts.row_search import RowSearch
+from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import connect
 from resources.mlflow.people import Request, reject
-from resources.prediction_log import LogObject, write_object
+from resources.prediction_log import LogObject, logged_rows, write_object
 from resources.store.local import LocalStore
 from serving import challenger_follower
 from serving.admission import Limits
@@ -109,6 +116,61 @@ def test_today_waits_until_it_is_over(served):
     platform, log = served
     log("a", day=dt.datetime.now(dt.UTC))
     assert requested(platform) == []
+
+
+@pytest.fixture
+def forget(served, monkeypatch):
+    """Return a function that runs `assay forget` and returns its lines."""
+    monkeypatch.setattr(command, "Deployment", lambda: Deployment(served[0].settings))
+    return lambda where, **flags: command.forget(Flags(where=where, name="bank", **flags))[1].splitlines()
+
+
+def test_a_persons_logged_rows_are_forgotten_in_objects_and_partitions(served, forget):
+    platform, log = served
+    log("a", "b")
+    log("b", number=1)
+    with pytest.raises(SpecError, match="nothing is stored"):
+        forget("id = 'cb'")
+    materialize(platform)
+    log("b", "z", number=2)  # comes late
+    objects = logged_rows(platform.artifacts.store, "bank", YESTERDAY.date()).num_rows
+    lines = forget("id = 'cb'", dry_run=True)
+    assert [line.split()[0] for line in lines[:4]] == ["1"] * 4, lines
+    assert logged_rows(platform.artifacts.store, "bank", YESTERDAY.date()).num_rows == objects
+    forget("id = 'cb'")
+    assert sorted(logged_rows(platform.artifacts.store, "bank", YESTERDAY.date()).column("id").to_pylist()) == [
+        "ca",
+        "cz",
+    ]
+    assert stored(platform).column("id").to_pylist() == ["ca"]
+    store = LocalStore(platform.settings.home / "store")
+    emptied = LogObject(YESTERDAY.replace(minute=0), "a" * 32, 1)
+    assert not write_object(store, "bank", emptied, log_of(row("b"))), "a retry brings nothing back"
+    assert forget("id = 'cb'") == ["no stored table holds such rows"]
+    materialize(platform)
+    assert stored(platform).column("id").to_pylist() == ["ca", "cz"]
+
+
+def test_a_log_without_the_columns_stays_and_is_named(served, forget):
+    platform, log = served
+    log("a")
+    assert platform.materialize("bank/raw_dataset").success
+    materialize(platform)
+    lines = forget("age = 60")
+    assert any("not searched" in line and "prediction_log" in line for line in lines)
+    assert stored(platform).num_rows == 1
+
+
+@pytest.mark.parametrize(("where", "left"), [("number = 2", ["1"]), ("number = '2'", ["1"]), ("log_key = '2'", ["1"])])
+def test_keys_are_found_as_numbers_and_as_texts(bank, where, left):
+    store = LocalStore(bank.settings.home / "store")
+    rows = log_of(row("1", **{KEY: "1"}), row("2", **{KEY: "2"})).append_column("number", pa.array(["1", "2"]))
+    made = LogObject(YESTERDAY, "a" * 32, 0)
+    write_object(store, "bank", made, rows)
+    search = LogSearch(store, RowSearch(ArtifactStore(store), where))
+    (held,), _ = search.held()
+    search.remove(held)
+    assert logged_rows(store, "bank", YESTERDAY.date()).column("number").to_pylist() == left
 
 
 def test_an_old_pipeline_has_no_log(bank):
