@@ -178,22 +178,15 @@ def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
 
 
 def _greedy(members: Sequence[Predictions], truth: np.ndarray, metric: Metric) -> np.ndarray:
-    """Return how often each member is chosen: always the one whose addition makes the average best."""
+    """Return the share of each member's choices: always the one is chosen whose addition makes the average best."""
     chosen = np.zeros(len(members))
-    best = np.zeros(len(members))
-    best_value = -np.inf
     for _ in range(_STEPS):
         values = []
-        for position in range(len(members)):
-            chosen[position] += 1
-            value = measure(metric, truth, _averaged(members, chosen)).value
+        for added in np.eye(len(members)):
+            value = measure(metric, truth, _averaged(members, chosen + added)).value
             values.append(-np.inf if value is None else metric.sign * value)
-            chosen[position] -= 1
-        position = int(np.argmax(values))
-        chosen[position] += 1
-        if values[position] > best_value:
-            best_value, best = values[position], chosen.copy()
-    shares: np.ndarray = best / max(best.sum(), 1.0)
+        chosen[int(np.argmax(values))] += 1
+    shares: np.ndarray = chosen / _STEPS
     return shares
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from assay.learning.estimators.assembly import build_pipeline
-from assay.learning.estimators.ensembles import family_of, model_with, vote_parameters
+from assay.learning.estimators.ensembles import family_of, model_with, parameters_of, vote_parameters
 from assay.learning.estimators.family import family
 from assay.learning.evaluation.metrics import metric
 from assay.learning.evaluation.predictions import Predictions
@@ -60,6 +60,7 @@ def test_probabilities_are_averaged():
     truth, finalists = probabilities(1.0, 1.0, 1.0)
     blend = blended(finalists, truth, PARTS, LOG_LOSS, groups=None, seed=1)
     assert len(blend.weights) == 3
+    assert sum(blend.weights.values()) == pytest.approx(1.0, abs=1e-12)
     assert blend.gain > 0.02
 
 
@@ -78,7 +79,14 @@ def test_at_most_four_are_members():
     truth, finalists = numbers(*[0.5] * 7)
     blend = blended(finalists, truth, PARTS, RMSE, groups=None, seed=1)
     assert len(blend.weights) == 4
-    assert min(blend.weights.values()) >= 0.05
+    assert sum(blend.weights.values()) == 1.0
+
+
+def test_a_member_of_little_weight_is_left_out():
+    for seed in range(8):
+        truth, finalists = numbers(0.5, 0.55, 1.4, 1.5, seed=seed)
+        blend = blended(finalists, truth, PARTS, RMSE, groups=None, seed=seed)
+        assert min(blend.weights.values()) >= 0.05
 
 
 def test_noise_is_not_taken_for_a_gain():
@@ -107,8 +115,8 @@ def test_weights_are_judged_on_other_rows_than_they_were_found_on():
             labels[position][part == PARTS] += error * random.normal(size=N // 3)
     finalists = [Finalist(f"model_{position}", Predictions(each, None, ())) for position, each in enumerate(labels)]
     blend = blended(finalists, truth, PARTS, RMSE, groups=None, seed=1)
-    inside = np.sqrt(np.mean((np.mean(labels, axis=0) - truth) ** 2))
-    assert blend is None or blend.value >= inside
+    assert np.sqrt(np.mean((np.mean(labels, axis=0) - truth) ** 2)) == pytest.approx(np.sqrt(2) / 3, rel=0.05)
+    assert blend.value > 1.1 * np.sqrt(2) / 3, "what was found on other parts is worse on this one"
 
 
 def test_groups_are_resampled_whole():
@@ -163,6 +171,19 @@ def test_a_search_ends_with_the_average_and_its_model_predicts_it(search, featur
         for name, given in (("ridge", {}), ("lightgbm", {"n_estimators": 25}))
     }
     np.testing.assert_allclose(predicted, sum(weights[name] * parts[name] for name in parts), rtol=1e-9)
+
+
+def test_members_are_the_best_trials_of_their_families(search):
+    space = {"alpha": {"type": "float", "low": 1e-3, "high": 1e4, "log": True}}
+    ranges = space | {"num_leaves": {"type": "int", "low": 2, "high": 40}}
+    _, _, best = search(tuning={"n_trials": 12, "search_space": ranges})
+    assert best.family == "vote"
+    for row in best.members():
+        trials = [trial for trial in best.trials if trial.family == row["family"] and trial.state == "complete"]
+        first = min(trials, key=lambda trial: trial.value)
+        assert row["rmse"] == first.value
+        assert parameters_of(row["family"], best.parameters) == first.parameters
+        assert len({trial.value for trial in trials}) > 1
 
 
 @pytest.mark.parametrize(
