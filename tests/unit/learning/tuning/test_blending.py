@@ -82,11 +82,11 @@ def test_at_most_four_are_members():
     assert sum(blend.weights.values()) == 1.0
 
 
-def test_a_member_of_little_weight_is_left_out():
-    for seed in range(8):
-        truth, finalists = numbers(0.5, 0.55, 1.4, 1.5, seed=seed)
-        blend = blended(finalists, truth, PARTS, RMSE, groups=None, seed=seed)
-        assert min(blend.weights.values()) >= 0.05
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_member_of_little_weight_is_left_out(seed):
+    """The third model is chosen in one bag of five, for a weight of 0.02 or 0.03."""
+    truth, finalists = numbers(0.5, 0.52, 1.8, seed=seed)
+    assert blended(finalists, truth, PARTS, RMSE, groups=None, seed=seed).weights.keys() == {"model_0", "model_1"}
 
 
 def test_noise_is_not_taken_for_a_gain():
