@@ -8,7 +8,6 @@ compute with the values of one row alone cannot see others, and are not run agai
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 from assay.data.dataset import Dataset
 from assay.data.schema import require_column
 from assay.errors import LaterRowsError
+from assay.features.differences import Cut, Difference, difference_of
 from assay.features.history import History
 from assay.features.joined_tables import NONE_JOINED, Joined, JoinedTables, known_before, times_of, written_once
 from assay.features.running import FeatureRows, features_of, numbered, run_again, run_steps
@@ -29,46 +29,11 @@ _Runs: TypeAlias = tuple[Callable[..., FeatureRows], Callable[..., FeatureRows]]
 """How the steps are run on all rows, and on the rows of a cut."""
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the rows in each repetition: together less than one more run of all."""
-_RELATIVE = 1e-9
-"""Sums of floats may differ by the order of additions."""
-
 _USE_TIME = "compute with earlier rows alone, as `aggregate` with `time` does"
 _NAME_TIME = (
     "name the column of times in features.time and compute with earlier rows alone; what is fitted on rows, as a mean "
     "is, belongs into the model's preprocessing"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Some of the source's rows.
-
-    Attributes:
-        rows: whether each row is one of them.
-        text: which they are, for people.
-        moment: before which they were known; None without times.
-    """
-
-    rows: "np.ndarray[Any, np.dtype[np.bool_]]"
-    text: str
-    moment: "pa.Scalar[Any] | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """A row that comes out otherwise.
-
-    Attributes:
-        row: 0-based number of the source's row, or of a group.
-        column: empty where the row itself is there or not.
-        values: among all rows and among some, for people.
-        is_of_group: whether `row` is a group, in the order of the feature set.
-    """
-
-    row: int
-    column: str
-    values: tuple[str, str]
-    is_of_group: bool = False
 
 
 def require_known_in_time(
@@ -113,6 +78,13 @@ def _compared(
     rows = numbered(source.table.replace_schema_metadata(), history)
     cuts = list(_by_time(rows.column(time), time) if time is not None else _halves(rows.num_rows))
     run, times = partial(run_steps, schema=source.schema, spec=spec, where=where), times_of(features, tables)
+    grouping = _groupings(features)[-1:]
+    for last in grouping:  # which rows are grouped must not follow from later ones either
+        head = features.model_copy(update={"steps": features.steps[:last]})
+        if not head.is_of_rows_alone:
+            before = run(rows, features=head, joined=tables, history=history)
+            _compared(source, before, spec, head, tables, history, where)
+    base = _base_of_groups(features)
     at_once: list[FeatureRows] = []
     if made.computed is not None and not times and cuts:  # what no step computes with is the same among any rows
         read = rows.drop_columns(sorted(made.absent))
@@ -126,8 +98,9 @@ def _compared(
                 if at_once
                 else run(rows.filter(pa.array(cut.rows)), features=features, joined=known, history=earlier)
             )
-            if _difference(made, again, cut) is not None:
-                both = partial(run, joined=tables, history=history), partial(run, joined=known, history=earlier)
+            both = partial(run, joined=tables, history=history), partial(run, joined=known, history=earlier)
+            bases = None if base is None else _of_both(both, rows, base, cut)
+            if difference_of(made, again, cut, bases) is not None:
                 raise _error(both, source, spec, features, cut, time=time, history=history, where=where)
     shown = "; ".join(cut.text for cut in cuts)
     if not made.keeps_rows:
@@ -135,7 +108,25 @@ def _compared(
     return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
 
 
-def _known(history: History | None, time: str | None, cut: _Cut) -> History | None:
+def _groupings(features: FeaturesSpec) -> list[int]:
+    return [n for n, step in enumerate(features.steps) if step.aggregate is not None and step.aggregate.time is None]
+
+
+def _base_of_groups(features: FeaturesSpec) -> FeaturesSpec | None:
+    """Return the steps up to the last that groups rows, where a step behind it may drop groups by what others are."""
+    last = max(_groupings(features), default=len(features.steps))
+    behind = features.steps[last + 1 :]
+    if all(step.is_of_rows_alone for step in behind):
+        return None
+    return features.model_copy(update={"steps": features.steps[: last + 1]})
+
+
+def _of_both(runs: _Runs, rows: pa.Table, features: FeaturesSpec, cut: Cut) -> tuple[FeatureRows, FeatureRows]:
+    """Return what some steps make of all rows, and of those of a cut."""
+    return runs[0](rows, features=features), runs[1](rows.filter(pa.array(cut.rows)), features=features)
+
+
+def _known(history: History | None, time: str | None, cut: Cut) -> History | None:
     """Return the rows of earlier partitions that were known at the moment of a cut."""
     if history is None or time is None or cut.moment is None:
         return history
@@ -161,14 +152,14 @@ def _time_column(spec: PipelineSpec, table: pa.Table) -> str | None:
     return next((name for name in declared if name is not None and name in table.column_names), None)
 
 
-def _by_time(times: pa.ChunkedArray, name: str) -> Iterator[_Cut]:
+def _by_time(times: pa.ChunkedArray, name: str) -> Iterator[Cut]:
     """Yield the rows before each of a few moments; rows without a time are never among them."""
     known = times.drop_null()
     seen: set[Any] = set()
     for moment in _quantiles(known):
         before = pc.fill_null(pc.less(times, moment), False).to_numpy()
         if moment not in seen and before.any():
-            yield _Cut(before, f"those with {name} before {moment.as_py()}", moment)
+            yield Cut(before, f"those with {name} before {moment.as_py()}", moment)
         seen.add(moment)
 
 
@@ -184,62 +175,12 @@ def _quantiles(values: pa.ChunkedArray) -> "Iterator[pa.Scalar[Any]]":
         yield from (values[order[place].as_py()] for place in places)
 
 
-def _halves(rows: int) -> Iterator[_Cut]:
+def _halves(rows: int) -> Iterator[Cut]:
     """Yield two halves of the rows, without any order that the rows may have."""
     mixed = np.random.default_rng(0).permutation(rows) % 2 == 0
     if rows > 1:
-        yield _Cut(mixed, "one half of the rows")
-        yield _Cut(~mixed, "the other half")
-
-
-def _difference(full: FeatureRows, again: FeatureRows, cut: _Cut) -> _Difference | None:
-    """Return the first difference in the rows of a cut; None where there is none."""
-    if not (full.keeps_rows and again.keeps_rows):
-        return _difference_of_groups(full, again)
-    of_cut = cut.rows[full.numbers]
-    numbers = full.numbers[of_cut]
-    if not np.array_equal(numbers, again.numbers):
-        row = int(np.setxor1d(numbers, again.numbers)[0])
-        return _Difference(row, "", ("there", "not there") if row in numbers else ("not there", "there"))
-    names = [name for name in full.table.column_names if full.computed is None or name in full.computed]
-    return _different_column(full.table.select(names).filter(pa.array(of_cut)), again.table, numbers)
-
-
-def _difference_of_groups(full: FeatureRows, again: FeatureRows) -> _Difference | None:
-    """Return the first difference in the groups that have the same rows among all rows and among some."""
-    if full.groups is None or again.groups is None:
-        return None
-    _, places, others = np.intersect1d(full.groups, again.groups, return_indices=True)
-    found = _different_column(full.table.take(places), again.table.take(others), places)
-    return None if found is None else replace(found, is_of_group=True)
-
-
-def _different_column(
-    table: pa.Table, other: pa.Table, numbers: "np.ndarray[Any, np.dtype[np.int64]]"
-) -> _Difference | None:
-    """Return the first column and row of two tables that differ; None where there is none."""
-    for name in table.column_names if len(numbers) else ():
-        if name not in other.column_names:
-            return _Difference(int(numbers[0]), name, ("there", "not there"))
-        position = _first_different(table.column(name), other.column(name))
-        if position is not None:
-            values = str(table.column(name)[position].as_py()), str(other.column(name)[position].as_py())
-            return _Difference(int(numbers[position]), name, values)
-    return None
-
-
-def _first_different(one: pa.ChunkedArray, other: pa.ChunkedArray) -> int | None:
-    if one.equals(other) or len(one) == 0:
-        return None
-    if pa.types.is_floating(one.type) and pa.types.is_floating(other.type):
-        first, second = (each.cast(pa.float64()).to_numpy() for each in (one, other))
-        missing = np.asarray(one.is_null()) != np.asarray(other.is_null())
-        differs = missing | ~np.isclose(first, second, rtol=_RELATIVE, atol=0, equal_nan=True)
-    else:
-        pairs = zip(one.to_pylist(), other.to_pylist(), strict=True)
-        differs = np.fromiter((first != second for first, second in pairs), np.bool_, len(one))
-    found = np.flatnonzero(differs)
-    return int(found[0]) if found.size else None
+        yield Cut(mixed, "one half of the rows")
+        yield Cut(~mixed, "the other half")
 
 
 def _error(  # noqa: PLR0913 - what it names
@@ -247,7 +188,7 @@ def _error(  # noqa: PLR0913 - what it names
     source: Dataset,
     spec: PipelineSpec,
     features: FeaturesSpec,
-    cut: _Cut,
+    cut: Cut,
     *,
     time: str | None,
     history: History | None,
@@ -275,13 +216,14 @@ def _error(  # noqa: PLR0913 - what it names
     )
 
 
-def _first_step(runs: _Runs, table: pa.Table, features: FeaturesSpec, cut: _Cut) -> tuple[int, _Difference]:
+def _first_step(runs: _Runs, table: pa.Table, features: FeaturesSpec, cut: Cut) -> tuple[int, Difference]:
     for number, step in enumerate(features.steps):
         if step.is_of_rows_alone:
             continue
         steps = features.model_copy(update={"steps": features.steps[: number + 1]})
-        full, part = runs[0](table, features=steps), runs[1](table.filter(pa.array(cut.rows)), features=steps)
-        difference = _difference(full, part, cut)
+        base = _base_of_groups(steps)
+        bases = None if base is None else _of_both(runs, table, base, cut)
+        difference = difference_of(*_of_both(runs, table, steps, cut), cut, bases)
         if difference is not None:
             return number, difference
-    return len(features.steps) - 1, _Difference(int(np.flatnonzero(cut.rows)[0]), "", ("there", "not there"))
+    return len(features.steps) - 1, Difference(int(np.flatnonzero(cut.rows)[0]), "", ("there", "not there"))

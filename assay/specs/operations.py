@@ -189,7 +189,8 @@ class ScoringSpec(Spec):
     """Predictions of the champion, made whenever there is a new champion or new rows."""
 
     source: str | None = None
-    """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set."""
+    """Rows to predict, read like `dataset.source`; they need no target. The newest validated partition unless set. Of
+    an asset (`features://`, `asset://`) they are the newest that the deployment's store has."""
     columns: tuple[ColumnName, ...] = ()
     """Columns kept beside the prediction, e.g. the row's key; identifiers unless set."""
     partitioned: bool = Field(default=False, exclude_if=lambda partitioned: not partitioned)

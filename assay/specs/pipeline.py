@@ -179,8 +179,6 @@ class PipelineSpec(Spec):
     def _scored_rows_are_read_like_the_others(self) -> Self:
         source = self.scoring.source if self.scoring is not None else None
         problem = self.dataset.source_problem(source) if source is not None else ""
-        if source is not None and reference_of(source) is not None:
-            problem = "rows to predict are no asset: make it a file, or leave scoring.source out"
         if problem:
             raise invalid(f"{problem}; scoring.source is read like dataset.source", "scoring", "source", value=source)
         return self

@@ -12,6 +12,8 @@ from assay.specs.references import Reference, reference_of
 AssetName: TypeAlias = tuple[str, ...]
 """The components of an asset's key."""
 _RAW = ("raw_dataset",)
+_SCORED: Location = ("scoring", "source")
+"""Rows to predict: nothing that a pipeline learns from depends on them."""
 
 
 def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
@@ -23,6 +25,8 @@ def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
     for number, step in enumerate(features.steps if features is not None else ()):
         if step.join is not None:
             sources.append((("features", "steps", number, "join", "source"), step.join.source))
+    if spec.scoring is not None and spec.scoring.source is not None:
+        sources.append((_SCORED, spec.scoring.source))
     for location, source in sources:
         reference = reference_of(source)
         if reference is not None:
@@ -76,17 +80,23 @@ def _error(
             expected=f"one of {', '.join(known)}",
             remedy="correct the key",
         )
-    circle = _circle(spec.name, name, specs)
-    if circle:
-        return SpecError(
-            "pipelines that read each other can never be made",
-            found=" reads ".join(circle),
-            remedy="let one of them read a source of its own",
-        )
-    return (
+    if location == _SCORED:
+        return _no_feature_set(specs[name]) if reference.is_feature_set else None
+    return _circle_error(spec, name, specs) or (
         _feature_set_error(spec, specs[name], may_be_whole=location[0] != "dataset")
         if reference.is_feature_set
         else None
+    )
+
+
+def _circle_error(spec: PipelineSpec, name: str, specs: Mapping[str, PipelineSpec]) -> SpecError | None:
+    circle = _circle(spec.name, name, specs)
+    if not circle:
+        return None
+    return SpecError(
+        "pipelines that read each other can never be made",
+        found=" reads ".join(circle),
+        remedy="let one of them read a source of its own",
     )
 
 
@@ -109,12 +119,18 @@ def _tables_of(spec: PipelineSpec) -> list[tuple[str, ...]]:
     return [_RAW, ("validated_dataset",), *((name,) for name, part in further.items() if part is not None)]
 
 
+def _no_feature_set(other: PipelineSpec) -> SpecError | None:
+    if other.features is not None:
+        return None
+    return SpecError(
+        f"the pipeline '{other.name}' has no feature set, as its file has no features",
+        remedy=f"add features to it, or read its validated rows: asset://{other.name}/validated_dataset",
+    )
+
+
 def _feature_set_error(spec: PipelineSpec, other: PipelineSpec, *, may_be_whole: bool) -> SpecError | None:
-    if other.features is None:
-        return SpecError(
-            f"the pipeline '{other.name}' has no feature set, as its file has no features",
-            remedy=f"add features to it, or read its validated rows: asset://{other.name}/validated_dataset",
-        )
+    if (error := _no_feature_set(other)) is not None:
+        return error
     own, its = spec.dataset.partitions, other.dataset.partitions
     if its.by == "none" and (own.by == "none" or may_be_whole):
         return None
@@ -155,6 +171,8 @@ def _circle(start: str, first: str, specs: Mapping[str, PipelineSpec]) -> list[s
 
 def _read_pipelines(spec: PipelineSpec | None) -> Iterator[str]:
     """Yield the pipelines that a pipeline reads; raw rows depend on nothing that a join could close a circle with."""
-    for _, reference in references(spec) if spec is not None else ():
+    for location, reference in references(spec) if spec is not None else ():
+        if location == _SCORED:
+            continue
         if reference.is_feature_set or reference.key[1:] != _RAW:
             yield reference.key[0]

@@ -21,8 +21,9 @@ from assay.promotion.champion import CurrentChampion
 from assay.promotion.decision import NO_CHAMPION
 from assay.reading.source_files import read_rows
 from assay.specs import PipelineSpec
+from assay.specs.dataset import DatasetSpec
 from assay.specs.operations import PredictionChecks
-from assay.specs.other_sources import OtherSource
+from assay.specs.references import Reference
 from ml_assets.assets.metadata import dataset_metadata
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
@@ -33,7 +34,7 @@ from ml_assets.pipeline.gate_step import as_of
 from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.asset_rows import stored_version
+from resources.asset_rows import source_files, stored_version
 from resources.data_sources import DataSources
 from resources.joined_sources import joined_rows
 from resources.mlflow.registry import MlflowModelRegistry
@@ -116,9 +117,13 @@ def _is_partitioned(spec: PipelineSpec) -> bool:
 
 def _reads(spec: PipelineSpec) -> dict[str, Any]:
     """Return what the asset reads, which decides whether it has partitions."""
+    dataset = spec.scored_dataset
+    reference = dataset.reference if dataset is not None else None
+    mapping = None if _is_partitioned(spec) else dg.AllPartitionMapping()
+    others = [] if reference is None else [dg.AssetDep(dg.AssetKey(reference.key), partition_mapping=mapping)]
     if not _is_partitioned(spec):
-        return {"reads_all": ("champion_model", "validated_dataset")}
-    return {"reads_all": ("champion_model",), "reads_same": ("validated_dataset",)}
+        return {"reads_all": ("champion_model", "validated_dataset"), "reads_others": others}
+    return {"reads_all": ("champion_model",), "reads_same": ("validated_dataset",), "reads_others": others}
 
 
 def _condition(spec: PipelineSpec) -> Condition | None:
@@ -187,13 +192,15 @@ def _source_rows(
             expected="the reviewed schema file, or the store's copy",
             remedy="restore the schema file, or train and promote a model under the present schema version",
         )
-    with sources.fetched(dataset, partition) as files:
+
+    def stored(read: DatasetSpec, key: str | None = None) -> Dataset | None:
+        return _stored_rows(context, spec, read.reference, key, artifacts)
+
+    with source_files(dataset, partition, sources, stored(dataset, partition)) as files:
         rows = read_rows(files, dataset, version, labelled=False, where=where).partition(partition, where=where)
     if spec.features is not None:
         joined = {
-            join.table: joined_rows(
-                spec, join, partition, sources, registry, _newest_rows(context, spec, join, artifacts), where=where
-            )
+            join.table: joined_rows(spec, join, partition, sources, registry, stored(join.dataset), where=where)
             for join in spec.features.other_sources
         }
         version_of_features = registry.feature_version_of(spec)
@@ -204,13 +211,18 @@ def _source_rows(
     return rows
 
 
-def _newest_rows(
-    context: dg.AssetExecutionContext, spec: PipelineSpec, join: OtherSource, artifacts: ArtifactIOManager
+def _stored_rows(
+    context: dg.AssetExecutionContext,
+    spec: PipelineSpec,
+    reference: Reference | None,
+    partition: str | None,
+    artifacts: ArtifactIOManager,
 ) -> Dataset | None:
-    """Return the rows of the newest stored partition of a joined asset; None of a source of another kind."""
-    reference, store = join.dataset.reference, artifacts.artifacts()
+    """Return the stored rows of an asset: of a partition, or of the newest one; None of a source of another kind."""
+    store = artifacts.artifacts()
     if reference is None:
         return None
-    version = stored_version(store, reference, reversed(keys_of(context, partitions_of(spec))))
+    keys = [partition] if partition is not None else reversed(keys_of(context, partitions_of(spec)))
+    version = stored_version(store, reference, keys)
     artifacts.add_version(context.run.run_id, step_of(context).key, version)
     return store.read(version, Dataset)

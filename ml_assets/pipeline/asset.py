@@ -99,6 +99,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     output_required: bool = True,
     reads_all: Sequence[str] = (),
     reads_same: Sequence[str] = (),
+    reads_others: Sequence[dg.AssetDep] = (),
     value: type[Any] | None = None,
     upstream: Mapping[str, dg.AssetIn] = MappingProxyType({}),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
@@ -118,6 +119,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         reads_all: assets of the pipeline of which the function reads all partitions; the asset has none itself then,
             unless `reads_same` names others.
         reads_same: assets of the pipeline of which the function reads the same partition, without taking it as a value.
+        reads_others: assets of others that the function reads by itself, in the store.
         value: type of its values, where the function's annotation does not say it.
         upstream: inputs of other pipelines and of users' own; the function takes them as keywords, by their names.
         automation_condition: when a run of the asset is requested automatically.
@@ -138,6 +140,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             deps=[
                 *(dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all),
                 *(dg.AssetDep(asset_key(spec, each)) for each in reads_same),
+                *reads_others,
             ],
             backfill_policy=dg.BackfillPolicy.single_run(),
             automation_condition=automation_condition,

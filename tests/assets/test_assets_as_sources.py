@@ -348,7 +348,17 @@ def test_rows_to_predict_join_the_newest_feature_set(two):
     predicted = table(two, "over/batch_predictions", None)
     assert predicted["other_half"].to_pylist() == [row["half"] for row in new]
     read = newest(two, "over/batch_predictions", None).inputs
-    assert read == {"monthly/feature_set@2021-02": f"1:{newest(two, 'monthly/feature_set', '2021-02').data_version}"}
+    joined = {"monthly/feature_set@2021-02": f"1:{newest(two, 'monthly/feature_set', '2021-02').data_version}"}
+    assert read == joined
+    over = two.settings.pipelines_dir / "over.yaml"
+    over.write_text(over.read_text().replace(str(scored), "features://monthly"))
+    result = two.materialize("over/batch_predictions")
+    assert result.success, failure(result)
+    newest_rows = table(two, "monthly/feature_set", "2021-02")
+    assert table(two, "over/batch_predictions", None)["x"].equals(newest_rows["x"])
+    assert newest(two, "over/batch_predictions", None).inputs == joined
+    graph = two.definitions.resolve_asset_graph()
+    assert dg.AssetKey(["monthly", "feature_set"]) in graph.get(dg.AssetKey(["over", "batch_predictions"])).parent_keys
 
 
 def test_an_own_asset_takes_what_a_pipeline_makes_also_of_several_partitions(two):

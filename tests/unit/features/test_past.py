@@ -181,6 +181,20 @@ BY_DAY_OF_CENTRED = (
 )
 
 
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_rows_and_groups_that_are_dropped_by_later_ones_are_found(in_process, place):
+    by_key = {"aggregate": {"by": ["k", "d"], "columns": {"n": "sum(a)"}}}
+    day = {"derive": {"d": "cast(t as date)"}}
+    name = "a" if place == "before" else "n"
+    drop = {"name": "planted", "sql": f"select * from rows where {name} >= (select avg({name}) from rows)"}
+    steps = [day, drop, by_key] if place == "before" else [day, by_key, drop]
+    spec = pipeline(*steps, time="t")
+    with pytest.raises(LaterRowsError, match="planted"):
+        checked(spec, source(spec))
+    honest = pipeline(day, by_key, {"sql": "select * from rows where n >= 0"}, {"filter": "n > 5"}, time="t")
+    assert checked(honest, source(honest)).startswith("every group of the same rows came out the same")
+
+
 def test_groups_without_a_time_are_not_compared_and_that_is_said(in_process):
     spec = pipeline({"aggregate": {"by": ["k"], "columns": {"s": "sum(a)"}}})
     assert checked(spec, source(spec)) == "not comparable: the steps group rows, and features.time is not named"

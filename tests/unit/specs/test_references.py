@@ -121,7 +121,7 @@ def test_a_join_takes_a_whole_feature_set_too(broken):
         ("dataset: {source: 'asset://a/{partition}', target: y}", "names an asset by its key"),
         ("dataset: {source: 'features://trips', format: csv, target: y}", "format: the rows of an asset are no file"),
         ("dataset: {source: 'asset://a', query: select 1, target: y}", "a query needs a database"),
-        ("dataset: {source: a.csv, target: y}\nscoring: {source: 'asset://a'}", "rows to predict are no asset"),
+        ("dataset: {source: a.csv, target: y}\nscoring: {source: 'asset://a//b'}", "names an asset by its key"),
     ],
 )
 def test_an_address_that_names_no_asset_is_refused(line, said):
