@@ -58,7 +58,6 @@ def test_a_partition_of_real_data_passes_or_fails_by_exit_code(flights):
     assert "flight_delays/validated_dataset, partition 2013-02" in refused.stdout
 
 
-@pytest.mark.cold
 def test_a_second_shell_finds_what_the_first_one_made(bank):
     first = materialize(bank, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
     assert first.returncode == 0, first.stdout[-3000:]
