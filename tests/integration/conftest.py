@@ -20,9 +20,11 @@ from warm_shell import WarmShell
 
 @pytest.fixture(scope="session")
 def warm_shell(tmp_path_factory):
-    shell = WarmShell(tmp_path_factory.mktemp("warm"), clean_environment())
-    yield shell
-    shell.close()
+    base = tmp_path_factory.getbasetemp()
+    # a worker is a child of the process that holds the whole session, and its folder lies in the session's
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder, owner = (base.parent, os.getppid()) if is_worker else (base, os.getpid())
+    return WarmShell(folder / "warm", clean_environment(), owner)
 
 
 @pytest.fixture(scope="session")

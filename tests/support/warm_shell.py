@@ -7,11 +7,12 @@ modules of that folder: another second of each command. A command imports them a
 Plots are blank, since drawing them takes a second of each run, and databases and files are not written through to the
 disk, since no test loses power.
 
-Run as a program, this module is the server: `python warm_shell.py SOCKET`.
+Run as a program, this module is the server: `python warm_shell.py SOCKET OWNER`.
 """
 
 import array
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -109,23 +110,32 @@ sys.exit(answer[0] if answer else 255)
 
 
 class WarmShell:
-    """The server that has imported the libraries."""
+    """The server that has imported the libraries; the workers of a session share one, as it takes eight seconds."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], owner: int) -> None:
+        """Start the server, unless there is one.
+
+        Args:
+            folder: of the server; those who give the same one share it.
+            environment: of the server.
+            owner: the process with which the server ends.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        path = str(folder / "socket")
-        self._path = path
-        log = (folder / "server.log").open("w")
-        self._server = subprocess.Popen(
-            [sys.executable, __file__, path], env=environment, cwd=folder, stdout=log, stderr=log, text=True
-        )
-        log.close()
-        self._wait_for(path, folder / "server.log")
+        self._path = str(folder / "socket")
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not Path(self._path).exists():
+                with (folder / "server.log").open("w") as log:
+                    server = subprocess.Popen(
+                        [sys.executable, __file__, self._path, str(owner)],
+                        env=environment, cwd=folder, stdout=log, stderr=log, text=True,
+                    )  # fmt: skip
+                self._wait_for(server, folder / "server.log")
 
-    def _wait_for(self, path: str, log: Path) -> None:
+    def _wait_for(self, server: subprocess.Popen, log: Path) -> None:
         deadline = time.monotonic() + 240
-        while not Path(path).exists():
-            if self._server.poll() is not None or time.monotonic() > deadline:
+        while not Path(self._path).exists():
+            if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the warm server did not start:\n{log.read_text()}")
             time.sleep(0.05)
 
@@ -157,14 +167,9 @@ class WarmShell:
         finally:
             os.kill(pid, signal.SIGKILL)
 
-    def close(self) -> None:
-        """Kill the server, which may have inherited that SIGTERM is ignored; commands that still run go on."""
-        self._server.kill()
-        self._server.wait()
 
-
-def serve(path: str) -> None:
-    """Answer requests until the process is ended."""
+def serve(path: str, owner: int) -> None:
+    """Answer requests until the owner has ended; commands that still run go on."""
     for name in LIBRARIES:
         importlib.import_module(name)
     # which distribution a module belongs to: MLflow asks the whole environment at the first model of a process
@@ -174,7 +179,7 @@ def serve(path: str) -> None:
     # a test run in the background is deaf to interrupts, and all that it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _answer_all(path, lambda: None)
+    _answer_all(path, lambda: None, owner=owner)
 
 
 def _without_plots_and_syncs() -> None:
@@ -192,13 +197,16 @@ def _without_plots_and_syncs() -> None:
     os.fsync = lambda _: None
 
 
-def _answer_all(path: str, ready: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:
+def _answer_all(
+    path: str, ready: Callable[[], None], check: Callable[[], None] = lambda: None, *, owner: int | None = None
+) -> None:
     """Fork a process for each request at a socket.
 
     Args:
         path: of the socket.
         ready: called when the socket is there.
         check: called in each process before its command.
+        owner: the process with which this one ends.
     """
     gc.collect()
     gc.freeze()
@@ -208,12 +216,14 @@ def _answer_all(path: str, ready: Callable[[], None], check: Callable[[], None] 
     listening.listen(64)
     Path(f"{path}.new").rename(path)
     ready()
-    while True:
-        client, _ = listening.accept()
-        if os.fork() == 0:
-            listening.close()
-            _answer(client, check)
-        client.close()
+    listening.settimeout(1)
+    while owner is None or Path(f"/proc/{owner}").exists():
+        with contextlib.suppress(TimeoutError):
+            client, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                _answer(client, check)
+            client.close()
 
 
 def _answer(client: socket.socket, check: Callable[[], None]) -> None:
@@ -311,4 +321,4 @@ def _exit_code(command: Callable[[], None]) -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))
