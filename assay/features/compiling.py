@@ -45,6 +45,7 @@ class Layer:
         conditions: of a filter, by reason, in place of `parts`; a row stays if all are true.
         ordered: whether results depend on the order of the rows before it, and of additions: one thread computes it.
         disorders: whether the rows may be in another order after it.
+        drops: whether it may drop rows without a condition, so that those that stay are counted.
         columns: the names that result, each with its name before the layer; None for what the layer computes.
     """
 
@@ -54,6 +55,7 @@ class Layer:
     conditions: Mapping[str, str] = field(default_factory=dict)
     ordered: bool = False
     disorders: bool = False
+    drops: bool = False
     columns: Mapping[str, str | None] = field(default_factory=dict)
 
     def over(self, rows: str) -> str:

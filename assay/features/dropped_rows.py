@@ -28,8 +28,13 @@ class StepCount:
 
 def counted(features: FeaturesSpec, plan: Plan, rows: int, stay: Sequence[Sequence[int]]) -> Iterator[StepCount]:
     """Yield what each condition did, by the rows before the first and those that stay after each."""
-    filters = [layer for layer in plan.layers if layer.conditions]
-    for layer, staying in zip(filters, stay, strict=True):
+    counting = [layer for layer in plan.layers if layer.conditions or layer.drops]
+    for layer, staying in zip(counting, stay, strict=True):
+        if layer.drops:
+            if staying[0] < rows:
+                yield StepCount(features.title(layer.step), "not selected", rows, rows - staying[0])
+            rows = staying[0]
+            continue
         for (reason, condition), left in zip(layer.conditions.items(), staying, strict=True):
             if reason == EARLIER:
                 continue

@@ -204,19 +204,26 @@ def _write(connection: "duckdb.DuckDBPyConnection", query: str, target: Path) ->
 
 
 def _staying(source: Source, layers: Sequence[Layer], written: int, first: int) -> Iterator[list[int]]:
-    """Yield the rows that stay after each condition; the last condition of all leaves the rows that were written.
+    """Yield the rows that stay after each condition, and after each SELECT that may drop some.
+
+    The last of all leaves the rows that were written.
 
     The conditions that follow each other are counted by one query over the columns that they need.
     """
     rows = source.rows.num_rows - _earlier_rows(source.rows, first)
     counts_all = rows == source.rows.num_rows
-    last = max((number for number, layer in enumerate(layers) if layer.conditions), default=BEFORE)
+    last = max((n for n, layer in enumerate(layers) if layer.conditions or layer.drops), default=BEFORE)
     for number, layer in enumerate(layers):
-        if not layer.conditions:
+        if not (layer.conditions or layer.drops):
             continue
-        if number == last and len(layer.conditions) == 1 and (counts_all or EARLIER in layer.conditions):
+        if number == last and len(layer.conditions) <= 1 and (counts_all or EARLIER in layer.conditions):
             yield [written]
             return
+        if layer.drops:
+            after = nested(layers[: number + 1], source.query)
+            [[rows]] = source.connection.execute(f"SELECT count(*) FROM (\n{after}\n)").fetchall()
+            yield [rows]
+            continue
         before = nested(layers[:number], source.query)
         own = before if counts_all else f"SELECT * FROM (\n{before}\n) WHERE {quoted(ROW)} >= {first}"
         dropped = _dropped(source.connection, list(layer.conditions.values()), own)

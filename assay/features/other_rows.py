@@ -223,7 +223,7 @@ def _kept(compiler: Compiler, number: int, query: Query) -> bool:
     if described is None or [name for name in described if name.startswith(ROW)] != [ROW]:
         return False
     compiler.grouped = GROUP in described
-    compiler.add(Layer(number, parts, ordered=True), ("sql",))
+    compiler.add(Layer(number, parts, ordered=True, drops=True), ("sql",))
     return True
 
 

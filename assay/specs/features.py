@@ -140,9 +140,9 @@ class FeatureStep(Spec):
             msg = f"gives belongs to python: what {given[0]} gives follows from the file"
             raise ValueError(msg)
         is_inner = self.join is not None and self.join.type == "inner"
-        drops = self.filter is not None or self.outliers is not None or is_inner
+        drops = any(each is not None for each in (self.filter, self.outliers, self.sql)) or is_inner
         if self.max_dropped is not None and not drops:
-            msg = f"max_dropped belongs to a filter, outliers or an inner join: {given[0]} drops no row"
+            msg = f"max_dropped belongs to a filter, outliers, sql or an inner join: {given[0]} drops no row"
             raise ValueError(msg)
         fixed = [name for name, fitted in self._fitted_by_column.items() if not fitted]
         if self.is_fitted and fixed:

@@ -194,3 +194,20 @@ def test_a_day_of_a_zone_may_have_23_hours():
     reach = reach_of(spec_of({"aggregate": {"time": "t", "over": "1 day", "columns": {"n": "count(*)"}}}), partitions)
     assert list(earlier_keys(partitions, "2021-03-29", reach)) == ["2021-03-27", "2021-03-28"]
     assert most_earlier_keys(partitions, reach) == 2
+
+
+def test_rows_that_a_select_drops_are_counted(in_process):
+    odd = {"name": "odd", "sql": "select * from rows where a % 2 = 0", "max_dropped": 0.9}
+    spec = pipeline({"filter": "a > -90"}, odd, {"filter": "a < 90"})
+    rows = source_rows(all_rows(), spec.source_dataset).partition(None, where="raw")
+    made = feature_set_of(rows, spec, None, where="p")
+    assert [each.reason for each in made.counts] == ["not: a > -90", "not selected", "not: a < 90"]
+    left = made.rows_in
+    for count in made.counts:
+        assert count.rows_in == left
+        left -= count.dropped
+    assert left == made.rows.table.num_rows
+    assert made.counts[1].dropped > 0
+    strict = pipeline({**odd, "max_dropped": 0.1})
+    with pytest.raises(FeatureStepError, match="more rows are dropped than allowed"):
+        feature_set_of(rows, strict, None, where="p")
