@@ -50,7 +50,7 @@ WITHOUT_SERVERS = (
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
-WITH_AN_ENDPOINT = "serve-a-model.md"
+WITH_AN_ENDPOINT = ("serve-a-model.md", "compare-two-models-live.md")
 EXITS = re.compile(r"\s*# exits (\d+)$")
 
 
@@ -133,7 +133,8 @@ def test_postgresql_works_as_written(checkout):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_serving_works_as_written(checkout):
+@pytest.mark.parametrize("how_to", WITH_AN_ENDPOINT)
+def test_serving_works_as_written(how_to, checkout):
     # the endpoint starts as a user's does, and ends with its own process
     warm = (checkout.scripts / "assay").rename(checkout.scripts / "warm")
     checkout.write(
@@ -142,7 +143,7 @@ def test_serving_works_as_written(checkout):
     port = free_port()
     try:
         follow(
-            WITH_AN_ENDPOINT,
+            how_to,
             checkout,
             replaced=[("127.0.0.1:8000", f"127.0.0.1:{port}")],
             ASSAY_SERVE_PORT=str(port),
@@ -159,5 +160,5 @@ def test_every_how_to_is_followed_by_a_test():
         *WITHOUT_SERVERS,
         WITH_S3_AND_MLFLOW,
         WITH_POSTGRESQL,
-        WITH_AN_ENDPOINT,
+        *WITH_AN_ENDPOINT,
     }
