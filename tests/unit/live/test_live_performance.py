@@ -106,9 +106,10 @@ def test_the_shadow_is_compared_row_by_row():
     champion = side("3", "champion", 0.75, rows=1500)
     shadow = side("7", "challenger", 0.9, rows=1400, shadow=True)
     shadow = LabelledLog(shadow.log, champion.truth[:1400], champion.counted_at[:1400], NO_COUNTS)
-    found = compared(together(champion, shadow))
+    logged = champion.where(np.arange(1500) >= 50)
+    found = compared(together(logged, shadow))
     assert found.design == "shadow"
-    assert found.looks[-1].champion_rows == found.looks[-1].challenger_rows == 1400
+    assert found.looks[-1].champion_rows == found.looks[-1].challenger_rows == 1350
 
 
 def test_an_experiment_is_compared_by_itself():
