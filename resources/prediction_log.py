@@ -86,6 +86,19 @@ def keys_of_day(store: ObjectStore, pipeline: str, day: dt.date) -> list[str]:
     return sorted(each.key for each in store.list_objects(_folder(pipeline, day)) if each.key.endswith(".parquet"))
 
 
+def keys_by_day(store: ObjectStore, pipeline: str) -> dict[dt.date, list[str]]:
+    """Return the keys of all objects of a pipeline's log, sorted, by their day.
+
+    Raises:
+        StorageError: the store did not answer.
+    """
+    found: dict[dt.date, list[str]] = {}
+    for key in sorted(all_keys(store, pipeline)):
+        day = key.removeprefix(log_prefix(pipeline)).partition("/")[0].removeprefix("date=")
+        found.setdefault(dt.date.fromisoformat(day), []).append(key)
+    return found
+
+
 def all_keys(store: ObjectStore, pipeline: str) -> Iterator[str]:
     """Yield the keys of all objects of a pipeline's log."""
     for each in store.list_objects(log_prefix(pipeline)):

@@ -49,7 +49,7 @@ def build_live_performance(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinit
         spec,
         stage,
         description="Each version and arm by the labels of what it served, and an always-valid verdict on two of them.",
-        reads_all=("served_labels", "champion_model"),
+        reads_all=("prediction_log", "served_labels", "champion_model"),
         checks=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in _CHECKS.items()],
         automation_condition=when_updated(spec, "served_labels"),
         output_required=False,

@@ -42,7 +42,7 @@ def build_served_drift(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         spec,
         stage,
         description="The newest day that the champion served, compared with its own rows, and with the batch path.",
-        reads_all=("champion_model", "validated_dataset"),
+        reads_all=("prediction_log", "champion_model", "validated_dataset"),
         checks=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in _CHECKS.items()],
         automation_condition=once_a_day(),
         output_required=False,

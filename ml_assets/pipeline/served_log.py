@@ -1,18 +1,21 @@
 """What the endpoint has served, from the store: the log of predictions, and the versions that made them."""
 
+import datetime as dt
 from collections.abc import Iterable
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.dataset import Dataset
 from assay.errors import DigestMismatchError, TrackingError
 from assay.promotion.champion import CurrentChampion
 from assay.serving.prediction_log import VERSION, joined, without_repetitions
 from assay.specs import PipelineSpec
+from ml_assets.pipeline.logged_days import OBJECTS, PREDICTION_LOG, digest_of_objects
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.prediction_log import all_keys, rows_of
+from resources.prediction_log import keys_by_day, rows_of_keys
 
 
 def served_log(artifacts: ArtifactStore, spec: PipelineSpec) -> pa.Table:
@@ -21,8 +24,16 @@ def served_log(artifacts: ArtifactStore, spec: PipelineSpec) -> pa.Table:
     Raises:
         StorageError: the store did not answer, or an object of the log is damaged.
     """
-    tables = [rows_of(artifacts.store, key) for key in all_keys(artifacts.store, spec.name)]
-    return without_repetitions(joined(tables))[0]
+    days = keys_by_day(artifacts.store, spec.name)
+    return without_repetitions(joined([_of_day(artifacts, spec, day, keys) for day, keys in days.items()]))[0]
+
+
+def _of_day(artifacts: ArtifactStore, spec: PipelineSpec, day: dt.date, keys: list[str]) -> pa.Table:
+    """Return a day's rows: from its partition of `prediction_log` where that holds the same objects, else from them."""
+    commit = artifacts.log.newest((spec.name, PREDICTION_LOG), day.isoformat())
+    if commit and commit.status == "published" and commit.properties.get(OBJECTS) == digest_of_objects(keys):
+        return artifacts.read(commit, Dataset).table
+    return rows_of_keys(artifacts.store, keys)
 
 
 def versions_in(log: pa.Table) -> list[str]:

@@ -84,12 +84,16 @@ def log_of(platform, version, arm, signal, rows=300):
         version=version,
         arm=arm,
         experiment="1:2",
+        share=0.5,
         key=ids,
         time=[FIRST + (number % 10) * DAY for number in range(rows)],
         label=["yes" if each > 0.5 else "no" for each in likely],
         shares={"no": 1 - likely, "yes": likely},
     )
-    write_object(platform.artifacts.store, "bank", LogObject(FIRST, f"process{version}", 1), table)
+    half = rows // 2
+    for number, part in enumerate((table.slice(0, half), table.slice(half))):
+        made = LogObject(FIRST + number * DAY, f"process{version}", number + 1)
+        write_object(platform.artifacts.store, "bank", made, part)
     return dict(zip(ids, ["yes" if each else "no" for each in late], strict=True))
 
 
@@ -144,6 +148,11 @@ def test_labels_are_read_again_and_corrected(compared):
     before = report_of(platform)
     made(platform, "served_labels", "live_performance")
     assert platform.artifacts.load(("bank", "served_labels"), None, Dataset).fingerprint == first.fingerprint
+    assert report_of(platform).versions == before.versions
+    put_together = platform.materialize("bank/prediction_log", partition=FIRST.date().isoformat())
+    assert put_together.success, failure(put_together)
+    assert platform.artifacts.load(("bank", "prediction_log"), FIRST.date().isoformat(), Dataset).table.num_rows == 300
+    made(platform, "live_performance")
     assert report_of(platform).versions == before.versions
     write_labels(truth | {"2-0": "no" if truth["2-0"] == "yes" else "yes", "unknown": "yes"})
     _, corrected = made(platform, "served_labels", "live_performance")
