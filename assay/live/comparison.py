@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.live.joining import LabelledLog
 from assay.live.logged import logged_predictions, typed_truth, units_of_log
@@ -13,6 +14,7 @@ from assay.live.sequences import FEWEST_UNITS, of_pairs, of_two_arms, sums_of_un
 from assay.live.sequences import Sequence as ConfidenceSequence
 from assay.serving.arms import Arm
 from assay.serving.prediction_log import ARM, EXPERIMENT, REQUEST_ID, ROW, SHADOW, TIME, VERSION
+from assay.serving.sample_ratio import mismatches, sample_ratios
 from assay.specs.base import Spec
 from assay.specs.labels import LabelsSpec
 from assay.specs.pipeline import PipelineSpec
@@ -55,6 +57,8 @@ class LiveComparison(Spec):
     challenger_units: int
     missing_share: float = 0.0
     """Share of the experiment's answers older than the delay that lack a label; those that come may be others."""
+    unfair: str = ""
+    """Why the arms cannot be compared: they did not get the shares of the keys that were declared. Empty otherwise."""
     looks: tuple[Look, ...] = ()
     verdict: LiveVerdict
     decided_on: str = ""
@@ -76,7 +80,7 @@ class _Side(NamedTuple):
 
 def current_experiment(log: pa.Table) -> str:
     """Return the experiment of the newest row that belongs to one; empty without one."""
-    rows = log.filter(pa.compute.not_equal(log.column(EXPERIMENT), ""))
+    rows = log.filter(pc.not_equal(log.column(EXPERIMENT), ""))
     if not rows.num_rows:
         return ""
     newest = int(np.argmax(rows.column(TIME).to_numpy()))
@@ -133,6 +137,16 @@ def compare_live(
         reason="",
     )
     return made.model_copy(update={"reason": _in_words(made)})
+
+
+def unfairness_of(log: pa.Table, experiment: str) -> str:
+    """Return why the arms of an experiment cannot be compared, by the keys of all its answers; empty where they can."""
+    wrong = mismatches(sample_ratios(log.filter(pc.equal(log.column(EXPERIMENT), experiment))))
+    return "; ".join(
+        f"the challenger got {each.found:.4g} of {each.keys:,} keys, {each.share:g} declared "
+        f"(p = {each.probability:.2g})"
+        for each in wrong
+    )
 
 
 def _missing_share(rows: LabelledLog, missing: int) -> float:

@@ -94,18 +94,20 @@ def evaluate_live(
 def decision_starts(found: LiveComparison | None, earlier: Sequence[LivePerformance], labels: LabelsSpec) -> bool:
     """Return whether a verdict is to be followed now: it is decided, labels arrive in time, and it was not before.
 
-    While more labels are missing than allowed, those that came may be others than those that will.
+    While more labels are missing than allowed, those that came may be others than those that will. Arms with other
+    shares than declared are not compared fairly.
 
     Args:
         found: the comparison; None without an experiment.
         earlier: reports before this one.
         labels: how many may be missing.
     """
-    if found is None or not found.is_decided or found.missing_share > labels.max_missing:
+    if found is None or not found.is_decided or found.unfair or found.missing_share > labels.max_missing:
         return False
     before = [each.comparison for each in earlier if each.comparison is not None]
     return not any(
         (each.experiment, each.verdict) == (found.experiment, found.verdict)
+        and not each.unfair
         and each.missing_share <= labels.max_missing
         for each in before
     )

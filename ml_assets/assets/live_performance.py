@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assay.live.comparison import LiveComparison, current_experiment
+from assay.live.comparison import LiveComparison, current_experiment, unfairness_of
 from assay.live.decision import live_decision
 from assay.live.joining import join_labels
 from assay.live.performance import LivePerformance, VersionPerformance, decision_starts, evaluate_live, labels_of
@@ -92,14 +92,18 @@ def _report(
         model = models.get(version)
         return None if model is None else reference_of(model, artifacts, spec, required=False).holdout_scored
 
+    experiment = current_experiment(log)
     report = evaluate_live(
         labelled,
-        current_experiment(log),
+        experiment,
         champion.model.manifest.classes,
         holdout,
         spec,
         {"as_of": now, "champion_version": champion.version},
     )
+    if report.comparison is not None:
+        fair = report.comparison.model_copy(update={"unfair": unfairness_of(log, experiment)})
+        report = report.model_copy(update={"comparison": fair})
     earlier = earlier_reports(context, artifacts, LivePerformance, _EARLIER)
     return report.model_copy(update={"decision_start": decision_starts(report.comparison, earlier, labels)})
 
@@ -148,6 +152,8 @@ def _metadata(report: LivePerformance) -> dict[str, Any]:
 
 def _nothing(report: LivePerformance) -> str:
     found = report.comparison
+    if found is not None and found.unfair:
+        return f"nothing; the arms are not compared fairly: {found.unfair}"
     if found is None or not found.missing_share:
         return "nothing"
     return f"nothing; {found.missing_share:.1%} of the experiment's labels are missing"

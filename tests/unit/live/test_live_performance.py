@@ -10,7 +10,7 @@ from served_rows import START, served
 
 from assay.learning.evaluation.evaluating import measured
 from assay.learning.evaluation.metrics import metrics_of
-from assay.live.comparison import compare_live, current_experiment
+from assay.live.comparison import compare_live, current_experiment, unfairness_of
 from assay.live.joining import LabelCounts, LabelledLog
 from assay.live.performance import decision_starts, evaluate_live
 from assay.specs import PipelineSpec
@@ -183,9 +183,20 @@ def test_a_verdict_is_followed_once_and_not_while_labels_are_missing():
     assert not decision_starts(with_verdict.comparison, [with_verdict, report], labels)
     assert not decision_starts(too_early.comparison, [report], labels)
     assert not decision_starts(None, [], labels)
+    assert not decision_starts(found.model_copy(update={"unfair": "other shares"}), [], labels)
     other = found.model_copy(update={"experiment": "3:8"})
     assert decision_starts(other, [with_verdict], labels)
     assert not decision_starts(found.model_copy(update={"verdict": "undecided"}), [], labels)
+
+
+def test_arms_with_other_shares_than_declared_are_not_fair():
+    keys = [f"k{number}" for number in range(400)]
+    parts = [served(keys, experiment="3:7", share=0.5, key=keys, shares={"True": [0.5] * 400})]
+    parts.append(
+        served("ab", arm="challenger", experiment="3:7", share=0.5, key=["x", "y"], shares={"True": [0.5] * 2})
+    )
+    assert "the challenger got 0.004975 of 402 keys, 0.5 declared" in unfairness_of(pa.concat_tables(parts), "3:7")
+    assert unfairness_of(pa.concat_tables(parts), "3:8") == ""
 
 
 def test_missing_labels_are_those_of_the_experiment():
