@@ -168,7 +168,7 @@ class ChampionFollower:
     def _verified(self, entry: ChampionEntry) -> ServedVersion:
         model, card = self._champions.load(entry)
         where = f"{entry.registered_name} version {entry.version}"
-        version = ServedVersion(entry, Predictor(model), card)
+        version = ServedVersion(entry, Predictor(model), card, is_fixed=self._champions.is_fixed)
         if self._without_golden and not has_golden(model):
             return replace(version, warning="served without golden replay: it records none")
         require_golden(model, where)

@@ -87,7 +87,7 @@ def model_page(arms: Arms) -> dict[str, Any]:
         "classes": list(facts.classes),
         "family": facts.family,
         "digest": entry.digest,
-        "champion_since": entry.created_at.isoformat(),
+        "champion_since": None if version.is_fixed else entry.created_at.isoformat(),
         "trained_at": made.trained_at.isoformat() if made else None,
         "golden_replay": len(facts.golden.predictions) if has_golden(version.predictor.model) and facts.golden else 0,
         "warning": version.warning,

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from resources.settings import shares_metrics
@@ -18,6 +18,8 @@ class Metrics:
     """What one process counts."""
 
     def __init__(self) -> None:
+        # times of creation, one for each line; several processes give none anyway
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "assay_serving_requests", "Requests by path and status.", ["path", "status"], registry=self._registry

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from assay.errors import TrackingError
 from assay.prediction.predictor import Predictor
@@ -24,6 +24,7 @@ class ServedVersion:
         card: markdown.
         warning: what people should know of how it is served; empty for nothing.
         takes_rows_together: whether rows of several requests are predicted at once.
+        is_fixed: whether it is served whatever becomes champion.
     """
 
     entry: ChampionEntry
@@ -31,6 +32,7 @@ class ServedVersion:
     card: str = ""
     warning: str = ""
     takes_rows_together: bool = False
+    is_fixed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -40,6 +42,10 @@ class ServedVersion:
 
 class Champions(Protocol):
     """The champions of one registered model."""
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it is one version, whatever becomes champion."""
 
     def entry(self) -> ChampionEntry | None:
         """Return the entry that names the current champion; None without one.
@@ -68,6 +74,7 @@ class RegisteredChampions:
 
     registry: MlflowModelRegistry
     name: str
+    is_fixed: ClassVar[bool] = False
 
     def entry(self) -> ChampionEntry | None:
         """Return the entry that names the current champion."""
@@ -92,6 +99,7 @@ class FixedVersion:
     registry: MlflowModelRegistry
     name: str
     version: str
+    is_fixed: ClassVar[bool] = True
 
     def entry(self) -> ChampionEntry:
         """Return an entry that names the version; MLflow is asked once."""

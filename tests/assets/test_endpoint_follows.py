@@ -88,6 +88,7 @@ def test_a_fixed_version_stays_whatever_becomes_champion(promoted):
     assert client.get("/ready").json()["version"] == "1"
     reply = client.post("/predict", {"rows": [ROW]})
     assert (reply.status, reply.json()["version"]) == (200, "1")
+    assert client.get("/model").json()["champion_since"] is None
 
 
 def test_a_fixed_version_is_verified_and_there(promoted):

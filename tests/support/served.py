@@ -28,6 +28,7 @@ class Shelf:
     current: ChampionEntry | None = None
     error: Exception | None = None
     loads: list[str] = field(default_factory=list)
+    is_fixed: bool = False
 
     def promote(self, version: str, model: TrainedModel | None = None) -> None:
         if model is not None:

@@ -41,6 +41,7 @@ def test_requests_rows_refusals_and_the_version_are_counted():
     assert value_of(page, 'assay_serving_champion_evaluations_total{outcome="changed"}') == 1
     assert value_of(page, "assay_serving_requests_in_progress") == 0
     assert b"made-up" not in page
+    assert b"_created" not in page
 
 
 def test_the_page_for_people_runs_its_own_script_alone():
