@@ -75,7 +75,8 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         DataContractError: the feature set lacks what the pipeline names, or has other types.
     """
     tables = {name: each.table for name, each in joined.items()}
-    history = history_of(source, spec, earlier, labelled=labelled, where=where)
+    schemas = {name: table.schema for name, table in tables.items()}
+    history = history_of(source, spec, earlier, labelled=labelled, where=where, tables=schemas)
     with written_once(tables if prepared is None else prepared.tables, features_of(spec), where) as written:
         made = run_steps(
             source.table, source.schema, spec, where=where, labelled=labelled, joined=written, prepared=prepared,

@@ -5,8 +5,9 @@ dropped there: none is ever a row of the feature set, and none is counted.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -98,9 +99,23 @@ class History:
 
 
 def history_of(
-    source: Dataset, spec: PipelineSpec, earlier: EarlierPartitions | None, *, labelled: bool, where: str
+    source: Dataset,
+    spec: PipelineSpec,
+    earlier: EarlierPartitions | None,
+    *,
+    labelled: bool,
+    where: str,
+    tables: Mapping[str, pa.Schema] = MappingProxyType({}),
 ) -> History | None:
     """Return the rows of earlier partitions into which the windows of a partition reach; None where none does.
+
+    Args:
+        source: the partition's rows.
+        spec: the pipeline.
+        earlier: where the rows come from.
+        labelled: whether the partition's rows have a target.
+        where: asset and partition, for errors.
+        tables: the schemas of the joined sources.
 
     Raises:
         FeatureStepError: a partition is missing, and the file requires it; or rows to predict have no times.
@@ -116,7 +131,7 @@ def history_of(
         keys = earlier_keys(partitions, earlier.key, reach)
     else:
         keys = _keys_before(partitions, start, reach)
-    columns = _columns_needed(source.table, spec, features, reach) if labelled else []
+    columns = _columns_needed(source.table, spec, features, reach, tables) if labelled else []
     wanted = set(columns).__contains__ if labelled else _named_in(features, spec)
     found = {key: earlier.read(key, wanted) for key in keys}
     missing = tuple(key for key, table in found.items() if table is None and not _holds(partitions, key, start))
@@ -232,13 +247,16 @@ def _named_in(features: FeaturesSpec, spec: PipelineSpec) -> Callable[[str], boo
     return lambda name: name.lower() in text
 
 
-def _columns_needed(table: pa.Table, spec: PipelineSpec, features: FeaturesSpec, reach: Reach) -> list[str]:
+def _columns_needed(
+    table: pa.Table, spec: PipelineSpec, features: FeaturesSpec, reach: Reach, tables: Mapping[str, pa.Schema]
+) -> list[str]:
     """Return the source's columns that the last window into earlier partitions, and steps before it, compute with."""
     names = {name.lower() for name in (features.time, spec.dataset.partitions.column, *reach.times) if name}
     with engine_connection() as connection:
         schema = without_nan(table.schema.empty_table()).append_column(ROW, pa.array([], pa.int64())).schema
         try:
-            plan = compiled(connection, features, schema, spec.dataset.target, numbers=range(reach.last + 1))
+            numbers = range(reach.last + 1)
+            plan = compiled(connection, features, schema, spec.dataset.target, numbers=numbers, tables=tables)
         except StepProblem:  # of the whole plan, which names it
             return list(table.column_names)
     return [name for name in table.column_names if name not in plan.absent or name.lower() in names]

@@ -1,6 +1,7 @@
 """The steps from a source's rows to the feature set, which is what the gate judges and the model sees."""
 
 import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -10,6 +11,7 @@ from assay.specs.base import Location, Spec, digest_of, invalid
 from assay.specs.dataset import Scalar
 from assay.specs.fitted import Bounds, FittedFill, OutlierBounds
 from assay.specs.other_sources import Join, OtherSource, Span, Table
+from assay.specs.preprocessing import FITTED_PREFIX
 
 Sql: TypeAlias = Annotated[str, Field(min_length=1)]
 """One SQL expression over the columns of a row."""
@@ -270,6 +272,35 @@ class FeaturesSpec(Spec):
     def fitted(self) -> dict[int, FeatureStep]:
         """The steps that are fitted on the training rows, by number; they change no row of the feature set."""
         return {number: step for number, step in enumerate(self.steps) if step.is_fitted}
+
+    def fitted_parameters(self) -> Iterator[tuple[str, Any, Location]]:
+        """Yield what a search may set in fitted steps: its name, the file's value and its location.
+
+        A name is `features.<step>.<column>.<parameter>`, the step by its `name`, else by its position from 0.
+        Parameters are `iqr`, `lower` and `upper` (of quantiles) and `strategy`.
+        """
+        for number, step in self.fitted.items():
+            for column, asked in getattr(step, step.kind).items():
+                place: Location = ("steps", number, step.kind, column)
+                head = f"{FITTED_PREFIX}{step.name or number}.{column}"
+                for name, value, further in asked.searched():
+                    yield f"{head}.{name}", value, (*place, *further)
+
+    def with_fitted(self, parameters: Mapping[str, Any]) -> Self:
+        """Return the same steps with what a search found for those that are fitted, by the names of parameters.
+
+        Raises:
+            ValueError: the lower quantile is not below the upper one.
+        """
+        steps = list(self.steps)
+        for number, step in self.fitted.items():
+            columns = dict(getattr(step, step.kind))
+            for column, asked in columns.items():
+                head = f"{FITTED_PREFIX}{step.name or number}.{column}."
+                given = {key.removeprefix(head): value for key, value in parameters.items() if key.startswith(head)}
+                columns[column] = asked.with_values(given) if given else asked
+            steps[number] = step.model_copy(update={step.kind: columns})
+        return self.model_copy(update={"steps": tuple(steps)})
 
     @property
     def fitted_columns(self) -> tuple[tuple[Location, str], ...]:

@@ -1,6 +1,7 @@
 """What steps of `features` may fit on the training rows: bounds of numbers, and values for missing ones."""
 
-from typing import Annotated, Literal, Self, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -23,6 +24,24 @@ class SpreadBounds(Spec):
     iqr: float | None = Field(default=None, gt=0, exclude_if=_unset)
     """How many interquartile ranges the bounds lie below the first and above the third quartile; 1.5 is usual (Tukey
     1977, "Exploratory Data Analysis")."""
+
+    def searched(self) -> Iterator[tuple[str, Any, tuple[str | int, ...]]]:
+        """Yield what a search may set: name, value and location."""
+        if self.iqr is not None:
+            yield "iqr", self.iqr, ("iqr",)
+        for position, name in enumerate(("lower", "upper")) if self.quantiles is not None else ():
+            yield name, self.quantiles[position] if self.quantiles is not None else None, ("quantiles", position)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same with other values.
+
+        Raises:
+            ValueError: they are no bounds.
+        """
+        low, high = self.quantiles or (0.0, 1.0)
+        quantiles = (values.get("lower", low), values.get("upper", high)) if self.quantiles is not None else None
+        changed = self.model_dump() | {"iqr": values.get("iqr", self.iqr), "quantiles": quantiles}
+        return type(self).model_validate(changed)
 
     @property
     def is_fitted(self) -> bool:
@@ -76,3 +95,15 @@ class FittedFill(Spec):
     """`most_frequent` is the only one for categories and truth values."""
     by: tuple[str, ...] = ()
     """Features whose values group the rows; a group without a value takes that of all rows."""
+
+    def searched(self) -> Iterator[tuple[str, Any, tuple[str | int, ...]]]:
+        """Yield what a search may set: name, value and location."""
+        yield "strategy", self.strategy, ("strategy",)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the same with other values.
+
+        Raises:
+            ValueError: there is no such strategy.
+        """
+        return type(self).model_validate(self.model_dump() | dict(values))

@@ -207,6 +207,8 @@ class PipelineSpec(Spec):
                 yield (f"{family}.{place[-1]}", place[-1]), value, ("model", "hyperparameters", *place)
         for name, value, location in self.preparation.written():
             yield (name,), value, ("preprocessing", *location)
+        for name, value, location in self.features.fitted_parameters() if self.features is not None else ():
+            yield (name,), value, ("features", *location)
 
     @property
     def source_dataset(self) -> DatasetSpec:

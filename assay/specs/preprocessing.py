@@ -2,7 +2,8 @@
 
 A parameter of a transformer is named `steps.<group>.<transformer>.<parameter>`, in `tuning.search_space` as in what a
 search finds: the group by its `name`, else by its position in the list from 0; the transformer by its name, of an
-import path the class; a second one of the same name in a chain has `_2` behind it.
+import path the class; a second one of the same name in a chain has `_2` behind it. A parameter of a fitted step of
+`features` is named `features.<step>.<column>.<parameter>` (`assay.specs.features`).
 """
 
 import re
@@ -15,13 +16,18 @@ from assay.specs.base import ColumnName, Location, Spec
 
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _PREFIX = "steps."
+FITTED_PREFIX = "features."
+"""Begins the names of parameters of steps of `features` that are fitted on the training rows."""
 WITHOUT_FIT = ("passthrough", "drop")
 """Steps that are no transformers; they stand alone."""
 
 
 def is_step_key(name: str) -> bool:
-    """Return whether a name of a search space is one of a transformer's parameter; an import path is a model's."""
-    return name.startswith(_PREFIX) and ":" not in name
+    """Return whether a name of a search space is a parameter of what prepares rows; an import path is a model's.
+
+    It is of a transformer, or of a step of `features` that is fitted on the training rows.
+    """
+    return name.startswith((_PREFIX, FITTED_PREFIX)) and ":" not in name
 
 
 def model_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,7 +193,7 @@ class PreprocessingSpec(Spec):
         """Return the same preprocessing with what a search found for its transformers, by their names."""
         given: dict[int, dict[int, dict[str, Any]]] = {}
         for key, value in parameters.items():
-            if is_step_key(key):
+            if is_step_key(key) and not key.startswith(FITTED_PREFIX):
                 transformer, _, name = key.removeprefix(_PREFIX).rpartition(".")
                 number, position = self.transformers[transformer]
                 given.setdefault(number, {}).setdefault(position, {})[name] = value

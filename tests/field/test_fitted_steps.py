@@ -117,3 +117,20 @@ def test_fitted_steps_are_no_part_of_the_feature_set_and_its_version():
     assert code_version(plain, [FEATURES]) == code_version(one, [FEATURES]) == code_version(other, [FEATURES])
     assert code_version(one, [FITTED]) != code_version(other, [FITTED])
     assert FITTED not in code_version(plain, [FITTED])
+
+
+@pytest.mark.parametrize(
+    ("key", "ranged", "text"),
+    [
+        ("features.tails.aera.iqr", "low: 1, high: 2", "did you mean 'features.tails.area.iqr'"),
+        ("features.tails.area.iqr", "low: 0, high: 2", "greater than 0"),
+        ("features.tails.area.iqr", "low: 2, high: 3", "a number from 2 to 3"),
+        ("features.2.area.lower", "low: 0, high: 0.99", "the lower quantile comes first"),
+    ],
+)
+def test_searched_bounds_are_those_of_fitted_steps(key, ranged, text):
+    steps = ["{name: tails, clip: {area: {iqr: 1.5}}}", "outliers: {area: {quantiles: [0.01, 0.99]}}"]
+    tuning = "tuning: {search_space: {NAME: {type: float, RANGE}}}\n"
+    spec_of(steps, more=tuning.replace("NAME", "features.tails.area.iqr").replace("RANGE", "low: 1, high: 2"))
+    with pytest.raises(AssayError, match=text):
+        spec_of(steps, more=tuning.replace("NAME", key).replace("RANGE", ranged))

@@ -49,7 +49,10 @@ def preprocessor_for(
         SpecError: a fitted step cannot be fitted on a column, or a preprocessing step is not acceptable.
     """
     columns = _columns_for(family, parameters, features, spec)
-    return columns if spec.features is None or not spec.features.fitted else fitted_steps_for(columns, features, spec)
+    if spec.features is None or not spec.features.fitted:
+        return columns
+    searched = spec.model_copy(update={"features": spec.features.with_fitted(parameters)})
+    return fitted_steps_for(columns, features, searched)
 
 
 def fitted_steps_for(columns: Any, features: TableSchema, spec: PipelineSpec) -> "FittedSteps":

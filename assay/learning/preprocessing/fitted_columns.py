@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from assay.data.schema import TableSchema
-from assay.errors import AssayError, SpecError
+from assay.errors import AssayError, SpecError, did_you_mean
 from assay.features.dropped_rows import StepCount, require_enough
 from assay.specs.base import Location
 from assay.specs.dataset import ColumnRole
 from assay.specs.features import FeaturesSpec, FeatureStep
+from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
 
 _NUMBERS = frozenset({ColumnRole.NUMERIC})
@@ -28,6 +29,24 @@ def steps_to_fit(features: FeaturesSpec) -> list[dict[str, Any]]:
         }
         for number, step in features.fitted.items()
     ]
+
+
+def unknown_fitted(features: FeaturesSpec | None, key: str, ranged: SearchParameter) -> SpecError | None:
+    """Return what is wrong with a name of a search space that begins as those of fitted steps, or with its range."""
+    known = {name: value for name, value, _ in features.fitted_parameters()} if features is not None else {}
+    if key not in known:
+        return SpecError(
+            f"no fitted step of features is meant by '{key}'{did_you_mean(key, known)}",
+            expected=f"one of {', '.join(known)}" if known else "no such name: no step is fitted on the training rows",
+            remedy="correct it to features.<step>.<column>.<parameter>",
+        )
+    ends = ranged.choices if ranged.type == "categorical" else (ranged.low, ranged.high)
+    try:
+        for value in ends or ():
+            features.with_fitted({key: value}) if features is not None else None
+    except ValueError as error:
+        return SpecError(f"'{key}' cannot have every value of its range", found=str(error).replace("\n", " ")[:200])
+    return None
 
 
 def unfit_columns(spec: PipelineSpec, schema: TableSchema) -> Iterator[tuple[Location, AssayError]]:

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from assay.errors import AssayError, SpecError
 from assay.importing import is_import_path
 from assay.learning.preprocessing.chains import unknown_parameter
+from assay.learning.preprocessing.fitted_columns import unknown_fitted
 from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
 from assay.specs.base import Location
+from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.preprocessing import PreprocessingSpec, PreprocessingStep, is_step_key
+from assay.specs.preprocessing import FITTED_PREFIX, PreprocessingSpec, PreprocessingStep, is_step_key
 
 
 def step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
@@ -42,7 +44,30 @@ def _transformer_errors(step: PreprocessingStep, location: Location) -> Iterator
 
 
 def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) -> Iterator[tuple[Location, AssayError]]:
-    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
-        error = unknown_parameter(preparation, key) if is_step_key(key) else None
+    for key, ranged in spec.tuning.search_space.items() if spec.tuning.search_space != "auto" else ():
+        error = unknown_searched(spec, preparation, key, ranged) if is_step_key(key) else None
         if error is not None:
             yield ("tuning", "search_space", key), error
+    yield from _crossed_quantiles(spec)
+
+
+def _crossed_quantiles(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
+    """Yield searched lower quantiles that may lie above the upper ones that are searched with them."""
+    space = spec.tuning.search_space if spec.tuning.search_space != "auto" else {}
+    for key, ranged in space.items():
+        upper = space.get(f"{key.removesuffix('lower')}upper") if key.startswith(FITTED_PREFIX) else None
+        if not key.endswith(".lower") or upper is None or ranged.high is None or upper.low is None:
+            continue
+        if ranged.high >= upper.low:
+            what = f"the range of '{key}' reaches into that of the upper quantile"
+            found = f"up to {ranged.high:g}, and from {upper.low:g} on"
+            yield ("tuning", "search_space", key), SpecError(what, found=found, remedy="keep them apart")
+
+
+def unknown_searched(
+    spec: PipelineSpec, preparation: PreprocessingSpec, key: str, ranged: SearchParameter
+) -> SpecError | None:
+    """Return the error of a name of a search space that means nothing that prepares rows; None where there is none."""
+    if key.startswith(FITTED_PREFIX):
+        return unknown_fitted(spec.features, key, ranged)
+    return unknown_parameter(preparation, key)

@@ -21,6 +21,7 @@ from assay.learning.tuning.workers import TrialInputs
 from assay.results.search_result import BestHyperparameters
 from assay.specs.learning import ENSEMBLES
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.preprocessing import FITTED_PREFIX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +76,12 @@ class Finished(NamedTuple):
 def blends(spec: PipelineSpec) -> bool:
     """Return whether a search may end with an average of families.
 
-    A continued fit has one family, and a file with a vote of its own means that one.
+    A continued fit has one family, and a file with a vote of its own means that one. Members of an average share the
+    fitted steps of `features`, so that a search of these has one family as well.
     """
+    space = spec.tuning.search_space
+    if space != "auto" and any(key.startswith(FITTED_PREFIX) for key in space):
+        return False
     return spec.tuning.ensemble and spec.training.scenario == "full" and spec.model.vote is None
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from assay.errors import UnknownHyperparameterError, did_you_mean
 from assay.learning.estimators.ensembles import Ensemble, candidate_families
 from assay.learning.estimators.family import Family, family_names
-from assay.learning.preprocessing.chains import unknown_parameter
+from assay.learning.preprocessing.step_names import unknown_searched
 from assay.specs.learning import ENSEMBLES, SearchParameter
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import is_step_key
@@ -127,7 +127,8 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     """Return the ranges of each candidate, by family name and parameter name.
 
     `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`;
-    `steps.<group>.<transformer>.<parameter>` applies to the preprocessing of all.
+    `steps.<group>.<transformer>.<parameter>` applies to the preprocessing of all, and
+    `features.<step>.<column>.<parameter>` to the steps of `features` that are fitted on the training rows.
     Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
 
     Raises:
@@ -142,7 +143,7 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     own: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
     for key, parameter in asked.items():
         if is_step_key(key):
-            unknown = unknown_parameter(spec.preparation, key)
+            unknown = unknown_searched(spec, spec.preparation, key, parameter)
             if unknown is not None:
                 raise unknown
             for each in families:

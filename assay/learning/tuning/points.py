@@ -158,4 +158,5 @@ def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
     spec, ranges = candidates.spec, candidates.space[name]
     known = candidates.families[name].values(candidates.base[name], spec.training.seed, spec.training.threads)
     known |= base_values(spec.preparation, filter(is_step_key, ranges))
+    known |= {key: value for key, value, _ in spec.features.fitted_parameters()} if spec.features is not None else {}
     return {key: known[key] for key, ranged in ranges.items() if key in known and ranged.holds(known[key])}

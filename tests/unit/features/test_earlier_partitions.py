@@ -94,6 +94,25 @@ def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed
         assert rounded(made_of(raw, spec, key).rows.table) == rounded(mine)
 
 
+def test_joins_and_selects_beside_a_window_are_as_in_one_table_of_all(in_process):
+    levels = source_rows(
+        pa.table({"j": ["x", "y"], "level": [2, 3]}),
+        pipeline(WINDOW).source_dataset.model_copy(update={"partitions": PartitionsSpec()}),
+    ).partition(None, where="levels")
+    join = {"join": {"table": "levels", "source": "levels.csv", "on": {"k": "j"}}}
+    weighed = {"aggregate": {"time": "t", "over": "1 day", "columns": {"w": "sum(a * level)"}}}
+    spec = pipeline(join, weighed, WINDOW, {"sql": "select *, n + 1 as more from rows where a > 0"})
+    table, joined = all_rows(), {"levels": levels}
+    rows = source_rows(table, spec.source_dataset).partition(None, where="raw")
+    whole = feature_set_of(rows, spec, None, where="p", joined=joined).rows.table
+    raw = cut(table, spec)
+    for key in ("2021-01-01", "2021-01-03"):
+        mine = whole.filter(pc.equal(whole.column("t").cast(pa.date32()), dt.date.fromisoformat(key)))
+        made = feature_set_of(raw[key], spec, None, where="p", joined=joined, earlier=earlier(raw, key))
+        assert rounded(made.rows.table) == rounded(mine)
+        assert mine.num_rows
+
+
 def test_a_partition_reads_the_columns_and_partitions_that_its_windows_need(in_process):
     spec, asked = pipeline(WINDOW, {"derive": {"v": "u || 'x'"}}), []
     made = made_of(cut(all_rows(), spec), spec, "2021-01-05", asked=asked)

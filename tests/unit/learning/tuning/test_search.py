@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 
 from assay.errors import LearningError, UnknownHyperparameterError, UnknownModelError
+from assay.learning.estimators.assembly import build_pipeline
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.points import Points
@@ -355,3 +357,27 @@ def test_a_family_of_which_no_trial_ended_is_named():
     exhausted = BestHyperparameters(**facts, stopped_by="exhausted", trials=trials)
     assert "forest not to the end" in exhausted.caution(["ridge", "forest"])
     assert best.caution(["ridge"]) == exhausted.caution(["ridge"]) == ""
+
+
+TAILS = [{"name": "tails", "clip": {"x": {"quantiles": [0.0, 1.0]}}}, {"outliers": {"x": {"iqr": 3.0}}}]
+SEARCHED = {
+    "features.tails.x.lower": {"type": "float", "low": 0.0, "high": 0.2, "step": 0.1},
+    "features.1.x.iqr": {"type": "float", "low": 1.0, "high": 3.0, "step": 1.0},
+}
+
+
+def test_bounds_of_fitted_steps_are_searched_and_built_in(search, make_spec, rows, features):
+    model = {"candidates": ["logistic_regression"]}
+    tuning = {"n_trials": 6, "folds": 2, "search_space": SEARCHED}
+    parts = {"model": model, "tuning": tuning, "features": {"steps": TAILS}}
+    name = next(column.name for column in features.columns if column.role == "numeric")
+    text = json.dumps(parts).replace('"x"', f'"{name}"').replace(".x.", f".{name}.")
+    best = search(**json.loads(text))
+    tried = {tuple(record.parameters[key] for key in sorted(record.parameters)) for record in best.trials}
+    assert len(tried) == 6
+    assert best.trials[0].parameters == {f"features.tails.{name}.lower": 0.0, f"features.1.{name}.iqr": 3.0}
+    spec = make_spec(**json.loads(text))
+    found = {f"features.tails.{name}.lower": 0.1, f"features.1.{name}.iqr": 2.0}
+    family = Candidates.of(spec).families["logistic_regression"]
+    steps = build_pipeline(family, found, features, spec).named_steps["preprocessing"].steps
+    assert [step["columns"][name] for step in steps] == [{"quantiles": [0.1, 1.0]}, {"iqr": 2.0}]
