@@ -1,8 +1,10 @@
-"""The demo, as `make demo` starts it."""
+"""The demo; one of the two starts as `make demo` starts it."""
 
 import re
 import shutil
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +21,7 @@ def test_the_demo_ends_with_a_table_of_real_results(checkout):
         shutil.copy(ROOT / "pipelines" / name, checkout.root / "pipelines")
     fewer_trials(checkout.root / "pipelines" / "flight_delays.yaml", shipped=12)
     fewer_trials(checkout.root / "pipelines" / "flight_air_time.yaml", shipped=6)
-    done = checkout.run("python -m ml_assets.demo", DAGSTER_HOME=str(checkout.root))
+    done = checkout.run("warm-python -m ml_assets.demo", DAGSTER_HOME=str(checkout.root))
     assert done.returncode == 0, done.stdout[-5000:]
     assert "trial 3 of 3" in done.stdout
     assert "flight_delays, model judged on 2013-04" in done.stdout
@@ -36,6 +38,7 @@ def test_the_demo_ends_with_a_table_of_real_results(checkout):
     assert Path(report).is_file()
 
 
+@pytest.mark.cold
 def test_the_demo_says_why_it_stopped(checkout):
     shutil.copy(ROOT / "pipelines" / "flight_air_time.yaml", checkout.root / "pipelines")
     text = (ROOT / "pipelines" / "flight_delays.yaml").read_text()

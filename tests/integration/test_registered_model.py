@@ -68,7 +68,7 @@ def _environment(folder, requirements):
     """Return the Python of an environment made of some requirements."""
     for step in (
         ["venv", "-q", "--python", f"{sys.version_info.major}.{sys.version_info.minor}", folder],
-        ["pip", "install", "-q", "--compile-bytecode", "--python", folder / "bin" / "python", "-r", requirements],
+        ["pip", "install", "-q", "--python", folder / "bin" / "python", "-r", requirements],
     ):
         subprocess.run([UV, *step], check=True, env=clean_environment(), timeout=1200)
     return folder / "bin" / "python"

@@ -28,7 +28,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-COMMANDS = ("dagster", "assay")
+COMMANDS = ("dagster", "assay", "warm-python")
+"""The last is no script of the platform: `warm-python -m MODULE` runs a module, where a user types `python`."""
 LIBRARIES = (
     "antlr4",
     "apprise",
@@ -293,6 +294,11 @@ def _run(argv: list[str]) -> None:
     """Run a console script as the interpreter does."""
     script = str(BIN / argv[0])
     sys.argv = [script, *argv[1:]]
+    if argv[0] == "warm-python":
+        sys.argv = argv[2:]
+        sys.path.insert(0, str(Path.cwd()))
+        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+        return
     sys.path[:1] = [str(BIN), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     runpy.run_path(script, run_name="__main__")
 
