@@ -9,17 +9,20 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset
 from assay.learning.evaluation.plots import tuning_history_plot
 from assay.learning.splitting import Split
+from assay.learning.training import library_versions
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.promotion.retry import basis_of, longer, search_factor
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs import PipelineSpec
+from assay.specs.base import digest_of
 from ml_assets.assets.metadata import image, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
+from resources.artifacts.trial_journal import StoredTrialJournal
 
 _TOP_TRIALS = 10
 
@@ -40,9 +43,10 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> dg.Output[BestHyperparameters]:
         split = verified_split(validated_dataset, run_spec, context)
+        artifacts = artifact_io_manager.artifacts()
         retries = run_spec.promotion.below_minimum == "retry"
-        basis = basis_of(split, run_spec, stage.spec_parts) if retries else ""
-        factor = _search_factor(context, artifact_io_manager.artifacts(), basis, split, run_spec) if retries else 1
+        basis = basis_of(split, run_spec, stage.spec_parts)
+        factor = _search_factor(context, artifacts, basis, split, run_spec) if retries else 1
         best = find_best_hyperparameters(
             split.train,
             longer(run_spec, factor),
@@ -50,6 +54,12 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
             groups=split.train_groups,
             classes=split.classes,
             progress=_trial_logger(context.log, run_spec),
+            journal=StoredTrialJournal(
+                artifacts.store,
+                tuple(context.asset_key.path),
+                partition_of(context),
+                digest_of(basis, factor, library_versions(*run_spec.model.candidates)),
+            ),
         )
         if retries:
             best = best.model_copy(update={"search_factor": factor, "basis": basis})

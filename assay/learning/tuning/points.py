@@ -68,6 +68,17 @@ class Points:
             pass
         return found
 
+    def repeat(self, family: str, parameters: Mapping[str, Any]) -> Point | None:
+        """Propose a point that was tried before this study began.
+
+        Args:
+            family: the family's name.
+            parameters: hyperparameters, values of others than the searched ones among them.
+        """
+        ranges = {key: ranged for key, ranged in self._candidates.space[family].items() if key in parameters}
+        self._starts = [name for name in self._starts if name != family]
+        return self._asked((family, {key: parameters[key] for key in ranges}), ranges)
+
     def _first_of(self, name: str) -> Point:
         """Propose the base values of a family; those outside a written range are left to the study."""
         inside, ranges = _base_values_inside(self._candidates, name), self._candidates.space[name]

@@ -1,5 +1,6 @@
 """The search: a seeded, bounded study over families and their hyperparameters."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +15,14 @@ from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.blending import averaged, blends
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.folds import make_folds
+from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.study_run import Progress, SearchEnd, StudyRun
 from assay.learning.tuning.time_bound import TimeBound
-from assay.learning.tuning.workers import TrialInputs, running_trials
+from assay.learning.tuning.workers import TrialInputs, Trials, running_trials, worker_count
 from assay.results.search_result import BestHyperparameters, TrialRecord
 from assay.specs.pipeline import PipelineSpec
+
+_LOG = logging.getLogger(__name__)
 
 
 def find_best_hyperparameters(
@@ -29,6 +33,7 @@ def find_best_hyperparameters(
     groups: np.ndarray | None,
     classes: tuple[Any, ...],
     progress: Progress | None = None,
+    journal: TrialJournal | None = None,
 ) -> BestHyperparameters:
     """Find the candidate and hyperparameters with the best metric on validation folds of the training rows.
 
@@ -47,6 +52,7 @@ def find_best_hyperparameters(
         groups: group or partition key of each row, for split by group or time.
         classes: class labels in order; empty for regression.
         progress: called with the record of each trial as it ends.
+        journal: of this search; trials that it holds are not run again, and it is empty when the search has a result.
 
     Returns:
         The best trial's family and parameters, and the record of all trials. Without tuning, or with one candidate and
@@ -70,10 +76,28 @@ def find_best_hyperparameters(
         return unsearched
     inputs = TrialInputs(train, features, make_folds(train.target, spec, groups), classes, spec, groups)
     with _quiet_optuna(), running_trials(inputs) as trials:
-        study = StudyRun(candidates, trials, bound, progress)
+        study = _begun(candidates, trials, bound, progress, journal)
         records, end = study.run()
     best = _best(candidates, records, end)
-    return averaged(best, study.finalists(), inputs) if blends(spec) else best
+    if blends(spec):
+        best = averaged(best, study.finalists(), inputs)
+    if journal is not None:
+        journal.clear()
+    return best
+
+
+def _begun(
+    candidates: Candidates, trials: Trials, bound: TimeBound, progress: Progress | None, journal: TrialJournal | None
+) -> StudyRun:
+    """Return a study that has repeated the trials of a journal; a new one where it comes to other points."""
+    known = journal.entries() if journal is not None else ()
+    bound = bound.after(sum(entry.record.seconds for entry in known) / worker_count(candidates.spec))
+    study = StudyRun(candidates, trials, bound, progress, journal)
+    if study.repeat(known) or journal is None:
+        return study
+    _LOG.warning("the journal of the interrupted search does not fit this version: the search begins anew")
+    journal.clear()
+    return StudyRun(candidates, trials, bound, progress, journal)
 
 
 def unsearched_hyperparameters(spec: PipelineSpec) -> BestHyperparameters | None:

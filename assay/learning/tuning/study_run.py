@@ -2,21 +2,21 @@
 
 import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.tuning.blending import Finished, blends
 from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.journal import JournalEntry, TrialJournal
 from assay.learning.tuning.points import Point, Points
 from assay.learning.tuning.time_bound import MOST_OF_ONE, RESERVED, TimeBound
-from assay.learning.tuning.trials import Measurement, Report
+from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import Trials, worker_count
 from assay.results.search_result import TrialRecord
 
 if TYPE_CHECKING:
     from optuna.study import Study
-    from optuna.trial import Trial
 
 Progress: TypeAlias = Callable[[TrialRecord], None]
 SearchEnd: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
@@ -26,14 +26,22 @@ _RANDOM_TRIALS = 5
 class StudyRun:
     """A study, its running trials and their records; what runs is stopped by the bound alone."""
 
-    def __init__(self, candidates: Candidates, trials: Trials, bound: TimeBound, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        candidates: Candidates,
+        trials: Trials,
+        bound: TimeBound,
+        progress: Progress | None,
+        journal: TrialJournal | None = None,
+    ) -> None:
         self._candidates = candidates
         self._trials = trials
         self._bound = bound
         self._progress = progress
+        self._journal = journal
         self._study = _new_study(candidates)
         self._points = Points(candidates, self._study)
-        self._running: dict[int, tuple[Point, float]] = {}
+        self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
         self._by_family: dict[str, Finished] = {}
         self._started = 0
@@ -58,11 +66,36 @@ class StudyRun:
             point = self._points.propose()
             if point is None:
                 return "empty_space" if self._candidates.is_empty else "exhausted"
-            number, self._started = self._started, self._started + 1
-            self._running[number] = (point, time.monotonic())
-            trial, family, parameters = point
-            self._trials.start(number, self._candidates.families[family], parameters, _reporting_to(trial))
+            number, running = self._begun(point)
+            self._trials.start(number, self._candidates.families[point[1]], point[2], running.report)
         return "n_trials"
+
+    def _begun(self, point: Point) -> tuple[int, "_Running"]:
+        number, self._started = self._started, self._started + 1
+        self._running[number] = _Running(point, time.monotonic(), [])
+        return number, self._running[number]
+
+    def repeat(self, entries: Sequence[JournalEntry]) -> bool:
+        """Repeat the trials of a journal, before any other; returns whether the study has come to the same points."""
+        for entry in entries[: self._candidates.spec.tuning.n_trials]:
+            point = self._repeated(entry.record)
+            if point is None:
+                return False
+            number, running = self._begun(point)
+            for fold, mean in enumerate(entry.means):
+                running.report(fold, mean)
+            if entry.record.state == "stopped":
+                self._exclude_unmeasured(entry.record.family)
+            # trials that ran side by side may have left gaps
+            self._finish(number, entry.measured, entry.record.model_copy(update={"number": number}))
+        return True
+
+    def _repeated(self, record: TrialRecord) -> Point | None:
+        if worker_count(self._candidates.spec) > 1:  # trials ended in another order than they were proposed in
+            return self._points.repeat(record.family, record.parameters)
+        point = self._points.propose()
+        same = point is not None and point[1] == record.family and point[2].items() <= record.parameters.items()
+        return point if same else None
 
     @property
     def _end(self) -> float:
@@ -93,31 +126,24 @@ class StudyRun:
         """Return when a running trial is stopped; never the first one before any has ended well."""
         if not self._by_family and number == min(self._running):
             return math.inf
-        return min(self._end, self._bound.end_of_trial(self._running[number][1]))
+        return min(self._end, self._bound.end_of_trial(self._running[number].began))
 
     def _stop_overdue(self) -> None:
         now = time.monotonic()
         for number in [number for number in self._running if self._end_of(number) <= now]:
             self._trials.stop(number)
-            family, began = self._running[number][0][1], self._running[number][1]
-            if now < self._end and not self._was_measured(family):
-                self._points.exclude(family)
-            self._record(number, Measurement("stopped", reason=f"stopped by tuning.timeout after {now - began:.1f} s"))
+            running = self._running[number]
+            if now < self._end:
+                self._exclude_unmeasured(running.point[1])
+            reason = f"longer than tuning.timeout allows: {now - running.began:.1f} s"
+            self._record(number, Measurement("stopped", reason=reason))
 
-    def _was_measured(self, family: str) -> bool:
-        return family in self._by_family
+    def _exclude_unmeasured(self, family: str) -> None:
+        if family not in self._by_family:
+            self._points.exclude(family)
 
     def _record(self, number: int, measured: Measurement) -> None:
-        from optuna.trial import TrialState
-
-        (trial, family, parameters), began = self._running.pop(number)
-        if measured.state == "complete" and measured.value is not None:
-            self._study.tell(trial, measured.value)
-            rank = primary_metric(self._candidates.spec).sign * measured.value
-            if family not in self._by_family or rank > self._by_family[family].rank:
-                self._by_family[family] = Finished(rank, number, family, {**parameters, **measured.found}, measured)
-        else:
-            self._study.tell(trial, state=TrialState.PRUNED if measured.state == "pruned" else TrialState.FAIL)
+        (_, family, parameters), began, means = self._running[number]
         record = TrialRecord(
             number=number,
             state=measured.state,
@@ -127,17 +153,38 @@ class StudyRun:
             reason=measured.reason,
             seconds=round(time.monotonic() - began, 4),
         )
-        self._records.append(record)
+        if self._journal is not None:
+            self._journal.append(JournalEntry(record, measured, tuple(means)))
+        self._finish(number, measured, record)
         if self._progress is not None:
             self._progress(record)
 
+    def _finish(self, number: int, measured: Measurement, record: TrialRecord) -> None:
+        from optuna.trial import TrialState
 
-def _reporting_to(trial: "Trial") -> Report:
-    def report(fold: int, mean: float) -> bool:
-        trial.report(mean, step=fold)
-        return trial.should_prune()
+        trial = self._running.pop(number).point[0]
+        self._records.append(record)
+        if measured.state != "complete" or measured.value is None:
+            self._study.tell(trial, state=TrialState.PRUNED if measured.state == "pruned" else TrialState.FAIL)
+            return
+        self._study.tell(trial, measured.value)
+        rank = primary_metric(self._candidates.spec).sign * measured.value
+        if record.family not in self._by_family or rank > self._by_family[record.family].rank:
+            self._by_family[record.family] = Finished(rank, number, record.family, record.parameters, measured)
 
-    return report
+
+class _Running(NamedTuple):
+    """A trial that runs: its point, when it began, and the means after its folds."""
+
+    point: Point
+    began: float
+    means: list[float]
+
+    def report(self, fold: int, mean: float) -> bool:
+        """Tell the study the mean after a fold; returns whether to give the trial up."""
+        self.means.append(mean)
+        self.point[0].report(mean, step=fold)
+        return self.point[0].should_prune()
 
 
 def _new_study(candidates: Candidates) -> "Study":

@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MOST_OF_ONE = 0.25
 """Share of the bound that one trial may take, so that a slow family leaves time to the others."""
@@ -21,6 +21,10 @@ class TimeBound:
 
     seconds: float | None
     began: float = field(default_factory=time.monotonic)
+
+    def after(self, spent: float) -> "TimeBound":
+        """Return the bound of a search that goes on after so many seconds."""
+        return replace(self, began=self.began - spent)
 
     def end(self, refit_seconds: float) -> float:
         """Return the moment at which the search ends: the final fit's time is left.
