@@ -23,6 +23,10 @@ def test_a_trial_may_take_a_quarter():
     assert TimeBound(60.0, began=100.0).end_of_trial(130.0) == 145.0
 
 
+def test_a_resumed_search_has_the_time_that_is_left():
+    assert TimeBound(60.0, began=100.0).after(20.0).end(0.0) == 140.0
+
+
 def test_without_a_bound_nothing_ends():
     bound = TimeBound(None)
     assert bound.end(10.0) == bound.end_of_trial(0.0) == math.inf
