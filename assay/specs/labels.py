@@ -50,6 +50,8 @@ class LabelsSpec(OtherSource):
     was first read unless set."""
     max_missing: float = Field(default=0.05, ge=0, le=1)
     """Largest share of predictions older than `delay` that may lack a label before `labels_arrive_in_time` warns."""
+    days: int = Field(default=90, ge=1, le=3660)
+    """Newest days of the log that are measured; of an experiment that lasts longer, all its days are."""
     loss: Literal["auto", "zero_one", "brier", "log", "squared", "absolute"] = "auto"
     """The loss of one row by whose mean two versions are compared. `auto`: the loss that the primary metric is a mean
     of (`accuracy`: zero_one, `log_loss`: log, `mae`: absolute, `rmse`, `r2`: squared), and for metrics that are none,

@@ -10,13 +10,12 @@ from assay.live.decision import live_decision
 from assay.live.joining import join_labels
 from assay.live.performance import LivePerformance, VersionPerformance, decision_starts, evaluate_live, labels_of
 from assay.live.plots import comparison_plot
-from assay.markdown import escaped
 from assay.monitoring.scored import Scored
 from assay.promotion.champion import ChampionChange, CurrentChampion
-from assay.promotion.decision import NO_CHAMPION
 from assay.specs import PipelineSpec
 from ml_assets.assets.champion_model import champion_events
-from ml_assets.assets.metadata import images, records_table, warning_check
+from ml_assets.assets.metadata import images, records_table
+from ml_assets.assets.monitor import NOT_JUDGED, State, warnings_of
 from ml_assets.assets.served_labels import label_versions
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import when_updated
@@ -37,7 +36,7 @@ _CHECKS = {
     CHALLENGER_CHECK: "The challenger that is served is not shown to be worse than the champion.",
     _LABELS_CHECK: "The share of predictions older than serving.labels.delay without a label is at most max_missing.",
 }
-_EARLIER = 400
+_EARLIER = 90
 """How many earlier reports say whether a verdict is new."""
 
 
@@ -62,7 +61,7 @@ def build_live_performance(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinit
     ) -> Iterator[dg.Output[LivePerformance] | dg.AssetCheckResult]:
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
-            yield from (warning_check(name, f"not judged: {NO_CHAMPION}", passed=True) for name in _CHECKS)
+            yield from warnings_of(dict.fromkeys(_CHECKS, NOT_JUDGED))
             return
         artifacts = artifact_io_manager.artifacts()
         report = _report(context, champion, artifacts, model_registry, run_spec)
@@ -72,7 +71,7 @@ def build_live_performance(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinit
                 context.log_event(event)
             report = report.model_copy(update={"followed_by": "" if change is None else _in_words(change)})
         yield dg.Output(report, metadata=_metadata(report))
-        yield from _checks_of(report, run_spec)
+        yield from warnings_of(_states(report, run_spec))
 
     return live_performance
 
@@ -84,7 +83,8 @@ def _report(
     registry: MlflowModelRegistry,
     spec: PipelineSpec,
 ) -> LivePerformance:
-    log, now, labels = served_log(artifacts, spec), as_of(context), labels_of(spec)
+    labels, now = labels_of(spec), as_of(context)
+    log = served_log(artifacts, spec, labels.days)
     labelled = join_labels(log, label_versions(artifacts, spec), labels, spec, now)
     models = loaded_versions(context, registry, spec, versions_in(labelled.log))
 
@@ -215,12 +215,16 @@ def _look_rows(found: LiveComparison) -> list[dict[str, Any]]:
     ]
 
 
-def _checks_of(report: LivePerformance, spec: PipelineSpec) -> Iterator[dg.AssetCheckResult]:
+def _states(report: LivePerformance, spec: PipelineSpec) -> dict[str, State]:
     found, counts, most = report.comparison, report.labels, labels_of(spec).max_missing
-    sentence = "no experiment" if found is None else escaped(found.reason)
-    yield warning_check(CHALLENGER_CHECK, sentence, passed=found is None or found.verdict != "challenger_worse")
     missing = (
         f"{counts.missing:,} of {counts.missing + counts.labelled:,} predictions older than the delay lack a label "
         f"({counts.missing_share:.1%}; {most:.1%} may); {counts.waiting:,} wait"
     )
-    yield warning_check(_LABELS_CHECK, missing, passed=counts.missing_share <= most)
+    return {
+        CHALLENGER_CHECK: (
+            found is None or found.verdict != "challenger_worse",
+            "no experiment" if found is None else found.reason,
+        ),
+        _LABELS_CHECK: (counts.missing_share <= most, missing),
+    }

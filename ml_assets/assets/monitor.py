@@ -27,6 +27,7 @@ from resources.mlflow.registry import MlflowModelRegistry
 Report = TypeVar("Report", bound=Spec)
 State: TypeAlias = tuple[bool, str]
 """Whether a check passes, and the sentence about it."""
+NOT_JUDGED: State = (True, f"not judged: {NO_CHAMPION}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def build_monitor(spec: PipelineSpec, stage: Stage, monitor: Monitor[Report]) ->
         require_receipt(validated_dataset, run_spec, partition_of(context))
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
-            yield from _warnings(dict.fromkeys(checks, (True, f"not judged: {NO_CHAMPION}")))
+            yield from warnings_of(dict.fromkeys(checks, NOT_JUDGED))
             return
         artifacts = artifact_io_manager.artifacts()
         window = Window(context, validated_dataset, champion, artifacts, model_registry, run_spec)
@@ -103,11 +104,12 @@ def build_monitor(spec: PipelineSpec, stage: Stage, monitor: Monitor[Report]) ->
         for event in monitor.events(window, report):
             context.log_event(event)
         yield dg.Output(report, metadata=monitor.metadata(report))
-        yield from _warnings(monitor.states(report, stage))
+        yield from warnings_of(monitor.states(report, stage))
 
     return monitoring_report
 
 
-def _warnings(states: Mapping[str, State]) -> Iterator[dg.AssetCheckResult]:
+def warnings_of(states: Mapping[str, State]) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results of checks that warn, by their names."""
     for name, (passed, sentence) in states.items():
         yield warning_check(name, escaped(sentence), passed=passed)

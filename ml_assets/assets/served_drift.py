@@ -7,15 +7,13 @@ import dagster as dg
 
 from assay.live.served_drift import ServedDriftReport, evaluate_served
 from assay.live.skew import SkewReport, check_skew
-from assay.markdown import escaped
 from assay.monitoring.advice import drift_table
 from assay.monitoring.alarms import windows_needed
 from assay.prediction.predictor import Predictor
 from assay.promotion.champion import CurrentChampion
-from assay.promotion.decision import NO_CHAMPION
 from assay.specs import PipelineSpec
-from ml_assets.assets.metadata import records_table, warning_check
-from ml_assets.assets.monitor import State
+from ml_assets.assets.metadata import records_table
+from ml_assets.assets.monitor import NOT_JUDGED, State, warnings_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
 from ml_assets.pipeline.automation import once_a_day
 from ml_assets.pipeline.current_champion import current_champion, earlier_reports
@@ -32,6 +30,8 @@ _CHECKS = {
     _DRIFT: "No feature, nor the predictions, drifted in enough of the days served.",
     _ESTIMATE: "The metric of the served rows, as they let expect it without labels; a warning, never an alarm.",
 }
+_DAYS = 7
+"""Newest days of the log whose rows are predicted again; the newest one is compared."""
 
 
 def build_served_drift(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -55,12 +55,11 @@ def build_served_drift(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[ServedDriftReport] | dg.AssetCheckResult]:
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
-            yield from (warning_check(name, f"not judged: {NO_CHAMPION}", passed=True) for name in _CHECKS)
+            yield from warnings_of(dict.fromkeys(_CHECKS, NOT_JUDGED))
             return
         report = _report(context, champion, artifact_io_manager.artifacts(), model_registry, run_spec)
         yield dg.Output(report, metadata=_metadata(report))
-        for name, (passed, sentence) in _states(report).items():
-            yield warning_check(name, escaped(sentence), passed=passed)
+        yield from warnings_of(_states(report))
 
     return served_drift
 
@@ -72,7 +71,7 @@ def _report(
     registry: MlflowModelRegistry,
     spec: PipelineSpec,
 ) -> ServedDriftReport:
-    log = served_log(artifacts, spec)
+    log = served_log(artifacts, spec, _DAYS)
     models = loaded_versions(context, registry, spec, versions_in(log))
     skew = [check_skew(log, version, Predictor(each.model)) for version, each in models.items()]
     rule = spec.monitoring.drift if spec.monitoring else None

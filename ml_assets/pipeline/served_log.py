@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from assay.data.dataset import Dataset
 from assay.errors import DigestMismatchError, TrackingError
+from assay.live.comparison import current_experiment
 from assay.promotion.champion import CurrentChampion
-from assay.serving.prediction_log import VERSION, joined, without_repetitions
+from assay.serving.prediction_log import EXPERIMENT, VERSION, joined, without_repetitions
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.logged_days import OBJECTS, PREDICTION_LOG, digest_of_objects
 from resources.artifacts.store import ArtifactStore
@@ -18,14 +19,26 @@ from resources.mlflow.registry import MlflowModelRegistry
 from resources.prediction_log import keys_by_day, rows_of_keys
 
 
-def served_log(artifacts: ArtifactStore, spec: PipelineSpec) -> pa.Table:
-    """Return every logged prediction once, in the order of time.
+def served_log(artifacts: ArtifactStore, spec: PipelineSpec, newest: int) -> pa.Table:
+    """Return the logged predictions of the newest days, and of all days of the newest experiment, each once.
+
+    Args:
+        artifacts: the store.
+        spec: the pipeline.
+        newest: how many days on which something was served.
 
     Raises:
         StorageError: the store did not answer, or an object of the log is damaged.
     """
-    days = keys_by_day(artifacts.store, spec.name)
-    return without_repetitions(joined([_of_day(artifacts, spec, day, keys) for day, keys in days.items()]))[0]
+    tables: list[pa.Table] = []
+    experiment = ""
+    for day, keys in sorted(keys_by_day(artifacts.store, spec.name).items(), reverse=True):
+        rows = _of_day(artifacts, spec, day, keys)
+        experiment = experiment or current_experiment(rows)
+        if len(tables) >= newest and (not experiment or experiment not in rows.column(EXPERIMENT).to_pylist()):
+            break
+        tables.append(rows)
+    return without_repetitions(joined(tables))[0]
 
 
 def _of_day(artifacts: ArtifactStore, spec: PipelineSpec, day: dt.date, keys: list[str]) -> pa.Table:
