@@ -35,6 +35,11 @@ def pytest_collection_finish():
     gc.set_threshold(500_000)
 
 
+def pytest_unconfigure():
+    """Let the interpreter's end collect everything."""
+    gc.unfreeze()
+
+
 def _long_ones_first(items, workers):
     long = [item for item in items if "integration" in item.path.parts]
     others = [item for item in items if "integration" not in item.path.parts]

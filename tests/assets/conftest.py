@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from in_process import querying, reading  # noqa: F401 - fixtures
 from platform_fixtures import (  # noqa: F401 - fixtures
@@ -16,7 +15,7 @@ from platform_fixtures import (  # noqa: F401 - fixtures
     templates,
     unsynced_databases,
 )
-from small_platform import MONTHLY, failure, monthly_rows, write_csv
+from small_platform import MONTHLY, failure, instance_in, monthly_rows, write_csv
 from web_receiver import web  # noqa: F401 - a fixture
 
 from ml_assets.pipeline.asset import Phase
@@ -24,9 +23,9 @@ from ml_assets.stages import names_in
 
 
 @pytest.fixture
-def instance():
+def instance(tmp_path):
     """A Dagster instance that is not the platform's."""
-    with dg.instance_for_test() as made:
+    with instance_in(tmp_path / "instance") as made:
         yield made
 
 

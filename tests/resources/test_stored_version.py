@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
-from small_platform import Platform, failure
+from small_platform import Platform, failure, instance_in
 from web_receiver import web_receiver
 
 from assay.backtesting.walk_forward import BacktestReport
@@ -99,7 +99,7 @@ def unpacked(root):
     unpack(root)
     folders = {"home": root / "home", "pipelines_dir": root / "pipelines", "extensions_dir": root / "extensions"}
     settings = Settings(**folders, run_production="on")
-    with contextlib.chdir(root), dg.instance_for_test() as instance:
+    with contextlib.chdir(root), instance_in(root / "dagster") as instance:
         yield Stored(settings, instance, root=root)
 
 

@@ -190,16 +190,23 @@ class Platform:
 
 
 @contextlib.contextmanager
+def instance_in(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """Give a Dagster instance whose storage is in a folder, of the platform's class: Dagster's own takes longer to make."""
+    storage = {
+        "module": "resources.instance_storage",
+        "class": "SafeSqliteStorage",
+        "config": {"base_dir": str(folder)},
+    }
+    with dg.instance_for_test(overrides={"storage": {"custom": storage}}) as instance:
+        yield instance
+
+
+@contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Platform]:
     """Give the platform in a folder, which is the working directory meanwhile; what is not there is made."""
     (folder / "pipelines").mkdir(parents=True, exist_ok=True)
     settings = Settings(home=folder / "home", pipelines_dir=folder / "pipelines", git_sha="abc123", run_production="on")
-    storage = {
-        "module": "resources.instance_storage",
-        "class": "SafeSqliteStorage",
-        "config": {"base_dir": str(folder / "dagster")},
-    }
-    with contextlib.chdir(folder), dg.instance_for_test(overrides={"storage": {"custom": storage}}) as instance:
+    with contextlib.chdir(folder), instance_in(folder / "dagster") as instance:
         yield Platform(settings, instance)
 
 
