@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.data.source_rows import source_rows
-from assay.errors import FeatureStepError, LaterRowsError
+from assay.errors import FeatureStepError, LaterRowsError, MissingColumnError
 from assay.features.feature_set import feature_set_of
 from assay.features.history import EarlierPartitions
 from assay.features.reach import earlier_keys, most_earlier_keys, reach_of
@@ -230,3 +230,33 @@ def test_rows_that_a_select_drops_are_counted(in_process):
     strict = pipeline({**odd, "max_dropped": 0.1})
     with pytest.raises(FeatureStepError, match="more rows are dropped than allowed"):
         feature_set_of(rows, strict, None, where="p")
+
+
+def test_rows_to_predict_see_earlier_targets_and_are_not_filtered(in_process):
+    steps = [
+        {"derive": {"y": "date_diff('minute', t, till) / 1.0"}},
+        {"filter": "y > 10"},
+        {"aggregate": {"by": ["k"], "time": "t", "over": "2 days", "columns": {"usual": "avg(y)", "n": "count(*)"}}},
+        {"filter": "y < 50"},
+        {"derive": {"more": "n + 1"}},
+    ]
+    spec, table = pipeline(*steps), all_rows().drop_columns(["y", "a"])
+    till = [t + dt.timedelta(minutes=n % 61) for n, t in enumerate(table.column("t").to_pylist())]
+    raw = cut(table.append_column("till", pa.array(till, pa.timestamp("us"))), spec)
+    new = raw.pop("2021-01-05").table.drop_columns(["till"])
+    batch = source_rows(new, spec.source_dataset, labelled=False).partition(None, where="raw")
+    found = feature_set_of(batch, spec, None, where="p", labelled=False, earlier=earlier(raw, None)).rows
+    assert found.table.column_names == ["k", "t", "u", "usual", "n", "more"]
+    assert found.table.num_rows == new.num_rows
+    first = found.table.to_pylist()[0]
+    begin = new.column("t")[0].as_py() - dt.timedelta(days=2)
+    known = [
+        row for part in raw.values() for row in part.table.to_pylist() if row["k"] == first["k"] and row["t"] >= begin
+    ]
+    minutes = [(row["till"] - row["t"]).seconds / 60 for row in known]
+    kept = [each for each in minutes if each > 10]
+    assert (first["n"], round(first["usual"], 6)) == (len(kept), round(sum(kept) / len(kept), 6))
+    assert "missing" not in found.notes["earlier partitions"]
+    lacking = source_rows(new.drop_columns(["k"]), spec.source_dataset, labelled=False).partition(None, where="raw")
+    with pytest.raises(MissingColumnError, match="no column 'k'"):
+        feature_set_of(lacking, spec, None, where="p", labelled=False, earlier=earlier(raw, None))
