@@ -199,6 +199,8 @@ def _read(spec: PipelineSpec, versions: _Versions, key: str | None, storage: Sto
         if is_same_for_all_partitions(dataset) and reach_of(spec.features, dataset.partitions).microseconds:
             versions.lasting.append(rows)
     _LOG.info("read %s rows and %d columns of %s", f"{found.table.num_rows:,}", found.table.num_columns, where)
+    if unseen := found.notes.get("null values without a match"):
+        _LOG.warning("no field of the source has these null values: %s", unseen)
     return found
 
 

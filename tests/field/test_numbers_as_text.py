@@ -8,6 +8,7 @@ from small_platform import failure
 
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import reviewed_schema
+from assay.shell.main import main
 
 TELCO = """\
 name: telco
@@ -122,3 +123,16 @@ def test_null_values_that_match_nothing_are_said(telco):
 
     note = raw.materialization.metadata["note/null values without a match"].value
     assert note == "'(none)', 'n/a'"
+
+
+def test_the_shell_says_null_values_that_match_nothing_and_earlier_partitions(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f"2021-01-0{1 + n % 2}T0{n % 9}:00:00,{n}\n" for n in range(40)]
+    (tmp_path / "a.csv").write_text("day,y\n" + "".join(lines))
+    steps = "features: {steps: [{aggregate: {time: day, over: 1 day, columns: {n: count(*)}}}]}\n"
+    head = 'dataset: {source: a.csv, target: y, dialect: {null_values: ["", zz]}, partitions: {by: day, column: day, start: 2021-01-01}}\n'
+    (tmp_path / "p.yaml").write_text("name: p\ntask: regression\n" + head + steps)
+    code = main(["validate", "--pipeline", "p.yaml", "--partition", "2021-01-02", "--report-uri", "r.json"])
+    said = capsys.readouterr().err
+    assert "no field of the source has these null values: 'zz'" in said
+    assert "earlier partitions: 20 rows of 2021-01-01" in said, code

@@ -127,6 +127,7 @@ def test_rows_of_earlier_partitions_are_not_counted(in_process):
     made = made_of(raw, spec, "2021-01-04")
     odd, few = made.counts
     assert odd.rows_in == made.rows_in == raw["2021-01-04"].table.num_rows
+    assert odd.dropped == sum(each % 2 for each in raw["2021-01-04"].table.column("a").to_pylist())
     assert few.rows_in == odd.rows_in - odd.dropped
     assert made.rows.table.num_rows == few.rows_in - few.dropped
 
