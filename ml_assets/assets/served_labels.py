@@ -34,7 +34,7 @@ def build_served_labels(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         spec,
         stage,
         description="All versions of the labels of served predictions; a reading adds what is new and removes nothing.",
-        reads_all=("champion_model",),
+        whole=True,
         checks=[
             dg.AssetCheckSpec(
                 _CHECK,

@@ -104,6 +104,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     upstream: Mapping[str, dg.AssetIn] = MappingProxyType({}),
     automation_condition: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] | None = None,
     partitions: dg.PartitionsDefinition[str] | None = None,
+    whole: bool = False,
 ) -> Decorator:
     """Return the decorator that makes a function the asset `<pipeline>/<stage.name>`.
 
@@ -124,6 +125,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
         upstream: inputs of other pipelines and of users' own; the function takes them as keywords, by their names.
         automation_condition: when a run of the asset is requested automatically.
         partitions: of an asset that does not have the pipeline's.
+        whole: whether the asset has no partitions, though it reads none of the pipeline's assets.
     """
     reads = {**(ins or {}), **upstream}
 
@@ -136,7 +138,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             description=description,
             owners=list(spec.owners),
             tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage.tag},
-            partitions_def=None if reads_all and not reads_same else partitions or partitions_of(spec),
+            partitions_def=None if whole or (reads_all and not reads_same) else partitions or partitions_of(spec),
             deps=[
                 *(dg.AssetDep(asset_key(spec, each), partition_mapping=dg.AllPartitionMapping()) for each in reads_all),
                 *(dg.AssetDep(asset_key(spec, each)) for each in reads_same),
