@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import DataContractError, StorageError
-from assay.serving.prediction_log import sent_columns
+from assay.errors import StorageError
 from resources.artifacts.row_search import RowSearch
 from resources.prediction_log import all_keys, logged_pipelines, parquet_bytes, rows_in
 from resources.store.interface import ObjectStore
@@ -84,19 +83,4 @@ class LogSearch:
         """Return for each row whether it is to be forgotten; None where the columns are missing."""
         if not set(self.search.columns) <= set(rows.column_names):
             return None
-        try:
-            return self.search.truth(_with_numbers(rows), self.store.uri(key))
-        except DataContractError:  # the constants are texts
-            return self.search.truth(rows, self.store.uri(key))
-
-
-def _with_numbers(rows: pa.Table) -> pa.Table:
-    """Return the rows with sent texts as numbers where each is one, as the data have them."""
-    for name in sent_columns(rows):
-        if pa.types.is_string(rows.column(name).type):
-            try:
-                numbers = rows.column(name).cast(pa.int64())
-            except pa.ArrowInvalid:
-                continue
-            rows = rows.set_column(rows.column_names.index(name), name, numbers)
-    return rows
+        return self.search.truth(rows, self.store.uri(key))

@@ -369,6 +369,10 @@ def test_an_alias_is_followed(champion, challenger):
     world.challengers.alias = "2"
     world.follower.evaluate()
     assert world.predict().json()["arms"] == ARMS
+    world.shelf.models["3"] = challenger
+    world.challengers.alias = "3"
+    world.follower.evaluate()
+    assert "3" in world.predict().json()["versions"]
     world.challengers.alias = None
     world.follower.evaluate()
     assert world.predict().json()["arm"] == "champion"
