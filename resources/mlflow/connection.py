@@ -42,7 +42,7 @@ def connect(tracking_uri: str) -> "MlflowClient":
         TrackingError: the store cannot be opened.
     """
     bound_mlflow_requests()
-    _quiet_chatter()
+    _prepare_imports()
     with as_tracking_error(tracking_uri, "MLflow cannot be opened"):
         if tracking_uri.startswith(("http://", "https://")):
             _require_health(tracking_uri)
@@ -58,7 +58,7 @@ def initialise_local_stores(tracking_uri: str) -> None:
     if not tracking_uri.startswith(_SQLITE):
         return
     database = Path(tracking_uri.removeprefix(_SQLITE))
-    _quiet_chatter()
+    _prepare_imports()
     done = database.with_suffix(".initialised")
     if done.exists() and database.exists():
         return
@@ -137,8 +137,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _quiet_chatter() -> None:
-    """Silence messages that need no action: created tables, pip missing in the environment."""
+def _prepare_imports() -> None:
+    """Silence messages that need no action, as of created tables; and import SciPy's functions before MLflow.
+
+    At its own import, skops asks the loaded modules in their order for each of 800 functions of NumPy and SciPy: with
+    MLflow's modules before them, that takes a second more of each process that stores or loads a model.
+    """
+    import scipy.special  # noqa: F401
+
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
 

@@ -216,11 +216,18 @@ def test_a_process_that_is_killed_meanwhile_leaves_no_half_of_a_database(tmp_pat
     assert in_processes(code, 2, one_by_one=True) == ["initialised"]
 
 
-def test_importing_a_resource_does_not_import_mlflow():
+def test_importing_a_resource_does_not_import_mlflow_and_connecting_imports_scipy_before_it(tmp_path, templates):
+    templates.empty_mlflow(tmp_path)
     modules = ", ".join(f"resources.mlflow.{name}" for name in ("tracker", "registry", "connection", "asset_runs"))
-    code = f"import sys, {modules}; sys.exit('mlflow' in sys.modules or 'dagster_mlflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=900, check=False)
-    assert done.returncode == 0
+    code = f"import sys, {modules}; print(*({{'mlflow', 'dagster_mlflow'}} & sys.modules.keys()))"
+    code += f"; resources.mlflow.connection.connect('sqlite:///{tmp_path}/mlflow.db')"
+    code += "; order = list(sys.modules); print(order.index('scipy.special') < order.index('mlflow'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, timeout=900, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == ["", "True"], (
+        "skops' import takes a second longer after MLflow's than after SciPy's"
+    )
 
 
 def _uses(uri, root=""):
