@@ -217,28 +217,32 @@ class _Run:
         yield from ([chunk] if chunk else [])
 
     def _plan(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
-        if self.engine.prepared is None:
-            return self._compiled(schema, numbers)
-        key = schema.serialize().to_pybytes(), tuple(numbers), self.labelled
-        return self.engine.prepared.plan(key, lambda: self._compiled(schema, numbers))
-
-    def _compiled(self, schema: pa.Schema, numbers: Sequence[int]) -> Plan:
-        features, history = self.engine.features, self.engine.history
+        history, prepared = self.engine.history, self.engine.prepared
         reach = history.reach if history is not None else Reach()
         first = self.engine.first if reach.last in numbers else 0
-        earlier = history.table.schema if history is not None and first else ()
-        further = [field for field in earlier if field.name not in schema.names]
+        fields = history.table.schema if history is not None and first else ()
+        further = [field for field in fields if field.name not in schema.names]
+        earlier = EarlierRows(first, reach, tuple(field.name for field in further))
+        whole = pa.schema([*schema, *further])
+        if prepared is None:
+            return self._compiled(whole, numbers, earlier)
+        # the reach is of the steps, which are the same in each call
+        key = whole.serialize().to_pybytes(), tuple(numbers), self.labelled, first, earlier.absent, history is None
+        return prepared.plan(key, lambda: self._compiled(whole, numbers, earlier))
+
+    def _compiled(self, schema: pa.Schema, numbers: Sequence[int], earlier: EarlierRows) -> Plan:
+        features = self.engine.features
         try:
             with engine_connection() as connection:
                 return compiled(
                     connection,
                     features,
-                    pa.schema([*schema, *further]),
+                    schema,
                     self.engine.spec.dataset.target,
                     labelled=self.labelled,
                     numbers=numbers,
                     tables=self.engine.tables.schemas,
-                    earlier=EarlierRows(first, reach, tuple(field.name for field in further)),
+                    earlier=earlier,
                 )
         except StepProblem as problem:
             error = problem.error

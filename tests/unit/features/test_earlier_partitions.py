@@ -14,6 +14,7 @@ from assay.data.source_rows import source_rows
 from assay.errors import FeatureStepError, LaterRowsError, MissingColumnError
 from assay.features.feature_set import feature_set_of
 from assay.features.history import EarlierPartitions
+from assay.features.prepared import PreparedSteps
 from assay.features.reach import earlier_keys, most_earlier_keys, reach_of
 from assay.specs.dataset import PartitionsSpec
 from assay.specs.pipeline import PipelineSpec
@@ -92,6 +93,18 @@ def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed
         day = dt.date.fromisoformat(key)
         mine = whole.filter(pc.equal(whole.column("t").cast(pa.date32()), day))
         assert rounded(made_of(raw, spec, key).rows.table) == rounded(mine)
+
+
+def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows():
+    spec = pipeline(WINDOW)
+    raw, limits = cut(all_rows(), spec), spec.dataset.limits
+    shared = PreparedSteps(limits, {})
+    for key in [*raw, *raw]:
+        alone, again = (
+            feature_set_of(raw[key], spec, None, where="p", earlier=earlier(raw, key), prepared=prepared).rows.table
+            for prepared in (PreparedSteps(limits, {}), shared)
+        )
+        assert rounded(again) == rounded(alone)
 
 
 def test_joins_and_selects_beside_a_window_are_as_in_one_table_of_all(in_process):

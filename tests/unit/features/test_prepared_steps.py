@@ -5,7 +5,6 @@ import os
 import threading
 import weakref
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -158,6 +157,8 @@ def test_no_row_stays_with_a_kept_connection():
     ],
 )
 def test_a_kept_connection_is_locked(statement):
+    import duckdb
+
     spec = pipeline()
     prepared = prepared_for(spec)
     made(spec, rows(), prepared)
