@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from features_world import spec_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assay.data.source_rows import source_rows
@@ -81,7 +81,12 @@ def rounded(table):
 
 
 @given(st.lists(st.sampled_from(STEPS), unique_by=str, max_size=5), st.integers(0, 99))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink an example takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed):
     spec = pipeline(WINDOW, *steps)
     table = all_rows(seed)
