@@ -16,8 +16,9 @@ from http import HTTPStatus
 from starlette.requests import Request
 
 from resources.settings import Settings
-from serving.batching import Job, PredictionResponse, responses_to
+from serving.batching import Job, responses_to
 from serving.refusals import RequestError, overloaded, too_large
+from serving.responses import PredictionResponse
 
 
 @dataclass(frozen=True, slots=True)

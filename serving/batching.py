@@ -5,22 +5,19 @@ read by itself before, so that an error is of one request alone, and each gets i
 can see other rows answer each request by itself, and so does one that predicted otherwise when it was tried.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.errors import AssayError
 from assay.learning.evaluation.predictions import Predictions
-from serving.arms import Arms, Division, Mask, arm_name
-from serving.refusals import RequestError
-from serving.request_bodies import ARROW, JSON, Body, PredictionRequest, arrow_bytes, parsed_request
+from serving.arms import Arms, Division, Mask
+from serving.request_bodies import Body, PredictionRequest, parsed_request
+from serving.responses import Answered, AnsweredRows, PredictionResponse, response_to
 from serving.versions import ServedVersion
 
 _LOG = logging.getLogger("assay.serving")
@@ -45,63 +42,6 @@ class Job:
     request_id: str
     max_rows: int
     max_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class AnsweredRows:
-    """The rows of a request that one version predicted.
-
-    Attributes:
-        version: that predicted.
-        challenged: whether it did so as the challenger.
-        numbers: shape (rows,): positions in the request, from 0.
-        source: the rows in the types of the model's source.
-        found: their predictions.
-    """
-
-    version: ServedVersion
-    challenged: bool
-    numbers: "np.ndarray[Any, np.dtype[np.int64]]"
-    source: pa.Table
-    found: Predictions
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionResponse:
-    """A body, and what its headers say.
-
-    Attributes:
-        data: bytes.
-        content_type: JSON, or an Arrow stream.
-        versions: that answered, the champion's first.
-        arms: their arms.
-        parts: the rows that each predicted; none for a request without rows.
-        division: of the rows between the arms.
-        fell_back: rows of the challenger that the champion answered, as the challenger failed.
-    """
-
-    data: bytes
-    content_type: str
-    versions: tuple[str, ...]
-    arms: tuple[str, ...]
-    parts: tuple[AnsweredRows, ...]
-    division: Division
-    fell_back: int = 0
-
-    @property
-    def version(self) -> str:
-        """The version that answered; several with commas between."""
-        return ",".join(self.versions)
-
-    @property
-    def arm(self) -> str:
-        """Its arm; several with commas between."""
-        return ",".join(self.arms)
-
-    @property
-    def rows(self) -> int:
-        """How many rows were predicted."""
-        return sum(len(part.numbers) for part in self.parts)
 
 
 Outcome: TypeAlias = "PredictionResponse | Exception"
@@ -135,6 +75,11 @@ class _Read:
     def challenged(self) -> bool:
         """Whether the challenger answers all rows."""
         return self.version is not self.job.arms.champion
+
+    @property
+    def answered(self) -> Answered:
+        """What its answer says beside the predictions."""
+        return Answered(self.request, self.job.request_id, self.version, self.challenged, self.division, self.fell_back)
 
     def goes_with(self, other: "_Read") -> bool:
         """Whether two jobs may be predicted together."""
@@ -225,11 +170,11 @@ def _outcome(each: _Read, found: Predictions | None) -> Outcome:
     try:
         if rival is not None and (each.challenged or each.rival_source is not None):
             try:
-                return _answer(each, _parts(each, found))
+                return response_to(each.answered, _parts(each, found))
             except Exception as error:  # noqa: BLE001 - whatever fails, the champion answers
                 _note_failure(rival, error)
                 each, found = each.by_champion(), None
-        return _answer(each, _parts(each, found))
+        return response_to(each.answered, _parts(each, found))
     except Exception as error:  # noqa: BLE001 - the answer says it
         return error
 
@@ -263,67 +208,3 @@ def _part(version: ServedVersion, source: pa.Table, mask: Mask, *, challenged: b
     else:
         found = version.predictor.of_source(source).take(mask)
     return AnsweredRows(version, challenged, np.flatnonzero(mask), chosen, found)
-
-
-def _answer(each: _Read, parts: tuple[AnsweredRows, ...]) -> PredictionResponse:
-    """Write the answer of a job."""
-    request = each.request
-    asked: dict[str, Any] = {"probabilities": request.probabilities, "interval": request.interval}
-    tables = [part.version.predictor.shown(part.found, **asked) for part in parts]
-    tables = tables or [each.version.predictor.table(request.rows, **asked)]
-    for table in tables:
-        _require_finite(table)
-    versions = tuple(part.version.entry.version for part in parts) or (each.version.entry.version,)
-    arms = tuple(arm_name(challenged=part.challenged) for part in parts) or (arm_name(challenged=each.challenged),)
-    facts: dict[str, Any] = {"model": each.version.entry.registered_name, "version": ",".join(versions),
-                             "arm": ",".join(arms), "request_id": each.job.request_id}  # fmt: skip
-    if len(parts) > 1:
-        facts |= {name: _by_row(parts, values) for name, values in (("versions", versions), ("arms", arms))}
-    if request.form == "arrow":
-        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-        data, kind = arrow_bytes(_in_order(tables, parts).replace_schema_metadata(texts)), ARROW
-    else:
-        predictions = _records(tables, parts) if request.form == "rows" else _in_order(tables, parts).to_pydict()
-        document = facts | {"predictions": predictions}
-        data, kind = json.dumps(document, separators=(",", ":"), allow_nan=False).encode(), JSON
-    return PredictionResponse(data, kind, versions, arms, parts, each.division, each.fell_back)
-
-
-def _by_row(parts: Sequence[AnsweredRows], values: Sequence[str]) -> list[str]:
-    """Return for each row of the request the value of the part that predicted it."""
-    found = [""] * sum(len(part.numbers) for part in parts)
-    for part, value in zip(parts, values, strict=True):
-        for number in part.numbers.tolist():
-            found[number] = value
-    return found
-
-
-def _records(tables: Sequence[pa.Table], parts: Sequence[AnsweredRows]) -> list[dict[str, Any]]:
-    """Return a record for each row of the request, with the columns of the version that predicted it."""
-    if len(parts) < 2:  # noqa: PLR2004 - one table
-        return tables[0].to_pylist()  # type: ignore[no-any-return]
-    found: list[dict[str, Any]] = [{}] * sum(table.num_rows for table in tables)
-    for table, part in zip(tables, parts, strict=True):
-        for number, record in zip(part.numbers.tolist(), table.to_pylist(), strict=True):
-            found[number] = record
-    return found
-
-
-def _in_order(tables: Sequence[pa.Table], parts: Sequence[AnsweredRows]) -> pa.Table:
-    """Return the predictions in the order of the request's rows; a class that a version does not know is null."""
-    if len(parts) < 2:  # noqa: PLR2004 - one table
-        return tables[0]
-    together = pa.concat_tables(tables, promote_options="default")
-    return together.take(np.argsort(np.concatenate([part.numbers for part in parts])))
-
-
-def _require_finite(table: pa.Table) -> None:
-    for name in table.column_names:
-        values = table.column(name)
-        if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values), min_count=0).as_py():
-            raise RequestError(
-                "the model predicts what is no finite number",
-                status=HTTPStatus.INTERNAL_SERVER_ERROR,
-                where=f"column '{name}' of the predictions",
-                remedy="report it to the owners of the model",
-            )

@@ -11,7 +11,7 @@ from assay.data.row_identity import row_hashes
 from assay.prediction.predictor import columns_of, probability_of
 from assay.serving import prediction_log as log
 from serving.arms import Division, arm_name
-from serving.batching import AnsweredRows
+from serving.responses import AnsweredRows
 from serving.versions import ServedVersion
 
 

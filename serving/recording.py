@@ -5,10 +5,11 @@ import datetime as dt
 import time
 from concurrent.futures import Future
 
-from serving.batching import Job, PredictionResponse
+from serving.batching import Job
 from serving.log_writer import LogWriter
 from serving.logged_answers import LoggedRows
 from serving.metrics import Metrics
+from serving.responses import PredictionResponse
 from serving.shadow import Shadow
 
 _ACKNOWLEDGED_SECONDS = 2.0

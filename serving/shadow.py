@@ -18,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from serving.arms import Division, alone
-from serving.batching import AnsweredRows, Job, PredictionResponse, responses_to
+from serving.batching import Job, responses_to
 from serving.logged_answers import LoggedRows
+from serving.responses import AnsweredRows, PredictionResponse
 from serving.versions import ServedVersion
 
 _LOG = logging.getLogger("assay.serving")
