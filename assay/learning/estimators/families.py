@@ -1,4 +1,4 @@
-"""The families: scikit-learn's linear models, forests and histogram boosting, LightGBM, and XGBoost on the CPU."""
+"""The families: scikit-learn's linear models, forests, neighbours and boosting, LightGBM, and XGBoost."""
 
 import copy
 from dataclasses import replace
@@ -39,6 +39,10 @@ def _continue_logistic(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # no
             expected="lbfgs, newton-cg, sag or saga",
             remedy="use another solver, or scenario: full",
         )
+    return _warm(fitted, unfitted).fit(X, y).set_params(warm_start=False)
+
+
+def _continue_linear(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
     return _warm(fitted, unfitted).fit(X, y).set_params(warm_start=False)
 
 
@@ -163,6 +167,21 @@ register(
         cost=1,
     )
 )
+register(
+    FamilyCard(
+        name="elastic_net",
+        encoding="one_hot",
+        regressor="sklearn.linear_model:ElasticNet",
+        continuation=_continue_linear,
+        threads_parameter=None,
+        defaults={"max_iter": 10_000, "alpha": 0.01},
+        parameters=names(
+            "alpha copy_X fit_intercept l1_ratio max_iter positive precompute random_state selection tol warm_start"
+        ),
+        search_space={"alpha": _range(1e-5, 10.0, log=True), "l1_ratio": _range(0.05, 1.0)},
+        cost=1,
+    )
+)
 
 _FOREST = FamilyCard(
     name="random_forest",
@@ -188,6 +207,31 @@ _FOREST = FamilyCard(
 register(_FOREST)
 register(replace(_FOREST, name="random_forest_classifier", regressor=None))
 register(replace(_FOREST, name="random_forest_regressor", classifier=None))
+register(
+    replace(
+        _FOREST,
+        name="extra_trees",
+        classifier="sklearn.ensemble:ExtraTreesClassifier",
+        regressor="sklearn.ensemble:ExtraTreesRegressor",
+    )
+)
+register(
+    FamilyCard(
+        name="knn",
+        encoding="one_hot",
+        classifier="sklearn.neighbors:KNeighborsClassifier",
+        regressor="sklearn.neighbors:KNeighborsRegressor",
+        dense=True,
+        # fewer neighbours give probabilities of few values
+        defaults={"n_neighbors": 20, "weights": "distance"},
+        parameters=names("algorithm leaf_size metric metric_params n_jobs n_neighbors p weights"),
+        search_space={
+            "n_neighbors": _range(3, 200, log=True),
+            "weights": SearchParameter(type="categorical", choices=("distance", "uniform")),
+            "p": SearchParameter(type="categorical", choices=(1, 2)),
+        },
+    )
+)
 
 register(
     FamilyCard(

@@ -8,13 +8,13 @@ from assay.learning.estimators.families import ADDED_TREES
 from assay.learning.estimators.family import family
 from assay.specs.pipeline import Task
 
-FOREST_AND_BOOSTERS = ["random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"]
+FOREST_AND_BOOSTERS = ["random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "xgboost"]
 SMALL = {"n_estimators": 5, "max_iter": 20}
 
 
 def trees(model):
     kind = type(model).__name__
-    if kind.startswith("RandomForest"):
+    if kind.startswith(("RandomForest", "ExtraTrees")):
         return len(model.estimators_)
     if kind.startswith("HistGradientBoosting"):
         return model.n_iter_
@@ -86,6 +86,13 @@ def test_logistic_regression_starts_from_the_champions_coefficients(fit, make_ro
     rows = make_rows(("no", "yes"))
     continued = continue_fit(champion, chosen, {"max_iter": 1000}, rows, spec)
     assert continued.named_steps["model"].n_iter_[0] < champion.named_steps["model"].n_iter_[0]
+
+
+def test_an_elastic_net_starts_from_the_champions_coefficients(fit, make_rows):
+    champion, chosen, _, spec = fit("elastic_net", None, max_iter=1000, tol=1e-8)
+    continued = continue_fit(champion, chosen, {"max_iter": 1000, "tol": 1e-8}, make_rows(None), spec)
+    assert continued.named_steps["model"].n_iter_ < champion.named_steps["model"].n_iter_
+    np.testing.assert_allclose(continued.named_steps["model"].coef_, champion.named_steps["model"].coef_, rtol=1e-5)
 
 
 def test_the_champions_preprocessing_stays_as_it_was_fitted(fit, make_rows):
