@@ -3,7 +3,7 @@
 A file is a sequence of frames: length, CRC-32, and rows as an Arrow stream. What was flushed is whole; the frame that a
 crash cut short was acknowledged to nobody and is left out. Its writer holds a lock on the file for as long as it lives,
 so that another process recognises the file of a killed one by getting the lock. The file's name is the object's, so
-that whoever stores the rows stores them under one name.
+that the rows have one name in the store, whichever process writes them.
 """
 
 import datetime as dt

@@ -25,7 +25,7 @@ class ChallengerSpec(Spec):
     """Column of the rows whose value decides which version answers, so that a customer always gets the same one; it
     need not be a feature. The request's id unless set."""
     salt: str = ""
-    """Another text assigns the keys anew. Each challenger has an assignment of its own anyway."""
+    """Another text is another assignment of the keys. Each challenger has its own anyway."""
 
     @model_validator(mode="after")
     def _names_one_version(self) -> Self:
