@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from assay.data.schema import require_column
 from assay.errors import DataContractError
 from assay.serving.arms import key_text
-from assay.specs.labels import LabelsSpec
+from assay.specs.labels import VERSION_COLUMNS, LabelsSpec
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY, CLASS, VALUE, KNOWN_AT, READ_AT = "label_key", "label_class", "label_value", "label_known_at", "label_read_at"
+KEY, CLASS, VALUE, KNOWN_AT, READ_AT = VERSION_COLUMNS
 REQUEST_ROW = "row"
 _MOMENT = pa.timestamp("us", "UTC")
 _SEPARATOR, _ESCAPED = "\x1f", "\\u001f"
@@ -34,7 +34,8 @@ class LabelReading:
     """What one reading of the labels brought.
 
     Attributes:
-        versions: all versions known now: key, class or value, when it became known, when it was read.
+        versions: all versions known now: key, class or value, when it became known, when it was read, and the key's
+            columns as texts, by which a person's labels are found.
         rows: read.
         added: labels of keys that had none.
         corrected: newer versions of labels that were known, with another value.
@@ -59,7 +60,9 @@ def empty_versions(spec: PipelineSpec) -> pa.Table:
     """Return the versions before the first reading."""
     value = pa.string() if spec.task.is_classification else pa.float64()
     types = {KEY: pa.string(), value_column(spec): value, KNOWN_AT: _MOMENT, READ_AT: _MOMENT}
-    return pa.schema(list(types.items())).empty_table()
+    labels = spec.serving.labels if spec.serving is not None else None
+    parts = dict.fromkeys(labels.key_columns if labels is not None else (), pa.string())
+    return pa.schema([*types.items(), *parts.items()]).empty_table()
 
 
 def with_reading(
@@ -91,7 +94,8 @@ def with_reading(
     new = _new_versions(known, usable[~clashing], value, by_time=labels.as_of is not None)
     has_label = new[KEY].isin(known[KEY]).to_numpy()
     both = pd.concat([known, new], ignore_index=True) if len(known) else new
-    versions = pa.Table.from_pandas(both[earlier.column_names], earlier.schema, preserve_index=False)
+    schema = empty_versions(spec).schema  # another key than before has columns that earlier versions lack
+    versions = pa.Table.from_pandas(both.reindex(columns=schema.names), schema, preserve_index=False)
     return LabelReading(
         versions=versions,
         rows=table.num_rows,
@@ -148,6 +152,7 @@ def _frame(table: pa.Table, labels: LabelsSpec, spec: PipelineSpec, read_at: dt.
             value_column(spec): _values(table.column(target), target, spec, where),
             KNOWN_AT: times,
             READ_AT: known,
+            **{name: _text(table.column(name)) for name in labels.key_columns},
         }
     ).to_pandas()
     return frame

@@ -9,6 +9,8 @@ from assay.specs.base import invalid
 from assay.specs.other_sources import OtherSource
 
 REQUEST_KEY: Literal["request_id"] = "request_id"
+VERSION_COLUMNS = ("label_key", "label_class", "label_value", "label_known_at", "label_read_at")
+"""Columns of the stored versions of labels, beside those of the key."""
 LOSSES_OF_NUMBERS = frozenset({"squared", "absolute"})
 _DELAY = re.compile(r"(0|[1-9][0-9]{0,5}) ?(second|minute|hour|day|week|s|m|h|d|w)s?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -66,6 +68,8 @@ class LabelsSpec(OtherSource):
         twice = sorted({name for name in names if names.count(name) > 1})
         if not self.key_columns:
             raise invalid("request_id, or at least one column", "key", value=list(self.key))
+        if taken := sorted({*self.key_columns} & {*VERSION_COLUMNS}):
+            raise invalid(f"other names than {', '.join(VERSION_COLUMNS)}", "key", value=", ".join(taken))
         if twice or not all(names):
             raise invalid("different columns for key, target and as_of", "key", value=", ".join(twice) or "''")
         return self

@@ -46,7 +46,7 @@ from resources.store.expiry import (
 REASON = "it held rows that were forgotten"
 _TABLE, _REPORT = "table", "spec"
 # tables of other assets can be computed again
-_SOURCES = {"raw_dataset", "feature_set", "validated_dataset", "prediction_log"}
+_SOURCES = {"raw_dataset", "feature_set", "validated_dataset", "prediction_log", "served_labels"}
 _ROUNDS = 5
 _RUN = "forget-"
 

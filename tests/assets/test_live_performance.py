@@ -17,7 +17,10 @@ from assay.live.comparison import LiveComparison, Look
 from assay.live.decision import live_decision
 from assay.live.performance import LivePerformance
 from assay.live.served_drift import ServedDriftReport
+from assay.shell.flags import Flags
 from assay.specs import PipelineSpec, load_pipeline
+from ml_assets.commands import forget
+from ml_assets.commands.deployment import Deployment
 from resources.mlflow.connection import connect
 from resources.mlflow.live_verdicts import follow_verdict
 from resources.mlflow.people import Request, approve, reject
@@ -162,6 +165,34 @@ def test_labels_are_read_again_and_corrected(compared):
     assert after.labels.orphans == 1
     assert after.versions[0] == before.versions[0]
     assert after.versions[1].metrics["log_loss"] > before.versions[1].metrics["log_loss"]
+
+
+@pytest.mark.parametrize(("key", "where"), [("[id]", "id = 'c00002'"), ("request_id", "request_id = 'c00002'")])
+def test_a_persons_labels_are_forgotten_by_the_columns_of_their_key(bank, monkeypatch, key, where):
+    path = bank.settings.pipelines_dir / "bank.yaml"
+    serving = f"serving: {{columns: [id], labels: {{source: data/labels.csv, key: {key}, delay: 7d}}}}\n"
+    path.write_text(path.read_text() + serving)
+    with Path("data/labels.csv").open("w", newline="") as file:
+        name = "id" if key == "[id]" else "request_id"
+        csv.writer(file).writerows([(name, "y"), ("c00001", "yes"), ("c00002", "no")])
+    made(bank, "raw_dataset", "served_labels")
+    monkeypatch.setattr(forget, "Deployment", lambda: Deployment(bank.settings))
+    forget.forget(Flags(where=where, name="bank"))
+    kept = bank.artifacts.load(("bank", "served_labels"), None, Dataset).table
+    assert kept.column("label_key").to_pylist() == ["c00001"]
+    rows = bank.artifacts.load(("bank", "raw_dataset"), None, Dataset).table
+    assert rows.num_rows == (199 if key == "[id]" else 200)
+
+
+def test_labels_that_lack_the_columns_stay_when_a_persons_rows_go(bank, monkeypatch):
+    path = bank.settings.pipelines_dir / "bank.yaml"
+    path.write_text(f"{path.read_text()}serving: {{labels: {{source: data/labels.csv, delay: 7d}}}}\n")
+    write_labels({"r1": "yes", "r2": "no"})
+    made(bank, "raw_dataset", "served_labels")
+    monkeypatch.setattr(forget, "Deployment", lambda: Deployment(bank.settings))
+    lines = forget.forget(Flags(where="id = 'c00002'", name="bank"))[1].splitlines()
+    assert bank.artifacts.load(("bank", "served_labels"), None, Dataset).table.num_rows == 2
+    assert any("not searched" in line and "served_labels" in line for line in lines)
 
 
 def test_what_may_replace_the_champion(compared, monkeypatch):

@@ -51,6 +51,26 @@ def test_labels_find_their_request():
     assert found.counts.missing_share == pytest.approx(1 / 3)
 
 
+def test_versions_hold_the_columns_of_their_key_as_texts():
+    spec = pipeline({"key": ["customer", "visit"]}, columns=["customer", "visit"])
+    reading = first(spec, customer=[7, 8], visit=["a", "b"], late=["yes", "no"])
+    kept = reading.versions.select(["customer", "visit"]).to_pydict()
+    assert kept == {"customer": ["7", "8"], "visit": ["a", "b"]}
+
+
+def test_a_key_that_is_changed_keeps_the_versions_before():
+    by_request = first(request_id=["a"], late=["yes"])
+    spec = pipeline({"key": ["customer"]}, columns=["customer"])
+    found = read(by_request.versions, spec, day=11, customer=[7], late=["no"]).versions
+    assert found.column("label_key").to_pylist() == ["a", "7"]
+    assert found.column("customer").to_pylist() == [None, "7"]
+
+
+def test_a_key_may_not_have_the_name_of_a_versions_column():
+    with pytest.raises(ValueError, match="other names than label_key"):
+        pipeline({"key": ["label_key"]}, columns=["label_key"])
+
+
 def test_a_row_waits_until_it_is_older_than_the_delay():
     reading = first(request_id=["a"], late=["yes"])
     log = served(["a", "b"], time=[START + 9 * DAY, START + 9 * DAY])
