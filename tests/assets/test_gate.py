@@ -253,7 +253,7 @@ def test_a_rule_that_only_a_run_adds_can_warn(monthly):
 
     result = validate(monthly, "2021-02", parameters={"data_validation": added})
 
-    assert result.success
+    assert result.success, failure(result)
     [failed] = [check for check in checks(result).values() if not check.passed]
     assert (failed.check_name, failed.severity.value) == ("run_parameter_rules_hold", "WARN")
 

@@ -19,6 +19,7 @@ scoring: {source: new.csv}
 monitoring: {performance: {max_loss: 0.1}, drift: {}}
 promotion: {on_regression: rollback}
 features: {steps: [{filter: x > 0}]}
+serving: {labels: {source: labels.csv, delay: 7d}}
 """
 
 
