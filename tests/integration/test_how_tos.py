@@ -77,6 +77,9 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
     for old, new in replaced:
         assert old in text
         text = text.replace(old, new)
+    # Dagster copies a step's output to the console by `tail`, which it ends at once: on a busy machine the last lines
+    # are lost (dagster-io/dagster, issue 23336)
+    environment = {"DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH": "0.2"} | environment
     ran = 0
     for block in BLOCK.finditer(text):
         if block["title"]:
