@@ -56,12 +56,22 @@ def value_column(spec: PipelineSpec) -> str:
     return CLASS if spec.task.is_classification else VALUE
 
 
+def labels_of(spec: PipelineSpec) -> LabelsSpec:
+    """Return what a pipeline says of labels.
+
+    Raises:
+        ValueError: it says nothing; its assets are not built.
+    """
+    if spec.serving is None or spec.serving.labels is None:
+        raise ValueError("the pipeline has no serving.labels")
+    return spec.serving.labels
+
+
 def empty_versions(spec: PipelineSpec) -> pa.Table:
     """Return the versions before the first reading."""
     value = pa.string() if spec.task.is_classification else pa.float64()
     types = {KEY: pa.string(), value_column(spec): value, KNOWN_AT: _MOMENT, READ_AT: _MOMENT}
-    labels = spec.serving.labels if spec.serving is not None else None
-    parts = dict.fromkeys(labels.key_columns if labels is not None else (), pa.string())
+    parts = dict.fromkeys(labels_of(spec).key_columns, pa.string())
     return pa.schema([*types.items(), *parts.items()]).empty_table()
 
 

@@ -11,6 +11,7 @@ from assay.learning.evaluation.evaluating import measured
 from assay.learning.evaluation.metrics import metrics_of, primary_metric
 from assay.live.comparison import LiveComparison, compare_live
 from assay.live.joining import LabelCounts, LabelledLog
+from assay.live.label_versions import labels_of
 from assay.live.logged import logged_predictions, parts, resampled_units, typed_truth
 from assay.monitoring.calibration import CalibrationShift, calibration_shift, scores_and_errors
 from assay.monitoring.scored import Scored
@@ -111,17 +112,6 @@ def decision_starts(found: LiveComparison | None, earlier: Sequence[LivePerforma
         and each.missing_share <= labels.max_missing
         for each in before
     )
-
-
-def labels_of(spec: PipelineSpec) -> LabelsSpec:
-    """Return what a pipeline says of labels.
-
-    Raises:
-        ValueError: it says nothing; its assets are not built.
-    """
-    if spec.serving is None or spec.serving.labels is None:
-        raise ValueError("the pipeline has no serving.labels")
-    return spec.serving.labels
 
 
 def _of_part(

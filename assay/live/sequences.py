@@ -1,6 +1,6 @@
 """Confidence sequences: intervals of a difference in mean loss that hold at every look at once.
 
-A fixed-time interval that is looked at daily errs far more often than it states. A confidence sequence covers the true
+A fixed-time interval that is read daily errs far more often than it states. A confidence sequence covers the true
 difference at all looks together with its confidence, so a verdict may follow on any day.
 
 Method: the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), "Time-uniform

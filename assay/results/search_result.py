@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from assay.specs.base import Spec
+from assay.specs.learning import WEIGHT, parameters_of
 
 
 class TrialRecord(Spec):
@@ -72,10 +73,7 @@ class BestHyperparameters(Spec):
         """Return the families of an average that the search found: weight, and what the best trial alone reaches."""
         if self.ensemble_gain is None:
             return []
-        prefix = "weight."
-        weights = {
-            name.removeprefix(prefix): share for name, share in self.parameters.items() if name.startswith(prefix)
-        }
+        weights = parameters_of(WEIGHT, self.parameters)
         pick = max if self.direction == "maximize" else min
         alone = {
             name: pick(trial.value for trial in self.trials if trial.family == name and trial.value is not None)

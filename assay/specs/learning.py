@@ -1,6 +1,7 @@
 """How a pipeline splits, prepares, searches, fits and judges."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator, model_validator
@@ -49,6 +50,14 @@ class SplitSpec(Spec):
 
 ENSEMBLES = ("stack", "vote")
 """Names of the candidates that combine other families."""
+WEIGHT = "weight"
+"""Part of a vote's hyperparameters that holds the weight of each member."""
+
+
+def parameters_of(part: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters of one part of an ensemble, by their own names."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
 
 
 class StackSpec(Spec):

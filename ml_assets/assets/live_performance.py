@@ -8,7 +8,8 @@ import dagster as dg
 from assay.live.comparison import LiveComparison, current_experiment, unfairness_of
 from assay.live.decision import live_decision
 from assay.live.joining import join_labels
-from assay.live.performance import LivePerformance, VersionPerformance, decision_starts, evaluate_live, labels_of
+from assay.live.label_versions import labels_of
+from assay.live.performance import LivePerformance, VersionPerformance, decision_starts, evaluate_live
 from assay.live.plots import comparison_plot
 from assay.monitoring.scored import Scored
 from assay.promotion.champion import ChampionChange, CurrentChampion

@@ -9,8 +9,7 @@ from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.errors import SourceNotFoundError
-from assay.live.label_versions import LabelReading, empty_versions, with_reading
-from assay.live.performance import labels_of
+from assay.live.label_versions import LabelReading, empty_versions, labels_of, with_reading
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
 from ml_assets.assets.metadata import warning_check

@@ -8,12 +8,13 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
-from assay.learning.estimators.ensembles import FINAL, WEIGHT, Ensemble, parameters_of
+from assay.learning.estimators.ensembles import FINAL, Ensemble
 from assay.learning.estimators.family import Family
 from assay.learning.preprocessing.assembly import build_preprocessor
 from assay.learning.preprocessing.fitted_columns import require_kept, steps_to_fit, unfit_columns
 from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
+from assay.specs.learning import WEIGHT, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import is_step_key
 

@@ -14,10 +14,10 @@ from typing import Any
 from assay.errors import LearningError
 from assay.importing import import_object
 from assay.learning.estimators.family import Family, FamilyCard, card_of, family
-from assay.specs.learning import ENSEMBLES, ModelSpec, SearchParameter
+from assay.specs.learning import ENSEMBLES, WEIGHT, ModelSpec, SearchParameter, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
 
-FINAL, WEIGHT = "final", "weight"
+FINAL = "final"
 _ESTIMATORS = {
     ("stack", True): "assay.learning.estimators.labelled_ensembles:LabelledStackingClassifier",
     ("stack", False): "sklearn.ensemble:StackingRegressor",
@@ -72,12 +72,6 @@ class Ensemble(Family):
                 expected="models with predict_proba",
                 remedy="name another model, or a stack, which takes any",
             )
-
-
-def parameters_of(part: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyperparameters of one part of an ensemble, by their own names."""
-    prefix = f"{part}."
-    return {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
 
 
 def family_of(name: str, task: Task, model: ModelSpec) -> Family:

@@ -20,8 +20,6 @@ from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import TrialInputs
 from assay.results.search_result import BestHyperparameters
 from assay.specs.learning import ENSEMBLES
-from assay.specs.pipeline import PipelineSpec
-from assay.specs.preprocessing import FITTED_PREFIX
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,22 +71,10 @@ class Finished(NamedTuple):
     measured: Measurement
 
 
-def blends(spec: PipelineSpec) -> bool:
-    """Return whether a search may end with an average of families.
-
-    A continued fit has one family, and a file with a vote of its own means that one. Members of an average share the
-    fitted steps of `features`, so that a search of these has one family as well.
-    """
-    space = spec.tuning.search_space
-    if space != "auto" and any(key.startswith(FITTED_PREFIX) for key in space):
-        return False
-    return spec.tuning.ensemble and spec.training.scenario == "full" and spec.model.vote is None
-
-
 def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialInputs) -> BestHyperparameters:
     """Return the average of the finished trials if it is better than the best of them, which is returned else."""
     members = [each for each in finished if each.family not in ENSEMBLES and each.measured.predicted is not None]
-    if len(members) < 2 or members[0].parameters != best.parameters:  # noqa: PLR2004 - an average is of two
+    if len(members) < 2 or members[0].family != best.family:  # noqa: PLR2004 - an average is of two
         return best
     rows, spec = inputs.rows, inputs.spec
     order = np.concatenate([fold.validation for fold in inputs.folds])

@@ -10,7 +10,7 @@ from assay.learning.estimators.family import Family, family_names
 from assay.learning.preprocessing.step_names import unknown_searched
 from assay.specs.learning import ENSEMBLES, SearchParameter
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.preprocessing import is_step_key
+from assay.specs.preprocessing import FITTED_PREFIX, is_step_key
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 
@@ -50,6 +50,19 @@ class Candidates:
     def is_empty(self) -> bool:
         """Whether no parameter is varied."""
         return not any(self.space.values())
+
+
+def may_average(spec: PipelineSpec) -> bool:
+    """Return whether a search may end with an average of families.
+
+    A continued fit has one family, and a file with a vote of its own means that one. Members of an average share the
+    fitted steps of `features`, so that a search of these has one family as well.
+    """
+    space = spec.tuning.search_space
+    if space != "auto" and any(key.startswith(FITTED_PREFIX) for key in space):
+        return False
+    several = len(spec.model.candidates) > 1
+    return several and spec.tuning.ensemble and spec.training.scenario == "full" and spec.model.vote is None
 
 
 def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:

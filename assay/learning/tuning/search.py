@@ -12,8 +12,8 @@ from assay.errors import LearningError
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning.blending import averaged, blends
-from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.blending import averaged
+from assay.learning.tuning.candidates import Candidates, may_average
 from assay.learning.tuning.folds import make_folds
 from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.study_run import Progress, SearchEnd, StudyRun
@@ -79,7 +79,7 @@ def find_best_hyperparameters(
         study = _begun(candidates, trials, bound, progress, journal)
         records, end = study.run()
     best = _best(candidates, records, end)
-    if blends(spec):
+    if may_average(spec):
         best = averaged(best, study.finalists(), inputs)
     if journal is not None:
         journal.clear()
@@ -129,7 +129,7 @@ def _best(candidates: Candidates, trials: tuple[TrialRecord, ...], end: SearchEn
             found="; ".join(dict.fromkeys(f"{trial.family}: {trial.reason}" for trial in trials)),
             remedy="correct what the reasons name, or remove the candidate from model.candidates",
         )
-    sign = 1 if primary_metric(candidates.spec).greater_is_better else -1
+    sign = primary_metric(candidates.spec).sign
     best = max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))
     return _result(candidates, best.family, best.parameters, end, best.value, trials)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from assay.learning.evaluation.metrics import primary_metric
-from assay.learning.tuning.blending import Finished, blends
-from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.blending import Finished
+from assay.learning.tuning.candidates import Candidates, may_average
 from assay.learning.tuning.journal import JournalEntry, TrialJournal
 from assay.learning.tuning.points import Point, Points
 from assay.learning.tuning.time_bound import MOST_OF_ONE, RESERVED, TimeBound
@@ -106,7 +106,7 @@ class StudyRun:
         """What the final fit of the best trial may take, and of an average, as far as a share of the bound allows."""
         first, *others = [each.measured.refit_seconds for each in self._ranked()] or [0.0]
         bound = self._bound.seconds or math.inf
-        return first + (min(sum(others), MOST_OF_ONE * bound) if blends(self._candidates.spec) else 0.0)
+        return first + (min(sum(others), MOST_OF_ONE * bound) if may_average(self._candidates.spec) else 0.0)
 
     def _ranked(self) -> list["Finished"]:
         """Return the best complete trial of each family, the best of all first."""

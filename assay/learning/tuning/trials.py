@@ -13,6 +13,7 @@ from assay.learning.estimators.early_stopping import EarlyStopping, fit_stopped
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.tuning.candidates import may_average
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
 from assay.specs.pipeline import PipelineSpec
 
@@ -54,6 +55,7 @@ class TrialRunner:
         self._metric = metric
         self._classes = classes
         self._spec = spec
+        self._keeps_predictions = may_average(spec)
 
     def measure(self, family: Family, parameters: Mapping[str, Any], report: Report) -> Measurement:
         """Fit and measure on each fold in turn; an exception of the model becomes a reason.
@@ -84,7 +86,7 @@ class TrialRunner:
             seconds.append(matrices.seconds + time.perf_counter() - began)
             predictions = self._predictions(model, matrices)
             values.append(self._measured(predictions, matrices, number))
-            if self._spec.tuning.ensemble:
+            if self._keeps_predictions:
                 predicted.append(predictions.probabilities if self._classes else predictions.labels)
             if report(number, float(np.mean(values))) and number + 1 < len(self._cache):
                 return Measurement("pruned", reason=f"below the median after fold {number + 1} of {len(self._cache)}")

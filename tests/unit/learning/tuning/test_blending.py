@@ -5,13 +5,14 @@ import pandas as pd
 import pytest
 
 from assay.learning.estimators.assembly import build_pipeline
-from assay.learning.estimators.ensembles import family_of, model_with, parameters_of, vote_parameters
+from assay.learning.estimators.ensembles import family_of, model_with, vote_parameters
 from assay.learning.estimators.family import family
 from assay.learning.evaluation.metrics import metric
 from assay.learning.evaluation.predictions import Predictions
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.blending import Finalist, blended
 from assay.learning.tuning.search import find_best_hyperparameters
+from assay.specs.learning import parameters_of
 from assay.specs.pipeline import Task
 
 LOG_LOSS = metric("log_loss", Task.BINARY)

@@ -84,6 +84,21 @@ def test_a_journal_of_another_version_is_left_and_the_search_begins_anew(search,
     assert "begins anew" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("parts", "kept"),
+    [
+        ({}, True),
+        ({"model": {"candidates": ["logistic_regression"]}, "tuning": {"n_trials": 2, "folds": 2}}, False),
+        ({"training": {"scenario": "incremental"}}, False),
+    ],
+)
+def test_predictions_are_kept_only_where_an_average_may_follow(search, parts, kept):
+    journal = KilledAfter(1)
+    with pytest.raises(Killed):
+        search(journal, **parts)
+    assert (journal.entries()[0].measured.predicted is not None) is kept
+
+
 @pytest.mark.parametrize("predicted", [None, np.array([0.1, 1 / 3, np.pi]), np.array([[0.1, 0.9], [1 / 3, 2 / 3]])])
 def test_an_entry_comes_back_to_the_last_bit(predicted):
     record = TrialRecord(number=3, state="complete", family="ridge", parameters={"alpha": 1 / 3, "n": None}, value=0.1)
