@@ -113,6 +113,8 @@ def require_column(table: pa.Table, name: str, *, where: str, remedy: str = "cor
     names = table.column_names
     if name not in names:
         what, found = f"there is no column '{name}'{did_you_mean(name, names)}", f"columns {', '.join(names)}"
+        if name in (other.strip() for other in names):
+            remedy = "set dataset.dialect.strip to true, which removes the blanks around names and values"
         raise MissingColumnError(what, where=where, found=found, remedy=remedy)
 
 

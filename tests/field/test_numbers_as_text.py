@@ -136,3 +136,21 @@ def test_the_shell_says_null_values_that_match_nothing_and_earlier_partitions(tm
     said = capsys.readouterr().err
     assert "no field of the source has these null values: 'zz'" in said
     assert "earlier partitions: 20 rows of 2021-01-01" in said, code
+
+
+def test_a_name_with_blanks_around_it_is_answered_by_the_setting_that_removes_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text(
+        "age, income\n" + "".join(f"{n % 50 + 18}, {'yno'[n % 2 :: 2]}\n" for n in range(60))
+    )
+    head = "name: p\ntask: binary_classification\ndataset:\n  source: a.csv\n  target: income\n"
+    (tmp_path / "p.yaml").write_text(head)
+    command = ["validate", "--pipeline", "p.yaml", "--report-uri", "r.json"]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "no column 'income'; did you mean ' income'?" in said
+    assert "set dataset.dialect.strip to true" in said
+
+    (tmp_path / "p.yaml").write_text(head + "  dialect: {strip: true}\n")
+    main(command)
+    assert "no column" not in capsys.readouterr().err
