@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from assay.data.dataset import Dataset, ValidatedDataset
 from assay.data.fingerprint import fingerprint
-from assay.errors import ArtifactNotFoundError, DataContractError, SpecError
+from assay.errors import ArtifactNotFoundError, DataContractError, SourceNotFoundError, SpecError
 from assay.reading.defects import require_unique
 from assay.scratch import scratch_folder
 from assay.specs.dataset import DataFormat, DatasetSpec
@@ -35,7 +35,7 @@ def source_files(
         value: of the asset that is the source; tables by partition where there are several.
 
     Raises:
-        SourceError: the source cannot be read.
+        SourceError: the source cannot be read, or no partition of the asset is made.
         DataContractError: the value of the asset is no table.
         SpecError: the source became an asset by the parameters of a run.
     """
@@ -106,7 +106,7 @@ def _rows_of(value: Any, uri: str) -> pa.Table:
         return table_of(value, where=uri)
     tables = [_rows_of(value[key], uri) for key in sorted(value)]
     if not tables:
-        raise DataContractError("the asset has no partition for these rows", where=uri)
+        raise SourceNotFoundError("the asset has no partition for these rows", where=uri, remedy="materialise it first")
     try:
         return pa.concat_tables(tables)
     except pa.ArrowInvalid as error:

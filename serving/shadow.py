@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from serving.arms import Division, alone
-from serving.batching import Job, responses_to
+from serving.batching import Job, Outcome, responses_to
 from serving.logged_answers import LoggedRows
 from serving.responses import AnsweredRows, PredictionResponse
 from serving.versions import ServedVersion
@@ -44,6 +44,17 @@ class _Waiting:
     job: Job
     division: Division
     challenger: ServedVersion
+
+    @property
+    def rows(self) -> int:
+        """Rows that are the challenger's."""
+        return int(self.division.challenged.sum())
+
+    @property
+    def job_of_challenger(self) -> Job:
+        """The request as the challenger alone answers it."""
+        job = self.job
+        return Job(alone(self.challenger), job.body, job.request_id, job.max_rows, job.max_bytes)
 
 
 class Shadow:
@@ -74,14 +85,14 @@ class Shadow:
 
     def offer(self, job: Job, answer: PredictionResponse, challenger: ServedVersion) -> None:
         """Queue a request that was answered, without waiting; dropped where too many wait."""
-        rows = int(answer.division.challenged.sum())
-        if not rows:
+        offered = _Waiting(job, answer.division, challenger)
+        if not offered.rows:
             return
         with self._changed:
             if len(self._waiting) >= _WAITING:
-                self._counted.shadowed("dropped", rows)
+                self._counted.shadowed("dropped", offered.rows)
                 return
-            self._waiting.append(_Waiting(job, answer.division, challenger))
+            self._waiting.append(offered)
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -96,23 +107,24 @@ class Shadow:
                 time.sleep(_PAUSE)
             with self._changed:
                 taken = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
-            try:
-                self._predict(taken)
-            except Exception as error:  # noqa: BLE001 - the shadow goes on
-                _LOG.error("a defect of the shadow", exc_info=error)
+            self._predict(taken)
 
     def _predict(self, taken: list[_Waiting]) -> None:
-        jobs = [Job(alone(each.challenger), each.job.body, each.job.request_id, each.job.max_rows, each.job.max_bytes)
-                for each in taken]  # fmt: skip
-        for index, outcome in responses_to(jobs):
-            each = taken[index]
-            rows = int(each.division.challenged.sum())
-            if isinstance(outcome, Exception) or not outcome.parts:
-                self._counted.shadowed("failed", rows)
-                continue
-            part = _of_rows(outcome.parts[0], each.division)
-            self._predicted(LoggedRows(each.job.request_id, dt.datetime.now(dt.UTC), part, each.division, shadow=True))
-            self._counted.shadowed("predicted", rows)
+        uncounted = dict(enumerate(taken))
+        try:
+            for index, outcome in responses_to([each.job_of_challenger for each in taken]):
+                self._counted.shadowed(self._log(taken[index], outcome), uncounted.pop(index).rows)
+        except Exception as error:  # noqa: BLE001 - the shadow goes on
+            _LOG.error("a defect of the shadow", exc_info=error)
+            self._counted.shadowed("failed", sum(each.rows for each in uncounted.values()))
+
+    def _log(self, each: _Waiting, outcome: Outcome) -> str:
+        """Log a prediction; return what is counted."""
+        if isinstance(outcome, Exception) or not outcome.parts:
+            return "failed"
+        part = _of_rows(outcome.parts[0], each.division)
+        self._predicted(LoggedRows(each.job.request_id, dt.datetime.now(dt.UTC), part, each.division, shadow=True))
+        return "predicted"
 
 
 def _of_rows(part: AnsweredRows, division: Division) -> AnsweredRows:

@@ -75,6 +75,11 @@ def empty_versions(spec: PipelineSpec) -> pa.Table:
     return pa.schema([*types.items(), *parts.items()]).empty_table()
 
 
+def nothing_read(earlier: pa.Table) -> LabelReading:
+    """Return the reading of a source that is not there yet."""
+    return LabelReading(earlier, rows=0, added=0, corrected=0, unusable=0, conflicts=0)
+
+
 def with_reading(
     earlier: pa.Table, table: pa.Table, labels: LabelsSpec, spec: PipelineSpec, read_at: dt.datetime
 ) -> LabelReading:

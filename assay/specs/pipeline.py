@@ -22,7 +22,6 @@ from assay.specs.operations import (
 )
 from assay.specs.other_sources import OtherSource
 from assay.specs.preprocessing import PreprocessingSpec
-from assay.specs.references import reference_of
 from assay.specs.serving import ServingSpec
 from assay.specs.space import PRODUCTION, Space
 from assay.specs.validation import SentinelSpec, ValidationSpec
@@ -171,8 +170,6 @@ class PipelineSpec(Spec):
         joined = self.features.other_sources if self.features is not None else ()
         if labels.table in {join.table for join in joined}:
             raise invalid("another name than a joined source's", *where, "table", value=labels.table)
-        if reference_of(labels.source) is not None:
-            raise invalid("a file or a database: labels are no asset", *where, "source", value=labels.source)
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,9 @@ AssetName: TypeAlias = tuple[str, ...]
 """The components of an asset's key."""
 _RAW = ("raw_dataset",)
 _SCORED: Location = ("scoring", "source")
-"""Rows to predict: nothing that a pipeline learns from depends on them."""
+_LABELS: Location = ("serving", "labels", "source")
+_AFTER_LEARNING = (_SCORED, _LABELS)
+"""Rows to predict, and labels of served rows: nothing that a pipeline learns from depends on them."""
 
 
 def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
@@ -27,6 +29,8 @@ def references(spec: PipelineSpec) -> Iterator[tuple[Location, Reference]]:
             sources.append((("features", "steps", number, "join", "source"), step.join.source))
     if spec.scoring is not None and spec.scoring.source is not None:
         sources.append((_SCORED, spec.scoring.source))
+    if spec.serving is not None and spec.serving.labels is not None:
+        sources.append((_LABELS, spec.serving.labels.source))
     for location, source in sources:
         reference = reference_of(source)
         if reference is not None:
@@ -80,7 +84,7 @@ def _error(
             expected=f"one of {', '.join(known)}",
             remedy="correct the key",
         )
-    if location == _SCORED:
+    if location in _AFTER_LEARNING:
         return _no_feature_set(specs[name]) if reference.is_feature_set else None
     return _circle_error(spec, name, specs) or (
         _feature_set_error(spec, specs[name], may_be_whole=location[0] != "dataset")
@@ -172,7 +176,7 @@ def _circle(start: str, first: str, specs: Mapping[str, PipelineSpec]) -> list[s
 def _read_pipelines(spec: PipelineSpec | None) -> Iterator[str]:
     """Yield the pipelines that a pipeline reads; raw rows depend on nothing that a join could close a circle with."""
     for location, reference in references(spec) if spec is not None else ():
-        if location == _SCORED:
+        if location in _AFTER_LEARNING:
             continue
         if reference.is_feature_set or reference.key[1:] != _RAW:
             yield reference.key[0]

@@ -1,6 +1,7 @@
 """`served_labels`: every version of each label of served predictions, as the readings of the source brought them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -9,14 +10,15 @@ from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
 from assay.errors import SourceNotFoundError
-from assay.live.label_versions import LabelReading, empty_versions, labels_of, with_reading
+from assay.live.label_versions import LabelReading, empty_versions, labels_of, nothing_read, with_reading
 from assay.specs import PipelineSpec
 from assay.specs.dataset import ColumnRole
 from ml_assets.assets.metadata import warning_check
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.automation import once_a_day
+from ml_assets.pipeline.automation import when_labels_may_be_new
 from ml_assets.pipeline.gate_step import as_of
 from ml_assets.pipeline.run_context import asset_key, location_of
+from ml_assets.pipeline.upstream import LABELS, labels_input, note_rows
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
 from resources.data_sources import DataSources
@@ -41,7 +43,8 @@ def build_served_labels(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
                 description="Each row of the labels has a key and a label, and no key has two labels of one time.",
             )
         ],
-        automation_condition=once_a_day(),
+        upstream=labels_input(spec),
+        automation_condition=when_labels_may_be_new(spec),
     )
     def served_labels(
         context: dg.AssetExecutionContext,
@@ -49,9 +52,15 @@ def build_served_labels(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
         data_sources: DataSources,
         schema_registry: SchemaRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        **upstream: Any,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         earlier = label_versions(artifact_io_manager.artifacts(), run_spec)
-        reading = _read(context, earlier, run_spec, data_sources, schema_registry)
+        rows = _rows(context, earlier, run_spec, data_sources, schema_registry, upstream.get(LABELS))
+        if rows is None:
+            reading = nothing_read(earlier)
+        else:
+            note_rows(context, artifact_io_manager, labels_of(run_spec).dataset.reference, rows.fingerprint.digest)
+            reading = with_reading(earlier, rows.table, labels_of(run_spec), run_spec, as_of(context))
         dataset = _dataset(reading.versions)
         yield dg.Output(
             dataset,
@@ -76,14 +85,15 @@ def label_versions(artifacts: ArtifactStore, spec: PipelineSpec) -> pa.Table:
     return empty_versions(spec) if stored is None else stored.table
 
 
-def _read(
+def _rows(
     context: dg.AssetExecutionContext,
     earlier: pa.Table,
     spec: PipelineSpec,
     sources: DataSources,
     registry: SchemaRegistry,
-) -> LabelReading:
-    """Read the labels; before the first ones a source may not be there yet.
+    value: Any,
+) -> Dataset | None:
+    """Return the rows of the labels; None where a source is not there yet, before the first ones.
 
     Raises:
         SourceError: the source cannot be read, or is gone.
@@ -91,13 +101,12 @@ def _read(
     """
     labels = labels_of(spec)
     try:
-        rows = joined_rows(spec, labels, None, sources, registry, where=location_of(context))
+        return joined_rows(spec, labels, None, sources, registry, value, where=location_of(context))
     except SourceNotFoundError:
         if earlier.num_rows:
             raise
         context.log.info("there are no labels yet: %s", labels.source)
-        return LabelReading(earlier, rows=0, added=0, corrected=0, unusable=0, conflicts=0)
-    return with_reading(earlier, rows.table, labels, spec, as_of(context))
+        return None
 
 
 def _dataset(versions: pa.Table) -> Dataset:

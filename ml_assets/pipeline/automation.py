@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 
+from assay.live.label_versions import labels_of
 from assay.specs import PipelineSpec
 from assay.specs.references import FEATURE_SET, Reference
 from ml_assets.pipeline.run_context import asset_key
@@ -48,6 +49,18 @@ def once_a_day() -> Condition:
     """Return when what was served is judged: after each midnight, UTC, unless a run does so already."""
     tick = dg.AutomationCondition.cron_tick_passed(_DAILY, "UTC")
     return (_unhandled(tick) & ~dg.AutomationCondition.in_progress()).with_label("once a day")
+
+
+def when_labels_may_be_new(spec: PipelineSpec) -> Condition:
+    """Return when labels are read: once a day, and of an asset also for each of its versions; never before it is made.
+
+    Once a day even where an asset is the same, since served rows become older than the delay.
+    """
+    reference = labels_of(spec).dataset.reference
+    if reference is None:
+        return once_a_day()
+    is_made = dg.AutomationCondition.asset_matches(dg.AssetKey(reference.key), ~dg.AutomationCondition.missing())
+    return (once_a_day() & is_made.with_label("there are labels")) | _new_rows_of(reference)
 
 
 def when_updated(spec: PipelineSpec, name: str) -> Condition:

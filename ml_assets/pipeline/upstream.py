@@ -6,14 +6,17 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.live.label_versions import labels_of
 from assay.specs import PipelineSpec
 from assay.specs.other_sources import OtherSource
 from assay.specs.references import Reference
 from ml_assets.dagster_internals import step_of
-from resources.artifacts.io_manager import ANY_TABLE, ArtifactIOManager
+from resources.artifacts.io_manager import ANY_MADE, ANY_TABLE, ArtifactIOManager
 
 SOURCE = "source_rows"
 """The input of `raw_dataset`, where the source is an asset."""
+LABELS = "label_rows"
+"""The input of `served_labels`, where the source of the labels is an asset."""
 
 
 def source_input(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
@@ -38,13 +41,19 @@ def joined_input(spec: PipelineSpec, join: OtherSource) -> str:
     return f"joined_{next(same, join).table}"
 
 
+def labels_input(spec: PipelineSpec) -> dict[str, dg.AssetIn]:
+    """Return the input that the labels of served rows are: all partitions that are made; none of another source."""
+    reference = labels_of(spec).dataset.reference
+    return {} if reference is None else {LABELS: dg.AssetIn(key=dg.AssetKey(reference.key), metadata=ANY_MADE)}
+
+
 def _others(spec: PipelineSpec) -> tuple[OtherSource, ...]:
     return spec.features.other_sources if spec.features is not None else ()
 
 
 def kind_of(read: dg.AssetIn) -> Any:
     """Return the type that an input is read as: of users' own assets whatever their IO manager gives."""
-    return Any if read.metadata == ANY_TABLE else Dataset
+    return Any if ANY_TABLE.items() <= (read.metadata or {}).items() else Dataset
 
 
 def note_rows(

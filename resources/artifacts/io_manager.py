@@ -23,6 +23,8 @@ _TABLE, _MODEL = "table", "trained_model"
 _VALUE = "value type"
 ANY_TABLE = {"any table": True}
 """Metadata of an input that takes the rows of any asset, under any IO manager."""
+ANY_MADE = ANY_TABLE | {"allow_missing_partitions": True}
+"""The same of those partitions alone that are made, by the name that Dagster's IO managers have for it."""
 OWN_PARTITION = {"own partition": True}
 """Metadata of an input that is given the newest of the partitions it maps to; the asset reads the others itself."""
 _ELSEWHERE = 0
@@ -131,7 +133,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         An input annotated `dict[str, X]` gets one value for each partition key, and `{"": value}` without
         partitions; any other annotation gets the one value. Metadata `columns` of the input projects tables.
         A step that makes many partitions gets a `PartitionedInput` instead, where the input's type is such, and reads
-        what each of them needs.
+        what each of them needs. With `ANY_MADE` partitions that were never published are left out.
 
         Tables can be asked for as pyarrow tables and data frames of pandas. Without a type, an asset of a pipeline is
         given as its own type, one for each partition where there are several; outside of a step, as from a notebook
@@ -156,6 +158,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 found=f"{len(keys)} partitions",
                 expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
             )
+        if _takes_what_is_made(context):
+            keys = [key for key in keys if self.artifacts().log.newest(asset, key) is not None]
+            many = many or not keys
         commits = self.artifacts().newest_of(asset, keys)
         values = {key or "": self._load(context, commit, kind, kept=True) for key, commit in commits.items()}
         return values if many else values[keys[0] or ""]
@@ -237,6 +242,10 @@ def reads_own_partition(metadata: Mapping[str, Any] | None) -> bool:
     return OWN_PARTITION.keys() <= (metadata or {}).keys()
 
 
+def _takes_what_is_made(context: dg.InputContext) -> bool:
+    return ANY_MADE.items() <= (context.definition_metadata or {}).items()
+
+
 def is_in_step(context: dg.InputContext) -> bool:
     """Whether an input is read by a step, and not by `load_asset_value`."""
     try:
@@ -307,7 +316,7 @@ def _kind_stored(commit: Commit) -> type[Any]:
 
 
 def _makes_many(context: dg.InputContext) -> bool:
-    if not is_in_step(context) or not isinstance(context.dagster_type, PartitionedType):
+    if not is_in_step(context) or not isinstance(context.dagster_type, PartitionedType) or _takes_what_is_made(context):
         return False
     step = context.step_context
     return context.has_asset_partitions and step.has_partition_key_range and not step.has_partition_key

@@ -134,3 +134,15 @@ def test_tables_of_a_select_are_checked_too(broken):
     tables = "features: {tables: [{table: a, source: 'features://trip'}], steps: [{sql: select * from rows}]}\n"
     error = broken(trips=("trips.csv", "{}", STEPS), model=("model.csv", "{}", tables))["model"]
     assert error.where.endswith("model.yaml:7 (features.tables.0.source)")
+
+
+def test_labels_of_served_rows_are_checked_and_may_be_the_pipelines_own_later_rows(broken):
+    labels = "serving: {labels: {source: '%s', delay: 7d}}\n"
+    errors = broken(
+        trips=("trips.csv", MONTHLY, labels % "asset://trips/validated_dataset"),
+        misspelt=("model.csv", "{}", labels % "asset://trips/validated_datasets"),
+        model=("model.csv", "{}", labels % "features://trips"),
+    )
+    assert set(errors) == {"misspelt", "model"}
+    assert errors["misspelt"].where.endswith("misspelt.yaml:7 (serving.labels.source)")
+    assert "has no feature set" in errors["model"].what
