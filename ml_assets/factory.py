@@ -16,9 +16,10 @@ from ml_assets.pipeline.automation import (
 )
 from ml_assets.pipeline.jobs import Trigger, ingest_job, retrain_job, retrain_schedule
 from ml_assets.pipeline.joined_data import joined_data_sensors
-from ml_assets.pipeline.logged_days import PREDICTION_LOG, prediction_log_sensor
+from ml_assets.pipeline.logged_days import prediction_log_sensor
 from ml_assets.pipeline.new_data import new_data_sensor
 from ml_assets.stages import STAGES, names_in, training_checks
+from resources.artifacts.logged_days import PREDICTION_LOG
 
 TRIGGERS = (
     Trigger("new_data", lambda spec: spec.automation.scans_source and spec.dataset.reference is None, new_data_sensor),

@@ -11,6 +11,7 @@ from assay.specs import PipelineSpec
 from ml_assets.champion_jobs import champion_jobs
 from ml_assets.pipeline.guarded_op import guarded_op
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.artifacts.logged_days import LogRetention
 from resources.artifacts.retention import ArtifactRetention, runs_of_models
 from resources.champion_journal import journals_in
 from resources.mlflow.expiry import TrackedRetention
@@ -27,6 +28,7 @@ _HOUR = 3600.0
 # the event log keeps every name; the run's log has them all
 _MOST_LISTED = 1000
 _NIGHTLY = "17 3 * * *"
+_EXPIRING = "versions, runs and logged days"
 _NOT_OURS = "this is no production deployment: production's janitor maintains what all spaces have in MLflow"
 
 
@@ -91,7 +93,7 @@ def expire_quarantine(context: dg.OpExecutionContext, quarantine: Quarantine) ->
     return len(removed)
 
 
-@guarded_op(description="Remove old versions, models and MLflow runs by ASSAY_RETENTION_DAYS and _VERSIONS.")
+@guarded_op(description="Remove old versions, models, runs and logged rows by ASSAY_RETENTION_DAYS and _VERSIONS.")
 def expire_versions(
     context: dg.OpExecutionContext,
     config: RetentionConfig,
@@ -99,7 +101,7 @@ def expire_versions(
     experiment_tracker: MlflowTracker,
     retention: dg.ResourceParam[RetentionPolicy],
 ) -> int:
-    """Remove what the retention policy lets go, or only list it; returns the number of versions and runs."""
+    """Remove what the retention policy lets go, or only list it; returns the number of versions, runs and days."""
     if not artifact_io_manager.object_store.space.is_production:
         context.log.info(_NOT_OURS)
         return 0
@@ -108,20 +110,24 @@ def expire_versions(
         return 0
     stores, grace = [*artifact_io_manager.object_store.maintained().values()], config.superseded_hours * _HOUR
     artifacts = [ArtifactRetention(store, retention, grace) for store in stores]
+    logs = [LogRetention(store, retention) for store in stores]
     tracked = TrackedRetention(
         experiment_tracker.tracking_uri, experiment_tracker.experiment_prefix, retention, grace, stores
     )
     commits = [each.beyond() for each in artifacts]
     in_use = [runs_of_models(store, without=gone) for store, gone in zip(stores, commits, strict=True)]
-    tracked_going = tracked.beyond(set().union(*in_use))
-    names = [*(described(each) for gone in commits for each in gone), *map(str, tracked_going)]
+    tracked_going, days = tracked.beyond(set().union(*in_use)), [each.beyond() for each in logs]
+    versions = (described(each) for gone in commits for each in gone)
+    names = [*versions, *map(str, tracked_going), *(str(each) for gone in days for each in gone)]
     if not config.dry_run:
         for one, gone in zip(artifacts, commits, strict=True):
             one.remove(gone)
         tracked.remove(tracked_going)
+        for log, gone_days in zip(logs, days, strict=True):
+            log.remove(gone_days)
     done = "would be removed" if config.dry_run else "removed"
-    context.log.info("%s: %d versions and runs%s", done, len(names), "".join(f"\n{one}" for one in names))
-    context.add_output_metadata({"versions and runs": len(names), done: dg.MetadataValue.json(names[:_MOST_LISTED])})
+    context.log.info("%s: %d %s%s", done, len(names), _EXPIRING, "".join(f"\n{one}" for one in names))
+    context.add_output_metadata({_EXPIRING: len(names), done: dg.MetadataValue.json(names[:_MOST_LISTED])})
     return len(names)
 
 

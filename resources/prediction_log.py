@@ -8,14 +8,14 @@ another process that finishes the work of a killed one, writes the same rows und
 import datetime as dt
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay.errors import StorageError
-from assay.serving.prediction_log import LOG_SCHEMA, joined
+from assay.serving.prediction_log import LOG_SCHEMA
 from resources.store.interface import ObjectStore, decoded, encoded
 
 _ROOT = "@served"
@@ -111,22 +111,14 @@ def logged_pipelines(store: ObjectStore) -> list[str]:
     return sorted({decoded(each.key.split("/")[1]) for each in store.list_objects(f"{_ROOT}/")})
 
 
-def rows_of(store: ObjectStore, key: str) -> pa.Table:
-    """Return the rows of an object.
-
-    Raises:
-        ArtifactNotFoundError: there is no such object.
-        StorageError: it cannot be read, or is no object of a log.
-    """
-    return rows_in(store.get_bytes(key), store.uri(key))
-
-
 def rows_in(data: bytes, where: str) -> pa.Table:
-    """Return the rows of an object's bytes.
+    """Return the rows of an object's bytes; none of an empty one, whose rows its day's partition has.
 
     Raises:
         StorageError: they are no object of a log.
     """
+    if not data:
+        return LOG_SCHEMA.empty_table()
     try:
         table = pq.read_table(io.BytesIO(data), page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
@@ -138,21 +130,3 @@ def rows_in(data: bytes, where: str) -> pa.Table:
             "an object of the prediction log lacks columns", where=where, found=f"no {', '.join(missing)}"
         )
     return table
-
-
-def logged_rows(store: ObjectStore, pipeline: str, day: dt.date) -> pa.Table:
-    """Return the rows of all objects of a day, as they were written: repeated requests are repeated rows.
-
-    Raises:
-        StorageError: the store did not answer, or an object is damaged.
-    """
-    return rows_of_keys(store, keys_of_day(store, pipeline, day))
-
-
-def rows_of_keys(store: ObjectStore, keys: Iterable[str]) -> pa.Table:
-    """Return the rows of some objects, as they were written.
-
-    Raises:
-        StorageError: the store did not answer, or an object is damaged.
-    """
-    return joined([rows_of(store, key) for key in keys])

@@ -17,10 +17,11 @@ from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import image, records_table, warning_check
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.logged_days import OBJECTS, day_of, days_of, digest_of_objects
+from ml_assets.pipeline.logged_days import day_of, days_of
 from ml_assets.pipeline.run_context import asset_key
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.prediction_log import keys_of_day, rows_of_keys
+from resources.artifacts.logged_days import OBJECTS, digest_of_objects, rows_of_day
+from resources.prediction_log import keys_of_day
 from resources.schema_registry import SchemaRegistry
 
 RATIO, UNIQUE = "arms_as_declared", "request_ids_not_reused"
@@ -51,15 +52,16 @@ def build_prediction_log(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         schema_registry: SchemaRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
-        store, day = artifact_io_manager.artifacts().store, day_of(context.partition_key)
-        keys = keys_of_day(store, run_spec.name, day)
+        artifacts, day = artifact_io_manager.artifacts(), day_of(context.partition_key)
+        keys = keys_of_day(artifacts.store, run_spec.name, day)
         if not keys:
             context.log.info("no predictions were logged on %s", context.partition_key)
             for name in _CHECKS:
                 yield warning_check(name, "no predictions were logged", passed=True)
             return
         frozen = schema_registry.version_of(run_spec).frozen()
-        made = daily_log(rows_of_keys(store, keys), frozen.dtypes if frozen else {}, run_spec.dataset.schema_version)
+        rows = rows_of_day(artifacts, run_spec.name, day, keys)
+        made = daily_log(rows, frozen.dtypes if frozen else {}, run_spec.dataset.schema_version)
         facts = {OBJECTS: digest_of_objects(keys)}
         artifact_io_manager.add_facts(context.run.run_id, step_of(context).key, facts)
         yield dg.Output(

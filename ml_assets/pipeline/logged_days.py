@@ -1,20 +1,17 @@
 """The days of a prediction log: partitions, and the sensor that puts finished days together, late objects included."""
 
 import datetime as dt
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.run_context import asset_key
+from resources.artifacts.logged_days import OBJECTS, PREDICTION_LOG, commit_of_day, digest_of_objects
 from resources.artifacts.store import ArtifactStore
 from resources.object_store import ObjectStoreResource
 from resources.prediction_log import keys_of_day
 
-PREDICTION_LOG = "prediction_log"
-OBJECTS = "log_objects"
-"""Property of a commit: the digest of the objects' keys that it was made of."""
 _SECONDS = 300
 _DAY = "%Y-%m-%d"
 
@@ -29,11 +26,6 @@ def days_of(spec: PipelineSpec) -> dg.TimeWindowPartitionsDefinition:
 def day_of(key: str) -> dt.date:
     """Return the day of a partition."""
     return dt.date.fromisoformat(key)
-
-
-def digest_of_objects(keys: Sequence[str]) -> str:
-    """Return the digest of some objects' keys."""
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 
 def prediction_log_sensor(spec: PipelineSpec) -> dg.SensorDefinition:
@@ -63,7 +55,7 @@ def _requests(spec: PipelineSpec, artifacts: ArtifactStore, today: dt.date) -> I
         keys = keys_of_day(artifacts.store, spec.name, day) if day >= first else []
         if not keys:
             continue
-        digest, newest = digest_of_objects(keys), artifacts.log.newest((spec.name, PREDICTION_LOG), day.isoformat())
+        digest, newest = digest_of_objects(keys), commit_of_day(artifacts, spec.name, day)
         if newest is None or newest.properties.get(OBJECTS) != digest:
             # the key has the digest, so that a run that fails is not started again and again
             yield dg.RunRequest(run_key=f"{day.isoformat()}-{digest[:16]}", partition_key=day.isoformat())

@@ -13,10 +13,10 @@ from assay.live.comparison import current_experiment
 from assay.promotion.champion import CurrentChampion
 from assay.serving.prediction_log import EXPERIMENT, VERSION, joined, without_repetitions
 from assay.specs import PipelineSpec
-from ml_assets.pipeline.logged_days import OBJECTS, PREDICTION_LOG, digest_of_objects
+from resources.artifacts.logged_days import commit_of_day, has_taken, rows_of_day
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.prediction_log import keys_by_day, rows_of_keys
+from resources.prediction_log import keys_by_day
 
 
 def served_log(artifacts: ArtifactStore, spec: PipelineSpec, newest: int) -> pa.Table:
@@ -43,10 +43,10 @@ def served_log(artifacts: ArtifactStore, spec: PipelineSpec, newest: int) -> pa.
 
 def _of_day(artifacts: ArtifactStore, spec: PipelineSpec, day: dt.date, keys: list[str]) -> pa.Table:
     """Return a day's rows: from its partition of `prediction_log` where that holds the same objects, else from them."""
-    commit = artifacts.log.newest((spec.name, PREDICTION_LOG), day.isoformat())
-    if commit and commit.status == "published" and commit.properties.get(OBJECTS) == digest_of_objects(keys):
+    commit = commit_of_day(artifacts, spec.name, day)
+    if commit is not None and has_taken(commit, keys):
         return artifacts.read(commit, Dataset).table
-    return rows_of_keys(artifacts.store, keys)
+    return rows_of_day(artifacts, spec.name, day, keys)
 
 
 def versions_in(log: pa.Table) -> list[str]:

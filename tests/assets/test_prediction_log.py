@@ -6,21 +6,25 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 from asgi import Client
-from log_rows import log_of, row
+from log_rows import log_of, logged_rows, row
 from small_platform import failure
 
-from assay.errors import SpecError
+from assay.errors import AssayError, SpecError
 from assay.serving.prediction_log import EXPERIMENT, KEY, REQUEST_ID, SHARE
 from assay.shell.flags import Flags
 from ml_assets.commands import forget as command
 from ml_assets.commands.deployment import Deployment
 from ml_assets.pipeline.logged_days import day_of
+from ml_assets.pipeline.served_log import served_log
+from resources.artifacts.logged_days import LogRetention
 from resources.artifacts.logged_predictions import LogSearch
 from resources.artifacts.row_search import RowSearch
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import connect
 from resources.mlflow.people import Request, reject
-from resources.prediction_log import LogObject, logged_rows, write_object
+from resources.prediction_log import LogObject, write_object
+from resources.settings import Settings
+from resources.store.expiry import RetentionPolicy
 from resources.store.local import LocalStore
 from serving import challenger_follower
 from serving.admission import Limits
@@ -205,3 +209,85 @@ def test_a_registered_version_challenges_until_a_person_rejects_it(promoted, mon
     follower.evaluate()
     assert asked.post("/predict", {"rows": rows}).json()["arm"] == "champion"
     assert "taken back" in asked.get("/ready").json()["challenger"]["problem"]
+
+
+OLD = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=10)
+OLD_DAY = OLD.date().isoformat()
+
+
+def expire(platform):
+    """Apply an age of five days; return what went."""
+    retention = LogRetention(platform.artifacts.store, RetentionPolicy(days=5))
+    gone = retention.beyond()
+    retention.remove(gone)
+    return [str(each) for each in gone]
+
+
+def expired_by_job(platform, **config):
+    """Run the janitor with an age of five days; return what went by its metadata."""
+    platform.settings = Settings(**platform.settings.model_dump() | {"retention_days": 5})
+    job = platform.definitions.resolve_job_def("artifact_janitor_job").execute_in_process(
+        instance=platform.instance, run_config={"ops": {"expire_versions": {"config": config}}}
+    )
+    [event] = [each for each in job.all_events if each.is_successful_output and each.step_key == "expire_versions"]
+    metadata = event.event_specific_data.metadata
+    return metadata["would be removed" if config.get("dry_run") else "removed"].value
+
+
+def requests_of(platform):
+    spec = pipeline_of(platform.settings, "bank")
+    return sorted(served_log(platform.artifacts, spec, 90).column(REQUEST_ID).to_pylist())
+
+
+def test_old_objects_lose_their_rows_once_their_day_has_them(served):
+    platform, log = served
+    log("a", "b", day=OLD)
+    log("c", day=OLD, number=1)
+    log("new")
+    assert expire(platform) == []  # no day has taken the rows
+    materialize(platform, OLD_DAY)
+    materialize(platform)
+    log("late", day=OLD, number=2)
+    assert expire(platform) == []  # the day lacks the late row
+    materialize(platform, OLD_DAY)
+    line = f"prediction log of bank, {OLD_DAY}: 3 objects"
+    assert [expired_by_job(platform, dry_run=True), expired_by_job(platform), expire(platform)] == [[line], [line], []]
+    assert logged_rows(platform.artifacts.store, "bank", OLD.date()).num_rows == 0
+    assert logged_rows(platform.artifacts.store, "bank", YESTERDAY.date()).num_rows == 1
+    assert requests_of(platform) == ["a", "b", "c", "late", "new"]
+
+
+def test_what_comes_after_the_rows_went_is_added_to_the_day_and_nothing_is_brought_back(served):
+    platform, log = served
+    log("a", "b", day=OLD)
+    materialize(platform, OLD_DAY)
+    assert len(expire(platform)) == 1
+    with pytest.raises(AssertionError):
+        log("a", "b", day=OLD)  # a process that stores its object once more stores nothing
+    log("late", day=OLD, number=1)
+    assert requests_of(platform) == ["a", "b", "late"]
+    materialize(platform, OLD_DAY)
+    assert sorted(stored(platform, OLD_DAY).column(REQUEST_ID).to_pylist()) == ["a", "b", "late"]
+    assert len(expire(platform)) == 1
+    materialize(platform, OLD_DAY)
+    assert stored(platform, OLD_DAY).num_rows == 3
+
+
+def test_objects_stay_where_the_rows_of_their_day_are_damaged(served):
+    platform, log = served
+    log("a", day=OLD)
+    materialize(platform, OLD_DAY)
+    commit = platform.artifacts.log.newest(("bank", "prediction_log"), OLD_DAY)
+    file = next(platform.settings.home / "store" / each.key for each in commit.objects if each.name == "data.parquet")
+    file.write_bytes(b"PAR1")
+    retention = LogRetention(platform.artifacts.store, RetentionPolicy(days=5))
+    with pytest.raises(AssayError):
+        retention.remove(retention.beyond())
+    assert logged_rows(platform.artifacts.store, "bank", OLD.date()).num_rows == 1
+
+
+def test_the_number_of_versions_says_nothing_of_objects(served):
+    platform, log = served
+    log("a", day=OLD)
+    materialize(platform, OLD_DAY)
+    assert LogRetention(platform.artifacts.store, RetentionPolicy(versions=1)).beyond() == []

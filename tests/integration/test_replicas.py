@@ -4,11 +4,12 @@ from collections import Counter
 
 import pytest
 from champions import promote_the_same_files_again
+from log_rows import rows_of_keys
 from platform_fixtures import copied, fresh, promoted  # noqa: F401 - fixtures
 from replicas import Load, replicas
 
 from assay.serving.daily_log import daily_log
-from resources.prediction_log import all_keys, rows_of_keys
+from resources.prediction_log import all_keys
 
 ROW = {"age": 60, "job": "nurse", "loan": True, "since": "2015-03-12", "note": "called again", "secret": None}
 KEYS = [f"c{number}" for number in range(40)]

@@ -1,12 +1,12 @@
 """Objects of the prediction log, on disk and on S3."""
 
-from log_rows import NOON, log_of, row
+from log_rows import NOON, log_of, logged_rows, row
 
 from assay.serving.prediction_log import REQUEST_ID
 from resources.artifacts.logged_predictions import LogSearch
 from resources.artifacts.row_search import RowSearch
 from resources.artifacts.store import ArtifactStore
-from resources.prediction_log import LogObject, all_keys, keys_of_day, logged_pipelines, logged_rows, write_object
+from resources.prediction_log import LogObject, all_keys, keys_of_day, logged_pipelines, write_object
 
 FIRST, SECOND = (LogObject(NOON, "a" * 32, number) for number in range(2))
 

@@ -4,7 +4,8 @@ import datetime as dt
 
 import pyarrow as pa
 
-from assay.serving.prediction_log import ARM, LOG_SCHEMA, REQUEST_ID, ROW, TIME
+from assay.serving.prediction_log import ARM, LOG_SCHEMA, REQUEST_ID, ROW, TIME, joined
+from resources.prediction_log import keys_of_day, rows_in
 
 NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 
@@ -19,3 +20,13 @@ def row(request="a", number=1, arm="champion", minutes=0, **others):
 
 def log_of(*rows):
     return pa.Table.from_pylist(list(rows), schema=LOG_SCHEMA)
+
+
+def logged_rows(store, pipeline, day):
+    """Return the rows of all objects of a day, as they were written."""
+    return rows_of_keys(store, keys_of_day(store, pipeline, day))
+
+
+def rows_of_keys(store, keys):
+    """Return the rows of some objects, as they were written."""
+    return joined([rows_in(store.get_bytes(key), key) for key in keys])

@@ -9,12 +9,12 @@ from functools import partial
 
 import pyarrow as pa
 import pytest
-from log_rows import NOON, log_of, row
+from log_rows import NOON, log_of, logged_rows, row
 
 from assay.errors import StoreUnavailableError
 from assay.serving.prediction_log import joined
 from assay.specs.serving import PredictionLogSpec
-from resources.prediction_log import keys_of_day, logged_rows, write_object
+from resources.prediction_log import keys_of_day, write_object
 from resources.store.local import LocalStore
 from serving.log_writer import LogWriter
 
