@@ -1,4 +1,4 @@
-"""Fixtures that read files and query database files in the test's process: a child process costs half a second.
+"""Fixtures that do in the test's process what confined children do: a child process costs half a second.
 
 Tests that are marked `confined` use the child processes of a user.
 """
@@ -8,6 +8,8 @@ import json
 import pytest
 
 from assay.errors import AssayError, error_to_json
+from assay.expressions import language
+from assay.features import engine
 from assay.reading.files import transcribe
 from assay.reading.sandbox import ChildEnd
 from resources.sources import query_child
@@ -27,15 +29,33 @@ def reading(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def querying(request, monkeypatch):
-    """Run queries of database files here; answers cross the same border as JSON."""
+    """Run queries of database files here."""
     if request.node.get_closest_marker("confined"):
         return
 
-    def run_here(_child, asked, _scratch, *, wall_seconds):
+    def answer(asked):
         try:
-            answer = query_child._answer(json.loads(asked))
+            return query_child._answer(asked)
         except AssayError as error:
-            answer = {"error": error_to_json(error)}
-        return ChildEnd(0, 0.0, 0, timed_out=False, answer=json.loads(json.dumps(answer)), tail="")
+            return {"error": error_to_json(error)}
 
-    monkeypatch.setattr("resources.sources.confined_query.run_child", run_here)
+    monkeypatch.setattr("resources.sources.confined_query.run_child", child_in_process(answer))
+
+
+def child_in_process(answer_of):
+    """Return what stands for `run_child` and answers here; answers cross the same border as JSON."""
+
+    def run_here(_child, asked, _scratch, *, wall_seconds):
+        answer = json.loads(json.dumps(answer_of(json.loads(asked))))
+        return ChildEnd(0, 0.0, 0, timed_out=wall_seconds <= 0, answer=answer, tail="")
+
+    return run_here
+
+
+@pytest.fixture(autouse=True)
+def computing(request, monkeypatch):
+    """Compute features and evaluate rules here."""
+    if request.node.get_closest_marker("confined"):
+        return
+    monkeypatch.setattr("assay.features.step_engine.run_child", child_in_process(engine.computed))
+    monkeypatch.setattr("assay.gate.expression_rules.run_child", child_in_process(language.evaluated))

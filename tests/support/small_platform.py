@@ -197,7 +197,10 @@ def instance_in(folder: Path) -> Iterator[dg.DagsterInstance]:
         "class": "SafeSqliteStorage",
         "config": {"base_dir": str(folder)},
     }
-    with dg.instance_for_test(overrides={"storage": {"custom": storage}}) as instance:
+    # nobody reads what steps print; Dagster would start four processes for each run to capture it
+    logs = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    overrides = {"storage": {"custom": storage}, "compute_logs": logs}
+    with dg.instance_for_test(overrides=overrides) as instance:
         yield instance
 
 

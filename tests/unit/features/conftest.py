@@ -1,8 +1,7 @@
-import json
-
 import pyarrow as pa
 import pytest
 from features_world import spec_of
+from in_process import child_in_process
 
 from assay.features.compiling import joined_name
 from assay.features.engine import computed as computed_rows
@@ -11,7 +10,6 @@ from assay.features.first_failure import RowFailure, engine_connection
 from assay.features.joined_tables import without_nan
 from assay.features.plan import compiled
 from assay.reading.files import mapped_table
-from assay.reading.sandbox import ChildEnd
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +41,4 @@ def computed(connection, tmp_path):
 @pytest.fixture
 def in_process(monkeypatch):
     """Let steps be computed in this process, where the confinement is not the matter."""
-
-    def run_child(_module, request, _folder, *, wall_seconds):
-        return ChildEnd(0, 0.0, 0, timed_out=wall_seconds <= 0, answer=computed_rows(json.loads(request)), tail="")
-
-    monkeypatch.setattr("assay.features.step_engine.run_child", run_child)
+    monkeypatch.setattr("assay.features.step_engine.run_child", child_in_process(computed_rows))
