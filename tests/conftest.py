@@ -16,6 +16,13 @@ settings.load_profile("shared_machine")
 # tests run side by side: threads of each would wait for those of the others
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# collecting 8,000 tests makes little garbage and many objects, which each collection would visit
+gc.set_threshold(500_000)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # skops asks all loaded modules in their order for SciPy's functions: the later these come, the longer it takes
+    import scipy.special  # noqa: F401
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
@@ -32,7 +39,6 @@ def pytest_collection_finish():
     """Collect garbage seldom, and leave the libraries and tests out, which stay: it is a sixth of the tests' time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(500_000)
 
 
 def pytest_unconfigure():

@@ -42,7 +42,9 @@ class ConfinedQuery(Source):
         self._confinement = Confinement(self._memory_mb * MIB, cpu_seconds, _FILE_BYTES)
 
     def objects(self) -> list[SourceObject]:
-        """Return the one result; its version is empty without a watermark."""
+        """Return the one result; its version is empty without a watermark, and then no child is started."""
+        if self._query.watermark is None:
+            return [SourceObject(self._address, "")]
         with scratch_folder("query") as folder:
             answer = self._answer("objects", Path(folder))
         return [SourceObject(self._address, str(answer["version"]))]

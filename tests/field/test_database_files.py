@@ -13,8 +13,6 @@ from resources.sources.opening import open_source
 from resources.sources.query import Query
 from resources.sources.sql_engines import engine_for, only_select, url_of
 
-pytestmark = pytest.mark.confined
-
 
 @pytest.fixture
 def sqlite_file(tmp_path):
@@ -43,7 +41,7 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("text", WRITES)
+@pytest.mark.parametrize("text", [pytest.param(WRITES[0], marks=pytest.mark.confined), *WRITES[1:]])
 def test_a_sqlite_source_writes_nothing(sqlite_file, tmp_path, text):
     out = tmp_path / "written.db"
     with pytest.raises(SourceError):
@@ -79,6 +77,7 @@ def test_the_read_only_connection_refuses_them_alone(sqlite_file, tmp_path, text
         connection.connection.driver_connection.execute(text.format(out=tmp_path / "written.db"))
 
 
+@pytest.mark.confined
 def test_a_recursive_query_with_json_is_still_a_query(sqlite_file, tmp_path):
     text = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3) select i from n"
     assert fetched(sqlite_file, text, tmp_path).column("i").to_pylist() == [1, 2, 3]
@@ -90,6 +89,7 @@ ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) selec
 SLOW_FUNCTION = "select instr(zeroblob(8000000), cast(zeroblob(4000000) || x'01' as blob)) as x"
 
 
+@pytest.mark.confined
 @pytest.mark.parametrize("text", [ENDLESS, SLOW_FUNCTION])
 def test_a_query_ends_at_its_time_limit_even_inside_one_function(sqlite_file, tmp_path, monkeypatch, text):
     monkeypatch.setattr("resources.sources.confined_query._GRACE_SECONDS", 4.0)
@@ -97,6 +97,7 @@ def test_a_query_ends_at_its_time_limit_even_inside_one_function(sqlite_file, tm
         fetched(sqlite_file, text, tmp_path, seconds=1.0)  # without an end it takes hours
 
 
+@pytest.mark.confined
 @pytest.mark.parametrize("text", ["select len(repeat('a', 2000000000)) as n", "select len(range(1000000000)) as n"])
 def test_a_duckdb_query_takes_no_more_memory_than_it_may(tmp_path, text):
     duckdb.connect(str(tmp_path / "rows.duckdb")).close()
@@ -117,10 +118,12 @@ def views(tmp_path):
     return f"duckdb:///{data}/rows.duckdb"
 
 
+@pytest.mark.confined
 def test_a_duckdb_view_over_the_users_own_parquet_is_read(views, tmp_path):
     assert fetched(views, "select a from whole", tmp_path).column("a").to_pylist() == [7]
 
 
+@pytest.mark.confined
 def test_a_duckdb_view_over_a_file_elsewhere_is_refused_with_a_remedy(views, tmp_path):
     with pytest.raises(SourceError, match="outside the database's folder") as refused:
         fetched(views, "select a from outside", tmp_path)

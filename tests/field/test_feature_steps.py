@@ -174,6 +174,7 @@ def test_the_source_of_a_join_may_name_variables_which_are_masked(monkeypatch):
     assert without_masked("/data/secret-of-the-test") == "${WEATHER_OF_TEST}"
 
 
+@pytest.mark.confined
 def test_a_step_that_sees_later_rows_is_refused_in_the_confined_process_as_well():
     steps = STEPS + "    - sql: select *, avg(seats) over () as mean from rows\n  time: pickup\n"
     table = trips(5, 6, 7, 8)
@@ -216,6 +217,7 @@ def test_a_row_that_cannot_be_computed_is_named_with_what_was_read_but_for_perso
     assert "4000" not in found
 
 
+@pytest.mark.confined
 def test_what_takes_more_memory_than_it_may_ends_alone():
     head = HEAD.replace("  target:", "  limits: {memory_mb: 256}\n  target:")
     text = head + STEPS + "    - derive: {long: \"repeat('x', 500000000)\"}\n"
