@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -19,6 +19,9 @@ from resources.settings import Settings
 from serving.batching import Job, responses_to
 from serving.refusals import RequestError, overloaded, too_large
 from serving.responses import PredictionResponse
+
+_DISCARDED = 2
+"""Declared bodies up to so many times the bound are read before they are refused, and larger ones not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,9 @@ class Admission:
             ClientDisconnect: the client is gone.
         """
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:20]) > self.limits.bytes:
+        if declared.isdecimal() and (length := int(declared[:20])) > self.limits.bytes:
+            if length <= _DISCARDED * self.limits.bytes:
+                await self._discard(request)
             raise too_large(self.limits.bytes)
         parts, size = [], 0
         try:
@@ -107,6 +112,13 @@ class Admission:
                 remedy="send fewer rows in a request",
             ) from error
         return b"".join(parts)
+
+    async def _discard(self, request: Request) -> None:
+        """Read a body without keeping it: a client that still sends while the connection is closed sees no answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.seconds):
+                async for _ in request.stream():
+                    pass
 
     async def answer(self, job: Job) -> PredictionResponse:
         """Predict when those before it are done.
