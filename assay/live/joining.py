@@ -126,7 +126,7 @@ def _log_keys(log: pa.Table, labels: LabelsSpec, spec: PipelineSpec) -> list[np.
                 where="serving.labels.key",
                 found=", ".join(log.column_names),
                 expected="columns that are logged by their values",
-                remedy=f"name '{name}' in serving.identity, so that it is logged",
+                remedy=f"name '{name}' in serving.columns, so that it is logged",
             )
         columns.append(log.column(name if name in log.column_names else ARM_KEY))
     return [np.asarray(keys_as_text(columns).to_numpy())]
