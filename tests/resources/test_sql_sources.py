@@ -98,6 +98,23 @@ def test_values_keep_their_types(table, tmp_path):
     assert rows_of(tmp_path, text=query, least=2, most=3.5, b="2", **table).to_pydict() == {"a": [2]}
 
 
+@pytest.mark.parametrize("file", ["sqlite_file", "duckdb_file"])
+def test_only_a_watermark_starts_a_child_to_list_the_result(file, request, monkeypatch):
+    asked = []
+
+    def count(*given, **_):
+        asked.append(given)
+        raise SourceError("the child is not the matter", where="here")
+
+    monkeypatch.setattr("resources.sources.confined_query.run_child", count)
+    address = request.getfixturevalue(file)
+    assert [item.version for item in source_of(address, "select a from t").objects()] == [""]
+    assert not asked
+    with pytest.raises(SourceError):
+        source_of(address, "select a from t", "select max(a) from t").objects()
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize(
     "text", ["delete from t", "drop table t", "insert into t values (4, 'w')", "update t set a = 0"]
 )

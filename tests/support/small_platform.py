@@ -20,6 +20,7 @@ from dagster._core.execution.plan.state import KnownExecutionState
 
 from definitions import build_definitions
 from ml_assets.pipeline.asset import Phase
+from ml_assets.resource_wiring import resources_for
 from ml_assets.stages import names_in
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
@@ -186,7 +187,8 @@ class Platform:
 
     @property
     def artifacts(self) -> ArtifactStore:
-        return self.definitions.resources["artifact_io_manager"].artifacts()
+        # without the definitions of all pipelines, which take longer than most reads
+        return resources_for(self.settings)["artifact_io_manager"].artifacts()
 
 
 @contextlib.contextmanager
