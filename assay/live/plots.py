@@ -8,22 +8,32 @@ import numpy as np
 from assay.learning.evaluation.drawing import BLUE, GREY, VERMILLION, draw
 from assay.live.comparison import LiveComparison
 
+_HALF_A_DAY = dt.timedelta(hours=12)
+_FEW_DAYS = 10
+
 
 def comparison_plot(found: LiveComparison) -> bytes | None:
     """Draw the confidence sequence of the gain by day; None before the first interval."""
     looks = [look for look in found.looks if look.lower is not None and look.upper is not None]
     if not looks:
         return None
-    days = [dt.date.fromisoformat(look.day) for look in looks]
+    days = [dt.datetime.fromisoformat(look.day) for look in looks]
+    ends = (days[0] - _HALF_A_DAY, days[-1] + _HALF_A_DAY)  # of one day alone the band has a width, too
     gain, lower, upper = (np.array([getattr(look, name) for look in looks]) for name in ("gain", "lower", "upper"))
 
     def paint(axes: Any) -> None:
         axes.axhline(0, color=GREY, linewidth=1, linestyle="--", label="no difference")
-        axes.fill_between(days, lower, upper, color=BLUE, alpha=0.2, linewidth=0)
+        band = (np.pad(each, 1, mode="edge") for each in (lower, upper))
+        axes.fill_between([ends[0], *days, ends[1]], *band, color=BLUE, alpha=0.2, linewidth=0)
         axes.plot(days, gain, color=BLUE, marker="o", linewidth=1.5, label="lower mean loss of the challenger")
         if found.decided_on:
-            axes.axvline(dt.date.fromisoformat(found.decided_on), color=VERMILLION, label=f"decided {found.decided_on}")
+            axes.axvline(
+                dt.datetime.fromisoformat(found.decided_on), color=VERMILLION, label=f"decided {found.decided_on}"
+            )
         axes.set_ylim(*_range(gain, lower, upper))
+        axes.set_xlim(*ends)
+        if len(days) <= _FEW_DAYS:
+            axes.set_xticks(days, [look.day for look in looks])
         axes.figure.autofmt_xdate()
         axes.legend(loc="best", fontsize=9)
 
