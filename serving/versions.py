@@ -83,7 +83,7 @@ class RegisteredChampions:
     def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
         """Return the model of an entry, its files compared with the entry's digests, and its card."""
         found = _version_of(self.registry, self.name, entry.version, "restore the version in MLflow, or roll back")
-        return self.registry.loaded(found, entry), str(found.description or "")
+        return self.registry.loaded(found, entry).for_predictions(), str(found.description or "")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ class FixedVersion:
 
     def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
         """Return the model, its files compared with what was recorded when they were registered, and its card."""
-        return self.registry.loaded(self._found, entry), str(self._found.description or "")
+        model = self.registry.loaded(self._found, entry).for_predictions()
+        return model, str(self._found.description or "")
 
     @property
     def _found(self) -> "ModelVersion":

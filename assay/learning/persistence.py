@@ -1,6 +1,8 @@
 """Models to files and back, without pickle.
 
-A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`.
+A model is a folder of three files: `model.skops` (the fitted pipeline), `manifest.json` and `input_example.parquet`;
+and `evaluated.skops`, the pipeline that its holdout evaluates, where that is another. Predictions do not need it, so it
+is loaded when it is asked for.
 The manifest holds the SHA-256 of the other two, which loading verifies, and may name the folder where they are.
 Skops stores LightGBM's boosters as the library's model text and XGBoost's as the library's buffer of model and
 configuration, so that both predict the same bits after loading; the buffer is for the library version in the manifest.
@@ -20,8 +22,8 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,7 @@ _OWN_TYPES = frozenset(
 )
 
 MODEL_FILE = "model.skops"
+EVALUATED_FILE = "evaluated.skops"
 EXAMPLE_FILE = "input_example.parquet"
 
 _SCHEMA = "schema.json"
@@ -81,7 +84,7 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
 
     Args:
         model: a fitted model.
-        folder: where the three files go.
+        folder: where the files go.
         beside: texts of further files by name; the manifest has their digests too.
 
     Raises:
@@ -90,13 +93,14 @@ def save_model(model: TrainedModel, folder: Path, beside: Mapping[str, str] | No
     if model.files is not None and not beside:
         model.files(folder)
         return
-    data = _model_file(model)
+    fits = _fits(model)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(data)
+    for name, data in fits.items():
+        (folder / name).write_bytes(data)
     pq.write_table(pa.Table.from_pandas(model.input_example, preserve_index=False), folder / EXAMPLE_FILE)
     for name, text in (beside or {}).items():
         (folder / name).write_text(text, encoding="utf-8")
-    digests = {name: _sha256(folder / name) for name in (MODEL_FILE, EXAMPLE_FILE, *(beside or {}))}
+    digests = {name: _sha256(folder / name) for name in (*fits, EXAMPLE_FILE, *(beside or {}))}
     unknown = {PROVENANCE} if model.manifest.provenance is None else None
     manifest = model.manifest.model_dump(mode="json", exclude=unknown) | {FILES: digests}
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -112,10 +116,19 @@ def require_storable(estimator: Any, own_classes: tuple[str, ...], where: str) -
 
 
 @lru_cache(maxsize=1)  # the store, the tracker and an export write the same model, one after the other
-def _model_file(model: TrainedModel) -> bytes:
-    data = estimator_bytes(model.estimator)
-    _require_trusted(data, model.manifest.own_classes, where=MODEL_FILE)
-    return data
+def _fits(model: TrainedModel) -> dict[str, bytes]:
+    fits = {MODEL_FILE: model.estimator}
+    if model.manifest.refit is not None:
+        fits[EVALUATED_FILE] = model.evaluated.estimator
+    files = {name: estimator_bytes(fit) for name, fit in fits.items()}
+    for name, data in files.items():
+        _require_trusted(data, model.manifest.own_classes, where=name)
+    return files
+
+
+def file_names(manifest: ModelManifest) -> tuple[str, ...]:
+    """Return the names of a model's own files, the manifest aside."""
+    return (MODEL_FILE, *([] if manifest.refit is None else [EVALUATED_FILE]), EXAMPLE_FILE)
 
 
 def load_model(folder: Path) -> TrainedModel:
@@ -127,24 +140,40 @@ def load_model(folder: Path) -> TrainedModel:
         UntrustedModelError: the model holds a type that is not allowed.
         UnknownModelError: a library that the model needs is not installed.
     """
-    import skops.io
-
     manifest, digests = _manifest(folder)
     files = _files_of(folder)
-    data = _bytes_of(files / MODEL_FILE)
-    trusted = _require_trusted(data, manifest.own_classes, where=str(files / MODEL_FILE))
-    _require_digests(files, digests)
+    # checked as it is read: types before digests, since a foreign type is the graver finding
+    estimator = _stored_fit(files / MODEL_FILE, manifest)
+    evaluated = None if manifest.refit is None else _stored_fit(files / EVALUATED_FILE, manifest)
+    _require_digests(files, digests, file_names(manifest))
+    return TrainedModel(estimator(), manifest, _example(files / EXAMPLE_FILE), evaluated_fit=evaluated)
+
+
+def _stored_fit(file: Path, manifest: ModelManifest) -> Callable[[], Any]:
+    """Return what loads a fit, once, from bytes that are read and checked now.
+
+    Raises:
+        ArtifactNotFoundError: the file is missing.
+        UntrustedModelError: it holds a type that is not allowed.
+    """
+    data = _bytes_of(file)
+    trusted = _require_trusted(data, manifest.own_classes, where=str(file))
+    return cache(lambda: _loaded(data, trusted, manifest, where=str(file)))
+
+
+def _loaded(data: bytes, trusted: list[str], manifest: ModelManifest, where: str) -> Any:
+    import skops.io
+
     try:
-        estimator = skops.io.loads(data, trusted=trusted)
+        return skops.io.loads(data, trusted=trusted)
     except ImportError as error:
         raise UnknownModelError(
             "a library that the model needs is not installed",
-            where=str(folder),
+            where=where,
             found=str(error),
             expected=", ".join(f"{name} {version}" for name, version in manifest.library_versions.items()),
             remedy=f"install the extra of the family '{manifest.family}'",
         ) from error
-    return TrainedModel(estimator, manifest, _example(files / EXAMPLE_FILE))
 
 
 def load_facts(folder: Path) -> "tuple[ModelManifest, pd.DataFrame]":
@@ -155,6 +184,16 @@ def load_facts(folder: Path) -> "tuple[ModelManifest, pd.DataFrame]":
         DigestMismatchError: a file is damaged.
     """
     return _manifest(folder)[0], _example(_files_of(folder) / EXAMPLE_FILE)
+
+
+def load_manifest(folder: Path) -> ModelManifest:
+    """Read the manifest of a saved model alone.
+
+    Raises:
+        ArtifactNotFoundError: it is missing.
+        DigestMismatchError: it is damaged.
+    """
+    return _manifest(folder)[0]
 
 
 def trusted_types(folder: Path) -> list[str]:
@@ -298,9 +337,9 @@ def _manifest(folder: Path) -> tuple[ModelManifest, dict[str, str]]:
         raise _damaged(str(folder / MANIFEST_FILE), error) from error
 
 
-def _require_digests(folder: Path, digests: Mapping[str, str]) -> None:
+def _require_digests(folder: Path, digests: Mapping[str, str], names: Sequence[str]) -> None:
     """Compare the model's own files with the digests in its manifest; texts for people beside them may change."""
-    for name in (MODEL_FILE, EXAMPLE_FILE):
+    for name in names:
         found, digest = _sha256(folder / name), digests.get(name)
         if digest not in {None, found}:
             raise DigestMismatchError(
@@ -333,7 +372,7 @@ def _bytes_of(path: Path) -> bytes:
             "the model's folder is not complete",
             where=str(path.parent),
             found=f"no {path.name}",
-            expected=f"{MODEL_FILE}, {MANIFEST_FILE} and {EXAMPLE_FILE}",
+            expected=f"{MODEL_FILE}, {MANIFEST_FILE} and {EXAMPLE_FILE}; {EVALUATED_FILE} where its manifest names it",
             remedy="fetch the model again, or train it again",
         ) from error
 

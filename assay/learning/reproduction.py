@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from assay.errors import SpecError
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.final_fit import final_fit
 from assay.learning.splitting import Split
-from assay.learning.training import library_versions, train, training_digest
+from assay.learning.training import library_versions, training_digest
 from assay.results.provenance import CodeState
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
@@ -110,13 +111,13 @@ def rebuilt(model: TrainedModel, split: Split, spec: PipelineSpec, parent: Train
         stopped_by="disabled",
         seed=facts.seed,
     )
-    again = train(split, best, spec, parent)
+    again = final_fit(split, best, spec, parent, refits=facts.refit is not None)
     evidence = {name: getattr(facts, name) for name in ("annotations", "provenance", "intake", "golden", "reference")}
     return replace(again, manifest=again.manifest.model_copy(update=evidence))
 
 
 def different_predictions(one: TrainedModel, other: TrainedModel, features: "pd.DataFrame", threads: int) -> int:
-    """Return for how many rows two models do not predict the same bits.
+    """Return for how many rows two models, deployed or evaluated, do not predict the same bits.
 
     Args:
         one: a model.
@@ -125,10 +126,17 @@ def different_predictions(one: TrainedModel, other: TrainedModel, features: "pd.
         threads: for both.
     """
     with limited_threads(threads):
-        pair = [_of(model, features) for model in (one, other)]
+        different = _differ(one, other, features)
+        if one.manifest.refit is not None and other.manifest.refit is not None:
+            different |= _differ(one.evaluated, other.evaluated, features)
+    return int(different.sum())
+
+
+def _differ(one: TrainedModel, other: TrainedModel, features: "pd.DataFrame") -> np.ndarray:
+    pair = [_of(model, features) for model in (one, other)]
     if len(pair[0].classes) != len(pair[1].classes):
-        return len(features)
-    return int((_bits(pair[0]) != _bits(pair[1])).any(axis=1).sum())
+        return np.ones(len(features), dtype=bool)
+    return np.asarray((_bits(pair[0]) != _bits(pair[1])).any(axis=1))
 
 
 def _of(model: TrainedModel, features: "pd.DataFrame") -> Predictions:

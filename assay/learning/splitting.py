@@ -86,8 +86,22 @@ class Split:
     learned: LearnedRows
     classes: tuple[str | bool | int | float, ...]
 
+    @property
+    def all_rows(self) -> LabelledRows:
+        """Training rows and holdout rows, one after the other."""
+        import pandas as pd
+
+        features = pd.concat([self.train.features, self.holdout.features], ignore_index=True)
+        return LabelledRows(features, pd.concat([self.train.target, self.holdout.target], ignore_index=True))
+
+    @property
+    def all_learned(self) -> LearnedRows:
+        """The rule that says which rows a model of all rows may have learned from."""
+        keys = tuple(sorted(self.data_digests))
+        return LearnedRows(partitions=None if self.learned.partitions is None else keys)
+
     def learned_by(self, model: ModelManifest, spec: PipelineSpec) -> np.ndarray | None:
-        """Return which holdout rows a model may have learned from, shape (n,); None where that is not known."""
+        """Return which holdout rows an evaluated model may have learned from, shape (n,); None where not known."""
         is_time = spec.dataset.partitions.is_time
         return model.may_have_learned(self.holdout_table, self.holdout_partitions, time_partitions=is_time)
 

@@ -1,26 +1,19 @@
-"""The final fit, on the training rows alone, with one seed and a fixed number of threads; and the model's manifest."""
+"""The fit that the holdout evaluates, on the training rows, with one seed and a number of threads; and its manifest."""
 
-import datetime as dt
 import math
 import platform
-import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from assay.credentials import redacted
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
 from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
 from assay.learning.estimators.ensembles import family_of, model_with
 from assay.learning.estimators.family import FAMILIES, Family
-from assay.learning.intake import intake_of
-from assay.learning.prediction_reference import reference_of
 from assay.learning.rehearsal import rehearse, require_rows_kept
-from assay.learning.splitting import Split
-from assay.results.intake import SourceSchemas
+from assay.learning.splitting import LabelledRows, Split
 from assay.results.learned_rows import LearnedRows, together
-from assay.results.provenance import CodeState, ParentModel, Provenance
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs.base import digest_of
@@ -29,6 +22,7 @@ from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
 _ALWAYS = ("scikit-learn", "numpy", "pandas", "scipy", "skops")
 INCREMENTAL = "incremental"
@@ -68,7 +62,7 @@ def library_versions(*names: str) -> dict[str, str]:
 def train(
     split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: TrainedModel | None = None
 ) -> TrainedModel:
-    """Fit the model that a search has chosen.
+    """Fit the model that the holdout evaluates.
 
     Args:
         split: training and holdout rows; only the training rows are used.
@@ -87,53 +81,48 @@ def train(
         UntrustedModelError: the model could not be stored.
         FeatureStepError: outliers drop more training rows than they may.
     """
-    digest = training_digest(spec)
+    digest, scenario = training_digest(spec), INCREMENTAL
+    if spec.training.scenario == INCREMENTAL and champion is not None:
+        _require_same(split, best, spec, champion.manifest)
+        _require_no_later(split, spec, champion.manifest)
+        _require_unlearned_holdout(split, spec, champion.manifest)
+        estimator = fitted(split.train, split.features, best, spec, champion)
+        learned = _learned_with(champion.manifest, split, spec)
+    else:
+        estimator = fitted(split.train, split.features, best, spec)
+        scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
+        learned = (split.learned,)
+    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned, digest), _example(split))
+
+
+def fitted(
+    rows: LabelledRows,
+    features: TableSchema,
+    best: BestHyperparameters,
+    spec: PipelineSpec,
+    base: TrainedModel | None = None,
+) -> "Pipeline":
+    """Fit a recipe, the family and hyperparameters that a search has found, to rows.
+
+    Args:
+        rows: that are learned from.
+        features: columns and roles of their frame.
+        best: the recipe.
+        spec: the pipeline.
+        base: the model to continue from; None for a full fit.
+
+    Raises:
+        LearningError: the estimator refuses the rows or its hyperparameters, or cannot continue.
+        FeatureStepError: outliers drop more of the rows than they may.
+        UntrustedModelError: the model could not be stored.
+    """
     spec = spec.model_copy(update={"model": model_with(spec.model, best.family, best.parameters)})
     # the family's library must be loaded before its threads can be limited
     chosen = family_of(best.family, spec.task, spec.model)
     with limited_threads(spec.training.threads):
-        if spec.training.scenario == "incremental" and champion is not None:
-            _require_same(split, best, spec, champion.manifest)
-            _require_no_later(split, spec, champion.manifest)
-            _require_unlearned_holdout(split, spec, champion.manifest)
-            estimator = continue_fit(champion.estimator, chosen, best.parameters, split.train, spec)
-            scenario, learned = INCREMENTAL, _learned_with(champion.manifest, split, spec)
-        else:
-            estimator = _fitted_in_full(chosen, split, best, spec)
-            scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
-            learned = (split.learned,)
-    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned, digest), _example(split))
-
-
-class BaseModel(NamedTuple):
-    """The model that an incremental training continues, and where it is."""
-
-    model: TrainedModel
-    parent: ParentModel
-
-
-def recorded_fit(
-    split: Split,
-    best: BestHyperparameters,
-    spec: PipelineSpec,
-    base: BaseModel | None,
-    code: CodeState,
-    schemas: SourceSchemas | None = None,
-) -> TrainedModel:
-    """Fit as `train` does, and record how the model was made and how it takes rows of the source."""
-    began = time.perf_counter()
-    model = train(split, best, spec, base.model if base else None)
-    seconds = round(time.perf_counter() - began, 3)
-    model = model.taking(intake_of(split, spec, schemas))
-    model = model.compared_with(reference_of(model, split, spec.training.threads))
-    provenance = Provenance(
-        trained_at=dt.datetime.now(dt.UTC),
-        fit_seconds=seconds,
-        code=code,
-        parent=base.parent if base and model.manifest.scenario_applied == INCREMENTAL else None,
-        spec=redacted(spec.model_dump(mode="json")),
-    )
-    return model.made(provenance)
+        if base is not None:
+            return continue_fit(base.estimator, chosen, best.parameters, rows, spec)
+        return _fitted_in_full(chosen, rows, features, best, spec)
 
 
 def _example(split: Split) -> "pd.DataFrame":
@@ -149,12 +138,14 @@ def _example(split: Split) -> "pd.DataFrame":
     return example
 
 
-def _fitted_in_full(family: Family, split: Split, best: BestHyperparameters, spec: PipelineSpec) -> Any:
-    require_rows_kept(split.train, split.features, spec)
-    rehearse(family, best.parameters, split.train, split.features, spec)
-    pipeline = build_pipeline(family, best.parameters, split.features, spec)
+def _fitted_in_full(
+    family: Family, rows: LabelledRows, features: TableSchema, best: BestHyperparameters, spec: PipelineSpec
+) -> "Pipeline":
+    require_rows_kept(rows, features, spec)
+    rehearse(family, best.parameters, rows, features, spec)
+    pipeline = build_pipeline(family, best.parameters, features, spec)
     try:
-        return pipeline.fit(split.train.features, split.train.target)
+        return pipeline.fit(rows.features, rows.target)
     except Exception as error:  # an estimator may raise anything
         raise LearningError(
             f"'{family.name}' cannot be fitted to these rows with these hyperparameters",
@@ -230,6 +221,7 @@ def _manifest(
     learned: tuple[LearnedRows, ...] | None,
     digest: str,
 ) -> ModelManifest:
+    model = model_with(spec.model, best.family, best.parameters)
     return ModelManifest(
         pipeline=spec.name,
         task=spec.task,
@@ -241,13 +233,13 @@ def _manifest(
         parameters=best.parameters,
         scenario_applied=scenario,
         seed=spec.training.seed,
-        model_version=spec.model.version,
+        model_version=model.version,
         spec_digest=digest,
         data_digests=split.data_digests,
         learned=learned,
         train_rows=len(split.train.features),
         holdout_rows=len(split.holdout.features),
-        members=spec.model.members_of(best.family),
-        library_versions=library_versions(*spec.model.families_of(best.family)),
-        own_classes=own_classes(best.family, spec),
+        members=model.members_of(best.family),
+        library_versions=library_versions(*model.families_of(best.family)),
+        own_classes=own_classes(best.family, spec.model_copy(update={"model": model})),
     )

@@ -97,7 +97,7 @@ def evaluate_performance(
     rows = window.unlearned
     if rows is None or not report.rows:
         return report
-    predictions = reference.predictions(rows.rows.features).beside(rows.rows.metric_columns)
+    predictions = reference.predictions_of_known(rows)
     scored = Scored(rows.rows.features, truth_of(rows.rows), predictions, rows.units)
     now = measure(metric, scored.truth, scored.predictions)
     found = {"value_now": now.value, "reason": now.reason, "baseline_now": _baseline(scored, reference, metric)}

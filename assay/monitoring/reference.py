@@ -34,12 +34,14 @@ class KnownRows:
         rows: the rows, as the champion takes them.
         trained_on: whether they are of a version of the partition that the champion was trained on.
         units: what is resampled of them.
+        model: the deployed model where it has learned from none of them, else the evaluated one; None for that.
     """
 
     partition: str
     rows: LabelledRows
     trained_on: bool = False
     units: Units = field(default_factory=Units)
+    model: TrainedModel | None = None
 
     @classmethod
     def of(
@@ -47,7 +49,8 @@ class KnownRows:
     ) -> "KnownRows":
         """Return a table's rows as the champion takes them."""
         rows = labelled_rows(table, champion.model.manifest.features, spec)
-        return cls(partition, rows, trained_on, units_of(table, spec))
+        measured = champion.measured_on(table, partition, spec)
+        return cls(partition, rows, trained_on, units_of(table, spec), measured)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,18 +158,24 @@ class Reference:
         return None if known is None else LabelFreeEstimator.fitted(known, self.model.manifest, self.spec)
 
     def predictions_of(self, window: MonitoredWindow) -> Predictions:
-        """Return the champion's predictions of a window's newest rows: what was served, or else what it predicts."""
+        """Return the champion's predictions of a window's newest rows: what was served, or else as `predictions`."""
         return self.predictions(window.features) if window.served is None else window.served
 
     def predictions(self, features: "pd.DataFrame") -> Predictions:
-        """Return the champion's predictions of some rows."""
+        """Return the predictions of some rows by the champion's evaluated fit, which also predicts the holdout."""
+        return self._predicted(self.model.evaluated, features)
+
+    def predictions_of_known(self, known: KnownRows) -> Predictions:
+        """Return the champion's predictions of rows whose target is known, as deployed where these are new to it."""
+        found = self._predicted(known.model or self.model.evaluated, known.rows.features)
+        return found.beside(known.rows.metric_columns)
+
+    def _predicted(self, model: TrainedModel, features: "pd.DataFrame") -> Predictions:
         from assay.learning.estimators.assembly import limited_threads
 
-        manifest = self.model.manifest
+        manifest = model.manifest
         with limited_threads(self.spec.training.threads):
-            return predict(
-                self.model.estimator, features[list(manifest.features.names)], manifest.classes, self.spec.task
-            )
+            return predict(model.estimator, features[list(manifest.features.names)], manifest.classes, self.spec.task)
 
 
 def _together(tables: Iterable[pa.Table]) -> pa.Table | None:

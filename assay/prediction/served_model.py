@@ -39,7 +39,7 @@ def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> "Serv
             expected=f"digest {str(expected)[:16]}",
             remedy="fetch the model again, or register it again",
         )
-    return ServedModel(Predictor(load_model(Path(path))))
+    return ServedModel(Predictor(load_model(Path(path)).for_predictions()))
 
 
 @dataclass(frozen=True, slots=True)

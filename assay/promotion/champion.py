@@ -139,25 +139,34 @@ class CurrentChampion:
         return self.entry.value_at_promotion
 
     def training_digests(self, spec: PipelineSpec) -> dict[str, str]:
-        """Return the digests of its training partitions; split by time, the newest is the holdout and left out."""
+        """Return the digests of its training partitions; split by time, the newest is left out if it is the holdout."""
         digests = dict(self.model.manifest.data_digests)
-        if spec.split.by == "time":
+        if spec.split.by == "time" and self.model.manifest.refit is None:
             digests.pop(max(digests))
         return digests
 
     def may_have_learned(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> Mask | None:
-        """Return which rows of a partition it may have learned from; None where that is not known."""
-        keys, is_time = np.full(table.num_rows, partition or "", dtype=object), spec.dataset.partitions.is_time
+        """Return which rows of a partition its evaluated fit may have learned from; None where that is not known."""
+        keys, is_time = _partition_of_rows(table, partition), spec.dataset.partitions.is_time
         return self.model.manifest.may_have_learned(table, keys, time_partitions=is_time)
 
+    def measured_on(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> TrainedModel:
+        """Return the deployed model where it has learned from none of these rows, else the evaluated one."""
+        keys, is_time = _partition_of_rows(table, partition), spec.dataset.partitions.is_time
+        return self.model.measured_on(table, keys, time_partitions=is_time)
+
     def unlearned(self, table: pa.Table, partition: str | None, spec: PipelineSpec) -> pa.Table | None:
-        """Return the rows of a partition that it has not learned from; None where that is not known."""
+        """Return the rows of a partition that its evaluated fit has not learned from; None where that is not known."""
         learned = self.may_have_learned(table, partition, spec)
         return None if learned is None else table.filter(pa.array(~learned))
 
     def learned_from(self, partition: str | None, dataset: ValidatedDataset, spec: PipelineSpec) -> bool:
         """Return whether it was trained on these rows."""
         return self.training_digests(spec).get(partition or "") == dataset.fingerprint.digest
+
+
+def _partition_of_rows(table: pa.Table, partition: str | None) -> np.ndarray:
+    return np.full(table.num_rows, partition or "", dtype=object)
 
 
 def promoted_by(run_id: str, challenger: TrainedModel, champion: CurrentChampion) -> ChampionRecord | None:

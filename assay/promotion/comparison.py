@@ -111,9 +111,11 @@ def compare_models(
 
 
 def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
-    """Return a model's predictions of the holdout rows."""
+    """Return a model's predictions of the holdout rows, as deployed if it has learned from none of them."""
     from assay.learning.estimators.assembly import limited_threads
 
+    is_time = spec.dataset.partitions.is_time
+    model = model.measured_on(split.holdout_table, split.holdout_partitions, time_partitions=is_time)
     rows = replace(split.holdout, features=split.holdout.features[list(model.manifest.features.names)])
     with limited_threads(spec.training.threads):
         return predictions_of(model.estimator, rows, model.manifest.classes, spec.task)

@@ -63,6 +63,7 @@ def _data(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec)
     facts = [
         f"Source: {code(redacted(spec.dataset.source))}",
         f"Training rows: {manifest.train_rows:,}; holdout rows: {manifest.holdout_rows:,}, split by {spec.split.by}",
+        f"The deployed model is fitted on all {manifest.refit.rows:,} rows" if manifest.refit else "",
         f"Classes: {classes}{positive}" if classes else "",
         f"Evaluated partition: {code(report.partition)}" if report.partition else "",
     ]
@@ -101,7 +102,7 @@ def _evaluation(report: EvaluationReport) -> list[str]:
     metrics = table(("Metric", "Model", "95 % interval", "Baseline", "Bound"), rows)
     missing = [f"{code(name)} has no value: {escaped(reason)}" for name, reason in report.missing_metrics.items()]
     rows_used = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
-    return [rows_used, metrics, _listed(missing), *_slices(report)]
+    return [rows_used, report.of_recipe, metrics, _listed(missing), *_slices(report)]
 
 
 def _slices(report: EvaluationReport) -> list[str]:

@@ -26,6 +26,10 @@ class EvaluationReport(Spec):
     holdout_rows: int
     holdout_digest: str
     """Identity of the holdout rows; only reports with the same identity are comparable."""
+    train_rows: int | None = None
+    """Rows that the evaluated model was fitted on; missing in reports of earlier versions."""
+    deployed_rows: int | None = None
+    """Rows that the deployed model was fitted on: more, where the recipe was fitted again on all rows."""
     metrics: dict[str, float]
     """Every metric that could be computed."""
     missing_metrics: dict[str, str] = {}
@@ -49,6 +53,16 @@ class EvaluationReport(Spec):
     """What the gate warned of in the rows of the window."""
     doubts: tuple[str, ...] = ()
     """Why the holdout may be too good to be true; promotion waits for a person while there is one."""
+
+    @property
+    def of_recipe(self) -> str:
+        """What the figures are of where another fit of the recipe is deployed; empty where it is the same one."""
+        if self.train_rows == self.deployed_rows:
+            return ""
+        return (
+            f"The figures are of the recipe fitted on the {self.train_rows:,} training rows; the deployed model is the "
+            f"same recipe fitted on all {self.deployed_rows:,} rows."
+        )
 
     def in_words(self, name: str) -> str:
         """Return a metric with its interval and the baseline's value, such as `0.91 (0.89 to 0.93; baseline 0.5)`."""

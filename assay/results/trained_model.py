@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, JsonValue
 
 from assay.data.schema import TableSchema
+from assay.errors import ArtifactNotFoundError
 from assay.results.golden import GoldenPredictions
 from assay.results.intake import Intake
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
+
+
+class Refit(Spec):
+    """The fit of a recipe on all rows of its window, where that is deployed."""
+
+    rows: int
+    learned: tuple[LearnedRows, ...] | None
+    """Which rows the deployed model may have learned from; None where a base of an earlier version does not say."""
 
 
 class ModelManifest(Spec):
@@ -46,9 +55,12 @@ class ModelManifest(Spec):
     data_digests: dict[str, str]
     """Fingerprint digest of the training data, by partition key (the empty key without partitions)."""
     learned: tuple[LearnedRows, ...] | None = None
-    """Which rows the model may have learned from; None in manifests of earlier versions, which do not say."""
+    """Which rows the evaluated model may have learned from; None in manifests of earlier versions, which do not say."""
     train_rows: int
+    """Rows that the evaluated model was fitted on."""
     holdout_rows: int
+    refit: Refit | None = Field(default=None, exclude_if=lambda refit: refit is None)
+    """Of the deployed model; None where the evaluated one is deployed."""
     library_versions: dict[str, str]
     own_classes: tuple[str, ...] = ()
     """The user's own estimators and transformers in the model, by the import paths of the pipeline file."""
@@ -57,7 +69,7 @@ class ModelManifest(Spec):
     golden: GoldenPredictions | None = Field(default=None, exclude_if=lambda golden: golden is None)
     """What it predicted for the rows of the intake's example; None in manifests of earlier versions."""
     reference: PredictionReference | None = Field(default=None, exclude_if=lambda reference: reference is None)
-    """What later predictions are compared with; None in manifests of earlier versions."""
+    """What later predictions are compared with; None in manifests of earlier versions. Of the evaluated model."""
     annotations: dict[str, str] = {}
     """Links to the outside, e.g. `mlflow_run_id`."""
     provenance: Provenance | None = None
@@ -80,37 +92,97 @@ class ModelManifest(Spec):
         keys = sorted(self.data_digests)
         return (LearnedRows(partitions=tuple(keys[:-1] or keys)),)
 
+    def deployed_rules(self, *, time_partitions: bool) -> tuple[LearnedRows, ...] | None:
+        """Return `learned_rules` of the deployed model."""
+        return self.refit.learned if self.refit is not None else self.learned_rules(time_partitions=time_partitions)
+
     def may_have_learned(
         self, table: "pa.Table", partition_of_row: "np.ndarray[Any, Any]", *, time_partitions: bool
     ) -> Mask | None:
-        """Return which rows of a table the model may have learned from, shape (rows,); None where that is not known.
+        """Return which rows of a table the evaluated model may have learned from; None where that is not known.
 
         Args:
             table: all columns of the rows.
             partition_of_row: partition key of each row, shape (rows,); "" without partitions.
             time_partitions: whether the pipeline's partitions are times.
+
+        Returns:
+            A mask of the rows, shape (rows,).
         """
-        rules = self.learned_rules(time_partitions=time_partitions)
-        if rules is None or not all(rule.can_tell(table) for rule in rules):
-            return None
-        return learned_from(rules, table, partition_of_row)
+        return _by_rules(self.learned_rules(time_partitions=time_partitions), table, partition_of_row)
+
+    def deployed_may_have_learned(
+        self, table: "pa.Table", partition_of_row: "np.ndarray[Any, Any]", *, time_partitions: bool
+    ) -> Mask | None:
+        """Return the same of the deployed model."""
+        return _by_rules(self.deployed_rules(time_partitions=time_partitions), table, partition_of_row)
+
+
+def _by_rules(
+    rules: tuple[LearnedRows, ...] | None, table: "pa.Table", partition_of_row: "np.ndarray[Any, Any]"
+) -> Mask | None:
+    if rules is None or not all(rule.can_tell(table) for rule in rules):
+        return None
+    return learned_from(rules, table, partition_of_row)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
     """A fitted scikit-learn pipeline and its manifest; the estimator is not refitted.
 
+    Where the recipe was fitted again on all rows, that is the estimator, which is deployed: it makes predictions. What
+    the holdout says is of the evaluated model, which was fitted without it.
+
     Attributes:
         estimator: fitted `sklearn.pipeline.Pipeline` of preprocessing and model; takes the feature frame.
         manifest: its facts.
         input_example: up to five rows of the feature frame, as handed to `estimator`.
         files: writes the files that hold it already into a folder; saving it again would give other bytes.
+        evaluated_fit: gives the evaluated model's pipeline; None where it is `estimator`.
     """
 
     estimator: Any
     manifest: ModelManifest
     input_example: "pd.DataFrame"
     files: Callable[[Path], object] | None = None
+    evaluated_fit: Callable[[], Any] | None = None
+
+    @property
+    def evaluated(self) -> Self:
+        """The model that the holdout evaluates; it has not learned from the holdout.
+
+        Raises:
+            ArtifactNotFoundError: the model was loaded for predictions alone.
+        """
+        if self.manifest.refit is None:
+            return self
+        if self.evaluated_fit is None:
+            raise ArtifactNotFoundError(
+                "the model was loaded for predictions, without the fit that its holdout evaluates",
+                where=f"a model of pipeline {self.manifest.pipeline}",
+                remedy="load the whole bundle",
+            )
+        manifest = self.manifest.model_copy(update={"refit": None})
+        return replace(self, estimator=self.evaluated_fit(), manifest=manifest, files=None, evaluated_fit=None)
+
+    def measured_on(
+        self, table: "pa.Table", partition_of_row: "np.ndarray[Any, Any]", *, time_partitions: bool
+    ) -> Self:
+        """Return the deployed model where it has learned from none of these rows, else the evaluated one.
+
+        Args:
+            table: all columns of the rows.
+            partition_of_row: partition key of each row, shape (rows,); "" without partitions.
+            time_partitions: whether the pipeline's partitions are times.
+        """
+        if self.manifest.refit is None:
+            return self
+        learned = self.manifest.deployed_may_have_learned(table, partition_of_row, time_partitions=time_partitions)
+        return self if learned is not None and not learned.any() else self.evaluated
+
+    def for_predictions(self) -> Self:
+        """Return the model without what predictions do not need."""
+        return replace(self, evaluated_fit=None)
 
     def annotated(self, **annotations: str) -> Self:
         """Return the same model with more links in its manifest."""

@@ -15,9 +15,9 @@ from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.plots import plots_for
+from assay.learning.final_fit import BaseModel, recorded_fit
 from assay.learning.persistence import save_model
 from assay.learning.splitting import Split, split_window
-from assay.learning.training import BaseModel, recorded_fit
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
 from assay.prediction.golden import with_golden
 from assay.promotion.model_card import render
@@ -220,6 +220,8 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
         model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
         _LOG.info("%s on the holdout: %s", report.primary_metric, report.in_words(report.primary_metric))
+        if report.of_recipe:
+            _LOG.info(report.of_recipe)
         if not beats_baseline(report):
             _LOG.warning("the model is no better on the holdout than a baseline that ignores the features")
         for doubt in report.doubts:

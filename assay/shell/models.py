@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from assay.errors import DigestMismatchError, SourceNotFoundError, SpecError
-from assay.learning.persistence import EXAMPLE_FILE, MODEL_FILE, load_model
+from assay.learning.persistence import file_names, load_manifest, load_model
 from assay.prediction.predictor import Predictor
 from assay.results.bundle import MANIFEST_FILE, bundle_digest, folder_of
 from assay.results.trained_model import TrainedModel
@@ -75,7 +75,7 @@ def _fetched_once(uri: str, storage: Storage) -> tuple[TrainedModel, str]:
         shutil.copyfile(storage.fetch(joined(uri, MANIFEST_FILE), fetched)[0].path, bundle / MANIFEST_FILE)
         folder = folder_of((bundle / MANIFEST_FILE).read_bytes())
         (bundle / folder).mkdir(exist_ok=True)
-        for file in (MODEL_FILE, EXAMPLE_FILE):
+        for file in file_names(load_manifest(bundle)):
             address = joined(uri, folder, file) if folder else joined(uri, file)
             shutil.copyfile(storage.fetch(address, fetched)[0].path, bundle / folder / file)
         return load_model(bundle), bundle_digest(bundle)

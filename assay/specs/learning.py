@@ -236,8 +236,8 @@ class TuningSpec(Spec):
     n_trials: int = Field(default=20, ge=1, le=10_000)
     """Most trials. Each candidate takes one first, from its base values; the search needs more than that."""
     timeout: float | None = Field(default=None, gt=0)
-    """Most seconds of the search and the final fit. Running trials are stopped, also one that takes more than a quarter
-    of the time; only the first is finished whatever it takes, as there is no model otherwise."""
+    """Most seconds of the search and the final fits. Running trials are stopped, also one that takes more than a
+    quarter of the time; only the first is finished whatever it takes, as there is no model otherwise."""
     workers: int | None = Field(default=None, ge=1, le=256, exclude_if=lambda workers: workers is None)
     """Processes that try points side by side; as many as `training.threads` unless set, which they share. With several,
     or a timeout, two searches of the same rows may differ."""
@@ -261,6 +261,10 @@ class TrainingSpec(Spec):
     """Seed of search and fit."""
     threads: int = Field(default=1, ge=1, le=256)
     """Threads of one fit, BLAS and OpenMP included."""
+    refit: Literal["auto", "all", "none"] = Field(default="auto", exclude_if=lambda refit: refit == "auto")
+    """The rows of the model that is deployed. `all`: once the recipe is found, it is fitted on the training rows, which
+    the holdout evaluates, and on all rows, which is deployed. `none`: the evaluated model is deployed. `auto`: `none`
+    for split by time, else `all`."""
     target_output_path: str | None = None
     """Also export the trained model's bundle to this folder or `s3://` prefix."""
 

@@ -232,6 +232,12 @@ class PipelineSpec(Spec):
         return self.source_dataset.model_copy(update={"source": self.scoring.source, "partitions": partitions})
 
     @property
+    def refits(self) -> bool:
+        """Whether the deployed model is fitted on all rows, those of the holdout included."""
+        auto = "none" if self.split.by == "time" else "all"
+        return (auto if self.training.refit == "auto" else self.training.refit) == "all"
+
+    @property
     def preparation(self) -> PreprocessingSpec:
         """The preprocessing with `auto` spelled out."""
         return PreprocessingSpec() if self.preprocessing == "auto" else self.preprocessing

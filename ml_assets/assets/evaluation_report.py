@@ -41,6 +41,7 @@ def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> di
         f"holdout {report.primary_metric}": report.metrics[report.primary_metric],
         "holdout": f"{report.primary_metric} = {report.in_words(report.primary_metric)}",
         "holdout rows": report.holdout_rows,
+        **({"figures": report.of_recipe} if report.of_recipe else {}),
         "metrics": records_table(metrics),
         **({"metrics that could not be computed": records_table(missing)} if missing else {}),
         **(

@@ -40,8 +40,8 @@ def _report(window: Window) -> RegressionReport:
         )
     labelled = [labelled_rows(rows, each.model.manifest.features, spec) for each in (champion, former)]
     return evaluate_regression(
-        (champion.version, champion.model),
-        (former.version, former.model),
+        (champion.version, champion.measured_on(rows, window.partition, spec)),
+        (former.version, former.measured_on(rows, window.partition, spec)),
         (labelled[0], labelled[1]),
         units_of(rows, spec),
         window.earlier(RegressionReport, _WINDOWS),

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.learning.training import BaseModel, recorded_fit
+from assay.learning.final_fit import BaseModel, recorded_fit
 from assay.prediction.golden import with_golden
 from assay.promotion.champion import CurrentChampion
 from assay.results.provenance import ParentModel
@@ -38,7 +38,8 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
     @pipeline_asset(
         spec,
         stage,
-        description="The model fitted on all training rows, with its manifest; logged as one MLflow run.",
+        description="The model with its manifest: the fit that the holdout evaluates, and the one that is deployed; "
+        "logged as one MLflow run.",
         ins={
             "validated_dataset": window_input(spec),
             "best_hyperparameters": own_input(spec, "best_hyperparameters"),
@@ -150,6 +151,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         "scenario": facts.scenario_applied,
         "training rows": facts.train_rows,
         "holdout rows": facts.holdout_rows,
+        "rows of the deployed model": facts.train_rows if facts.refit is None else facts.refit.rows,
         "features": records_table(
             [{"feature": c.name, "dtype": c.dtype, "role": str(c.role)} for c in facts.features.columns]
         ),

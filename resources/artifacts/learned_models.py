@@ -29,8 +29,9 @@ def learned_models(
 ) -> Iterator[LearnedModel]:
     """Yield the models that have learned from rows of table versions, oldest first.
 
-    A model that read such a version has not learned from a row that was held out, by the rule in its manifest; without
-    a rule it counts. A continued model also learned what its base did: for it the rule decides over all these rows.
+    A model that read such a version has not learned from a row that was held out, by the rule in its manifest, unless
+    it was fitted again on all rows; without a rule it counts. A continued model also learned what its base did: for it
+    the rule decides over all these rows.
 
     Args:
         artifacts: the store.
@@ -81,7 +82,7 @@ def _learned(artifacts: ArtifactStore, commit: Commit, rows: Mapping[Identity, p
 
 def _may_have_learned(manifest: ModelManifest, partition: str | None, table: pa.Table) -> bool:
     keys = np.full(table.num_rows, partition or "", dtype=object)
-    learned = manifest.may_have_learned(table, keys, time_partitions=False)
+    learned = manifest.deployed_may_have_learned(table, keys, time_partitions=False)
     return learned is None or bool(learned.any())
 
 

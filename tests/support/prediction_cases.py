@@ -20,8 +20,8 @@ from assay.data.frozen_schema import FrozenSchema
 from assay.data.source_rows import source_rows
 from assay.features.feature_set import feature_set_of
 from assay.features.prepared import PreparedSteps
+from assay.learning.final_fit import recorded_fit
 from assay.learning.splitting import split_window
-from assay.learning.training import recorded_fit
 from assay.prediction.golden import with_golden
 from assay.results.intake import SourceSchemas
 from assay.results.provenance import CodeState

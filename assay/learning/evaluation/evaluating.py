@@ -43,7 +43,7 @@ def evaluate(
     partition: str | None = None,
     warnings: Sequence[GateWarning] = (),
 ) -> EvaluationReport:
-    """Evaluate a fitted model on the holdout; the baseline uses the training target alone.
+    """Evaluate a recipe on the holdout, by its fit without it; the baseline uses the training target alone.
 
     Args:
         model: the fitted model.
@@ -70,12 +70,10 @@ def evaluate(
     learned = split.learned_by(model.manifest, spec)
     _require_unlearned(learned, spec)
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
-    truth = truth_of(split.holdout)
+    truth, estimator = truth_of(split.holdout), model.evaluated.estimator
     with limited_threads(spec.training.threads):
-        predictions = predictions_of(model.estimator, split.holdout, manifest.classes, spec.task)
-        doubts = doubts_of(
-            lambda rows: predict(model.estimator, rows, manifest.classes, spec.task), split, warnings, spec
-        )
+        predictions = predictions_of(estimator, split.holdout, manifest.classes, spec.task)
+        doubts = doubts_of(lambda rows: predict(estimator, rows, manifest.classes, spec.task), split, warnings, spec)
     values, missing = measured(metrics, truth, predictions)
     if primary.name in missing:
         raise _unavailable(primary.name, missing[primary.name], spec)
@@ -91,6 +89,8 @@ def evaluate(
         greater_is_better=primary.greater_is_better,
         holdout_rows=len(truth),
         holdout_digest=split.holdout_digest,
+        train_rows=manifest.train_rows,
+        deployed_rows=manifest.train_rows if manifest.refit is None else manifest.refit.rows,
         metrics=values,
         missing_metrics=missing,
         intervals=intervals(known, truth, predictions, units_of(split.holdout_table, spec), spec.training.seed),

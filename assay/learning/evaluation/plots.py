@@ -44,7 +44,7 @@ _BINARY = 2
 
 
 def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str, bytes]:
-    """Draw a model's plots on the holdout.
+    """Draw a model's plots on the holdout, by its fit without it.
 
     Returns:
         PNG bytes by name. A plot without meaning is left out: curves with one class in the holdout, probabilities
@@ -52,8 +52,10 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str
     """
     from assay.learning.estimators.assembly import limited_threads
 
+    estimator = model.evaluated.estimator
+
     def predicted(frame: "pd.DataFrame") -> Predictions:
-        return predict(model.estimator, frame, model.manifest.classes, spec.task)
+        return predict(estimator, frame, model.manifest.classes, spec.task)
 
     with limited_threads(1):
         truth, predictions = truth_of(split.holdout), predicted(split.holdout.features)

@@ -18,6 +18,7 @@ from assay.errors import DataContractError, SingleClassError
 from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.splitting import LabelledRows
+from assay.learning.tuning.time_bound import final_fits
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import is_step_key
@@ -162,8 +163,8 @@ class FoldCache:
 
     @property
     def refit_factor(self) -> float:
-        """How many times the rows of the smallest fold's fit the final fit has."""
-        return len(self._rows.target) / min(len(fold.train) for fold in self._folds)
+        """How many times the rows of the smallest fold's fit the final fits have together."""
+        return final_fits(self._spec) * len(self._rows.target) / min(len(fold.train) for fold in self._folds)
 
     def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
         """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""

@@ -1,13 +1,23 @@
-"""The time bound of a search: it holds for the search and the final fit together."""
+"""The time bound of a search: it holds for the search and the final fits together."""
 
 import math
 import time
 from dataclasses import dataclass, field, replace
 
+from assay.specs.pipeline import PipelineSpec
+
 MOST_OF_ONE = 0.25
 """Share of the bound that one trial may take, so that a slow family leaves time to the others."""
 RESERVED = 1.2
-"""The final fit is given somewhat more than the folds say that it takes."""
+"""The final fits are given somewhat more than the folds say that they take."""
+
+
+def final_fits(spec: PipelineSpec) -> float:
+    """Return how many times the training rows are fitted in the end: a deployed model of all rows has more of them."""
+    if not spec.refits:
+        return 1.0
+    partitions = spec.split.train_partitions
+    return 1.0 + (1 / (1 - spec.split.test_size) if partitions is None else (partitions + 1) / partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +25,7 @@ class TimeBound:
     """When a search ends, and when a running trial is stopped.
 
     Attributes:
-        seconds: of the search and the final fit; None for no bound.
+        seconds: of the search and the final fits; None for no bound.
         began: start of the search, by `time.monotonic`.
     """
 
@@ -27,10 +37,10 @@ class TimeBound:
         return replace(self, began=self.began - spent)
 
     def end(self, refit_seconds: float) -> float:
-        """Return the moment at which the search ends: the final fit's time is left.
+        """Return the moment at which the search ends: the final fits' time is left.
 
         Args:
-            refit_seconds: that the final fit of the best trial so far may take.
+            refit_seconds: that the final fits of the best trial so far may take.
         """
         if self.seconds is None:
             return math.inf

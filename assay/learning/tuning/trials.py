@@ -30,7 +30,7 @@ class Measurement:
         value: the mean.
         reason: why there is none.
         found: hyperparameters that the folds found: the rounds at which boosters stopped.
-        refit_seconds: what preparation and fit of all training rows may take, by those of the slowest fold.
+        refit_seconds: what the final fits, preparation included, may take, by those of the slowest fold.
         predicted: probabilities of the validation rows, shape (n, k), or predicted numbers, shape (n,), one fold after
             the other; None where they are not kept, or the model has no probabilities.
     """

@@ -14,6 +14,7 @@ from assay.monitoring.performance import evaluate_performance
 from assay.monitoring.reference import KnownRows, MonitoredWindow, Reference
 from assay.promotion.champion import ChampionEntry, CurrentChampion
 from assay.results.learned_rows import LearnedRows
+from assay.results.trained_model import Refit
 from assay.specs.dataset import ColumnRole
 
 MONITORED = {"monitoring": {"performance": {"max_loss": 0.02}}}
@@ -108,6 +109,35 @@ def test_without_a_row_that_is_surely_new_there_is_no_value_and_no_verdict(watch
     assert (report.rows, report.value_now, report.loss, report.degraded) == (0, None, None, False)
     assert reason in report.reason
     assert report.learned_rows == (None if reason == "not known" else 300)
+
+
+def test_rows_that_the_deployed_model_has_learned_are_measured_by_the_evaluated_fit(champion_of, spec):
+    table = rows(1_500, seed=1)
+    champion, deployed = champion_of(table, RULE), champion_of(table, LearnedRows())
+
+    def refitted(learned):
+        manifest = champion.model.manifest.model_copy(update={"refit": Refit(rows=1_500, learned=(learned,))})
+        evaluated = champion.model.estimator
+        model = replace(
+            champion.model, estimator=deployed.model.estimator, manifest=manifest, evaluated_fit=lambda: evaluated
+        )
+        return replace(champion, model=model)
+
+    def value(known, partition):
+        unlearned = known.unlearned(table, partition, spec)
+        window = MonitoredWindow(
+            partition,
+            labelled_rows(table, SCHEMA, spec).features,
+            labelled=KnownRows.of(table, partition, known, spec),
+            unlearned=KnownRows.of(unlearned, partition, known, spec),
+        )
+        reference = Reference.of(known, {"": table}, spec)
+        return evaluate_performance(window, reference, [], spec).value_now, reference.holdout_scored
+
+    now, holdout = value(refitted(LearnedRows()), "")
+    assert abs(now - 0.8) < 0.05  # the deployed model, which has learned from these rows, is right in all of them
+    assert holdout.predictions.labels.tolist() == value(champion, "")[1].predictions.labels.tolist()
+    assert value(refitted(LearnedRows(partitions=("before",))), "new")[0] > 0.95
 
 
 @pytest.mark.parametrize(("change", "train", "holdout"), [({}, 215, 85), ({"learned": None}, 300, None)])

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from assay.learning.estimators.family import family
 from assay.learning.evaluation.metrics import primary_metric
@@ -26,10 +27,11 @@ def test_processes_share_the_matrices_of_a_fold(make_spec, rows, features, tmp_p
         np.testing.assert_array_equal(found.train_target, alone.train_target)
 
 
-def test_the_final_fit_has_more_rows_than_a_fold(make_spec, rows, features):
-    spec = make_spec(tuning={"folds": 3})
+@pytest.mark.parametrize(("refit", "factor"), [("none", 1.5), ("all", 1.5 + 1.5 / 0.8)])
+def test_the_final_fits_have_more_rows_than_a_fold(refit, factor, make_spec, rows, features):
+    spec = make_spec(tuning={"folds": 3}, training={"refit": refit})
     cache = FoldCache(rows, features, make_folds(rows.target, spec, None), spec)
-    assert cache.refit_factor == 1.5
+    assert cache.refit_factor == pytest.approx(factor)
 
 
 def test_a_trial_says_what_the_final_fit_may_take(make_spec, rows, features, monkeypatch):
