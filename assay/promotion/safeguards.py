@@ -3,8 +3,6 @@
 Each is one function of `SAFEGUARDS` and gives its numbers to the decision whether it blocks or not.
 """
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -13,6 +11,7 @@ import numpy as np
 
 from assay.learning.evaluation.predictions import Predictions, codes, probabilities
 from assay.learning.evaluation.weighted_metrics import Weighted, calibration_error
+from assay.learning.latency import in_words, latency_ms
 from assay.learning.splitting import Split
 from assay.promotion.comparison import Comparison
 from assay.promotion.slices import SliceComparison, compare_slices
@@ -23,8 +22,6 @@ from assay.specs.pipeline import PipelineSpec
 
 _TAIL = 0.05
 _LEAD_SHARE = 0.25
-_TIMED_ROWS = 1_000
-_TIMINGS = 5
 _SHOWN_SLICES = 10
 
 
@@ -156,24 +153,15 @@ def _calibration_error(truth: np.ndarray, predictions: Predictions) -> Weighted:
 
 
 def _latency(promotion: Promotion) -> SafeguardResult | None:
-    """Block where 1,000 rows take longer than `promotion.max_latency_ms`: the median of five timed predictions."""
+    """Block where 1,000 rows take longer than `promotion.max_latency_ms`."""
     from assay.learning.estimators.assembly import limited_threads
 
     bound = promotion.spec.promotion.max_latency_ms
     if bound is None:
         return None
-    features = promotion.split.holdout.features
-    rows = features.iloc[np.arange(_TIMED_ROWS) % len(features)].reset_index(drop=True)
-    predict = promotion.challenger.estimator.predict
-    taken = []
     with limited_threads(promotion.spec.training.threads):
-        predict(rows)  # the first call loads what later ones have
-        for _ in range(_TIMINGS):
-            began = time.perf_counter()
-            predict(rows)
-            taken.append((time.perf_counter() - began) * 1_000)
-    value = statistics.median(taken)
-    statement = f"{value:.3g} ms for {_TIMED_ROWS:,} rows, median of {_TIMINGS}; {bound:.3g} ms are allowed"
+        value = latency_ms(promotion.challenger.estimator.predict, promotion.split.holdout.features)
+    statement = in_words(value, bound)
     return SafeguardResult(name="latency", passed=value <= bound, value=value, bound=bound, statement=statement)
 
 

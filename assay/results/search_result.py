@@ -13,8 +13,8 @@ class TrialRecord(Spec):
     """One trial of the search."""
 
     number: int
-    state: Literal["complete", "pruned", "failed", "stopped"]
-    """`stopped`: the time bound ended it."""
+    state: Literal["complete", "pruned", "failed", "stopped", "too_slow"]
+    """`stopped`: the time bound ended it; `too_slow`: its predictions take longer than `tuning.max_latency_ms`."""
     family: str
     parameters: dict[str, JsonValue]
     value: float | None = None
@@ -22,6 +22,8 @@ class TrialRecord(Spec):
     reason: str = ""
     """Why there is no value."""
     seconds: float = 0.0
+    latency_ms: float | None = Field(default=None, exclude_if=lambda latency: latency is None)
+    """What 1,000 predictions take; missing where it was not asked for, or not measured."""
 
 
 class BestHyperparameters(Spec):
@@ -39,6 +41,8 @@ class BestHyperparameters(Spec):
     ensemble_gain: float | None = Field(default=None, exclude_if=lambda gain: gain is None)
     """By how much an average of families is better than the best trial, in the metric's unit; missing where one family
     alone is chosen."""
+    latency_ms: float | None = Field(default=None, exclude_if=lambda latency: latency is None)
+    """What 1,000 predictions take, of an average its members' together; missing without `tuning.max_latency_ms`."""
     searched: bool
     stopped_by: Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
     """`exhausted`: every point of the search space was tried."""
@@ -81,6 +85,15 @@ class BestHyperparameters(Spec):
         }
         return [{"family": name, "weight": share, self.metric: alone[name]} for name, share in weights.items()]
 
+    def too_slow(self) -> list[dict[str, Any]]:
+        """Return the fastest trial beyond `tuning.max_latency_ms` of each family that has one."""
+        slow = sorted((each for each in self.trials if each.state == "too_slow"), key=lambda each: each.latency_ms or 0)
+        first = {each.family: each for each in reversed(slow)}
+        return [
+            {"family": each.family, "ms for 1,000 rows": each.latency_ms, "hyperparameters": str(each.parameters)}
+            for each in sorted(first.values(), key=lambda each: each.latency_ms or 0)
+        ]
+
     @property
     def early_end(self) -> str:
         """Why the search ended before `n_trials`; empty if it did not, or by the timeout."""
@@ -88,7 +101,13 @@ class BestHyperparameters(Spec):
         return ended if self.stopped_by == "exhausted" else ""
 
     def identity(self) -> dict[str, Any]:
-        """Leave out the duration of trials, and what only decides whether another search follows."""
+        """Leave out what is measured by the clock, and what only decides whether another search follows."""
         return self.model_dump(
-            mode="json", exclude={"trials": {"__all__": {"seconds"}}, "search_factor": True, "basis": True}
+            mode="json",
+            exclude={
+                "trials": {"__all__": {"seconds", "latency_ms"}},
+                "latency_ms": True,
+                "search_factor": True,
+                "basis": True,
+            },
         )

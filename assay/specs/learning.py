@@ -248,6 +248,10 @@ class TuningSpec(Spec):
     """Whether the best trials of up to four families are averaged (as `vote`) where that is better beyond noise, on
     rows on which the weights were not found. An average predicts as slowly as its members together. `assay tune` finds
     one family."""
+    max_latency_ms: float | None = Field(default=None, gt=0, exclude_if=lambda bound: bound is None)
+    """Longest time to predict 1,000 rows, in milliseconds, preprocessing included; any unless set. A slower model is
+    not chosen, and an average takes its members' times together. Measured on this machine while other trials run, so
+    that a search with it is not repeated exactly; `promotion.max_latency_ms` measures the same of the final model."""
     folds: int = Field(default=3, ge=2, le=20)
     """Cross-validation folds inside the training rows; split by time uses the latest training partition instead."""
 

@@ -111,6 +111,10 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         **({"times the trials": best.search_factor} if best.search_factor > 1 else {}),
         "failed trials": sum(trial.state == "failed" for trial in best.trials),
     }
+    if slow := best.too_slow():
+        shown["too slow to be chosen"] = records_table(slow)
+    if best.latency_ms is not None:
+        shown["ms for 1,000 predictions"] = best.latency_ms
     if best.early_end:
         shown["ended early"] = best.early_end
     if best.ensemble_gain is not None:

@@ -40,6 +40,7 @@ _STATUS_OF_TRIAL: dict[str, RunStatus] = {
     "pruned": "FAILED",
     "failed": "FAILED",
     "stopped": "KILLED",
+    "too_slow": "FAILED",
 }
 _SECRET = re.compile(r"passw|secret|api_?key|credential|(^|_)token$", re.IGNORECASE)
 

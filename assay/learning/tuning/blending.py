@@ -6,7 +6,8 @@ ensemble selection"). Whether the average is better is judged with weights that 
 judged on.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,19 +80,42 @@ def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialI
     rows, spec = inputs.rows, inputs.spec
     order = np.concatenate([fold.validation for fold in inputs.folds])
     asked = None if rows.metric_columns is None else rows.metric_columns.iloc[order]
-    blend = blended(
-        [_finalist(each, inputs.classes, asked) for each in members],
-        rows.target.to_numpy()[order],
-        inputs.parts(),
-        primary_metric(spec),
-        groups=None if inputs.groups is None else np.unique(inputs.groups[order], return_inverse=True)[1],
-        seed=spec.training.seed,
-    )
+
+    def blend_of(names: Collection[str]) -> Blend | None:
+        return blended(
+            [_finalist(each, inputs.classes, asked) for each in members if each.family in names],
+            rows.target.to_numpy()[order],
+            inputs.parts(),
+            primary_metric(spec),
+            groups=None if inputs.groups is None else np.unique(inputs.groups[order], return_inverse=True)[1],
+            seed=spec.training.seed,
+        )
+
+    bound, latencies = spec.tuning.max_latency_ms, {each.family: each.measured.latency_ms or 0.0 for each in members}
+    blend = fast_enough(blend_of, latencies, math.inf if bound is None else bound)
     if blend is None:
         return best
+    latency = None if bound is None else sum(latencies[name] for name in blend.weights)
     parameters = vote_parameters(blend.weights, {each.family: each.parameters for each in members})
     changed = {"family": "vote", "parameters": parameters, "value": blend.value, "ensemble_gain": blend.gain}
+    changed["latency_ms"] = latency
     return best.model_copy(update=changed)
+
+
+def fast_enough(
+    blend_of: Callable[[Collection[str]], Blend | None], latencies: Mapping[str, float], bound: float
+) -> Blend | None:
+    """Return the average whose members together predict within a bound; its slowest member is left out until they do.
+
+    Args:
+        blend_of: returns the average of some families; None where it is not better than the first of them.
+        latencies: of the families, the best first, which stays.
+        bound: of their sum.
+    """
+    best, names = next(iter(latencies)), [*latencies]
+    while (blend := blend_of(names)) is not None and sum(latencies[name] for name in blend.weights) > bound:
+        names.remove(max((name for name in blend.weights if name != best), key=lambda name: latencies[name]))
+    return blend
 
 
 def blended(

@@ -17,6 +17,7 @@ from assay.data.schema import TableSchema
 from assay.errors import DataContractError, SingleClassError
 from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
+from assay.learning.latency import latency_ms
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.time_bound import final_fits
 from assay.specs.base import digest_of
@@ -118,6 +119,8 @@ class FoldMatrices(NamedTuple):
 
     seconds: float = 0.0
     """What the preparation took."""
+    preparation_ms: float = 0.0
+    """What it takes for 1,000 rows to predict; measured where the search has a bound of latency."""
 
     @property
     def train_part(self) -> tuple[Any, np.ndarray]:
@@ -184,21 +187,23 @@ class FoldCache:
 
     def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         began = time.perf_counter()
-        train, kept, validation = self._prepared(fold, family, steps)
-        return self._with_targets(fold, train, kept, validation, time.perf_counter() - began)
+        train, kept, validation, latency = self._prepared(fold, family, steps)
+        return self._with_targets(fold, train, kept, validation, (time.perf_counter() - began, latency))
 
-    def _prepared(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> tuple[Any, np.ndarray, Any]:
+    def _prepared(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> tuple[Any, np.ndarray, Any, float]:
         features, target = self._rows.features, self._rows.target.to_numpy()[fold.train]
         preprocessor = preprocessor_for(family, steps, self.features, self._spec)
         train, kept = fitted_matrix(preprocessor, features.iloc[fold.train], target)
-        return train, kept, preprocessor.transform(features.iloc[fold.validation])
+        rows = features.iloc[fold.validation]
+        latency = 0.0 if self._spec.tuning.max_latency_ms is None else latency_ms(preprocessor.transform, rows)
+        return train, kept, preprocessor.transform(rows), latency
 
-    def _with_targets(self, fold: Fold, train: Any, kept: np.ndarray, validation: Any, seconds: float) -> FoldMatrices:
+    def _with_targets(
+        self, fold: Fold, train: Any, kept: np.ndarray, validation: Any, times: tuple[float, float]
+    ) -> FoldMatrices:
         target, asked = self._rows.target.to_numpy(), self._rows.metric_columns
         beside = None if asked is None else asked.iloc[fold.validation]
-        return FoldMatrices(
-            train, target[fold.train][kept], validation, target[fold.validation], beside, seconds=seconds
-        )
+        return FoldMatrices(train, target[fold.train][kept], validation, target[fold.validation], beside, *times)
 
     def _shared_fold(self, folder: Path, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         """Map a fold's matrices, which the first process to need them computes and writes; others wait for it."""
@@ -206,15 +211,16 @@ class FoldCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
                 began = time.perf_counter()
-                train, kept, validation = self._prepared(fold, family, steps)
-                seconds = time.perf_counter() - began
+                train, kept, validation, latency = self._prepared(fold, family, steps)
+                times = (time.perf_counter() - began, latency)
                 if not (isinstance(train, np.ndarray) and isinstance(validation, np.ndarray)):
                     # sparse matrices and frames are not mapped: each process has its own
-                    return self._with_targets(fold, train, kept, validation, seconds)
-                _write(folder, train=train, kept=kept, validation=validation, seconds=np.float64(seconds))
+                    return self._with_targets(fold, train, kept, validation, times)
+                _write(folder, train=train, kept=kept, validation=validation, times=np.array(times))
         parts = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
+        seconds, latency = map(float, parts["times"])
         return self._with_targets(
-            fold, parts["train"], np.asarray(parts["kept"]), parts["validation"], float(parts["seconds"])
+            fold, parts["train"], np.asarray(parts["kept"]), parts["validation"], (seconds, latency)
         )
 
 

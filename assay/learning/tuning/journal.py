@@ -74,5 +74,7 @@ def decoded(data: bytes) -> JournalEntry:
     record = TrialRecord.model_validate(facts["record"])
     columns = [column.to_numpy() for column in table.columns]
     predicted = None if not columns else np.column_stack(columns) if facts["is_matrix"] else columns[0]
-    measured = Measurement(record.state, record.value, record.reason, facts["found"], facts["refit_seconds"], predicted)
+    measured = Measurement(
+        record.state, record.value, record.reason, facts["found"], facts["refit_seconds"], predicted, record.latency_ms
+    )
     return JournalEntry(record, measured, tuple(facts["means"]))

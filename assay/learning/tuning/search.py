@@ -1,7 +1,7 @@
 """The search: a seeded, bounded study over families and their hyperparameters."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,7 +59,7 @@ def find_best_hyperparameters(
         nothing to vary, the first candidate's base values.
 
     Raises:
-        LearningError: a hyperparameter or search range is refused, or all trials failed.
+        LearningError: a hyperparameter or search range is refused, all trials failed, or no model is fast enough.
         UnknownModelError: a candidate cannot be used.
         UnknownMetricError: the primary metric is not known.
         UntrustedModelError: a candidate's model could not be stored.
@@ -115,13 +115,17 @@ def _without_search(candidates: Candidates) -> BestHyperparameters | None:
     first = candidates.spec.model.candidates[0]
     if not candidates.spec.tuning.enabled:
         return _result(candidates, first, candidates.base[first], "disabled")
-    if candidates.is_empty and len(candidates.families) == 1:
+    has_bound = candidates.spec.tuning.max_latency_ms is not None
+    if candidates.is_empty and len(candidates.families) == 1 and not has_bound:
         return _result(candidates, first, candidates.base[first], "empty_space")
     return None
 
 
 def _best(candidates: Candidates, trials: tuple[TrialRecord, ...], end: SearchEnd) -> BestHyperparameters:
     complete = [trial for trial in trials if trial.state == "complete" and trial.value is not None]
+    slow = [trial for trial in trials if trial.state == "too_slow"]
+    if not complete and slow:
+        raise _all_too_slow(slow, candidates.spec)
     if not complete:
         raise LearningError(
             f"all {len(trials)} trials of the search failed",
@@ -131,7 +135,19 @@ def _best(candidates: Candidates, trials: tuple[TrialRecord, ...], end: SearchEn
         )
     sign = primary_metric(candidates.spec).sign
     best = max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number))
-    return _result(candidates, best.family, best.parameters, end, best.value, trials)
+    found = _result(candidates, best.family, best.parameters, end, best.value, trials)
+    return found.model_copy(update={"latency_ms": best.latency_ms})
+
+
+def _all_too_slow(slow: Sequence[TrialRecord], spec: PipelineSpec) -> LearningError:
+    fastest = min(slow, key=lambda trial: trial.latency_ms or 0.0)
+    return LearningError(
+        "no model that was tried predicts as fast as tuning.max_latency_ms asks for",
+        where=f"pipeline {spec.name}, tuning.max_latency_ms",
+        found=f"the fastest of {len(slow)} is {fastest.family} with {fastest.latency_ms:.3g} ms for 1,000 rows",
+        expected=f"at most {spec.tuning.max_latency_ms:.3g} ms",
+        remedy="raise it, add a faster family such as logistic_regression or ridge, or search fewer trees",
+    )
 
 
 def _result(

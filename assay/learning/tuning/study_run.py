@@ -61,7 +61,7 @@ class StudyRun:
         while self._started < self._candidates.spec.tuning.n_trials:
             if not self._trials.is_free:
                 return "n_trials"
-            if (self._by_family or self._running) and time.monotonic() >= self._end:
+            if (self._has_outcome or self._running) and time.monotonic() >= self._end:
                 return "timeout"
             point = self._points.propose()
             if point is None:
@@ -108,6 +108,11 @@ class StudyRun:
         bound = self._bound.seconds or math.inf
         return first + (min(sum(others), MOST_OF_ONE * bound) if may_average(self._candidates.spec) else 0.0)
 
+    @property
+    def _has_outcome(self) -> bool:
+        """Whether a trial has ended with a value, or as too slow: then the time bound holds."""
+        return bool(self._by_family) or any(record.state == "too_slow" for record in self._records)
+
     def _ranked(self) -> list["Finished"]:
         """Return the best complete trial of each family, the best of all first."""
         return sorted(self._by_family.values(), key=lambda each: (-each.rank, each.number))
@@ -124,7 +129,7 @@ class StudyRun:
 
     def _end_of(self, number: int) -> float:
         """Return when a running trial is stopped; never the first one before any has ended well."""
-        if not self._by_family and number == min(self._running):
+        if not self._has_outcome and number == min(self._running):
             return math.inf
         return min(self._end, self._bound.end_of_trial(self._running[number].began))
 
@@ -151,6 +156,7 @@ class StudyRun:
             parameters={**parameters, **measured.found},
             value=measured.value,
             reason=measured.reason,
+            latency_ms=measured.latency_ms,
             seconds=round(time.monotonic() - began, 4),
         )
         if self._journal is not None:
@@ -165,7 +171,9 @@ class StudyRun:
         trial = self._running.pop(number).point[0]
         self._records.append(record)
         if measured.state != "complete" or measured.value is None:
-            self._study.tell(trial, state=TrialState.PRUNED if measured.state == "pruned" else TrialState.FAIL)
+            # of failed trials the sampler learns nothing
+            is_worse = measured.state in {"pruned", "too_slow"}
+            self._study.tell(trial, state=TrialState.PRUNED if is_worse else TrialState.FAIL)
             return
         self._study.tell(trial, measured.value)
         rank = primary_metric(self._candidates.spec).sign * measured.value

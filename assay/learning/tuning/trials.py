@@ -13,6 +13,7 @@ from assay.learning.estimators.early_stopping import EarlyStopping, fit_stopped
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.latency import in_words, latency_ms
 from assay.learning.tuning.candidates import may_average
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
 from assay.specs.pipeline import PipelineSpec
@@ -33,14 +34,16 @@ class Measurement:
         refit_seconds: what the final fits, preparation included, may take, by those of the slowest fold.
         predicted: probabilities of the validation rows, shape (n, k), or predicted numbers, shape (n,), one fold after
             the other; None where they are not kept, or the model has no probabilities.
+        latency_ms: what 1,000 predictions take, preparation included; None where it was not asked for.
     """
 
-    state: Literal["complete", "pruned", "failed", "stopped"]
+    state: Literal["complete", "pruned", "failed", "stopped", "too_slow"]
     value: float | None = None
     reason: str = ""
     found: Mapping[str, Any] = field(default_factory=dict)
     refit_seconds: float = 0.0
     predicted: np.ndarray | None = None
+    latency_ms: float | None = None
 
 
 class _FoldError(Exception):
@@ -56,6 +59,7 @@ class TrialRunner:
         self._classes = classes
         self._spec = spec
         self._keeps_predictions = may_average(spec)
+        self._bound = spec.tuning.max_latency_ms
 
     def measure(self, family: Family, parameters: Mapping[str, Any], report: Report) -> Measurement:
         """Fit and measure on each fold in turn; an exception of the model becomes a reason.
@@ -75,6 +79,7 @@ class TrialRunner:
         rounds: list[int] = []
         seconds: list[float] = []
         predicted: list[np.ndarray | None] = []
+        latency: float | None = None
         stopping = family.card.stopping
         if stopping is not None and not stopping.applies(parameters):
             stopping = None
@@ -84,6 +89,10 @@ class TrialRunner:
             began = time.perf_counter()
             rounds.append(self._fitted(model, matrices, stopping))
             seconds.append(matrices.seconds + time.perf_counter() - began)
+            if number == 0 and self._bound is not None:
+                latency = self._latency(model, matrices)
+                if latency > self._bound:
+                    return Measurement("too_slow", reason=in_words(latency, self._bound), latency_ms=latency)
             predictions = self._predictions(model, matrices)
             values.append(self._measured(predictions, matrices, number))
             if self._keeps_predictions:
@@ -96,7 +105,14 @@ class TrialRunner:
             found={} if stopping is None else stopping.found(rounds),
             refit_seconds=max(seconds) * self._cache.refit_factor,
             predicted=_joined(predicted),
+            latency_ms=latency,
         )
+
+    def _latency(self, model: Any, matrices: FoldMatrices) -> float:
+        """Return what preparation and prediction of 1,000 rows take; both depend on nothing that the folds change."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return matrices.preparation_ms + latency_ms(model.predict, matrices.validation)
 
     def _fitted(self, model: Any, matrices: FoldMatrices, stopping: EarlyStopping | None) -> int:
         """Fit a model, and return its best round where it stops early, else 0."""
