@@ -6,6 +6,7 @@ A metric is declared once, by `register` on the function that computes it, in `m
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -14,7 +15,7 @@ import numpy as np
 from assay.errors import UnknownMetricError, did_you_mean
 from assay.learning.evaluation.own_metrics import own_metric
 from assay.learning.evaluation.predictions import Predictions
-from assay.learning.evaluation.scorers import SCORERS, named_scorer
+from assay.learning.evaluation.scorers import SCORERS, named_scorer, of_all_rows
 from assay.specs.learning import EvaluationSpec
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -32,6 +33,8 @@ class Metric:
         compute: computes it; a ValueError says why there is no value.
         directed: False if the sign is the direction of an error, not better or worse.
         stated: False for a function of the user's own whose direction nothing states: it can be reported, no more.
+        of_rows: takes truth and predictions as `compute`, and returns what computes it of some rows, given by position;
+            for a metric that prepares labels, which is done once for all resamples.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Metric:
     compute: Compute
     directed: bool = True
     stated: bool = True
+    of_rows: Callable[[np.ndarray, Predictions], Callable[[np.ndarray], Any]] | None = None
 
     def reaches(self, value: float, bound: float) -> bool:
         """Return whether a value reaches a bound: a floor, or a ceiling where less is better."""
@@ -116,12 +120,17 @@ def metric(name: str, task: Task, evaluation: EvaluationSpec | None = None) -> M
     if ":" in name:
         found = own_metric((evaluation or EvaluationSpec()).own_metric(name))
         return Metric(
-            name, found.greater_is_better is not False, found.compute, stated=found.greater_is_better is not None
+            name,
+            found.greater_is_better is not False,
+            found.compute,
+            stated=found.greater_is_better is not None,
+            of_rows=found.of_rows,
         )
     if name in METRICS[task]:
         return METRICS[task][name]
     if name in SCORERS[task]:
-        return Metric(name, greater_is_better=True, compute=named_scorer(name))
+        of_rows = partial(named_scorer, name)
+        return Metric(name, greater_is_better=True, compute=of_all_rows(of_rows), of_rows=of_rows)
     raise unknown_metric(name, task)
 
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from assay.errors import UnknownMetricError
 from assay.importing import import_users_object
 from assay.learning.evaluation.predictions import Predictions, positive_scores, probabilities
-from assay.learning.evaluation.scorers import Scored, scorer_sign, users_scorer
+from assay.learning.evaluation.scorers import OfRows, Scored, of_all_rows, scorer_sign, users_scorer
 from assay.specs.learning import OwnMetric
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -34,10 +35,12 @@ class FoundMetric:
     Attributes:
         compute: computes the metric.
         greater_is_better: the direction; None where neither the pipeline file nor the function states one.
+        of_rows: see `metrics.Metric`.
     """
 
     compute: Scored
     greater_is_better: bool | None
+    of_rows: Callable[[np.ndarray, Predictions], OfRows] | None = None
 
 
 def own_metric(declared: OwnMetric) -> FoundMetric:
@@ -76,7 +79,8 @@ def _of_scorer(scorer: Any, sign: int, declared: OwnMetric) -> FoundMetric:
             f"its make_scorer says greater_is_better={sign > 0}, the pipeline file the opposite",
             "remove greater_is_better from the pipeline file, or correct the scorer",
         )
-    return FoundMetric(users_scorer(scorer, sign, lambda predictions: _weights(declared, predictions)), sign > 0)
+    of_rows = partial(users_scorer, scorer, sign, lambda predictions: _weights(declared, predictions))
+    return FoundMetric(of_all_rows(of_rows), sign > 0, of_rows)
 
 
 def _computed_by(function: Callable[..., Any], declared: OwnMetric) -> Scored:

@@ -17,6 +17,8 @@ from assay.learning.evaluation.predictions import Predictions, label_codes
 from assay.specs.pipeline import Task
 
 Scored: TypeAlias = Callable[[np.ndarray, Predictions], Any]
+OfRows: TypeAlias = Callable[[np.ndarray], Any]
+"""Takes positions of rows, shape (n,), and returns the metric of these rows."""
 
 _CLASSES = names(
     "accuracy average_precision balanced_accuracy d2_brier_score d2_log_loss_score f1_macro f1_micro f1_weighted "
@@ -39,18 +41,18 @@ SCORERS: dict[Task, frozenset[str]] = {
 """Names of scikit-learn's scorers by the task that they fit; those of clusters and of several labels fit none."""
 
 
-def named_scorer(name: str) -> Scored:
-    """Return the metric that scikit-learn gives a name; classes are codes for it, the positive one 1."""
+def named_scorer(name: str, truth: np.ndarray, predictions: Predictions) -> OfRows:
+    """Return what scikit-learn's scorer of a name gives for some rows; classes are codes for it, the positive one 1."""
+    from sklearn.metrics import get_scorer
 
-    def compute(truth: np.ndarray, predictions: Predictions) -> Any:
-        from sklearn.metrics import get_scorer
+    scorer, classes = get_scorer(name), np.arange(len(predictions.classes)) if predictions.classes else None
+    true, said = label_codes(truth, predictions) if predictions.classes else (truth.astype(float), predictions.labels)
+    return lambda rows: _scored(scorer, true[rows], said[rows], predictions.take(rows), classes)
 
-        if not predictions.classes:
-            return _scored(get_scorer(name), truth.astype(np.float64), predictions.labels, predictions)
-        true, said = label_codes(truth, predictions)
-        return _scored(get_scorer(name), true, said, predictions, np.arange(len(predictions.classes)))
 
-    return compute
+def of_all_rows(of_rows: Callable[[np.ndarray, Predictions], OfRows]) -> Scored:
+    """Return a metric of the rows that it is given."""
+    return lambda truth, predictions: of_rows(truth, predictions)(np.arange(len(truth)))
 
 
 def scorer_sign(found: Any) -> int | None:
@@ -59,15 +61,21 @@ def scorer_sign(found: Any) -> int | None:
     return getattr(found, "_sign", None) if made else None
 
 
-def users_scorer(scorer: Any, sign: int, weights: Callable[[Predictions], np.ndarray | None]) -> Scored:
-    """Return the metric of a `make_scorer` object, without its sign; it gets classes as the table has them."""
+def users_scorer(
+    scorer: Any,
+    sign: int,
+    weights: Callable[[Predictions], np.ndarray | None],
+    truth: np.ndarray,
+    predictions: Predictions,
+) -> OfRows:
+    """Return what a `make_scorer` object gives for some rows, without its sign; classes are as the table has them."""
+    weight, classes = weights(predictions), np.array(list(predictions.classes)) if predictions.classes else None
+    plain = [np.array(list(values)) for values in (truth, predictions.labels)] if predictions.classes else []
+    true, said = plain or (truth.astype(np.float64), predictions.labels)
 
-    def compute(truth: np.ndarray, predictions: Predictions) -> Any:
-        given = {} if (weight := weights(predictions)) is None else {"sample_weight": weight}
-        if not predictions.classes:
-            return sign * _scored(scorer, truth.astype(np.float64), predictions.labels, predictions, **given)
-        plain = [np.array(list(values)) for values in (truth, predictions.labels, predictions.classes)]
-        return sign * _scored(scorer, plain[0], plain[1], predictions, plain[2], **given)
+    def compute(rows: np.ndarray) -> Any:
+        given = {} if weight is None else {"sample_weight": weight[rows]}
+        return sign * _scored(scorer, true[rows], said[rows], predictions.take(rows), classes, **given)
 
     return compute
 

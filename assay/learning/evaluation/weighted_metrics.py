@@ -5,7 +5,8 @@ A form here equals the metric of its name on rows that are repeated as their wei
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def weighted(metric: Metric, truth: np.ndarray, predictions: Predictions) -> Wei
     """Return a metric as a function of weights of these rows."""
     form = _FORMS.get(metric.name) if _is_declared(metric) else None
     if form is None:
-        return lambda weights: np.array([_repeated(metric, truth, predictions, line) for line in weights])
+        return _of_repeated_rows(metric, truth, predictions)
     try:
         compute = form(truth, predictions)
     except ValueError:  # the metric has no value on any part of these rows
@@ -41,10 +42,20 @@ def _is_declared(metric: Metric) -> bool:
     return any(known.get(metric.name) is metric for known in METRICS.values())
 
 
-def _repeated(metric: Metric, truth: np.ndarray, predictions: Predictions, weights: np.ndarray) -> float:
-    rows = np.repeat(np.arange(len(truth)), weights.astype(np.int64))
-    value = measure(metric, truth[rows], predictions.take(rows)).value
-    return np.nan if value is None else value
+def _of_repeated_rows(metric: Metric, truth: np.ndarray, predictions: Predictions) -> Weighted:
+    prepared = None if metric.of_rows is None else metric.of_rows(truth, predictions)
+
+    def of_rows(rows: np.ndarray, _: Predictions) -> Any:
+        return metric.compute(truth[rows], predictions.take(rows)) if prepared is None else prepared(rows)
+
+    of_positions = replace(metric, compute=of_rows)
+
+    def repeated(weights: np.ndarray) -> float:
+        rows = np.repeat(np.arange(len(truth)), weights.astype(np.int64))
+        value = measure(of_positions, rows, predictions).value
+        return np.nan if value is None else value
+
+    return lambda weights: np.array([repeated(line) for line in weights])
 
 
 def _form(name: str) -> Callable[[_Form], _Form]:
