@@ -174,6 +174,7 @@ def test_a_run_can_be_parameterised_fully(bank, tmp_path):
     assert facts.parameters["max_depth"] in {2, 4, 6}
     assert report.holdout_rows == 93  # half of 200, up to the noise of the hash
     assert sorted(path.name for path in (tmp_path / "out" / "bank_v9").iterdir()) == [
+        "evaluated.skops",
         "input_example.parquet",
         "manifest.json",
         "model.skops",
