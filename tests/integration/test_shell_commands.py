@@ -265,7 +265,14 @@ def test_every_command_works_on_s3(assay, s3_server):
     assert one_line(done) == "s3://bucket/output/bank_marketing/logistic_regression/2"
     listed = s3_server.client.list_objects_v2(Bucket="bucket", Prefix="output/")["Contents"]
     bundle = "output/bank_marketing/logistic_regression/2"
-    names = ("evaluated.skops", "input_example.parquet", "manifest.json", "metrics.json", "model.skops", "model_card.md")
+    names = (
+        "evaluated.skops",
+        "input_example.parquet",
+        "manifest.json",
+        "metrics.json",
+        "model.skops",
+        "model_card.md",
+    )
     found = {item["Key"] for item in listed}
     assert found >= {"output/report.json", f"{bundle}/manifest.json"}
     assert {key.rpartition("/")[2] for key in found if key.startswith(bundle)} == {*names, "validation_report.json"}
