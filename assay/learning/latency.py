@@ -8,6 +8,8 @@ import numpy as np
 
 TIMED_ROWS = 1_000
 TIMINGS = 5
+_LARGE = 1_000
+"""From here on whole milliseconds are shown."""
 
 
 def latency_ms(predict: Callable[[Any], object], rows: Any, clock: Callable[[], float] = time.perf_counter) -> float:
@@ -33,4 +35,8 @@ def latency_ms(predict: Callable[[Any], object], rows: Any, clock: Callable[[], 
 
 def in_words(value: float, bound: float) -> str:
     """Return a latency beside its bound."""
-    return f"{value:.3g} ms for {TIMED_ROWS:,} rows, the least of {TIMINGS} times; {bound:.3g} ms are allowed"
+    return f"{_number(value)} ms for {TIMED_ROWS:,} rows, the least of {TIMINGS} times; {_number(bound)} ms are allowed"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < _LARGE else f"{value:,.0f}"
