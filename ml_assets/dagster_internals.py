@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+import click
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as CheckTarget,
@@ -49,6 +50,9 @@ AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 StoredError: TypeAlias = SerializableErrorInfo
 """An error in the event log."""
 Around: TypeAlias = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
+Watch: TypeAlias = Callable[[dg.DagsterRun, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
+"""Passes the events of a run on."""
+_Execution: TypeAlias = Callable[[PlanOrchestrationContext, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,25 @@ def error_of(event: dg.DagsterEvent) -> StoredError | None:
 
 
 def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.ExecutorDefinition:
-    """Return an executor of the same name and configuration that executes every plan within a context manager.
+    """Return an executor of the same name and configuration that executes every plan within a context manager."""
+
+    def within(plan: PlanOrchestrationContext, events: Iterator[dg.DagsterEvent]) -> Iterator[dg.DagsterEvent]:
+        with around(plan.instance, plan.run_id):
+            yield from events
+
+    return _executor_of(definition, within)
+
+
+def executor_watched(definition: dg.ExecutorDefinition, watch: Watch) -> dg.ExecutorDefinition:
+    """Return an executor of the same name and configuration whose events pass through a generator.
+
+    Relies on `PlanOrchestrationContext.dagster_run`, and on executors that yield the events of all steps.
+    """
+    return _executor_of(definition, lambda plan, events: watch(plan.dagster_run, events))
+
+
+def _executor_of(definition: dg.ExecutorDefinition, execute: _Execution) -> dg.ExecutorDefinition:
+    """Return an executor that executes plans in another way.
 
     Relies on the interface of `dagster.Executor`, and on the parts of an executor's definition.
     """
@@ -282,15 +304,15 @@ def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.Exe
         name=definition.name,
         config_schema=cast("Any", definition.config_schema),
         requirements=definition.get_requirements,
-        executor_creation_fn=lambda context: _ExecutorWithin(create(context), around),
+        executor_creation_fn=lambda context: _OtherwiseExecuted(create(context), execute),
         description=definition.description,
     )
 
 
-class _ExecutorWithin(dg.Executor):
-    def __init__(self, executor: dg.Executor, around: Around) -> None:
+class _OtherwiseExecuted(dg.Executor):
+    def __init__(self, executor: dg.Executor, execute: _Execution) -> None:
         self._executor = executor
-        self._around = around
+        self._execute = execute
 
     @property
     def retries(self) -> RetryMode:
@@ -303,8 +325,46 @@ class _ExecutorWithin(dg.Executor):
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
-        with self._around(plan_context.instance, plan_context.run_id):
-            yield from self._executor.execute(plan_context, execution_plan)
+        yield from self._execute(plan_context, self._executor.execute(plan_context, execution_plan))
+
+
+def is_run_of_command_line() -> bool:
+    """Return whether a person's command executes the run in this process.
+
+    Relies on click's current context, and on the names of Dagster's commands: `dagster asset materialize`,
+    `dagster job execute` and `dg launch`. A run that a daemon starts is executed by `dagster api`.
+    """
+    context = click.get_current_context(silent=True)
+    return context is not None and context.info_name in {"materialize", "execute", "launch"}
+
+
+def touched_asset(event: dg.DagsterEvent) -> tuple[dg.AssetKey, str | None] | None:
+    """Return asset and partition of a materialization, an observation or a check; None of other events.
+
+    Relies on the data of these events.
+    """
+    data: Any = event.event_specific_data
+    if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return data.asset_key, data.partition
+    if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
+        return data.materialization.asset_key, data.materialization.partition
+    if event.event_type is dg.DagsterEventType.ASSET_OBSERVATION:
+        return data.asset_observation.asset_key, data.asset_observation.partition
+    return None
+
+
+def seconds_of(event: dg.DagsterEvent) -> float:
+    """Return how long a step took, of the event of its success. Relies on `StepSuccessData.duration_ms`."""
+    data: Any = event.event_specific_data
+    return float(data.duration_ms) / 1_000
+
+
+def failed_check(event: dg.DagsterEvent) -> dg.AssetCheckEvaluation | None:
+    """Return the check that an event says has failed as an error. Relies on the event's data."""
+    if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return None
+    found = cast("dg.AssetCheckEvaluation", event.event_specific_data)
+    return found if not found.passed and found.severity is dg.AssetCheckSeverity.ERROR else None
 
 
 def store_values(instance: dg.DagsterInstance, values: Mapping[str, str]) -> None:

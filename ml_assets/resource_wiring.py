@@ -7,6 +7,7 @@ import dagster as dg
 
 from assay.credentials import without_credentials
 from ml_assets.pipeline.run_parameters import RunParameters
+from ml_assets.run_summary import summarised_executor
 from ml_assets.supervision.processes import supervised_executor
 from ml_assets.supervision.step import SupervisedArtifacts
 from resources.arrivals_store import ArrivalsStore
@@ -103,7 +104,7 @@ def executor_for(settings: Settings) -> dg.ExecutorDefinition:
     """
     in_process = settings.executor == "in_process"
     stock = dg.in_process_executor if in_process else dg.multiprocess_executor
-    executor = supervised_executor(stock) if settings.supervises_processes else stock
+    executor = summarised_executor(supervised_executor(stock) if settings.supervises_processes else stock, settings)
     if in_process:
         return executor
     config: dict[str, object] = {"max_concurrent": settings.max_concurrent}

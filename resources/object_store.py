@@ -95,11 +95,11 @@ class ObjectStoreResource(SpacedResource):
         Raises:
             StorageError: the URI names no store.
         """
-        return self._of(self.space) if uri is None else open_store(uri, self.s3.get_client)
+        return self.over(self.space) if uri is None else open_store(uri, self.s3.get_client)
 
     def production(self) -> ObjectStore:
         """Return the store of production, which runs of other spaces only read."""
-        return self._of(PRODUCTION)
+        return self.over(PRODUCTION)
 
     def space_names(self) -> list[str]:
         """Return the names of all spaces beside production that hold anything."""
@@ -116,8 +116,9 @@ class ObjectStoreResource(SpacedResource):
         names = [self.branch] if self.branch else ["", *self.space_names()]
         return {name: self.of_space(name) for name in names}
 
-    def _of(self, space: Space) -> ObjectStore:
+    def over(self, space: Space) -> ObjectStore:
+        """Return the store of a space, over those below it."""
         if space.is_production:
             return self.of_space("")
         below = space.of_deployment if space.experiment else PRODUCTION
-        return OverlayStore(self.of_space(space.name), self._of(below))
+        return OverlayStore(self.of_space(space.name), self.over(below))

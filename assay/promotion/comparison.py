@@ -1,26 +1,38 @@
 """The comparison of a challenger with the champion on the same rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assay.data.schema import TableSchema
 from assay.errors import MetricUnavailableError
 from assay.learning.evaluation.bootstrap import Effect, Paired, Units, effects, units_of
-from assay.learning.evaluation.evaluating import truth_of
-from assay.learning.evaluation.metrics import Measured, Metric, measure, primary_metric
+from assay.learning.evaluation.evaluating import measured, parts_of, truth_of
+from assay.learning.evaluation.metrics import Measured, Metric, measure, metrics_of, primary_metric
 from assay.learning.evaluation.predictions import Predictions, predictions_of
 from assay.learning.retraining import measure_retraining
 from assay.learning.splitting import Split
 from assay.promotion.comparable_rows import ComparableRows
 from assay.promotion.minimum_effect import Evidence, HoldoutUse, RequiredEffect, decision_number, required_effect
 from assay.results.trained_model import TrainedModel
-from assay.specs.base import digest_of
+from assay.specs.base import Spec, digest_of
 from assay.specs.pipeline import PipelineSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class ComparedValues(Spec):
+    """Both models' metrics on the same rows; a metric that cannot be computed is left out."""
+
+    column: str = ""
+    """The column of a slice; empty for all compared rows."""
+    value: str = ""
+    rows: int
+    champion: dict[str, float]
+    challenger: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +51,7 @@ class Comparison:
         effect: the improvement.
         required: the improvement that must be exceeded.
         use: the holdout, as later decisions count it.
+        values: every metric of both models, on all compared rows and on the declared slices.
     """
 
     champion: TrainedModel
@@ -52,6 +65,7 @@ class Comparison:
     effect: Effect
     required: RequiredEffect
     use: HoldoutUse
+    values: tuple[ComparedValues, ...]
 
 
 def compare_models(
@@ -107,7 +121,20 @@ def compare_models(
         effect=effect,
         required=required,
         use=use,
+        values=tuple(_values(pair, compared.features, split.features, spec)),
     )
+
+
+def _values(pair: Paired, rows: "pd.DataFrame", features: TableSchema, spec: PipelineSpec) -> Iterator[ComparedValues]:
+    """Yield every metric of both models on all rows, then on the slices of `evaluation.slices`."""
+    metrics, every = metrics_of(spec), np.ones(len(pair.truth), np.bool_)
+    for column, value, inside in (("", "", every), *parts_of(spec.evaluation.slices, rows, features)):
+        champion, challenger = (
+            measured(metrics, pair.truth[inside], each.take(inside))[0] for each in (pair.old, pair.new)
+        )
+        yield ComparedValues(
+            column=column, value=value, rows=int(inside.sum()), champion=champion, challenger=challenger
+        )
 
 
 def predicted(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:

@@ -12,7 +12,7 @@ from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
 from assay.learning.evaluation.metrics import Metric, primary_metric
 from assay.learning.splitting import Split
 from assay.promotion.comparable_rows import comparable_rows, has_new_schema, nothing_in_common, replaced_classes
-from assay.promotion.comparison import Comparison, compare_models
+from assay.promotion.comparison import ComparedValues, Comparison, compare_models
 from assay.promotion.minimum_effect import HoldoutUse, RequiredEffect
 from assay.promotion.safeguards import Promotion, SafeguardResult, guard
 from assay.results.evaluation_report import EvaluationReport
@@ -79,6 +79,9 @@ class PromotionDecision(Spec):
     """Holdout rows left out because one of the models may have learned from them."""
     unknown_class_rows: int = 0
     """Holdout rows left out because the champion does not know their class."""
+    values: tuple[ComparedValues, ...] = ()
+    """Every metric of both models on the compared rows, and on the declared slices; empty without a comparison, and in
+    decisions of earlier versions."""
     training_rows_known: bool = True
     """Whether it is known which rows the champion learned from; models of earlier versions do not say."""
 
@@ -295,6 +298,7 @@ def _compared(made: Comparison, rule: PromotionSpec) -> PromotionDecision:
         metric=made.primary.name,
         challenger_value=made.after,
         champion_value=made.before.value,
+        values=made.values,
         effect=effect.value,
         effect_lower_bound=effect.lower_bound(rule.confidence),
         share_better=share,

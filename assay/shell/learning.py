@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from assay.data.dataset import warnings_of
+from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
@@ -31,7 +31,9 @@ from assay.shell.flags import Flags, json_object
 from assay.shell.models import fetched_bundle
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, adapter, joined, put_text
-from assay.shell.validate import GatedData, gated
+from assay.shell.summary import Fact, Summary, metric_rows, missing_facts, search_facts
+from assay.shell.terminal import show, trial_progress
+from assay.shell.validate import GatedData, gate_facts_of, gated, show_gate
 from assay.specs.pipeline import PipelineSpec, Task
 
 _LOG = logging.getLogger("assay.shell")
@@ -46,13 +48,20 @@ _PATH_PART = re.compile(r"\w[\w.+-]*")
 def tune(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Search and write the best hyperparameters; without a search, write the base values and do not read the data."""
     prepare_process()
-    best = _without_data(flags) or _searched(flags, storage)
+    judged: tuple[Fact, ...] = ()
+    best = _without_data(flags)
     if best is None:
-        return False, ""
+        data = gated(flags, storage)
+        if data.window is None:
+            show_gate(data, flags)
+            return False, ""
+        best, judged = _searched(data.window, data.spec), gate_facts_of(data)
     _LOG.info("best: %s with %s", best.family, json.dumps(best.parameters))
     if flags.trials_uri is not None:
         put_text(storage, best.model_dump_json(indent=2) + "\n", flags.trials_uri)
     put_text(storage, json.dumps(best.parameters, indent=2) + "\n", flags.output_uri)
+    facts = (*judged, *search_facts(best, searched_alone=True))
+    show([Summary("best hyperparameters", facts, addresses=(Fact("hyperparameters", flags.output_uri),))])
     return True, flags.output_uri
 
 
@@ -85,12 +94,9 @@ def _without_data(flags: Flags) -> BestHyperparameters | None:
     return settled
 
 
-def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
-    data = gated(flags, storage)
-    if data.window is None:
-        return None
-    best = _best(split_window(data.window, data.spec), data.spec)
-    caution = best.caution(data.spec.model.candidates)
+def _searched(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> BestHyperparameters:
+    best = _best(split_window(window, spec), spec)
+    caution = best.caution(spec.model.candidates)
     if caution:
         _LOG.warning(caution)
     return best
@@ -99,14 +105,15 @@ def _searched(flags: Flags, storage: Storage) -> BestHyperparameters | None:
 def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
     """Search for one family: a file of hyperparameters does not hold the families of an average."""
     spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"ensemble": False})})
-    best = find_best_hyperparameters(
-        split.train,
-        spec,
-        features=split.features,
-        groups=split.train_groups,
-        classes=split.classes,
-        progress=lambda trial: _log_trial(trial, spec),
-    )
+    with trial_progress(spec.tuning.n_trials, lambda trial: _log_trial(trial, spec)) as progress:
+        best = find_best_hyperparameters(
+            split.train,
+            spec,
+            features=split.features,
+            groups=split.train_groups,
+            classes=split.classes,
+            progress=progress,
+        )
     if best.early_end:
         _LOG.info(best.early_end)
     return best
@@ -211,6 +218,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     base = base_model(flags.base_model_uri, described, storage)
     data = gated(tuned, storage, base.model.manifest if base is not None else None)
     if data.window is None:
+        show_gate(data, flags)
         return False, ""
     split = split_window(data.window, data.spec, base.model.manifest if base is not None else None)
     best = _best(split, data.spec)
@@ -233,7 +241,21 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
             tracked.log(model, best, report, plots_for(model, split, data.spec))
             if flags.run_id_uri is not None:
                 put_text(storage, tracked.run_id, flags.run_id_uri)
+    show([_trained(data, best, report, target, tracked)])
     return True, target
+
+
+def _trained(
+    data: GatedData, best: BestHyperparameters, report: EvaluationReport, target: str, tracked: OpenRun | None
+) -> Summary:
+    """Return what a training ends with."""
+    run = (Fact("MLflow run", tracked.run_id),) if tracked else ()
+    return Summary(
+        f"{data.spec.name}, trained",
+        facts=(*gate_facts_of(data), *search_facts(best), *missing_facts(report)),
+        metrics=metric_rows(report),
+        addresses=(*run, Fact("model", target), Fact("model card", joined(target, "model_card.md"))),
+    )
 
 
 def _require_tracker(flags: Flags) -> None:

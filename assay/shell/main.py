@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assay.shell.flags import Flags
 
 _LOG = logging.getLogger("assay.shell")
+_READING = "assay.reading"
 _SUMMARIES = {
     "check": "Check pipeline files, or all of a folder (pipelines), and name every bad one.",
     "validate": "Check data against the data-quality gate and write the report.",
@@ -194,6 +195,7 @@ def in_flags(error: AssayError, flags: "Flags") -> AssayError:
 def _log_to_standard_error() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _LOG.handlers = [handler]
-    _LOG.setLevel(logging.INFO)
-    _LOG.propagate = False
+    for each in (_LOG, logging.getLogger(_READING)):
+        each.handlers = [handler]
+        each.setLevel(logging.INFO)
+        each.propagate = False

@@ -26,6 +26,8 @@ from assay.scratch import scratch_folder
 from assay.shell.flags import Flags
 from assay.shell.pipeline_flags import has_task, inferred_task, pipeline_of
 from assay.shell.storage import Storage, put_text
+from assay.shell.summary import Fact, Summary, failure_facts, gate_facts
+from assay.shell.terminal import show
 from assay.specs.dataset import ColumnRole
 from assay.specs.other_sources import OtherSource
 from assay.specs.pipeline import PipelineSpec
@@ -307,4 +309,22 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Run the gate and write the report, whether the data passed or not."""
     if len(flags.partition) > 1:
         raise SpecError("validate takes one partition at a time", where="--partition", found=", ".join(flags.partition))
-    return gated(flags, storage).last.report.passed, flags.report_uri
+    data = gated(flags, storage)
+    show_gate(data, flags)
+    return data.last.report.passed, flags.report_uri
+
+
+def gate_facts_of(data: GatedData) -> tuple[Fact, ...]:
+    """Return the gate's verdict on each partition, by its name where there are partitions."""
+    facts = []
+    for key, verdict in data.verdicts.items():
+        facts += [Fact(f"{each.name}, {key}" if key else each.name, each.text) for each in gate_facts(verdict.receipt)]
+    return tuple(facts)
+
+
+def show_gate(data: GatedData, flags: Flags) -> None:
+    """Print what the gate decided, what each failed rule found, and where report and page are."""
+    found = tuple(failure_facts(data.last.report))
+    written = (("report", flags.report_uri), ("page", flags.html_uri))
+    addresses = tuple(Fact(name, uri) for name, uri in written if uri)
+    show([Summary(f"{data.spec.name}, judged", (*gate_facts_of(data), *found), addresses=addresses)])

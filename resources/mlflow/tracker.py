@@ -21,6 +21,7 @@ from assay.scratch import scratch_folder
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
 from resources.mlflow.models import ModelsOfRun, PublishedModel, require_active_experiment, require_active_run
+from resources.mlflow.pages import page_of
 from resources.object_store import SpacedResource
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ class TrackedRun:
     @property
     def url(self) -> str:
         """Address of the run's page."""
-        server = without_credentials(self.tracking_uri).rstrip("/")
-        path = f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
-        return f"{server}/{path}" if server.startswith("http") else f"http://localhost:5000/{path} (make mlflow)"
+        return page_of(self.tracking_uri, f"experiments/{self.experiment_id}/runs/{self.run_id}")
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""

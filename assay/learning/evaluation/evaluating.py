@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.data.dataset import GateWarning
+from assay.data.schema import TableSchema
 from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.bootstrap import intervals, units_of
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
@@ -120,17 +121,24 @@ def measured(
     return values, {name: each.reason for name, each in found.items() if each.value is None}
 
 
+def parts_of(
+    wanted: Iterable[str], frame: "pd.DataFrame", features: TableSchema
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield column, value and mask, shape (n,), of the commonest values of some columns; personal values unnamed."""
+    for name in wanted:
+        column = frame[name]
+        values = column.astype(object).where(column.notna(), "(missing)").astype(str)
+        for rank, value in enumerate(values.value_counts().head(MOST_SLICES_PER_COLUMN).index, start=1):
+            shown = f"(personal value {rank})" if features[name].pii else str(value)
+            yield name, shown, (values == value).to_numpy()
+
+
 def _slices(
     wanted: tuple[str, ...], split: Split, metrics: tuple[Metric, ...], truth: np.ndarray, predictions: Predictions
 ) -> Iterator[SliceReport]:
-    for name in wanted:
-        column = split.holdout.features[name]
-        values = column.astype(object).where(column.notna(), "(missing)").astype(str)
-        for rank, (value, rows) in enumerate(values.value_counts().head(MOST_SLICES_PER_COLUMN).items(), start=1):
-            inside = (values == value).to_numpy()
-            numbers, _ = measured(metrics, truth[inside], predictions.take(inside))
-            shown = f"(personal value {rank})" if split.features[name].pii else str(value)
-            yield SliceReport(column=name, value=shown, rows=int(rows), metrics=numbers)
+    for column, value, inside in parts_of(wanted, split.holdout.features, split.features):
+        numbers, _ = measured(metrics, truth[inside], predictions.take(inside))
+        yield SliceReport(column=column, value=value, rows=int(inside.sum()), metrics=numbers)
 
 
 def _require_rows_and_columns(spec: PipelineSpec, features: "pd.DataFrame") -> None:

@@ -1,0 +1,138 @@
+"""Tables and progress for people: by rich on a terminal, as plain lines in a log or where `NO_COLOR` is set."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from assay.results.search_result import TrialRecord
+from assay.shell.summary import Fact, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_HEADER = ("metric", "holdout", "95 % interval", "baseline", "champion")
+_COLOURS = {"refused by": "red", "gate warns": "yellow", "doubt": "yellow", "not computed": "yellow"}
+
+
+def show(summaries: Sequence[Summary], file: TextIO | None = None) -> None:
+    """Print summaries to a file, standard error unless given."""
+    out = file or sys.stderr
+    console = _console(out)
+    for each in summaries:
+        if console is None:
+            out.write("\n".join(("", *plain_lines(each), "")))
+        else:
+            _draw(each, console)
+    out.flush()
+
+
+def plain_lines(summary: Summary) -> Iterator[str]:
+    """Yield a summary as lines without colours or boxes, one fact each."""
+    yield one_line(summary.title)
+    width = max((len(each.name) for each in (*summary.facts, *summary.addresses)), default=0)
+    yield from (f"  {each.name:<{width}}  {one_line(each.text)}" for each in summary.facts)
+    yield from _plain_metrics(summary)
+    yield from (f"  {each.name:<{width}}  {one_line(each.text)}" for each in summary.addresses)
+
+
+def _plain_metrics(summary: Summary) -> Iterator[str]:
+    rows = _metric_cells(summary)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    if rows and summary.rows_note:
+        yield f"  ({summary.rows_note})"
+
+
+def _metric_cells(summary: Summary) -> list[tuple[str, ...]]:
+    """Return header and rows without the columns that are empty in all rows; nothing without a metric."""
+    if not summary.metrics:
+        return []
+    rows = [tuple(map(one_line, each.cells())) for each in summary.metrics]
+    kept = [number for number in range(len(_HEADER)) if any(row[number] for row in rows)]
+    return [tuple(row[number] for number in kept) for row in (_HEADER, *rows)]
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line without control characters: what people and programs wrote forges no lines."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _console(out: TextIO) -> "Console | None":
+    """Return a console for a terminal that may have colours; None for plain lines."""
+    if not out.isatty():
+        return None
+    from rich.console import Console
+
+    console = Console(file=out)
+    return None if console.no_color or console.is_dumb_terminal else console
+
+
+def _draw(summary: Summary, console: "Console") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in summary.facts:
+        table.add_row(Text(each.name, style="bold"), Text(one_line(each.text), style=_style(each)))
+    console.print()
+    console.print(Text(one_line(summary.title), style="bold reverse"))
+    console.print(table)
+    cells = _metric_cells(summary)
+    if cells:
+        metrics = Table(*cells[0], box=box.SIMPLE_HEAD, caption=summary.rows_note or None)
+        for row in cells[1:]:
+            metrics.add_row(*map(Text, row))
+        console.print(metrics)
+    for each in summary.addresses:
+        # no wrapping: a broken address cannot be clicked
+        console.print(Text.assemble((f"{each.name}: ", "bold"), one_line(each.text)), soft_wrap=True)
+
+
+def _style(fact: Fact) -> str:
+    if fact.name == "gate":
+        return "red" if fact.text.startswith("refused") else "green"
+    return _COLOURS.get(fact.name, "")
+
+
+@contextmanager
+def trial_progress(
+    total: int, line: Callable[[TrialRecord], None], file: TextIO | None = None
+) -> Iterator[Callable[[TrialRecord], None]]:
+    """Give a callback for each trial that ends: it moves a bar on a terminal, and logs a line elsewhere.
+
+    Args:
+        total: most trials.
+        line: logs one trial.
+        file: where the bar is drawn, standard error unless given.
+    """
+    console = _console(file or sys.stderr)
+    if console is None:
+        yield line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+
+        def move(trial: TrialRecord) -> None:
+            bar.update(task, advance=1, description=_outcome(trial))
+
+        yield move
+
+
+def _outcome(trial: TrialRecord) -> str:
+    """Return how the last trial ended, without rich's markup."""
+    text = f"{trial.family}: {trial.state if trial.value is None else f'{trial.value:.5g}'}"
+    return one_line(text).replace("[", "(").replace("]", ")")

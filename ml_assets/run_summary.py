@@ -1,0 +1,204 @@
+"""The end of a run of the command line: a table of what was made, and of a failed run its typed error, last.
+
+Made from what the run's commits hold. Printed when the process ends, after Dagster's own last lines.
+"""
+
+import atexit
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import dagster as dg
+
+from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.results.trained_model import TrainedModel
+from assay.shell.summary import (
+    Fact,
+    Summary,
+    decision_facts,
+    gate_facts,
+    metric_rows,
+    missing_facts,
+    rows_note,
+    search_facts,
+)
+from assay.shell.terminal import one_line, show
+from assay.specs.overrides import space_of_run
+from ml_assets.dagster_internals import (
+    StoredError,
+    error_of,
+    executor_watched,
+    failed_check,
+    is_run_of_command_line,
+    seconds_of,
+    touched_asset,
+)
+from ml_assets.step_errors import error_chain, error_text, root_error
+from resources.artifacts.store import ArtifactStore
+from resources.mlflow.pages import run_page, version_page
+from resources.object_store import parameters_of
+from resources.settings import Settings
+from resources.stores import object_store_of, s3_of
+
+Value = TypeVar("Value")
+_MOST_TABLES = 3
+
+
+@dataclass
+class Observed:
+    """What the events of a run say.
+
+    Attributes:
+        assets: names of the assets of each pipeline's partition.
+        failures: step and error.
+        checks: failed checks of each step that block, in words.
+    """
+
+    assets: dict[tuple[str, str | None], set[str]] = field(default_factory=dict)
+    failures: list[tuple[str, StoredError]] = field(default_factory=list)
+    checks: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, event: dg.DagsterEvent) -> None:
+        """Take one event into account."""
+        touched, error, check = touched_asset(event), error_of(event), failed_check(event)
+        if touched is not None and len(touched[0].path) > 1:
+            pipeline, name = touched[0].path[0], touched[0].path[-1]
+            self.assets.setdefault((pipeline, touched[1]), set()).add(name)
+        if check is not None:
+            found = f"{check.check_name}: {one_line(check.description or 'failed')}"
+            self.checks.setdefault(event.step_key or "", []).append(found)
+        if error is not None and event.is_step_failure:
+            self.failures.append((event.step_key or "", error))
+
+
+def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefinition:
+    """Return an executor of the same name that prints, in a command of the shell, what the run has made."""
+
+    def watch(run: dg.DagsterRun, events: Iterator[dg.DagsterEvent]) -> Iterator[dg.DagsterEvent]:
+        if not is_run_of_command_line():
+            yield from events
+            return
+        observed = Observed()
+        try:
+            for event in events:
+                observed.note(event)
+                _say(event)
+                yield event
+        finally:
+            atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
+
+    return executor_watched(definition, watch)
+
+
+def _say(event: dg.DagsterEvent) -> None:
+    """Print one line where a step starts or ends."""
+    step = (event.step_key or "").replace("__", "/")
+    if event.event_type is dg.DagsterEventType.STEP_START:
+        sys.stderr.write(f"{step} started\n")
+    if event.event_type is dg.DagsterEventType.STEP_SUCCESS:
+        sys.stderr.write(f"{step} done in {seconds_of(event):.1f} s\n")
+
+
+def _print(tables: list[Summary], failure: str) -> None:
+    show(tables)
+    if failure:
+        sys.stderr.write(f"\n{failure}\n")
+        sys.stderr.flush()
+
+
+def failure_text(observed: Observed) -> str:
+    """Return of each failed step its typed error, or else the error with the checks that failed; empty without one."""
+    texts = []
+    for step, error in observed.failures:
+        typed = (root := root_error(error_chain(error))) is not None and root.is_typed
+        checks = [] if typed else [f"  {each}" for each in observed.checks.get(step, [])]
+        texts.append("\n".join([f"{step.replace('__', '/')} failed", error_text(error).strip(), *checks]))
+    return "\n\n".join(texts)
+
+
+def _tables(run: dg.DagsterRun, observed: Observed, settings: Settings) -> list[Summary]:
+    """Return a table of each pipeline's partition, the newest last; a note in place of tables that cannot be made."""
+    space = space_of_run(settings.space, parameters_of(run.run_config))
+    left = len(observed.assets) - _MOST_TABLES
+    earlier = [Summary(f"{left} earlier partitions are not shown")] if left > 0 else []
+    try:
+        artifacts = ArtifactStore(object_store_of(settings, s3_of(settings)).over(space))
+        newest = list(observed.assets.items())[-_MOST_TABLES:]
+        made = [RunValues(artifacts, run.run_id, *of, names) for of, names in newest]
+        return [*earlier, *(summary_of(each, settings, space.name) for each in made)]
+    except Exception as error:  # noqa: BLE001 - said in place of the tables; the run itself is over, and its end stands
+        return [Summary("what the run made cannot be shown", (Fact("error", str(error)),))]
+
+
+@dataclass(frozen=True, slots=True)
+class RunValues:
+    """What one run has published of one partition of a pipeline.
+
+    Attributes:
+        artifacts: of the run's space.
+        run_id: Dagster's id.
+        pipeline: its name.
+        partition: its key; None without partitions.
+        assets: the assets that the run has made or judged.
+    """
+
+    artifacts: ArtifactStore
+    run_id: str
+    pipeline: str
+    partition: str | None
+    assets: set[str]
+
+    def value(self, asset: str, kind: type[Value]) -> Value | None:
+        """Return the value that the run published; None where it published none."""
+        commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
+        is_own = commit is not None and commit.run_id == self.run_id and commit.status == "published"
+        return self.artifacts.read(commit, kind) if commit is not None and is_own else None
+
+    def gate_facts(self) -> Iterator[Fact]:
+        """Yield what the gate decided in this run, of the source's rows where these were refused."""
+        for asset in ("raw_dataset", "validated_dataset"):
+            commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
+            if commit is not None and commit.run_id == self.run_id and commit.receipt is not None:
+                yield from gate_facts(commit.receipt)
+
+    def rows(self) -> Iterator[Fact]:
+        """Yield the number of rows of the tables that the run published."""
+        for asset in ("raw_dataset", "feature_set", "batch_predictions"):
+            commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
+            if commit is not None and commit.run_id == self.run_id and commit.fingerprint is not None:
+                yield Fact(asset.replace("_", " "), f"{commit.fingerprint.rows:,} rows")
+
+
+def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
+    """Return the table of what a run has made of one partition."""
+    best, model = made.value("best_hyperparameters", BestHyperparameters), made.value("trained_model", TrainedModel)
+    report = made.value("evaluation_report", EvaluationReport)
+    record = made.value("champion_model", ChampionRecord)
+    decision = record.decision if record is not None else None
+    facts = [*made.rows(), *made.gate_facts()]
+    facts += search_facts(best) if best is not None else ()
+    facts += missing_facts(report) if report is not None else ()
+    facts += decision_facts(record) if record is not None else ()
+    title = " ".join(filter(None, (made.pipeline, made.partition, f"(space {space})" if space else "")))
+    return Summary(
+        title,
+        facts=tuple(facts),
+        metrics=metric_rows(report, decision) if report is not None else (),
+        rows_note=rows_note(report, decision) if report is not None else "",
+        addresses=tuple(addresses(made.run_id, model, record, settings)),
+    )
+
+
+def addresses(
+    run_id: str, model: TrainedModel | None, record: ChampionRecord | None, settings: Settings
+) -> Iterator[Fact]:
+    """Yield the pages of Dagster's run, and of MLflow's run and the registered champion where there are some."""
+    yield Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
+    tracked = model.manifest.annotations.get("mlflow_run_id") if model is not None else None
+    if tracked:
+        yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))
+    if record is not None and record.version is not None:
+        yield Fact("champion's page", version_page(settings.tracking_uri, record.registered_name, record.version))
