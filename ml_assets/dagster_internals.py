@@ -359,6 +359,14 @@ def seconds_of(event: dg.DagsterEvent) -> float:
     return float(data.duration_ms) / 1_000
 
 
+def passed_check(event: dg.DagsterEvent) -> str | None:
+    """Return the name of the check that an event says has passed. Relies on the event's data."""
+    if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return None
+    found = cast("dg.AssetCheckEvaluation", event.event_specific_data)
+    return found.check_name if found.passed else None
+
+
 def failed_check(event: dg.DagsterEvent) -> dg.AssetCheckEvaluation | None:
     """Return the check that an event says has failed as an error. Relies on the event's data."""
     if event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:

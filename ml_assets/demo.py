@@ -9,26 +9,25 @@ import logging
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
-from assay.promotion.champion import ChampionRecord
-from assay.results.evaluation_report import EvaluationReport
-from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
+from assay.shell.summary import Summary
+from assay.shell.terminal import show
+from assay.specs.space import PRODUCTION
 from definitions import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.resource_wiring import resources_for
+from ml_assets.run_summary import Observed, RunValues, failure_text, summary_of
 from ml_assets.stages import STAGES
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings, let_idle_threads_sleep
-
-_SHOWN_METRICS = 4
 
 
 @dataclass(frozen=True)
@@ -57,26 +56,25 @@ def main() -> int:
     definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
     with dg.DagsterInstance.get() as instance:
         for each in ROUNDS:
-            if not run_round(definitions, instance, each):
-                say("The demo stopped: the lines above say why.")
+            if failure := run_round(definitions, instance, each):
+                say(f"The demo stopped.\n{failure}")
                 return 1
     artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
-    for each in ROUNDS:
-        print("\n".join(summary(artifacts, each)))  # noqa: T201 - the demo speaks to a terminal
+    show([summary(artifacts, each, settings) for each in ROUNDS], sys.stdout)
     say(f"Done in {time.monotonic() - started:.0f} s. See it: `make dev` (http://localhost:3000), `make mlflow`.")
     say(f"Predict with it: `make serve` (http://localhost:8000/docs), then\n{curl_line(artifacts, ROUNDS[0])}")
     return 0
 
 
-def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, each: Round) -> bool:
-    """Materialise a round's data, then its model; returns whether every run succeeded."""
+def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, each: Round) -> str:
+    """Materialise a round's data, then its model; returns why a run failed, empty where none did."""
     steps = [(Phase.INGESTION, month) for month in each.months] + [(Phase.LEARNING, each.holdout)]
     for phase, partition in steps:
         keys = assets_in(definitions, each.pipeline, phase)
         say(f"{each.pipeline} {partition}: {' -> '.join(key.path[-1] for key in keys)}")
-        if not materialize(definitions, instance, keys, partition):
-            return False
-    return True
+        if failure := materialize(definitions, instance, keys, partition):
+            return failure
+    return ""
 
 
 def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[dg.AssetKey]:
@@ -88,8 +86,8 @@ def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[
 
 def materialize(
     definitions: dg.Definitions, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], partition: str
-) -> bool:
-    """Materialise some assets of one partition in this process; returns whether the run succeeded."""
+) -> str:
+    """Materialise some assets of one partition in this process; returns why the run failed, empty if it did not."""
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         asset_selection=list(keys),
@@ -98,27 +96,16 @@ def materialize(
         run_config={"loggers": {"progress": {}}},
         raise_on_error=False,
     )
-    return result.success
+    observed = Observed()
+    for event in result.all_events:
+        observed.note(event)
+    return "" if result.success else failure_text(observed) or "the run failed"
 
 
-def summary(artifacts: ArtifactStore, each: Round) -> Iterator[str]:
-    """Yield the lines of one round's table."""
-    report = artifacts.load((each.pipeline, "evaluation_report"), each.holdout, EvaluationReport)
-    best = artifacts.load((each.pipeline, "best_hyperparameters"), each.holdout, BestHyperparameters)
-    record = artifacts.load((each.pipeline, "champion_model"), each.holdout, ChampionRecord)
-    validated = artifacts.newest((each.pipeline, "validated_dataset"), each.holdout)
-    located = artifacts.newest((each.pipeline, "evaluation_report"), each.holdout)
-    rows = {
-        "holdout month": f"{validated.receipt.rows if validated.receipt else 0:,} rows",
-        "gate": validated.receipt.verdict if validated.receipt else "no receipt",
-        "best parameters": parameters_text(best),
-        **{f"holdout {name}": report.in_words(name) for name in list(report.metrics)[:_SHOWN_METRICS]},
-        "decision": f"{record.decision.verdict}: {record.decision.reason}",
-        "registered model": f"{record.registered_name} version {record.version}",
-        "evaluation report": artifacts.uri(located),
-    }
-    yield f"\n{each.pipeline}, model judged on {each.holdout}"
-    yield from (f"  {name:<28}{text}" for name, text in rows.items())
+def summary(artifacts: ArtifactStore, each: Round, settings: Settings) -> Summary:
+    """Return the table of one round."""
+    names = {stage.name for stage in STAGES}
+    return summary_of(RunValues(artifacts, None, each.pipeline, each.holdout, names), settings, PRODUCTION.name)
 
 
 def curl_line(artifacts: ArtifactStore, each: Round) -> str:
@@ -129,12 +116,6 @@ def curl_line(artifacts: ArtifactStore, each: Round) -> str:
         return "curl http://localhost:8000/model"
     body = shlex.quote(json.dumps({"rows": example}))
     return f"curl http://localhost:8000/predict -H 'Content-Type: application/json' -d {body}"
-
-
-def parameters_text(best: BestHyperparameters) -> str:
-    """Return family and hyperparameters on one line."""
-    values = {n: f"{v:.4g}" if isinstance(v, float) else v for n, v in best.parameters.items()}
-    return f"{best.family}, " + ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def say(line: str) -> None:

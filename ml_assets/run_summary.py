@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
+from urllib.parse import quote
 
 import dagster as dg
 
@@ -33,6 +34,7 @@ from ml_assets.dagster_internals import (
     executor_watched,
     failed_check,
     is_run_of_command_line,
+    passed_check,
     seconds_of,
     touched_asset,
 )
@@ -41,10 +43,13 @@ from resources.artifacts.store import ArtifactStore
 from resources.mlflow.pages import run_page, version_page
 from resources.object_store import parameters_of
 from resources.settings import Settings
+from resources.store.commit_record import Commit
 from resources.stores import object_store_of, s3_of
 
 Value = TypeVar("Value")
 _MOST_TABLES = 3
+_MOST_CHECKS = 6
+_LONGEST = 500
 
 
 @dataclass
@@ -81,11 +86,11 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
         if not is_run_of_command_line():
             yield from events
             return
-        observed = Observed()
+        observed, progress = Observed(), Progress()
         try:
             for event in events:
                 observed.note(event)
-                _say(event)
+                progress.note(event)
                 yield event
         finally:
             atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
@@ -93,20 +98,40 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
     return executor_watched(definition, watch)
 
 
-def _say(event: dg.DagsterEvent) -> None:
-    """Print one line where a step starts or ends."""
-    step = (event.step_key or "").replace("__", "/")
-    if event.event_type is dg.DagsterEventType.STEP_START:
-        sys.stderr.write(f"{step} started\n")
-    if event.event_type is dg.DagsterEventType.STEP_SUCCESS:
-        sys.stderr.write(f"{step} done in {seconds_of(event):.1f} s\n")
+@dataclass
+class Progress:
+    """Lines on standard error while a run goes on: steps as they start and end, checks with what they found."""
+
+    passed: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def note(self, event: dg.DagsterEvent) -> None:
+        """Print what one event says."""
+        step = event.step_key or ""
+        for line in self._lines(event, step, step.replace("__", "/")):
+            sys.stderr.write(f"{line}\n")
+
+    def _lines(self, event: dg.DagsterEvent, step: str, shown: str) -> Iterator[str]:
+        kind, text = event.event_type, one_line(event.message or "")
+        if kind is dg.DagsterEventType.STEP_START:
+            yield f"{shown} started"
+        if (name := passed_check(event)) is not None:
+            self.passed.setdefault(step, []).append((name, text))
+        elif kind is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            yield text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        if kind is dg.DagsterEventType.STEP_SUCCESS:
+            passed = self.passed.pop(step, [])
+            yield from (text for _, text in passed) if len(passed) <= _MOST_CHECKS else [_counted(shown, passed)]
+            yield f"{shown} done in {seconds_of(event):.1f} s"
+
+
+def _counted(step: str, passed: list[tuple[str, str]]) -> str:
+    return f"{len(passed)} checks of {step} passed: {', '.join(name for name, _ in passed)}"
 
 
 def _print(tables: list[Summary], failure: str) -> None:
     show(tables)
-    if failure:
-        sys.stderr.write(f"\n{failure}\n")
-        sys.stderr.flush()
+    sys.stderr.write(f"\n{failure or 'run succeeded'}\n")
+    sys.stderr.flush()
 
 
 def failure_text(observed: Observed) -> str:
@@ -139,36 +164,40 @@ class RunValues:
 
     Attributes:
         artifacts: of the run's space.
-        run_id: Dagster's id.
+        run_id: Dagster's id; None for the newest of any run.
         pipeline: its name.
         partition: its key; None without partitions.
         assets: the assets that the run has made or judged.
     """
 
     artifacts: ArtifactStore
-    run_id: str
+    run_id: str | None
     pipeline: str
     partition: str | None
     assets: set[str]
 
+    def commit(self, asset: str) -> Commit | None:
+        """Return the newest commit of an asset; None where the run made none."""
+        commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
+        return commit if commit is not None and self.run_id in {None, commit.run_id} else None
+
     def value(self, asset: str, kind: type[Value]) -> Value | None:
         """Return the value that the run published; None where it published none."""
-        commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
-        is_own = commit is not None and commit.run_id == self.run_id and commit.status == "published"
-        return self.artifacts.read(commit, kind) if commit is not None and is_own else None
+        commit = self.commit(asset)
+        return self.artifacts.read(commit, kind) if commit is not None and commit.status == "published" else None
 
     def gate_facts(self) -> Iterator[Fact]:
         """Yield what the gate decided in this run, of the source's rows where these were refused."""
         for asset in ("raw_dataset", "validated_dataset"):
-            commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
-            if commit is not None and commit.run_id == self.run_id and commit.receipt is not None:
+            commit = self.commit(asset)
+            if commit is not None and commit.receipt is not None:
                 yield from gate_facts(commit.receipt)
 
     def rows(self) -> Iterator[Fact]:
         """Yield the number of rows of the tables that the run published."""
         for asset in ("raw_dataset", "feature_set", "batch_predictions"):
-            commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
-            if commit is not None and commit.run_id == self.run_id and commit.fingerprint is not None:
+            commit = self.commit(asset)
+            if commit is not None and commit.fingerprint is not None:
                 yield Fact(asset.replace("_", " "), f"{commit.fingerprint.rows:,} rows")
 
 
@@ -188,15 +217,20 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
         facts=tuple(facts),
         metrics=metric_rows(report, decision) if report is not None else (),
         rows_note=rows_note(report, decision) if report is not None else "",
-        addresses=tuple(addresses(made.run_id, model, record, settings)),
+        addresses=tuple(addresses(made, model, record, settings)),
     )
 
 
 def addresses(
-    run_id: str, model: TrainedModel | None, record: ChampionRecord | None, settings: Settings
+    made: RunValues, model: TrainedModel | None, record: ChampionRecord | None, settings: Settings
 ) -> Iterator[Fact]:
-    """Yield the pages of Dagster's run, and of MLflow's run and the registered champion where there are some."""
-    yield Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
+    """Yield pages of Dagster: the run, and the evaluation; and of MLflow: the run, and the registered champion."""
+    dagster = settings.ui_url.rstrip("/")
+    if made.run_id is not None:
+        yield Fact("run", f"{dagster}/runs/{made.run_id}")
+    if made.commit("evaluation_report") is not None:
+        query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
+        yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")
     tracked = model.manifest.annotations.get("mlflow_run_id") if model is not None else None
     if tracked:
         yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))

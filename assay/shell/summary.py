@@ -160,15 +160,14 @@ def missing_facts(report: EvaluationReport) -> Iterator[Fact]:
 
 
 def decision_facts(record: ChampionRecord) -> Iterator[Fact]:
-    """Yield the decision with its reason, the champion after it, and what a person can do."""
-    yield Fact("decision", f"{record.decision.verdict.replace('_', ' ')}: {record.decision.reason}")
+    """Yield the decision, whose reason begins with the verdict, the champion after it, and what a person can do."""
+    yield Fact("decision", record.decision.reason)
     yield Fact("champion", champion_text(record))
     if record.proposed_version:
         yield Fact("to decide", commands_for(record.pipeline, record.proposed_version))
     if record.against_production is not None:
-        verdict = record.against_production
         against = f"version {record.production_version}" if record.production_version else "no champion"
-        yield Fact("in production", f"compared with {against}: {verdict.verdict.replace('_', ' ')}: {verdict.reason}")
+        yield Fact("in production", f"compared with {against}: {record.against_production.reason}")
 
 
 def champion_text(record: ChampionRecord) -> str:

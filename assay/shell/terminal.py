@@ -84,7 +84,9 @@ def _draw(summary: Summary, console: "Console") -> None:
     console.print(table)
     cells = _metric_cells(summary)
     if cells:
-        metrics = Table(*cells[0], box=box.SIMPLE_HEAD, caption=summary.rows_note or None)
+        metrics = Table(box=box.SIMPLE_HEAD, caption=summary.rows_note or None)
+        for name in cells[0]:
+            metrics.add_column(name, overflow="fold")
         for row in cells[1:]:
             metrics.add_row(*map(Text, row))
         console.print(metrics)

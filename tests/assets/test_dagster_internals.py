@@ -3,12 +3,16 @@
 import contextlib
 import time
 
+import click
 import dagster as dg
 import pytest
+from dagster._cli.asset import asset_cli
+from dagster._cli.job import job_cli
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
+from dagster_dg_cli.cli.launch import launch_command
 
 from ml_assets import dagster_internals as internals
 
@@ -257,3 +261,52 @@ def test_an_executor_runs_plans_within_a_context(instance):
 def test_small_values_are_stored_beside_the_daemons_cursors(instance):
     internals.store_values(instance, {"assay/x": "1"})
     assert internals.stored_values(instance, {"assay/x", "assay/y"}) == {"assay/x": "1"}
+
+
+def test_the_watch_of_an_executor_sees_the_run_and_its_events(instance):
+    seen = []
+
+    def watch(run, events):
+        for event in events:
+            seen.append((run.run_id, event.event_type))
+            yield event
+
+    @dg.job(executor_def=internals.executor_watched(dg.in_process_executor, watch))
+    def job():
+        dg.op(name="idle")(lambda: None)()
+
+    run = instance.create_run_for_job(job)
+    assert execute_run(InMemoryJob(job), run, instance).success
+    assert (run.run_id, dg.DagsterEventType.STEP_SUCCESS) in seen
+
+
+def test_events_name_their_asset_their_failed_check_and_how_long_a_step_took():
+    spec = dg.AssetCheckSpec("sound", asset="made", partitions_def=MONTHS)
+
+    @dg.asset(check_specs=[spec], partitions_def=MONTHS)
+    def made(context):
+        context.log_event(dg.AssetObservation("made", partition="2021-01"))
+        yield dg.Output(1)
+        yield dg.AssetCheckResult(check_name="sound", passed=False)
+
+    events = dg.materialize([made], partition_key="2021-02").all_events
+    touched = [each for each in map(internals.touched_asset, events) if each]
+    assert touched == [(made.key, "2021-01"), (made.key, "2021-02"), (made.key, "2021-02")]
+    assert [each.check_name for each in map(internals.failed_check, events) if each] == ["sound"]
+    [success] = [each for each in events if each.event_type is dg.DagsterEventType.STEP_SUCCESS]
+    assert internals.seconds_of(success) >= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("materialize", True), ("execute", True), ("launch", True), ("execute_run", False)]
+)
+def test_commands_of_people_are_known_by_their_names(name, expected):
+    assert not internals.is_run_of_command_line()
+    with click.Context(click.Command(name), info_name=name):
+        assert internals.is_run_of_command_line() is expected
+
+
+def test_dagsters_commands_have_these_names():
+    assert {"materialize"} <= set(asset_cli.commands)
+    assert {"execute"} <= set(job_cli.commands)
+    assert launch_command.name == "launch"

@@ -1,6 +1,7 @@
 """A parser that misbehaves ends in its child; the parent gets a typed refusal, and nothing half-written."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import MalformedDataError, SourceError, SourceNotFoundError, error_to_json
+from assay.reading import sandbox
 from assay.reading.batches import ReadOptions
 from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table, transcribe
@@ -321,3 +323,10 @@ def test_processor_time_grows_with_the_file():
     assert (small.cpu_seconds, large.cpu_seconds) == (10, 410)
     assert small.memory_bytes == large.memory_bytes == 1024 << 20
     assert (small.file_bytes, large.file_bytes) == (1 << 30, 64 * 400 << 20)
+
+
+def test_a_long_read_says_how_far_it_is(ask, monkeypatch, caplog):
+    monkeypatch.setattr(sandbox, "PROGRESS_SECONDS", 0.0)
+    with caplog.at_level(logging.INFO, logger="assay.reading"):
+        ask(name="https://user:secret@example.org/rows.csv")
+    assert caplog.messages[0] == "reading https://example.org/rows.csv: 0 s so far, 0.0 MB of rows written"

@@ -1,0 +1,166 @@
+"""What a run of the command line ends with."""
+
+from types import SimpleNamespace
+
+import click
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from small_platform import ASSETS
+
+from assay.errors import SpecError
+from assay.results.evaluation_report import EvaluationReport
+from ml_assets import run_summary
+from ml_assets.run_summary import Observed, Progress, RunValues, failure_text, summarised_executor, summary_of
+from resources.settings import Settings
+
+
+def observed_of(result):
+    observed = Observed()
+    for event in result.all_events:
+        observed.note(event)
+    return observed
+
+
+def run_of(body, **checks):
+    made = dg.asset(key=["bank", "raw_dataset"], **checks)(body)
+    return observed_of(dg.materialize([made], raise_on_error=False))
+
+
+def test_of_a_failed_step_the_typed_error_is_said():
+    def body():
+        cause = SpecError("it cannot be", where="here", found="a", expected="b", remedy="change a")
+        raise RuntimeError("around it") from cause
+
+    assert failure_text(run_of(body)).splitlines() == [
+        "bank/raw_dataset failed",
+        "assay.errors.SpecError: [spec_invalid] it cannot be",
+        "  where: here",
+        "  found: a",
+        "  expected: b",
+        "  remedy: change a",
+    ]
+
+
+def test_of_a_blocking_check_what_it_found_is_said():
+    spec = dg.AssetCheckSpec("rows_known", asset=["bank", "raw_dataset"], blocking=True)
+
+    def body():
+        yield dg.Output(1)
+        yield dg.AssetCheckResult(check_name="rows_known", passed=False, description="2 of 3\nrows are not")
+
+    text = failure_text(run_of(body, check_specs=[spec]))
+    assert text.splitlines()[-1] == "  rows_known: 2 of 3 rows are not"
+
+
+def test_nothing_is_said_of_a_run_that_succeeds():
+    observed = run_of(lambda: 1)
+    assert failure_text(observed) == ""
+    assert observed.assets == {("bank", None): {"raw_dataset"}}
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    """What would be printed at the end of the process."""
+    calls = []
+    register = SimpleNamespace(register=lambda function, *arguments: calls.append((function, arguments)))
+    monkeypatch.setattr(run_summary, "atexit", register)
+    return calls
+
+
+def executed(settings):
+    """Execute a job by the executor that prints; return its result."""
+
+    @dg.op
+    def idle():
+        pass
+
+    @dg.job(executor_def=summarised_executor(dg.in_process_executor, settings))
+    def job():
+        idle()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        return execute_run(InMemoryJob(job), instance.create_run_for_job(job), instance)
+
+
+def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
+    settings = Settings(home=tmp_path)
+    assert executed(settings).success
+    assert printed == []
+    with click.Context(click.Command("api"), info_name="execute_run"):
+        executed(settings)
+    assert printed == []
+    with click.Context(click.Command("materialize"), info_name="materialize"):
+        executed(settings)
+    [(function, arguments)] = printed
+    assert function is run_summary._print
+    assert arguments == ([], "")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines.count("idle started") == 1
+    assert sum(line.startswith("idle done in ") for line in lines) == 1
+
+
+def test_a_failure_is_printed_after_the_tables(capsys):
+    run_summary._print([run_summary.Summary("bank")], "bank/raw_dataset failed")
+    run_summary._print([run_summary.Summary("bank")], "")
+    assert capsys.readouterr().err == "\nbank\n\nbank/raw_dataset failed\n\nbank\n\nrun succeeded\n"
+
+
+@pytest.mark.parametrize(("number", "shown"), [(6, 6), (7, 1)])
+def test_few_checks_that_pass_are_named_and_those_that_fail_always(number, shown, capsys):
+    names = [f"check_{each}" for each in range(number)]
+    specs = [dg.AssetCheckSpec(name, asset=["bank", "raw_dataset"]) for name in (*names, "rows_known")]
+
+    @dg.asset(key=["bank", "raw_dataset"], check_specs=specs)
+    def made():
+        yield dg.Output(1)
+        yield from (dg.AssetCheckResult(check_name=name, passed=True) for name in names)
+        yield dg.AssetCheckResult(check_name="rows_known", passed=False, description="2 of 3\nrows are not")
+
+    events, progress = dg.materialize([made], raise_on_error=False).all_events, Progress()
+    capsys.readouterr()
+    for event in events:
+        progress.note(event)
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(" passed" in line for line in lines) == shown
+    assert "check_0" in "".join(line for line in lines if " passed" in line)
+    said = "Asset check 'rows_known' on 'bank/raw_dataset' did not pass. Description: '2 of 3 rows are not'"
+    assert said in lines
+    assert lines[-1].startswith("bank/raw_dataset done in ")
+
+
+def test_a_summary_has_what_its_run_made_alone(trained_bank):
+    artifacts, names = trained_bank.artifacts, set(ASSETS)
+    run_id = artifacts.newest(("bank", "champion_model"), None).run_id
+    own = summary_of(RunValues(artifacts, run_id, "bank", None, names), Settings(), "")
+    said = {each.name: each.text for each in own.facts}
+    assert said["raw dataset"] == "200 rows"
+    assert said["gate"].startswith("passed 200 rows")
+    assert said["champion"] == "bank version 1, the first"
+    report = artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    assert {each.name: each.holdout for each in own.metrics} == report.metrics
+    assert [each.name for each in own.addresses] == ["run", "evaluation", "MLflow run", "champion's page"]
+    other = summary_of(RunValues(artifacts, "another", "bank", None, names), Settings(), "x")
+    assert (other.title, other.facts, other.metrics) == ("bank (space x)", (), ())
+
+
+def test_a_store_that_fails_is_named_in_place_of_tables(monkeypatch, tmp_path):
+    def broken(*_):
+        raise SpecError("no store")
+
+    monkeypatch.setattr(run_summary, "object_store_of", broken)
+    observed = Observed(assets={("bank", None): {"raw_dataset"}})
+    [table] = run_summary._tables(dg.DagsterRun(job_name="any"), observed, Settings(home=tmp_path))
+    assert "no store" in table.facts[0].text
+
+
+def test_at_most_three_partitions_are_shown(tmp_path):
+    observed = Observed(assets={("bank", f"2021-0{month}"): {"raw_dataset"} for month in range(1, 6)})
+    tables = run_summary._tables(dg.DagsterRun(job_name="any"), observed, Settings(home=tmp_path))
+    assert [each.title for each in tables] == [
+        "2 earlier partitions are not shown",
+        "bank 2021-03",
+        "bank 2021-04",
+        "bank 2021-05",
+    ]

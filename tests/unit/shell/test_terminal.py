@@ -1,0 +1,75 @@
+import io
+
+import pytest
+
+from assay.results.search_result import TrialRecord
+from assay.shell.summary import Fact, MetricRow, Summary
+from assay.shell.terminal import plain_lines, show, trial_progress
+
+SUMMARY = Summary(
+    "bank",
+    (Fact("gate", "passed 10 rows"), Fact("decision", "Promoted [bold]by\nnobody\x1b[31m")),
+    (MetricRow("roc_auc", 0.8, (0.7, 0.9), 0.5),),
+    addresses=(Fact("run", "http://localhost:3000/runs/" + "1" * 200),),
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def coloured(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def shown(out):
+    show([SUMMARY], out)
+    return out.getvalue()
+
+
+def test_a_log_gets_plain_lines():
+    assert shown(io.StringIO()) == "\n".join(("", *plain_lines(SUMMARY), ""))
+    assert "  roc_auc  0.8      0.7 to 0.9     0.5\n" in shown(io.StringIO())
+
+
+def test_no_colour_makes_a_terminal_plain(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert shown(Terminal()) == shown(io.StringIO())
+
+
+def test_a_terminal_gets_colours_and_whole_addresses():
+    text = shown(Terminal())
+    assert "\x1b[32mpassed 10 rows" in text
+    assert "1" * 200 in text
+
+
+def test_texts_of_others_mark_nothing():
+    text = shown(Terminal())
+    assert "[bold]by nobody [31m" in text
+    assert "\x1b[31m" not in text
+    assert "Promoted [bold]by nobody [31m" in shown(io.StringIO())
+
+
+def trial(number):
+    return TrialRecord(number=number, state="complete", family="[red]ridge", parameters={}, value=0.123456)
+
+
+def test_trials_are_lines_in_a_log():
+    lines = []
+    with trial_progress(2, lines.append, io.StringIO()) as progress:
+        progress(trial(0))
+    assert [each.number for each in lines] == [0]
+
+
+def test_trials_move_a_bar_on_a_terminal():
+    lines, out = [], Terminal()
+    with trial_progress(2, lines.append, out) as progress:
+        progress(trial(0))
+        progress(trial(1))
+    assert lines == []
+    assert "2/2" in out.getvalue()
+    assert "(red)ridge: 0.12346" in out.getvalue()
