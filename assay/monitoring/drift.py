@@ -75,6 +75,8 @@ class DriftReport(Spec):
     """Features that drifted in enough of the latest windows; one is enough for an alarm."""
     windows: tuple[str, ...] = ()
     """The windows that the alarm counts, oldest first, this one included."""
+    drifted_in: dict[str, tuple[str, ...]] = {}
+    """Those of these windows in which each feature of the alarm drifted; missing in reports of earlier versions."""
     alarm_start: bool = Field(default=False, validation_alias="rising", serialization_alias="rising")
     """Whether the alarm begins, or begins again, in this window."""
     training_due: bool = False
@@ -84,6 +86,11 @@ class DriftReport(Spec):
     def alarm(self) -> bool:
         """Whether there is an alarm."""
         return bool(self.alarm_features)
+
+    @property
+    def target_compared(self) -> bool:
+        """Whether the target of some rows was compared."""
+        return any(feature.kind == "target" for feature in self.features)
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -264,6 +271,7 @@ def with_alarm(report: DriftReport, earlier: Sequence[DriftReport], rule: DriftS
         update={
             "alarm_features": alarming,
             "windows": tuple(one.partition for one in window),
+            "drifted_in": {name: tuple(one.partition for one in window if name in one.drifted) for name in alarming},
             "alarm_start": state.start,
             "training_due": state.training_due,
         }

@@ -112,9 +112,9 @@ def rollback_proposed(run: EndedRun, version: str, former: str, reason: str, pag
 
 
 _ALARMS = {
-    NotificationKind.DRIFT: "features have drifted",
-    NotificationKind.PERFORMANCE: "the champion has lost performance",
-    NotificationKind.BELOW_MINIMUM: "no model reached the minimum",
+    NotificationKind.DRIFT: "rows or predictions have drifted",
+    NotificationKind.PERFORMANCE: "the champion is degraded",
+    NotificationKind.BELOW_MINIMUM: "the model misses a minimum, also after a longer search",
 }
 
 

@@ -169,8 +169,8 @@ def change_metadata(change: ChampionChange) -> dict[str, Any]:
         "decision": change.outcome,
         "reason": change.reason,
         "registered model": change.registered_name,
-        "champion version": change.version or "none yet",
-        "previous champion": change.previous_version or "none",
+        "champion version": change.version or "none",
+        "replaced version": change.previous_version or "none",
         **({"version that waits": change.proposed_version} if change.outcome == "needs_approval" else {}),
     }
 
@@ -214,7 +214,7 @@ def _production_metadata(record: ChampionRecord) -> dict[str, Any]:
         return {}
     decision = record.against_production
     return {
-        "production champion version": record.production_version or "none yet",
+        "production champion version": record.production_version or "none",
         "against production": f"{decision.verdict}: {decision.reason}",
         "against production in numbers": dg.MetadataValue.json(decision.model_dump(mode="json")),
     }

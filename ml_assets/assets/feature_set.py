@@ -61,6 +61,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         require_judged(raw_dataset, run_spec, where=location_of(context))
         version = schema_registry.feature_version_of(run_spec)
+        frozen_before = version.frozen() is not None
         try:
             joined = _joined(context, run_spec, data_sources, schema_registry, upstream)
             made = feature_set_of(
@@ -80,7 +81,7 @@ def build_feature_set(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             carried(made.rows, raw_dataset),
             data_version=dg.DataVersion(made.rows.fingerprint.digest),
             metadata=_counts(made)
-            | dataset_metadata(made.rows, [], run_spec.dataset.partitions.timezone)
+            | dataset_metadata(made.rows, [], run_spec.dataset.partitions.timezone, frozen_before=frozen_before)
             | classes_metadata(run_spec, version.frozen()),
         )
         yield dg.AssetCheckResult(check_name=KNOWN_IN_TIME, passed=True, description=escaped(made.known_in_time))

@@ -11,6 +11,7 @@ import dagster as dg
 from assay.credentials import redacted
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenSchema
+from assay.data.schema import ColumnSchema
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 
@@ -19,13 +20,23 @@ _MASK = "***"
 _LONGEST = 80
 
 
-def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[str, Any]:
-    """Return sources, roles, notes and a preview with columns marked `pii` masked, times in the partitions' zone."""
+def dataset_metadata(
+    dataset: Dataset, uris: Sequence[str], zone: str, *, frozen_before: bool | None = None
+) -> dict[str, Any]:
+    """Return sources, roles, notes and a preview with columns marked `pii` masked, times in the partitions' zone.
+
+    Args:
+        dataset: the rows.
+        uris: where they were read; empty for rows that were made.
+        zone: of the partitions.
+        frozen_before: whether the schema was frozen before these rows were read; None for rows that have none.
+    """
     return {
         **({"read from": redacted("\n".join(uris))} if uris else {}),
         "columns and roles": records_table(
             [
-                {"column": column.name, "dtype": column.dtype, "role": str(column.role), "role is": column.reason}
+                {"column": column.name, "dtype": column.dtype, "role": str(column.role)}
+                | ({} if frozen_before is None else {"role is": reason_of_role(column, frozen_before=frozen_before)})
                 for column in dataset.schema.columns
             ]
         ),
@@ -33,6 +44,13 @@ def dataset_metadata(dataset: Dataset, uris: Sequence[str], zone: str) -> dict[s
         "time zone": zone,
         **{f"note/{name}": text for name, text in dataset.notes.items()},
     }
+
+
+def reason_of_role(column: ColumnSchema, *, frozen_before: bool) -> str:
+    """Return why a column has its role: the file declares it, the schema has it, or these rows suggest it."""
+    if column.reason in {"declared", "target"}:
+        return column.reason
+    return "frozen" if frozen_before else "inferred"
 
 
 def classes_metadata(spec: PipelineSpec, frozen: FrozenSchema | None) -> dict[str, str]:

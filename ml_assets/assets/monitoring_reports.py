@@ -8,7 +8,16 @@ from typing import Any
 
 import dagster as dg
 
-from assay.monitoring.advice import drift_advice, drift_table, performance_advice
+from assay.monitoring.advice import (
+    compared_rows,
+    compared_target,
+    drift_advice,
+    drift_sentence,
+    drift_table,
+    labels_of,
+    performance_advice,
+    performance_sentence,
+)
 from assay.monitoring.alarms import windows_needed
 from assay.monitoring.drift import DriftReport, evaluate_drift
 from assay.monitoring.performance import PerformanceReport, evaluate_performance
@@ -62,19 +71,15 @@ def _drift_metadata(report: DriftReport) -> dict[str, Any]:
         "training due": report.training_due,
         "champion version": report.champion_version,
         "same season": report.season_partition or "not known",
-        "target of": report.target_partition or "these rows",
-        "rows": f"{report.window_rows:,}, compared with {report.reference_rows:,} training rows of the champion",
-        "windows": ", ".join(report.windows) or report.status,
+        "target of": compared_target(report),
+        "rows": compared_rows(report),
+        "windows that count": ", ".join(filter(None, report.windows)) or str(len(report.windows)),
         "features": records_table(drift_table(report)),
     }
 
 
 def _drift_states(report: DriftReport, stage: Stage) -> Mapping[str, State]:
-    if not report.alarm_features:
-        sentence = f"no alarm ({report.status})"
-    else:
-        windows = f"in the windows {', '.join(report.windows)}" if any(report.windows) else "in the latest windows"
-        sentence = f"{', '.join(report.alarm_features)} drifted {windows}"
+    sentence = drift_sentence(report)
     return {"features_not_drifted": (not report.alarm, sentence), **_event_states(report, stage, sentence)}
 
 
@@ -99,7 +104,7 @@ def _performance_metadata(report: PerformanceReport) -> dict[str, Any]:
         f"{report.metric} now": report.value_now if report.value_now is not None else report.reason,
         f"{report.metric} at promotion": "not recorded" if before is None else before,
         f"{report.metric} of the baseline": "not known" if report.baseline_now is None else report.baseline_now,
-        "loss": "none" if report.loss is None else report.loss,
+        "loss": "not known" if report.loss is None else report.loss,
         "interval of the loss": _between(report.loss_lower, report.loss_upper),
         "probability that the loss is too large": "none" if report.share_worse is None else report.share_worse,
         "calibration gap": "not judged" if calibration is None else calibration.gap,
@@ -109,7 +114,7 @@ def _performance_metadata(report: PerformanceReport) -> dict[str, Any]:
         f"{report.metric} estimated without labels": "none" if estimate is None else estimate.value,
         "interval of the estimate": _between(estimate.lower, estimate.upper) if estimate else "none",
         "champion version": report.champion_version,
-        "labels of": report.labelled_partition or "these rows",
+        "labels of": labels_of(report),
         "rows that the champion has not learned from": report.rows,
     }
 
@@ -119,9 +124,7 @@ def _between(lower: float | None, upper: float | None) -> str:
 
 
 def _performance_states(report: PerformanceReport, stage: Stage) -> Mapping[str, State]:
-    by = f" (degraded by {', '.join(report.degraded_by)})" if report.degraded_by else ""
-    change = f"{'lost' if (report.loss or 0) > 0 else 'gained'} {abs(report.loss or 0):.4g} of {report.metric}{by}"
-    sentence = "not judged" if report.loss is None else f"the champion {change}"
+    sentence = performance_sentence(report)
     return {
         "performance_held": (not report.alarm, sentence),
         **_event_states(report, stage, sentence),

@@ -46,7 +46,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         **upstream: Any,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
-        spec_of_rows = run_spec.source_dataset
+        spec_of_rows, frozen_before = run_spec.source_dataset, version.frozen() is not None
         with scope_of(context, lasting=is_same_for_all_partitions(spec_of_rows)) as scope:
             opened = source_files(spec_of_rows, partition, data_sources, upstream.get(SOURCE))
             files = scope.once("files", lambda: scope.enter_context(opened))
@@ -61,7 +61,12 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
             yield dg.Output(
                 passed(dataset, verdict),
                 data_version=dg.DataVersion(dataset.fingerprint.digest),
-                metadata=dataset_metadata(dataset, [file.uri for file in files], run_spec.dataset.partitions.timezone)
+                metadata=dataset_metadata(
+                    dataset,
+                    [file.uri for file in files],
+                    run_spec.dataset.partitions.timezone,
+                    frozen_before=frozen_before,
+                )
                 | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
             )
         yield from results

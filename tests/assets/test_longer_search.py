@@ -39,7 +39,7 @@ def test_a_missed_minimum_asks_for_one_longer_search_and_then_gives_up(unreachab
     assert learn(unreachable) == (2, 1, False, True, [])
     trials, factor, no_more, reached, [notification] = learn(unreachable)
     assert (trials, factor, no_more, reached) == (8, 4, True, False)
-    assert notification.title == "bank: no model reached the minimum"
+    assert notification.title == "bank: the model misses a minimum, also after a longer search"
     assert "roc_auc" in notification.lines[0]
     assert learn(unreachable)[:4] == (8, 4, True, False), "a further run starts none"
 

@@ -192,8 +192,8 @@ def test_alarm_starts_are_reported(notifying, web):
     evaluate(notifying, cursor)
     notifications = posted(web)
     assert [(notification["kind"], notification["title"], notification["lines"]) for notification in notifications] == [
-        ("drift", "bank 2021-03: features have drifted", ["no_drift_alarm_begins: age moved"]),
-        ("performance", "bank 2021-03: the champion has lost performance", ["no_performance_alarm_begins: age moved"]),
+        ("drift", "bank 2021-03: rows or predictions have drifted", ["no_drift_alarm_begins: age moved"]),
+        ("performance", "bank 2021-03: the champion is degraded", ["no_performance_alarm_begins: age moved"]),
     ]
     [page] = {notification["link"].partition("?") for notification in notifications}
     assert page == (f"http://ui/assets/{'/'.join(CHECKED.path)}", "?", "view=partitions&partition=2021-03")

@@ -63,10 +63,11 @@ def test_champions_are_named_by_version():
 
 
 def test_alarms_say_what_was_found():
-    assert alarmed(RUN, NotificationKind.DRIFT, "age moved", PAGE).title == "bank 2021-03: features have drifted"
     assert (
-        alarmed(RUN, NotificationKind.PERFORMANCE, "x", PAGE).title == "bank 2021-03: the champion has lost performance"
+        alarmed(RUN, NotificationKind.DRIFT, "age moved", PAGE).title
+        == "bank 2021-03: rows or predictions have drifted"
     )
+    assert alarmed(RUN, NotificationKind.PERFORMANCE, "x", PAGE).title == "bank 2021-03: the champion is degraded"
 
 
 def test_events_of_one_run_differ():
