@@ -40,6 +40,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
     RETRY_NUMBER_TAG,
     RUN_KEY_TAG,
+    SCHEDULE_NAME_TAG,
     SENSOR_NAME_TAG,
     WILL_RETRY_TAG,
 )
@@ -50,7 +51,7 @@ AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 StoredError: TypeAlias = SerializableErrorInfo
 """An error in the event log."""
 Around: TypeAlias = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
-Watch: TypeAlias = Callable[[dg.DagsterRun, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
+Watch: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
 """Passes the events of a run on."""
 _Execution: TypeAlias = Callable[[PlanOrchestrationContext, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
 
@@ -291,7 +292,31 @@ def executor_watched(definition: dg.ExecutorDefinition, watch: Watch) -> dg.Exec
 
     Relies on `PlanOrchestrationContext.dagster_run`, and on executors that yield the events of all steps.
     """
-    return _executor_of(definition, lambda plan, events: watch(plan.dagster_run, events))
+    return _executor_of(definition, lambda plan, events: watch(plan.instance, plan.dagster_run, events))
+
+
+def pipelines_of(run: dg.DagsterRun) -> tuple[str, ...]:
+    """Return the first components of the keys of the assets that a run makes, sorted; none of a job without assets.
+
+    Relies on the run's asset selection, and on how Dagster names the steps of assets.
+    """
+    selected = {key.path[0] for key in run.asset_selection or () if len(key.path) > 1}
+    steps = {key.split("__", maxsplit=1)[0] for key in run.step_keys_to_execute or () if "__" in key}
+    return tuple(sorted(selected or steps))
+
+
+def starter_of(run: dg.DagsterRun) -> str:
+    """Return what started a run, as far as Dagster's tags say. Relies on their names."""
+    tags = run_tags_of(run)
+    if tags.sensor is not None and not tags.by_condition:
+        return f"sensor {tags.sensor}"
+    if SCHEDULE_NAME_TAG in run.tags:
+        return f"schedule {run.tags[SCHEDULE_NAME_TAG]}"
+    if tags.by_condition:
+        return "automation condition"
+    if BACKFILL_ID_TAG in run.tags:
+        return f"backfill {run.tags[BACKFILL_ID_TAG]}"
+    return "command line" if is_run_of_command_line() else "user interface or API"
 
 
 def _executor_of(definition: dg.ExecutorDefinition, execute: _Execution) -> dg.ExecutorDefinition:

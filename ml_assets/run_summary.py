@@ -35,7 +35,9 @@ from ml_assets.dagster_internals import (
     failed_check,
     is_run_of_command_line,
     passed_check,
+    pipelines_of,
     seconds_of,
+    starter_of,
     touched_asset,
 )
 from ml_assets.step_errors import error_chain, error_text, root_error
@@ -48,6 +50,8 @@ from resources.stores import object_store_of, s3_of
 
 Value = TypeVar("Value")
 _MOST_TABLES = 3
+STARTED_BY = "started_by"
+"""Tag of a run: what started it."""
 _MOST_CHECKS = 6
 _LONGEST = 500
 
@@ -80,9 +84,12 @@ class Observed:
 
 
 def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefinition:
-    """Return an executor of the same name that prints, in a command of the shell, what the run has made."""
+    """Return an executor of the same name that tags the run, and prints in a command of the shell what it has made."""
 
-    def watch(run: dg.DagsterRun, events: Iterator[dg.DagsterEvent]) -> Iterator[dg.DagsterEvent]:
+    def watch(
+        instance: dg.DagsterInstance, run: dg.DagsterRun, events: Iterator[dg.DagsterEvent]
+    ) -> Iterator[dg.DagsterEvent]:
+        _tag(instance, run)
         if not is_run_of_command_line():
             yield from events
             return
@@ -96,6 +103,14 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
             atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
 
     return executor_watched(definition, watch)
+
+
+def _tag(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Say in a run's tags whose run it is and what started it; what is said already stays."""
+    found = {"pipeline": ", ".join(pipelines_of(run)), STARTED_BY: starter_of(run)}
+    missing = {name: text for name, text in found.items() if text and name not in run.tags}
+    if missing:
+        instance.add_run_tags(run.run_id, missing)
 
 
 @dataclass

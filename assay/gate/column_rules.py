@@ -73,7 +73,8 @@ def values_in_range(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         elif table.kind(name) != "empty":
             found = f"not checked: {table.dtype(name)} is no number"
             findings.append(failing_column(name, expected=expected, found=found))
-    return outcome(findings, observed="all values inside", expected=f"values inside the bounds of {_listed(ranges)}")
+    expected = "; ".join(f"{name} {_bounds(rule)}" for name, rule in ranges.items())
+    return outcome(findings, observed="all values inside", expected=expected)
 
 
 def _outside(table: CheckedTable, name: str, rule: RangeRule) -> "np.ndarray[Any, Any]":
@@ -109,7 +110,8 @@ def values_allowed(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         values, known = table.series(name), _as_kind(allowed[name], kind)
         other = values.notna() & ~values.isin(known) if known else values.notna()
         findings += _failing(table, (name,), np.flatnonzero(other), expected(name), "other values")
-    return outcome(findings, observed="all values allowed", expected=f"allowed values in {_listed(allowed)}")
+    every = "; ".join(f"{name} {expected(name)}" for name in allowed)
+    return outcome(findings, observed="all values allowed", expected=every)
 
 
 @checks("rows_unique_by_key")

@@ -139,6 +139,21 @@ class GateReport(_Written):
         return tuple(rule.name for rule in self.rules if not rule.passed and rule.severity == "WARN")
 
 
+def rule_sentence(result: RuleResult, rows: int) -> str:
+    """Return what a rule found, with its bounds and how many of the judged rows break it."""
+    if not result.failures:
+        return f"{result.observed}; expected {result.expected}"
+    said = [_broken(each, rows) for each in result.failures[:MAX_EXAMPLES]]
+    left = len(result.failures) - MAX_EXAMPLES
+    return "; ".join([*said, *([f"and {left} more"] if left > 0 else [])])
+
+
+def _broken(failure: FailureRow, rows: int) -> str:
+    column = f"{failure.column} " if failure.column else ""
+    counted = f": {failure.count:,} of {rows:,} rows break it" if failure.count else ""
+    return f"expected {column}{failure.expected}, found {failure.found}{counted}"
+
+
 def failure_table(result: RuleResult) -> str:
     """Return a rule's first fifty failures as a markdown table; a sentence when there are none."""
     if not result.failures:

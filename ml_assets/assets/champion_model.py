@@ -19,7 +19,7 @@ from assay.results.evaluation_report import EvaluationReport
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
-from ml_assets.assets.metadata import warning_check
+from ml_assets.assets.metadata import records_table, warning_check
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import rollbacks_key
@@ -196,10 +196,30 @@ def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
         **change_metadata(record.change),
         **({"to decide": _to_decide(record)} if record.proposed_version else {}),
         **_production_metadata(record),
+        **(
+            {"champion and challenger": records_table(_compared_rows(record.decision))}
+            if record.decision.values
+            else {}
+        ),
         **({"challenger on its holdout": _on_holdout(record.decision)} if record.decision.holdout_interval else {}),
         "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
         "model card": dg.MetadataValue.md(card),
     }
+
+
+def _compared_rows(decision: PromotionDecision) -> list[dict[str, Any]]:
+    """Return one row for each metric of all compared rows, then of each slice."""
+    return [
+        {
+            "of": f"{part.column} = {part.value}" if part.column else "all compared rows",
+            "rows": part.rows,
+            "metric": name,
+            "champion": part.champion.get(name),
+            "challenger": value,
+        }
+        for part in decision.values
+        for name, value in part.challenger.items()
+    ]
 
 
 def _on_holdout(decision: PromotionDecision) -> str:

@@ -54,6 +54,11 @@ def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> di
     }
 
 
+def _on_models_page(report: EvaluationReport, model: dg.AssetKey) -> dg.AssetObservation:
+    """Return the evaluation as an observation of the model, whose page shows its metrics then."""
+    return dg.AssetObservation(model, partition=report.partition, metadata=evaluation_metadata(report, {}))
+
+
 def _interval(report: EvaluationReport, name: str) -> dict[str, float | None]:
     low, high = report.intervals.get(name, (None, None))
     return {"from (95 %)": low, "to (95 %)": high}
@@ -195,6 +200,8 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         report = evaluate(trained_model, split, run_spec, partition=partition_of(context), warnings=warnings)
         plots = plots_for(trained_model, split, run_spec)
         yield dg.Output(report, metadata=evaluation_metadata(report, plots))
+        if not run_spec.space.experiment:  # a step of an experiment reports on its own asset alone
+            context.log_event(_on_models_page(report, asset_key(spec, "trained_model")))
         log_evaluation(experiment_tracker, trained_model, report, plots)
         if spec.promotion.below_minimum == "retry":
             best = artifact_io_manager.artifacts().newest_value(

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 
 import dagster as dg
 
+from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.code_version import code_version
 from ml_assets.pipeline.experiments import observed_in_experiments
@@ -135,7 +136,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             key=asset_key(spec, stage.name),
             group_name=spec.name,
             kinds=set(stage.kinds),
-            description=description,
+            description=f"{description}\n\n{escaped(spec.description)}" if spec.description else description,
             owners=list(spec.owners),
             tags={"pipeline": spec.name, "task": str(spec.task), "stage": stage.tag},
             partitions_def=None if whole or (reads_all and not reads_same) else partitions or partitions_of(spec),

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assay.errors import GateRejectedError
 from assay.gate.gate import GateVerdict
-from assay.gate.report import GateReport, RuleResult, failure_table
+from assay.gate.report import GateReport, RuleResult, failure_table, rule_sentence
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from assay.specs.base import Spec
@@ -51,17 +51,20 @@ def check_results(
     """Yield the results of `check_specs`, with a failure table and the page's address where one failed."""
     for result in report.rules:
         if result.name in configured:
-            yield _check_result(result.name, [result], addresses)
+            yield _check_result(result.name, [result], addresses, report.rows_judged)
     added = [result for result in report.rules if result.configured and result.name not in configured]
-    yield _check_result(RUN_PARAMETER_RULES, added, addresses)
+    yield _check_result(RUN_PARAMETER_RULES, added, addresses, report.rows_judged)
 
 
-def _check_result(name: str, results: Sequence[RuleResult], addresses: VerdictAddresses) -> dg.AssetCheckResult:
+def _check_result(
+    name: str, results: Sequence[RuleResult], addresses: VerdictAddresses, rows: int
+) -> dg.AssetCheckResult:
     """Return what one check says of its rules: one for a rule's own check, any number for the check of added rules."""
     failed = [result for result in results if not result.passed]
     blocks = any(result.severity == "ERROR" for result in failed or results)
     observed = "; ".join(_of_rule(name, result, result.observed) for result in results)
     expected = "; ".join(_of_rule(name, result, result.expected) for result in results)
+    said = "; ".join(_of_rule(name, result, rule_sentence(result, rows)) for result in results)
     metadata: dict[str, Any] = {"observed": observed, "expected": expected} if results else {}
     if failed:
         metadata["failing rows"] = max(result.failing_rows for result in failed)
@@ -75,7 +78,7 @@ def _check_result(name: str, results: Sequence[RuleResult], addresses: VerdictAd
         check_name=name,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description=escaped(f"observed {observed}; expected {expected}") if is_configured else "not configured",
+        description=escaped(said) if is_configured else "not configured",
         metadata=metadata,
     )
 

@@ -266,7 +266,7 @@ def test_small_values_are_stored_beside_the_daemons_cursors(instance):
 def test_the_watch_of_an_executor_sees_the_run_and_its_events(instance):
     seen = []
 
-    def watch(run, events):
+    def watch(_instance, run, events):
         for event in events:
             seen.append((run.run_id, event.event_type))
             yield event
@@ -310,3 +310,25 @@ def test_dagsters_commands_have_these_names():
     assert {"materialize"} <= set(asset_cli.commands)
     assert {"execute"} <= set(job_cli.commands)
     assert launch_command.name == "launch"
+
+
+@pytest.mark.parametrize(
+    ("tags", "starter"),
+    [
+        ({"dagster/sensor_name": "a_sensor"}, "sensor a_sensor"),
+        ({"dagster/schedule_name": "nightly"}, "schedule nightly"),
+        ({"dagster/sensor_name": "conditions", "dagster/from_automation_condition": "true"}, "automation condition"),
+        ({"dagster/backfill": "b1"}, "backfill b1"),
+        ({}, "user interface or API"),
+    ],
+)
+def test_tags_name_what_started_a_run(tags, starter):
+    assert internals.starter_of(dg.DagsterRun(job_name="any", tags=tags)) == starter
+
+
+def test_the_pipelines_of_a_run_are_those_of_its_assets():
+    keys = frozenset({dg.AssetKey(["taxi", "raw_dataset"]), dg.AssetKey(["bank", "raw_dataset"]), dg.AssetKey("own")})
+    assert internals.pipelines_of(dg.DagsterRun(job_name="any", asset_selection=keys)) == ("bank", "taxi")
+    steps = {"bank__raw_dataset", "idle"}
+    assert internals.pipelines_of(dg.DagsterRun(job_name="any", step_keys_to_execute=list(steps))) == ("bank",)
+    assert internals.pipelines_of(dg.DagsterRun(job_name="any")) == ()

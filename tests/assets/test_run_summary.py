@@ -10,6 +10,7 @@ from dagster._core.execution.api import execute_run
 from small_platform import ASSETS
 
 from assay.errors import SpecError
+from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from ml_assets import run_summary
 from ml_assets.run_summary import Observed, Progress, RunValues, failure_text, summarised_executor, summary_of
@@ -69,8 +70,8 @@ def printed(monkeypatch):
     return calls
 
 
-def executed(settings):
-    """Execute a job by the executor that prints; return its result."""
+def executed(settings, tags=None):
+    """Execute a job by the executor that prints; return its result and its run's tags."""
 
     @dg.op
     def idle():
@@ -81,12 +82,13 @@ def executed(settings):
         idle()
 
     with dg.DagsterInstance.ephemeral() as instance:
-        return execute_run(InMemoryJob(job), instance.create_run_for_job(job), instance)
+        result = execute_run(InMemoryJob(job), instance.create_run_for_job(job, tags=tags), instance)
+        return result, instance.get_run_by_id(result.run_id).tags
 
 
 def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
     settings = Settings(home=tmp_path)
-    assert executed(settings).success
+    assert executed(settings)[0].success
     assert printed == []
     with click.Context(click.Command("api"), info_name="execute_run"):
         executed(settings)
@@ -99,6 +101,12 @@ def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert lines.count("idle started") == 1
     assert sum(line.startswith("idle done in ") for line in lines) == 1
+
+
+def test_a_run_is_tagged_by_what_started_it(tmp_path):
+    settings = Settings(home=tmp_path)
+    assert executed(settings)[1]["started_by"] == "user interface or API"
+    assert executed(settings, {"started_by": "me", "pipeline": "bank"})[1]["started_by"] == "me"
 
 
 def test_a_failure_is_printed_after_the_tables(capsys):
@@ -164,3 +172,18 @@ def test_at_most_three_partitions_are_shown(tmp_path):
         "bank 2021-04",
         "bank 2021-05",
     ]
+
+
+def test_pages_show_the_metrics_of_a_model_and_its_comparison(trained_bank):
+    trained_bank.materialize("bank/*")
+    report = trained_bank.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    key = dg.AssetKey(["bank", "trained_model"])
+    [seen, *_] = trained_bank.instance.fetch_observations(key, limit=1).records
+    shown = seen.asset_observation.metadata
+    assert {each.data["metric"] for each in shown["metrics"].records} == set(report.metrics)
+    [made, *_] = trained_bank.instance.fetch_materializations(dg.AssetKey(["bank", "champion_model"]), limit=1).records
+    rows = [each.data for each in made.asset_materialization.metadata["champion and challenger"].records]
+    assert {each["metric"] for each in rows if each["of"] == "all compared rows"} == set(report.metrics)
+    assert all(each["champion"] == each["challenger"] for each in rows)
+    record = trained_bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord)
+    assert record.decision.values[0].rows == report.holdout_rows
