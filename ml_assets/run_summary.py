@@ -140,7 +140,7 @@ class Progress:
 
 
 def _counted(step: str, passed: list[tuple[str, str]]) -> str:
-    return f"{len(passed)} checks of {step} passed: {', '.join(name for name, _ in passed)}"
+    return f"{len(passed)} checks of {step} passed: {', '.join(dict.fromkeys(name for name, _ in passed))}"
 
 
 def _print(tables: list[Summary], failure: str) -> None:
@@ -160,17 +160,27 @@ def failure_text(observed: Observed) -> str:
 
 
 def _tables(run: dg.DagsterRun, observed: Observed, settings: Settings) -> list[Summary]:
-    """Return a table of each pipeline's partition, the newest last; a note in place of tables that cannot be made."""
-    space = space_of_run(settings.space, parameters_of(run.run_config))
+    """Return tables of the newest partitions, the run's address alone where there is nothing to show.
+
+    What a failing store does not give is named in place of the tables.
+    """
     left = len(observed.assets) - _MOST_TABLES
     earlier = [Summary(f"{left} earlier partitions are not shown")] if left > 0 else []
     try:
+        space = space_of_run(settings.space, parameters_of(run.run_config))
         artifacts = ArtifactStore(object_store_of(settings, s3_of(settings)).over(space))
         newest = list(observed.assets.items())[-_MOST_TABLES:]
         made = [RunValues(artifacts, run.run_id, *of, names) for of, names in newest]
-        return [*earlier, *(summary_of(each, settings, space.name) for each in made)]
+        tables = [table for each in made if (table := summary_of(each, settings, space.name)).facts]
     except Exception as error:  # noqa: BLE001 - said in place of the tables; the run itself is over, and its end stands
         return [Summary("what the run made cannot be shown", (Fact("error", str(error)),))]
+    alone = Summary(_subject(observed) or run.job_name, addresses=(run_address(run.run_id, settings),))
+    return [*earlier, *tables] if tables else [alone]
+
+
+def _subject(observed: Observed) -> str:
+    """Return the assets that a run touched, without their partitions."""
+    return ", ".join(sorted({f"{of[0]}/{name}" for of, names in observed.assets.items() for name in names}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +246,18 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
     )
 
 
+def run_address(run_id: str, settings: Settings) -> Fact:
+    """Return the address of a run's page."""
+    return Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
+
+
 def addresses(
     made: RunValues, model: TrainedModel | None, record: ChampionRecord | None, settings: Settings
 ) -> Iterator[Fact]:
     """Yield pages of Dagster: the run, and the evaluation; and of MLflow: the run, and the registered champion."""
     dagster = settings.ui_url.rstrip("/")
     if made.run_id is not None:
-        yield Fact("run", f"{dagster}/runs/{made.run_id}")
+        yield run_address(made.run_id, settings)
     if made.commit("evaluation_report") is not None:
         query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
         yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")

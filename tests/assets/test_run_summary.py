@@ -97,7 +97,9 @@ def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
         executed(settings)
     [(function, arguments)] = printed
     assert function is run_summary._print
-    assert arguments == ([], "")
+    tables, failure = arguments
+    assert [each.title for each in tables] == ["job"]
+    assert failure == ""
     lines = capsys.readouterr().err.splitlines()
     assert lines.count("idle started") == 1
     assert sum(line.startswith("idle done in ") for line in lines) == 1
@@ -163,7 +165,8 @@ def test_a_store_that_fails_is_named_in_place_of_tables(monkeypatch, tmp_path):
     assert "no store" in table.facts[0].text
 
 
-def test_at_most_three_partitions_are_shown(tmp_path):
+def test_at_most_three_partitions_are_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(RunValues, "rows", lambda _: iter([run_summary.Fact("raw dataset", "1 rows")]))
     observed = Observed(assets={("bank", f"2021-0{month}"): {"raw_dataset"} for month in range(1, 6)})
     tables = run_summary._tables(dg.DagsterRun(job_name="any"), observed, Settings(home=tmp_path))
     assert [each.title for each in tables] == [
@@ -172,6 +175,13 @@ def test_at_most_three_partitions_are_shown(tmp_path):
         "bank 2021-04",
         "bank 2021-05",
     ]
+
+
+def test_a_run_without_values_of_its_own_gives_its_address(tmp_path):
+    observed, run = Observed(assets={("bank", "2021-01"): {"drift_report"}}), dg.DagsterRun(job_name="any")
+    [table] = run_summary._tables(run, observed, Settings(home=tmp_path))
+    assert table.title == "bank/drift_report"
+    assert [each.text for each in table.addresses] == [f"http://localhost:3000/runs/{run.run_id}"]
 
 
 def test_pages_show_the_metrics_of_a_model_and_its_comparison(trained_bank):
