@@ -18,6 +18,7 @@ from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
 from definitions import build_definitions, defs
+from ml_assets import resource_wiring
 from ml_assets.factory import TRIGGERS, pipeline_definitions
 from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.jobs import Trigger
@@ -309,13 +310,17 @@ def test_the_executor_follows_the_setting():
     assert executor_for(Settings(executor="multiprocess")).name == "multiprocess"
 
 
-def test_supervision_that_ends_processes_can_be_off(bank):
+def test_supervision_that_ends_processes_can_be_off(bank, monkeypatch):
+    supervised = []
+    monkeypatch.setattr(resource_wiring, "supervised_executor", lambda stock: supervised.append(stock) or stock)
     settings = bank.settings.model_copy(update={"supervision": "off"})
     made = {on: build_definitions(each) for on, each in ((True, bank.settings), (False, settings))}
     for on, each_made in made.items():
         assert each_made.resources["artifact_io_manager"].ends_processes is on
         assert ("stalled_run_sensor" in {each.name for each in each_made.sensors}) is on
-    assert executor_for(settings) is dg.in_process_executor
+    assert supervised == [dg.in_process_executor]
+    executor_for(settings)
+    assert supervised == [dg.in_process_executor]
 
 
 def test_no_secret_is_in_the_definitions(bank, monkeypatch):
