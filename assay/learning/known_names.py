@@ -18,6 +18,7 @@ from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unk
 from assay.learning.known_columns import column_errors, raw_column_errors, served_column_errors
 from assay.learning.preprocessing.step_names import step_errors
 from assay.learning.tuning.candidates import parted, unknown_hyperparameter
+from assay.learning.tuning.samplers import sampler_errors
 from assay.specs.base import Location
 from assay.specs.features import FeaturesSpec
 from assay.specs.learning import ENSEMBLES, StackSpec
@@ -45,6 +46,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from _bound_errors(spec, tasks or (spec.task,))
         yield from _expression_errors(spec, parser)
         yield from step_errors(spec)
+        yield from sampler_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         yield from served_column_errors(spec, frozen)
         if spec.features is None:

@@ -46,6 +46,8 @@ class BestHyperparameters(Spec):
     searched: bool
     stopped_by: Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
     """`exhausted`: every point of the search space was tried."""
+    grid_points: int | None = Field(default=None, exclude_if=lambda points: points is None)
+    """How many points a grid has; missing with other samplers."""
     trials: tuple[TrialRecord, ...] = ()
     seed: int
     search_factor: int = 1
@@ -57,6 +59,17 @@ class BestHyperparameters(Spec):
         """Return what the search left out because it ended early; empty if it tried every candidate, and went on."""
         if not self.searched:
             return ""
+        return "; ".join(each for each in (self._left_out(candidates), self._left_of_grid) if each)
+
+    @property
+    def _left_of_grid(self) -> str:
+        tried = len(self.trials)
+        if self.grid_points is None or tried >= self.grid_points:
+            return ""
+        bound = "tuning.timeout" if self.stopped_by == "timeout" else "tuning.n_trials"
+        return f"the grid has {self.grid_points:,} points, of which {tried:,} were tried; raise {bound} to try all"
+
+    def _left_out(self, candidates: Sequence[str]) -> str:
         measured = {trial.family for trial in self.trials if trial.state != "stopped"}
         stopped = [name for name in candidates if name in {trial.family for trial in self.trials} - measured]
         untried = [name for name in candidates if name not in measured and name not in stopped]

@@ -12,6 +12,8 @@ DEFAULT_SEED = 42
 _LONGEST_NAME = 256
 """MLflow's registry stores names in a column of this width."""
 Hyperparameters: TypeAlias = dict[str, JsonValue]
+SamplerName: TypeAlias = Literal["tpe", "random", "grid", "cma_es", "gp"]
+PrunerName: TypeAlias = Literal["median", "successive_halving", "hyperband", "none"]
 
 
 class SplitSpec(Spec):
@@ -228,6 +230,32 @@ class SearchParameter(Spec):
         return f"{'a whole number' if self.type == 'int' else 'a number'} from {self.low:g} to {self.high:g}{steps}"
 
 
+class TuningSplit(Spec):
+    """How a search cuts the training rows into rows to fit on and rows to measure on."""
+
+    by: Literal["k_fold", "stratified", "group", "holdout", "time_series"]
+    """`k_fold`, `stratified` (each fold has its share of every class) and `group` (of a split by group) measure on each
+    row once, in `folds` parts. `holdout` measures on one part: quick, for large data. `time_series`, of a split by
+    time, measures on the newest partitions, up to `folds` of them, each time fitted on those before."""
+    size: float | None = Field(default=None, gt=0, lt=1)
+    """For `holdout`: the share of the training rows that is measured on, a quarter unless set; of a split by time it is
+    the newest training partition."""
+    repeats: int | None = Field(default=None, ge=2, le=20)
+    """For `k_fold`, `stratified` and `group`: how often all rows are cut, differently each time."""
+    gap: int | None = Field(default=None, ge=0, le=1000)
+    """For `time_series`: partitions that are left out before the one that is measured on, as many as pass until a
+    target is known."""
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> Self:
+        kinds = {"size": ("holdout",), "repeats": ("k_fold", "stratified", "group"), "gap": ("time_series",)}
+        for name, takers in kinds.items():
+            if getattr(self, name) is not None and self.by not in takers:
+                msg = f"`{name}` is for {', '.join(takers)}; {self.by} does not take it"
+                raise invalid(msg, name, value=getattr(self, name))
+        return self
+
+
 class TuningSpec(Spec):
     """How far the search for hyperparameters goes."""
 
@@ -241,6 +269,14 @@ class TuningSpec(Spec):
     workers: int | None = Field(default=None, ge=1, le=256, exclude_if=lambda workers: workers is None)
     """Processes that try points side by side; as many as `training.threads` unless set, which they share. With several,
     or a timeout, two searches of the same rows may differ."""
+    sampler: SamplerName = Field(default="tpe", exclude_if=lambda sampler: sampler == "tpe")
+    """What proposes points, of Optuna: `tpe`, by families and hyperparameters that did well (a tree-structured Parzen
+    estimator); `random`; `grid`, every point once, in random order, of ranges with `step` or `choices`; `cma_es`
+    (needs the package cmaes) and `gp` (needs torch), for numbers of a single candidate."""
+    pruner: PrunerName = Field(default="median", exclude_if=lambda pruner: pruner == "median")
+    """What gives a trial up before its last fold: `median`, where its mean so far is below that of half of the trials;
+    `successive_halving`, which lets a third of them go on to the next rung; `hyperband`, which runs several of these,
+    some more patient; `none`."""
     search_space: Literal["auto"] | dict[str, SearchParameter] = "auto"
     """`auto` takes each family's own ranges, after a first trial of its base values; `{}` searches nothing; `C` or
     `logistic_regression.C` names a parameter, and every trial lies inside its range."""
@@ -254,6 +290,21 @@ class TuningSpec(Spec):
     that a search with it is not repeated exactly; `promotion.max_latency_ms` measures the same of the final model."""
     folds: int = Field(default=3, ge=2, le=20)
     """Cross-validation folds inside the training rows; split by time uses the latest training partition instead."""
+    split: TuningSplit | None = Field(default=None, exclude_if=lambda split: split is None)
+    """How the training rows are cut; unless set into `folds` folds, stratified for classes and by groups where the
+    pipeline splits by them, and for a split by time at its newest training partition."""
+
+    @model_validator(mode="after")
+    def _one_part_has_no_folds(self) -> Self:
+        if self.split is None or self.split.by != "holdout":
+            return self
+        if "folds" in self.model_fields_set:
+            msg = "a holdout has no folds: leave `folds` out, or split by k_fold"
+            raise invalid(msg, "folds", value=self.folds)
+        if self.pruner != "none" and "pruner" in self.model_fields_set:
+            msg = "a trial on a holdout has one part, so that it cannot be given up before its last one"
+            raise invalid(msg, "pruner", value=self.pruner)
+        return self
 
 
 class TrainingSpec(Spec):

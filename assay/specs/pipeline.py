@@ -127,6 +127,26 @@ class PipelineSpec(Spec):
         return self
 
     @model_validator(mode="after")
+    def _search_splits_as_the_pipeline(self) -> Self:
+        asked = self.tuning.split
+        if asked is None:
+            return self
+        allowed = {"time": ("time_series", "holdout"), "group": ("group", "holdout")}
+        kinds = allowed.get(self.split.by, ("k_fold", "stratified", "holdout"))
+        problem = ""
+        if asked.by not in kinds:
+            problem = f"a pipeline with split by {self.split.by} is searched by {' or '.join(kinds)}, not {asked.by}"
+        elif asked.by == "stratified" and not self.task.is_classification:
+            problem = "stratified needs a classification task"
+        elif asked.by == "holdout" and asked.size is not None and self.split.by == "time":
+            problem = "split by time holds out the newest training partition, and takes no `size`"
+        elif asked.by == "time_series" and (self.split.train_partitions or 0) < (least := 2 + (asked.gap or 0)):
+            problem = f"with this gap time_series needs split.train_partitions of at least {least}"
+        if problem:
+            raise invalid(problem, "tuning", "split", value=asked.by)
+        return self
+
+    @model_validator(mode="after")
     def _monitoring_fits(self) -> Self:
         monitoring = self.monitoring
         alarms = [name for name in self.automation.retrain_on if name not in {"new_data", "joined_data"}]

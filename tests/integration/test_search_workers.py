@@ -15,7 +15,7 @@ import pytest
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.estimators.ensembles import candidate_families
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning.folds import make_folds
+from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.learning.tuning.workers import TrialInputs, running_trials
 from assay.specs.dataset import ColumnRole

@@ -518,7 +518,7 @@ FAMILIES = [(str(task), name) for task in Task for name in family_names(task)]
 def test_every_family_loads_through_mlflow(task, family, sqlite_uri, tmp_path):
     import mlflow
 
-    trees = {"hist_gradient_boosting": "max_iter"}.get(family, "n_estimators")
+    trees = {"hist_gradient_boosting": "max_iter", "catboost": "iterations"}.get(family, "n_estimators")
     few = {trees: 4} if any(part in family for part in ("forest", "boost", "lightgbm")) else {}
     model = _trained(task, family, **few)
     tracker = MlflowTracker(tracking_uri=sqlite_uri, artifact_root=str(tmp_path), experiment_prefix=tmp_path.name)

@@ -1,4 +1,4 @@
-"""The families: scikit-learn's linear models, forests, neighbours and boosting, LightGBM, and XGBoost."""
+"""The families: scikit-learn's, LightGBM, XGBoost and CatBoost."""
 
 import copy
 from dataclasses import replace
@@ -9,6 +9,7 @@ import numpy as np
 from assay.errors import LearningError
 from assay.learning.estimators.early_stopping import (
     EarlyStopping,
+    fit_catboost,
     fit_hist_gradient_boosting,
     fit_lightgbm,
     fit_xgboost,
@@ -83,6 +84,10 @@ def _continue_lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # no
 
 def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
     return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster())
+
+
+def _continue_catboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+    return unfitted.set_params(iterations=ADDED_TREES).fit(X, y, begun=fitted)
 
 
 _ROUNDS = _range(50, 500, log=True)
@@ -303,5 +308,75 @@ register(
             "n_estimators", fit_xgboost, given=names("booster early_stopping_rounds eval_metric"), range=_ROUNDS
         ),
         cost=2,
+    )
+)
+register(
+    FamilyCard(
+        name="catboost",
+        encoding="ordinal",
+        classifier="assay.learning.estimators.catboost_models:StoredCatBoostClassifier",
+        regressor="assay.learning.estimators.catboost_models:StoredCatBoostRegressor",
+        continuation=_continue_catboost,
+        dense=True,
+        extra="catboost",
+        distributions=("catboost",),
+        stored_types=frozenset(
+            {
+                "assay.learning.estimators.catboost_models.StoredCatBoostClassifier",
+                "assay.learning.estimators.catboost_models.StoredCatBoostRegressor",
+            }
+        ),
+        parameters=names(
+            "auto_class_weights bagging_temperature border_count depth grow_policy iterations l2_leaf_reg "
+            "learning_rate loss_function max_leaves min_data_in_leaf n_jobs one_hot_max_size random_state "
+            "random_strength rsm"
+        ),
+        search_space={
+            **_RATE,
+            "depth": _range(4, 10),
+            "l2_leaf_reg": _range(1.0, 30.0, log=True),
+            "random_strength": _range(0.1, 10.0, log=True),
+            "bagging_temperature": _range(0.0, 2.0),
+        },
+        stopping=EarlyStopping("iterations", fit_catboost, range=_ROUNDS),
+    )
+)
+register(
+    FamilyCard(
+        name="mlp",
+        encoding="one_hot",
+        classifier="sklearn.neural_network:MLPClassifier",
+        regressor="assay.learning.estimators.scaled_targets:ScaledMLPRegressor",
+        threads_parameter=None,
+        stored_types=frozenset({"assay.learning.estimators.scaled_targets.ScaledMLPRegressor"}),
+        # a tenth of the training rows says when to stop
+        defaults={"early_stopping": True},
+        # the folds of a stack have no rows to spare for stopping
+        member_defaults={"early_stopping": False},
+        parameters=names(
+            "activation alpha batch_size beta_1 beta_2 early_stopping epsilon hidden_layer_sizes learning_rate "
+            "learning_rate_init max_fun max_iter momentum n_iter_no_change nesterovs_momentum power_t random_state "
+            "shuffle solver tol validation_fraction verbose warm_start"
+        ),
+        regressor_parameters=names("loss"),
+        search_space={
+            "hidden_layer_sizes": _range(16, 256, log=True),
+            "alpha": _range(1e-6, 1.0, log=True),
+            "learning_rate_init": _range(3e-4, 1e-2, log=True),
+        },
+    )
+)
+# what a model must beat: it ignores the features
+register(
+    FamilyCard(
+        name="dummy",
+        encoding="ordinal",
+        classifier="sklearn.dummy:DummyClassifier",
+        regressor="sklearn.dummy:DummyRegressor",
+        threads_parameter=None,
+        parameters=names("constant strategy"),
+        classifier_parameters=names("random_state"),
+        regressor_parameters=names("quantile"),
+        cost=1,
     )
 )

@@ -78,7 +78,7 @@ def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialI
     if len(members) < 2 or members[0].family != best.family:  # noqa: PLR2004 - an average is of two
         return best
     rows, spec = inputs.rows, inputs.spec
-    order = np.concatenate([fold.validation for fold in inputs.folds])
+    order = np.concatenate([fold.validation for fold in inputs.first_folds])
     asked = None if rows.metric_columns is None else rows.metric_columns.iloc[order]
 
     def blend_of(names: Collection[str]) -> Blend | None:

@@ -1,4 +1,4 @@
-"""Folds inside the training rows, and their preprocessed matrices.
+"""The preprocessed matrices of the folds inside the training rows.
 
 Preprocessing depends on the fold, the family's encoding and the searched parameters of its steps, not on the model's,
 so it is fitted once for each of these and reused by all trials. Nothing is fitted on validation rows.
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from assay.data.schema import TableSchema
-from assay.errors import DataContractError, SingleClassError
 from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.latency import latency_ms
 from assay.learning.splitting import LabelledRows
+from assay.learning.tuning.fold_schemes import Fold
 from assay.learning.tuning.time_bound import final_fits
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
@@ -27,84 +27,7 @@ from assay.specs.preprocessing import is_step_key
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEAST = 2
 _KEPT_BYTES = 1 << 30
-
-
-class Fold(NamedTuple):
-    """Positions of the rows to fit on and of the rows to measure on."""
-
-    train: np.ndarray
-    validation: np.ndarray
-
-
-def make_folds(target: "pd.Series", spec: PipelineSpec, groups: np.ndarray | None) -> tuple[Fold, ...]:
-    """Cut the training rows into folds.
-
-    Classification gets stratified folds, at most as many as the smallest class has rows. Groups stay
-    whole. Split by time has one fold: it validates on the newest training partition, or, if there is only one, on its
-    last rows, a share of `split.test_size`.
-
-    Args:
-        target: the target of each training row, shape (n,).
-        spec: the pipeline; gives kind, number and seed.
-        groups: of each row, shape (n,), as `Split.train_groups` has them; None where rows stand alone.
-
-    Returns:
-        At least one fold.
-
-    Raises:
-        SingleClassError: a class has a single row.
-        DataContractError: too few rows or groups.
-    """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
-
-    if groups is not None and spec.split.by == "time":
-        return (_newest(groups, spec),)
-    splitter: type[GroupKFold | KFold | StratifiedKFold]
-    if groups is not None:
-        splitter, members, unit = GroupKFold, len(np.unique(groups)), "group"
-    elif spec.task.is_classification:
-        splitter, members, unit = StratifiedKFold, _smallest_class(target, spec), "row"
-    else:
-        splitter, members, unit = KFold, len(target), "row"
-    if members < _LEAST:
-        raise _too_few(f"{members} {unit}", spec)
-    folds = splitter(n_splits=min(spec.tuning.folds, members), shuffle=True, random_state=spec.training.seed)
-    return tuple(Fold(*parts) for parts in folds.split(np.zeros(len(target)), target, groups))
-
-
-def _newest(partitions: np.ndarray, spec: PipelineSpec) -> Fold:
-    newest = partitions == max(partitions)
-    if newest.all():
-        newest = np.arange(len(partitions)) >= int(len(partitions) * (1 - spec.split.test_size))
-    fold = Fold(np.flatnonzero(~newest), np.flatnonzero(newest))
-    if not (len(fold.train) and len(fold.validation)):
-        raise _too_few(f"{len(partitions)} rows", spec)
-    return fold
-
-
-def _smallest_class(target: "pd.Series", spec: PipelineSpec) -> int:
-    counts = target.value_counts()
-    if counts.min() < _LEAST:
-        raise SingleClassError(
-            "a class has a single training row, so it cannot be fitted on and measured",
-            where=f"{spec.name}, {spec.dataset.target}",
-            found=f"class {counts.idxmin()!r}: 1 row",
-            expected="at least 2 training rows in each class",
-            remedy="merge or drop the class, add rows, or disable tuning",
-        )
-    return int(counts.min())
-
-
-def _too_few(found: str, spec: PipelineSpec) -> DataContractError:
-    return DataContractError(
-        "the training rows cannot be cut into folds",
-        where=f"{spec.name}, tuning.folds",
-        found=found,
-        expected="at least 2 rows, and at least 2 groups for split by group",
-        remedy="add data, or disable tuning",
-    )
 
 
 class FoldMatrices(NamedTuple):
@@ -166,8 +89,8 @@ class FoldCache:
 
     @property
     def refit_factor(self) -> float:
-        """How many times the rows of the smallest fold's fit the final fits have together."""
-        return final_fits(self._spec) * len(self._rows.target) / min(len(fold.train) for fold in self._folds)
+        """How many times the rows of the largest fold's fit, which takes longest, the final fits have together."""
+        return final_fits(self._spec) * len(self._rows.target) / max(len(fold.train) for fold in self._folds)
 
     def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
         """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""

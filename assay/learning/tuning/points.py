@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.learning.preprocessing.chains import base_values
 from assay.learning.tuning.candidates import Candidates
+from assay.learning.tuning.samplers import SAMPLERS
 from assay.specs.base import digest_of
 from assay.specs.learning import SearchParameter
 from assay.specs.preprocessing import is_step_key
@@ -82,7 +83,8 @@ class Points:
     def _first_of(self, name: str) -> Point:
         """Propose the base values of a family; those outside a written range are left to the study."""
         inside, ranges = _base_values_inside(self._candidates, name), self._candidates.space[name]
-        if self._candidates.spec.tuning.search_space == "auto":
+        tuning = self._candidates.spec.tuning
+        if tuning.search_space == "auto" and not SAMPLERS[tuning.sampler].joint:
             # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
             ranges = {key: ranges[key] for key in inside}
         found = self._asked((name, inside), ranges)
@@ -122,6 +124,13 @@ class Points:
         return name, {key: _random_value(each, self._random) for key, each in self._candidates.space[name].items()}
 
 
+def grid_points(candidates: Candidates) -> int | None:
+    """Return how many points a grid search has; None where the sampler is another."""
+    if candidates.spec.tuning.sampler != "grid":
+        return None
+    return sum(len(_listed(candidates, name) or ()) for name in candidates.families)
+
+
 def draw(trial: "Trial", name: str, parameter: SearchParameter) -> Any:
     """Draw a value of one parameter from a trial, under the given name in the study."""
     low, high = parameter.low or 0.0, parameter.high or 0.0
@@ -158,9 +167,9 @@ def _random_value(parameter: SearchParameter, random: np.random.Generator) -> An
 
 
 def _key(family: str, parameters: Mapping[str, Any]) -> str:
-    """Return what makes two points the same; 0.3 and 3 * 0.1 are one value."""
+    """Return what makes two points the same; 0.3 and 3 * 0.1 are one value, and so are 1 and 1.0."""
     return digest_of(
-        family, {name: float(f"{v:.{_DIGITS}g}") if type(v) is float else v for name, v in parameters.items()}
+        family, {name: float(f"{v:.{_DIGITS}g}") if type(v) in {int, float} else v for name, v in parameters.items()}
     )
 
 

@@ -14,8 +14,9 @@ from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.blending import averaged
 from assay.learning.tuning.candidates import Candidates, may_average
-from assay.learning.tuning.folds import make_folds
+from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.journal import TrialJournal
+from assay.learning.tuning.points import grid_points
 from assay.learning.tuning.study_run import Progress, SearchEnd, StudyRun
 from assay.learning.tuning.time_bound import TimeBound
 from assay.learning.tuning.workers import TrialInputs, Trials, running_trials, worker_count
@@ -38,10 +39,11 @@ def find_best_hyperparameters(
     """Find the candidate and hyperparameters with the best metric on validation folds of the training rows.
 
     The space is joint: the family is a parameter, and each family has its own. The first trial of each candidate has
-    its base hyperparameters, and a value inside where one is outside a written range; cheap families come first. Then a
-    tree-structured Parzen estimator proposes (Bergstra et al. 2011), and trials that are below the median after a fold
-    are pruned. No point is tried twice; where a space has no more points, the search ends. Boosters stop early on the
-    validation rows, where the pipeline leaves the number of rounds open.
+    its base hyperparameters, and a value inside where one is outside a written range; cheap families come first. Then
+    the sampler proposes, unless set a tree-structured Parzen estimator (Bergstra et al. 2011), and the pruner gives
+    trials up after a fold, unless set those that are below the median. No point is tried twice; where a space has no
+    more points, the search ends. Boosters stop early on the validation rows, where the pipeline leaves the number of
+    rounds open.
     Preprocessing is fitted on each fold's training rows only. Without a timeout and with one worker, the same rows,
     spec and library versions give the same result, except for the trials' seconds.
 
@@ -166,6 +168,7 @@ def _result(
         value=value,
         searched=bool(trials),
         stopped_by=end,
+        grid_points=grid_points(candidates) if trials else None,
         trials=trials,
         seed=candidates.spec.training.seed,
     )

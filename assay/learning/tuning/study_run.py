@@ -3,24 +3,21 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.tuning.blending import Finished
 from assay.learning.tuning.candidates import Candidates, may_average
 from assay.learning.tuning.journal import JournalEntry, TrialJournal
 from assay.learning.tuning.points import Point, Points
+from assay.learning.tuning.samplers import new_study
 from assay.learning.tuning.time_bound import MOST_OF_ONE, RESERVED, TimeBound
 from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import Trials, worker_count
 from assay.results.search_result import TrialRecord
 
-if TYPE_CHECKING:
-    from optuna.study import Study
-
 Progress: TypeAlias = Callable[[TrialRecord], None]
 SearchEnd: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
-_RANDOM_TRIALS = 5
 
 
 class StudyRun:
@@ -39,7 +36,7 @@ class StudyRun:
         self._bound = bound
         self._progress = progress
         self._journal = journal
-        self._study = _new_study(candidates)
+        self._study = new_study(candidates.spec, parallel=worker_count(candidates.spec) > 1)
         self._points = Points(candidates, self._study)
         self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
@@ -191,18 +188,5 @@ class _Running(NamedTuple):
     def report(self, fold: int, mean: float) -> bool:
         """Tell the study the mean after a fold; returns whether to give the trial up."""
         self.means.append(mean)
-        self.point[0].report(mean, step=fold)
+        self.point[0].report(mean, step=fold + 1)  # rungs count folds from 1
         return self.point[0].should_prune()
-
-
-def _new_study(candidates: Candidates) -> "Study":
-    import optuna
-
-    first, seed = max(_RANDOM_TRIALS, len(candidates.families)), candidates.spec.training.seed
-    return optuna.create_study(
-        direction="maximize" if primary_metric(candidates.spec).greater_is_better else "minimize",
-        sampler=optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=first, constant_liar=worker_count(candidates.spec) > 1
-        ),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=first),
-    )

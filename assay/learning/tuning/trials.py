@@ -15,6 +15,7 @@ from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.latency import in_words, latency_ms
 from assay.learning.tuning.candidates import may_average
+from assay.learning.tuning.fold_schemes import repeats
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
 from assay.specs.pipeline import PipelineSpec
 
@@ -33,7 +34,7 @@ class Measurement:
         found: hyperparameters that the folds found: the rounds at which boosters stopped.
         refit_seconds: what the final fits, preparation included, may take, by those of the slowest fold.
         predicted: probabilities of the validation rows, shape (n, k), or predicted numbers, shape (n,), one fold after
-            the other; None where they are not kept, or the model has no probabilities.
+            the other, of the first repeat; None where they are not kept, or the model has no probabilities.
         latency_ms: what 1,000 predictions take, preparation included; None where it was not asked for.
     """
 
@@ -95,10 +96,10 @@ class TrialRunner:
                     return Measurement("too_slow", reason=in_words(latency, self._bound), latency_ms=latency)
             predictions = self._predictions(model, matrices)
             values.append(self._measured(predictions, matrices, number))
-            if self._keeps_predictions:
+            if self._keeps_predictions and number < len(self._cache) // repeats(self._spec):
                 predicted.append(predictions.probabilities if self._classes else predictions.labels)
             if report(number, float(np.mean(values))) and number + 1 < len(self._cache):
-                return Measurement("pruned", reason=f"below the median after fold {number + 1} of {len(self._cache)}")
+                return Measurement("pruned", reason=self._pruned(number + 1))
         return Measurement(
             "complete",
             value=float(np.mean(values)),
@@ -113,6 +114,11 @@ class TrialRunner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return matrices.preparation_ms + latency_ms(model.predict, matrices.validation)
+
+    def _pruned(self, folds: int) -> str:
+        pruner = self._spec.tuning.pruner
+        why = "below the median" if pruner == "median" else f"given up by {pruner}"
+        return f"{why} after fold {folds} of {len(self._cache)}"
 
     def _fitted(self, model: Any, matrices: FoldMatrices, stopping: EarlyStopping | None) -> int:
         """Fit a model, and return its best round where it stops early, else 0."""

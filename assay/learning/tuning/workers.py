@@ -30,7 +30,8 @@ from assay.learning.estimators.ensembles import candidate_families
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning.folds import Fold, FoldCache
+from assay.learning.tuning.fold_schemes import Fold, repeats
+from assay.learning.tuning.folds import FoldCache
 from assay.learning.tuning.trials import Measurement, Report, TrialRunner
 from assay.scratch import scratch_folder
 from assay.specs.pipeline import PipelineSpec
@@ -58,9 +59,14 @@ class TrialInputs:
     spec: PipelineSpec
     groups: np.ndarray | None = None
 
+    @property
+    def first_folds(self) -> Sequence[Fold]:
+        """The folds of the first repeat, which have no row twice."""
+        return self.folds[: len(self.folds) // repeats(self.spec)]
+
     def parts(self) -> np.ndarray:
         """Return the part of each validation row, one fold after the other: its fold, or a third of the only one."""
-        sizes = [len(fold.validation) for fold in self.folds]
+        sizes = [len(fold.validation) for fold in self.first_folds]
         if len(sizes) == 1:
             sizes = [len(part) for part in np.array_split(np.arange(sizes[0]), _THIRDS)]
         return np.repeat(np.arange(len(sizes)), sizes)

@@ -20,7 +20,7 @@ from assay.errors import (
 )
 from assay.learning.splitting import split_window
 from assay.learning.training import train
-from assay.learning.tuning.folds import make_folds
+from assay.learning.tuning.fold_schemes import make_folds
 from assay.results.learned_rows import LearnedRows, learned_from
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec

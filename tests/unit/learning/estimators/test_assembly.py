@@ -9,7 +9,7 @@ from assay.learning.estimators.family import family, family_names
 from assay.specs.pipeline import Task
 
 LABELS = {Task.BINARY: (False, True), Task.MULTICLASS: ("high", "low", "mid"), Task.REGRESSION: None}
-SMALL = {"n_estimators": 5, "max_iter": 20}
+SMALL = {"n_estimators": 5, "max_iter": 20, "iterations": 20, "learning_rate_init": 0.05}
 OWN = {True: "sklearn.neighbors:KNeighborsClassifier", False: "sklearn.neighbors:KNeighborsRegressor"}
 BY_TASK = [(name, task) for task in Task for name in (*family_names(task), OWN[task.is_classification])]
 
@@ -26,7 +26,9 @@ def test_every_family_fits_labels_as_they_are_and_repeats_itself(name, task, mak
     if task.is_classification:
         assert tuple(first.classes_.tolist()) == tuple(sorted(LABELS[task]))
         assert set(predicted.tolist()) <= set(LABELS[task])
-        assert np.mean(predicted == rows.target) > 0.5
+        assert np.mean(predicted == rows.target) > (0.3 if name == "dummy" else 0.5)
+    elif name == "dummy":
+        np.testing.assert_allclose(predicted, rows.target.mean())
     else:
         assert np.corrcoef(predicted, rows.target)[0, 1] > 0.5
 

@@ -8,8 +8,8 @@ from assay.learning.estimators.families import ADDED_TREES
 from assay.learning.estimators.family import family
 from assay.specs.pipeline import Task
 
-FOREST_AND_BOOSTERS = ["random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "xgboost"]
-SMALL = {"n_estimators": 5, "max_iter": 20}
+FOREST_AND_BOOSTERS = ["random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "xgboost", "catboost"]
+SMALL = {"n_estimators": 5, "max_iter": 20, "iterations": 5}
 
 
 def trees(model):
@@ -18,6 +18,8 @@ def trees(model):
         return len(model.estimators_)
     if kind.startswith("HistGradientBoosting"):
         return model.n_iter_
+    if kind.startswith("StoredCatBoost"):
+        return model.rounds_
     return model.booster_.num_trees() if kind.startswith("LGBM") else model.get_booster().num_boosted_rounds()
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from assay.learning.estimators.early_stopping import MOST_ROUNDS, fit_stopped
+from assay.learning.estimators import early_stopping
+from assay.learning.estimators.early_stopping import MOST_ROUNDS, PATIENCE, fit_stopped, least_gain
 from assay.learning.estimators.family import FAMILIES, family
 from assay.specs.pipeline import Task
 
@@ -78,3 +79,37 @@ def test_rounds_that_the_pipeline_gives_are_kept(name):
 def test_the_final_fit_gets_the_mean_of_the_folds_rounds():
     assert FAMILIES["lightgbm"].stopping.found([10, 20, 33]) == {"n_estimators": 21}
     assert FAMILIES["hist_gradient_boosting"].stopping.found([1, 2]) == {"max_iter": 2, "early_stopping": False}
+
+
+def clear(seed=0):
+    """Rows whose target is nearly a function of the features: the loss falls for thousands of rounds."""
+    matrix = np.random.default_rng(seed).uniform(size=(400, 2))
+    return matrix, 1000 * matrix[:, 0] + 500 * matrix[:, 1]
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_fit_ends_where_its_loss_falls_by_less_than_a_share_of_what_a_constant_loses(name, monkeypatch):
+    train, validation = clear(), clear(seed=1)
+    monkeypatch.setattr(early_stopping, "LEAST_GAIN", 0.0)
+    _, _, without = stopped(name, Task.REGRESSION, train, validation)
+    monkeypatch.setattr(early_stopping, "LEAST_GAIN", 0.003)
+    _, model, rounds = stopped(name, Task.REGRESSION, train, validation)
+    assert rounds < 0.8 * without
+    assert np.mean((model.predict(validation[0]) - validation[1]) ** 2) < 0.1 * np.var(validation[1])
+
+
+def test_the_least_gain_is_a_share_of_the_loss_of_a_constant():
+    y, y_val = np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])
+    assert least_gain("l2", y, y_val) == pytest.approx(1e-5 * 8 / 3)
+    halves, thirds = np.array(["a", "b"]), np.array(["a", "b", "b"])
+    assert least_gain("binary_logloss", halves, thirds) == pytest.approx(1e-5 * np.log(2))
+    assert least_gain("quantile", y, y_val) == 0.0, "any gain of another loss counts"
+
+
+def test_small_gains_end_a_fit_after_the_patience_alone():
+    gains = early_stopping._Gains(least=0.5)
+    assert not any(gains.are_too_small(100.0 - number) for number in range(PATIENCE + 20))
+    lowest = 100.0 - PATIENCE - 19
+    said = [gains.are_too_small(lowest - 0.01 * number) for number in range(1, PATIENCE + 1)]
+    assert said == [False] * (PATIENCE - 1) + [True]
+    assert gains.best == 2 * PATIENCE + 20

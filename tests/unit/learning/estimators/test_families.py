@@ -38,6 +38,7 @@ def own_models(monkeypatch):
 
 def test_the_tasks_offer_the_families_that_do_them():
     both = {"random_forest", "extra_trees", "knn", "hist_gradient_boosting", "lightgbm", "xgboost"}
+    both |= {"catboost", "mlp", "dummy"}
     assert set(family_names(Task.BINARY)) == both | {"logistic_regression", "random_forest_classifier"}
     assert set(family_names(Task.REGRESSION)) == both | {
         "linear_regression",
@@ -72,8 +73,12 @@ def test_seed_and_threads_are_explicit_where_a_family_has_them(name, task):
 def test_which_families_can_go_on_from_a_fitted_state():
     assert {name for name in family_names() for task in Task if name in family_names(task)} == set(family_names())
     unable = {name for name in family_names(Task.REGRESSION) if not FAMILIES[name].continuation}
-    assert unable == {"linear_regression", "ridge", "knn"}
-    assert {name for name in family_names(Task.BINARY) if not FAMILIES[name].continuation} == {"knn"}
+    assert unable == {"linear_regression", "ridge", "knn", "mlp", "dummy"}
+    assert {name for name in family_names(Task.BINARY) if not FAMILIES[name].continuation} == {
+        "knn",
+        "mlp",
+        "dummy",
+    }
 
 
 @pytest.mark.parametrize(
@@ -105,10 +110,11 @@ def test_an_own_model_with_the_four_methods_is_a_family(own_models):
     assert chosen.card.continuation is None
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
 def test_a_family_that_is_not_installed_names_its_extra(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "assay.learning.estimators.xgboost_labels", raising=False)
+    for module in ("xgboost_labels", "catboost_models"):
+        monkeypatch.delitem(sys.modules, f"assay.learning.estimators.{module}", raising=False)
     with pytest.raises(UnknownModelError, match="is not installed") as caught:
         family(name, Task.BINARY)
     assert f"assay[{name}]" in caught.value.remedy

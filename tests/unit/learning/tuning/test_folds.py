@@ -8,7 +8,8 @@ import pytest
 from assay.learning.estimators.family import family
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.tuning import trials
-from assay.learning.tuning.folds import FoldCache, make_folds
+from assay.learning.tuning.fold_schemes import make_folds
+from assay.learning.tuning.folds import FoldCache
 from assay.specs.pipeline import Task
 
 
@@ -37,7 +38,7 @@ def test_the_final_fits_have_more_rows_than_a_fold(refit, factor, make_spec, row
 def test_a_trial_says_what_the_final_fit_may_take(make_spec, rows, features, monkeypatch):
     """Two folds of which each fit takes 3 s, by a clock that a fit moves on, and preparation takes 0.5 s."""
     now = [0.0]
-    spec = make_spec(tuning={"folds": 2})
+    spec = make_spec(tuning={"folds": 2}, training={"refit": "none"})
     cache = FoldCache(rows, features, make_folds(rows.target, spec, None), spec)
     prepared = cache.fold
     monkeypatch.setattr(cache, "fold", lambda *given: prepared(*given)._replace(seconds=0.5))

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from assay.errors import DataContractError, SingleClassError
-from assay.learning.tuning.folds import make_folds
+from assay.learning.tuning.fold_schemes import make_folds
 
 BY_TIME = {
     "split": {"by": "time", "train_partitions": 2, "test_size": 0.25},
