@@ -73,6 +73,7 @@ def reference(spec, train, holdout=None, *, value=None, version="1", **roles):
         features=schema(train.features, **roles), classes=classes, task=spec.task, target="y", holdout_rows=0
     )
     model = SimpleNamespace(manifest=manifest, estimator=Logistic() if classes else Linear())
+    model.evaluated = model
     return Reference(version, model, value, train, holdout, spec)
 
 

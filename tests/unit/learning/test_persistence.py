@@ -30,7 +30,7 @@ CASES = [(task, name) for task in Task for name in family_names(task)]
 def fitted(make_spec, make_split, make_best):
     def fit(task="binary_classification", family="logistic_regression", **parts):
         split, spec = make_split(task), make_spec(task, **parts)
-        tree = {"hist_gradient_boosting": "max_iter"}.get(family, "n_estimators")
+        tree = {"hist_gradient_boosting": "max_iter", "catboost": "iterations"}.get(family, "n_estimators")
         few = {tree: 4} if any(part in family for part in ("forest", "boost", "lightgbm")) else {}
         return train(split, make_best(family, **few), spec), split.holdout.features
 

@@ -200,7 +200,7 @@ def test_the_table_says_what_changed():
     report = found(share(0.3), share(0.39))
     row = next(row for row in drift_table(report) if row["feature"] == "flag")
     assert row["what changed"] == "rarer value: 30.0% -> 39.0%"
-    assert drift_advice(report) == "wait for the next window: one window is no alarm"
+    assert drift_advice(report) == "wait for the next window: no feature has drifted in enough windows for an alarm"
     missing = with_alarm(found(column("x", 0), column("x", 0.5)), [], DriftSpec(alarm_windows=1), SPEC)
     assert "check the source" in drift_advice(missing)
     assert "retrain" in drift_advice(missing)
