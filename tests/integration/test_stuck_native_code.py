@@ -67,7 +67,13 @@ def stuck(checkout, loaded_as):
     """Train until the limit; on a busy machine it may pass before the code is stuck, so that a longer one follows."""
     for minutes in (0.1, 0.5, 10):
         checkout.write("pipelines/stuck.yaml", PIPELINE.replace("MINUTES", str(minutes)))
-        done = checkout.run(f"{MATERIALIZE} stuck/trained_model", ASSAY_EXECUTOR="multiprocess", LOADED_AS=loaded_as)
+        done = checkout.run(
+            f"{MATERIALIZE} stuck/trained_model",
+            ASSAY_EXECUTOR="multiprocess",
+            LOADED_AS=loaded_as,
+            # else the last lines of a step's output are lost on a busy machine (dagster-io/dagster, issue 23336)
+            DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH="0.2",
+        )
         if (checkout.root / loaded_as).exists():
             return done
     raise AssertionError(done.stdout[-3000:])
