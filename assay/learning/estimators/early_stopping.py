@@ -105,20 +105,35 @@ def least_gain(loss: str, y: np.ndarray, y_val: np.ndarray) -> float:
     return LEAST_GAIN * constant(y, y_val) if constant is not None else 0.0
 
 
+class _Stops:
+    """Says after each round, by the validation loss that a library reports, whether a fit gains too little."""
+
+    def __init__(self, y: np.ndarray, y_val: np.ndarray) -> None:
+        self._targets = (y, y_val)
+        self._gains: _Gains | None = None
+
+    def __call__(self, loss: str, value: float) -> bool:
+        """Take the name and the value of the loss, which is less where the model is better."""
+        self._gains = self._gains or _Gains(least_gain(loss, *self._targets))
+        return self._gains.are_too_small(value**2 if loss in _ROOTS else value)
+
+    @property
+    def best(self) -> int:
+        """The best round so far, from 1."""
+        return self._gains.best if self._gains is not None else 1
+
+
 def fit_lightgbm(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
     """Fit LightGBM until its own loss gains no more on the validation rows, or too little."""
     from lightgbm import LGBMClassifier, early_stopping
     from lightgbm.callback import EarlyStopException
 
-    gains: list[_Gains] = []
-    known = y_val
+    stops = _Stops(y, y_val)
 
     def stop(environment: Any) -> None:
         (_, loss, value, more_is_better, *_), *_ = environment.evaluation_result_list
-        if not gains:
-            gains.append(_Gains(0.0 if more_is_better else least_gain(loss, y, known)))
-        if gains[0].are_too_small(-value if more_is_better else value):
-            raise EarlyStopException(gains[0].best - 1, environment.evaluation_result_list)
+        if stops(loss, -value if more_is_better else value):
+            raise EarlyStopException(stops.best - 1, environment.evaluation_result_list)
 
     if isinstance(model, LGBMClassifier):
         # `fit` makes codes of y's labels, but takes those of `eval_y` as they are
@@ -132,13 +147,12 @@ def fit_xgboost(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray
     """Fit XGBoost until its own loss gains no more on the validation rows, or too little."""
     from xgboost.callback import TrainingCallback
 
-    class Stop(TrainingCallback):
-        gains: _Gains | None = None
+    stops = _Stops(y, y_val)
 
+    class Stop(TrainingCallback):
         def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:  # noqa: ARG002 - the library's
             loss, values = next(iter(evals_log["validation_0"].items()))
-            self.gains = self.gains or _Gains(least_gain(loss, y, y_val))
-            return self.gains.are_too_small(values[-1] ** 2 if loss in _ROOTS else values[-1])
+            return stops(loss, values[-1])
 
     model.set_params(n_estimators=MOST_ROUNDS, early_stopping_rounds=PATIENCE, callbacks=[Stop()])
     model.fit(X, y, eval_set=[(X_val, y_val)], verbose=False)
@@ -158,14 +172,7 @@ def fit_hist_gradient_boosting(model: Any, X: Any, y: np.ndarray, X_val: Any, y_
 
 def fit_catboost(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
     """Fit CatBoost until its own loss gains no more on the validation rows, or too little."""
-    gains: list[_Gains] = []
-
-    def stops(loss: str, value: float) -> bool:
-        if not gains:
-            gains.append(_Gains(least_gain(loss, y, y_val)))
-        return gains[0].are_too_small(value**2 if loss in _ROOTS else value)
-
-    model.set_params(iterations=MOST_ROUNDS).fit(X, y, validation=(X_val, y_val), stops=stops)
+    model.set_params(iterations=MOST_ROUNDS).fit(X, y, validation=(X_val, y_val), stops=_Stops(y, y_val))
     return int(model.rounds_)
 
 

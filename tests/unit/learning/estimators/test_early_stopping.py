@@ -113,3 +113,12 @@ def test_small_gains_end_a_fit_after_the_patience_alone():
     said = [gains.are_too_small(lowest - 0.01 * number) for number in range(1, PATIENCE + 1)]
     assert said == [False] * (PATIENCE - 1) + [True]
     assert gains.best == 2 * PATIENCE + 20
+
+
+def test_a_root_is_compared_by_its_square_whatever_the_library():
+    y, y_val = np.array([0.0, 2000.0]), np.array([0.0, 2000.0])
+    losses = [1000.0 - 0.05 * number for number in range(PATIENCE + 2)]
+    root, square = early_stopping._Stops(y, y_val), early_stopping._Stops(y, y_val)
+    assert (
+        [root("rmse", loss) for loss in losses] == [square("l2", loss**2) for loss in losses] == [False] * len(losses)
+    )
