@@ -15,7 +15,6 @@ import dagster as dg
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
-from assay.results.trained_model import TrainedModel
 from assay.shell.summary import (
     Fact,
     Summary,
@@ -41,10 +40,12 @@ from ml_assets.dagster_internals import (
     touched_asset,
 )
 from ml_assets.step_errors import error_chain, error_text, root_error
+from resources.artifacts.codecs import mlflow_run_of
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.pages import run_page, version_page
 from resources.object_store import parameters_of
 from resources.settings import Settings
+from resources.store.commit_log import CommitReader
 from resources.store.commit_record import Commit
 from resources.stores import object_store_of, s3_of
 
@@ -208,8 +209,17 @@ class RunValues:
 
     def value(self, asset: str, kind: type[Value]) -> Value | None:
         """Return the value that the run published; None where it published none."""
+        commit = self._published(asset)
+        return self.artifacts.read(commit, kind) if commit is not None else None
+
+    def mlflow_run(self) -> str:
+        """Return the MLflow run of the model that the run published; empty where it has none. Loads no model."""
+        commit = self._published("trained_model")
+        return mlflow_run_of(CommitReader(self.artifacts.store, commit)) if commit is not None else ""
+
+    def _published(self, asset: str) -> Commit | None:
         commit = self.commit(asset)
-        return self.artifacts.read(commit, kind) if commit is not None and commit.status == "published" else None
+        return commit if commit is not None and commit.status == "published" else None
 
     def gate_facts(self) -> Iterator[Fact]:
         """Yield what the gate decided in this run, of the source's rows where these were refused."""
@@ -228,7 +238,7 @@ class RunValues:
 
 def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
     """Return the table of what a run has made of one partition."""
-    best, model = made.value("best_hyperparameters", BestHyperparameters), made.value("trained_model", TrainedModel)
+    best = made.value("best_hyperparameters", BestHyperparameters)
     report = made.value("evaluation_report", EvaluationReport)
     record = made.value("champion_model", ChampionRecord)
     decision = record.decision if record is not None else None
@@ -242,7 +252,7 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
         facts=tuple(facts),
         metrics=metric_rows(report, decision) if report is not None else (),
         rows_note=rows_note(report, decision) if report is not None else "",
-        addresses=tuple(addresses(made, model, record, settings)),
+        addresses=tuple(addresses(made, record, settings)),
     )
 
 
@@ -251,9 +261,7 @@ def run_address(run_id: str, settings: Settings) -> Fact:
     return Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
 
 
-def addresses(
-    made: RunValues, model: TrainedModel | None, record: ChampionRecord | None, settings: Settings
-) -> Iterator[Fact]:
+def addresses(made: RunValues, record: ChampionRecord | None, settings: Settings) -> Iterator[Fact]:
     """Yield pages of Dagster: the run, and the evaluation; and of MLflow: the run, and the registered champion."""
     dagster = settings.ui_url.rstrip("/")
     if made.run_id is not None:
@@ -261,8 +269,7 @@ def addresses(
     if made.commit("evaluation_report") is not None:
         query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
         yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")
-    tracked = model.manifest.annotations.get("mlflow_run_id") if model is not None else None
-    if tracked:
+    if tracked := made.mlflow_run():
         yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))
     if record is not None and record.version is not None:
         yield Fact("champion's page", version_page(settings.tracking_uri, record.registered_name, record.version))

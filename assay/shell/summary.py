@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from assay.data.dataset import GateReceipt, GateWarning
 from assay.gate.report import GateReport
@@ -11,16 +12,18 @@ from assay.promotion.people import commands_for
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 
+Tone: TypeAlias = Literal["", "good", "doubtful", "bad"]
 _MOST_WARNINGS = 5
 _MOST_PARAMETERS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line: its name, and a text that may be long."""
+    """One line: its name, a text that may be long, and what it means for people."""
 
     name: str
     text: str
+    tone: Tone = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,11 @@ def gate_facts(receipt: GateReceipt) -> Iterator[Fact]:
     """Yield the gate's verdict on the rows of one partition, and what it warned of."""
     rows = f"{receipt.rows:,} rows"
     if receipt.verdict == "failed":
-        yield Fact("gate", f"refused {rows}: {', '.join(receipt.failed_rules)}")
+        yield Fact("gate", f"refused {rows}: {', '.join(receipt.failed_rules)}", "bad")
     else:
         number = len(receipt.warnings)
         found = f", with {number} warning{'s' if number > 1 else ''}" if number else ", without a warning"
-        yield Fact("gate", f"passed {rows}{found}")
+        yield Fact("gate", f"passed {rows}{found}", "good")
     yield from warning_facts(receipt.warnings)
 
 
@@ -84,7 +87,8 @@ def failure_facts(report: GateReport) -> Iterator[Fact]:
         for each in rule.failures[:_MOST_WARNINGS]:
             rows = f" in {each.count:,} of {report.rows_judged:,} rows" if each.row_numbers else ""
             expected = f"; expected {each.expected}" if each.expected else ""
-            yield Fact("refused by", f"{rule.name}, {each.column or 'the table'}: {each.found}{rows}{expected}")
+            found = f"{rule.name}, {each.column or 'the table'}: {each.found}{rows}{expected}"
+            yield Fact("refused by", found, "bad")
 
 
 def warning_facts(warnings: Iterable[GateWarning]) -> Iterator[Fact]:
@@ -92,10 +96,10 @@ def warning_facts(warnings: Iterable[GateWarning]) -> Iterator[Fact]:
     listed = tuple(warnings)
     for each in listed[:_MOST_WARNINGS]:
         of = f" of {each.column}" if each.column else ""
-        yield Fact("gate warns", f"{each.rule}{of}: {each.found}")
+        yield Fact("gate warns", f"{each.rule}{of}: {each.found}", "doubtful")
     left = len(listed) - _MOST_WARNINGS
     if left > 0:
-        yield Fact("gate warns", f"and {left} more, in the gate's report")
+        yield Fact("gate warns", f"and {left} more, in the gate's report", "doubtful")
 
 
 def search_facts(best: BestHyperparameters, *, searched_alone: bool = False) -> Iterator[Fact]:
@@ -154,9 +158,9 @@ def rows_note(report: EvaluationReport, decision: PromotionDecision | None = Non
 def missing_facts(report: EvaluationReport) -> Iterator[Fact]:
     """Yield the metrics without a value, and why the holdout may be too good to be true."""
     for name, why in report.missing_metrics.items():
-        yield Fact("not computed", f"{name}: {why}")
+        yield Fact("not computed", f"{name}: {why}", "doubtful")
     for doubt in report.doubts:
-        yield Fact("doubt", doubt)
+        yield Fact("doubt", doubt, "doubtful")
 
 
 def decision_facts(record: ChampionRecord) -> Iterator[Fact]:

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from assay.results.search_result import TrialRecord
-from assay.shell.summary import Fact, Summary
+from assay.shell.summary import Summary, Tone
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _HEADER = ("metric", "holdout", "95 % interval", "baseline", "champion")
-_COLOURS = {"refused by": "red", "gate warns": "yellow", "doubt": "yellow", "not computed": "yellow"}
+_COLOURS: dict[Tone, str] = {"": "", "good": "green", "doubtful": "yellow", "bad": "red"}
 
 
 def show(summaries: Sequence[Summary], file: TextIO | None = None) -> None:
@@ -78,7 +78,7 @@ def _draw(summary: Summary, console: "Console") -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for each in summary.facts:
-        table.add_row(Text(each.name, style="bold"), Text(one_line(each.text), style=_style(each)))
+        table.add_row(Text(each.name, style="bold"), Text(one_line(each.text), style=_COLOURS[each.tone]))
     console.print()
     console.print(Text(one_line(summary.title), style="bold reverse"))
     console.print(table)
@@ -93,12 +93,6 @@ def _draw(summary: Summary, console: "Console") -> None:
     for each in summary.addresses:
         # no wrapping: a broken address cannot be clicked
         console.print(Text.assemble((f"{each.name}: ", "bold"), one_line(each.text)), soft_wrap=True)
-
-
-def _style(fact: Fact) -> str:
-    if fact.name == "gate":
-        return "red" if fact.text.startswith("refused") else "green"
-    return _COLOURS.get(fact.name, "")
 
 
 @contextmanager

@@ -318,7 +318,8 @@ def gate_facts_of(data: GatedData) -> tuple[Fact, ...]:
     """Return the gate's verdict on each partition, by its name where there are partitions."""
     facts = []
     for key, verdict in data.verdicts.items():
-        facts += [Fact(f"{each.name}, {key}" if key else each.name, each.text) for each in gate_facts(verdict.receipt)]
+        own = gate_facts(verdict.receipt)
+        facts += [replace(each, name=f"{each.name}, {key}") if key else each for each in own]
     return tuple(facts)
 
 

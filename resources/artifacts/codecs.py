@@ -96,6 +96,16 @@ class ModelCodec(Codec):
             return load_model(Path(folder))
 
 
+def mlflow_run_of(reader: CommitReader) -> str:
+    """Return the MLflow run of a stored model, by its manifest alone; empty where it has none.
+
+    Raises:
+        StorageError: the store failed, or the manifest is damaged.
+    """
+    manifest = json.loads(reader.verified_bytes("manifest.json"))
+    return str(manifest.get("annotations", {}).get("mlflow_run_id", ""))
+
+
 _FILE = "value.json"
 
 

@@ -1,9 +1,9 @@
 """The retention policy for stored artifacts: which versions lose their files."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from resources.artifacts.codecs import mlflow_run_of
 from resources.champion_journal import journals_in
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.commit_record import Commit
@@ -106,8 +106,7 @@ def runs_of_models(store: ObjectStore, without: Sequence[Commit]) -> set[str]:
             removed = expired_numbers(store, history[0])
             for commit in history:
                 if commit.number not in removed and identity(commit) not in gone:
-                    manifest = json.loads(CommitReader(store, commit).verified_bytes("manifest.json"))
-                    found.add(manifest.get("annotations", {}).get("mlflow_run_id", ""))
+                    found.add(mlflow_run_of(CommitReader(store, commit)))
     return found - {""}
 
 

@@ -8,7 +8,7 @@ from assay.shell.terminal import plain_lines, show, trial_progress
 
 SUMMARY = Summary(
     "bank",
-    (Fact("gate", "passed 10 rows"), Fact("decision", "Promoted [bold]by\nnobody\x1b[31m")),
+    (Fact("gate", "passed 10 rows", "good"), Fact("decision", "Promoted [bold]by\nnobody\x1b[31m")),
     (MetricRow("roc_auc", 0.8, (0.7, 0.9), 0.5),),
     addresses=(Fact("run", "http://localhost:3000/runs/" + "1" * 200),),
 )
