@@ -92,6 +92,11 @@ class ModelManifest(Spec):
         keys = sorted(self.data_digests)
         return (LearnedRows(partitions=tuple(keys[:-1] or keys)),)
 
+    @property
+    def deployed_rows(self) -> int:
+        """Rows that the deployed model was fitted on."""
+        return self.train_rows if self.refit is None else self.refit.rows
+
     def deployed_rules(self, *, time_partitions: bool) -> tuple[LearnedRows, ...] | None:
         """Return `learned_rules` of the deployed model."""
         return self.refit.learned if self.refit is not None else self.learned_rules(time_partitions=time_partitions)

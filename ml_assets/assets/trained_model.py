@@ -151,7 +151,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         "scenario": facts.scenario_applied,
         "training rows": facts.train_rows,
         "holdout rows": facts.holdout_rows,
-        "rows of the deployed model": facts.train_rows if facts.refit is None else facts.refit.rows,
+        "rows of the deployed model": facts.deployed_rows,
         "features": records_table(
             [{"feature": c.name, "dtype": c.dtype, "role": str(c.role)} for c in facts.features.columns]
         ),

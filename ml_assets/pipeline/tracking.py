@@ -60,7 +60,7 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
             "seed": facts.seed,
             "train_rows": facts.train_rows,
             "holdout_rows": facts.holdout_rows,
-            "deployed_rows": facts.train_rows if facts.refit is None else facts.refit.rows,
+            "deployed_rows": facts.deployed_rows,
             "target": facts.target,
             **facts.parameters,
         }

@@ -158,12 +158,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
                 found=f"{len(keys)} partitions",
                 expected=f"an annotation dict[str, {getattr(kind, '__name__', kind)}]",
             )
-        if _takes_what_is_made(context):
-            keys = [key for key in keys if self.artifacts().log.newest(asset, key) is not None]
-            many = many or not keys
-        commits = self.artifacts().newest_of(asset, keys)
+        commits = self.artifacts().newest_of(asset, keys, made_alone=_takes_what_is_made(context))
         values = {key or "": self._load(context, commit, kind, kept=True) for key, commit in commits.items()}
-        return values if many else values[keys[0] or ""]
+        return values if many or not values else values[keys[0] or ""]
 
     def _partitioned(self, context: dg.InputContext, kind: type[Any], *, many: bool) -> PartitionedInput:
         asset, found = tuple(context.asset_key.path), dict[str, Commit]()

@@ -2,7 +2,7 @@
 
 Once a day's partition is made of its objects, each row is there twice. The retention policy lets the rows of old
 objects go; the objects stay under their names, empty. So a process that stores one once more stores nothing, the
-partition is still that of the same objects, and whoever reads an empty object takes the partition's rows.
+partition is still that of the same objects, and a reader of an empty object takes the partition's rows.
 """
 
 import datetime as dt

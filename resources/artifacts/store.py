@@ -108,8 +108,15 @@ class ArtifactStore:
         """
         return self.newest_of(asset, [partition])[partition]
 
-    def newest_of(self, asset: tuple[str, ...], partitions: Sequence[str | None]) -> dict[str | None, Commit]:
+    def newest_of(
+        self, asset: tuple[str, ...], partitions: Sequence[str | None], *, made_alone: bool = False
+    ) -> dict[str | None, Commit]:
         """Return the newest version's commit of each partition, all of them found before any data is read.
+
+        Args:
+            asset: its key.
+            partitions: their keys.
+            made_alone: whether partitions that were never published are left out.
 
         Raises:
             ArtifactNotFoundError: partitions were never published; names them all.
@@ -117,7 +124,7 @@ class ArtifactStore:
         """
         newest = {partition: self.log.newest(asset, partition) for partition in partitions}
         found = {partition: commit for partition, commit in newest.items() if commit is not None}
-        if len(found) < len(newest):
+        if len(found) < len(newest) and not made_alone:
             raise _missing("/".join(asset), [partition for partition in newest if partition not in found])
         for commit in found.values():
             if commit.status == "rejected":

@@ -91,7 +91,7 @@ def evaluate(
         holdout_rows=len(truth),
         holdout_digest=split.holdout_digest,
         train_rows=manifest.train_rows,
-        deployed_rows=manifest.train_rows if manifest.refit is None else manifest.refit.rows,
+        deployed_rows=manifest.deployed_rows,
         metrics=values,
         missing_metrics=missing,
         intervals=intervals(known, truth, predictions, units_of(split.holdout_table, spec), spec.training.seed),

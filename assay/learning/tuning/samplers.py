@@ -22,7 +22,7 @@ _LEAST_NUMBERS = 2
 _MOST_POINTS = 10_000
 """As many as a search may have trials."""
 _REDUCTION = 3
-"""One of so many trials goes on to the next rung; a search has three folds unless told otherwise."""
+"""One of so many trials goes on to the next rung; a search has three folds unless `tuning.folds` says otherwise."""
 Built: TypeAlias = "Callable[[PipelineSpec, int, bool], BaseSampler]"
 """Takes the pipeline, the number of first trials that no sampler proposes, and whether trials run side by side."""
 
