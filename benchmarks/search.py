@@ -74,12 +74,14 @@ def costs(trials: int, repeats: int) -> None:
     space = {"random_state": {"type": "int", "low": 0, "high": 10**6}}
     ways = {"in the process": {}, "one worker": {"timeout": 3600}, "two workers": {"workers": 2}, "with a journal": {}}
     found: dict[str, list[float]] = {name: [] for name in ways}
-    searched(pipeline([CHEAP], n_trials=2, search_space=space), rows, features)  # libraries are loaded
+    searched(
+        pipeline([CHEAP], n_trials=2, search_space=space, default_space=False), rows, features
+    )  # libraries are loaded
     for _ in range(repeats):
         for name, tuning in ways.items():
             seconds = []
             for count in (2, trials):
-                spec = pipeline([CHEAP], n_trials=count, search_space=space, **tuning)
+                spec = pipeline([CHEAP], n_trials=count, search_space=space, default_space=False, **tuning)
                 with tempfile.TemporaryDirectory() as folder:
                     kept = StoredTrialJournal(LocalStore(Path(folder)), ("bank",), None, "b")
                     seconds.append(searched(spec, rows, features, kept if "journal" in name else None)[1])

@@ -137,7 +137,7 @@ def _given_parameters(spec: PipelineSpec, families: Collection[str]) -> Iterator
             yield from (((*location, name), key, name) for name in value)
         else:
             yield location, "", key
-    for key in spec.tuning.search_space if spec.tuning.search_space != "auto" else ():
+    for key in spec.tuning.asked_space:
         if not is_step_key(key):
             yield ("tuning", "search_space", key), *parted(key)
 

@@ -278,8 +278,12 @@ class TuningSpec(Spec):
     `successive_halving`, which lets a third of them go on to the next rung; `hyperband`, which runs several of these,
     some more patient; `none`."""
     search_space: Literal["auto"] | dict[str, SearchParameter] = "auto"
-    """`auto` takes each family's own ranges, after a first trial of its base values; `{}` searches nothing; `C` or
-    `logistic_regression.C` names a parameter, and every trial lies inside its range."""
+    """Ranges that replace those of each family's own, or are searched beside them: `C` of every candidate that takes
+    it, `logistic_regression.C` of one. Every trial lies inside them, the first one, too; a single choice fixes a
+    value. `auto` and `{}` add none."""
+    default_space: bool | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Whether the families' own ranges are searched. With `false` nothing varies but `search_space`, and without that
+    each candidate is tried once. Unless set they are, except by the sampler `grid` with a `search_space`."""
     ensemble: bool = Field(default=True, exclude_if=lambda ensemble: ensemble)
     """Whether the best trials of up to four families are averaged (as `vote`) where that is better beyond noise, on
     rows on which the weights were not found. An average predicts as slowly as its members together. `assay tune` finds
@@ -293,6 +297,17 @@ class TuningSpec(Spec):
     split: TuningSplit | None = Field(default=None, exclude_if=lambda split: split is None)
     """How the training rows are cut; unless set into `folds` folds, stratified for classes and by groups where the
     pipeline splits by them, and for a split by time at its newest training partition."""
+
+    @property
+    def asked_space(self) -> dict[str, SearchParameter]:
+        """The ranges that the file declares."""
+        return {} if self.search_space == "auto" else self.search_space
+
+    @property
+    def has_default_space(self) -> bool:
+        """Whether the families' own ranges are searched beside those that the file declares."""
+        is_listed = self.sampler == "grid" and bool(self.asked_space)
+        return not is_listed if self.default_space is None else self.default_space
 
     @model_validator(mode="after")
     def _one_part_has_no_folds(self) -> Self:

@@ -202,8 +202,8 @@ class PipelineSpec(Spec):
 
     @model_validator(mode="after")
     def _base_values_are_in_the_search_space(self) -> Self:
-        space = self.tuning.search_space
-        if not self.tuning.enabled or space == "auto":
+        space = self.tuning.asked_space
+        if not self.tuning.enabled or not space:
             return self
         for names, value, where in self._written_base_values():
             searched = next((space[name] for name in names if name in space), None)

@@ -159,6 +159,7 @@ def test_a_run_can_be_parameterised_fully(bank, tmp_path):
             "enabled": True,
             "n_trials": 2,
             "timeout": 60,
+            "default_space": False,
             "search_space": {"max_depth": {"type": "int", "low": 2, "high": 6, "step": 2}},
         },
         "training_scenario": "full",

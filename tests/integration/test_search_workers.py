@@ -106,8 +106,10 @@ def test_two_workers_try_the_points_of_a_finite_space_once_each(search):
         "fit_intercept": {"type": "categorical", "choices": [True, False]},
     }
     model = {"candidates": ["logistic_regression"]}
-    best = search(model=model, tuning={"n_trials": 50, "folds": 2, "search_space": grid, "workers": 2})
-    alone = search(model=model, tuning={"n_trials": 50, "folds": 2, "search_space": grid})
+    best = search(
+        model=model, tuning={"n_trials": 50, "folds": 2, "default_space": False, "search_space": grid, "workers": 2}
+    )
+    alone = search(model=model, tuning={"n_trials": 50, "folds": 2, "default_space": False, "search_space": grid})
     assert best.stopped_by == "exhausted"
     assert [record.number for record in best.trials] == list(range(6))
     assert {(str(r.parameters), r.value) for r in best.trials} == {(str(r.parameters), r.value) for r in alone.trials}

@@ -44,7 +44,7 @@ def _transformer_errors(step: PreprocessingStep, location: Location) -> Iterator
 
 
 def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) -> Iterator[tuple[Location, AssayError]]:
-    for key, ranged in spec.tuning.search_space.items() if spec.tuning.search_space != "auto" else ():
+    for key, ranged in spec.tuning.asked_space.items():
         error = unknown_searched(spec, preparation, key, ranged) if is_step_key(key) else None
         if error is not None:
             yield ("tuning", "search_space", key), error
@@ -53,7 +53,7 @@ def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) ->
 
 def _crossed_quantiles(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
     """Yield searched lower quantiles that may lie above the upper ones that are searched with them."""
-    space = spec.tuning.search_space if spec.tuning.search_space != "auto" else {}
+    space = spec.tuning.asked_space
     for key, ranged in space.items():
         upper = space.get(f"{key.removesuffix('lower')}upper") if key.startswith(FITTED_PREFIX) else None
         if not key.endswith(".lower") or upper is None or ranged.high is None or upper.low is None:

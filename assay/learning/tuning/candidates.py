@@ -23,13 +23,15 @@ class Candidates:
         spec: the pipeline.
         families: the candidates by name, in the pipeline's order.
         base: the base hyperparameters of each.
-        space: the ranges of each.
+        space: the ranges of each, the families' own and the declared ones.
+        asked: those of them that the file declares, which bind the base values, too.
     """
 
     spec: PipelineSpec
     families: dict[str, Family]
     base: dict[str, dict[str, Any]]
     space: SearchSpace
+    asked: SearchSpace
 
     @classmethod
     def of(cls, spec: PipelineSpec) -> "Candidates":
@@ -44,7 +46,8 @@ class Candidates:
         for name, each in families.items():
             # a refused base value is the user's mistake, not a failed trial
             each.values(base[name], spec.training.seed, spec.training.threads)
-        return cls(spec, families, base, search_space(spec, tuple(families.values())))
+        asked = asked_space(spec, tuple(families.values()))
+        return cls(spec, families, base, _merged(spec, families, asked), asked)
 
     @property
     def is_empty(self) -> bool:
@@ -58,8 +61,7 @@ def may_average(spec: PipelineSpec) -> bool:
     A continued fit has one family, and a file with a vote of its own means that one. Members of an average share the
     fitted steps of `features`, so that a search of these has one family as well.
     """
-    space = spec.tuning.search_space
-    if space != "auto" and any(key.startswith(FITTED_PREFIX) for key in space):
+    if any(key.startswith(FITTED_PREFIX) for key in spec.tuning.asked_space):
         return False
     several = len(spec.model.candidates) > 1
     return several and spec.tuning.ensemble and spec.training.scenario == "full" and spec.model.vote is None
@@ -137,7 +139,22 @@ def unknown_hyperparameter(
 
 
 def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
-    """Return the ranges of each candidate, by family name and parameter name.
+    """Return the ranges of each candidate, by family name and parameter name: the declared ones over its own.
+
+    Raises:
+        UnknownHyperparameterError, SpecError: as of `asked_space`.
+    """
+    return _merged(spec, {each.name: each for each in families}, asked_space(spec, families))
+
+
+def _merged(spec: PipelineSpec, families: Mapping[str, Family], asked: SearchSpace) -> SearchSpace:
+    has_default = spec.tuning.has_default_space
+    own = {name: each.card.search_space if has_default else {} for name, each in families.items()}
+    return {name: {**own[name], **asked[name]} for name in families}
+
+
+def asked_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
+    """Return the declared ranges of each candidate, by family name and parameter name.
 
     `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`;
     `steps.<group>.<transformer>.<parameter>` applies to the preprocessing of all, and
@@ -148,13 +165,10 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
         UnknownHyperparameterError: no candidate takes a name.
         SpecError: a name of a step means none.
     """
-    asked = spec.tuning.search_space
-    if asked == "auto":
-        return {each.name: dict(each.card.search_space) for each in families}
     known = families_by_name(families)
     shared: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
     own: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
-    for key, parameter in asked.items():
+    for key, parameter in spec.tuning.asked_space.items():
         if is_step_key(key):
             unknown = unknown_searched(spec, spec.preparation, key, parameter)
             if unknown is not None:

@@ -81,12 +81,12 @@ class Points:
         return self._asked((family, {key: parameters[key] for key in ranges}), ranges)
 
     def _first_of(self, name: str) -> Point:
-        """Propose the base values of a family; those outside a written range are left to the study."""
+        """Propose the base values of a family; those outside a declared range are left to the study."""
         inside, ranges = _base_values_inside(self._candidates, name), self._candidates.space[name]
-        tuning = self._candidates.spec.tuning
-        if tuning.search_space == "auto" and not SAMPLERS[tuning.sampler].joint:
+        if not SAMPLERS[self._candidates.spec.tuning.sampler].joint:
             # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
-            ranges = {key: ranges[key] for key in inside}
+            asked = self._candidates.asked[name]
+            ranges = {key: ranged for key, ranged in ranges.items() if key in inside or key in asked}
         found = self._asked((name, inside), ranges)
         if found is None:
             msg = f"the first point of {name} was tried before"

@@ -137,12 +137,14 @@ def sampler_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
 
 
 def _declared_space(spec: PipelineSpec) -> dict[str, SearchParameter]:
-    """Return the ranges that the file declares, or those of its candidates; of import paths nothing is known."""
-    if spec.tuning.search_space != "auto":
-        return dict(spec.tuning.search_space)
+    """Return the ranges that the file declares over those of its candidates; of import paths nothing is known."""
+    asked = spec.tuning.asked_space
+    if not spec.tuning.has_default_space:
+        return asked
     named = [each for name in spec.model.candidates for each in spec.model.members_of(name) or (name,)]
     cards = {name: FAMILIES[name] for name in named if name in FAMILIES and name not in ENSEMBLES}
-    return {f"{name}.{key}": ranged for name, card in cards.items() for key, ranged in card.search_space.items()}
+    own = {f"{name}.{key}": ranged for name, card in cards.items() for key, ranged in card.search_space.items()}
+    return {name: ranged for name, ranged in own.items() if name.rpartition(".")[2] not in asked} | asked
 
 
 def _uncounted(space: Mapping[str, SearchParameter]) -> Iterator[tuple[Location, AssayError]]:

@@ -49,7 +49,7 @@ def own(tmp_path, monkeypatch):
 
 
 def search(make_spec, split, **parts):
-    spec = make_spec(tuning={"n_trials": 3, "search_space": {}, **parts.pop("tuning", {})}, **parts)
+    spec = make_spec(tuning={"n_trials": 3, "default_space": False, **parts.pop("tuning", {})}, **parts)
     return find_best_hyperparameters(
         split.train, spec, features=split.features, groups=split.train_groups, classes=split.classes
     )

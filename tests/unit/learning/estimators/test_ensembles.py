@@ -100,12 +100,13 @@ def test_members_are_searched_by_their_own_names_and_by_the_ensembles(make_spec)
     spec = make_spec(
         model={"candidates": ["stack", "lightgbm"], "stack": ["lightgbm", "logistic_regression"]},
         tuning={
+            "default_space": False,
             "search_space": {
                 "C": narrow,
                 "lightgbm.learning_rate": narrow,
                 "stack.lightgbm.reg_alpha": narrow,
                 "stack.final.C": narrow,
-            }
+            },
         },
     )
     space = search_space(spec, candidate_families(spec))
@@ -116,6 +117,18 @@ def test_members_are_searched_by_their_own_names_and_by_the_ensembles(make_spec)
         "lightgbm.reg_alpha",
         "final.C",
     }
+
+
+def test_a_range_of_a_member_replaces_its_own_in_the_ensemble(make_spec):
+    narrow = {"type": "float", "low": 0.1, "high": 0.2}
+    spec = make_spec(
+        model={"candidates": ["vote"], "vote": ["lightgbm", "logistic_regression"]},
+        tuning={"search_space": {"lightgbm.learning_rate": narrow}},
+    )
+    own = search_space(make_spec(model=spec.model.model_dump(mode="json")), candidate_families(spec))["vote"]
+    space = search_space(spec, candidate_families(spec))["vote"]
+    assert space["lightgbm.learning_rate"].high == 0.2 < own["lightgbm.learning_rate"].high
+    assert set(space) == set(own) >= {"weight.lightgbm", "logistic_regression.C"}
 
 
 def test_base_values_of_a_family_are_those_of_the_member(make_spec):

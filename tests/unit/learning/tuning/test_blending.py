@@ -143,7 +143,7 @@ def search(make_spec, features):
     rows = LabelledRows(frame, target.rename("y"))
 
     def run(**parts):
-        tuning = {"n_trials": 3, "folds": 3, "search_space": {}, **parts.pop("tuning", {})}
+        tuning = {"n_trials": 3, "folds": 3, "default_space": False, **parts.pop("tuning", {})}
         model = {"candidates": ["ridge", "lightgbm"], "hyperparameters": {"lightgbm": {"n_estimators": 25}}}
         spec = make_spec("regression", **{"model": model, "tuning": tuning, **parts})
         return spec, rows, find_best_hyperparameters(rows, spec, features=features, groups=None, classes=())
@@ -177,7 +177,7 @@ def test_a_search_ends_with_the_average_and_its_model_predicts_it(search, featur
 def test_members_are_the_best_trials_of_their_families(search):
     space = {"alpha": {"type": "float", "low": 1e-3, "high": 1e4, "log": True}}
     ranges = space | {"num_leaves": {"type": "int", "low": 2, "high": 40}}
-    _, _, best = search(tuning={"n_trials": 12, "search_space": ranges})
+    _, _, best = search(tuning={"n_trials": 12, "search_space": ranges, "default_space": False})
     assert best.family == "vote"
     for row in best.members():
         trials = [trial for trial in best.trials if trial.family == row["family"] and trial.state == "complete"]

@@ -10,15 +10,33 @@ RANGE = {"type": "float", "low": 0.01, "high": 1.0}
 NARROW = {"type": "float", "low": 0.1, "high": 0.2}
 
 
-def asked(make_spec, space, candidates=CANDIDATES):
-    spec = make_spec(model={"candidates": candidates}, tuning={"search_space": space})
+def asked(make_spec, space, candidates=CANDIDATES, **tuning):
+    tuning = {"default_space": False, "search_space": space, **tuning}
+    spec = make_spec(model={"candidates": candidates}, tuning=tuning)
     return search_space(spec, candidate_families(spec))
 
 
-def test_auto_takes_each_familys_own_ranges(make_spec):
-    space = asked(make_spec, "auto")
+@pytest.mark.parametrize("nothing", ["auto", {}])
+def test_without_declared_ranges_each_familys_own_are_searched(make_spec, nothing):
+    space = asked(make_spec, nothing, default_space=None)
     assert set(space) == set(CANDIDATES)
     assert set(space["logistic_regression"]) == {"C"}
+
+
+def test_a_declared_range_replaces_the_familys_own_and_leaves_the_others(make_spec):
+    own = asked(make_spec, "auto", default_space=None)
+    space = asked(make_spec, {"learning_rate": NARROW, "lightgbm.path_smooth": RANGE}, default_space=None)
+    assert space["lightgbm"]["learning_rate"].high == space["hist_gradient_boosting"]["learning_rate"].high == 0.2
+    assert set(space["lightgbm"]) == {*own["lightgbm"], "path_smooth"}
+    assert space["logistic_regression"] == own["logistic_regression"]
+
+
+@pytest.mark.parametrize(("default_space", "own"), [(None, False), (False, False), (True, True)])
+def test_a_grid_is_of_the_declared_ranges_alone_unless_it_is_set(make_spec, default_space, own):
+    space = asked(make_spec, {"max_iter": {"type": "int", "low": 1, "high": 9}}, default_space=default_space,
+                  sampler="grid")  # fmt: skip
+    assert ("C" in space["logistic_regression"]) is own
+    assert "max_iter" in space["logistic_regression"]
 
 
 def test_a_bare_name_goes_to_each_candidate_that_takes_it(make_spec):

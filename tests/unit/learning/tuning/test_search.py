@@ -73,6 +73,15 @@ def test_every_trial_is_inside_a_written_range_that_the_familys_default_is_outsi
     assert [1e-6 <= record.parameters["C"] <= 1e-4 for record in best.trials] == [True] * 3
 
 
+def test_a_declared_range_binds_the_first_trial_and_a_familys_own_does_not(search):
+    model = {"candidates": ["hist_gradient_boosting"], "hyperparameters": {"max_iter": 3}}
+    narrow = {"type": "float", "low": 0.2, "high": 0.3}
+    best = search(model=model, tuning={"n_trials": 4, "folds": 2, "search_space": {"learning_rate": narrow}})
+    assert [0.2 <= record.parameters["learning_rate"] <= 0.3 for record in best.trials] == [True] * 4
+    assert "l2_regularization" not in best.trials[0].parameters, "0, which no range by logarithm holds"
+    assert all("l2_regularization" in record.parameters for record in best.trials[1:])
+
+
 def test_every_trial_is_on_the_steps_of_a_written_range(search):
     steps = {
         "C": {"type": "float", "low": 0.5, "high": 2.0, "step": 0.5},
@@ -166,12 +175,12 @@ def test_without_tuning_the_first_candidate_keeps_its_base_values(search):
 
 
 def test_one_candidate_with_nothing_to_vary_is_not_searched(search):
-    best = search(tuning={"search_space": {}})
+    best = search(tuning={"default_space": False})
     assert (best.stopped_by, best.searched) == ("empty_space", False)
 
 
 @pytest.mark.parametrize(
-    ("tuning", "stopped_by"), [({"enabled": False}, "disabled"), ({"search_space": {}}, "empty_space"), ({}, None)]
+    ("tuning", "stopped_by"), [({"enabled": False}, "disabled"), ({"default_space": False}, "empty_space"), ({}, None)]
 )
 def test_what_needs_no_search_is_known_without_rows(make_spec, tuning, stopped_by):
     settled = unsearched_hyperparameters(make_spec(model={"candidates": ["logistic_regression"]}, tuning=tuning))
@@ -186,7 +195,7 @@ def test_a_refused_base_value_is_known_without_rows(make_spec):
 
 def test_candidates_with_nothing_to_vary_are_each_measured_once(search):
     model = {"candidates": ["logistic_regression", "own_parts:Guess"]}
-    best = search(model=model, tuning={"search_space": {}, "n_trials": 20})
+    best = search(model=model, tuning={"default_space": False, "n_trials": 20})
     assert [record.family for record in best.trials] == ["logistic_regression", "own_parts:Guess"]
     assert best.stopped_by == "empty_space"
     assert best.family == "logistic_regression"
@@ -368,7 +377,7 @@ SEARCHED = {
 
 def test_bounds_of_fitted_steps_are_searched_and_built_in(search, make_spec, rows, features):
     model = {"candidates": ["logistic_regression"]}
-    tuning = {"n_trials": 6, "folds": 2, "search_space": SEARCHED}
+    tuning = {"n_trials": 6, "folds": 2, "search_space": SEARCHED, "default_space": False}
     parts = {"model": model, "tuning": tuning, "features": {"steps": TAILS}}
     name = next(column.name for column in features.columns if column.role == "numeric")
     text = json.dumps(parts).replace('"x"', f'"{name}"').replace(".x.", f".{name}.")

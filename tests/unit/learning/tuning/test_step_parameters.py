@@ -25,7 +25,7 @@ def searched(make_spec, split, **tuning):
 
 def test_each_value_is_tried_and_the_best_one_is_in_the_model(make_spec, make_split):
     split = make_split()
-    best, spec = searched(make_spec, split, search_space={KEY: ONE_OR_TWO})
+    best, spec = searched(make_spec, split, search_space={KEY: ONE_OR_TWO}, default_space=False)
     assert sorted(trial.parameters[KEY] for trial in best.trials) == [1, 2]
     assert len({trial.value for trial in best.trials}) == 2  # one preprocessing for each value
     model = train(split, best, spec)
@@ -52,7 +52,10 @@ def test_a_step_is_searched_for_every_candidate(make_spec):
     spec = make_spec(
         model={"candidates": ["logistic_regression", "lightgbm"]},
         preprocessing=STEPS,
-        tuning={"search_space": {KEY: ONE_OR_TWO, "C": {"type": "float", "low": 0.1, "high": 1.0}}},
+        tuning={
+            "search_space": {KEY: ONE_OR_TWO, "C": {"type": "float", "low": 0.1, "high": 1.0}},
+            "default_space": False,
+        },
     )
     space = search_space(spec, candidate_families(spec))
     assert {name: set(ranges) for name, ranges in space.items()} == {
