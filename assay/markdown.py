@@ -38,3 +38,8 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(header)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line without control characters: what people and programs wrote forges no lines."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

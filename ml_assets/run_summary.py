@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from assay.markdown import one_line
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
@@ -25,7 +26,7 @@ from assay.shell.summary import (
     rows_note,
     search_facts,
 )
-from assay.shell.terminal import one_line, show
+from assay.shell.terminal import show
 from assay.specs.overrides import space_of_run
 from ml_assets.dagster_internals import (
     StoredError,

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from assay.data.dataset import Dataset, GateReceipt, GateWarning, ValidatedDataset
 from assay.data.fingerprint import fingerprint
-from assay.data.schema import ColumnSchema
+from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import SpecError
 from assay.gate import (  # noqa: F401 - they register the functions of the rules
     column_rules,
@@ -50,12 +50,14 @@ class GateVerdict:
         receipt: the proof that is stored with the rows.
         accepted: the rows to publish; None when a rule that blocks failed.
         checked: the rows that the rules saw, accepted or not, for the profile page.
+        schema: their columns' dtypes and roles.
     """
 
     report: GateReport
     receipt: GateReceipt
     accepted: ValidatedDataset | None
     checked: pa.Table
+    schema: TableSchema
 
 
 def run_gate(
@@ -115,7 +117,7 @@ def run_gate(
         profile=profile(table),
     )
     accepted = None if failed else ValidatedDataset(rows, dataset.schema, identity, receipt)
-    return GateVerdict(report, receipt, accepted, rows)
+    return GateVerdict(report, receipt, accepted, rows, dataset.schema)
 
 
 def _warnings(results: tuple[RuleResult, ...]) -> Iterator[GateWarning]:

@@ -225,6 +225,18 @@ def _decision(name: str, summary: str) -> Command:
 _WHY = "One sentence, for the journal."
 _LEARNED = ("--train-data-path", "--target-column", "--model-name")
 COMMANDS = {
+    "add": lambda summary: Command(
+        "add",
+        summary,
+        click.Argument(["what"], type=OneOf(["pipeline"]), metavar="pipeline"),
+        _parameter("--from", "data_source"),
+        _parameter("--target", "target_column"),
+        *_layout(),
+        _option("--task", "Inferred from the target unless given.", OneOf([str(task) for task in Task])),
+        _option("--name", "The pipeline's name; that of the file unless given."),
+        click.Option(["--pipelines"], default="pipelines", type=click.Path(), help="Folder; pipelines unless given."),
+        needs=["--from", "--target"],
+    ),
     "check": lambda summary: Command(
         "check",
         summary,

@@ -30,6 +30,7 @@ from assay.specs.pipeline_references import references
 _LOG = logging.getLogger("assay.shell")
 _LONGEST_NAME = 63
 _OUTSIDE_PARAMETERS = {
+    ("name",): "name",
     ("task",): "task",
     ("dataset", "dialect"): "dialect",
     ("dataset", "member"): "member",
@@ -50,7 +51,7 @@ def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
         SpecError: a flag or the file is not acceptable; names the flag, or the file's line.
     """
     try:
-        document = _document(flags, task)
+        document = document_of(flags, task)
         spec = PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _as_flag_error(error, flags) from error
@@ -74,7 +75,8 @@ def has_task(flags: Flags) -> bool:
     return flags.task is not None or flags.pipeline is not None
 
 
-def _document(flags: Flags, task: Task | None) -> dict[str, Any]:
+def document_of(flags: Flags, task: Task | None) -> dict[str, Any]:
+    """Return the settings of the pipeline that the flags describe, before they are checked."""
     document = _of_file(flags) if flags.pipeline is not None else _of_flags(flags, task)
     if flags.task is not None:
         document["task"] = flags.task
@@ -106,7 +108,7 @@ def _of_file(flags: Flags) -> dict[str, Any]:
 def _of_flags(flags: Flags, task: Task | None) -> dict[str, Any]:
     kind = Task(flags.task) if flags.task is not None else task or Task.BINARY
     return {
-        "name": _name_of(flags.data_source),
+        "name": flags.name or name_of(flags.data_source),
         "task": kind,
         "dataset": {"source": flags.data_source, "target": flags.target_column, "dialect": {"detect": True}},
         # a holdout without some class would judge the model by luck
@@ -114,7 +116,7 @@ def _of_flags(flags: Flags, task: Task | None) -> dict[str, Any]:
     }
 
 
-def _name_of(source: str) -> str:
+def name_of(source: str) -> str:
     """Return a pipeline's name for a file's address, e.g. `bank` for `s3://bucket/data/bank.csv`."""
     stem = source.rstrip("/").rpartition("/")[2].partition(".")[0].lower()
     plain = re.sub(r"[^a-z0-9]+", "_", stem).strip("_")

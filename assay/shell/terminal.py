@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from assay.markdown import one_line
 from assay.results.search_result import TrialRecord
 from assay.shell.summary import Summary, Tone
 
@@ -52,11 +53,6 @@ def _metric_cells(summary: Summary) -> list[tuple[str, ...]]:
     rows = [tuple(map(one_line, each.cells())) for each in summary.metrics]
     kept = [number for number in range(len(_HEADER)) if any(row[number] for row in rows)]
     return [tuple(row[number] for number in kept) for row in (_HEADER, *rows)]
-
-
-def one_line(text: str) -> str:
-    """Return a text on one line without control characters: what people and programs wrote forges no lines."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _console(out: TextIO) -> "Console | None":

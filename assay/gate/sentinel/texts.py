@@ -103,8 +103,13 @@ def _mixed_columns(table: CheckedTable, spec: PipelineSpec) -> dict[str, MixedTe
         and table.schema[name].reason != "declared"
         and table.schema[name].role is not ColumnRole.IGNORED
     ]
-    found = {name: _mixed(_counted(table, name), spec.dataset.dialect.decimal) for name in columns}
+    found = {name: mixed_texts(table, name, spec.dataset.dialect.decimal) for name in columns}
     return {name: mixed for name, mixed in found.items() if mixed is not None}
+
+
+def mixed_texts(table: CheckedTable, name: str, decimal: str) -> MixedTexts | None:
+    """Return the numbers and other words of a text column; None where all are of one kind, or the numbers are codes."""
+    return _mixed(_counted(table, name), decimal)
 
 
 def _counted(table: CheckedTable, name: str) -> pa.StructArray:
@@ -113,7 +118,6 @@ def _counted(table: CheckedTable, name: str) -> pa.StructArray:
 
 
 def _mixed(counted: pa.StructArray, decimal: str) -> MixedTexts | None:
-    """Return the numbers and words of a column; None where all are of one kind, or the numbers are codes."""
     texts, counts = counted.field("values"), counted.field("counts")
     mark = re.escape(decimal)
     number = rf"^\s*[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?\s*$"
