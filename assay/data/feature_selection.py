@@ -52,6 +52,8 @@ def unused_columns(schema: TableSchema, spec: PipelineSpec) -> dict[str, str]:
 def _reason(column: ColumnSchema, leaks: dict[str, str], spec: PipelineSpec) -> str:
     if column.name in leaks:
         return leaks[column.name]
+    if column.name == spec.training.sample_weight:
+        return "weight of the rows (training.sample_weight)"
     if column.name == spec.split.group and not _role_is_declared(column, spec.dataset):
         return "group of the split; declare its role to use it as a feature"
     return _NO_FEATURE.get(column.role, "")

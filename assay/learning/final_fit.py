@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from assay.credentials import redacted
+from assay.learning.deciding import decided_like
 from assay.learning.intake import intake_of
-from assay.learning.prediction_reference import reference_of
+from assay.learning.out_of_fold import out_of_fold
+from assay.learning.prediction_reference import reference_of, with_errors
 from assay.learning.splitting import Split
 from assay.learning.training import INCREMENTAL, fitted, train
 from assay.results.intake import SourceSchemas
@@ -42,7 +44,10 @@ def recorded_fit(
     model = final_fit(split, best, spec, base.model if base else None, refits=spec.refits)
     seconds = round(time.perf_counter() - began, 3)
     model = model.taking(intake_of(split, spec, schemas))
-    model = model.compared_with(reference_of(model.evaluated, split, spec.training.threads))
+    reference = reference_of(model.evaluated, split, spec.training.threads)
+    if spec.training.interval is not None:
+        reference = with_errors(reference, out_of_fold(split, best, spec, ()), split)
+    model = model.compared_with(reference)
     provenance = Provenance(
         trained_at=dt.datetime.now(dt.UTC),
         fit_seconds=seconds,
@@ -74,7 +79,7 @@ def final_fit(
         return evaluated
     continued = base if evaluated.manifest.scenario_applied == INCREMENTAL else None
     rows = split.all_rows
-    deployed = fitted(rows, split.features, best, spec, continued)
+    deployed = decided_like(fitted(rows, split.features, best, spec, continued), evaluated.estimator)
     refit = Refit(rows=len(rows.target), learned=_learned(split, spec, continued))
     manifest = evaluated.manifest.model_copy(update={"refit": refit})
     return replace(evaluated, estimator=deployed, manifest=manifest, evaluated_fit=lambda: evaluated.estimator)

@@ -6,6 +6,7 @@ from assay.data.feature_selection import unused_columns
 from assay.data.frozen_schema import FrozenSchema
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import AssayError, SpecError, did_you_mean
+from assay.learning.estimators.constraints import monotone_errors
 from assay.learning.preprocessing.fitted_columns import is_target_of_outliers, unfit_columns
 from assay.specs.base import Location, columns_of
 from assay.specs.pipeline import PipelineSpec
@@ -15,6 +16,7 @@ _NEEDS_FEATURE = (
     ("preprocessing", "steps"),
     ("evaluation", "slices"),
     ("monitoring", "drift"),
+    ("training", "constraints"),
 )
 """Locations of columns that must be features."""
 
@@ -43,6 +45,9 @@ def column_errors(spec: PipelineSpec, frozen: FrozenSchema | None) -> Iterator[t
                 ),
             )
     yield from unfit_columns(spec, schema)
+    known = {column.name: column.role for column in schema.columns if frozen is not None or column.name in roles}
+    for name, error in monotone_errors(known, spec):
+        yield ("training", "constraints", "monotone", name), error
 
 
 def raw_column_errors(spec: PipelineSpec, source: FrozenSchema | None) -> Iterator[tuple[Location, AssayError]]:

@@ -16,6 +16,7 @@ from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
 from assay.learning.known_columns import column_errors, raw_column_errors, served_column_errors
+from assay.learning.known_options import option_errors
 from assay.learning.preprocessing.step_names import step_errors
 from assay.learning.tuning.candidates import parted, unknown_hyperparameter
 from assay.learning.tuning.samplers import sampler_errors
@@ -47,6 +48,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from _expression_errors(spec, parser)
         yield from step_errors(spec)
         yield from sampler_errors(spec)
+        yield from option_errors(spec, tasks or (spec.task,))
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         yield from served_column_errors(spec, frozen)
         if spec.features is None:

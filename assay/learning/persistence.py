@@ -46,8 +46,11 @@ if TYPE_CHECKING:
 # skops itself trusts scikit-learn's public estimators and plain containers
 _OWN_TYPES = frozenset(
     {
+        "assay.learning.estimators.decisions.LogOdds",
         "assay.learning.estimators.labelled_ensembles.LabelledStackingClassifier",
         "assay.learning.estimators.labelled_ensembles.LabelledVotingClassifier",
+        "assay.learning.estimators.row_pipelines.PipelineOfWeightedRows",
+        "assay.learning.estimators.target_transforms.TransformedTarget",
         "assay.learning.preprocessing.encoders.FrequencyEncoder",
         "assay.learning.preprocessing.encoders.GroupImputer",
         "assay.learning.preprocessing.encoders.HashingEncoder",

@@ -7,6 +7,7 @@ import numpy as np
 from assay.data.schema import TableSchema
 from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.predictions import codes, predict
+from assay.learning.out_of_fold import OutOfFold
 from assay.learning.splitting import LabelledRows, Split
 from assay.results.prediction_reference import PredictionReference
 from assay.results.trained_model import TrainedModel
@@ -43,6 +44,13 @@ def reference_of(model: TrainedModel, split: Split, threads: int) -> PredictionR
         high=float(target.max()),
         present=present,
     )
+
+
+def with_errors(reference: PredictionReference, predicted: OutOfFold, split: Split) -> PredictionReference:
+    """Return the reference of a regression with its errors on training rows, by fits that did not learn from them."""
+    truth = split.train.target.to_numpy(dtype=np.float64)[predicted.rows]
+    errors = np.abs(predicted.predictions.labels - truth)
+    return reference.model_copy(update={"training_errors": _levels(errors), "training_rows": len(errors)})
 
 
 def missing_in(features: "pd.DataFrame", schema: TableSchema) -> "pd.DataFrame":

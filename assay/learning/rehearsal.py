@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.errors import AssayError, FeatureStepError, UntrustedModelError
-from assay.learning.estimators.assembly import build_pipeline, fitted_steps_for, own_classes
+from assay.learning.estimators.assembly import build_pipeline, fitted_steps_for, own_classes, weighted_options
 from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.persistence import require_storable
 from assay.learning.preprocessing.fitted_columns import require_kept
@@ -43,7 +43,7 @@ def rehearse(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            fitted = pipeline.fit(few.features, few.target)
+            fitted = pipeline.fit(few.features, few.target, **weighted_options(few, spec))
         except AssayError:
             raise
         except Exception:  # noqa: BLE001 - a model may raise anything on few rows

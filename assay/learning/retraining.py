@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.learning.estimators.assembly import build_pipeline, limited_threads
+from assay.learning.deciding import decided_like
+from assay.learning.estimators.assembly import build_pipeline, limited_threads, weighted_options
 from assay.learning.estimators.ensembles import family_of, model_with
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import Measured, Metric, measure
@@ -75,7 +76,8 @@ def _measured_twin(
         warnings.simplefilter("ignore")
         try:
             twin = build_pipeline(chosen, facts.parameters, split.features, spec)
-            fitted = twin.fit(half.features, half.target)
+            fitted = twin.fit(half.features, half.target, **weighted_options(half, spec))
+            fitted = decided_like(fitted, model.estimator)
             predictions = predictions_of(fitted, holdout, split.classes, spec.task)
         except Exception as error:  # noqa: BLE001 - a model may raise anything; the reason is recorded
             return Measured(None, f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ from its share t by the noise of n draws, a standard deviation of sqrt(t (1 - t)
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,8 @@ from assay.data.frames import feature_frame, target_series
 from assay.data.row_identity import Hashes, below_share, identity_columns, row_hashes
 from assay.data.schema import TableSchema
 from assay.errors import DataContractError, EmptyDataError, SchemaDriftError, SingleClassError
+from assay.learning.target_values import require_transformable
+from assay.learning.weights import column_weights
 from assay.results.learned_rows import LearnedRows
 from assay.results.trained_model import ModelManifest
 from assay.specs.pipeline import PipelineSpec, Task
@@ -43,16 +45,19 @@ class LabelledRows:
         features: the feature frame, as `assay.data.frames.feature_frame` makes it.
         target: the target of each row, by the same index; never missing.
         metric_columns: columns that metrics of the user's own ask for, see `metric_columns`.
+        weights: how much each row counts in a fit by `training.sample_weight`, shape (n,); None where all are alike.
     """
 
     features: "pd.DataFrame"
     target: "pd.Series"
     metric_columns: "pd.DataFrame | None" = None
+    weights: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> "LabelledRows":
         """Return some of the rows, given by position or mask."""
         asked = None if self.metric_columns is None else self.metric_columns.iloc[rows]
-        return LabelledRows(self.features.iloc[rows], self.target.iloc[rows], asked)
+        weights = None if self.weights is None else self.weights[rows]
+        return LabelledRows(self.features.iloc[rows], self.target.iloc[rows], asked, weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +96,12 @@ class Split:
         """Training rows and holdout rows, one after the other."""
         import pandas as pd
 
-        features = pd.concat([self.train.features, self.holdout.features], ignore_index=True)
-        return LabelledRows(features, pd.concat([self.train.target, self.holdout.target], ignore_index=True))
+        sides = (self.train, self.holdout)
+        features, target = (
+            pd.concat([getattr(side, part) for side in sides], ignore_index=True) for part in ("features", "target")
+        )
+        weights = [side.weights for side in sides if side.weights is not None]
+        return LabelledRows(features, target, weights=np.concatenate(weights) if weights else None)
 
     @property
     def all_learned(self) -> LearnedRows:
@@ -132,11 +141,13 @@ def split_window(
     hashes = row_hashes(table, learned.columns, learned.salt)
     groups = _groups(table, partition_of_row, hashes, spec)
     held_out = _held_out(table, partition_of_row, hashes, spec)
+    require_transformable(table, spec)
+    weights = column_weights(table, spec)
     holdout_table = table.filter(pa.array(held_out))
     train_columns = dict.fromkeys([*features.names, spec.dataset.target, *spec.evaluation.metric_columns])
     train_table = table.select(list(train_columns)).filter(pa.array(~held_out))
-    train = labelled_rows(train_table, features, spec)
-    holdout = labelled_rows(holdout_table, features, spec)
+    train = _weighted(labelled_rows(train_table, features, spec), weights, ~held_out)
+    holdout = _weighted(labelled_rows(holdout_table, features, spec), weights, held_out)
     return Split(
         train=train,
         holdout=holdout,
@@ -150,6 +161,10 @@ def split_window(
         learned=learned,
         classes=_classes(train.target, holdout.target, spec),
     )
+
+
+def _weighted(rows: LabelledRows, weights: np.ndarray | None, inside: np.ndarray) -> LabelledRows:
+    return rows if weights is None else replace(rows, weights=weights[inside])
 
 
 def _require_partitions(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> None:

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
-from assay.learning.estimators.assembly import build_pipeline, continue_fit, limited_threads, own_classes
+from assay.learning.deciding import decided, decided_like, threshold_of
+from assay.learning.estimators.assembly import (
+    build_pipeline,
+    continue_fit,
+    limited_threads,
+    own_classes,
+    weighted_options,
+)
 from assay.learning.estimators.ensembles import family_of, model_with
 from assay.learning.estimators.family import FAMILIES, Family
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows, Split
+from assay.results.fit_options import FitOptions
 from assay.results.learned_rows import LearnedRows, together
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import ModelManifest, TrainedModel
@@ -86,13 +94,17 @@ def train(
         _require_same(split, best, spec, champion.manifest)
         _require_no_later(split, spec, champion.manifest)
         _require_unlearned_holdout(split, spec, champion.manifest)
+        given = spec.training.threshold if isinstance(spec.training.threshold, float) else None
         estimator = fitted(split.train, split.features, best, spec, champion)
+        estimator = decided_like(estimator, champion.estimator, given)
         learned = _learned_with(champion.manifest, split, spec)
     else:
-        estimator = fitted(split.train, split.features, best, spec)
+        estimator = decided(fitted(split.train, split.features, best, spec), split, best, spec)
         scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
         learned = (split.learned,)
-    return TrainedModel(estimator, _manifest(split, best, spec, scenario, learned, digest), _example(split))
+    manifest = _manifest(split, best, spec, scenario, learned, digest)
+    options = FitOptions.of(spec.training, threshold_of(estimator))
+    return TrainedModel(estimator, manifest.model_copy(update={"options": options}), _example(split))
 
 
 def fitted(
@@ -102,7 +114,7 @@ def fitted(
     spec: PipelineSpec,
     base: TrainedModel | None = None,
 ) -> "Pipeline":
-    """Fit a recipe, the family and hyperparameters that a search has found, to rows.
+    """Fit a recipe, the family and hyperparameters that a search has found, to rows; without calibration and threshold.
 
     Args:
         rows: that are learned from.
@@ -145,7 +157,7 @@ def _fitted_in_full(
     rehearse(family, best.parameters, rows, features, spec)
     pipeline = build_pipeline(family, best.parameters, features, spec)
     try:
-        return pipeline.fit(rows.features, rows.target)
+        return pipeline.fit(rows.features, rows.target, **weighted_options(rows, spec))
     except Exception as error:  # an estimator may raise anything
         raise LearningError(
             f"'{family.name}' cannot be fitted to these rows with these hyperparameters",
@@ -156,10 +168,12 @@ def _fitted_in_full(
 
 
 def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, champion: ModelManifest) -> None:
+    asked = FitOptions.of(spec.training, None)
     facts = (
         ("model family", {champion.family}, {best.family}),
         ("features", _roles(champion.features), _roles(split.features)),
         ("classes", {str(label) for label in champion.classes}, {str(label) for label in split.classes}),
+        ("training options", _kept(champion.options), _kept(asked)),
     )
     for name, had, has in facts:
         if had != has:
@@ -170,6 +184,14 @@ def _require_same(split: Split, best: BestHyperparameters, spec: PipelineSpec, c
                 expected=f"the same {name}",
                 remedy="train with scenario: full, or restore what the champion has in the pipeline file",
             )
+
+
+def _kept(options: FitOptions | None) -> set[str]:
+    """Return the options that a continued fit takes over as they are."""
+    if options is None:
+        return set()
+    kept = options.model_dump(include={"calibration", "target_transform", "threshold_for", "constraints"}, mode="json")
+    return {f"{name}: {value}" for name, value in kept.items()}
 
 
 def _require_no_later(split: Split, spec: PipelineSpec, champion: ModelManifest) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,6 @@ PREDICTION = "prediction"
 LOWER, UPPER = "lower", "upper"
 _WHERE = "the rows to predict"
 _ADDRESS = "rows"
-_ROUNDING = 1e-9
 
 
 def probability_of(label: Any) -> str:
@@ -106,8 +104,7 @@ class Predictor:
         facts = self.model.manifest
         made = columns_of(found, facts, probabilities=probabilities)
         if interval:
-            width = half_width(facts, interval)
-            made |= {LOWER: pa.array(found.labels - width), UPPER: pa.array(found.labels + width)}
+            made |= interval_columns(found, facts, interval)
         return pa.table(made)
 
     def source_rows(self, table: pa.Table, *, where: str = _WHERE, before: int = 0) -> pa.Table:
@@ -192,30 +189,37 @@ class Predictor:
 
 
 def half_width(facts: ModelManifest, share: float) -> float:
-    """Return how far to both sides of a prediction an interval reaches that holds a share of the targets.
-
-    It is a quantile of the absolute errors on the holdout: the split conformal interval (Lei et al. 2018,
-    "Distribution-Free Predictive Inference for Regression"), which holds for rows like the holdout's, whatever their
-    distribution.
+    """Return how far to both sides of a prediction an interval reaches; see `PredictionReference.half_width`.
 
     Raises:
         DataContractError: the model predicts classes, is of an earlier version, or its holdout is too small.
     """
-    reference = facts.reference
-    refusal = DataContractError(
-        "the model gives no such interval",
-        where="interval",
-        found=f"{share:g}, of {reference.rows if reference is not None else 0:,} holdout rows",
-        expected="a share between 0 and 1 of a regression, below the number of its holdout rows by itself plus 1",
-        remedy="ask for a smaller share, or for none",
-    )
-    if reference is None or not reference.errors or not 0 < share < 1:
-        raise refusal
-    rank = math.ceil((reference.rows + 1) * share - _ROUNDING)
-    if rank > reference.rows:
-        raise refusal
-    place = (rank - 1) / max(reference.rows - 1, 1) * (len(reference.errors) - 1)
-    return reference.errors[math.ceil(place - _ROUNDING)]
+    width = None if facts.reference is None else facts.reference.half_width(share)
+    if width is None:
+        raise DataContractError(
+            "the model gives no such interval",
+            where="interval",
+            found=f"{share:g}, of {facts.reference.rows if facts.reference is not None else 0:,} holdout rows",
+            expected="a share between 0 and 1 of a regression, below the number of its holdout rows by itself plus 1",
+            remedy="ask for a smaller share, or for none",
+        )
+    return width
+
+
+def batch_columns(found: Predictions, facts: ModelManifest) -> dict[str, pa.Array]:
+    """Return predictions of a batch as columns: those of `columns_of`, and the interval that the pipeline asks for."""
+    share = facts.options.interval if facts.options is not None else None
+    return columns_of(found, facts) | (interval_columns(found, facts, share) if share is not None else {})
+
+
+def interval_columns(found: Predictions, facts: ModelManifest, share: float) -> dict[str, pa.Array]:
+    """Return the ends of the intervals that are to hold a share of the targets, as columns.
+
+    Raises:
+        DataContractError: the model gives no such interval.
+    """
+    width = half_width(facts, share)
+    return {LOWER: pa.array(found.labels - width), UPPER: pa.array(found.labels + width)}
 
 
 def columns_of(found: Predictions, facts: ModelManifest, *, probabilities: bool = True) -> dict[str, pa.Array]:

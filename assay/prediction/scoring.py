@@ -12,7 +12,7 @@ from assay.data.schema import ColumnSchema, TableSchema, dtype_name, require_col
 from assay.errors import DataContractError, PredictionsRefusedError
 from assay.learning.evaluation.predictions import predict
 from assay.prediction.checks import Predicted, PredictionCheck, check_predictions
-from assay.prediction.predictor import columns_of
+from assay.prediction.predictor import batch_columns
 from assay.results.trained_model import TrainedModel
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import PredictionChecks
@@ -24,7 +24,8 @@ class Scored:
     """Predictions of a batch.
 
     Attributes:
-        dataset: the same rows in the same order: kept columns, `prediction`, and `probability_<class>` of each class.
+        dataset: the same rows in the same order: kept columns, `prediction`, and `probability_<class>` of each class;
+            `lower` and `upper` of a regression with `training.interval`.
         checks: what each check found.
     """
 
@@ -58,7 +59,7 @@ def score(model: TrainedModel, table: pa.Table, schema: TableSchema, spec: Pipel
     facts = model.manifest
     features = feature_frame(table, facts.features)
     found = predict(model.estimator, features, facts.classes, facts.task)
-    results = columns_of(found, facts)
+    results = batch_columns(found, facts)
     _require_free_names(kept, results, where)
     keys = table.select(list(kept))
     scored = pa.table({**{name: keys.column(name) for name in kept}, **results})

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from assay.data.schema import TableSchema
 from assay.errors import ArtifactNotFoundError
+from assay.results.fit_options import FitOptions
 from assay.results.golden import GoldenPredictions
 from assay.results.intake import Intake
 from assay.results.learned_rows import LearnedRows, Mask, learned_from
@@ -47,6 +48,8 @@ class ModelManifest(Spec):
     members: tuple[str, ...] = Field(default=(), exclude_if=lambda members: not members)
     """The families that a stack or vote combines; the weights are among the parameters."""
     parameters: dict[str, JsonValue]
+    options: FitOptions | None = Field(default=None, exclude_if=lambda options: options is None)
+    """What `training` asked of the fit beside; None where nothing was."""
     scenario_applied: str
     """`full`, `incremental`, or `full (no champion yet)`."""
     seed: int

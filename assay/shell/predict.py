@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from assay.data.written_values import with_values_read
 from assay.prediction.checks import check_rows
-from assay.prediction.predictor import Predictor, columns_of
+from assay.prediction.predictor import Predictor, batch_columns
 from assay.prediction.scoring import require_good
 from assay.reading.batches import ReadOptions
 from assay.reading.sandbox import transcribe_in_child
@@ -84,7 +84,7 @@ def _predicted(predictor: Predictor, rows: pa.Table, before: int, name: str) -> 
         for column in predictor.intake.columns
         if column.role is ColumnRole.IDENTIFIER and column.name in source.column_names
     ]
-    return pa.table({**{key: source.column(key) for key in keys}, **columns_of(found, facts)})
+    return pa.table({**{key: source.column(key) for key in keys}, **batch_columns(found, facts)})
 
 
 class _Writer:

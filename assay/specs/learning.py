@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from assay.specs.base import ColumnName, Spec, invalid
+from assay.specs.training_options import ClassLabel, ConstraintsSpec, TargetTransform, ThresholdSpec
 
 DEFAULT_SEED = 42
 _LONGEST_NAME = 256
@@ -335,8 +336,60 @@ class TrainingSpec(Spec):
     """The rows of the model that is deployed. `all`: once the recipe is found, it is fitted on the training rows, which
     the holdout evaluates, and on all rows, which is deployed. `none`: the evaluated model is deployed. `auto`: `none`
     for split by time, else `all`."""
+    sample_weight: ColumnName | None = Field(default=None, exclude_if=lambda column: column is None)
+    """Column of weights by which rows count in every fit: finite numbers of 0 or more. It is no feature, and metrics
+    do not use it."""
+    class_weight: Literal["balanced"] | dict[ClassLabel, float] | None = Field(
+        default=None, exclude_if=lambda weights: weights is None
+    )
+    """Weights by which rows count by their class, beside `sample_weight`: `balanced` gives all classes the same sum,
+    `{label: weight}` names some, and the others weigh 1. Probabilities are those of the weighted rows; `calibration`
+    undoes that."""
+    calibration: Literal["isotonic", "sigmoid"] | None = Field(default=None, exclude_if=lambda method: method is None)
+    """How probabilities are corrected after the fit, by predictions of training rows that the predicting model was not
+    fitted on: `isotonic` by steps, for some thousand rows and more, `sigmoid` by a curve of two numbers."""
+    threshold: float | ThresholdSpec | None = Field(default=None, exclude_if=lambda threshold: threshold is None)
+    """The probability from which a row of a binary classification is labelled positive; 0.5 unless set. A number, or
+    what it is chosen for, by predictions of training rows that the predicting model was not fitted on. Probabilities do
+    not change."""
+    target_transform: TargetTransform | None = Field(default=None, exclude_if=lambda name: name is None)
+    """What a regression is fitted on in place of the target: its logarithm, that of the target and 1, or its power
+    transform to a normal distribution. Predictions and metrics are in the target's unit."""
+    constraints: ConstraintsSpec | None = Field(default=None, exclude_if=lambda constraints: constraints is None)
+    """What trees may make of columns."""
+    interval: float | None = Field(default=None, gt=0, lt=1, exclude_if=lambda share: share is None)
+    """Share of targets that the intervals of a regression's predictions are to hold. Their width is found by errors on
+    training rows that the predicting model was not fitted on, so that the evaluation can say which share of the holdout
+    they hold; batch predictions have them then."""
     target_output_path: str | None = None
     """Also export the trained model's bundle to this folder or `s3://` prefix."""
+
+    @field_validator("class_weight")
+    @classmethod
+    def _weights_are_positive(cls, weights: "str | dict[str, float] | None") -> "str | dict[str, float] | None":
+        if isinstance(weights, dict) and (not weights or min(weights.values()) <= 0):
+            msg = "weights above 0 by label, or balanced"
+            raise ValueError(msg)
+        return weights
+
+    @field_validator("threshold")
+    @classmethod
+    def _threshold_is_a_probability(cls, threshold: float | ThresholdSpec | None) -> float | ThresholdSpec | None:
+        if isinstance(threshold, float) and not 0 < threshold < 1:
+            msg = "a probability between 0 and 1, or what it is chosen for, such as {metric: f1}"
+            raise ValueError(msg)
+        return threshold
+
+    @property
+    def weighs_rows(self) -> bool:
+        """Whether rows count differently in a fit."""
+        return self.sample_weight is not None or self.class_weight is not None
+
+    @property
+    def needs_out_of_fold(self) -> bool:
+        """Whether something is found on predictions of training rows by fits that did not learn from them."""
+        chosen = isinstance(self.threshold, ThresholdSpec)
+        return self.calibration is not None or chosen or self.interval is not None
 
 
 class OwnMetric(Spec):

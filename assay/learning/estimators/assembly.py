@@ -8,12 +8,15 @@ import numpy as np
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
+from assay.learning.estimators.constraints import constraint_parameters, monotone_errors, place
 from assay.learning.estimators.ensembles import FINAL, Ensemble
 from assay.learning.estimators.family import Family
 from assay.learning.preprocessing.assembly import build_preprocessor
 from assay.learning.preprocessing.fitted_columns import require_kept, steps_to_fit, unfit_columns
+from assay.learning.preprocessing.output_sources import output_sources
 from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
+from assay.learning.weights import fit_weights
 from assay.specs.learning import WEIGHT, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import is_step_key
@@ -110,11 +113,15 @@ def build_pipeline(
         SpecError: a preprocessing step is not acceptable.
     """
     preprocessing = preprocessor_for(family, parameters, features, spec)
-    return _joined(preprocessing, build_model(family, parameters, features, spec))
+    return _joined(preprocessing, build_model(family, parameters, features, spec), spec)
 
 
-def _joined(preprocessing: Any, model: Any) -> "Pipeline":
+def _joined(preprocessing: Any, model: Any, spec: PipelineSpec) -> "Pipeline":
     steps = [(PREPROCESSING, preprocessing), (MODEL, model)]
+    if spec.training.weighs_rows or spec.training.constraints is not None:
+        from assay.learning.estimators.row_pipelines import PipelineOfWeightedRows
+
+        return PipelineOfWeightedRows(steps)
     if hasattr(preprocessing, "fit_rows"):
         from assay.learning.preprocessing.fitted_steps import PipelineOfKeptRows
 
@@ -128,23 +135,72 @@ def build_model(family: Family, parameters: Mapping[str, Any], features: TableSc
     """Build an unfitted estimator for what `preprocessor_for` returns.
 
     Raises:
-        LearningError: the family refuses a hyperparameter.
+        LearningError: the family refuses a hyperparameter, weights of rows, or constraints.
     """
     seed, threads = spec.training.seed, spec.training.threads
+    for _, error in monotone_errors({column.name: column.role for column in features.columns}, spec):
+        raise error
     if not isinstance(family, Ensemble):
-        return family.build(parameters, seed, threads)
+        return _built(family, parameters, spec)
     steps = {name: value for name, value in parameters.items() if is_step_key(name)}
     members = []
     for name, each in family.members.items():
         given = steps | parameters_of(name, parameters)
         columns, model = _columns_for(each, given, features, spec), build_model(each, given, features, spec)
-        members.append((name.replace("__", "_"), _joined(columns, model)))  # scikit-learn takes no two underscores
+        members.append(
+            (name.replace("__", "_"), _joined(columns, model, spec))
+        )  # scikit-learn takes no two underscores
     if family.name == "vote":
         weights = {**family.weights, **parameters_of(WEIGHT, parameters)}
         soft = {"voting": "soft"} if spec.task.is_classification else {}
         return family.estimator(members, weights=[weights[name] for name in family.members], **soft)
     final = family.parts[FINAL].build(parameters_of(FINAL, parameters), seed, threads)
+    _require_weighable(family.parts[FINAL], final, spec)
     return family.estimator(members, final, cv=_folds(family.folds, spec))
+
+
+def _built(family: Family, parameters: Mapping[str, Any], spec: PipelineSpec) -> Any:
+    """Build the unfitted estimator of one family, with constraints, and on the transform of the target."""
+    constraints = constraint_parameters(family.card, spec.training.constraints)
+    model = family.build({**parameters, **constraints}, spec.training.seed, spec.training.threads)
+    _require_weighable(family, model, spec)
+    if spec.training.target_transform is None:
+        return model
+    from assay.learning.estimators.target_transforms import TransformedTarget
+
+    return TransformedTarget(model, spec.training.target_transform)
+
+
+def _require_weighable(family: Family, model: Any, spec: PipelineSpec) -> None:
+    """Refuse a model whose fit takes no weights of rows, where the pipeline has some."""
+    if not spec.training.weighs_rows:
+        return
+    from sklearn.utils.validation import has_fit_parameter
+
+    if not family.card.weighs_rows or not has_fit_parameter(model, "sample_weight"):
+        raise unweighable(family.name, spec)
+
+
+def unweighable(name: str, spec: PipelineSpec) -> LearningError:
+    """Return the error of a family whose fit takes no weights of rows."""
+    option = "sample_weight" if spec.training.sample_weight is not None else "class_weight"
+    return LearningError(
+        f"'{name}' takes no weights of rows",
+        where=f"pipeline {spec.name}, training.{option}",
+        found=f"{name}: its fit has no `sample_weight`",
+        expected="a family whose fit takes weights: every built-in one but knn",
+        remedy=f"remove {name} from model, or training.{option}",
+    )
+
+
+def weighted_options(rows: LabelledRows, spec: PipelineSpec) -> dict[str, Any]:
+    """Return what the fit of a pipeline gets beside the rows and their target: weights, where rows count differently.
+
+    Raises:
+        LearningError: `training.class_weight` names a label that the rows do not have.
+    """
+    weights = fit_weights(rows.target, rows.weights, spec)
+    return {} if weights is None else {"sample_weight": weights}
 
 
 def _folds(folds: int, spec: PipelineSpec) -> "KFold | StratifiedKFold":
@@ -160,10 +216,17 @@ def own_classes(name: str, spec: PipelineSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in names if ":" in each))
 
 
+def model_of(fitted: "Pipeline") -> Any:
+    """Return the fitted model of a pipeline, below calibration and threshold."""
+    from assay.learning.estimators.decisions import undecided
+
+    return undecided(fitted.named_steps[MODEL])
+
+
 def category_encodings(fitted: "Pipeline") -> dict[str, str]:
     """Return, by column, how categories are encoded where not each by itself: by the target's means, or in a pool."""
     found: dict[str, str] = {}
-    for member in getattr(fitted.named_steps[MODEL], "estimators_", []):
+    for member in getattr(model_of(fitted), "estimators_", []):
         if PREPROCESSING in getattr(member, "named_steps", {}):
             found |= category_encodings(member)
     preprocessing = fitted.named_steps[PREPROCESSING]
@@ -193,7 +256,8 @@ def continue_fit(
     """Continue from a champion's fitted state with new rows; the champion itself is not changed.
 
     The preprocessing stays as it was fitted, since the model's state refers to its columns; so do the bounds of
-    outliers, by which new rows are dropped. Linear models start from
+    outliers, by which new rows are dropped, and a power transform of the target. Calibration and threshold are left
+    out of the result. Linear models start from
     the champion's coefficients; forests and boosters keep its trees and add `ADDED_TREES`.
 
     Args:
@@ -216,15 +280,25 @@ def continue_fit(
             expected="a family that can, such as hist_gradient_boosting",
             remedy="use scenario: full, or another candidate",
         )
-    fitted = champion.named_steps[MODEL]
+    fitted = model_of(champion)
     preprocessing = copy.deepcopy(champion.named_steps[PREPROCESSING])
     if hasattr(preprocessing, "inside"):
         rows = rows.take(preprocessing.inside(rows.features, rows.target))
         require_kept(preprocessing.dropped_, spec)
     _require_same_classes(fitted, rows, spec)
-    unfitted = family.build(parameters, spec.training.seed, spec.training.threads)
-    model = family.card.continuation(fitted, unfitted, preprocessing.transform(rows.features), rows.target)
-    return _joined(preprocessing, model)
+    constraints = constraint_parameters(family.card, spec.training.constraints)
+    unfitted = family.build({**parameters, **constraints}, spec.training.seed, spec.training.threads)
+    if constraints:
+        place(unfitted, output_sources(preprocessing))
+    matrix, options = preprocessing.transform(rows.features), weighted_options(rows, spec)
+    if spec.training.target_transform is None:
+        model = family.card.continuation(fitted, unfitted, matrix, rows.target, options)
+    else:
+        further = fitted.transformed(rows.target)
+        model = fitted.continued(
+            family.card.continuation(fitted.model_, unfitted, matrix, further, options), rows.target
+        )
+    return _joined(preprocessing, model, spec)
 
 
 def _require_same_classes(fitted: Any, rows: LabelledRows, spec: PipelineSpec) -> None:

@@ -49,6 +49,7 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         grow_policy: `SymmetricTree`, `Depthwise` or `Lossguide`.
         loss_function: the library's name; of the task unless given.
         auto_class_weights: `Balanced`, `SqrtBalanced` or None.
+        monotone_constraints: 1, -1 or 0 of each column: predictions rise, fall or do either by it.
         random_state: seed.
         n_jobs: threads.
 
@@ -57,6 +58,8 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         n_features_in_: columns.
         rounds_: trees.
     """
+
+    monotone_constraints: Any = None  # models that were stored before the argument existed have none
 
     def __init__(  # noqa: PLR0913, PLR0917 - the library's settings
         self,
@@ -74,6 +77,7 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         grow_policy: str = "SymmetricTree",
         loss_function: str | None = None,
         auto_class_weights: str | None = None,
+        monotone_constraints: Any = None,
         random_state: int | None = None,
         n_jobs: int = 1,
     ) -> None:
@@ -91,6 +95,7 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         self.grow_policy = grow_policy
         self.loss_function = loss_function
         self.auto_class_weights = auto_class_weights
+        self.monotone_constraints = monotone_constraints
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -98,7 +103,8 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         self,
         X: Any,  # noqa: N803 - scikit-learn's name
         y: Any,
-        validation: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        validation: tuple[Any, Any, Any] | None = None,
         stops: Callable[[str, float], bool] | None = None,
         begun: "_Stored | None" = None,
     ) -> Self:
@@ -107,21 +113,22 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         Args:
             X: matrix or frame of shape (rows, columns).
             y: target, shape (rows,).
-            validation: rows and target by which the best number of trees is kept.
+            sample_weight: how much each row counts, shape (rows,); None where all count alike.
+            validation: rows, target and weights by which the best number of trees is kept.
             stops: takes the name and value of the validation loss after each tree; returns whether to stop.
             begun: a fitted estimator, to whose trees those of this fit are added.
         """
         self._remember(y)
         further: dict[str, Any] = {}
         if validation is not None:
-            further["eval_set"] = _pool(validation[0], self._codes(validation[1]))
+            further["eval_set"] = _pool(validation[0], self._codes(validation[1]), validation[2])
             further["use_best_model"] = True
         if stops is not None:
             further["callbacks"] = [_After(stops)]
         if begun is not None:
             further["init_model"] = begun.booster()
         fitted = CatBoost(self._settings())
-        fitted.fit(_pool(X, self._codes(y)), **further)
+        fitted.fit(_pool(X, self._codes(y), sample_weight), **further)
         self.rounds_ = int(fitted.tree_count_)
         self.n_features_in_ = int(np.shape(X)[1])
         self.model_ = _bytes_of(fitted)
@@ -204,12 +211,13 @@ class StoredCatBoostRegressor(RegressorMixin, _Stored):  # type: ignore[misc]  #
         return np.asarray(values, dtype=np.float64)
 
 
-def _pool(X: Any, y: Any = None) -> Pool:  # noqa: N803
+def _pool(X: Any, y: Any = None, weights: Any = None) -> Pool:  # noqa: N803
     """Return rows as the library takes them; columns of `category` as numbers of their categories."""
     if not hasattr(X, "select_dtypes"):
-        return Pool(X, label=y)
+        return Pool(X, label=y, weight=weights)
     native = list(X.select_dtypes("category").columns)
-    return Pool(X.assign(**{name: X[name].cat.codes.astype("int64") for name in native}), label=y, cat_features=native)
+    coded = X.assign(**{name: X[name].cat.codes.astype("int64") for name in native})
+    return Pool(coded, label=y, cat_features=native, weight=weights)
 
 
 def _bytes_of(fitted: CatBoost) -> bytes:

@@ -26,8 +26,11 @@ learning rates of LightGBM it leaves out up to half of the rounds, for at most 0
 table's best rate; 1e-4 leaves out up to two thirds, and costs up to 2 %.
 """
 
-StoppedFit: TypeAlias = Callable[[Any, Any, np.ndarray, Any, np.ndarray], int]
-"""Takes an unfitted estimator, rows, their target, validation rows and their target; returns the best round, from 1."""
+Weights: TypeAlias = tuple[np.ndarray, np.ndarray] | None
+"""How much training rows and validation rows count; None where all count alike."""
+StoppedFit: TypeAlias = Callable[[Any, Any, np.ndarray, Any, np.ndarray, Weights], int]
+"""Takes an unfitted estimator, rows, their target, validation rows, their target, and the weights of both; returns the
+best round, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,14 @@ class _Stops:
         return self._gains.best if self._gains is not None else 1
 
 
-def fit_lightgbm(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
+def fit_lightgbm(
+    model: Any,
+    X: Any,  # noqa: N803
+    y: np.ndarray,
+    X_val: Any,  # noqa: N803
+    y_val: np.ndarray,
+    weights: Weights = None,
+) -> int:
     """Fit LightGBM until its own loss gains no more on the validation rows, or too little."""
     from lightgbm import LGBMClassifier, early_stopping
     from lightgbm.callback import EarlyStopException
@@ -139,11 +149,20 @@ def fit_lightgbm(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarra
         # `fit` makes codes of y's labels, but takes those of `eval_y` as they are
         y_val = np.searchsorted(np.unique(y), y_val)
     model.set_params(n_estimators=MOST_ROUNDS)
-    model.fit(X, y, eval_X=X_val, eval_y=y_val, callbacks=[early_stopping(PATIENCE, verbose=False), stop])
+    weighted = {} if weights is None else {"sample_weight": weights[0], "eval_sample_weight": [weights[1]]}
+    callbacks = [early_stopping(PATIENCE, verbose=False), stop]
+    model.fit(X, y, eval_X=X_val, eval_y=y_val, callbacks=callbacks, **weighted)
     return int(model.best_iteration_ or 1)
 
 
-def fit_xgboost(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
+def fit_xgboost(
+    model: Any,
+    X: Any,  # noqa: N803
+    y: np.ndarray,
+    X_val: Any,  # noqa: N803
+    y_val: np.ndarray,
+    weights: Weights = None,
+) -> int:
     """Fit XGBoost until its own loss gains no more on the validation rows, or too little."""
     from xgboost.callback import TrainingCallback
 
@@ -155,24 +174,43 @@ def fit_xgboost(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray
             return stops(loss, values[-1])
 
     model.set_params(n_estimators=MOST_ROUNDS, early_stopping_rounds=PATIENCE, callbacks=[Stop()])
-    model.fit(X, y, eval_set=[(X_val, y_val)], verbose=False)
+    weighted = {} if weights is None else {"sample_weight": weights[0], "sample_weight_eval_set": [weights[1]]}
+    model.fit(X, y, eval_set=[(X_val, y_val)], verbose=False, **weighted)
     return int(model.best_iteration) + 1
 
 
-def fit_hist_gradient_boosting(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
+def fit_hist_gradient_boosting(
+    model: Any,
+    X: Any,  # noqa: N803
+    y: np.ndarray,
+    X_val: Any,  # noqa: N803
+    y_val: np.ndarray,
+    weights: Weights = None,
+) -> int:
     """Fit scikit-learn's boosting until its loss gains no more, or too little; later rounds are dropped."""
     least = least_gain(model.loss, y, y_val) / (2 if model.loss == "squared_error" else 1)  # half of it is its loss
     settings = {"tol": least} if least else {}
     model.set_params(max_iter=MOST_ROUNDS, early_stopping=True, n_iter_no_change=PATIENCE, **settings)
-    model.fit(X, y, X_val=X_val, y_val=y_val)
+    weighted = {} if weights is None else {"sample_weight": weights[0], "sample_weight_val": weights[1]}
+    model.fit(X, y, X_val=X_val, y_val=y_val, **weighted)
     best = max(1, int(np.argmax(model.validation_score_)))  # the first score is that of no round
     model._predictors = model._predictors[:best]  # noqa: SLF001 - no public way to predict with fewer rounds
     return best
 
 
-def fit_catboost(model: Any, X: Any, y: np.ndarray, X_val: Any, y_val: np.ndarray) -> int:  # noqa: N803
+def fit_catboost(
+    model: Any,
+    X: Any,  # noqa: N803
+    y: np.ndarray,
+    X_val: Any,  # noqa: N803
+    y_val: np.ndarray,
+    weights: Weights = None,
+) -> int:
     """Fit CatBoost until its own loss gains no more on the validation rows, or too little."""
-    model.set_params(iterations=MOST_ROUNDS).fit(X, y, validation=(X_val, y_val), stops=_Stops(y, y_val))
+    weight, validation_weight = (None, None) if weights is None else weights
+    validation = (X_val, y_val, validation_weight)
+    model.set_params(iterations=MOST_ROUNDS)
+    model.fit(X, y, sample_weight=weight, validation=validation, stops=_Stops(y, y_val))
     return int(model.rounds_)
 
 
@@ -181,6 +219,7 @@ def fit_stopped(
     model: Any,
     train: tuple[Any, np.ndarray],
     validation: tuple[Any, np.ndarray],
+    weights: Weights = None,
     *,
     is_classification: bool,
 ) -> int:
@@ -191,10 +230,17 @@ def fit_stopped(
         model: unfitted.
         train: rows as the family takes them, and their target.
         validation: rows that decide when to stop; those of classes without training rows are left out.
+        weights: of both.
         is_classification: whether targets are labels.
     """
     rows, target = validation
     if is_classification:
         known = np.isin(target.astype(object), np.unique(train[1]).astype(object))
-        rows, target = (rows, target) if known.all() else (rows[known], target[known])
-    return stopping.fit(model, *train, rows, target)
+        if not known.all():
+            rows, target = rows[known], target[known]
+            weights = None if weights is None else (weights[0], weights[1][known])
+    matrix, values = train
+    if hasattr(model, "begun"):  # around the model, on a transform of the target
+        inner = model.begun(values)
+        values, target, model = model.transformed(values), model.transformed(target), inner
+    return stopping.fit(model, matrix, values, rows, target, weights)

@@ -32,7 +32,7 @@ def _warm(fitted: Any, unfitted: Any, **settings: Any) -> Any:
     return model.set_params(**{**unfitted.get_params(), **settings, "warm_start": True})
 
 
-def _continue_logistic(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803 - scikit-learn's name
+def _continue_logistic(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
     if unfitted.solver == "liblinear":
         raise LearningError(
             "the solver 'liblinear' cannot start from given coefficients",
@@ -40,19 +40,19 @@ def _continue_logistic(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # no
             expected="lbfgs, newton-cg, sag or saga",
             remedy="use another solver, or scenario: full",
         )
-    return _warm(fitted, unfitted).fit(X, y).set_params(warm_start=False)
+    return _warm(fitted, unfitted).fit(X, y, **options).set_params(warm_start=False)
 
 
-def _continue_linear(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
-    return _warm(fitted, unfitted).fit(X, y).set_params(warm_start=False)
+def _continue_linear(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
+    return _warm(fitted, unfitted).fit(X, y, **options).set_params(warm_start=False)
 
 
-def _continue_forest(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+def _continue_forest(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
     model = _warm(fitted, unfitted, n_estimators=len(fitted.estimators_) + ADDED_TREES)
-    return model.fit(X, y).set_params(warm_start=False)
+    return model.fit(X, y, **options).set_params(warm_start=False)
 
 
-def _continue_boosting(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+def _continue_boosting(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
     model = _warm(fitted, unfitted, max_iter=fitted.n_iter_ + ADDED_TREES)
     # scores on the champion's rows are no criterion for stopping on the new ones
     model.train_score_, model.validation_score_ = np.empty(0), np.empty(0)
@@ -67,27 +67,27 @@ def _continue_boosting(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # no
 
     model._bin_data = binned  # noqa: SLF001
     try:
-        model.fit(X, y)
+        model.fit(X, y, **options)
     finally:
         del model._bin_data  # noqa: SLF001
     return model.set_params(warm_start=False)
 
 
-def _continue_lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
+def _continue_lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
     from lightgbm import Booster
 
-    model = unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, init_model=fitted)
+    model = unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, init_model=fitted, **options)
     # the fitted booster keeps a reference to the champion, which is not needed (its trees are copied) and not stored
     model._Booster = Booster(model_str=model.booster_.model_to_string())  # noqa: SLF001 - no public setter
     return model
 
 
-def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
-    return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster())
+def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
+    return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster(), **options)
 
 
-def _continue_catboost(fitted: Any, unfitted: Any, X: Any, y: Any) -> Any:  # noqa: N803
-    return unfitted.set_params(iterations=ADDED_TREES).fit(X, y, begun=fitted)
+def _continue_catboost(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
+    return unfitted.set_params(iterations=ADDED_TREES).fit(X, y, begun=fitted, **options)
 
 
 _ROUNDS = _range(50, 500, log=True)
@@ -132,6 +132,8 @@ register(
             **_SHARES,
         },
         stopping=EarlyStopping("n_estimators", fit_lightgbm, given=names("boosting_type"), range=_ROUNDS),
+        monotone="monotone_constraints",
+        interactions="interaction_constraints",
         cost=2,
     )
 )
@@ -227,6 +229,7 @@ register(
         classifier="sklearn.neighbors:KNeighborsClassifier",
         regressor="sklearn.neighbors:KNeighborsRegressor",
         dense=True,
+        weighs_rows=False,
         # fewer neighbours give probabilities of few values
         defaults={"n_neighbors": 20, "weights": "distance"},
         parameters=names("algorithm leaf_size metric metric_params n_jobs n_neighbors p weights"),
@@ -269,6 +272,8 @@ register(
             given=names("early_stopping n_iter_no_change scoring tol validation_fraction"),
             final={"early_stopping": False},
         ),
+        monotone="monotonic_cst",
+        interactions="interaction_cst",
         cost=2,
     )
 )
@@ -307,6 +312,8 @@ register(
         stopping=EarlyStopping(
             "n_estimators", fit_xgboost, given=names("booster early_stopping_rounds eval_metric"), range=_ROUNDS
         ),
+        monotone="monotone_constraints",
+        interactions="interaction_constraints",
         cost=2,
     )
 )
@@ -328,7 +335,8 @@ register(
         ),
         parameters=names(
             "auto_class_weights bagging_temperature border_count depth grow_policy iterations l2_leaf_reg "
-            "learning_rate loss_function max_leaves min_data_in_leaf n_jobs one_hot_max_size random_state "
+            "learning_rate loss_function max_leaves min_data_in_leaf monotone_constraints n_jobs one_hot_max_size "
+            "random_state "
             "random_strength rsm"
         ),
         search_space={
@@ -339,6 +347,7 @@ register(
             "bagging_temperature": _range(0.0, 2.0),
         },
         stopping=EarlyStopping("iterations", fit_catboost, range=_ROUNDS),
+        monotone="monotone_constraints",
     )
 )
 register(

@@ -17,8 +17,9 @@ from assay.specs.pipeline import Task
 from assay.specs.preprocessing import model_parameters
 
 Encoding: TypeAlias = Literal["one_hot", "ordinal", "frame"]
-Continuation: TypeAlias = Callable[[Any, Any, Any, Any], Any]
-"""Takes a fitted estimator (not changed), an unfitted one, rows and target; returns the continued estimator."""
+Continuation: TypeAlias = Callable[[Any, Any, Any, Any, dict[str, Any]], Any]
+"""Takes a fitted estimator (not changed), an unfitted one, rows, target and further arguments of `fit`; returns the
+continued estimator."""
 
 
 def names(text: str) -> frozenset[str]:
@@ -50,6 +51,9 @@ class FamilyCard:
         further_parameters: parameters that the constructor takes without naming them.
         search_space: range of each parameter that is worth searching.
         stopping: how a booster finds its number of rounds on validation rows; None for other families.
+        weighs_rows: whether a fit takes weights of rows.
+        monotone: parameter that holds a sign for each column, by which predictions may only rise or fall.
+        interactions: parameter that holds the groups of columns by which a tree may split.
         cost: rank of what a fit costs: 1 for a linear model, 2 for a booster, 3 for others. Cheap ones are tried first.
     """
 
@@ -71,6 +75,9 @@ class FamilyCard:
     further_parameters: frozenset[str] = frozenset()
     search_space: Mapping[str, SearchParameter] = field(default_factory=dict)
     stopping: EarlyStopping | None = None
+    weighs_rows: bool = True
+    monotone: str | None = None
+    interactions: str | None = None
     cost: int = 3
 
     def path(self, task: Task) -> str | None:

@@ -1,5 +1,6 @@
 """Predictions of some rows, in one form for every task and library."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ from assay.specs.pipeline import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_WRAPPERS = ("sklearn.model_selection._classification_threshold", "sklearn.calibration")
+"""Modules of what a decision puts around a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Predictions:
         )
 
 
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Return the predictions of several parts of rows, one after the other, without columns that metrics ask for."""
+    labels = np.concatenate([each.labels for each in parts])
+    known = [each.probabilities for each in parts if each.probabilities is not None]
+    return Predictions(labels, np.concatenate(known) if known else None, parts[0].classes)
+
+
 def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], task: Task) -> Predictions:
     """Predict with a fitted estimator; probability columns follow `classes`, whatever order the estimator has."""
     from sklearn.pipeline import Pipeline
@@ -57,7 +69,7 @@ def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], 
     known = list(getattr(estimator, "classes_", classes))
     if hasattr(estimator, "predict_proba"):
         raw = np.asarray(estimator.predict_proba(features), dtype=np.float64)
-        labels = _likeliest(estimator, raw) if _is_of_a_family(estimator) else np.asarray(estimator.predict(features))
+        labels = _labels(estimator, raw, features)
         ordered = np.zeros((len(raw), len(classes)))
         for position, label in enumerate(classes):
             if label in known:  # a class without training rows keeps probability 0
@@ -71,17 +83,25 @@ def predict(estimator: Any, features: "pd.DataFrame", classes: tuple[Any, ...], 
     return Predictions(labels, None, classes, scores if known[-1] == classes[-1] else -scores)
 
 
+def _labels(estimator: Any, probabilities: np.ndarray, features: Any) -> np.ndarray:
+    """Return labels by probabilities where they say what the estimator predicts, which saves a second pass."""
+    if type(estimator).__module__.startswith(_WRAPPERS):
+        from assay.learning.estimators.decisions import labels_of
+
+        found = labels_of(estimator, probabilities)
+        if found is not None:
+            return found
+    if _is_of_a_family(estimator):
+        return np.asarray(np.asarray(estimator.classes_).take(probabilities.argmax(axis=1)))
+    return np.asarray(estimator.predict(features))
+
+
 def _is_of_a_family(estimator: Any) -> bool:
     """Whether an estimator is a registered family's, which predict the likeliest class; others may decide otherwise."""
     kind = type(estimator)
     package = kind.__module__.partition(".")[0]
     paths = [card.classifier.partition(":") for card in FAMILIES.values() if card.classifier is not None]
     return any(module.partition(".")[0] == package and name == kind.__name__ for module, _, name in paths)
-
-
-def _likeliest(estimator: Any, probabilities: np.ndarray) -> np.ndarray:
-    """Return the likeliest class of each row, which saves the trees a second pass."""
-    return np.asarray(np.asarray(estimator.classes_).take(probabilities.argmax(axis=1)))
 
 
 def predictions_of(estimator: Any, rows: LabelledRows, classes: tuple[Any, ...], task: Task) -> Predictions:

@@ -16,7 +16,7 @@ import numpy as np
 from assay.learning.estimators.ensembles import vote_parameters
 from assay.learning.evaluation.bootstrap import Paired, Units, effects
 from assay.learning.evaluation.metrics import Metric, measure, primary_metric
-from assay.learning.evaluation.predictions import Predictions
+from assay.learning.evaluation.predictions import Predictions, joined
 from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import TrialInputs
 from assay.results.search_result import BestHyperparameters
@@ -167,7 +167,7 @@ def _judged(
         order.append(np.flatnonzero(inside))
         found.append(_average({each.family: each.predictions.take(inside) for each in finalists}, weights))
     back = np.argsort(np.concatenate(order), kind="stable")
-    return _joined(found).take(back).beside(finalists[0].predictions.rows)
+    return joined(found).take(back).beside(finalists[0].predictions.rows)
 
 
 def _weights(finalists: Sequence[Finalist], truth: np.ndarray, metric: Metric, seed: int) -> dict[str, float]:
@@ -224,12 +224,6 @@ def _averaged(members: Sequence[Predictions], weights: np.ndarray) -> Prediction
 def _likeliest(probabilities: np.ndarray, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Predictions:
     labels = np.array(classes, dtype=object if isinstance(classes[0], str) else None)
     return Predictions(labels[probabilities.argmax(axis=1)], probabilities, classes, rows=rows)
-
-
-def _joined(parts: Sequence[Predictions]) -> Predictions:
-    labels = np.concatenate([each.labels for each in parts])
-    known = [each.probabilities for each in parts if each.probabilities is not None]
-    return Predictions(labels, np.concatenate(known) if known else None, parts[0].classes)
 
 
 def _finalist(finished: Finished, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Finalist:

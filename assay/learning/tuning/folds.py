@@ -17,9 +17,11 @@ from assay.data.schema import TableSchema
 from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.latency import latency_ms
+from assay.learning.preprocessing.output_sources import output_sources
 from assay.learning.splitting import LabelledRows
-from assay.learning.tuning.fold_schemes import Fold
+from assay.learning.tuning.fold_schemes import Fold, repeats
 from assay.learning.tuning.time_bound import final_fits
+from assay.learning.weights import fit_weights
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import is_step_key
@@ -40,6 +42,10 @@ class FoldMatrices(NamedTuple):
     validation_asked: "pd.DataFrame | None" = None
     """Columns of the validation rows that metrics ask for."""
 
+    weights: tuple[np.ndarray, np.ndarray] | None = None
+    """How much the rows of both parts count in a fit; None where all count alike."""
+    sources: Sequence[str] = ()
+    """Column that each output is made of, where `training.constraints` names some."""
     seconds: float = 0.0
     """What the preparation took."""
     preparation_ms: float = 0.0
@@ -83,6 +89,7 @@ class FoldCache:
         self._shared = shared
         self._kept: dict[tuple[int, str, bool, str], FoldMatrices] = {}
         self._bytes = 0
+        self._weights = fit_weights(rows.target, rows.weights, spec)
 
     def __len__(self) -> int:
         return len(self._folds)
@@ -90,7 +97,8 @@ class FoldCache:
     @property
     def refit_factor(self) -> float:
         """How many times the rows of the largest fold's fit, which takes longest, the final fits have together."""
-        return final_fits(self._spec) * len(self._rows.target) / max(len(fold.train) for fold in self._folds)
+        crossed = len(self._folds) / repeats(self._spec) if self._spec.training.needs_out_of_fold else 0
+        return crossed + final_fits(self._spec) * len(self._rows.target) / max(len(fold.train) for fold in self._folds)
 
     def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
         """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""
@@ -110,23 +118,34 @@ class FoldCache:
 
     def _computed(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         began = time.perf_counter()
-        train, kept, validation, latency = self._prepared(fold, family, steps)
-        return self._with_targets(fold, train, kept, validation, (time.perf_counter() - began, latency))
+        prepared = self._prepared(fold, family, steps)
+        return self._with_targets(fold, prepared, time.perf_counter() - began)
 
-    def _prepared(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> tuple[Any, np.ndarray, Any, float]:
+    def _prepared(self, fold: Fold, family: Family, steps: Mapping[str, Any]) -> "_Prepared":
         features, target = self._rows.features, self._rows.target.to_numpy()[fold.train]
         preprocessor = preprocessor_for(family, steps, self.features, self._spec)
         train, kept = fitted_matrix(preprocessor, features.iloc[fold.train], target)
         rows = features.iloc[fold.validation]
         latency = 0.0 if self._spec.tuning.max_latency_ms is None else latency_ms(preprocessor.transform, rows)
-        return train, kept, preprocessor.transform(rows), latency
+        by_column = self._spec.training.constraints is not None and family.card.encoding != "frame"
+        sources = output_sources(preprocessor) if by_column else []
+        return _Prepared(train, kept, preprocessor.transform(rows), latency, sources)
 
-    def _with_targets(
-        self, fold: Fold, train: Any, kept: np.ndarray, validation: Any, times: tuple[float, float]
-    ) -> FoldMatrices:
+    def _with_targets(self, fold: Fold, prepared: "_Prepared", seconds: float) -> FoldMatrices:
         target, asked = self._rows.target.to_numpy(), self._rows.metric_columns
         beside = None if asked is None else asked.iloc[fold.validation]
-        return FoldMatrices(train, target[fold.train][kept], validation, target[fold.validation], beside, *times)
+        weights = self._weights
+        return FoldMatrices(
+            train=prepared.train,
+            train_target=target[fold.train][prepared.kept],
+            validation=prepared.validation,
+            validation_target=target[fold.validation],
+            validation_asked=beside,
+            weights=None if weights is None else (weights[fold.train][prepared.kept], weights[fold.validation]),
+            sources=prepared.sources,
+            seconds=seconds,
+            preparation_ms=prepared.latency,
+        )
 
     def _shared_fold(self, folder: Path, fold: Fold, family: Family, steps: Mapping[str, Any]) -> FoldMatrices:
         """Map a fold's matrices, which the first process to need them computes and writes; others wait for it."""
@@ -134,17 +153,34 @@ class FoldCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
                 began = time.perf_counter()
-                train, kept, validation, latency = self._prepared(fold, family, steps)
-                times = (time.perf_counter() - began, latency)
-                if not (isinstance(train, np.ndarray) and isinstance(validation, np.ndarray)):
+                prepared = self._prepared(fold, family, steps)
+                seconds = time.perf_counter() - began
+                if not (isinstance(prepared.train, np.ndarray) and isinstance(prepared.validation, np.ndarray)):
                     # sparse matrices and frames are not mapped: each process has its own
-                    return self._with_targets(fold, train, kept, validation, times)
-                _write(folder, train=train, kept=kept, validation=validation, times=np.array(times))
+                    return self._with_targets(fold, prepared, seconds)
+                _write(
+                    folder,
+                    train=prepared.train,
+                    kept=prepared.kept,
+                    validation=prepared.validation,
+                    times=np.array([seconds, prepared.latency]),
+                    sources=np.array(prepared.sources, dtype=str),
+                )
         parts = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         seconds, latency = map(float, parts["times"])
-        return self._with_targets(
-            fold, parts["train"], np.asarray(parts["kept"]), parts["validation"], (seconds, latency)
-        )
+        sources = parts["sources"].tolist()
+        prepared = _Prepared(parts["train"], np.asarray(parts["kept"]), parts["validation"], latency, sources)
+        return self._with_targets(fold, prepared, seconds)
+
+
+class _Prepared(NamedTuple):
+    """A fold as its preprocessing gives it."""
+
+    train: Any
+    kept: np.ndarray
+    validation: Any
+    latency: float
+    sources: Sequence[str]
 
 
 def _write(folder: Path, **arrays: Any) -> None:

@@ -9,11 +9,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from assay.learning.estimators.assembly import build_model
+from assay.learning.estimators.constraints import place
 from assay.learning.estimators.early_stopping import EarlyStopping, fit_stopped
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.latency import in_words, latency_ms
+from assay.learning.thresholds import labelled_at_threshold
 from assay.learning.tuning.candidates import may_average
 from assay.learning.tuning.fold_schemes import repeats
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
@@ -87,6 +89,7 @@ class TrialRunner:
         for number in range(len(self._cache)):
             matrices = self._cache.fold(number, family, parameters)
             model = build_model(family, parameters, self._cache.features, self._spec)
+            model = place(model, matrices.sources) if matrices.sources else model
             began = time.perf_counter()
             rounds.append(self._fitted(model, matrices, stopping))
             seconds.append(matrices.seconds + time.perf_counter() - began)
@@ -127,16 +130,16 @@ class TrialRunner:
             # a model that has not converged is measured like any other
             warnings.simplefilter("ignore")
             if stopping is not None:
-                return fit_stopped(
-                    stopping, model, train, validation, is_classification=self._spec.task.is_classification
-                )
-            model.fit(*train)
+                classes = self._spec.task.is_classification
+                return fit_stopped(stopping, model, train, validation, matrices.weights, is_classification=classes)
+            model.fit(*train, **({} if matrices.weights is None else {"sample_weight": matrices.weights[0]}))
             return 0
 
     def _predictions(self, model: Any, matrices: FoldMatrices) -> Predictions:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             predictions = predict(model, matrices.validation, self._classes, self._spec.task)
+        predictions = labelled_at_threshold(predictions, matrices.validation_target, self._spec)
         return predictions.beside(matrices.validation_asked)
 
     def _measured(self, predictions: Predictions, matrices: FoldMatrices, number: int) -> float:
