@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import LearningError
+from assay.learning.evaluation.thresholds import best_threshold
 from assay.learning.out_of_fold import OutOfFold, out_of_fold
 from assay.learning.splitting import Split
-from assay.learning.thresholds import best_threshold
 from assay.results.search_result import BestHyperparameters
 from assay.specs.pipeline import PipelineSpec
 

@@ -85,7 +85,13 @@ def _model(manifest: ModelManifest) -> list[str]:
     rows = [(code(name), code(value)) for name, value in sorted(manifest.parameters.items())]
     members = f" of {', '.join(map(code, manifest.members))}" if manifest.members else ""
     scenario = f"{code(manifest.family)}{members}, trained as: {escaped(manifest.scenario_applied)}."
-    return [scenario, table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults."]
+    options = list(manifest.options.in_words()) if manifest.options is not None else []
+    fitted = [(escaped(name), escaped(value)) for name, value in options if value]
+    return [
+        scenario,
+        table(("Hyperparameter", "Value"), rows) if rows else "Hyperparameters: the family's defaults.",
+        table(("Option of training", "Value"), fitted) if fitted else "",
+    ]
 
 
 def _evaluation(report: EvaluationReport) -> list[str]:
@@ -102,7 +108,27 @@ def _evaluation(report: EvaluationReport) -> list[str]:
     metrics = table(("Metric", "Model", "95 % interval", "Baseline", "Bound"), rows)
     missing = [f"{code(name)} has no value: {escaped(reason)}" for name, reason in report.missing_metrics.items()]
     rows_used = f"On {report.holdout_rows:,} holdout rows; the baseline ignores the features."
-    return [rows_used, report.of_recipe, metrics, _listed(missing), *_slices(report)]
+    return [rows_used, report.of_recipe, metrics, _listed(missing), *_effects(report), *_slices(report)]
+
+
+def _effects(report: EvaluationReport) -> Iterable[str]:
+    """Yield what calibration, threshold and intervals change on the holdout."""
+    decision = report.decision
+    if decision is not None:
+        rows = [(code(name), _number(old), _number(new)) for name, old, new in decision.changed(report.metrics)]
+        yield table(("Metric", "As fitted", "With calibration and threshold"), rows) if rows else ""
+    if decision is not None and decision.counts is not None:
+        counts = decision.counts
+        yield f"Labels from a probability of {_number(decision.threshold)}:"
+        yield table(
+            ("", "Predicted positive", "Predicted negative"),
+            [
+                ("Positive", f"{counts.true_positives:,}", f"{counts.false_negatives:,}"),
+                ("Negative", f"{counts.false_positives:,}", f"{counts.true_negatives:,}"),
+            ],
+        )
+    if report.interval is not None:
+        yield f"On the holdout {report.interval.in_words}."
 
 
 def _slices(report: EvaluationReport) -> list[str]:

@@ -1,6 +1,9 @@
 """The evaluation of a model as a value."""
 
+from pydantic import Field
+
 from assay.data.dataset import GateWarning
+from assay.results.option_effects import DecisionEffects, IntervalEffects
 from assay.specs.base import Spec
 from assay.specs.pipeline import Task
 
@@ -38,6 +41,10 @@ class EvaluationReport(Spec):
     """The 95 % bootstrap interval of each metric, for the holdout's chance; none in reports of earlier versions."""
     baseline: dict[str, float]
     """The same metrics of a model that ignores the features."""
+    decision: DecisionEffects | None = Field(default=None, exclude_if=lambda effects: effects is None)
+    """What calibration and threshold change; missing without them."""
+    interval: IntervalEffects | None = Field(default=None, exclude_if=lambda effects: effects is None)
+    """What intervals of predictions hold; missing where the pipeline asks for none."""
     slices: tuple[SliceReport, ...] = ()
     minimum: dict[str, float] = {}
     """The bounds of metrics that promotion requires."""

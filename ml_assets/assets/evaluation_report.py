@@ -49,9 +49,25 @@ def evaluation_metadata(report: EvaluationReport, plots: dict[str, bytes]) -> di
             if report.without_direction
             else {}
         ),
+        **_effects(report),
         **({"slices": records_table(_aligned(slices))} if slices else {}),
         **images(plots),
     }
+
+
+def _effects(report: EvaluationReport) -> dict[str, Any]:
+    """Return what calibration, threshold and intervals change on the holdout."""
+    found: dict[str, Any] = {}
+    if report.decision is not None:
+        changed = [
+            {"metric": name, "as fitted": old, "with calibration and threshold": new}
+            for name, old, new in report.decision.changed(report.metrics)
+        ]
+        found |= {"calibration and threshold": records_table(changed)} if changed else {}
+        if report.decision.counts is not None:
+            found |= {"threshold": report.decision.threshold}
+            found |= {"labels by the threshold": records_table([report.decision.counts.model_dump()])}
+    return found | ({"intervals": report.interval.in_words} if report.interval is not None else {})
 
 
 def _on_models_page(report: EvaluationReport, model: dg.AssetKey) -> dg.AssetObservation:

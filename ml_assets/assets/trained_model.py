@@ -145,9 +145,12 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
     fitted, dropped = fitted_on_training_rows(model.estimator)
     personal = {column.name for column in facts.features.columns if column.pii}
     shown_fits = [each | ({"fitted": "***"} if each["column"] in personal else {}) for each in fitted]
+    in_words = facts.options.in_words() if facts.options is not None else ()
+    options = [{"option": name, "value": value} for name, value in in_words if value]
     shown: dict[str, Any] = {
         "family": facts.family,
         "hyperparameters": dg.MetadataValue.json(facts.parameters),
+        **({"options": records_table(options)} if options else {}),
         "scenario": facts.scenario_applied,
         "training rows": facts.train_rows,
         "holdout rows": facts.holdout_rows,

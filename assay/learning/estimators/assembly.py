@@ -147,9 +147,8 @@ def build_model(family: Family, parameters: Mapping[str, Any], features: TableSc
     for name, each in family.members.items():
         given = steps | parameters_of(name, parameters)
         columns, model = _columns_for(each, given, features, spec), build_model(each, given, features, spec)
-        members.append(
-            (name.replace("__", "_"), _joined(columns, model, spec))
-        )  # scikit-learn takes no two underscores
+        # scikit-learn takes no two underscores
+        members.append((name.replace("__", "_"), _joined(columns, model, spec)))
     if family.name == "vote":
         weights = {**family.weights, **parameters_of(WEIGHT, parameters)}
         soft = {"voting": "soft"} if spec.task.is_classification else {}

@@ -83,13 +83,16 @@ def place(model: Any, sources: Sequence[str]) -> Any:
     """
     inner = getattr(model, "model", model)
     settings = inner.get_params()
+    paths = f":{type(inner).__name__}"
     for card in FAMILIES.values():
+        if not (card.classifier or "").endswith(paths) and not (card.regressor or "").endswith(paths):
+            continue
         signs, groups = settings.get(card.monotone or ""), settings.get(card.interactions or "")
         if isinstance(signs, dict):
             _require_made(signs, sources)
-            inner.set_params(**{str(card.monotone): [signs.get(name, 0) for name in sources]})
+            inner.set_params(**{str(card.monotone): card.constraints_as([signs.get(name, 0) for name in sources])})
         if groups and isinstance(groups[0][0], str):
-            inner.set_params(**{str(card.interactions): _placed(groups, sources)})
+            inner.set_params(**{str(card.interactions): card.constraints_as(_placed(groups, sources))})
     return model
 
 

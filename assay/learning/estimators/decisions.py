@@ -7,8 +7,9 @@ The module imports scikit-learn, so import it inside functions only.
 """
 
 import copy
+import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -38,6 +39,14 @@ class LogOdds(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no publi
     def __sklearn_is_fitted__(self) -> bool:
         """Return that the model is fitted."""
         return True
+
+    def fit(self, X: Any, y: Any, **options: Any) -> Self:  # noqa: ARG002, N803 - scikit-learn's signature
+        """Return itself: the model is fitted."""
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+        """Return the model's labels."""
+        return np.asarray(self.model.predict(X))
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Return log-odds of the positive class, shape (n,), or of each class against the rest, shape (n, k)."""
@@ -135,7 +144,9 @@ def calibration(
     places = np.arange(len(truth))[:, None]
     stored = FrozenEstimator(LogOdds(_Predicted(probabilities, classes)))
     found = CalibratedClassifierCV(stored, method=method, ensemble=False, cv=KFold(2))
-    found.fit(places, truth, **({} if weights is None else {"sample_weight": weights}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the fitted model is not fitted by the weights
+        found.fit(places, truth, **({} if weights is None else {"sample_weight": weights}))
     return found, np.asarray(found.predict_proba(places))
 
 

@@ -90,6 +90,11 @@ def _continue_catboost(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict
     return unfitted.set_params(iterations=ADDED_TREES).fit(X, y, begun=fitted, **options)
 
 
+def _in_text(constraints: list[Any]) -> str:
+    """Return signs or groups of positions as XGBoost reads them from text; of lists it takes names alone."""
+    return str(tuple(constraints) if isinstance(constraints[0], int) else constraints)
+
+
 _ROUNDS = _range(50, 500, log=True)
 _RATE = {"learning_rate": _range(0.02, 0.3, log=True)}
 _SHARES = {
@@ -314,6 +319,7 @@ register(
         ),
         monotone="monotone_constraints",
         interactions="interaction_constraints",
+        constraints_as=_in_text,
         cost=2,
     )
 )

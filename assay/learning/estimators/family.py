@@ -54,6 +54,7 @@ class FamilyCard:
         weighs_rows: whether a fit takes weights of rows.
         monotone: parameter that holds a sign for each column, by which predictions may only rise or fall.
         interactions: parameter that holds the groups of columns by which a tree may split.
+        constraints_as: makes of a list of signs or groups what these parameters take.
         cost: rank of what a fit costs: 1 for a linear model, 2 for a booster, 3 for others. Cheap ones are tried first.
     """
 
@@ -78,6 +79,7 @@ class FamilyCard:
     weighs_rows: bool = True
     monotone: str | None = None
     interactions: str | None = None
+    constraints_as: Callable[[list[Any]], Any] = list
     cost: int = 3
 
     def path(self, task: Task) -> str | None:

@@ -18,12 +18,20 @@ class LabelledXGBClassifier(XGBClassifier):
         """The distinct labels, ascending."""
         return self.labels_
 
-    def fit(self, X: Any, y: Any, *, eval_set: Any = None, **options: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(
+        self,
+        X: Any,  # noqa: N803 - scikit-learn's name
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        eval_set: Any = None,
+        **options: Any,
+    ) -> Self:
         """Fit on labels of any type that sorts; those of `eval_set` are among them."""
         self.labels_, codes = np.unique(np.asarray(y), return_inverse=True)
         coded = [(rows, np.searchsorted(self.labels_, labels)) for rows, labels in eval_set] if eval_set else None
         encoder = XGBClassifier(**self.get_params())
-        encoder.fit(X, codes, eval_set=coded, **options)
+        encoder.fit(X, codes, sample_weight=sample_weight, eval_set=coded, **options)
         self._Booster = encoder.get_booster()
         self.n_classes_ = encoder.n_classes_
         self.objective = encoder.objective

@@ -10,6 +10,7 @@ from assay.data.schema import TableSchema
 from assay.errors import EmptyDataError, LearningError, MetricUnavailableError, MissingColumnError, did_you_mean
 from assay.learning.evaluation.bootstrap import intervals, units_of
 from assay.learning.evaluation.metrics import Metric, measure, metric, metrics_of, primary_metric
+from assay.learning.evaluation.option_effects import decision_effects, interval_effects
 from assay.learning.evaluation.predictions import Predictions, codes, predict, predictions_of
 from assay.learning.evaluation.reliance import doubts_of
 from assay.learning.splitting import LabelledRows, Split
@@ -74,6 +75,7 @@ def evaluate(
     truth, estimator = truth_of(split.holdout), model.evaluated.estimator
     with limited_threads(spec.training.threads):
         predictions = predictions_of(estimator, split.holdout, manifest.classes, spec.task)
+        effects = decision_effects(model, split.holdout, predictions, metrics)
         doubts = doubts_of(lambda rows: predict(estimator, rows, manifest.classes, spec.task), split, warnings, spec)
     values, missing = measured(metrics, truth, predictions)
     if primary.name in missing:
@@ -96,6 +98,8 @@ def evaluate(
         missing_metrics=missing,
         intervals=intervals(known, truth, predictions, units_of(split.holdout_table, spec), spec.training.seed),
         baseline=measured(metrics, truth, baseline)[0],
+        decision=effects,
+        interval=interval_effects(model, truth, predictions),
         slices=tuple(_slices(spec.evaluation.slices, split, metrics, truth, predictions)),
         minimum=spec.evaluation.minimum,
         directions={each.name: each.greater_is_better for each in metrics if ":" in each.name and each.stated},

@@ -14,8 +14,8 @@ from assay.learning.estimators.early_stopping import EarlyStopping, fit_stopped
 from assay.learning.estimators.family import Family
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.evaluation.thresholds import labelled_at_threshold
 from assay.learning.latency import in_words, latency_ms
-from assay.learning.thresholds import labelled_at_threshold
 from assay.learning.tuning.candidates import may_average
 from assay.learning.tuning.fold_schemes import repeats
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
