@@ -45,7 +45,11 @@ def column_errors(spec: PipelineSpec, frozen: FrozenSchema | None) -> Iterator[t
                 ),
             )
     yield from unfit_columns(spec, schema)
-    known = {column.name: column.role for column in schema.columns if frozen is not None or column.name in roles}
+    known = {
+        column.name: column.role
+        for column in schema.columns
+        if column.name not in no_features and (frozen is not None or column.name in roles)
+    }
     for name, error in monotone_errors(known, spec):
         yield ("training", "constraints", "monotone", name), error
 

@@ -39,7 +39,7 @@ def constraint_parameters(card: FamilyCard, asked: ConstraintsSpec | None) -> di
 def unconstrained(family: str, asked: ConstraintsSpec) -> LearningError:
     """Return the error of a family without the constraints that a pipeline asks for."""
     kinds = [kind for kind in ("monotone", "interactions") if getattr(asked, kind)]
-    able = [name for name, card in FAMILIES.items() if all(getattr(card, kind) for kind in kinds)]
+    able = [name for name, card in sorted(FAMILIES.items()) if all(getattr(card, kind) for kind in kinds)]
     return LearningError(
         f"'{family}' takes no constraints of {' and '.join(kinds)}",
         where="training.constraints",

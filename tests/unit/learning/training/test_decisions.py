@@ -143,7 +143,7 @@ def test_both_fits_have_the_same_decision(fit):
 def test_a_continued_fit_keeps_calibration_and_threshold_of_its_base(fit, make_split):
     training = {**BOTH, "scenario": "incremental"}
     base, _, _ = fit(training)
-    later, split, spec = fit(training, make_split(seed=5, columns=("signal", "noise")), base)
+    later, split, _ = fit(training, make_split(seed=5, columns=("signal", "noise")), base)
     assert later.manifest.scenario_applied == "incremental"
     assert later.manifest.options == base.manifest.options
     rows = split.holdout.features

@@ -13,8 +13,8 @@ from assay.learning.estimators import early_stopping
 from assay.learning.estimators.family import FAMILIES, family
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.final_fit import final_fit
-from assay.learning.tuning.folds import FoldCache
 from assay.learning.tuning.fold_schemes import Fold
+from assay.learning.tuning.folds import FoldCache
 from assay.learning.weights import column_weights, fit_weights
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
