@@ -54,9 +54,7 @@ def rows_of(task):
     features = frame()
     size = features["size"].fillna(0.0)
     # against the constraint for half of the range, and with an interaction
-    number = (
-        np.sin(3 * size) + features["other"] * features["flag"] + 0.3 * (features["kind"] == "a") + features["extra"]
-    )
+    number = np.sin(3 * size) + features["other"] * features["flag"] + (features["kind"] == "a") + features["extra"]
     if task == "regression":
         return LabelledRows(features, number.rename("y"))
     return LabelledRows(features, pd.Series(np.where(number > number.median(), "yes", "no").astype(object), name="y"))
