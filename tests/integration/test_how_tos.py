@@ -19,6 +19,7 @@ WITHOUT_SERVERS = (
     "add-a-pipeline.md",
     "add-a-model.md",
     "prepare-columns.md",
+    "training-options.md",
     "add-a-metric.md",
     "add-a-rule.md",
     "transform-rows.md",
