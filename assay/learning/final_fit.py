@@ -46,7 +46,7 @@ def recorded_fit(
     model = model.taking(intake_of(split, spec, schemas))
     reference = reference_of(model.evaluated, split, spec.training.threads)
     if spec.training.interval is not None:
-        reference = with_errors(reference, out_of_fold(split, best, spec, ()), split)
+        reference = with_errors(reference, out_of_fold(split, best, spec, ()), split, model.evaluated)
     model = model.compared_with(reference)
     provenance = Provenance(
         trained_at=dt.datetime.now(dt.UTC),

@@ -9,14 +9,13 @@ from assay.learning.estimators.assembly import limited_threads
 from assay.learning.evaluation.predictions import codes, predict
 from assay.learning.out_of_fold import OutOfFold
 from assay.learning.splitting import LabelledRows, Split
-from assay.results.prediction_reference import PredictionReference
+from assay.results.prediction_reference import PredictionReference, levels
 from assay.results.trained_model import TrainedModel
 from assay.specs.dataset import ColumnRole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LEVELS = 1001
 _USUAL = 0.5
 
 
@@ -38,19 +37,26 @@ def reference_of(model: TrainedModel, split: Split, threads: int) -> PredictionR
     errors = np.abs(found.labels - split.holdout.target.to_numpy(dtype=np.float64))
     return PredictionReference(
         rows=rows,
-        quantiles=_levels(found.labels),
-        errors=_levels(errors),
+        quantiles=levels(found.labels),
+        errors=levels(errors),
         low=float(target.min()),
         high=float(target.max()),
         present=present,
     )
 
 
-def with_errors(reference: PredictionReference, predicted: OutOfFold, split: Split) -> PredictionReference:
+def with_errors(
+    reference: PredictionReference, crossed: OutOfFold, split: Split, model: TrainedModel
+) -> PredictionReference:
     """Return the reference of a regression with its errors on training rows, by fits that did not learn from them."""
-    truth = split.train.target.to_numpy(dtype=np.float64)[predicted.rows]
-    errors = np.abs(predicted.predictions.labels - truth)
-    return reference.model_copy(update={"training_errors": _levels(errors), "training_rows": len(errors)})
+    truth = split.train.target.to_numpy(dtype=np.float64)[crossed.rows]
+    predicted, inner = crossed.predictions.labels, model.estimator[-1]
+    on_transform = hasattr(inner, "around")
+    if on_transform:
+        truth, predicted = inner.transformed(truth), inner.transformed(predicted)
+    errors = levels(np.abs(predicted - truth))
+    facts = {"training_errors": errors, "training_rows": len(truth), "on_transform": on_transform}
+    return reference.model_copy(update=facts)
 
 
 def missing_in(features: "pd.DataFrame", schema: TableSchema) -> "pd.DataFrame":
@@ -65,11 +71,3 @@ def missing_in(features: "pd.DataFrame", schema: TableSchema) -> "pd.DataFrame":
 def _usually_present(train: LabelledRows, schema: TableSchema) -> tuple[str, ...]:
     share = missing_in(train.features, schema).mean()
     return tuple(str(name) for name in share.index[share < _USUAL])
-
-
-def _levels(values: "np.ndarray") -> tuple[float, ...]:
-    """Return all values in order, of many some at evenly spaced levels; infinities and NaN are left out."""
-    known = np.sort(values[np.isfinite(values)])
-    if known.size > _LEVELS:
-        known = np.quantile(known, np.linspace(0, 1, _LEVELS), method="higher")
-    return tuple(known.tolist())

@@ -20,6 +20,7 @@ from assay.errors import DataContractError
 from assay.features.feature_set import feature_set_of
 from assay.features.prepared import PreparedSteps
 from assay.learning.evaluation.predictions import Predictions, predict
+from assay.learning.intervals import interval_ends
 from assay.prediction.rows import UserRows, arrow_rows, in_source_types, number_of_rows
 from assay.results.intake import Intake
 from assay.results.trained_model import ModelManifest, TrainedModel
@@ -104,7 +105,7 @@ class Predictor:
         facts = self.model.manifest
         made = columns_of(found, facts, probabilities=probabilities)
         if interval:
-            made |= interval_columns(found, facts, interval)
+            made |= interval_columns(found, self.model, interval)
         return pa.table(made)
 
     def source_rows(self, table: pa.Table, *, where: str = _WHERE, before: int = 0) -> pa.Table:
@@ -188,14 +189,23 @@ class Predictor:
         return Predictions(np.empty(0, dtype=object), shares, facts.classes)
 
 
-def half_width(facts: ModelManifest, share: float) -> float:
-    """Return how far to both sides of a prediction an interval reaches; see `PredictionReference.half_width`.
+def batch_columns(found: Predictions, model: TrainedModel) -> dict[str, pa.Array]:
+    """Return predictions of a batch as columns: those of `columns_of`, and the interval that the pipeline asks for."""
+    options = model.manifest.options
+    share = None if options is None else options.interval
+    asked = {} if share is None else interval_columns(found, model, share)
+    return columns_of(found, model.manifest) | asked
+
+
+def interval_columns(found: Predictions, model: TrainedModel, share: float) -> dict[str, pa.Array]:
+    """Return the ends of the intervals that are to hold a share of the targets, as columns.
 
     Raises:
         DataContractError: the model predicts classes, is of an earlier version, or its holdout is too small.
     """
-    width = None if facts.reference is None else facts.reference.half_width(share)
-    if width is None:
+    facts = model.manifest
+    ends = interval_ends(model, found.labels, share) if not facts.task.is_classification else None
+    if ends is None:
         raise DataContractError(
             "the model gives no such interval",
             where="interval",
@@ -203,23 +213,7 @@ def half_width(facts: ModelManifest, share: float) -> float:
             expected="a share between 0 and 1 of a regression, below the number of its holdout rows by itself plus 1",
             remedy="ask for a smaller share, or for none",
         )
-    return width
-
-
-def batch_columns(found: Predictions, facts: ModelManifest) -> dict[str, pa.Array]:
-    """Return predictions of a batch as columns: those of `columns_of`, and the interval that the pipeline asks for."""
-    share = facts.options.interval if facts.options is not None else None
-    return columns_of(found, facts) | (interval_columns(found, facts, share) if share is not None else {})
-
-
-def interval_columns(found: Predictions, facts: ModelManifest, share: float) -> dict[str, pa.Array]:
-    """Return the ends of the intervals that are to hold a share of the targets, as columns.
-
-    Raises:
-        DataContractError: the model gives no such interval.
-    """
-    width = half_width(facts, share)
-    return {LOWER: pa.array(found.labels - width), UPPER: pa.array(found.labels + width)}
+    return {LOWER: pa.array(ends[0]), UPPER: pa.array(ends[1])}
 
 
 def columns_of(found: Predictions, facts: ModelManifest, *, probabilities: bool = True) -> dict[str, pa.Array]:

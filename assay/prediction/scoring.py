@@ -59,7 +59,7 @@ def score(model: TrainedModel, table: pa.Table, schema: TableSchema, spec: Pipel
     facts = model.manifest
     features = feature_frame(table, facts.features)
     found = predict(model.estimator, features, facts.classes, facts.task)
-    results = batch_columns(found, facts)
+    results = batch_columns(found, model)
     _require_free_names(kept, results, where)
     keys = table.select(list(kept))
     scored = pa.table({**{name: keys.column(name) for name in kept}, **results})

@@ -45,13 +45,13 @@ class IntervalEffects(Spec):
     """Of the targets that they are to hold."""
     coverage: float
     """Of the holdout's targets that they hold."""
-    half_width: float
-    """In the target's unit."""
+    mean_width: float
+    """From end to end, in the target's unit."""
 
     @property
     def in_words(self) -> str:
         """Say what they hold."""
         return (
-            f"intervals of ±{self.half_width:.4g} hold {self.coverage:.1%} of the holdout's targets "
-            f"({self.share:.3g} asked for)"
+            f"intervals that are {self.mean_width:.4g} wide on average hold {self.coverage:.1%} of the holdout's "
+            f"targets ({self.share:.3g} asked for)"
         )

@@ -1,12 +1,17 @@
 """What a model predicted for its holdout, and what its training rows were like: predictions are compared with it."""
 
 import math
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from assay.specs.base import Spec
 
+if TYPE_CHECKING:
+    import numpy as np
+
 _ROUNDING = 1e-9
+_LEVELS = 1001
 
 
 class PredictionReference(Spec):
@@ -25,6 +30,8 @@ class PredictionReference(Spec):
     them, likewise."""
     training_rows: int = Field(default=0, exclude_if=lambda rows: rows == 0)
     """Of these errors."""
+    on_transform: bool = Field(default=False, exclude_if=lambda transformed: not transformed)
+    """Whether these errors are those of the transform of the target."""
     low: float | None = None
     """Of a regression: the least target of the training rows."""
     high: float | None = None
@@ -45,7 +52,7 @@ class PredictionReference(Spec):
             share: between 0 and 1.
 
         Returns:
-            The width in the target's unit; None where there are no errors, or too few for the share.
+            The width, in the target's unit unless `on_transform`; None where there are no errors, or too few.
         """
         errors, rows = (self.training_errors, self.training_rows) if self.training_errors else (self.errors, self.rows)
         rank = math.ceil((rows + 1) * share - _ROUNDING)
@@ -53,3 +60,13 @@ class PredictionReference(Spec):
             return None
         place = (rank - 1) / max(rows - 1, 1) * (len(errors) - 1)
         return errors[math.ceil(place - _ROUNDING)]
+
+
+def levels(values: "np.ndarray[Any, Any]") -> tuple[float, ...]:
+    """Return all values in order, of many some at evenly spaced levels; infinities and NaN are left out."""
+    import numpy as np
+
+    known = np.sort(values[np.isfinite(values)])
+    if known.size > _LEVELS:
+        known = np.quantile(known, np.linspace(0, 1, _LEVELS), method="higher")
+    return tuple(known.tolist())

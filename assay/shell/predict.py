@@ -84,7 +84,7 @@ def _predicted(predictor: Predictor, rows: pa.Table, before: int, name: str) -> 
         for column in predictor.intake.columns
         if column.role is ColumnRole.IDENTIFIER and column.name in source.column_names
     ]
-    return pa.table({**{key: source.column(key) for key in keys}, **batch_columns(found, facts)})
+    return pa.table({**{key: source.column(key) for key in keys}, **batch_columns(found, predictor.model)})
 
 
 class _Writer:

@@ -21,7 +21,7 @@ _PLAIN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 class TransformedTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no published types
     """A regressor and the transform of the target that it is fitted on; predictions are in the target's own unit.
 
-    Transformed predictions are kept within the range of the transformed training targets, beyond which the inverse may
+    Predictions and intervals are kept within the range of the training targets, beyond which the inverse may
     have no value. The inverse of a mean is no mean: after a logarithm predictions estimate the median.
 
     Source: Yeo and Johnson (2000), "A new family of power transformations to improve normality or symmetry".
@@ -64,8 +64,22 @@ class TransformedTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]  #
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - scikit-learn's name
         """Return a number for each row, in the target's unit."""
         check_is_fitted(self, "model_")
+        return self._inverse(np.asarray(self.model_.predict(X), dtype=np.float64))
+
+    def around(self, predicted: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of intervals that reach as far to both sides of each transformed prediction.
+
+        Args:
+            predicted: in the target's unit, shape (n,).
+            width: on the scale of the transform.
+        """
+        center = self.transformed(predicted)
+        return self._inverse(center - width), self._inverse(center + width)
+
+    def _inverse(self, transformed: np.ndarray) -> np.ndarray:
+        """Return numbers in the target's unit, kept within the range of the training targets."""
         low, high = self.bounds_
-        predicted = np.clip(np.asarray(self.model_.predict(X), dtype=np.float64), low, high)
+        predicted = np.clip(transformed, low, high)
         if self.power_ is None:
             return np.asarray(_PLAIN[self.transform][1](predicted))
         return np.asarray(self.power_.inverse_transform(predicted[:, None])[:, 0])

@@ -8,6 +8,7 @@ import numpy as np
 from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, label_codes, predictions_of
 from assay.learning.evaluation.thresholds import costs
+from assay.learning.intervals import interval_ends
 from assay.learning.splitting import LabelledRows
 from assay.results.fit_options import FitOptions
 from assay.results.option_effects import DecisionEffects, IntervalEffects, LabelCounts
@@ -64,11 +65,14 @@ def interval_effects(model: TrainedModel, truth: np.ndarray, predictions: Predic
     options, reference = model.manifest.options, model.manifest.reference
     if options is None or options.interval is None or reference is None or not reference.training_errors:
         return None
-    width = reference.half_width(options.interval)
-    if width is None:
+    ends = interval_ends(model.evaluated, predictions.labels, options.interval)
+    if ends is None:
         return None
-    errors = np.abs(predictions.labels - truth.astype(np.float64))
-    return IntervalEffects(share=options.interval, coverage=float(np.mean(errors <= width)), half_width=width)
+    (low, high), targets = ends, truth.astype(np.float64)
+    inside = (low <= targets) & (targets <= high)
+    return IntervalEffects(
+        share=options.interval, coverage=float(np.mean(inside)), mean_width=float(np.mean(high - low))
+    )
 
 
 def _without_decision(fitted: "Pipeline") -> "Pipeline":

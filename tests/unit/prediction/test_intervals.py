@@ -5,26 +5,33 @@ import pytest
 from prediction_cases import fitted, user_rows
 
 from assay.errors import DataContractError
-from assay.prediction.predictor import Predictor, half_width
+from assay.learning.evaluation.predictions import Predictions
+from assay.prediction.predictor import Predictor, interval_columns
 from assay.results.prediction_reference import PredictionReference
+
+
+def half_width(model, share):
+    ends = interval_columns(Predictions(np.zeros(1), None, ()), model, share)
+    assert ends["lower"][0].as_py() == -ends["upper"][0].as_py()
+    return ends["upper"][0].as_py()
 
 
 @pytest.fixture(scope="module")
 def with_errors():
-    """Return a function that gives a regression's manifest with some errors on its holdout."""
-    facts = fitted("regression", "ridge", steps=False).manifest
+    """Return a function that gives a regression with some errors on its holdout."""
+    model = fitted("regression", "ridge", steps=False)
 
     def made(errors):
         reference = PredictionReference(rows=len(errors), errors=tuple(sorted(errors)))
-        return facts.model_copy(update={"reference": reference})
+        return model.compared_with(reference)
 
     return made
 
 
 def test_the_width_is_the_quantile_of_the_errors_for_one_row_more(with_errors):
-    facts = with_errors([float(n) for n in range(1, 20)])  # 19 errors: 0.9 of 20 is the 18th
-    assert half_width(facts, 0.9) == 18.0
-    assert half_width(facts, 0.5) == 10.0
+    model = with_errors([float(n) for n in range(1, 20)])  # 19 errors: 0.9 of 20 is the 18th
+    assert half_width(model, 0.9) == 18.0
+    assert half_width(model, 0.5) == 10.0
 
 
 def test_an_interval_holds_its_share_of_new_targets(with_errors):

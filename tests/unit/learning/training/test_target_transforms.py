@@ -22,6 +22,7 @@ from assay.promotion.model_card import render
 from assay.results.provenance import CodeState
 from assay.specs import Task
 
+CODE = CodeState(git_sha="", git_dirty=False, lock_digest="", installed_digest="")
 NAMED = "fitted on the target's"
 
 
@@ -130,25 +131,40 @@ def test_a_power_transform_takes_any_number(make_spec):
 def test_intervals_hold_their_share_of_the_holdout_which_did_not_make_them(skewed, make_spec, make_best):
     split = skewed(train=600, holdout=800)
     spec = make_spec("regression", training={"interval": 0.8}, model={"candidates": ["lightgbm"]})
-    code = CodeState(git_sha="", git_dirty=False, lock_digest="", installed_digest="")
-    model = recorded_fit(split, make_best("lightgbm", n_estimators=40), spec, None, code)
+    model = recorded_fit(split, make_best("lightgbm", n_estimators=40), spec, None, CODE)
     flipped = replace(split.holdout, target=split.holdout.target * 100)
-    other = recorded_fit(replace(split, holdout=flipped), make_best("lightgbm", n_estimators=40), spec, None, code)
+    other = recorded_fit(replace(split, holdout=flipped), make_best("lightgbm", n_estimators=40), spec, None, CODE)
     assert model.manifest.reference.half_width(0.8) == other.manifest.reference.half_width(0.8)
     assert model.manifest.reference.training_rows == 600
     report = evaluate(model, split, spec)
     assert report.interval.coverage == pytest.approx(0.8, abs=0.05)
     assert "of the holdout's targets (0.8 asked for)" in report.interval.in_words
     found = predict(model.estimator, split.holdout.features, (), Task.REGRESSION)
-    columns = batch_columns(found, model.manifest)
-    width = columns["upper"].to_numpy() - columns["prediction"].to_numpy()
-    np.testing.assert_allclose(width, report.interval.half_width)
-    assert "On the holdout intervals of" in render(model, report, None, spec)
+    columns = batch_columns(found, model)
+    widths = columns["upper"].to_numpy() - columns["lower"].to_numpy()
+    np.testing.assert_allclose(widths, 2 * model.manifest.reference.half_width(0.8))
+    assert report.interval.mean_width == pytest.approx(widths[0])
+    assert "On the holdout intervals that are" in render(model, report, None, spec)
+
+
+def test_intervals_grow_with_a_transformed_prediction(skewed, make_spec, make_best):
+    split = skewed(train=600, holdout=800)
+    training = {"interval": 0.8, "target_transform": "log"}
+    spec = make_spec("regression", training=training, model={"candidates": ["ridge"]})
+    model = recorded_fit(split, make_best("ridge"), spec, None, CODE)
+    assert evaluate(model, split, spec).interval.coverage == pytest.approx(0.8, abs=0.05)
+    found = predict(model.estimator, split.holdout.features, (), Task.REGRESSION)
+    columns = {name: each.to_numpy() for name, each in batch_columns(found, model).items()}
+    assert (columns["lower"] > 0).all()
+    middle = (found.labels > np.quantile(found.labels, 0.2)) & (found.labels < np.quantile(found.labels, 0.8))
+    factors = [columns["upper"] / columns["prediction"], columns["prediction"] / columns["lower"]]
+    assert np.allclose(factors[0][middle], factors[1][middle])
+    assert np.allclose(factors[0][middle], np.exp(model.manifest.reference.half_width(0.8)))
 
 
 def test_without_a_request_a_batch_has_no_intervals(skewed, make_spec, make_best):
     split, spec = skewed(), make_spec("regression", model={"candidates": ["ridge"]})
     model = fit(split, make_best("ridge"), spec)
     found = predict(model.estimator, split.holdout.features, (), Task.REGRESSION)
-    assert list(batch_columns(found, model.manifest)) == ["prediction"]
+    assert list(batch_columns(found, model)) == ["prediction"]
     assert evaluate(model, split, spec).interval is None
