@@ -129,7 +129,7 @@ def test_a_power_transform_takes_any_number(make_spec):
 
 
 def test_intervals_hold_their_share_of_the_holdout_which_did_not_make_them(skewed, make_spec, make_best):
-    split = skewed(train=600, holdout=800)
+    split = skewed(seed=2, train=600, holdout=800)
     spec = make_spec("regression", training={"interval": 0.8}, model={"candidates": ["lightgbm"]})
     model = recorded_fit(split, make_best("lightgbm", n_estimators=40), spec, None, CODE)
     flipped = replace(split.holdout, target=split.holdout.target * 100)
@@ -148,7 +148,7 @@ def test_intervals_hold_their_share_of_the_holdout_which_did_not_make_them(skewe
 
 
 def test_intervals_grow_with_a_transformed_prediction(skewed, make_spec, make_best):
-    split = skewed(train=600, holdout=800)
+    split = skewed(seed=2, train=600, holdout=800)
     training = {"interval": 0.8, "target_transform": "log"}
     spec = make_spec("regression", training=training, model={"candidates": ["ridge"]})
     model = recorded_fit(split, make_best("ridge"), spec, None, CODE)
