@@ -27,6 +27,7 @@ COPY --chown=assay:assay assay ./assay
 COPY --chown=assay:assay resources ./resources
 COPY --chown=assay:assay ml_assets ./ml_assets
 COPY --chown=assay:assay serving ./serving
+COPY --chown=assay:assay deploy/ci ./deploy/ci
 COPY --chown=assay:assay pipelines ./pipelines
 RUN mkdir -p /opt/assay/.assay /opt/dagster_home && cp dagster.yaml /opt/dagster_home/ \
     && chown -R assay:assay /opt/assay /opt/dagster_home

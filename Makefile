@@ -5,6 +5,7 @@ TOOLS := .tools
 UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 PIPELINE ?= flight_delays
+BASE ?= main
 # without bytecode each of the suite's processes compiles the platform, and each worker the tests
 PYTEST := env -u DAGSTER_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -12,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-random check dev mlflow serve setup setup-dev schema benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow serve experiment experiment-container wheel setup setup-dev schema benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -54,6 +55,19 @@ mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 
 serve: setup  ## predictions of the demo's champion on http://localhost:8000, or of another one: PIPELINE=name
 	$(BIN)/assay serve $(PIPELINE)
+
+experiment: setup  ## the pipelines that differ from BASE (main), in the space of git's branch; results.md has what came out
+	deploy/ci/experiment $(BASE)
+
+experiment-container:  ## the same in the image, as a cluster runs it, over this checkout's .assay
+	docker build --build-arg GIT_SHA=$$(git rev-parse HEAD) --tag assay:experiment .
+	docker run --rm --user $$(id -u):$$(id -g) -e HOME=/tmp -e ASSAY_BRANCH=$$(git rev-parse --abbrev-ref HEAD) \
+		-e PIPELINES="$$($(BIN)/assay changed --since $(BASE) | tr '\n' ' ')" -e ASSAY_RESULTS=.assay/results.md \
+		-v $(CURDIR)/.assay:/opt/assay/.assay -v $(CURDIR)/pipelines:/opt/assay/pipelines assay:experiment deploy/ci/experiment
+
+wheel: setup  ## the wheel of the domain package, in dist/; refused where PACKAGE_INDEX has its version
+	$(BIN)/python deploy/ci/version.py $(if $(PACKAGE_INDEX),--unreleased-in $(PACKAGE_INDEX))
+	$(UV) build --wheel --out-dir dist --quiet
 
 schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json

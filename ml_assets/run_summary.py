@@ -242,7 +242,8 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
     best = made.value("best_hyperparameters", BestHyperparameters)
     report = made.value("evaluation_report", EvaluationReport)
     record = made.value("champion_model", ChampionRecord)
-    decision = record.decision if record is not None else None
+    outside = record.against_production if record is not None else None
+    decision = outside or (record.decision if record is not None else None)
     facts = [*made.rows(), *made.gate_facts()]
     facts += search_facts(best) if best is not None else ()
     facts += missing_facts(report) if report is not None else ()
@@ -252,6 +253,7 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
         title,
         facts=tuple(facts),
         metrics=metric_rows(report, decision) if report is not None else (),
+        champion="production" if outside is not None else "champion",
         rows_note=rows_note(report, decision) if report is not None else "",
         addresses=tuple(addresses(made, record, settings)),
     )

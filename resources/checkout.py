@@ -1,12 +1,15 @@
-"""The code and the libraries of this process: the git commit, the lock file and what is installed."""
+"""The code and the libraries of this process: commit, lock file, what is installed; and files of other commits."""
 
 import hashlib
+import io
 import subprocess
 import sys
+import tarfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from assay.errors import SourceError
 from assay.results.provenance import UNKNOWN, CodeState
 from assay.specs.base import digest_of
 
@@ -74,3 +77,35 @@ def _installed() -> list[str]:
     """Return names and versions of the installed distributions, by the names of their folders."""
     folders = {Path(each) for each in sys.path if each}
     return sorted({found.stem for folder in folders for found in folder.glob("*.dist-info")})
+
+
+_LONGEST_ARCHIVE = 300
+
+
+def write_files_of(revision: str, folder: Path, root: Path) -> None:
+    """Write the files of another commit.
+
+    Args:
+        revision: of the repository of `root`, such as `origin/main`.
+        folder: that gets them.
+        root: the folder whose files they are, as deep in the repository as it is.
+
+    Raises:
+        SourceError: there is no such commit, no repository, or no git.
+    """
+    command = ["git", "archive", "--format=tar", "--end-of-options", revision]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, timeout=_LONGEST_ARCHIVE, check=False)  # noqa: S603
+        reason = done.stderr.decode(errors="replace").strip() if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        reason = str(error)
+    if reason:
+        raise SourceError(
+            "the files of this commit cannot be read",
+            where=str(root),
+            found=f"{revision}: {reason}",
+            expected="a commit of the folder's git repository",
+            remedy="fetch it (a shallow clone has few commits), or name another one",
+        )
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")

@@ -345,6 +345,21 @@ COMMANDS = {
         ),
         needs=[],
     ),
+    "changed": lambda summary: Command(
+        "changed",
+        summary,
+        _option("--since", "The commit; origin/main unless given.", metavar="COMMIT", default="origin/main"),
+        needs=[],
+    ),
+    "results": lambda summary: Command(
+        "results",
+        summary,
+        *_of_champion(
+            _option("--partition", "The newest finished one unless given.", metavar="KEY"),
+            _option("--output-uri", "Where the Markdown goes; standard output unless given.", Target()),
+        ),
+        needs=[],
+    ),
     "forget": lambda summary: Command(
         "forget",
         summary,

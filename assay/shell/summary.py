@@ -65,6 +65,18 @@ class Summary:
     rows_note: str = ""
     """On which rows the champion was measured, where these are not the whole holdout."""
     addresses: tuple[Fact, ...] = ()
+    champion: str = "champion"
+    """Whose the champion's values are, for the header."""
+
+
+def metric_cells(summary: Summary) -> list[tuple[str, ...]]:
+    """Return header and rows without the columns that are empty in all rows; nothing without a metric."""
+    if not summary.metrics:
+        return []
+    rows = [each.cells() for each in summary.metrics]
+    header = ("metric", "holdout", "95 % interval", "baseline", summary.champion)
+    kept = [number for number in range(len(header)) if any(row[number] for row in rows)]
+    return [tuple(row[number] for number in kept) for row in (header, *rows)]
 
 
 def gate_facts(receipt: GateReceipt) -> Iterator[Fact]:

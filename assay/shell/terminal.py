@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, TextIO
 
 from assay.markdown import one_line
 from assay.results.search_result import TrialRecord
-from assay.shell.summary import Summary, Tone
+from assay.shell.summary import Summary, Tone, metric_cells
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_HEADER = ("metric", "holdout", "95 % interval", "baseline", "champion")
 _COLOURS: dict[Tone, str] = {"": "", "good": "green", "doubtful": "yellow", "bad": "red"}
 
 
@@ -47,12 +46,7 @@ def _plain_metrics(summary: Summary) -> Iterator[str]:
 
 
 def _metric_cells(summary: Summary) -> list[tuple[str, ...]]:
-    """Return header and rows without the columns that are empty in all rows; nothing without a metric."""
-    if not summary.metrics:
-        return []
-    rows = [tuple(map(one_line, each.cells())) for each in summary.metrics]
-    kept = [number for number in range(len(_HEADER)) if any(row[number] for row in rows)]
-    return [tuple(row[number] for number in kept) for row in (_HEADER, *rows)]
+    return [tuple(map(one_line, row)) for row in metric_cells(summary)]
 
 
 def _console(out: TextIO) -> "Console | None":

@@ -32,7 +32,8 @@ def plan(flags: Flags) -> tuple[bool, str]:
     """
     deployment = Deployment()
     spec = deployment.pipeline(flags.pipeline_name)
-    planned = Planner(spec, deployment.artifacts, source_rows(deployment, spec)).plan(_partition(flags, spec))
+    planner = Planner(spec, deployment.artifacts, source_rows(deployment, spec))
+    planned = planner.plan(partition_to_plan(flags.partition, spec))
     arguments = list(materializations(spec, planned))
     for each in arguments if flags.run else ():
         _run(each)
@@ -59,18 +60,22 @@ def _run(arguments: Sequence[str]) -> None:
         )
 
 
-def _partition(flags: Flags, spec: PipelineSpec) -> str | None:
-    """Return the model's partition: the flag's, or the newest that is finished."""
+def partition_to_plan(given: str | None, spec: PipelineSpec) -> str | None:
+    """Return the model's partition: the given one, or the newest that is finished.
+
+    Raises:
+        SpecError: it is no finished partition of the pipeline, or has to be given.
+    """
     partitions = partitions_of(spec)
     if partitions is None:
         return None
     where = f"{spec.name}, --partition"
     if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
-        if flags.partition:
-            return str(flags.partition)
+        if given:
+            return given
         raise SpecError("a pipeline with a partition for each object needs --partition", where=where)
     newest = partitions.get_last_partition_key()
-    wanted = flags.partition or newest
+    wanted = given or newest
     if wanted is None or not partitions.has_partition_key(wanted):
         raise SpecError(
             "this is no finished partition of the pipeline",

@@ -91,20 +91,21 @@ def _part(spec: PipelineSpec, name: str) -> _Part:
         value[FEATURES]["steps"] = [step for number, step in enumerate(steps) if number not in fitted]
         reach = reach_of(spec.features, spec.dataset.partitions).microseconds
         value |= {"reach": reach} if reach else {}  # before, no window saw earlier partitions
-    named = {text: users_source(text) for text in _texts(value) if ":" in text}
+    named = {text: users_source(text) for text in texts_of(value) if ":" in text}
     digest = spec.rules_digest if name == RULES else digest_of(value)
     return _Part(digest[:_DIGITS], {path: source for path, source in named.items() if source is not None})
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield all texts of nested values."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for each in value.values():
-            yield from _texts(each)
+            yield from texts_of(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from texts_of(each)
 
 
 @cache

@@ -42,6 +42,7 @@ WITHOUT_SERVERS = (
     "experiment-without-touching-production.md",
     "decide-what-replaces-a-champion.md",
     "plan-a-retraining.md",
+    "run-branches-in-ci.md",
     "reproduce-a-model.md",
     "keep-storage-small.md",
     "forget-a-person.md",

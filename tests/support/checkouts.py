@@ -11,7 +11,7 @@ from dockerfile import stages_of
 
 ROOT = Path(__file__).parents[2]
 # what the image holds is enough to run; the instance on PostgreSQL is described beside it
-SHIPPED = [name for name in stages_of(ROOT / "Dockerfile")[-1].copied if name != "pipelines"] + ["deploy"]
+SHIPPED = sorted({name.partition("/")[0] for name in stages_of(ROOT / "Dockerfile")[-1].copied} - {"pipelines"})
 BIN = Path(sys.executable).parent
 
 
