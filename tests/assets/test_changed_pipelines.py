@@ -91,7 +91,7 @@ def test_a_branch_is_compared_outside_its_space(project, monkeypatch, capsys):
     assert changed(capsys)[1] == []
 
 
-@pytest.mark.parametrize("commit_name", ["origin/main", "--output=x", "no-such-branch"])
+@pytest.mark.parametrize("commit_name", ["origin/main", "--list", "no-such-branch"])
 def test_a_commit_that_is_not_there_is_named(project, commit_name, capsys):
     assert main.main(["changed", f"--since={commit_name}"]) == 2
     assert commit_name in capsys.readouterr().err
