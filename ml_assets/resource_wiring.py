@@ -18,6 +18,7 @@ from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.object_store import BoundedS3Resource
 from resources.quarantine import Quarantine
+from resources.report_site import ReportSite
 from resources.run_policy import RunPolicy
 from resources.schema_registry import SchemaRegistry
 from resources.settings import Settings, tracking_variable
@@ -60,6 +61,7 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "retention": RetentionPolicy(settings.retention_days, settings.retention_versions),
         "run_policy": run_policy_of(settings),
         "checkout": settings.checkout,
+        "report_site": ReportSite(settings.reports_address),
     }
 
 

@@ -144,6 +144,13 @@ class Settings(BaseSettings):
     """How long a request may wait for its prediction, and how long its body may take to arrive."""
     serve_concurrency: int = Field(default=32, ge=1)
     """Requests that each process takes at once; one more is refused at once."""
+    reports_host: str = "127.0.0.1"
+    """Where the pages of `assay show` listen. They have no sign-in, so an address that other machines reach belongs
+    behind a proxy that has one."""
+    reports_port: int = Field(default=8090, ge=0, le=65535)
+    """Port of these pages; 0 for any free one."""
+    reports_url: str = ""
+    """Address of these pages as people open them, for links; `http://localhost:<reports_port>` unless set."""
     ui_url: str = "http://localhost:3000"
     """Address of Dagster's user interface, for links in notifications."""
     git_sha: str = ""
@@ -239,6 +246,11 @@ class Settings(BaseSettings):
     def keys_of_endpoint(self) -> tuple[str, ...]:
         """Keys that requests to the endpoint have to show; empty for none."""
         return _listed(self.serve_keys.get_secret_value())
+
+    @property
+    def reports_address(self) -> str:
+        """Where people open reports and the gate's pages, without a slash at its end."""
+        return (self.reports_url or f"http://localhost:{self.reports_port}").rstrip("/")
 
     @property
     def checkout(self) -> Checkout:

@@ -140,6 +140,28 @@ def evaluate_drift(
     return with_alarm(report, earlier, rule, spec) if judged else report
 
 
+def drift_between(
+    before: LabelledRows, now: LabelledRows, features: TableSchema, target: str, spec: PipelineSpec
+) -> tuple[FeatureDrift, ...]:
+    """Compare features and target of two sets of rows, such as training rows and holdout, the largest effect first.
+
+    Args:
+        before: shape (n, features).
+        now: shape (m, features).
+        features: columns and roles of both.
+        target: its name.
+        spec: the pipeline, with the bounds of `monitoring.drift`.
+    """
+    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
+    watched = [each for each in features.columns if each.role in _WATCHED]
+    compared = [
+        _Compared(each.name, "feature", each.role, before.features[each.name], now.features[each.name], None)
+        for each in watched
+    ]
+    counted = spec.task.is_classification
+    return _results([*compared, _of_target(target, before, now, None, counted=counted)], rule)
+
+
 def _training_rows(reference: Reference) -> LabelledRows:
     if reference.train is None:
         raise DataContractError(
@@ -165,12 +187,17 @@ def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) ->
 
 def _target(train: LabelledRows, now: LabelledRows, season: LabelledRows | None, reference: Reference) -> _Compared:
     manifest = reference.model.manifest
-    counted = manifest.task.is_classification
+    return _of_target(manifest.target, train, now, season, counted=manifest.task.is_classification)
+
+
+def _of_target(
+    name: str, train: LabelledRows, now: LabelledRows, season: LabelledRows | None, *, counted: bool
+) -> _Compared:
     before, after, of_season = (
         None if rows is None else rows.target.astype(str) if counted else rows.target for rows in (train, now, season)
     )
     role = ColumnRole.CATEGORICAL if counted else ColumnRole.NUMERIC
-    return _Compared(manifest.target, "target", role, before, after, of_season)  # type: ignore[arg-type] # both given
+    return _Compared(name, "target", role, before, after, of_season)  # type: ignore[arg-type] # both given
 
 
 def _predictions(

@@ -3,7 +3,7 @@
 Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from assay.credentials import redacted
 from assay.markdown import code, escaped, table
@@ -34,7 +34,7 @@ def render(
         ["## Evaluation", *_evaluation(report)],
         ["## Promotion", *_promotion(decision)],
         ["## Warnings", *_warnings(report)],
-        ["## Limits", _listed(_limits(manifest, report, spec))],
+        ["## Limits", _listed(limits_of(manifest, report, spec, named=code))],
         ["## Reproducibility", *_reproducibility(manifest, report, spec)],
     )
     return "\n\n".join(block for section in sections for block in section if block) + "\n"
@@ -156,7 +156,17 @@ def _warnings(report: EvaluationReport) -> list[str]:
     return [_listed(doubts), table(("Rule of the gate", "Column", "Found"), rows) if rows else ""]
 
 
-def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec) -> Iterable[str]:
+def limits_of(
+    manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpec, *, named: Callable[[str], str] = str
+) -> Iterable[str]:
+    """Yield what the model is not known to be good for, as sentences.
+
+    Args:
+        manifest: of the model.
+        report: its evaluation.
+        spec: the pipeline.
+        named: how the name of a column is written.
+    """
     yield "Evaluated on rows of the training rows' source; other populations and later times are not covered."
     if spec.split.by == "random" and spec.dataset.partitions.is_time:
         yield "The holdout is a random share of all times, so the metrics do not show how the model ages."
@@ -168,7 +178,7 @@ def _limits(manifest: ModelManifest, report: EvaluationReport, spec: PipelineSpe
     small = sum(part.rows < _FEW_ROWS for part in report.slices)
     if small:
         yield f"{small} of {len(report.slices)} slices have fewer than {_FEW_ROWS} rows; their metrics are uncertain."
-    pii = [code(column.name) for column in manifest.features.columns if column.pii]
+    pii = [named(column.name) for column in manifest.features.columns if column.pii]
     if pii:
         yield f"Uses personal data: {', '.join(pii)}."
     yield "Not examined for fairness beyond the slices above." if report.slices else "Not examined for fairness."

@@ -7,7 +7,7 @@ so after Bonferroni's correction for all slices that were scanned.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,11 +53,18 @@ class SliceComparison(Spec):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Slice:
-    """Rows by a condition; `inside` has shape (n,)."""
+class Slice:
+    """Rows by a condition.
+
+    Attributes:
+        name: the condition, for people.
+        inside: which rows it is true of, shape (n,).
+        statistic: by how many standard errors their mean loss exceeds that of all rows.
+    """
 
     name: str
     inside: np.ndarray
+    statistic: float = 0.0
 
 
 def compare_slices(
@@ -76,7 +83,8 @@ def compare_slices(
     """
     declared = [each for name in spec.evaluation.slices for each in _by_value(made.features, name, features)]
     declared = [each for each in declared if each.inside.sum() >= rule.min_rows]
-    found, scanned = _found(made, features, rule.min_rows) if rule.find else ([], 0)
+    changes = row_losses(made.pair.truth, made.pair.new) - row_losses(made.pair.truth, made.pair.old)
+    found, scanned = worst_slices(changes, made.features, features, rule.min_rows) if rule.find else ([], 0)
     names = {each.name for each in declared}
     found = [each for each in found if each.name not in names]
     wanted = [(made.primary, each.inside) for each in (*declared, *found)]
@@ -90,7 +98,7 @@ def compare_slices(
 
 
 def _judged(
-    part: _Slice, effect: Effect, made: Comparison, error: float, bound: float, *, declared: bool
+    part: Slice, effect: Effect, made: Comparison, error: float, bound: float, *, declared: bool
 ) -> Iterator[SliceComparison]:
     from scipy.stats import t
 
@@ -110,28 +118,28 @@ def _judged(
     )
 
 
-def _by_value(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iterator[_Slice]:
+def _by_value(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iterator[Slice]:
     """Yield the rows of each frequent value of a column; personal values are not shown."""
     column = frame[name]
     values = column.astype(object).where(column.notna(), "(missing)").astype(str)
     for rank, value in enumerate(values.value_counts().head(_MOST_VALUES).index, start=1):
         shown = f"(personal value {rank})" if features[name].pii else value
-        yield _Slice(f"{name} = {shown}", (values == value).to_numpy())
+        yield Slice(f"{name} = {shown}", (values == value).to_numpy())
 
 
-def _by_quarter(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iterator[_Slice]:
+def _by_quarter(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iterator[Slice]:
     import pandas as pd
 
     column = frame[name]
     quarters = pd.qcut(column, _QUARTERS, duplicates="drop")
     for rank, quarter in enumerate(quarters.cat.categories, start=1):
         shown = f"(personal quarter {rank})" if features[name].pii else f"in {quarter}"
-        yield _Slice(f"{name} {shown}", (quarters == quarter).to_numpy())
+        yield Slice(f"{name} {shown}", (quarters == quarter).to_numpy())
     if column.isna().any():
-        yield _Slice(f"{name} = (missing)", column.isna().to_numpy())
+        yield Slice(f"{name} = (missing)", column.isna().to_numpy())
 
 
-def _bases(frame: "pd.DataFrame", features: TableSchema) -> Iterator[_Slice]:
+def _bases(frame: "pd.DataFrame", features: TableSchema) -> Iterator[Slice]:
     for column in features.columns:
         if column.role not in _SCANNED_ROLES:
             continue
@@ -139,15 +147,22 @@ def _bases(frame: "pd.DataFrame", features: TableSchema) -> Iterator[_Slice]:
         yield from (_by_quarter if many else _by_value)(frame, column.name, features)
 
 
-def _found(made: Comparison, features: TableSchema, min_rows: int) -> tuple[list[_Slice], int]:
-    """Return the slices whose rows lost most, and how many were scanned.
+def worst_slices(
+    losses: np.ndarray, frame: "pd.DataFrame", features: TableSchema, min_rows: int
+) -> tuple[list[Slice], int]:
+    """Return the slices whose rows lose most, and how many were scanned.
 
-    A change that is the same for all rows is left out: the decision on all rows weighs it.
+    What all rows lose alike is left out.
+
+    Args:
+        losses: of each row, shape (n,).
+        frame: shape (n, columns).
+        features: columns and roles of the frame.
+        min_rows: smaller slices are left out.
     """
-    losses = row_losses(made.pair.truth, made.pair.new) - row_losses(made.pair.truth, made.pair.old)
-    losses -= losses.mean()
+    losses = losses - losses.mean()
     spread = float(losses.std())
-    bases = [each for each in _bases(made.features, features) if each.inside.sum() >= min_rows][:_MOST_BASES]
+    bases = [each for each in _bases(frame, features) if each.inside.sum() >= min_rows][:_MOST_BASES]
     if not bases or spread == 0:
         return [], 0
     masks = np.column_stack([each.inside for each in bases]).astype(np.float64)
@@ -156,15 +171,15 @@ def _found(made: Comparison, features: TableSchema, min_rows: int) -> tuple[list
     chosen = masks[:, first]
     pairs = _statistics((chosen * losses[:, None]).T @ masks, chosen.T @ masks, spread, min_rows)
     pairs[np.arange(len(first)), first] = -np.inf
-    both = [(float(alone[number]), bases[number]) for number in first]
+    both = [replace(bases[number], statistic=float(alone[number])) for number in first]
     for row, column in zip(*np.unravel_index(np.argsort(-pairs, axis=None)[:_MOST_FOUND], pairs.shape), strict=True):
         one, other = bases[first[row]], bases[column]
         # a pair is worth its name only where it is worse than both of its parts
         if pairs[row, column] > max(alone[first[row]], alone[column]):
-            joint = _Slice(" and ".join(sorted((one.name, other.name))), one.inside & other.inside)
-            both.append((float(pairs[row, column]), joint))
-    both.sort(key=lambda each: -each[0])
-    worst = {each.name: each for statistic, each in both if statistic > _LEAST_STATISTIC}
+            name = " and ".join(sorted((one.name, other.name)))
+            both.append(Slice(name, one.inside & other.inside, float(pairs[row, column])))
+    both.sort(key=lambda each: -each.statistic)
+    worst = {each.name: each for each in both if each.statistic > _LEAST_STATISTIC}
     return list(worst.values())[:_MOST_FOUND], len(bases) + pairs.size
 
 

@@ -23,16 +23,23 @@ from ml_assets.assets.metadata import records_table, warning_check
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.pipeline.model_reports import publish_report, report_with
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.models import PublishedModel
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
+from resources.report_site import REPORT_PAGE, ReportSite
 
 CHAMPION_ASSET = "champion_model"
 _CHANGE = "champion change"
-"""Key of the typed entry; the other entries are for people."""
+"""Key of the typed entry in events of earlier versions."""
+_TAGS = {"outcome": "champion/outcome", "version": "champion/version", "previous_version": "champion/replaced"} | {
+    "proposed_version": "champion/proposed"
+}
+"""The tag of an event that holds a field of the change."""
+_NAME, _REASON = "registered model", "reason"
 _COMPARISONS = 4
 
 
@@ -58,7 +65,7 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
             )
         ],
     )
-    def champion_model(
+    def champion_model(  # noqa: PLR0913, PLR0917 - inputs and resources of the asset
         context: dg.AssetExecutionContext,
         validated_dataset: dict[str, ValidatedDataset],
         trained_model: TrainedModel,
@@ -66,13 +73,20 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        report_site: dg.ResourceParam[ReportSite],
     ) -> Iterator[dg.Output[ChampionRecord] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
         published = _published(context, trained_model, run_spec, artifact_io_manager)
         record, card = _compared(context.run.run_id, published, evaluation_report, split, model_registry, run_spec)
         if not run_spec.space.is_production:
             record = _with_production(record, published, evaluation_report, split, model_registry, run_spec)
-        yield dg.Output(record, metadata=_record_metadata(record, card))
+        page = ""
+        if (report := report_with(record, evaluation_report, context, artifact_io_manager)) is not None:
+            commit = publish_report(context, artifact_io_manager, report, card)
+            page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
+            if report.version:
+                model_registry.versions(run_spec.registered_name).link(report.version, page)
+        yield dg.Output(record, metadata=_record_metadata(record, card, page), tags=_tags(record.change))
         yield _beats_champion(record)
 
     return champion_model
@@ -163,16 +177,21 @@ def _with_production(
 
 
 def change_metadata(change: ChampionChange) -> dict[str, Any]:
-    """Return a promotion decision or a roll-back as metadata, readable by `champion_change`."""
+    """Return a promotion decision or a roll-back for people; with `_tags` it is readable by `champion_change`."""
     return {
-        _CHANGE: dg.MetadataValue.json(change.model_dump(mode="json")),
         "decision": change.outcome,
-        "reason": change.reason,
-        "registered model": change.registered_name,
+        _REASON: change.reason,
+        _NAME: change.registered_name,
         "champion version": change.version or "none",
         "replaced version": change.previous_version or "none",
         **({"version that waits": change.proposed_version} if change.outcome == "needs_approval" else {}),
     }
+
+
+def _tags(change: ChampionChange) -> dict[str, str]:
+    """Return outcome and versions as tags of an event."""
+    given = change.model_dump(mode="json")
+    return {tag: given[field] for field, tag in _TAGS.items() if given[field] is not None}
 
 
 def champion_events(
@@ -180,19 +199,27 @@ def champion_events(
 ) -> Iterator[dg.AssetObservation | dg.AssetMaterialization]:
     """Yield the events that show a change outside of `champion_model`, and from which predictions follow."""
     # an observation: the asset keeps the record of its last decision, and its page shows both
-    yield dg.AssetObservation(asset_key(spec, CHAMPION_ASSET), metadata=change_metadata(change))
+    yield dg.AssetObservation(asset_key(spec, CHAMPION_ASSET), metadata=change_metadata(change), tags=_tags(change))
     if spec.scoring and change.outcome in {"promoted", "rolled_back", "approved"}:
         yield dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change))
 
 
 def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> ChampionChange | None:
     """Return the change that an event of `champion_model` records; None where it records none."""
-    entry = event.metadata.get(_CHANGE)
-    return None if entry is None else ChampionChange.model_validate(entry.value)
+    if (entry := event.metadata.get(_CHANGE)) is not None:
+        return ChampionChange.model_validate(entry.value)
+    tags = event.tags or {}
+    if _TAGS["outcome"] not in tags:
+        return None
+    facts = {field: tags.get(tag) for field, tag in _TAGS.items()}
+    return ChampionChange.model_validate(
+        facts | {"registered_name": event.metadata[_NAME].value, "reason": event.metadata[_REASON].value}
+    )
 
 
-def _record_metadata(record: ChampionRecord, card: str) -> dict[str, Any]:
+def _record_metadata(record: ChampionRecord, card: str, page: str) -> dict[str, Any]:
     return {
+        **({"report": dg.MetadataValue.url(page)} if page else {}),
         **change_metadata(record.change),
         **({"to decide": _to_decide(record)} if record.proposed_version else {}),
         **_production_metadata(record),

@@ -7,9 +7,10 @@ import dagster as dg
 
 from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
-from assay.learning.evaluation.plots import plots_for
+from assay.learning.evaluation.plots import losses_of, plots_for
 from assay.markdown import escaped
 from assay.promotion.retry import gave_up, retry_begins
+from assay.reporting.making import report_of
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
@@ -17,12 +18,14 @@ from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import images, records_table, warning_check
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import RETRY_CHECK
+from ml_assets.pipeline.model_reports import publish_report, stored_facts
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.tracking import log_evaluation
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.tracker import MlflowTracker
+from resources.report_site import REPORT_PAGE, ReportSite
 
 GAVE_UP_CHECK = "longer_search_reached_minimum"
 """Fails where a minimum is missed and no longer search follows; a notification reports it."""
@@ -70,9 +73,22 @@ def _effects(report: EvaluationReport) -> dict[str, Any]:
     return found | ({"intervals": report.interval.in_words} if report.interval is not None else {})
 
 
-def _on_models_page(report: EvaluationReport, model: dg.AssetKey) -> dg.AssetObservation:
-    """Return the evaluation as an observation of the model, whose page shows its metrics then."""
-    return dg.AssetObservation(model, partition=report.partition, metadata=evaluation_metadata(report, {}))
+def _on_models_page(
+    context: dg.AssetExecutionContext, report: EvaluationReport, page: str, model: dg.AssetKey
+) -> dg.AssetObservation:
+    """Return the evaluation as an observation of the model, with what the model's own event says.
+
+    The page of a partition shows its newest event alone, and would hide the model behind its evaluation.
+    """
+    asked = dg.AssetRecordsFilter(model, asset_partitions=[report.partition] if report.partition else None)
+    newest = context.instance.fetch_materializations(asked, limit=1).records
+    own = newest[0].asset_materialization if newest else None
+    metadata = {
+        "report": dg.MetadataValue.url(page),
+        **evaluation_metadata(report, {}),
+        **(own.metadata if own is not None else {}),
+    }
+    return dg.AssetObservation(model, partition=report.partition, metadata=metadata)
 
 
 def _interval(report: EvaluationReport, name: str) -> dict[str, float | None]:
@@ -210,15 +226,20 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         run_spec: PipelineSpec,
         experiment_tracker: MlflowTracker,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        report_site: dg.ResourceParam[ReportSite],
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
         warnings = warnings_of(validated_dataset)
         report = evaluate(trained_model, split, run_spec, partition=partition_of(context), warnings=warnings)
-        plots = plots_for(trained_model, split, run_spec)
-        yield dg.Output(report, metadata=evaluation_metadata(report, plots))
+        losses = losses_of(trained_model, split, run_spec)
+        plots = plots_for(trained_model, split, run_spec, losses)
+        stored = stored_facts(context, artifact_io_manager, validated_dataset, losses, run_spec)
+        commit = publish_report(context, artifact_io_manager, report_of(trained_model, split, report, run_spec, stored))
+        page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
+        yield dg.Output(report, metadata={"report": dg.MetadataValue.url(page), **evaluation_metadata(report, plots)})
         if not run_spec.space.experiment:  # a step of an experiment reports on its own asset alone
-            context.log_event(_on_models_page(report, asset_key(spec, "trained_model")))
-        log_evaluation(experiment_tracker, trained_model, report, plots)
+            context.log_event(_on_models_page(context, report, page, asset_key(spec, "trained_model")))
+        log_evaluation(experiment_tracker, trained_model, report, plots, page)
         if spec.promotion.below_minimum == "retry":
             best = artifact_io_manager.artifacts().newest_value(
                 tuple(asset_key(spec, "best_hyperparameters").path), partition_of(context), BestHyperparameters

@@ -13,7 +13,7 @@ from assay.specs import PipelineSpec
 from assay.specs.rules import RAW_RULES
 from ml_assets.assets.metadata import classes_metadata, dataset_metadata
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.gate_checks import check_results, check_specs, configured_rules, rejection
+from ml_assets.pipeline.gate_checks import check_results, check_specs, configured_rules, observe_refusal, rejection
 from ml_assets.pipeline.gate_step import as_of, publish_verdict
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of, scope_of
 from ml_assets.pipeline.upstream import SOURCE, note_rows, source_input
@@ -21,6 +21,7 @@ from resources.artifacts.io_manager import ArtifactIOManager
 from resources.asset_rows import source_files
 from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
+from resources.report_site import ReportSite
 from resources.schema_registry import SchemaRegistry
 
 
@@ -43,6 +44,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         schema_registry: SchemaRegistry,
         quarantine: Quarantine,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        report_site: dg.ResourceParam[ReportSite],
         **upstream: Any,
     ) -> Iterator[dg.Output[Dataset] | dg.AssetCheckResult]:
         where, partition, version = location_of(context), partition_of(context), schema_registry.version_of(run_spec)
@@ -56,7 +58,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         note_rows(context, artifact_io_manager, spec_of_rows.reference, files[0].version)
         if rows.unseen:
             context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
-        verdict, results = _judged(context, dataset, run_spec, raw_rules, artifact_io_manager)
+        verdict, results = _judged(context, dataset, run_spec, raw_rules, artifact_io_manager, report_site)
         if verdict is None or verdict.accepted is not None:
             yield dg.Output(
                 passed(dataset, verdict),
@@ -82,6 +84,7 @@ def _judged(
     run_spec: PipelineSpec,
     declared: PipelineSpec | None,
     artifacts: ArtifactIOManager,
+    site: ReportSite,
 ) -> tuple[GateVerdict | None, list[dg.AssetCheckResult]]:
     """Judge the rows by `validation.raw` of the run, and publish the verdict; `declared` has the rules with checks."""
     where, partition = location_of(context), partition_of(context) or ""
@@ -89,7 +92,17 @@ def _judged(
     if verdict is None:
         return None, []
     shows, name = run_spec.validation.show_values, "raw_validation_report"
-    addresses = publish_verdict(context, artifacts, verdict, dataset.schema, show_values=shows, report=name)
+    addresses = publish_verdict(
+        context,
+        artifacts,
+        verdict,
+        dataset.schema,
+        show_values=shows,
+        report=name,
+        site=site.of(run_spec.space),
+    )
+    if verdict.accepted is None and not run_spec.space.experiment:
+        observe_refusal(context, verdict, addresses)
     if declared is None:
         return verdict, []
     return verdict, list(check_results(verdict.report, addresses, configured_rules(declared, RAW_RULES)))

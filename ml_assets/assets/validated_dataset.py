@@ -15,10 +15,18 @@ from assay.gate.raw_rules import require_judged
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.gate_checks import as_paths, check_results, check_specs, configured_rules, rejection
+from ml_assets.pipeline.gate_checks import (
+    as_paths,
+    check_results,
+    check_specs,
+    configured_rules,
+    observe_refusal,
+    rejection,
+)
 from ml_assets.pipeline.gate_step import VerdictAddresses, as_of, publish_verdict, reference_rows
 from ml_assets.pipeline.run_context import asset_key, location_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
+from resources.report_site import ReportSite
 
 # the event log keeps every table that is shown
 _MAX_COLUMNS = 200
@@ -40,6 +48,7 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         raw_dataset: Dataset,
         run_spec: PipelineSpec,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        report_site: dg.ResourceParam[ReportSite],
     ) -> Iterator[dg.Output[ValidatedDataset] | dg.AssetCheckResult]:
         require_judged(raw_dataset, run_spec, where=location_of(context))
         verdict = run_gate(
@@ -51,7 +60,12 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             reference=reference_rows(context, artifact_io_manager.artifacts(), run_spec),
         )
         addresses = publish_verdict(
-            context, artifact_io_manager, verdict, raw_dataset.schema, show_values=run_spec.validation.show_values
+            context,
+            artifact_io_manager,
+            verdict,
+            raw_dataset.schema,
+            show_values=run_spec.validation.show_values,
+            site=report_site.of(run_spec.space),
         )
         if verdict.accepted is not None:
             yield dg.Output(
@@ -61,6 +75,8 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             )
         yield from check_results(verdict.report, addresses, configured_rules(spec))
         if verdict.accepted is None:
+            if not run_spec.space.experiment:  # a step of an experiment reports its checks as an observation
+                observe_refusal(context, verdict, addresses)
             raise rejection(verdict)
 
     return validated_dataset

@@ -14,6 +14,7 @@ from assay.specs.base import Spec
 from assay.specs.rules import RULES, Rule
 from ml_assets.pipeline.gate_step import VerdictAddresses
 from ml_assets.pipeline.partitions import check_of_partitions
+from ml_assets.pipeline.run_context import partition_of
 
 RUN_PARAMETER_RULES = "run_parameter_rules_hold"
 """The check that reports the rules which only the run's parameters add; they have no check of their own."""
@@ -83,6 +84,22 @@ def _check_result(
     )
 
 
+def observe_refusal(context: dg.AssetExecutionContext, verdict: GateVerdict, addresses: VerdictAddresses) -> None:
+    """Report a refusal on the page of the refused partition, which shows nothing of a failed step otherwise."""
+    rules = [
+        f"{each.name}: {rule_sentence(each, verdict.report.rows_judged)}"
+        for each in verdict.report.rules
+        if not each.passed and each.severity == "ERROR"
+    ]
+    metadata = {
+        "verdict": f"rejected by {', '.join(verdict.report.failed_rules)}; nothing was published",
+        **{f"failed rule {number}": dg.MetadataValue.text(text) for number, text in enumerate(rules, start=1)},
+        "rows checked": verdict.report.rows_judged,
+        **as_paths(addresses),
+    }
+    context.log_event(dg.AssetObservation(context.asset_key, partition=partition_of(context), metadata=metadata))
+
+
 class GateFailure(Spec):
     """What a failed check of the gate reports to programs."""
 
@@ -115,8 +132,9 @@ def rejection(verdict: GateVerdict) -> GateRejectedError:
 
 def as_paths(addresses: VerdictAddresses) -> dict[str, Any]:
     """Return where report and page are, as metadata."""
-    # paths, because browsers follow no link from a page of the UI to a file, nor to s3://
+    # paths too, because browsers follow no link from a page of the UI to a file, nor to s3://
     return {
+        "page": dg.MetadataValue.url(addresses.url),
         "profile page": dg.MetadataValue.path(addresses.page),
         "report": dg.MetadataValue.path(addresses.report),
     }

@@ -16,9 +16,9 @@ from ml_assets.pipeline.partitions import keys_of, partitions_of
 from ml_assets.pipeline.run_context import attempt_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
+from resources.report_site import GATE_PAGE, ReportSite
 from resources.store.commit_record import Commit
 
-_PAGE = "profile.html"
 _NO_PAGE = """\
 <!doctype html><html lang="en"><title>No profile</title>
 <h1>No profile</h1><p>The page could not be drawn ({kind}). The report beside it is complete.</p></html>
@@ -100,6 +100,8 @@ class VerdictAddresses:
 
     report: str
     page: str
+    url: str
+    """Of the page on the site of `assay show`."""
 
 
 def publish_verdict(
@@ -110,6 +112,7 @@ def publish_verdict(
     *,
     show_values: bool,
     report: str = "validation_report",
+    site: ReportSite,
 ) -> VerdictAddresses:
     """Publish report and page in one commit.
 
@@ -118,7 +121,7 @@ def publish_verdict(
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
     attempt = attempt_of(context, artifacts)
-    files = {_PAGE: _page(context, verdict, schema, show_values=show_values)}
+    files = {GATE_PAGE: _page(context, verdict, schema, show_values=show_values)}
     if verdict.accepted is not None:
         commit = store.publish((asset[0], report), partition, verdict.report, attempt, files)
     else:
@@ -126,7 +129,7 @@ def publish_verdict(
         context.log.error(
             "the gate rejected the data; commit %d holds the report, nothing was published", commit.number
         )
-    return VerdictAddresses(report=store.uri(commit), page=store.uri(commit, _PAGE))
+    return VerdictAddresses(store.uri(commit), store.uri(commit, GATE_PAGE), site.page(commit, GATE_PAGE))
 
 
 def _page(context: dg.AssetExecutionContext, verdict: GateVerdict, schema: TableSchema, *, show_values: bool) -> str:

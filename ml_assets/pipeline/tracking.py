@@ -12,6 +12,7 @@ from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.dagster_internals import code_version_of
 from ml_assets.pipeline.run_context import partition_of
+from resources.mlflow.models import REPORT_TAG
 from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
 
 
@@ -74,10 +75,12 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
 
 
 def log_evaluation(
-    tracker: MlflowTracker, model: TrainedModel, report: EvaluationReport, plots: dict[str, bytes]
+    tracker: MlflowTracker, model: TrainedModel, report: EvaluationReport, plots: dict[str, bytes], page: str = ""
 ) -> None:
-    """Add the evaluation to the MLflow run of the training."""
+    """Add the evaluation to the MLflow run of the training, with the address of the model's report."""
     with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
+        if page:
+            tracked.tag(REPORT_TAG, page)
         tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()})
         tracked.log_metrics({f"baseline_{name}": value for name, value in report.baseline.items()})
         for end, side in enumerate(("low", "high")):

@@ -26,6 +26,8 @@ MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
 MODEL_TAG = "assay.logged_model"
 VALUE_TAG = "assay.holdout_value"
+REPORT_TAG = "assay.report"
+"""Address of the report, of a run and of a registered version."""
 UNPROMOTED_TAG = "assay.unpromoted"
 
 

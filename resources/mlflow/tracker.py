@@ -91,6 +91,11 @@ class TrackedRun:
         new = {t.number: t.value for t in best.trials if t.value is not None and t.number not in known}
         self._log_batches(metrics=[Metric(_SERIES, value, now, number) for number, value in new.items()])
 
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag of the run."""
+        with as_tracking_error(self.tracking_uri, "a tag cannot be set"):
+            self.client.set_tag(self.run_id, name, value)
+
     def log_json(self, name: str, value: Any) -> None:
         """Log a JSON artifact."""
         self._log_file(name, json.dumps(value, indent=2, ensure_ascii=False).encode())

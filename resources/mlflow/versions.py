@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from assay.promotion.champion import ChampionEntry
 from resources.champion_journal import ChampionJournal
 from resources.mlflow.connection import as_tracking_error, connect
-from resources.mlflow.models import VALUE_TAG
+from resources.mlflow.models import REPORT_TAG, VALUE_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,6 +66,12 @@ class ModelVersions:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be described"):
             _repeat(client.set_model_version_tag, self.name, version, VALUE_TAG, repr(value))
+
+    def link(self, version: str, report: str) -> None:
+        """Lead MLflow's users to the report of a version."""
+        client = connect(self.tracking_uri)
+        with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be linked to its report"):
+            _repeat(client.set_model_version_tag, self.name, version, REPORT_TAG, report)
 
     def _set(self, entry: ChampionEntry) -> bool:
         """Set the aliases that an entry asks for; return whether one differed."""

@@ -4,10 +4,9 @@ No network, no scripts, no further file: it opens wherever it is stored, also in
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +25,11 @@ from assay.gate.profile_page.columns import (
     readable,
 )
 from assay.gate.report import ColumnProfile, GateReport, RuleResult, shown
+from assay.html_pages import rendered
 from assay.specs.dataset import ColumnRole
 
 if TYPE_CHECKING:
     import pandas as pd
-    from jinja2 import Template
 
 MAX_COLUMNS = 200
 MAX_ROWS = 100_000
@@ -112,7 +111,7 @@ def to_html(report: GateReport, table: pa.Table, schema: TableSchema, *, show_va
         sampled_rows=rows.rows,
         distinct_of_head=any(profile.distinct_is_approximate for profile in profiles),
     )
-    return _template().render(page=page)
+    return rendered("assay.gate.profile_page", "page.html.j2", _FUNCTIONS, page=page)
 
 
 def _masked(profile: ColumnProfile, column: ColumnSchema, *, show_values: bool) -> ColumnProfile:
@@ -161,25 +160,14 @@ def _urgency(rule: RuleResult) -> int:
     return 2 if rule.passed else 0 if rule.severity == "ERROR" else 1
 
 
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("assay.gate.profile_page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "readable": readable,
-        "number": number,
-        "percent": percent,
-        "coefficient": coefficient,
-    }
-    environment.globals |= {"histogram_path": histogram_path, "heat": heat}
-    return environment.get_template("page.html.j2")
+_FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "readable": readable,
+    "number": number,
+    "percent": percent,
+    "coefficient": coefficient,
+    "histogram_path": histogram_path,
+    "heat": heat,
+}
 
 
 def sampled(table: pa.Table, max_rows: int = MAX_ROWS) -> pa.Table:

@@ -142,6 +142,10 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
             setattr(self, _LOADED, CatBoost().load_model(blob=self.model_))
         return getattr(self, _LOADED)
 
+    def contributions(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return tree SHAP values, shape (rows, columns + 1) or (rows, classes, columns + 1); expected values last."""
+        return np.asarray(self.booster().get_feature_importance(_pool(X), type="ShapValues", thread_count=self.n_jobs))
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded model out: its bytes are stored."""
         return {name: value for name, value in super().__getstate__().items() if name != _LOADED}

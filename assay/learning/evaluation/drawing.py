@@ -97,8 +97,26 @@ class Forecasts(NamedTuple):
     if_false: str
 
 
-def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
-    """Draw the observed share against the stated probability, with 95 % Wilson intervals by bin of equal rows.
+class Calibration(NamedTuple):
+    """Stated probability and observed share in bins of equally many rows, each array of shape (bins,).
+
+    Attributes:
+        stated: mean stated probability.
+        observed: share of rows where the event occurred.
+        low: lower end of the share's 95 % Wilson interval.
+        high: upper end.
+        rows: in the bin.
+    """
+
+    stated: np.ndarray
+    observed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    rows: np.ndarray
+
+
+def calibration_of(stated: Forecasts) -> Calibration:
+    """Return the observed share by stated probability.
 
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
     """
@@ -109,7 +127,13 @@ def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
     sizes, z = np.array([len(rows) for rows in bins]), 1.96
     centre = (shares + z**2 / (2 * sizes)) / (1 + z**2 / sizes)
     half = z * np.sqrt(shares * (1 - shares) / sizes + z**2 / (4 * sizes**2)) / (1 + z**2 / sizes)
-    errors = [np.maximum(shares - (centre - half), 0), np.maximum(centre + half - shares, 0)]
+    return Calibration(means, shares, np.minimum(centre - half, shares), np.maximum(centre + half, shares), sizes)
+
+
+def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
+    """Draw the observed share against the stated probability, with 95 % intervals by bin of equal rows."""
+    means, shares, low, high, _ = calibration_of(stated)
+    errors = [shares - low, high - shares]
 
     def paint(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="perfectly calibrated")
@@ -148,7 +172,7 @@ def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], su
         names: the classes; beyond 10, the rarest are pooled as `(other)`.
         subtitle: second line of the title.
     """
-    true, predicted, names = _pooled(true, predicted, names)
+    true, predicted, names = pooled(true, predicted, names)
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (true, predicted), 1)
     few = len(names) <= _FEW_CLASSES
@@ -169,7 +193,14 @@ def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], su
     return draw(title, "Predicted class", "True class", paint, grid=False, names=True)
 
 
-def _pooled(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def pooled(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Return codes and names of at most ten classes; the rarest of more are one, `(other)`.
+
+    Args:
+        true: codes of the true classes, shape (n,).
+        predicted: codes of the predicted classes, shape (n,).
+        names: of all classes, by code.
+    """
     if len(names) <= _MOST_CLASSES:
         return true, predicted, names
     commonest = np.sort(np.argsort(-np.bincount(true, minlength=len(names)), kind="stable")[: _MOST_CLASSES - 1])

@@ -1,7 +1,7 @@
 """The plots of a model, by its task and its estimator's methods, of its permutation importance, and of a search."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from assay.specs.pipeline import PipelineSpec
 if TYPE_CHECKING:
     import pandas as pd
 
+Losses: TypeAlias = dict[str, list[float]]
+"""By column, what the primary metric lost in each shuffle of it."""
 MOST_COLUMNS = 300
 _MOST_ROWS = 2_000
 _FEWEST_ROWS = 500
@@ -43,8 +45,14 @@ _SHOWN = 15
 _BINARY = 2
 
 
-def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str, bytes]:
+def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec, losses: Losses | None = None) -> dict[str, bytes]:
     """Draw a model's plots on the holdout, by its fit without it.
+
+    Args:
+        model: the fitted model.
+        split: its rows.
+        spec: the pipeline.
+        losses: what `losses_of` returns, where it is known already.
 
     Returns:
         PNG bytes by name. A plot without meaning is left out: curves with one class in the holdout, probabilities
@@ -52,20 +60,22 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec) -> dict[str
     """
     from assay.learning.estimators.assembly import limited_threads
 
-    estimator = model.evaluated.estimator
-
-    def predicted(frame: "pd.DataFrame") -> Predictions:
-        return predict(estimator, frame, model.manifest.classes, spec.task)
-
+    losses = losses_of(model, split, spec) if losses is None else losses
     with limited_threads(1):
-        truth, predictions = truth_of(split.holdout), predicted(split.holdout.features)
+        truth, predictions = (
+            truth_of(split.holdout),
+            predict(model.evaluated.estimator, split.holdout.features, model.manifest.classes, spec.task),
+        )
         subtitle = f"{shortened(spec.name, 30)}, {shortened(model.manifest.family)}, {len(truth):,} holdout rows"
         if spec.task.is_classification:
             plots = _classification_plots(truth, predictions, subtitle)
         else:
             given = (truth.astype(np.float64), predictions.labels, spec.dataset.target, subtitle, spec.training.seed)
             plots = {"predicted_vs_actual": predicted_vs_actual_plot(*given), "residuals": residuals_plot(*given)}
-        return plots | _importance(predicted, split, truth, spec)
+    rows = min(len(truth), rows_for(len(split.classes)))
+    subtitle = f"{shortened(spec.name)}, {rows:,} holdout rows"
+    shown = {"permutation_importance": importance_plot(losses, primary_metric(spec), subtitle)} if losses else {}
+    return plots | shown
 
 
 def _classification_plots(truth: np.ndarray, predictions: Predictions, subtitle: str) -> dict[str, bytes]:
@@ -73,18 +83,18 @@ def _classification_plots(truth: np.ndarray, predictions: Predictions, subtitle:
     unknown = max(int(true.max()), int(said.max())) + 1 - len(predictions.classes)
     names = [*map(str, predictions.classes), *(["(unknown class)"] * unknown)]
     plots = {"confusion_matrix": confusion_plot(true, said, names, subtitle)}
-    curves = _curves(codes(truth, predictions.classes), predictions)
+    curves = curves_of(codes(truth, predictions.classes), predictions)
     if curves:
         plots["roc_curve"] = roc_plot(curves, subtitle)
         plots["precision_recall_curve"] = precision_recall_plot(curves, subtitle)
     if predictions.probabilities is not None:
-        stated = _forecasts(true, said, predictions.probabilities, predictions.classes)
+        stated = forecasts_of(true, said, predictions.probabilities, predictions.classes)
         plots["calibration"] = calibration_plot(stated, subtitle)
         plots["score_distribution"] = score_distribution_plot(stated, subtitle)
     return plots
 
 
-def _curves(true: np.ndarray, predictions: Predictions) -> list[Curve]:
+def curves_of(true: np.ndarray, predictions: Predictions) -> list[Curve]:
     """Return the positive class's curve, or those of the commonest classes against the rest."""
     classes, shares = predictions.classes, predictions.probabilities
     one = len(classes) == _BINARY
@@ -100,24 +110,41 @@ def _curves(true: np.ndarray, predictions: Predictions) -> list[Curve]:
     return [curve for curve in found if curve.positive.any() and not curve.positive.all()]
 
 
-def _forecasts(true: np.ndarray, said: np.ndarray, shares: np.ndarray, classes: tuple[Any, ...]) -> Forecasts:
+def forecasts_of(true: np.ndarray, said: np.ndarray, shares: np.ndarray, classes: tuple[Any, ...]) -> Forecasts:
+    """Return the probability of the positive class, or of the predicted one of several, and whether it was right.
+
+    Args:
+        true: codes of the true classes, shape (n,).
+        said: codes of the predicted classes, shape (n,).
+        shares: probabilities, shape (n, k).
+        classes: the k labels.
+    """
     if len(classes) == _BINARY:
         negative, positive = (f"'{shortened(label, 16)}'" for label in classes)
         return Forecasts(shares[:, 1], true == 1, positive, f"truly {positive}", f"truly {negative}")
     return Forecasts(shares.max(axis=1), true == said, "the predicted class", "rightly predicted", "wrongly predicted")
 
 
-def _importance(
-    predicted: "Callable[[pd.DataFrame], Predictions]", split: Split, truth: np.ndarray, spec: PipelineSpec
-) -> dict[str, bytes]:
-    features, metric = split.holdout.features, primary_metric(spec)
+def losses_of(model: TrainedModel, split: Split, spec: PipelineSpec) -> Losses:
+    """Return the permutation importance of a model's fit without the holdout, in the primary metric.
+
+    Returns:
+        By column what `permutation_importance` returns; empty with more than 300 columns.
+    """
+    from assay.learning.estimators.assembly import limited_threads
+
+    features, metric, estimator = split.holdout.features, primary_metric(spec), model.evaluated.estimator
     if features.shape[1] > MOST_COLUMNS:
         return {}
-    most_rows = rows_for(len(split.classes))
-    asked = split.holdout.metric_columns
-    losses = permutation_importance(predicted, features, truth, metric, spec.training.seed, most_rows, asked)
-    subtitle = f"{shortened(spec.name)}, {min(len(truth), most_rows):,} holdout rows"
-    return {"permutation_importance": importance_plot(losses, metric, subtitle)} if losses else {}
+
+    def predicted(frame: "pd.DataFrame") -> Predictions:
+        return predict(estimator, frame, model.manifest.classes, spec.task)
+
+    most_rows, asked = rows_for(len(split.classes)), split.holdout.metric_columns
+    with limited_threads(1):
+        return permutation_importance(
+            predicted, features, truth_of(split.holdout), metric, spec.training.seed, most_rows, asked
+        )
 
 
 def rows_for(classes: int) -> int:
@@ -133,7 +160,7 @@ def permutation_importance(
     seed: int,
     most_rows: int,
     asked: "pd.DataFrame | None" = None,
-) -> dict[str, list[float]]:
+) -> Losses:
     """Return, by column, the metric's loss in each shuffle; positive means that the column helps.
 
     Source: Breiman (2001), "Random Forests"; Fisher, Rudin and Dominici (2019), "All models are wrong, but many are
@@ -162,7 +189,7 @@ def permutation_importance(
     repeats = int(np.clip(_BUDGET // max(rows.shape[1], 1), 1, _MOST_REPEATS))
     # all shuffles of a column are predicted at once: most of the time of a call does not depend on the rows
     copies = pd.concat([rows] * repeats, ignore_index=True)
-    losses: dict[str, list[float]] = {}
+    losses: Losses = {}
     for name in rows.columns:
         values, shuffled = rows[name].to_numpy(), copies.copy(deep=False)
         shuffled[name] = np.concatenate([values[random.permutation(len(rows))] for _ in range(repeats)])
@@ -175,7 +202,7 @@ def permutation_importance(
     return losses
 
 
-def importance_plot(losses: dict[str, list[float]], metric: Metric, subtitle: str) -> bytes:
+def importance_plot(losses: Losses, metric: Metric, subtitle: str) -> bytes:
     """Draw the 15 columns whose shuffling costs most, with the range over the shuffles."""
     ranked = sorted(losses, key=lambda name: float(np.mean(losses[name])), reverse=True)[:_SHOWN][::-1]
     means = np.array([np.mean(losses[name]) for name in ranked])

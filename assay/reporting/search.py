@@ -1,0 +1,131 @@
+"""What a search tried: the leaderboard of families, its history, and which parameters mattered."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from assay.reporting.model_report import LeaderboardRow, ParameterImportance, SearchHistory, TrialPoint
+from assay.results.search_result import BestHyperparameters, TrialRecord
+
+_FEWEST_TRIALS = 8
+_MOST_TRIALS = 500
+"""Of one family, for the importance of its parameters; the first ones of more."""
+_SHOWN = 6
+_LONGEST_NOTE = 200
+
+
+def leaderboard(best: BestHyperparameters, candidates: Sequence[str], chosen: LeaderboardRow) -> list[LeaderboardRow]:
+    """Return the families, best validation score first; those without a score last, with the reason.
+
+    Args:
+        best: the search.
+        candidates: of the pipeline.
+        chosen: the model of the report, with what was measured of it.
+    """
+    members = {row["family"] for row in best.members()}
+    families = dict.fromkeys([*candidates, *(trial.family for trial in best.trials)])
+    rows = [
+        _row(name, [trial for trial in best.trials if trial.family == name], best, chosen, is_part=name in members)
+        for name in families
+    ]
+    if chosen.family not in families:  # an average of families
+        rows.append(chosen.model_copy(update={"validation": best.value}))
+    sign = -1 if best.direction == "maximize" else 1
+    return sorted(rows, key=lambda row: (row.validation is None, sign * (row.validation or 0.0)))
+
+
+def _row(
+    name: str, trials: Sequence[TrialRecord], best: BestHyperparameters, chosen: LeaderboardRow, *, is_part: bool
+) -> LeaderboardRow:
+    valued = [(trial.value, trial) for trial in trials if trial.value is not None and trial.state == "complete"]
+    pick = max if best.direction == "maximize" else min
+    first = pick(valued, key=lambda pair: pair[0])[1] if valued else None
+    row = LeaderboardRow(
+        family=name,
+        chosen=is_part,
+        validation=first.value if first else None,
+        trials=len(trials),
+        seconds=first.seconds if first else None,
+        microseconds=first.latency_ms if first else None,  # milliseconds of 1,000 rows
+        note=_note(trials, best, part_of=chosen.family if is_part else ""),
+    )
+    if name != chosen.family:
+        return row
+    return chosen.model_copy(update={"validation": row.validation, "trials": row.trials, "note": row.note})
+
+
+def _note(trials: Sequence[TrialRecord], best: BestHyperparameters, part_of: str) -> str:
+    failed = [trial for trial in trials if trial.state in {"failed", "stopped", "too_slow"}]
+    words = [f"part of the {part_of}"] if part_of else []
+    if not trials:
+        words.append("not tried" if best.searched else "not searched")
+    if failed:
+        reason = failed[-1].reason or failed[-1].state.replace("_", " ")
+        words.append(f"{len(failed)} of {len(trials)} trials without a score: {reason[:_LONGEST_NOTE]}")
+    return "; ".join(words)
+
+
+def history_of(best: BestHyperparameters, candidates: Sequence[str], seed: int) -> SearchHistory:
+    """Return the trials in order, and the importance of the parameters of each family."""
+    points = tuple(
+        TrialPoint(number=trial.number, family=trial.family, state=trial.state, value=trial.value)
+        for trial in best.trials
+    )
+    return SearchHistory(
+        metric=best.metric,
+        greater_is_better=best.direction == "maximize",
+        best=best.value,
+        stopped_by=best.stopped_by,
+        caution=best.caution(candidates),
+        trials=points,
+        parameters=tuple(_importances(best, seed)),
+    )
+
+
+def _importances(best: BestHyperparameters, seed: int) -> Iterator[ParameterImportance]:
+    for family in dict.fromkeys(trial.family for trial in best.trials):
+        trials = [each for each in best.trials if each.family == family and each.state == "complete"]
+        valued = [(each.parameters, each.value) for each in trials if each.value is not None][:_MOST_TRIALS]
+        if len(valued) < _FEWEST_TRIALS or len({value for _, value in valued}) == 1:
+            continue
+        if shares := _shares(valued, seed):
+            yield ParameterImportance(family=family, trials=len(valued), shares=shares)
+
+
+def _shares(valued: Sequence[tuple[dict[str, Any], float]], seed: int) -> dict[str, float]:
+    """Return the largest shares by Optuna's fANOVA (Hutter, Hoos and Leyton-Brown 2014), of parameters that varied."""
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+    from optuna.study import create_study
+    from optuna.trial import create_trial
+
+    names = set.intersection(*(set(parameters) for parameters, _ in valued))
+    distributions = {
+        name: found
+        for name in sorted(names)
+        if (found := _distribution([parameters[name] for parameters, _ in valued])) is not None
+    }
+    if not distributions:
+        return {}
+    study = create_study()
+    for parameters, value in valued:
+        given = {name: _hashable(parameters[name]) for name in distributions}
+        study.add_trial(create_trial(params=given, distributions=distributions, value=value))
+    found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
+    return {name: float(share) for name, share in list(found.items())[:_SHOWN]}
+
+
+def _distribution(values: Sequence[Any]) -> Any:
+    """Return a distribution that holds the values; None where there is one value."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    written = [_hashable(value) for value in values]
+    if len(set(map(repr, written))) == 1:
+        return None
+    if all(type(value) is int for value in written):
+        return IntDistribution(min(written), max(written))
+    if all(type(value) in {int, float} for value in written):
+        return FloatDistribution(float(min(written)), float(max(written)))
+    return CategoricalDistribution(list(dict.fromkeys(written)))
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, str | bool | int | float) or value is None else str(value)

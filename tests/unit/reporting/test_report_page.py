@@ -1,0 +1,294 @@
+"""The page of a model report, from typed values."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.plots import losses_of
+from assay.learning.training import train
+from assay.promotion.champion import ChampionRecord
+from assay.promotion.decision import decide
+from assay.reporting.making import Stored, report_of
+from assay.reporting.model_report import ModelReport
+from assay.reporting.page import gap_in_words, to_html
+from assay.results.search_result import BestHyperparameters, TrialRecord
+
+FAMILIES = {"regression": "ridge"}
+
+
+def _trial(number, family="logistic_regression", value=0.8, **more):
+    return TrialRecord(
+        number=number,
+        state=more.pop("state", "complete"),
+        family=family,
+        parameters=more.pop("parameters", {"C": 0.1 * (number + 1), "l1_ratio": 0.5}),
+        value=value,
+        seconds=1.5,
+        **more,
+    )
+
+
+def searched(*trials, value=0.8, metric="roc_auc"):
+    return BestHyperparameters(
+        family="logistic_regression",
+        parameters={},
+        metric=metric,
+        direction="maximize",
+        value=value,
+        searched=True,
+        stopped_by="n_trials",
+        trials=trials,
+        seed=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def once():
+    return {}
+
+
+@pytest.fixture
+def reported(make_spec, make_split, make_best, once):
+    """Return a function that gives the report of a task's model, without a decision."""
+
+    def build(task="binary_classification", best=None, family=None, **parts):
+        key = repr((task, best, family, sorted(parts.items())))
+        if key not in once:
+            split, spec = make_split(task), make_spec(task, **parts)
+            model = train(split, make_best(family or FAMILIES.get(task, "logistic_regression")), spec)
+            report = evaluate(model, split, spec)
+            stored = Stored("m" * 64, 12_345, {"": 400}, best, losses_of(model, split, spec))
+            once[key] = report_of(model, split, report, spec, stored), decide(model, None, split, report, spec)
+        return once[key][0]
+
+    build.decision = lambda: next(iter(once.values()))[1]
+    return build
+
+
+def _decided(report, decision, version="3"):
+    record = ChampionRecord(pipeline="demo", registered_name="demo", decision=decision, version=version)
+    return report.decided(record)
+
+
+class _Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.ids, self.targets = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.targets += [value for name, value in attrs if name in {"href", "src"}]
+
+
+@pytest.mark.parametrize(
+    ("task", "heads"),
+    [
+        ("binary_classification", {"ROC curve", "Precision and recall", "Calibration", "Confusion"}),
+        ("multiclass_classification", {"ROC curve", "Precision and recall", "Calibration", "Confusion"}),
+        ("regression", {"Errors by prediction"}),
+    ],
+)
+def test_each_task_gets_its_drawings(task, heads, reported):
+    page = to_html(reported(task))
+    assert heads <= set(re.findall(r"<h3>(.*?)</h3>", page))
+
+
+def test_the_verdict_comes_first_and_names_the_registered_version(reported):
+    report = reported()
+    page = to_html(_decided(report, reported.decision()))
+    assert page.index("Promoted") < page.index("Metrics on the holdout")
+    assert "<h1>demo version 3</h1>" in page
+    assert 'class="verdict passed"' in page
+
+
+def test_without_a_decision_the_page_says_so(reported):
+    assert "has not been compared with a champion yet" in to_html(reported())
+
+
+def test_a_missed_minimum_is_the_verdict_before_any_decision(reported):
+    page = to_html(reported(evaluation={"minimum": {"roc_auc": 0.9999}}))
+    assert 'class="verdict rejected"' in page
+    assert "required 0.9999" in page
+
+
+def test_a_metric_stands_beside_interval_baseline_and_bound(reported):
+    report = reported(evaluation={"minimum": {"roc_auc": 0.6}})
+    row = re.search(r"<tr><th scope=\"row\"><bdi>roc_auc</bdi></th>(.*?)</tr>", to_html(report))[1]
+    cells = re.findall(r"<td class=\"n\">(.*?)</td>", row)
+    low, high = report.evaluation.intervals["roc_auc"]
+    assert cells[0] == f"{report.evaluation.metrics['roc_auc']:.4g}"
+    assert cells[1] == f"{low:.4g} to {high:.4g}"
+    assert cells[2:] == ["0.5", "0.6"]
+
+
+def test_the_page_is_self_contained(reported):
+    page = to_html(reported())
+    found = _Elements(page)
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(found.tags)
+    assert all(target.startswith("#") for target in found.targets)
+    assert {target[1:] for target in found.targets} <= set(found.ids)
+    assert "url(" not in page
+    assert "http://" not in page
+    assert "default-src 'none'" in page
+
+
+def test_texts_of_data_and_file_are_escaped(reported):
+    evil = "<script>alert(1)</script>\u202e\x00\"'"
+    report = reported(best=searched(*(_trial(n) for n in range(3))))
+    other = report.model_copy(
+        update={
+            "registered_name": evil,
+            "evaluation": report.evaluation.model_copy(
+                update={"missing_metrics": {evil: evil}, "partition": evil, "doubts": (evil,)}
+            ),
+            "recipe": report.recipe.model_copy(update={"family": evil, "parameters": {evil: evil}, "members": (evil,)}),
+            "drawings": report.drawings.model_copy(
+                update={
+                    "confusion": report.drawings.confusion.model_copy(update={"labels": (evil, "b")}),
+                    "event": evil,
+                    "roc": tuple(each.model_copy(update={"name": evil}) for each in report.drawings.roc * 2),
+                }
+            ),
+            "importance": tuple(each.model_copy(update={"name": evil}) for each in report.importance),
+            "contributions": tuple(each.model_copy(update={"name": evil}) for each in report.importance),
+            "leaderboard": tuple(each.model_copy(update={"family": evil, "note": evil}) for each in report.leaderboard),
+            "search": report.search.model_copy(
+                update={"trials": tuple(t.model_copy(update={"family": evil}) for t in report.search.trials)}
+            ),
+            "data": report.data.model_copy(
+                update={
+                    "source": evil,
+                    "target": evil,
+                    "unused": {evil: evil},
+                    "periods": tuple(each.model_copy(update={"partition": evil}) for each in report.data.periods),
+                    "drift": tuple(each.model_copy(update={"name": evil}) for each in report.data.drift),
+                }
+            ),
+            "lineage": report.lineage.model_copy(update={"links": {evil: evil}, "libraries": {evil: evil}}),
+            "intended": report.intended.model_copy(update={"description": evil, "owners": (evil,), "limits": (evil,)}),
+        }
+    )
+    page = to_html(other)
+    assert "<script" not in page
+    assert "\u202e" not in page
+    assert "\x00" not in page
+    assert page.count("&lt;script&gt;alert(1)") > 20
+    # the raw text is in none of the attributes either
+    assert "alert(1)\"'" not in page
+
+
+def test_the_gap_between_the_best_trial_and_the_holdout_is_said(reported):
+    report = reported(best=searched(*(_trial(n) for n in range(3)), value=0.999))
+    value = report.evaluation.metrics["roc_auc"]
+    said = gap_in_words(report)
+    assert f"is 0.999, on the holdout {value:.4g}: worse by {0.999 - value:.4g}" in said
+    assert "outside the holdout's interval" in said
+    assert said.replace("'", "&#39;") in to_html(report)
+
+
+def test_the_gap_of_another_metric_is_not_said(reported):
+    assert not gap_in_words(reported(best=searched(_trial(0), metric="log_loss")))
+
+
+def test_every_family_is_a_row_failures_with_their_reason(reported):
+    trials = (_trial(0, value=0.7), _trial(1, "random_forest", None, state="failed", reason="out of memory"))
+    report = reported(
+        best=searched(*trials), model={"candidates": ["logistic_regression", "random_forest", "hist_gradient_boosting"]}
+    )
+    rows = {row.family: row for row in report.leaderboard}
+    assert list(rows) == ["logistic_regression", "random_forest", "hist_gradient_boosting"]
+    assert rows["logistic_regression"].chosen
+    assert rows["logistic_regression"].validation == 0.7
+    assert rows["logistic_regression"].holdout == report.evaluation.metrics["roc_auc"]
+    assert rows["logistic_regression"].megabytes == pytest.approx(0.012345)
+    assert rows["logistic_regression"].microseconds > 0
+    assert rows["random_forest"].note == "1 of 1 trials without a score: out of memory"
+    assert rows["hist_gradient_boosting"].note == "not tried"
+    assert "out of memory" in to_html(report)
+
+
+def test_importance_of_hyperparameters_finds_the_one_that_decides(reported):
+    trials = [_trial(n, value=0.5 + 0.01 * n, parameters={"C": float(n), "other": float(n * 7 % 5)}) for n in range(20)]
+    (found,) = reported(best=searched(*trials)).search.parameters
+    assert found.trials == 20
+    assert next(iter(found.shares)) == "C"
+    assert found.shares["C"] > 0.7
+
+
+def test_few_trials_give_no_importance_of_hyperparameters(reported):
+    assert reported(best=searched(*(_trial(n, value=0.5 + n / 100) for n in range(7)))).search.parameters == ()
+
+
+def test_a_weak_slice_is_found(make_spec, make_split, make_best):
+    split, spec = make_split(train=2000, holdout=2000), make_spec()
+    target = split.holdout.target.copy()
+    red = (split.holdout.features["colour"] == "red").to_numpy()
+    target[red] = target[red].map({"yes": "no", "no": "yes"})
+    split = replace(split, holdout=replace(split.holdout, target=target))
+    model = train(split, make_best("logistic_regression"), spec)
+    evaluation = evaluate(model, split, spec)
+    report = report_of(model, split, evaluation, spec, Stored("", 0, {}, None, {}))
+    names = [part.name for part in report.weak_slices]
+    assert "colour = red" in names
+    assert "colour = green" not in names
+    weak = report.weak_slices[names.index("colour = red")]
+    assert weak.rows == int(red.sum())
+    assert weak.loss_ratio > 1.5
+    assert weak.value < 0.2
+    assert "colour = red" in to_html(report)
+
+
+def test_gate_warnings_stand_above_the_metrics(reported):
+    from assay.data.dataset import GateWarning
+
+    report = reported()
+    warning = GateWarning(rule="no_target_leakage", column="signal", found="follows the target closely")
+    evaluation = report.evaluation.model_copy(update={"gate_warnings": (warning,)})
+    page = to_html(report.model_copy(update={"evaluation": evaluation}))
+    assert page.index("follows the target closely") < page.index("Metrics on the holdout")
+
+
+def test_the_drift_between_training_rows_and_holdout_is_shown(make_spec, make_split, make_best):
+    split, spec = make_split(train=500, holdout=500), make_spec()
+    moved = split.holdout.features.assign(noise=split.holdout.features["noise"] + 2)
+    split = replace(split, holdout=replace(split.holdout, features=moved))
+    model = train(split, make_best("logistic_regression"), spec)
+    report = report_of(model, split, evaluate(model, split, spec), spec, Stored("", 0, {}, None, {}))
+    assert next(each.name for each in report.data.drift if each.drifted) == "noise"
+    assert "target" in {each.kind for each in report.data.drift}
+
+
+@pytest.mark.parametrize("family", ["lightgbm", "xgboost", "catboost"])
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification", "regression"])
+def test_boosters_give_contributions(family, task, make_spec, make_split, make_best):
+    from assay.reporting.contributions import contributions_of
+
+    split, spec = make_split(task, columns=("signal", "noise", "colour")), make_spec(task)
+    parameters = {"catboost": {"iterations": 10}}.get(family, {"n_estimators": 10})
+    model = train(split, make_best(family, **parameters), spec)
+    found = contributions_of(model.estimator, split.holdout.features, 0)
+    assert "signal" in found[0].name
+    assert all(one.value >= other.value for one, other in pairwise(found))
+
+
+def test_a_linear_model_gives_no_contributions(reported):
+    assert reported().contributions == ()
+
+
+def test_a_report_is_read_back_as_written_and_gives_the_same_page(reported):
+    report = _decided(reported(best=searched(*(_trial(n) for n in range(3)))), reported.decision())
+    again = ModelReport.model_validate_json(report.model_dump_json())
+    assert again == report
+    assert to_html(again) == to_html(report)
+
+
+def test_no_row_of_the_data_is_in_a_report_of_a_regression(reported):
+    report = reported("regression")
+    assert sum(each.rows for each in report.drawings.residuals) == report.evaluation.holdout_rows
+    assert all(each.rows > 1 for each in report.drawings.residuals)
