@@ -13,7 +13,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-random check dev mlflow serve experiment experiment-container wheel setup setup-dev schema benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel setup setup-dev schema benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -52,6 +52,9 @@ dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://loca
 
 mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port 5000
+
+reports: setup  ## reports of models and of the gate on http://localhost:8090
+	$(BIN)/assay show
 
 serve: setup  ## predictions of the demo's champion on http://localhost:8000, or of another one: PIPELINE=name
 	$(BIN)/assay serve $(PIPELINE)

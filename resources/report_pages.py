@@ -39,8 +39,8 @@ def newest_pages(store: ObjectStore, pipeline: str, series: str, most: int) -> l
 def _records(store: ObjectStore, prefix: str) -> Iterator[tuple[float, str]]:
     """Yield time and key of every commit record below a prefix."""
     for item in store.list_objects(prefix):
-        folder, commits, _ = item.key.rpartition("/commits/")
-        if commits and is_record(f"{folder}{commits}", item.key):
+        folder = item.key.rpartition("/")[0]
+        if folder.endswith("/commits") and is_record(f"{folder}/", item.key):
             yield item.modified, item.key
 
 

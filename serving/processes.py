@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING
 
 from assay.errors import SettingError
@@ -61,32 +62,54 @@ def serve(settings: Settings, name: str) -> None:
     let_idle_threads_sleep()
     number = settings.serve_processes or len(os.sched_getaffinity(0))
     with _shared_metrics(number) as folder:
-        config = _config(settings, partial(application_of, settings, name, folder), number)
-        try:
-            socket = config.bind_socket()
-        except SystemExit as error:  # uvicorn has logged why
-            raise SettingError(
-                "the endpoint cannot listen at this address",
-                where="ASSAY_SERVE_HOST, ASSAY_SERVE_PORT",
-                found=f"{settings.serve_host}:{settings.serve_port}",
-                remedy="end what listens there, or set another port",
-            ) from error
-        host, port = socket.getsockname()[:2]
+        factory = partial(application_of, settings, name, folder)
+        config = server_config(factory, settings.serve_host, settings.serve_port, number)
+        bound = listening(config, "ASSAY_SERVE_HOST, ASSAY_SERVE_PORT")
+        host, port = bound.getsockname()[:2]
         _LOG.info("%s: http://%s:%s, processes: %s", spec.registered_name, host, port, number)
-        _run(config, socket, number)
+        _run(config, bound, number)
 
 
-def _run(config: "Config", socket: object, number: int) -> None:
+def _run(config: "Config", bound: socket, number: int) -> None:
     from uvicorn import Server
     from uvicorn.supervisors import Multiprocess
 
     if number == 1:
-        Server(config).run(sockets=[socket])  # type: ignore[list-item]
+        Server(config).run(sockets=[bound])
     else:
-        Multiprocess(config, sockets=[socket]).run()  # type: ignore[list-item]
+        Multiprocess(config, sockets=[bound]).run()
 
 
-def _config(settings: Settings, factory: "partial[ASGIApp]", number: int) -> "Config":
+def listening(config: "Config", variables: str) -> socket:
+    """Return the socket of a server.
+
+    Args:
+        config: of the server.
+        variables: that hold the address, for the error.
+
+    Raises:
+        SettingError: the address cannot be used.
+    """
+    try:
+        return config.bind_socket()
+    except SystemExit as error:  # uvicorn has logged why
+        raise SettingError(
+            "nothing can listen at this address",
+            where=variables,
+            found=f"{config.host}:{config.port}",
+            remedy="end what listens there, or set another port",
+        ) from error
+
+
+def server_config(factory: "partial[ASGIApp]", host: str, port: int, number: int = 1) -> "Config":
+    """Return the settings of a server with bounds on heads and connections.
+
+    Args:
+        factory: makes the application of one process.
+        host: where it listens.
+        port: 0 for any free one.
+        number: of processes.
+    """
     from uvicorn import Config
 
     from serving.protocol import BoundedHead
@@ -94,8 +117,8 @@ def _config(settings: Settings, factory: "partial[ASGIApp]", number: int) -> "Co
     return Config(
         factory,
         factory=True,
-        host=settings.serve_host,
-        port=settings.serve_port,
+        host=host,
+        port=port,
         workers=number,
         http=BoundedHead,
         ws="none",

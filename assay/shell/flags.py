@@ -327,6 +327,14 @@ COMMANDS = {
         ),
         needs=[],
     ),
+    "show": lambda summary: Command(
+        "show",
+        summary,
+        click.Argument(["name"], metavar="[PIPELINE]", required=False),
+        _option("--host", "Where it listens; ASSAY_REPORTS_HOST unless given."),
+        _option("--port", "0 for any free one; ASSAY_REPORTS_PORT unless given.", click.IntRange(0, 65535)),
+        needs=[],
+    ),
     "deploy": lambda summary: Command(
         "deploy",
         summary,

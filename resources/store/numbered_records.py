@@ -12,6 +12,7 @@ from assay.errors import ArtifactNotFoundError, StorageError
 from resources.store.interface import ObjectStore
 
 _DIGITS = 8
+LAST_NUMBER = 10**_DIGITS - 1
 Record = TypeVar("Record", bound=BaseModel)
 
 

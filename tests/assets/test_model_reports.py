@@ -1,0 +1,69 @@
+"""The report of a model: stored beside its evaluation and its decision, and linked where people look."""
+
+import dagster as dg
+import pytest
+from small_platform import failure
+
+from assay.reporting.model_report import ModelReport
+from resources.mlflow.connection import connect
+from resources.report_site import REPORT_PAGE
+
+REPORT = ("bank", "model_report")
+
+
+def _metadata(platform, asset):
+    event = platform.instance.get_latest_materialization_event(dg.AssetKey(["bank", asset]))
+    return {name: entry.value for name, entry in event.asset_materialization.metadata.items()}
+
+
+def test_reports_are_stored_with_evaluation_and_decision_and_linked(promoted):
+    artifacts = promoted.artifacts
+    evaluated, decided = artifacts.log.history(REPORT, None)
+    assert [each.name for each in decided.objects] == ["value.json", REPORT_PAGE, "model_card.md"]
+    report = artifacts.read(decided, ModelReport)
+    assert report.version == "1"
+    assert report.decision.verdict == "promoted"
+    assert artifacts.read(evaluated, ModelReport).decision is None
+    newest = artifacts.newest(("bank", "trained_model"), None)
+    assert report.lineage.model_digest == newest.data_version
+    assert report.leaderboard[0].megabytes == pytest.approx(sum(each.size for each in newest.objects) / 1e6)
+    assert [each.rows for each in report.data.periods] == [200]
+    page = artifacts.store.get_bytes(decided.objects[1].key).decode()
+    assert "<h1>bank version 1</h1>" in page
+    assert "swordfish" not in page  # a value of a column with personal data
+    url = "http://localhost:8090/bank/model_report"
+    assert _metadata(promoted, "evaluation_report")["report"] == f"{url}/1/{REPORT_PAGE}"
+    assert _metadata(promoted, "champion_model")["report"] == f"{url}/2/{REPORT_PAGE}"
+
+
+def test_mlflow_leads_to_the_report(promoted):
+    client = connect(promoted.settings.tracking_uri)
+    version = client.get_model_version("bank", "1")
+    assert version.tags["assay.report"].endswith(f"/bank/model_report/2/{REPORT_PAGE}")
+    run = client.get_run(version.run_id)
+    assert run.data.tags["assay.report"].endswith(f"/bank/model_report/1/{REPORT_PAGE}")
+
+
+def test_the_page_of_a_model_shows_the_model_and_its_evaluation(promoted):
+    key = dg.AssetKey(["bank", "trained_model"])
+    observed = promoted.instance.fetch_observations(key, limit=1).records[0].asset_observation.metadata
+    assert observed.keys() >= {"family", "hyperparameters", "features", "where to look", "metrics", "report"}
+
+
+def test_the_page_of_a_champion_begins_with_what_people_read(promoted):
+    names = list(_metadata(promoted, "champion_model"))
+    assert names[:3] == ["report", "decision", "reason"]
+    assert "champion change" not in names
+
+
+def test_a_refusal_shows_verdict_rules_and_page(bank):
+    text = (bank.settings.pipelines_dir / "bank.yaml").read_text().replace("min_rows: 50", "min_rows: 500")
+    (bank.settings.pipelines_dir / "bank.yaml").write_text(text)
+    result = bank.materialize("bank/raw_dataset", "bank/validated_dataset")
+    assert "[gate_rejected]" in failure(result)
+    key = dg.AssetKey(["bank", "validated_dataset"])
+    (record,) = bank.instance.fetch_observations(key, limit=5).records
+    shown = {name: entry.value for name, entry in record.asset_observation.metadata.items()}
+    assert shown["verdict"].startswith("rejected by row_count_in_range")
+    assert "500" in shown["failed rule 1"]
+    assert shown["page"] == "http://localhost:8090/bank/validated_dataset/1/profile.html"
