@@ -52,7 +52,8 @@ WITHOUT_SERVERS = (
 )
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
-WITH_AN_ENDPOINT = ("serve-a-model.md", "compare-two-models-live.md")
+WITH_AN_ENDPOINT = ("serve-a-model.md", "compare-two-models-live.md", "read-a-model-report.md")
+ADDRESSES = ("127.0.0.1:8000", "127.0.0.1:8090")
 EXITS = re.compile(r"\s*# exits (\d+)$")
 
 
@@ -143,15 +144,16 @@ def test_serving_works_as_written(how_to, checkout):
     # the endpoint starts as a user's does, and ends with its own process
     warm = (checkout.scripts / "assay").rename(checkout.scripts / "warm")
     checkout.write(
-        str(checkout.scripts / "assay"), f'#!/bin/sh\n[ "$1" = serve ] && exec {BIN}/assay "$@"\nexec {warm} "$@"\n'
+        str(checkout.scripts / "assay"), f'#!/bin/sh\ncase "$1" in serve|show) exec {BIN}/assay "$@" ;; esac\nexec {warm} "$@"\n'
     ).chmod(0o755)
-    port = free_port()
+    port, text = free_port(), (HOW_TOS / how_to).read_text()
     try:
         follow(
             how_to,
             checkout,
-            replaced=[("127.0.0.1:8000", f"127.0.0.1:{port}")],
+            replaced=[(address, f"127.0.0.1:{port}") for address in ADDRESSES if address in text],
             ASSAY_SERVE_PORT=str(port),
+            ASSAY_REPORTS_PORT=str(port),
             ASSAY_SERVE_PROCESSES="2",
             ASSAY_SERVE_POLL_SECONDS="1",
         )
