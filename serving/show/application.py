@@ -71,6 +71,10 @@ def _add_lists(app: FastAPI, store_of: Callable[[str], ObjectStore], pipelines: 
         ]
         return _page("index.html.j2", title="Reports", rows=rows, space=space)
 
+    @app.api_route("/favicon.ico", methods=_READ)
+    def icon() -> Response:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
     @app.api_route("/{pipeline}", methods=_READ)
     def pipeline_page(pipeline: str, space: str = default) -> Response:
         store, site = store_of(_known(space)), ReportSite("", space)

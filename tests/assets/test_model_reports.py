@@ -4,7 +4,10 @@ import dagster as dg
 import pytest
 from small_platform import failure
 
+from assay.promotion.champion import ChampionChange
 from assay.reporting.model_report import ModelReport
+from assay.specs import PipelineSpec
+from ml_assets.assets.champion_model import champion_change, champion_events
 from resources.mlflow.connection import connect
 from resources.report_site import REPORT_PAGE
 
@@ -67,3 +70,36 @@ def test_a_refusal_shows_verdict_rules_and_page(bank):
     assert shown["verdict"].startswith("rejected by row_count_in_range")
     assert "500" in shown["failed rule 1"]
     assert shown["page"] == "http://localhost:8090/bank/validated_dataset/1/profile.html"
+
+
+CHANGE = ChampionChange(
+    registered_name="bank|<b>", outcome="promoted", version="2", previous_version="1", reason="better; *and* <b>new</b>"
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        CHANGE,
+        CHANGE.model_copy(update={"version": None, "previous_version": None, "outcome": "withdrawn"}),
+        CHANGE.model_copy(update={"proposed_version": "3", "outcome": "rollback_proposed"}),
+    ],
+)
+def test_a_change_of_the_champion_is_read_as_it_was_written(change):
+    spec = PipelineSpec.model_validate_json(
+        '{"name": "bank", "task": "regression", "dataset": {"source": "a.csv", "target": "y"}}'
+    )
+    (event,) = champion_events(spec, change)
+    assert champion_change(event) == change
+
+
+def test_a_change_that_an_earlier_version_wrote_is_read():
+    entry = dg.MetadataValue.json(CHANGE.model_dump(mode="json"))
+    assert champion_change(dg.AssetObservation("a", metadata={"champion change": entry})) == CHANGE
+    assert champion_change(dg.AssetObservation("a", metadata={"reason": "none"})) is None
+
+
+def test_a_promotion_is_read_from_the_event_of_the_run(promoted):
+    event = promoted.instance.get_latest_materialization_event(dg.AssetKey(["bank", "champion_model"]))
+    change = champion_change(event.asset_materialization)
+    assert (change.outcome, change.version, change.registered_name) == ("promoted", "1", "bank")

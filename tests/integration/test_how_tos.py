@@ -144,7 +144,8 @@ def test_serving_works_as_written(how_to, checkout):
     # the endpoint starts as a user's does, and ends with its own process
     warm = (checkout.scripts / "assay").rename(checkout.scripts / "warm")
     checkout.write(
-        str(checkout.scripts / "assay"), f'#!/bin/sh\ncase "$1" in serve|show) exec {BIN}/assay "$@" ;; esac\nexec {warm} "$@"\n'
+        str(checkout.scripts / "assay"),
+        f'#!/bin/sh\ncase "$1" in serve|show) exec {BIN}/assay "$@" ;; esac\nexec {warm} "$@"\n',
     ).chmod(0o755)
     port, text = free_port(), (HOW_TOS / how_to).read_text()
     try:

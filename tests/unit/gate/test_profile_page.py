@@ -265,6 +265,9 @@ def test_the_page_can_be_read_aloud(page):
     assert re.findall("<svg[^>]*>(?!<title>)", html) == []
     ids = {attributes["id"] for _, attributes in parsed.elements if "id" in attributes}
     assert {attributes["href"][1:] for attributes in parsed.tags("a")} <= ids
+    scrolled = [attributes for attributes in parsed.tags("div") if attributes.get("class") == "scroll"]
+    assert scrolled
+    assert all(attributes["tabindex"] == "0" and attributes["aria-label"] for attributes in scrolled)
 
 
 def luminance(colour):
