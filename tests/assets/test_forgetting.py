@@ -73,14 +73,16 @@ def test_a_person_is_shown_then_forgotten_and_the_models_are_named(trained_bank,
     assert dry == [
         "        1 rows in bank/raw_dataset, version 1",
         "        1 rows in bank/validated_dataset, version 1",
+        "would remove bank/model_report, version 1",
+        "would remove bank/model_report, version 2",
         "would remove bank/validation_report, version 1",
         "learned from them: bank/trained_model, version 1, registered as bank version 1, the champion",
     ]
     assert learned in stored_ids(trained_bank)
     done = forget(f"id = '{learned}'")
     assert (
-        done[:4]
-        == [line.replace(" in ", " removed from ").replace("would remove", "removed") for line in dry[:3]] + dry[3:]
+        done[:6]
+        == [line.replace(" in ", " removed from ").replace("would remove", "removed") for line in dry[:5]] + dry[5:]
     )
     [run] = [line.removeprefix("dagster run delete ") for line in done if line.startswith("dagster run delete ")]
     assert trained_bank.instance.get_run_by_id(run) is not None
