@@ -65,7 +65,7 @@ class MetricRow:
 
 def to_html(report: ModelReport) -> str:
     """Return the page of a report; the same report gives the same text."""
-    search = report.search
+    search, options = report.search, report.evaluation.decision
     return rendered(
         "assay.reporting",
         "report.html.j2",
@@ -74,6 +74,8 @@ def to_html(report: ModelReport) -> str:
         verdict=verdict_of(report),
         metrics=list(_metrics(report)),
         gap=gap_in_words(report),
+        effects=list(options.changed(report.evaluation.metrics)) if options else [],
+        threshold=options.threshold if options else None,
         warnings=list(_warnings(report)),
         unit=Axes(),
         residual_axes=_residual_axes(report),

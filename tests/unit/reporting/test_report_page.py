@@ -15,6 +15,7 @@ from assay.promotion.decision import decide
 from assay.reporting.making import Stored, report_of
 from assay.reporting.model_report import ModelReport
 from assay.reporting.page import gap_in_words, to_html
+from assay.results.option_effects import DecisionEffects, IntervalEffects
 from assay.results.search_result import BestHyperparameters, TrialRecord
 
 FAMILIES = {"regression": "ridge"}
@@ -292,3 +293,19 @@ def test_no_row_of_the_data_is_in_a_report_of_a_regression(reported):
     report = reported("regression")
     assert sum(each.rows for each in report.drawings.residuals) == report.evaluation.holdout_rows
     assert all(each.rows > 1 for each in report.drawings.residuals)
+
+
+def test_threshold_calibration_and_intervals_are_said(reported):
+    report = reported()
+    value = report.evaluation.metrics["roc_auc"]
+    effects = DecisionEffects(threshold=0.37, as_fitted={"roc_auc": value - 0.01})
+    interval = IntervalEffects(share=0.9, coverage=0.88, mean_width=2.5)
+    page = to_html(
+        report.model_copy(
+            update={"evaluation": report.evaluation.model_copy(update={"decision": effects, "interval": interval})}
+        )
+    )
+    assert "labelled positive from a probability of 0.37 on" in page
+    assert "The intervals that are 2.5 wide on average hold 88.0% of the holdout&#39;s targets (0.9 asked for)." in page
+    assert f"{value - 0.01:.4g}</td>" in page.split("What calibration and threshold change")[1]
+    assert "labelled as the likeliest class" in to_html(report)
