@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from assay.data.frozen_schema import FrozenSchema, feature_schema_name, joined_schema_name, reviewed_schema
 from assay.errors import AssayError, DataContractError, SpecError
 from assay.importing import is_import_path
+from assay.learning.estimators.category_names import category_errors
 from assay.learning.estimators.ensembles import declared_parameters
 from assay.learning.estimators.family import FAMILIES, family_names, unknown_family
 from assay.learning.evaluation.metrics import METRICS, metric, metric_names, unknown_metric, without_direction
@@ -49,6 +50,7 @@ def name_check(schemas: Path | None = None, tasks: Sequence[Task] = ()) -> NameC
         yield from step_errors(spec)
         yield from sampler_errors(spec)
         yield from option_errors(spec, tasks or (spec.task,))
+        yield from category_errors(spec)
         frozen = reviewed_schema(schemas, spec.name, spec.dataset.schema_version) if schemas is not None else None
         yield from served_column_errors(spec, frozen)
         if spec.features is None:

@@ -56,6 +56,7 @@ _OWN_TYPES = frozenset(
         "assay.learning.preprocessing.encoders.HashingEncoder",
         "assay.learning.preprocessing.fitted_steps.FittedSteps",
         "assay.learning.preprocessing.fitted_steps.PipelineOfKeptRows",
+        "assay.learning.preprocessing.native_columns.NativeColumns",
         "assay.learning.preprocessing.transformers.CalendarFeatures",
         "assay.learning.preprocessing.transformers.Categories",
         "assay.learning.preprocessing.transformers.OrdinalCategories",

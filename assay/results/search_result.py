@@ -50,6 +50,8 @@ class BestHyperparameters(Spec):
     """How many points a grid has; missing with other samplers."""
     trials: tuple[TrialRecord, ...] = ()
     seed: int
+    begun_with: str = Field(default="", exclude_if=lambda key: not key)
+    """Partition whose best point was tried first; empty for none."""
     search_factor: int = 1
     """How many times as long as the pipeline says the search was; above 1 after a missed minimum."""
     basis: str = ""
@@ -120,6 +122,7 @@ class BestHyperparameters(Spec):
             exclude={
                 "trials": {"__all__": {"seconds", "latency_ms"}},
                 "latency_ms": True,
+                "begun_with": True,
                 "search_factor": True,
                 "basis": True,
             },

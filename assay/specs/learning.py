@@ -209,6 +209,22 @@ class SearchParameter(Spec):
         steps = (value - low) / step if step else 0.0
         return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
+    def nearest(self, value: Any) -> Any:
+        """Return the value of the range that is nearest to a given one; the first choice where it is none of them."""
+        if self.holds(value):
+            return value
+        choices = self.choices or ()
+        numbers = [each for each in choices if isinstance(each, int | float) and not isinstance(each, bool)]
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self.type == "categorical":
+            return min(numbers, key=lambda each: abs(each - value)) if numbers and is_number else choices[0]
+        low, high = self.low or 0.0, self.high or 0.0
+        inside = min(max(float(value), low), high) if is_number else low
+        step = self.step or (1 if self.type == "int" else None)
+        if step is not None:
+            inside = low + min(round((inside - low) / step), math.floor((high - low) / step + 1e-9)) * step
+        return int(inside) if self.type == "int" else inside
+
     def values(self, most: int) -> tuple[str | bool | int | float | None, ...] | None:
         """Return every value of the range in order; None where there are more than `most`."""
         if self.type == "categorical":
@@ -285,6 +301,8 @@ class TuningSpec(Spec):
     default_space: bool | None = Field(default=None, exclude_if=lambda given: given is None)
     """Whether the families' own ranges are searched. With `false` nothing varies but `search_space`, and without that
     each candidate is tried once. Unless set they are, except by the sampler `grid` with a `search_space`."""
+    begin_with_previous: bool = Field(default=True, exclude_if=lambda begins: begins)
+    """Whether a search of rows split by time first tries the best of the partition before, where that has one."""
     ensemble: bool = Field(default=True, exclude_if=lambda ensemble: ensemble)
     """Whether the best trials of up to four families are averaged (as `vote`) where that is better beyond noise, on
     rows on which the weights were not found. An average predicts as slowly as its members together. `assay tune` finds

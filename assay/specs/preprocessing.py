@@ -8,7 +8,7 @@ import path the class; a second one of the same name in a chain has `_2` behind 
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -18,6 +18,9 @@ _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _PREFIX = "steps."
 FITTED_PREFIX = "features."
 """Begins the names of parameters of steps of `features` that are fitted on the training rows."""
+CATEGORIES = "preprocessing.categories"
+"""Name of the encoding of categories among the parameters of a trial, as in a pipeline file."""
+CategoryEncoding: TypeAlias = Literal["native", "ordinal", "one_hot", "target", "hashing"]
 WITHOUT_FIT = ("passthrough", "drop")
 """Steps that are no transformers; they stand alone."""
 
@@ -25,9 +28,9 @@ WITHOUT_FIT = ("passthrough", "drop")
 def is_step_key(name: str) -> bool:
     """Return whether a name of a search space is a parameter of what prepares rows; an import path is a model's.
 
-    It is of a transformer, or of a step of `features` that is fitted on the training rows.
+    It is of a transformer, of a step of `features` that is fitted on the training rows, or the encoding of categories.
     """
-    return name.startswith((_PREFIX, FITTED_PREFIX)) and ":" not in name
+    return name == CATEGORIES or (name.startswith((_PREFIX, FITTED_PREFIX)) and ":" not in name)
 
 
 def model_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,8 +145,13 @@ class PreprocessingSpec(Spec):
     """Explicit steps; columns that no step takes are prepared by their role."""
 
     steps: tuple[PreprocessingStep, ...] = ()
+    categories: Literal["auto"] | CategoryEncoding = Field(default="auto", exclude_if=lambda given: given == "auto")
+    """How categories without a step become numbers: `native` by the booster itself, `ordinal` by codes, `one_hot` by
+    a column each, `target` by the target's out-of-fold means, `hashing` by signed hashes where there are more than
+    `max_categories`. `auto` goes by the family, and a search tries what boosters do well with."""
     max_categories: int = Field(default=50, ge=2)
-    """A column of more categories, missing included, is encoded by the target's out-of-fold means."""
+    """A column of more categories, missing included, is encoded by the target's out-of-fold means, except by
+    `hashing`, and by `native` of CatBoost, which makes such means itself."""
     text_features: int = Field(default=256, ge=1)
     """Largest vocabulary of one text column."""
 
@@ -183,6 +191,8 @@ class PreprocessingSpec(Spec):
 
     def written(self) -> Iterator[tuple[str, Any, Location]]:
         """Yield each parameter that the file sets, with the name that a search has for it and its location."""
+        if self.categories != "auto":
+            yield CATEGORIES, self.categories, ("categories",)
         for transformer, (number, position) in self.transformers.items():
             step = self.steps[number]
             chained = () if isinstance(step.step, str) else ("step", position)
@@ -190,14 +200,14 @@ class PreprocessingSpec(Spec):
                 yield f"{_PREFIX}{transformer}.{name}", value, ("steps", number, *chained, "parameters", name)
 
     def with_values(self, parameters: Mapping[str, Any]) -> Self:
-        """Return the same preprocessing with what a search found for its transformers, by their names."""
+        """Return the same preprocessing with what a search found for it, by the names of the parameters."""
+        found = {"categories": parameters[CATEGORIES]} if CATEGORIES in parameters else {}
         given: dict[int, dict[int, dict[str, Any]]] = {}
         for key, value in parameters.items():
-            if is_step_key(key) and not key.startswith(FITTED_PREFIX):
+            if key.startswith(_PREFIX) and is_step_key(key):
                 transformer, _, name = key.removeprefix(_PREFIX).rpartition(".")
                 number, position = self.transformers[transformer]
                 given.setdefault(number, {}).setdefault(position, {})[name] = value
-        if not given:
-            return self
-        steps = (each.replaced(given.get(number, {})) for number, each in enumerate(self.steps))
-        return self.model_copy(update={"steps": tuple(steps)})
+        if given:
+            found["steps"] = tuple(each.replaced(given.get(number, {})) for number, each in enumerate(self.steps))
+        return self.model_copy(update=found) if found else self

@@ -47,6 +47,7 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         retries = run_spec.promotion.below_minimum == "retry"
         basis = basis_of(split, run_spec, stage.spec_parts)
         factor = _search_factor(context, artifacts, basis, split, run_spec) if retries else 1
+        key, before = _before(context, artifacts, sorted(validated_dataset), run_spec)
         best = find_best_hyperparameters(
             split.train,
             longer(run_spec, factor),
@@ -58,9 +59,12 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
                 artifacts.store,
                 tuple(context.asset_key.path),
                 partition_of(context),
-                digest_of(basis, factor, library_versions(*run_spec.model.candidates)),
+                digest_of(basis, factor, library_versions(*run_spec.model.candidates), before and before.identity()),
             ),
+            before=before,
         )
+        if before is not None and best.searched:
+            best = best.model_copy(update={"begun_with": key})
         if retries:
             best = best.model_copy(update={"search_factor": factor, "basis": basis})
         if best.early_end:
@@ -81,6 +85,16 @@ def _search_factor(
     if factor > 1:
         context.log.info("the last model missed a minimum: this search has %d times the trials", factor)
     return factor
+
+
+def _before(
+    context: dg.AssetExecutionContext, artifacts: ArtifactStore, window: list[str], spec: PipelineSpec
+) -> tuple[str, BestHyperparameters | None]:
+    """Return the partition before and what its search found; None where there is none, or it is not asked for."""
+    if spec.split.by != "time" or not spec.tuning.begin_with_previous:
+        return "", None
+    key = window[-2]
+    return key, artifacts.newest_value(tuple(context.asset_key.path), key, BestHyperparameters)
 
 
 def _trial_logger(log: logging.Logger, spec: PipelineSpec) -> Callable[[TrialRecord], None]:
@@ -108,6 +122,7 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         "hyperparameters": dg.MetadataValue.json(best.parameters),
         "stopped by": best.stopped_by,
         "trials": len(best.trials),
+        **({"begins with the best of": best.begun_with} if best.begun_with else {}),
         **({"times the trials": best.search_factor} if best.search_factor > 1 else {}),
         "failed trials": sum(trial.state == "failed" for trial in best.trials),
     }

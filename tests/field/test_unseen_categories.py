@@ -55,6 +55,21 @@ def test_an_unseen_category_is_predicted_as_categories_are_on_average(name, swap
     assert roc_auc_score(target[present], found) > 0.78
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        *((name, "native") for name in ("hist_gradient_boosting", "lightgbm", "xgboost", "catboost")),
+        *(("lightgbm", encoding) for encoding in ("one_hot", "target", "hashing")),
+        ("catboost", "ordinal"),
+        ("logistic_regression", "target"),
+    ],
+)
+def test_an_unseen_category_is_one_of_the_pool_in_every_encoding(name, encoding):
+    model = fitted(name, FEW, {}, preprocessing={"categories": encoding})
+    assert share_of(model, "NEW") == pytest.approx(0.26, abs=0.06)
+    assert share_of(model, None) == pytest.approx(0.5, abs=0.1)
+
+
 @pytest.mark.parametrize("name", ["hist_gradient_boosting", "logistic_regression"])
 def test_an_unseen_category_of_a_column_of_many_is_predicted_as_rows_are_on_average(name):
     assert share_of(fitted(name, MANY, {}), "NEW") == pytest.approx(0.15, abs=0.06)

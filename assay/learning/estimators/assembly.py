@@ -19,7 +19,7 @@ from assay.learning.splitting import LabelledRows
 from assay.learning.weights import fit_weights
 from assay.specs.learning import WEIGHT, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
-from assay.specs.preprocessing import is_step_key
+from assay.specs.preprocessing import CATEGORIES, is_step_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = "preprocessing"
 MODEL = "model"
+_MEANS = "by the target's out-of-fold means"
 _TARGET_TYPES: dict[Task, TargetType] = {
     Task.BINARY: "binary",
     Task.MULTICLASS: "multiclass",
@@ -81,13 +82,16 @@ def _columns_for(
         from sklearn.preprocessing import FunctionTransformer
 
         return FunctionTransformer()
+    preparation, native = spec.preparation.with_values(parameters), family.card.native
+    encoding = family.card.category_encoding(preparation)
     return build_preprocessor(
         features,
-        spec.preparation.with_values(parameters),
+        preparation.with_values({CATEGORIES: encoding}),
         family.card.encoding,
         seed=spec.training.seed,
         dense=family.card.dense,
         target_type=_TARGET_TYPES[spec.task],
+        native_bound=native is None or native.bounded,
     )
 
 
@@ -161,7 +165,9 @@ def build_model(family: Family, parameters: Mapping[str, Any], features: TableSc
 def _built(family: Family, parameters: Mapping[str, Any], spec: PipelineSpec) -> Any:
     """Build the unfitted estimator of one family, with constraints, and on the transform of the target."""
     constraints = constraint_parameters(family.card, spec.training.constraints)
-    model = family.build({**parameters, **constraints}, spec.training.seed, spec.training.threads)
+    encoding = family.card.category_encoding(spec.preparation.with_values(parameters))
+    taken = family.natively(spec.task) if encoding == "native" else family
+    model = taken.build({**parameters, **constraints}, spec.training.seed, spec.training.threads)
     _require_weighable(family, model, spec)
     if spec.training.target_transform is None:
         return model
@@ -230,15 +236,27 @@ def category_encodings(fitted: "Pipeline") -> dict[str, str]:
             found |= category_encodings(member)
     preprocessing = fitted.named_steps[PREPROCESSING]
     prepared = getattr(preprocessing, "columns_", preprocessing)
+    native = "by the model itself" if getattr(prepared, "natives_", None) else ""
     for _, group, columns in getattr(prepared, "transformers_", []):
         for transformer in getattr(group, "named_steps", {"": group}).values():
-            means = getattr(transformer, "many_columns_", [])
-            found |= dict.fromkeys(means, "by the target's out-of-fold means")
-            encoder = getattr(transformer, "few_", transformer)
-            pools = getattr(encoder, "infrequent_categories_", None) or []
-            pooled = zip([name for name in columns if name not in means], pools, strict=False)
-            found |= {name: f"{len(rare):,} rare categories in one pool" for name, rare in pooled if rare is not None}
+            found |= _encodings_of(transformer, list(columns), native)
     return found
+
+
+def _encodings_of(transformer: Any, columns: list[str], native: str) -> dict[str, str]:
+    many = getattr(transformer, "many_columns_", [])
+    few = getattr(transformer, "few_", transformer)
+    steps = [*getattr(few, "named_steps", {"": few}).values()]
+    named = [name for name in columns if name not in many]
+    means = any(hasattr(each, "target_mean_") for each in steps) if few is not transformer else False
+    how = _MEANS if means else native if few is not transformer else ""
+    found = dict.fromkeys(named, how) if how else {}
+    for encoder in steps:
+        pools = zip(named, getattr(encoder, "infrequent_categories_", None) or [], strict=False)
+        pooled = {name: f"{len(rare):,} rare categories in one pool" for name, rare in pools if rare is not None}
+        found |= {name: f"{how}, {text}" if how else text for name, text in pooled.items()}
+    hashed = hasattr(getattr(transformer, "many_", None), "n_features")
+    return found | dict.fromkeys(many, "by signed hashes" if hashed else _MEANS)
 
 
 def fitted_on_training_rows(fitted: "Pipeline") -> tuple[list[dict[str, str]], list[dict[str, Any]]]:

@@ -16,6 +16,7 @@ from assay.importing import import_object
 from assay.learning.estimators.family import Family, FamilyCard, card_of, family
 from assay.specs.learning import ENSEMBLES, WEIGHT, ModelSpec, SearchParameter, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
+from assay.specs.preprocessing import CATEGORIES
 
 FINAL = "final"
 _ESTIMATORS = {
@@ -24,6 +25,8 @@ _ESTIMATORS = {
     ("vote", True): "assay.learning.estimators.labelled_ensembles:LabelledVotingClassifier",
     ("vote", False): "sklearn.ensemble:VotingRegressor",
 }
+_OF_FINAL = f"{FINAL}.{CATEGORIES}"
+"""A stack's final model takes predictions, no categories."""
 _SHARE = SearchParameter(type="float", low=0.0, high=1.0)
 
 
@@ -49,7 +52,7 @@ class Ensemble(Family):
     def parameter_names(self) -> frozenset[str]:
         """Return the names of all hyperparameters."""
         own = (f"{part}.{name}" for part, each in self.parts.items() for name in each.parameter_names())
-        return frozenset(own) | {f"{WEIGHT}.{name}" for name in self.weights}
+        return frozenset(own) - {_OF_FINAL} | {f"{WEIGHT}.{name}" for name in self.weights}
 
     def values(self, parameters: Mapping[str, Any], seed: int, threads: int) -> dict[str, Any]:
         """Return all hyperparameters, those that are not given included.
@@ -129,7 +132,7 @@ def declared_parameters(name: str, task: Task, model: ModelSpec) -> frozenset[st
     parts = {member: member for member in model.members_of(name)}
     parts |= {FINAL: _final_of(model, task)} if name == "stack" else {}
     own = {f"{part}.{each}" for part, of in parts.items() for each in card_of(of, task).parameter_names(task)}
-    return frozenset(own | ({f"{WEIGHT}.{member}" for member in parts} if name == "vote" else set()))
+    return frozenset(own | ({f"{WEIGHT}.{member}" for member in parts} if name == "vote" else set())) - {_OF_FINAL}
 
 
 def _final_of(model: ModelSpec, task: Task) -> str:

@@ -14,8 +14,9 @@ from assay.learning.estimators.early_stopping import (
     fit_lightgbm,
     fit_xgboost,
 )
-from assay.learning.estimators.family import FamilyCard, names, register
+from assay.learning.estimators.family import FamilyCard, NativeCategories, names, register
 from assay.specs.learning import SearchParameter
+from assay.specs.preprocessing import CategoryEncoding
 
 # trees, or rounds of boosting, that one continuation adds: a fixed number, so that models grow evenly
 ADDED_TREES = 50
@@ -83,7 +84,8 @@ def _continue_lightgbm(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict
 
 
 def _continue_xgboost(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
-    return unfitted.set_params(n_estimators=ADDED_TREES).fit(X, y, xgb_model=fitted.get_booster(), **options)
+    settings = {"n_estimators": ADDED_TREES, "enable_categorical": fitted.enable_categorical}
+    return unfitted.set_params(**settings).fit(X, y, xgb_model=fitted.get_booster(), **options)
 
 
 def _continue_catboost(fitted: Any, unfitted: Any, X: Any, y: Any, options: dict[str, Any]) -> Any:  # noqa: N803
@@ -95,6 +97,8 @@ def _in_text(constraints: list[Any]) -> str:
     return str(tuple(constraints) if isinstance(constraints[0], int) else constraints)
 
 
+_NATIVE_BOOSTING = "assay.learning.estimators.native_boosting"
+_OF_BOOSTERS: tuple[CategoryEncoding, ...] = ("ordinal", "native", "target")
 _ROUNDS = _range(50, 500, log=True)
 _RATE = {"learning_rate": _range(0.02, 0.3, log=True)}
 _SHARES = {
@@ -136,6 +140,8 @@ register(
             "min_child_samples": _range(5, 200, log=True),
             **_SHARES,
         },
+        categories=_OF_BOOSTERS,
+        native=NativeCategories(),
         stopping=EarlyStopping("n_estimators", fit_lightgbm, given=names("boosting_type"), range=_ROUNDS),
         monotone="monotone_constraints",
         interactions="interaction_constraints",
@@ -271,6 +277,17 @@ register(
             "l2_regularization": _range(1e-3, 100.0, log=True),
             "max_features": _range(0.3, 1.0),
         },
+        categories=_OF_BOOSTERS,
+        native=NativeCategories(
+            classifier=f"{_NATIVE_BOOSTING}:NativeHistGradientBoostingClassifier",
+            regressor=f"{_NATIVE_BOOSTING}:NativeHistGradientBoostingRegressor",
+        ),
+        stored_types=frozenset(
+            {
+                f"{_NATIVE_BOOSTING}.NativeHistGradientBoostingClassifier",
+                f"{_NATIVE_BOOSTING}.NativeHistGradientBoostingRegressor",
+            }
+        ),
         stopping=EarlyStopping(
             "max_iter",
             fit_hist_gradient_boosting,
@@ -314,6 +331,8 @@ register(
             "min_child_weight": _range(0.5, 50.0, log=True),
             **_SHARES,
         },
+        categories=_OF_BOOSTERS,
+        native=NativeCategories({"enable_categorical": True}),
         stopping=EarlyStopping(
             "n_estimators", fit_xgboost, given=names("booster early_stopping_rounds eval_metric"), range=_ROUNDS
         ),
@@ -352,6 +371,8 @@ register(
             "random_strength": _range(0.1, 10.0, log=True),
             "bagging_temperature": _range(0.0, 2.0),
         },
+        categories=("native", "ordinal", "target"),
+        native=NativeCategories(bounded=False),
         stopping=EarlyStopping("iterations", fit_catboost, range=_ROUNDS),
         monotone="monotone_constraints",
     )

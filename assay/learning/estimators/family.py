@@ -6,7 +6,7 @@ the extra that installs it, and what its fitted models store. Everything else de
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from assay.errors import LearningError, UnknownModelError, did_you_mean
@@ -14,7 +14,7 @@ from assay.importing import import_object, import_users_object, is_import_path
 from assay.learning.estimators.early_stopping import EarlyStopping
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
-from assay.specs.preprocessing import model_parameters
+from assay.specs.preprocessing import CATEGORIES, CategoryEncoding, PreprocessingSpec, model_parameters
 
 Encoding: TypeAlias = Literal["one_hot", "ordinal", "frame"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any, dict[str, Any]], Any]
@@ -25,6 +25,23 @@ continued estimator."""
 def names(text: str) -> frozenset[str]:
     """Return the names in a text."""
     return frozenset(text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class NativeCategories:
+    """How a family takes columns of pandas' `category`.
+
+    Attributes:
+        settings: constructor arguments that it needs for them.
+        bounded: whether columns of more than `max_categories` are better encoded before it.
+        classifier: import path of the estimator for classification; the family's own unless set.
+        regressor: import path of the estimator for regression; the family's own unless set.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    bounded: bool = True
+    classifier: str | None = None
+    regressor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,8 @@ class FamilyCard:
         further_parameters: parameters that the constructor takes without naming them.
         search_space: range of each parameter that is worth searching.
         stopping: how a booster finds its number of rounds on validation rows; None for other families.
+        categories: encodings of categories that a search tries, the family's own first; that of `encoding` unless set.
+        native: how it takes categories; None where it takes numbers alone.
         weighs_rows: whether a fit takes weights of rows.
         monotone: parameter that holds a sign for each column, by which predictions may only rise or fall.
         interactions: parameter that holds the groups of columns by which a tree may split.
@@ -76,6 +95,8 @@ class FamilyCard:
     further_parameters: frozenset[str] = frozenset()
     search_space: Mapping[str, SearchParameter] = field(default_factory=dict)
     stopping: EarlyStopping | None = None
+    categories: tuple[CategoryEncoding, ...] = ()
+    native: NativeCategories | None = None
     weighs_rows: bool = True
     monotone: str | None = None
     interactions: str | None = None
@@ -90,12 +111,27 @@ class FamilyCard:
     def member_space(self) -> dict[str, SearchParameter]:
         """The ranges of a member of a stack or vote, which cannot stop early: its rounds are searched."""
         rounds = {self.stopping.rounds: self.stopping.range} if self.stopping and self.stopping.range else {}
-        return {**rounds, **self.search_space}
+        return {**rounds, **self.full_space}
+
+    @property
+    def full_space(self) -> dict[str, SearchParameter]:
+        """The ranges of hyperparameters, and the encodings of categories where there are several."""
+        if len(self.categories) < 2:  # noqa: PLR2004 - one is no choice
+            return dict(self.search_space)
+        return {**self.search_space, CATEGORIES: SearchParameter(type="categorical", choices=self.categories)}
+
+    def category_encoding(self, preparation: PreprocessingSpec) -> CategoryEncoding | None:
+        """Return how a pipeline's categories are encoded for the family; None for one that takes the frame."""
+        if self.encoding == "frame":
+            return None
+        if preparation.categories != "auto":
+            return preparation.categories
+        return self.categories[0] if self.categories else self.encoding
 
     def parameter_names(self, task: Task) -> frozenset[str]:
-        """Return the names of all hyperparameters for a task, as declared."""
+        """Return the names of all hyperparameters for a task, as declared, and that of the encoding of categories."""
         own = self.classifier_parameters if task.is_classification else self.regressor_parameters
-        return self.parameters | own | self.further_parameters
+        return self.parameters | own | self.further_parameters | {CATEGORIES}
 
 
 FAMILIES: dict[str, FamilyCard] = {}
@@ -120,8 +156,20 @@ class Family:
         return self.card.name
 
     def parameter_names(self) -> frozenset[str]:
-        """Return the names of all hyperparameters."""
-        return frozenset(self._constructed({}).get_params()) | self.card.defaults.keys() | self.card.further_parameters
+        """Return the names of all hyperparameters, and that of the encoding of categories."""
+        own = frozenset(self._constructed({}).get_params()) | self.card.defaults.keys()
+        return own | self.card.further_parameters | {CATEGORIES}
+
+    def natively(self, task: Task) -> "Family":
+        """Return the same family as it takes categories; itself where it takes numbers alone."""
+        native = self.card.native
+        if native is None:
+            return self
+        path = native.classifier if task.is_classification else native.regressor
+        estimator = self.estimator if path is None else import_object(path, where="model.candidates")
+        return replace(
+            self, card=replace(self.card, defaults={**self.card.defaults, **native.settings}), estimator=estimator
+        )
 
     def build(self, parameters: Mapping[str, Any], seed: int, threads: int) -> Any:
         """Build an unfitted estimator.

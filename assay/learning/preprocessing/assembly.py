@@ -61,6 +61,7 @@ def build_preprocessor(
     seed: int = DEFAULT_SEED,
     dense: bool = False,
     target_type: TargetType | None = None,
+    native_bound: bool = True,
 ) -> "ColumnTransformer":
     """Build the preprocessing of a feature frame.
 
@@ -68,7 +69,7 @@ def build_preprocessor(
 
     Args:
         features: columns and roles of the frame that it will take.
-        preparation: explicit steps, whose columns get no automatic ones, and bounds.
+        preparation: explicit steps, whose columns get no automatic ones, how categories are encoded, and bounds.
         encoding: `one_hot` imputes (with a missing indicator), scales and one-hot encodes; `ordinal` leaves numbers
             as they are, NaN included, and gives categories a code, for trees. Either way missing is a category of
             its own; a category unknown at fit has no column, or the code of the rare ones.
@@ -76,21 +77,29 @@ def build_preprocessor(
         dense: never return a sparse matrix.
         target_type: of the target by whose out-of-fold means columns of more than `max_categories` are encoded; None
             pools their rarer categories.
+        native_bound: whether native columns have a bounded number of categories.
 
     Returns:
-        Unfitted transformer: frame of shape (rows, features) to float64 of shape (rows, outputs).
+        Unfitted transformer: frame of shape (rows, features) to float64 of shape (rows, outputs); to a frame with
+        columns of pandas' `category` where categories are native.
 
     Raises:
         SpecError: a step is unknown, refuses its parameters, or makes of a column what another makes.
         MissingColumnError: a step names a column that is no feature.
     """
-    from sklearn.compose import ColumnTransformer
-
-    context = StepContext(encoding, preparation, seed, target_type, dense)
+    context = StepContext(encoding, preparation, seed, target_type, dense, native_bound)
     steps = _explicit(features, context)
     taken = {column for step in preparation.steps for column in step.columns}
     free = features.project(tuple(name for name in features.names if name not in taken))
-    return ColumnTransformer([*_automatic(free, context), *steps], sparse_threshold=0.0 if dense else 0.3)
+    native = context.category_encoding == "native" and bool(free.with_role(ColumnRole.CATEGORICAL))
+    blocks = [*_automatic(free, context), *steps]
+    if native:
+        from assay.learning.preprocessing.native_columns import NativeColumns
+
+        return NativeColumns(blocks, sparse_threshold=0.0)
+    from sklearn.compose import ColumnTransformer
+
+    return ColumnTransformer(blocks, sparse_threshold=0.0 if dense else 0.3)
 
 
 def _automatic(features: TableSchema, context: StepContext) -> list[_Block]:

@@ -10,7 +10,7 @@ from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, 
 from assay.specs.base import Location
 from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.preprocessing import FITTED_PREFIX, PreprocessingSpec, PreprocessingStep, is_step_key
+from assay.specs.preprocessing import CATEGORIES, FITTED_PREFIX, PreprocessingSpec, PreprocessingStep, is_step_key
 
 
 def step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:
@@ -68,6 +68,8 @@ def unknown_searched(
     spec: PipelineSpec, preparation: PreprocessingSpec, key: str, ranged: SearchParameter
 ) -> SpecError | None:
     """Return the error of a name of a search space that means nothing that prepares rows; None where there is none."""
+    if key == CATEGORIES:
+        return None
     if key.startswith(FITTED_PREFIX):
         return unknown_fitted(spec.features, key, ranged)
     return unknown_parameter(preparation, key)

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from assay.data.schema import TableSchema
 from assay.errors import UnknownHyperparameterError, did_you_mean
 from assay.learning.estimators.ensembles import Ensemble, candidate_families
 from assay.learning.estimators.family import Family, family_names
 from assay.learning.preprocessing.step_names import unknown_searched
+from assay.specs.dataset import ColumnRole
 from assay.specs.learning import ENSEMBLES, SearchParameter
 from assay.specs.pipeline import PipelineSpec
-from assay.specs.preprocessing import FITTED_PREFIX, is_step_key
+from assay.specs.preprocessing import CATEGORIES, FITTED_PREFIX, is_step_key
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 
@@ -34,8 +36,13 @@ class Candidates:
     asked: SearchSpace
 
     @classmethod
-    def of(cls, spec: PipelineSpec) -> "Candidates":
+    def of(cls, spec: PipelineSpec, features: TableSchema | None = None) -> "Candidates":
         """Return the candidates of a pipeline.
+
+        Args:
+            spec: the pipeline.
+            features: columns and roles of the rows. The encoding of categories is searched where there are some that
+                no step takes, and where the columns are not known.
 
         Raises:
             UnknownModelError: a candidate cannot be used.
@@ -47,7 +54,10 @@ class Candidates:
             # a refused base value is the user's mistake, not a failed trial
             each.values(base[name], spec.training.seed, spec.training.threads)
         asked = asked_space(spec, tuple(families.values()))
-        return cls(spec, families, base, _merged(spec, families, asked), asked)
+        space = _merged(spec, families, asked)
+        if features is not None and not _has_free_categories(spec, features):
+            asked, space = _without_encodings(asked), _without_encodings(space)
+        return cls(spec, families, base, space, asked)
 
     @property
     def is_empty(self) -> bool:
@@ -148,15 +158,29 @@ def search_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
 
 
 def _merged(spec: PipelineSpec, families: Mapping[str, Family], asked: SearchSpace) -> SearchSpace:
-    has_default = spec.tuning.has_default_space
-    own = {name: each.card.search_space if has_default else {} for name, each in families.items()}
-    return {name: {**own[name], **asked[name]} for name in families}
+    own = {name: each.card.full_space if spec.tuning.has_default_space else {} for name, each in families.items()}
+    kept = own if spec.preparation.categories == "auto" else _without_encodings(own)
+    return {name: {**kept[name], **asked[name]} for name in families}
+
+
+def _has_free_categories(spec: PipelineSpec, features: TableSchema) -> bool:
+    taken = {column for step in spec.preparation.steps for column in step.columns}
+    return bool({*features.with_role(ColumnRole.CATEGORICAL)} - taken)
+
+
+def _without_encodings(space: SearchSpace) -> SearchSpace:
+    """Return a space without the encodings of categories, those of members of ensembles included."""
+    return {
+        name: {key: ranged for key, ranged in ranges.items() if not key.endswith(CATEGORIES)}
+        for name, ranges in space.items()
+    }
 
 
 def asked_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     """Return the declared ranges of each candidate, by family name and parameter name.
 
-    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`;
+    `C` applies to each candidate that takes it; `logistic_regression.C` applies to that family and overrides `C`; so do
+    `preprocessing.categories` and `lightgbm.preprocessing.categories`;
     `steps.<group>.<transformer>.<parameter>` applies to the preprocessing of all, and
     `features.<step>.<column>.<parameter>` to the steps of `features` that are fitted on the training rows.
     Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
@@ -169,7 +193,7 @@ def asked_space(spec: PipelineSpec, families: Sequence[Family]) -> SearchSpace:
     shared: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
     own: dict[str, dict[str, SearchParameter]] = {name: {} for name in known}
     for key, parameter in spec.tuning.asked_space.items():
-        if is_step_key(key):
+        if is_step_key(key) and key != CATEGORIES:
             unknown = unknown_searched(spec, spec.preparation, key, parameter)
             if unknown is not None:
                 raise unknown
@@ -194,6 +218,8 @@ def parted(key: str) -> tuple[str, str]:
     first, _, rest = key.partition(".")
     if first in ENSEMBLES:
         return first, rest
+    if key.endswith(CATEGORIES):
+        return key.removesuffix(CATEGORIES).removesuffix("."), CATEGORIES
     prefix, _, name = key.rpartition(".")
     return prefix, name
 
@@ -203,5 +229,8 @@ def _of_members(each: Family, found: Mapping[str, Mapping[str, SearchParameter]]
     if not isinstance(each, Ensemble):
         return {}
     return {
-        f"{part}.{key}": ranged for part in each.members for key, ranged in found[part].items() if not is_step_key(key)
+        f"{part}.{key}": ranged
+        for part in each.members
+        for key, ranged in found[part].items()
+        if key == CATEGORIES or not is_step_key(key)
     }

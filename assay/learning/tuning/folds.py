@@ -17,6 +17,7 @@ from assay.data.schema import TableSchema
 from assay.learning.estimators.assembly import fitted_matrix, preprocessor_for
 from assay.learning.estimators.family import Family
 from assay.learning.latency import latency_ms
+from assay.learning.preprocessing.native_frames import matrix_of, native_frame
 from assay.learning.preprocessing.output_sources import output_sources
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.fold_schemes import Fold, repeats
@@ -103,7 +104,8 @@ class FoldCache:
     def fold(self, number: int, family: Family, parameters: Mapping[str, Any]) -> FoldMatrices:
         """Return a fold in the encoding of a family, with what `parameters` hold of preprocessing steps."""
         steps = {name: value for name, value in parameters.items() if is_step_key(name)}
-        key = (number, family.card.encoding, family.card.dense, digest_of(steps))
+        encoding = family.card.category_encoding(self._spec.preparation.with_values(steps))
+        key = (number, family.card.encoding, family.card.dense, digest_of(steps, encoding))
         if key in self._kept:
             return self._kept[key]
         if self._shared is None:
@@ -155,22 +157,28 @@ class FoldCache:
                 began = time.perf_counter()
                 prepared = self._prepared(fold, family, steps)
                 seconds = time.perf_counter() - began
-                if not (isinstance(prepared.train, np.ndarray) and isinstance(prepared.validation, np.ndarray)):
-                    # sparse matrices and frames are not mapped: each process has its own
+                if family.card.encoding == "frame" or not (
+                    _is_dense(prepared.train) and _is_dense(prepared.validation)
+                ):
+                    # sparse matrices, and frames of ensembles, are not mapped: each process has its own
                     return self._with_targets(fold, prepared, seconds)
+                (train, natives), (validation, _) = matrix_of(prepared.train), matrix_of(prepared.validation)
                 _write(
                     folder,
-                    train=prepared.train,
+                    train=train,
                     kept=prepared.kept,
-                    validation=prepared.validation,
+                    validation=validation,
+                    natives=np.array([*natives.items()]),
                     times=np.array([seconds, prepared.latency]),
                     sources=np.array(prepared.sources, dtype=str),
                 )
         parts = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
         seconds, latency = map(float, parts["times"])
-        sources = parts["sources"].tolist()
-        prepared = _Prepared(parts["train"], np.asarray(parts["kept"]), parts["validation"], latency, sources)
-        return self._with_targets(fold, prepared, seconds)
+        native_columns, sources = dict(parts["natives"].tolist()), parts["sources"].tolist()
+        train, validation = (native_frame(parts[name], native_columns) for name in ("train", "validation"))
+        return self._with_targets(
+            fold, _Prepared(train, np.asarray(parts["kept"]), validation, latency, sources), seconds
+        )
 
 
 class _Prepared(NamedTuple):
@@ -191,6 +199,10 @@ def _write(folder: Path, **arrays: Any) -> None:
     for name, array in arrays.items():
         np.save(part / f"{name}.npy", array)
     part.rename(folder)
+
+
+def _is_dense(matrix: Any) -> bool:
+    return isinstance(matrix, np.ndarray) or hasattr(matrix, "dtypes")
 
 
 def _size(matrix: Any) -> int:

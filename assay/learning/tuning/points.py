@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from assay.learning.estimators.ensembles import Ensemble
 from assay.learning.preprocessing.chains import base_values
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.samplers import SAMPLERS
+from assay.learning.tuning.starting_points import Start, starting_points
+from assay.results.search_result import BestHyperparameters
 from assay.specs.base import digest_of
-from assay.specs.learning import SearchParameter
-from assay.specs.preprocessing import is_step_key
+from assay.specs.learning import SearchParameter, parameters_of
+from assay.specs.preprocessing import CATEGORIES, is_step_key
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -37,13 +40,13 @@ class Points:
     Such a proposal is passed over, and in the end a random point takes its place.
     """
 
-    def __init__(self, candidates: Candidates, study: "Study") -> None:
+    def __init__(self, candidates: Candidates, study: "Study", before: BestHyperparameters | None = None) -> None:
         self._candidates = candidates
         self._study = study
         self._tried: set[str] = set()
         self._excluded: set[str] = set()
         self._random = np.random.default_rng(candidates.spec.training.seed)
-        self._starts = sorted(candidates.families, key=lambda name: candidates.families[name].card.cost)
+        self._starts = starting_points(candidates, before)
         self._untried = {name: _listed(candidates, name) for name in candidates.families}
 
     def exclude(self, family: str) -> None:
@@ -52,13 +55,16 @@ class Points:
         self._excluded.add(family)
 
     def propose(self) -> Point | None:
-        """Ask for a trial; the first of each family starts from its base values.
+        """Ask for a trial: at the starting points first.
 
         Returns:
             None where every point of the space was tried, those of excluded families left out.
         """
-        if self._starts:
-            return self._first_of(self._starts.pop(0))
+        while self._starts:
+            start = self._starts.pop(0)
+            found = None if start.family in self._excluded else self._begun(start)
+            if found is not None:
+                return found
         if not any(points is None or points for points in self._untried.values()):
             return None
         for _ in range(_ASKED):
@@ -77,21 +83,22 @@ class Points:
             parameters: hyperparameters, values of others than the searched ones among them.
         """
         ranges = {key: ranged for key, ranged in self._candidates.space[family].items() if key in parameters}
-        self._starts = [name for name in self._starts if name != family]
+        self._starts = [each for each in self._starts if each != Start(family)]
         return self._asked((family, {key: parameters[key] for key in ranges}), ranges)
 
-    def _first_of(self, name: str) -> Point:
-        """Propose the base values of a family; those outside a declared range are left to the study."""
-        inside, ranges = _base_values_inside(self._candidates, name), self._candidates.space[name]
+    def _begun(self, start: Start) -> Point | None:
+        """Propose a starting point; base values outside a declared range are left to the study.
+
+        Returns:
+            None where it was tried before.
+        """
+        name, ranges = start.family, self._candidates.space[start.family]
+        inside = _base_values_inside(self._candidates, name) if start.values is None else start.values
         if not SAMPLERS[self._candidates.spec.tuning.sampler].joint:
-            # the base point belongs to a family's own space, even where its value is no number of the range (None, 0)
+            # the point belongs to a family's own space, even where its value is no number of the range (None, 0)
             asked = self._candidates.asked[name]
             ranges = {key: ranged for key, ranged in ranges.items() if key in inside or key in asked}
-        found = self._asked((name, inside), ranges)
-        if found is None:
-            msg = f"the first point of {name} was tried before"
-            raise AssertionError(msg)
-        return found
+        return self._asked((name, inside), ranges)
 
     def _asked(
         self, values: tuple[str, Mapping[str, Any]] | None = None, ranges: Mapping[str, SearchParameter] | None = None
@@ -121,7 +128,7 @@ class Points:
         points = self._untried[name]
         if points is not None:
             return name, list(points.values())[self._random.integers(len(points))]
-        return name, {key: _random_value(each, self._random) for key, each in self._candidates.space[name].items()}
+        return name, {key: random_value(each, self._random) for key, each in self._candidates.space[name].items()}
 
 
 def grid_points(candidates: Candidates) -> int | None:
@@ -151,7 +158,7 @@ def _listed(candidates: Candidates, name: str) -> dict[str, dict[str, Any]] | No
     return {_key(name, base | point): point for point in points}
 
 
-def _random_value(parameter: SearchParameter, random: np.random.Generator) -> Any:
+def random_value(parameter: SearchParameter, random: np.random.Generator) -> Any:
     """Draw a value uniformly, or uniformly by its logarithm."""
     known = parameter.values(_LISTED)
     if known is not None:
@@ -177,6 +184,19 @@ def _base_values_inside(candidates: Candidates, name: str) -> dict[str, Any]:
     """Return the base values of a family, its defaults included, that are in their ranges."""
     spec, ranges = candidates.spec, candidates.space[name]
     known = candidates.families[name].values(candidates.base[name], spec.training.seed, spec.training.threads)
-    known |= base_values(spec.preparation, filter(is_step_key, ranges))
+    known |= base_values(spec.preparation, (key for key in ranges if is_step_key(key) and key != CATEGORIES))
+    known |= _base_encodings(candidates, name)
     known |= {key: value for key, value, _ in spec.features.fitted_parameters()} if spec.features is not None else {}
     return {key: known[key] for key, ranged in ranges.items() if key in known and ranged.holds(known[key])}
+
+
+def _base_encodings(candidates: Candidates, name: str) -> dict[str, Any]:
+    """Return how a family, or each member of an ensemble, encodes categories before a search, by its name for it."""
+    family, base = candidates.families[name], candidates.base[name]
+    preparation = candidates.spec.preparation
+    if not isinstance(family, Ensemble):
+        return {CATEGORIES: family.card.category_encoding(preparation.with_values(base))}
+    return {
+        f"{part}.{CATEGORIES}": each.card.category_encoding(preparation.with_values(parameters_of(part, base)))
+        for part, each in family.members.items()
+    }

@@ -26,7 +26,7 @@ from assay.specs.pipeline import PipelineSpec
 _LOG = logging.getLogger(__name__)
 
 
-def find_best_hyperparameters(
+def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who follows the search
     train: LabelledRows,
     spec: PipelineSpec,
     *,
@@ -35,15 +35,16 @@ def find_best_hyperparameters(
     classes: tuple[Any, ...],
     progress: Progress | None = None,
     journal: TrialJournal | None = None,
+    before: BestHyperparameters | None = None,
 ) -> BestHyperparameters:
     """Find the candidate and hyperparameters with the best metric on validation folds of the training rows.
 
-    The space is joint: the family is a parameter, and each family has its own. The first trial of each candidate has
-    its base hyperparameters, and a value inside where one is outside a written range; cheap families come first. Then
-    the sampler proposes, unless set a tree-structured Parzen estimator (Bergstra et al. 2011), and the pruner gives
-    trials up after a fold, unless set those that are below the median. No point is tried twice; where a space has no
-    more points, the search ends. Boosters stop early on the validation rows, where the pipeline leaves the number of
-    rounds open.
+    The space is joint: the family is a parameter, and each family has its own. It begins with the starting points of
+    `starting_points`: the best of an earlier search, the base hyperparameters of each candidate, with a value inside
+    where one is outside a written range, and points that did well on other tables. Then the sampler proposes, unless
+    set a tree-structured Parzen estimator (Bergstra et al. 2011), and the pruner gives trials up after a fold, unless
+    set those that are below the median. No point is tried twice; where a space has no more points, the search ends.
+    Boosters stop early on the validation rows, where the pipeline leaves the number of rounds open.
     Preprocessing is fitted on each fold's training rows only. Without a timeout and with one worker, the same rows,
     spec and library versions give the same result, except for the trials' seconds.
 
@@ -55,6 +56,7 @@ def find_best_hyperparameters(
         classes: class labels in order; empty for regression.
         progress: called with the record of each trial as it ends.
         journal: of this search; trials that it holds are not run again, and it is empty when the search has a result.
+        before: the result of an earlier search, whose best point is tried first.
 
     Returns:
         The best trial's family and parameters, and the record of all trials. Without tuning, or with one candidate and
@@ -69,7 +71,7 @@ def find_best_hyperparameters(
         FeatureStepError: outliers drop more of the rows than they may.
     """
     bound = TimeBound(spec.tuning.timeout)
-    candidates = Candidates.of(spec)
+    candidates = Candidates.of(spec, features)
     require_rows_kept(train, features, spec)
     for name, each in candidates.families.items():
         rehearse(each, candidates.base[name], train, features, spec)
@@ -78,7 +80,7 @@ def find_best_hyperparameters(
         return unsearched
     inputs = TrialInputs(train, features, make_folds(train.target, spec, groups), classes, spec, groups)
     with _quiet_optuna(), running_trials(inputs) as trials:
-        study = _begun(candidates, trials, bound, progress, journal)
+        study = _begun(candidates, trials, bound, progress, journal, before)
         records, end = study.run()
     best = _best(candidates, records, end)
     if may_average(spec):
@@ -89,17 +91,22 @@ def find_best_hyperparameters(
 
 
 def _begun(
-    candidates: Candidates, trials: Trials, bound: TimeBound, progress: Progress | None, journal: TrialJournal | None
+    candidates: Candidates,
+    trials: Trials,
+    bound: TimeBound,
+    progress: Progress | None,
+    journal: TrialJournal | None,
+    before: BestHyperparameters | None,
 ) -> StudyRun:
     """Return a study that has repeated the trials of a journal; a new one where it comes to other points."""
     known = journal.entries() if journal is not None else ()
     bound = bound.after(sum(entry.record.seconds for entry in known) / worker_count(candidates.spec))
-    study = StudyRun(candidates, trials, bound, progress, journal)
+    study = StudyRun(candidates, trials, bound, progress, journal, before)
     if study.repeat(known) or journal is None:
         return study
     _LOG.warning("the journal of the interrupted search does not fit this version: the search begins anew")
     journal.clear()
-    return StudyRun(candidates, trials, bound, progress, journal)
+    return StudyRun(candidates, trials, bound, progress, journal, before)
 
 
 def unsearched_hyperparameters(spec: PipelineSpec) -> BestHyperparameters | None:

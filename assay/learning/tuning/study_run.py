@@ -14,7 +14,7 @@ from assay.learning.tuning.samplers import new_study
 from assay.learning.tuning.time_bound import MOST_OF_ONE, RESERVED, TimeBound
 from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import Trials, worker_count
-from assay.results.search_result import TrialRecord
+from assay.results.search_result import BestHyperparameters, TrialRecord
 
 Progress: TypeAlias = Callable[[TrialRecord], None]
 SearchEnd: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
@@ -30,6 +30,7 @@ class StudyRun:
         bound: TimeBound,
         progress: Progress | None,
         journal: TrialJournal | None = None,
+        before: BestHyperparameters | None = None,
     ) -> None:
         self._candidates = candidates
         self._trials = trials
@@ -37,7 +38,7 @@ class StudyRun:
         self._progress = progress
         self._journal = journal
         self._study = new_study(candidates.spec, parallel=worker_count(candidates.spec) > 1)
-        self._points = Points(candidates, self._study)
+        self._points = Points(candidates, self._study, before)
         self._running: dict[int, _Running] = {}
         self._records: list[TrialRecord] = []
         self._by_family: dict[str, Finished] = {}

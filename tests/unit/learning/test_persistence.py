@@ -91,6 +91,27 @@ def test_models_with_lists_of_steps_predict_the_same_bits(step, family, fitted, 
     np.testing.assert_array_equal(_said(load_model(tmp_path), features), _said(model, features))
 
 
+@pytest.mark.parametrize(
+    ("family", "encoding"),
+    [
+        *((family, "native") for family in ("hist_gradient_boosting", "lightgbm", "xgboost", "catboost")),
+        *(("lightgbm", encoding) for encoding in ("one_hot", "target", "hashing")),
+        *(("logistic_regression", encoding) for encoding in ("ordinal", "target")),
+    ],
+)
+def test_models_of_every_encoding_of_categories_come_back_to_the_same_bytes(family, encoding, fitted, tmp_path):
+    # at most two categories are few, so that there is a column of many where the encoding is `hashing`
+    most = {"max_categories": 2} if encoding == "hashing" else {}
+    parts = {"preprocessing": {"categories": encoding, **most}}
+    (model, features), (again, _) = (fitted("binary_classification", family, **parts) for _ in range(2))
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(_said(loaded, features), _said(model, features))
+    assert estimator_bytes(model.estimator) == estimator_bytes(again.estimator) == estimator_bytes(loaded.estimator)
+    prepared = loaded.estimator.named_steps["preprocessing"].transform(features)
+    assert hasattr(prepared, "dtypes") is (encoding == "native")
+
+
 @pytest.mark.parametrize("family", ["logistic_regression", "hist_gradient_boosting", "lightgbm"])
 def test_the_same_fit_gives_the_same_bytes(family, fitted):
     # two live models share no memory address

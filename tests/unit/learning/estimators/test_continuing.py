@@ -16,7 +16,7 @@ def trees(model):
     kind = type(model).__name__
     if kind.startswith(("RandomForest", "ExtraTrees")):
         return len(model.estimators_)
-    if kind.startswith("HistGradientBoosting"):
+    if "HistGradientBoosting" in kind:
         return model.n_iter_
     if kind.startswith("StoredCatBoost"):
         return model.rounds_
@@ -46,6 +46,20 @@ def test_trees_are_added_to_those_of_the_champion(name, labels, fit, make_rows):
     assert trees(continued.named_steps["model"]) == before + ADDED_TREES
     assert trees(champion.named_steps["model"]) == before
     np.testing.assert_array_equal(champion.predict(make_rows(labels).features), said)
+
+
+@pytest.mark.parametrize("name", ["hist_gradient_boosting", "lightgbm", "xgboost", "catboost"])
+def test_a_champion_with_native_categories_is_continued(name, make_spec, make_split):
+    split, chosen = make_split(), family(name, Task.BINARY)
+    spec = make_spec(preprocessing={"categories": "native"})
+    small = {key: value for key, value in SMALL.items() if key in chosen.parameter_names()}
+    stop = {"early_stopping": False} if name == "hist_gradient_boosting" else {}
+    champion = build_pipeline(chosen, small | stop, split.features, spec).fit(split.train.features, split.train.target)
+    before = trees(champion.named_steps["model"])
+    plain = make_spec()  # the champion's own encoding counts
+    continued = continue_fit(champion, chosen, small | stop, make_split(seed=1).train, plain)
+    assert trees(continued.named_steps["model"]) == before + ADDED_TREES
+    assert continued.predict(split.holdout.features).shape == (160,)
 
 
 @pytest.mark.parametrize("name", [*FOREST_AND_BOOSTERS, "logistic_regression"])
