@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from assay.data.schema import ColumnSchema, TableSchema
@@ -80,7 +80,7 @@ def test_predictions_only_rise_or_fall_by_a_monotone_column(name, task, make_spe
         swept[column] = np.repeat(values, len(others))
         return np.diff(score(model, swept, task).reshape(len(values), len(others)), axis=0)
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
     @given(st.integers(0, 10_000), st.lists(st.floats(-4, 4), min_size=2, max_size=8, unique=True))
     def holds(seed, values):
         others = frame(12, seed)
