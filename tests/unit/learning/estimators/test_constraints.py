@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.errors import LearningError
+from assay.learning.estimators.assembly import preprocessor_for
 from assay.learning.estimators.constraints import monotone_errors
-from assay.learning.estimators.family import FAMILIES
+from assay.learning.estimators.family import FAMILIES, family
+from assay.learning.preprocessing.output_sources import output_sources
 from assay.learning.splitting import LabelledRows
 from assay.learning.training import fitted
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.specs.dataset import ColumnRole
+from assay.specs.pipeline import Task
 
 # a column of moments and one of many categories change the order of the model's inputs
 ROLES = {
@@ -89,6 +92,20 @@ def test_predictions_only_rise_or_fall_by_a_monotone_column(name, task, make_spe
 
     holds()
     assert (steps(free, "size", np.linspace(-3, 3, 30), frame(12, 1)) < 0).any(), "without the constraint they do not"
+
+
+def test_each_output_is_made_of_the_column_that_is_named(make_spec):
+    rows, spec = rows_of("regression"), make_spec("regression")
+    preprocessing = preprocessor_for(family("lightgbm", Task.REGRESSION), {}, FEATURES, spec)
+    preprocessing.fit(rows.features, rows.target)
+    sources = np.array(output_sources(preprocessing))
+    before = preprocessing.transform(rows.features)
+    assert len(sources) == before.shape[1]
+    for name in ROLES:
+        mixed = rows.features.assign(**{name: rows.features[name].to_numpy()[::-1]})
+        changed = ~np.isclose(preprocessing.transform(mixed), before, equal_nan=True).all(axis=0)
+        assert changed.any(), name
+        assert set(sources[changed]) == {name}
 
 
 @pytest.mark.parametrize("name", APART)
