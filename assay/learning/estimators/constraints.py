@@ -83,9 +83,9 @@ def place(model: Any, sources: Sequence[str]) -> Any:
     """
     inner = getattr(model, "model", model)
     settings = inner.get_params()
-    paths = f":{type(inner).__name__}"
+    path = f":{type(inner).__name__}"
     for card in FAMILIES.values():
-        if not (card.classifier or "").endswith(paths) and not (card.regressor or "").endswith(paths):
+        if not any(each.endswith(path) for each in card.estimator_paths):
             continue
         signs, groups = settings.get(card.monotone or ""), settings.get(card.interactions or "")
         if isinstance(signs, dict):

@@ -108,6 +108,12 @@ class FamilyCard:
         return self.classifier if task.is_classification else self.regressor
 
     @property
+    def estimator_paths(self) -> tuple[str, ...]:
+        """Import paths of all its estimators, for either task and with native categories."""
+        cards = (self, self.native) if self.native is not None else (self,)
+        return tuple(path for each in cards for path in (each.classifier, each.regressor) if path is not None)
+
+    @property
     def member_space(self) -> dict[str, SearchParameter]:
         """The ranges of a member of a stack or vote, which cannot stop early: its rounds are searched."""
         rounds = {self.stopping.rounds: self.stopping.range} if self.stopping and self.stopping.range else {}

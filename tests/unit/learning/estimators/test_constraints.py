@@ -63,13 +63,22 @@ def rows_of(task):
     return LabelledRows(features, pd.Series(np.where(number > number.median(), "yes", "no").astype(object), name="y"))
 
 
-def fit(name, task, constraints, make_spec, make_best):
-    spec = make_spec(task, training={"constraints": constraints}, model={"candidates": [name]})
+def fit(name, task, constraints, make_spec, make_best, **parts):
+    spec = make_spec(task, training={"constraints": constraints}, model={"candidates": [name]}, **parts)
     return fitted(rows_of(task), FEATURES, make_best(name, **ROUNDS.get(name, {"n_estimators": 25})), spec)
 
 
 def score(model, features, task):
     return model.predict(features) if task == "regression" else model.predict_proba(features)[:, 1]
+
+
+@pytest.mark.parametrize("name", [name for name in MONOTONE if FAMILIES[name].native is not None])
+def test_a_monotone_column_stands_beside_native_categories(name, make_spec, make_best):
+    constraints, native = {"monotone": {"size": "increasing"}}, {"preprocessing": {"categories": "native"}}
+    model = fit(name, "binary_classification", constraints, make_spec, make_best, **native)
+    swept = pd.concat([frame().iloc[[0]]] * 40, ignore_index=True).assign(size=np.linspace(-3, 3, 40))
+    found = score(model, swept, "binary_classification")
+    assert np.diff(found).min() >= 0 < found[-1] - found[0]
 
 
 @pytest.mark.parametrize("task", ["regression", "binary_classification"])

@@ -86,7 +86,7 @@ def test_a_search_begins_with_it_and_tries_no_point_twice(make_spec, make_best, 
     [
         ({"type": "float", "low": 0.0, "high": 1.0}, 3, 1.0),
         ({"type": "float", "low": 0.0, "high": 1.0}, 0.4, 0.4),
-        ({"type": "float", "low": 0.0, "high": 1.0, "step": 0.3}, 5.0, 0.9),
+        ({"type": "float", "low": 0.0, "high": 1.0, "step": 0.6}, 5.0, 0.6),
         ({"type": "int", "low": 1, "high": 9}, 3.6, 4),
         ({"type": "int", "low": 10, "high": 400, "step": 50}, 199, 210),
         ({"type": "int", "low": 1, "high": 9}, None, 1),
