@@ -13,9 +13,9 @@ from sklearn.preprocessing import FunctionTransformer
 class _Stored:
     """Keeps no function: the library's encoder of categories checks the other columns by one."""
 
-    def fit(self, X: Any, y: Any, *arguments: Any, **options: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **options: Any) -> Self:  # noqa: N803 - scikit-learn's name
         """Fit on a frame whose numbers are float64."""
-        super().fit(X, y, *arguments, **options)  # type: ignore[misc]  # of the library's class
+        super().fit(X, y, sample_weight, **options)  # type: ignore[misc]  # of the library's class
         prepared = self._preprocessor  # type: ignore[attr-defined]
         for _, transformer, _ in [] if prepared is None else [*prepared.transformers, *prepared.transformers_]:
             if isinstance(transformer, FunctionTransformer):

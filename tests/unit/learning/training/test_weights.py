@@ -54,6 +54,17 @@ def test_every_family_that_takes_weights_is_fitted_with_them(name, weighted_spli
     assert not np.allclose(*(answer(split.holdout.features) for answer in answers))
 
 
+@pytest.mark.parametrize("name", sorted(name for name, card in FAMILIES.items() if card.native is not None))
+def test_families_that_take_categories_themselves_are_fitted_with_weights(name, weighted_split, make_spec, make_best):
+    split, spec = weighted_split(), make_spec(model={"candidates": [name]}, **WEIGHTED)
+    best = make_best(name, **SMALL[name], **{"preprocessing.categories": "native"})
+    shares = [
+        final_fit(each, best, spec, None, refits=False).estimator.predict_proba(split.holdout.features)
+        for each in (split, _alike(split))
+    ]
+    assert not np.allclose(*shares)
+
+
 def _alike(split):
     return replace(split, train=replace(split.train, weights=np.ones(240)))
 
