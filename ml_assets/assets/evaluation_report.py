@@ -28,6 +28,7 @@ from resources.mlflow.tracker import MlflowTracker
 from resources.report_site import REPORT_PAGE, ReportSite
 
 GAVE_UP_CHECK = "longer_search_reached_minimum"
+_NO_DOUBT = "no column, or pair of columns, keeps the score alone, and no finding of the gate asks for a person"
 """Fails where a minimum is missed and no longer search follows; a notification reports it."""
 _REPORTED_ONLY = "reported only, as nothing says whether more is better: "
 
@@ -115,7 +116,7 @@ def check_of_baseline(report: EvaluationReport) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name="better_than_baseline",
         passed=passed,
-        description=None if passed else _baseline_in_words(report.primary_metric, value, baseline),
+        description=_baseline_in_words(report.primary_metric, value, baseline, passed=passed),
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         metadata={"model": value, "baseline": baseline if baseline is not None else "not computable"},
     )
@@ -127,15 +128,20 @@ def check_of_doubts(report: EvaluationReport) -> dg.AssetCheckResult:
         check_name="holdout_not_too_good",
         passed=not report.doubts,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=escaped("; ".join(report.doubts)) if report.doubts else "nothing says so",
+        description=escaped("; ".join(report.doubts)) if report.doubts else _NO_DOUBT,
         metadata={"warnings of the gate": len(report.gate_warnings)},
     )
 
 
-def _baseline_in_words(metric: str, value: float | None, baseline: float | None) -> str:
+def _baseline_in_words(metric: str, value: float | None, baseline: float | None, *, passed: bool) -> str:
+    if baseline is None:
+        return f"{metric} is {_number(value)}, and cannot be computed for the baseline, which ignores the features"
+    compared = f"{_number(baseline)} of the baseline, which ignores the features"
+    if passed:
+        return f"{metric} is {_number(value)}, better than {compared}"
     return (
-        f"{metric} is {_number(value)}, no better than {_number(baseline)} of the baseline, which ignores the "
-        "features; change the features or the model, or set evaluation.must_beat_baseline to false"
+        f"{metric} is {_number(value)}, no better than {compared}; change the features or the model, or set "
+        "evaluation.must_beat_baseline to false"
     )
 
 
@@ -146,9 +152,9 @@ def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
 
 
 def _minimum_in_words(report: EvaluationReport, failed: dict[str, float | None]) -> str:
-    if not failed:
-        return "all bounds are reached" if report.minimum else "no bound is set"
-    return "; ".join(f"{name} is {_number(value)}, required {report.minimum[name]:g}" for name, value in failed.items())
+    values = failed or {name: report.metrics.get(name) for name in report.minimum}
+    texts = (f"{name} is {_number(value)}, required {report.minimum[name]:g}" for name, value in values.items())
+    return "; ".join(texts) or "no bound is set"
 
 
 def _number(value: float | None) -> str:
