@@ -11,7 +11,7 @@ from assay.specs.base import Location, Spec, columns_of, digest_of, invalid
 from assay.specs.dataset import NO_TARGET, ColumnRole, DatasetSpec, PartitionsSpec
 from assay.specs.features import FeaturesSpec
 from assay.specs.labels import loss_problem
-from assay.specs.learning import EvaluationSpec, ModelSpec, SplitSpec, TrainingSpec, TuningSpec
+from assay.specs.learning import EvaluationSpec, ModelSpec, SplitSpec, TrainingSpec
 from assay.specs.operations import (
     AutomationSpec,
     ExecutionSpec,
@@ -24,6 +24,7 @@ from assay.specs.other_sources import OtherSource
 from assay.specs.preprocessing import PreprocessingSpec
 from assay.specs.serving import ServingSpec
 from assay.specs.space import PRODUCTION, Space
+from assay.specs.tuning import TuningSpec
 from assay.specs.validation import SentinelSpec, ValidationSpec
 
 _OWNER = re.compile(r"team:.+|\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}\b")

@@ -37,7 +37,18 @@ _DISTRIBUTION = "assay_runtime"
 CODE = f"code/{_DISTRIBUTION}-{assay.__version__}-py3-none-any.whl"
 _LOADER = "assay.prediction.served_model"
 _NOT_FOR_PREDICTIONS = frozenset(
-    {"shell", "arrivals", "notifications", "backtesting", "monitoring", "promotion", "gate"}
+    [
+        "shell",
+        "arrivals",
+        "drafting",
+        "notifications",
+        "reporting",
+        "backtesting",
+        "live",
+        "monitoring",
+        "promotion",
+        "gate",
+    ]
 )
 _ALWAYS = ("numpy", "pandas", "pyarrow", "pydantic", "pyyaml", "ruamel.yaml", "scikit-learn", "scipy", "skops")
 """What every prediction imports; families add theirs."""

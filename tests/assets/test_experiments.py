@@ -33,8 +33,9 @@ def observations(platform, asset):
 
 
 def fits(platform):
-    """Return the metadata of trained models; the evaluation is another observation of the same asset."""
-    return [each for each in observations(platform, "bank/trained_model") if "scenario" in each]
+    """Return the metadata of trained models; the evaluation, with a report, is another observation of the same asset."""
+    found = observations(platform, "bank/trained_model")
+    return [each for each in found if "scenario" in each and "report" not in each]
 
 
 def materializations(platform, asset):

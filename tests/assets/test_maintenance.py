@@ -99,7 +99,9 @@ def test_the_janitor_applies_the_retention_policy_and_reports_what_went(trained_
         trained_bank.artifacts.read(models[1], TrainedModel)
     assert trained_bank.definitions.resources["model_registry"].current_champion("bank").version == "1"
     assert trained_bank.materialize("bank/champion_model", parameters={"random_state": 12}).success
-    assert _retain(trained_bank, superseded_hours=0)[0] == 0
+    # the decision is made anew, and with it the report of the model that it is about
+    again, metadata = _retain(trained_bank, superseded_hours=0)
+    assert (again, "bank/model_report, version" in metadata["removed"].value[0]) == (1, True)
 
 
 def test_without_bounds_the_janitor_keeps_every_version(trained_bank):

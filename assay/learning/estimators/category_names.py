@@ -6,9 +6,10 @@ from typing import Any, get_args
 from assay.errors import AssayError, SpecError
 from assay.learning.estimators.family import FAMILIES
 from assay.specs.base import Location
-from assay.specs.learning import ENSEMBLES, SearchParameter
+from assay.specs.learning import ENSEMBLES
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import CATEGORIES, CategoryEncoding
+from assay.specs.tuning import SearchParameter
 
 _KNOWN: tuple[str, ...] = get_args(CategoryEncoding)
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from assay.specs.learning import SearchParameter
+from assay.specs.tuning import SearchParameter
 
 MOST_ROUNDS = 2000
 PATIENCE = 30

@@ -14,9 +14,10 @@ from typing import Any
 from assay.errors import LearningError
 from assay.importing import import_object
 from assay.learning.estimators.family import Family, FamilyCard, card_of, family
-from assay.specs.learning import ENSEMBLES, WEIGHT, ModelSpec, SearchParameter, parameters_of
+from assay.specs.learning import ENSEMBLES, WEIGHT, ModelSpec, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import CATEGORIES
+from assay.specs.tuning import SearchParameter
 
 FINAL = "final"
 _ESTIMATORS = {

@@ -15,8 +15,8 @@ from assay.learning.estimators.early_stopping import (
     fit_xgboost,
 )
 from assay.learning.estimators.family import FamilyCard, NativeCategories, names, register
-from assay.specs.learning import SearchParameter
 from assay.specs.preprocessing import CategoryEncoding
+from assay.specs.tuning import SearchParameter
 
 # trees, or rounds of boosting, that one continuation adds: a fixed number, so that models grow evenly
 ADDED_TREES = 50

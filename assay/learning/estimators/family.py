@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeAlias
 from assay.errors import LearningError, UnknownModelError, did_you_mean
 from assay.importing import import_object, import_users_object, is_import_path
 from assay.learning.estimators.early_stopping import EarlyStopping
-from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
 from assay.specs.preprocessing import CATEGORIES, CategoryEncoding, PreprocessingSpec, model_parameters
+from assay.specs.tuning import SearchParameter
 
 Encoding: TypeAlias = Literal["one_hot", "ordinal", "frame"]
 Continuation: TypeAlias = Callable[[Any, Any, Any, Any, dict[str, Any]], Any]

@@ -9,8 +9,8 @@ from assay.features.dropped_rows import StepCount, require_enough
 from assay.specs.base import Location
 from assay.specs.dataset import ColumnRole
 from assay.specs.features import FeaturesSpec, FeatureStep
-from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.tuning import SearchParameter
 
 _NUMBERS = frozenset({ColumnRole.NUMERIC})
 _WITH_MODE = _NUMBERS | {ColumnRole.BOOLEAN, ColumnRole.CATEGORICAL}

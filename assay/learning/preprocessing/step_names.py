@@ -8,9 +8,9 @@ from assay.learning.preprocessing.chains import unknown_parameter
 from assay.learning.preprocessing.fitted_columns import unknown_fitted
 from assay.learning.preprocessing.known_steps import KNOWN_STEPS, require_step, unknown_argument, used_twice
 from assay.specs.base import Location
-from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import CATEGORIES, FITTED_PREFIX, PreprocessingSpec, PreprocessingStep, is_step_key
+from assay.specs.tuning import SearchParameter
 
 
 def step_errors(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:

@@ -10,9 +10,10 @@ from assay.learning.estimators.ensembles import Ensemble, candidate_families
 from assay.learning.estimators.family import Family, family_names
 from assay.learning.preprocessing.step_names import unknown_searched
 from assay.specs.dataset import ColumnRole
-from assay.specs.learning import ENSEMBLES, SearchParameter
+from assay.specs.learning import ENSEMBLES
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.preprocessing import CATEGORIES, FITTED_PREFIX, is_step_key
+from assay.specs.tuning import SearchParameter
 
 SearchSpace: TypeAlias = Mapping[str, Mapping[str, SearchParameter]]
 

@@ -14,8 +14,9 @@ from assay.learning.tuning.samplers import SAMPLERS
 from assay.learning.tuning.starting_points import Start, starting_points
 from assay.results.search_result import BestHyperparameters
 from assay.specs.base import digest_of
-from assay.specs.learning import SearchParameter, parameters_of
+from assay.specs.learning import parameters_of
 from assay.specs.preprocessing import CATEGORIES, is_step_key
+from assay.specs.tuning import SearchParameter
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -9,8 +9,9 @@ from assay.errors import AssayError, SpecError
 from assay.learning.estimators.family import FAMILIES
 from assay.learning.evaluation.metrics import primary_metric
 from assay.specs.base import Location
-from assay.specs.learning import ENSEMBLES, SearchParameter
+from assay.specs.learning import ENSEMBLES
 from assay.specs.pipeline import PipelineSpec
+from assay.specs.tuning import SearchParameter
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

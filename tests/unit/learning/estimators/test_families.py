@@ -10,8 +10,8 @@ from assay.learning.estimators.family import FAMILIES, FamilyCard, family, famil
 from assay.learning.persistence import allowed_types
 from assay.learning.training import library_versions
 from assay.learning.tuning.candidates import search_space
-from assay.specs.learning import SearchParameter
 from assay.specs.pipeline import Task
+from assay.specs.tuning import SearchParameter
 
 BY_TASK = [(name, task) for task in Task for name in family_names(task)]
 

@@ -3,7 +3,7 @@ import pytest
 from assay.errors import UnknownHyperparameterError
 from assay.learning.estimators.ensembles import candidate_families
 from assay.learning.tuning.candidates import search_space
-from assay.specs.learning import SearchParameter
+from assay.specs.tuning import SearchParameter
 
 CANDIDATES = ["logistic_regression", "hist_gradient_boosting", "lightgbm"]
 RANGE = {"type": "float", "low": 0.01, "high": 1.0}

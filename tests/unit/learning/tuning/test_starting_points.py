@@ -8,7 +8,7 @@ from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.portfolio import PORTFOLIO
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.learning.tuning.starting_points import Start, starting_points
-from assay.specs.learning import SearchParameter
+from assay.specs.tuning import SearchParameter
 
 NARROW = {"type": "float", "low": 0.2, "high": 0.3}
 
