@@ -57,7 +57,7 @@ def _of_other_families(spec: PipelineSpec) -> Iterator[tuple[Location, AssayErro
     option = "sample_weight" if training.sample_weight is not None else "class_weight"
     if training.constraints is not None and "stack" in model.candidates:
         remedy = "name a vote, or a single family, in model.candidates"
-        yield _wrong("constraints", "the final model of a stack may turn a constraint around", remedy)
+        yield _wrong("constraints", "the final model of a stack may reverse a constraint", remedy)
         return
     for name in dict.fromkeys(part for each in model.candidates for part in model.families_of(each)):
         card = FAMILIES.get(name) or FamilyCard(name=name, encoding="one_hot")

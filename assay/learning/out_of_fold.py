@@ -45,9 +45,10 @@ def out_of_fold(split: Split, best: BestHyperparameters, spec: PipelineSpec, cla
     spec = spec.model_copy(update={"model": model_with(spec.model, best.family, best.parameters)})
     family = family_of(best.family, spec.task, spec.model)
     folds = make_folds(rows.target, spec, split.train_groups)
+    folds = folds[: len(folds) // repeats(spec)]
     options, found = weighted_options(rows, spec), []
     with limited_threads(spec.training.threads):
-        for fold in folds[: len(folds) // repeats(spec)]:
+        for fold in folds:
             part = rows.take(fold.train)
             given = {name: weights[fold.train] for name, weights in options.items()}
             pipeline = build_pipeline(family, best.parameters, split.features, spec)
@@ -56,7 +57,7 @@ def out_of_fold(split: Split, best: BestHyperparameters, spec: PipelineSpec, cla
                 found.append(predict(fitted, rows.features.iloc[fold.validation], classes, spec.task))
             except Exception as error:  # an estimator may raise anything
                 raise _unfitted(best.family, error, spec) from error
-    places = np.concatenate([fold.validation for fold in folds[: len(folds) // repeats(spec)]])
+    places = np.concatenate([fold.validation for fold in folds])
     return OutOfFold(places, joined(found))
 
 

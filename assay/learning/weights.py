@@ -62,6 +62,11 @@ def fit_weights(target: Any, weights: np.ndarray | None, spec: PipelineSpec) -> 
     return np.asarray(own * factors[place], dtype=np.float64)
 
 
+def fit_options(weights: np.ndarray | None) -> dict[str, Any]:
+    """Return what a fit gets beside the rows and their target; nothing where all rows count alike."""
+    return {} if weights is None else {"sample_weight": weights}
+
+
 def _require_labels(asked: dict[str, float], known: list[str], spec: PipelineSpec) -> None:
     unknown = sorted(asked.keys() - set(known))
     if unknown:

@@ -79,7 +79,7 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
         source = _read(spec, versions, key, storage, where)
         raw = run_raw_gate(source, spec, where=f"{where}, source rows", partition=key or "", as_of=_as_of(spec, key))
-        if raw is not None and not _is_accepted(raw, source, spec, flags, storage):
+        if raw is not None and not _is_accepted(raw, spec, flags, storage):
             verdicts[key or ""] = raw
             break
         dataset = _with_steps(source, spec, versions, key, storage, where)
@@ -96,7 +96,7 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
             as_of=_as_of(spec, key),
             reference=_reference(spec, verdicts),
         )
-        if not _is_accepted(verdict, dataset, spec, flags, storage):
+        if not _is_accepted(verdict, spec, flags, storage):
             break
     return GatedData(spec, verdicts, versions.schemas)
 
@@ -273,20 +273,20 @@ def _reference(spec: PipelineSpec, verdicts: Mapping[str, GateVerdict]) -> Valid
     return verdicts[key].accepted
 
 
-def _write(verdict: GateVerdict, dataset: Dataset, spec: PipelineSpec, flags: Flags, storage: Storage) -> None:
+def _write(verdict: GateVerdict, spec: PipelineSpec, flags: Flags, storage: Storage) -> None:
     """Write the report, and the page where it is asked for; each partition overwrites the one before."""
     page_uri = flags.html_uri
     if page_uri is not None:
-        page = to_html(verdict.report, verdict.checked, dataset.schema, show_values=spec.validation.show_values)
+        page = to_html(verdict.report, verdict.checked, verdict.schema, show_values=spec.validation.show_values)
         put_text(storage, page, page_uri)
     if flags.report_uri is not None:
         put_text(storage, verdict.report.model_dump_json(indent=2) + "\n", flags.report_uri)
 
 
-def _is_accepted(verdict: GateVerdict, rows: Dataset, spec: PipelineSpec, flags: Flags, storage: Storage) -> bool:
+def _is_accepted(verdict: GateVerdict, spec: PipelineSpec, flags: Flags, storage: Storage) -> bool:
     """Say what the gate decided, and write the report."""
     _log(verdict)
-    _write(verdict, rows, spec, flags, storage)
+    _write(verdict, spec, flags, storage)
     return verdict.accepted is not None
 
 

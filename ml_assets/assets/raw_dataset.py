@@ -96,7 +96,6 @@ def _judged(
         context,
         artifacts,
         verdict,
-        dataset.schema,
         show_values=shows,
         report=name,
         site=site.of(run_spec.space),

@@ -63,7 +63,6 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
             context,
             artifact_io_manager,
             verdict,
-            raw_dataset.schema,
             show_values=run_spec.validation.show_values,
             site=report_site.of(run_spec.space),
         )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.data.schema import TableSchema
 from assay.errors import SpecError
 from assay.gate.gate import GateVerdict
 from assay.gate.profile_page.page import to_html
@@ -108,7 +107,6 @@ def publish_verdict(
     context: dg.AssetExecutionContext,
     artifacts: ArtifactIOManager,
     verdict: GateVerdict,
-    schema: TableSchema,
     *,
     show_values: bool,
     report: str = "validation_report",
@@ -121,7 +119,7 @@ def publish_verdict(
     """
     store, asset, partition = artifacts.artifacts(), tuple(context.asset_key.path), partition_of(context)
     attempt = attempt_of(context, artifacts)
-    files = {GATE_PAGE: _page(context, verdict, schema, show_values=show_values)}
+    files = {GATE_PAGE: _page(context, verdict, show_values=show_values)}
     if verdict.accepted is not None:
         commit = store.publish((asset[0], report), partition, verdict.report, attempt, files)
     else:
@@ -132,9 +130,9 @@ def publish_verdict(
     return VerdictAddresses(store.uri(commit), store.uri(commit, GATE_PAGE), site.page(commit, GATE_PAGE))
 
 
-def _page(context: dg.AssetExecutionContext, verdict: GateVerdict, schema: TableSchema, *, show_values: bool) -> str:
+def _page(context: dg.AssetExecutionContext, verdict: GateVerdict, *, show_values: bool) -> str:
     try:
-        return to_html(verdict.report, verdict.checked, schema, show_values=show_values)
+        return to_html(verdict.report, verdict.checked, verdict.schema, show_values=show_values)
     except Exception as error:  # noqa: BLE001 - a verdict is recorded even if its page cannot be drawn
         context.log.error("the profile page could not be drawn: %s", type(error).__name__)  # noqa: TRY400 - no values
         return _NO_PAGE.format(kind=type(error).__name__)

@@ -16,7 +16,7 @@ from assay.learning.preprocessing.fitted_columns import require_kept, steps_to_f
 from assay.learning.preprocessing.output_sources import output_sources
 from assay.learning.preprocessing.step_context import TargetType
 from assay.learning.splitting import LabelledRows
-from assay.learning.weights import fit_weights
+from assay.learning.weights import fit_options, fit_weights
 from assay.specs.learning import WEIGHT, parameters_of
 from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.preprocessing import CATEGORIES, is_step_key
@@ -204,8 +204,7 @@ def weighted_options(rows: LabelledRows, spec: PipelineSpec) -> dict[str, Any]:
     Raises:
         LearningError: `training.class_weight` names a label that the rows do not have.
     """
-    weights = fit_weights(rows.target, rows.weights, spec)
-    return {} if weights is None else {"sample_weight": weights}
+    return fit_options(fit_weights(rows.target, rows.weights, spec))
 
 
 def _folds(folds: int, spec: PipelineSpec) -> "KFold | StratifiedKFold":

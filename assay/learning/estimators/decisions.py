@@ -18,6 +18,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier, KFold
 from sklearn.pipeline import Pipeline
 
+from assay.learning.weights import fit_options
+
 _SMALLEST = float(np.finfo(np.float64).eps)
 
 
@@ -146,7 +148,7 @@ def calibration(
     found = CalibratedClassifierCV(stored, method=method, ensemble=False, cv=KFold(2))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the fitted model is not fitted by the weights
-        found.fit(places, truth, **({} if weights is None else {"sample_weight": weights}))
+        found.fit(places, truth, **fit_options(weights))
     return found, np.asarray(found.predict_proba(places))
 
 

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from assay.learning.estimators.constraints import place
 from assay.learning.preprocessing.output_sources import output_sources
+from assay.learning.weights import fit_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,5 +32,5 @@ class PipelineOfWeightedRows(Pipeline):  # type: ignore[misc]  # no published ty
         weights = None if sample_weight is None else np.asarray(sample_weight)[kept]
         if hasattr(getattr(prepared, "columns_", prepared), "output_indices_"):
             place(model, output_sources(prepared))
-        model.fit(matrix, y[kept], **({} if weights is None else {"sample_weight": weights}))
+        model.fit(matrix, y[kept], **fit_options(weights))
         return self

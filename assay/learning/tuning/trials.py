@@ -19,6 +19,7 @@ from assay.learning.latency import in_words, latency_ms
 from assay.learning.tuning.candidates import may_average
 from assay.learning.tuning.fold_schemes import repeats
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
+from assay.learning.weights import fit_options
 from assay.specs.pipeline import PipelineSpec
 
 Report: TypeAlias = Callable[[int, float], bool]
@@ -132,7 +133,7 @@ class TrialRunner:
             if stopping is not None:
                 classes = self._spec.task.is_classification
                 return fit_stopped(stopping, model, train, validation, matrices.weights, is_classification=classes)
-            model.fit(*train, **({} if matrices.weights is None else {"sample_weight": matrices.weights[0]}))
+            model.fit(*train, **fit_options(None if matrices.weights is None else matrices.weights[0]))
             return 0
 
     def _predictions(self, model: Any, matrices: FoldMatrices) -> Predictions:

@@ -89,10 +89,10 @@ def test_entities_are_split_by_group(project):
 
 
 def test_what_only_a_person_can_answer_is_a_question(project):
-    rows = rows_of(told=["yes"] * ROWS)
-    rows["told"] = np.where(rows["rent"] > rows["rent"].median(), "yes", "no")
-    rows["late"] = rows["told"].where(np.arange(ROWS) % 40 > 0, "no")
-    assert add(rows[["size", "age", "late", "told"]], target="told") == 0
+    rows = rows_of(answer=["yes"] * ROWS)
+    rows["answer"] = np.where(rows["rent"] > rows["rent"].median(), "yes", "no")
+    rows["late"] = rows["answer"].where(np.arange(ROWS) % 40 > 0, "no")
+    assert add(rows[["size", "age", "late", "answer"]], target="answer") == 0
     text = (project / "pipelines/rents.yaml").read_text()
     assert "# Questions that the rows leave open:\n# - late: " in text
     assert "late" not in load_pipeline(project / "pipelines/rents.yaml").dataset.columns

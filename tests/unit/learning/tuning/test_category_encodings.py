@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from memory_journal import Killed, KilledAfter, MemoryJournal
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.estimators.category_names import category_errors
@@ -13,7 +14,6 @@ from assay.learning.training import fitted
 from assay.learning.tuning.candidates import Candidates
 from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.folds import FoldCache
-from assay.learning.tuning.journal import decoded, encoded
 from assay.learning.tuning.search import find_best_hyperparameters
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import Task
@@ -89,28 +89,12 @@ def test_the_best_encoding_is_in_the_model(make_spec, rows):
         assert matrix.shape[1] == (7 if encoding == "one_hot" else 2), "four towns, missing and unseen ones"
 
 
-class Journal:
-    def __init__(self, kept=()):
-        self.kept = list(kept)
-
-    def entries(self):
-        return [decoded(each) for each in self.kept]
-
-    def append(self, entry):
-        self.kept.append(encoded(entry))
-        if len(self.kept) == 4:
-            raise KeyboardInterrupt
-
-    def clear(self):
-        self.kept = []
-
-
 def test_a_killed_search_over_encodings_ends_as_one_that_was_not(make_spec, rows):
     parts = {"model": {"candidates": ["lightgbm", "catboost"]}, "tuning": {"n_trials": 7, "folds": 2}}
-    journal = Journal()
-    with pytest.raises(KeyboardInterrupt):
+    journal = KilledAfter(4)
+    with pytest.raises(Killed):
         searched(make_spec, rows, journal, **parts)
-    resumed, whole = (searched(make_spec, rows, each, **parts)[0] for each in (Journal(journal.kept), None))
+    resumed, whole = (searched(make_spec, rows, each, **parts)[0] for each in (MemoryJournal(journal.kept), None))
     assert len({each.parameters[KEY] for each in whole.trials}) > 1
     without = {"exclude": {"trials": {"__all__": {"seconds"}}}}
     assert resumed.model_dump(**without) == whole.model_dump(**without)

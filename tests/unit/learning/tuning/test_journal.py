@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from memory_journal import Killed, KilledAfter, MemoryJournal
 
 from assay.learning.tuning.journal import JournalEntry, decoded, encoded
 from assay.learning.tuning.search import find_best_hyperparameters
@@ -16,38 +17,6 @@ PARTS = {
     "model": {"candidates": ["lightgbm", "logistic_regression"]},
     "tuning": {"n_trials": 9, "folds": 2, "search_space": SPACE},
 }
-
-
-class Kept:
-    """A journal in memory, which keeps what was encoded."""
-
-    def __init__(self, kept=()):
-        self.kept, self.cleared = list(kept), 0
-
-    def entries(self):
-        return [decoded(each) for each in self.kept]
-
-    def append(self, entry):
-        self.kept.append(encoded(entry))
-
-    def clear(self):
-        self.cleared += 1
-        self.kept = []
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class KilledAfter(Kept):
-    def __init__(self, trials):
-        super().__init__()
-        self.trials = trials
-
-    def append(self, entry):
-        super().append(entry)
-        if len(self.kept) == self.trials:
-            raise Killed
 
 
 @pytest.fixture
@@ -69,7 +38,7 @@ def test_a_search_killed_after_any_trial_ends_as_one_that_was_not(search, trials
     journal, ran = KilledAfter(trials), []
     with pytest.raises(Killed):
         search(journal)
-    resumed = Kept(journal.kept)
+    resumed = MemoryJournal(journal.kept)
     best = search(resumed, progress=ran.append)
     assert result(best) == result(search())
     assert [record.number for record in ran] == list(range(trials, 9)), "no trial is run twice"
@@ -77,7 +46,7 @@ def test_a_search_killed_after_any_trial_ends_as_one_that_was_not(search, trials
 
 
 def test_a_journal_of_another_version_is_left_and_the_search_begins_anew(search, caplog):
-    journal = Kept()
+    journal = MemoryJournal()
     other = TrialRecord(number=0, state="complete", family="lightgbm", parameters={"num_leaves": 3}, value=0.7)
     journal.append(JournalEntry(other, Measurement("complete", 0.7), (0.7, 0.7)))
     assert result(search(journal)) == result(search())

@@ -3,9 +3,9 @@
 from importlib.util import find_spec
 
 import pytest
+from memory_journal import Killed, KilledAfter, MemoryJournal
 
 from assay.learning.tuning import samplers
-from assay.learning.tuning.journal import decoded, encoded
 from assay.learning.tuning.samplers import SAMPLERS, new_study, sampler_errors
 from assay.learning.tuning.search import find_best_hyperparameters
 
@@ -22,31 +22,6 @@ ONE_EACH = [
     pytest.param(name, marks=pytest.mark.skipif(bool(kind.package) and find_spec(kind.package) is None, reason="extra"))
     for name, kind in SAMPLERS.items()
 ]
-
-
-class Kept:
-    """A journal in memory, which keeps what was encoded."""
-
-    def __init__(self, kept=()):
-        self.kept = list(kept)
-
-    def entries(self):
-        return [decoded(each) for each in self.kept]
-
-    def append(self, entry):
-        self.kept.append(encoded(entry))
-
-    def clear(self):
-        self.kept = []
-
-
-class Forgotten(Kept):
-    """A journal whose process was killed after some trials."""
-
-    def append(self, entry):
-        super().append(entry)
-        if len(self.kept) == 4:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -70,10 +45,10 @@ def complaints(make_spec, **parts):
 @pytest.mark.parametrize("sampler", ONE_EACH)
 def test_a_killed_search_ends_as_one_that_was_not_with_every_sampler(search, sampler):
     space = GRID if sampler == "grid" else NUMBERS
-    journal, ran = Forgotten(), []
-    with pytest.raises(KeyboardInterrupt):
+    journal, ran = KilledAfter(4), []
+    with pytest.raises(Killed):
         search(journal, sampler=sampler, search_space=space)
-    resumed = search(Kept(journal.kept), ran.append, sampler=sampler, search_space=space)
+    resumed = search(MemoryJournal(journal.kept), ran.append, sampler=sampler, search_space=space)
     assert result(resumed) == result(search(sampler=sampler, search_space=space))
     assert [record.number for record in ran] == [4, 5, 6, 7]
 
