@@ -35,7 +35,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         tracking_uri=tracking_uri,
         artifact_root=settings.artifact_root,
         experiment_prefix=settings.experiment_prefix,
-        tags={"git_sha": settings.checkout.git_tag},
+        tags=settings.checkout.tags,
+        ui_url=settings.ui_url,
         branch=settings.space.branch,
     )
     return {

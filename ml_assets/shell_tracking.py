@@ -49,7 +49,7 @@ class MlflowTracking:
             tracking_uri=tracking_uri,
             artifact_root=_artifact_root(tracking_uri),
             experiment_prefix=settings.experiment_prefix,
-            tags={"git_sha": settings.checkout.git_tag},
+            tags=settings.checkout.tags,
             branch=settings.space.branch,
         )
 

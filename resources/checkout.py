@@ -35,6 +35,12 @@ class Checkout:
         """The commit alone, `unknown` where it is not known."""
         return _commit(self)[0]
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """The commit as tags of MLflow's runs: under our name, and where known under the one that MLflow shows."""
+        shown = {"mlflow.source.git.commit": self.git_tag} if self.git_tag != UNKNOWN else {}
+        return {"git_sha": self.git_tag, **shown}
+
     def state(self) -> CodeState:
         """Return commit, lock and installed libraries, as they were when they were first asked for."""
         return _state(self)

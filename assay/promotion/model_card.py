@@ -48,7 +48,7 @@ def _summary(
         [
             ("Task", f"{manifest.task} of {code(manifest.target)}"),
             ("Family", code(manifest.family)),
-            ("Model version", escaped(manifest.model_version)),
+            ("Design version", escaped(manifest.model_version)),
             ("Pipeline", code(spec.name)),
             ("Owners", escaped(", ".join(spec.owners) or "none named")),
             ("Primary metric", f"{code(report.primary_metric)} = {report.in_words(report.primary_metric)}"),

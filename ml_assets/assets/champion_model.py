@@ -1,6 +1,6 @@
 """`champion_model`: the registry's champion after the comparison with the new model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -29,6 +29,7 @@ from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.mlflow.models import PublishedModel
+from resources.mlflow.pages import version_page
 from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.report_site import REPORT_PAGE, ReportSite
 
@@ -86,7 +87,8 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
             page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
             if report.version:
                 model_registry.versions(run_spec.registered_name).link(report.version, page)
-        yield dg.Output(record, metadata=_record_metadata(record, card, page), tags=_tags(record.change))
+        pages = {"report": page, "in MLflow": _page_in_mlflow(record, model_registry)}
+        yield dg.Output(record, metadata=_record_metadata(record, card, pages), tags=_tags(record.change))
         yield _beats_champion(record)
 
     return champion_model
@@ -217,10 +219,18 @@ def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> Cha
     )
 
 
-def _record_metadata(record: ChampionRecord, card: str, page: str) -> dict[str, Any]:
+def _page_in_mlflow(record: ChampionRecord, registry: MlflowModelRegistry) -> str:
+    """Return the address of the version that is champion, or waits; empty where there is none."""
+    shown = record.proposed_version or record.version
+    return version_page(registry.tracking_uri, record.registered_name, shown) if shown else ""
+
+
+def _record_metadata(record: ChampionRecord, card: str, pages: Mapping[str, str]) -> dict[str, Any]:
+    links = {name: dg.MetadataValue.url(page) for name, page in pages.items() if page}
     return {
-        **({"report": dg.MetadataValue.url(page)} if page else {}),
+        **{name: links.pop(name) for name in ("report",) if name in links},
         **change_metadata(record.change),
+        **links,
         **({"to decide": _to_decide(record)} if record.proposed_version else {}),
         **_production_metadata(record),
         **(

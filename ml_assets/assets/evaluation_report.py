@@ -8,6 +8,7 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
 from assay.learning.evaluation.plots import losses_of, plots_for
+from assay.learning.evaluation.rounds import losses_by_round
 from assay.markdown import escaped
 from assay.promotion.retry import gave_up, retry_begins
 from assay.reporting.making import report_of
@@ -245,7 +246,8 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         yield dg.Output(report, metadata={"report": dg.MetadataValue.url(page), **evaluation_metadata(report, plots)})
         if not run_spec.space.experiment:  # a step of an experiment reports on its own asset alone
             context.log_event(_on_models_page(context, report, page, asset_key(spec, "trained_model")))
-        log_evaluation(experiment_tracker, trained_model, report, plots, page)
+        rounds = losses_by_round(trained_model, split, run_spec.training.seed)
+        log_evaluation(experiment_tracker, trained_model, report, plots, page, rounds)
         if spec.promotion.below_minimum == "retry":
             best = artifact_io_manager.artifacts().newest_value(
                 tuple(asset_key(spec, "best_hyperparameters").path), partition_of(context), BestHyperparameters

@@ -4,14 +4,16 @@ import dagster as dg
 
 from assay.credentials import redacted
 from assay.learning.evaluation.plots import tuning_history_plot
+from assay.learning.evaluation.rounds import RoundLosses
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
-from assay.results.trained_model import TrainedModel
+from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.dagster_internals import code_version_of
 from ml_assets.pipeline.run_context import partition_of
+from resources.mlflow.datasets import holdout_rows, source_of, training_rows
 from resources.mlflow.models import REPORT_TAG
 from resources.mlflow.tracker import MlflowTracker, RunIdentity, TrackedRun
 
@@ -46,7 +48,7 @@ def run_tags(spec: PipelineSpec, split: Split) -> dict[str, str]:
         "pipeline": spec.name,
         "spec_digest": digest_of(spec),
         "data_digest": digest_of(split.data_digests),
-        "model_version": spec.model.version,
+        "design": spec.model.version,
         **spec.tracking.tags,
     }
 
@@ -63,9 +65,12 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
             "holdout_rows": facts.holdout_rows,
             "deployed_rows": facts.deployed_rows,
             "target": facts.target,
+            **({"data_source": source} if (source := source_of(facts)) else {}),
             **facts.parameters,
         }
     )
+    tracked.log_rows(training_rows(facts))
+    tracked.log_metrics(_sizes(facts))
     if best.value is not None:
         tracked.log_metrics({f"validation_{best.metric}": best.value})
     if best.trials:
@@ -74,14 +79,41 @@ def log_training(tracked: TrackedRun, model: TrainedModel, best: BestHyperparame
     tracked.log_json("pipeline_spec.json", redacted(spec.model_dump(mode="json")))
 
 
+def _sizes(facts: ModelManifest) -> dict[str, float]:
+    """Return row counts and fit seconds as metrics, so that charts and filters take them as numbers."""
+    made = {} if facts.provenance is None else {"fit_seconds": facts.provenance.fit_seconds}
+    counts = {"train_rows": facts.train_rows, "holdout_rows": facts.holdout_rows, "deployed_rows": facts.deployed_rows}
+    return made | {name: float(count) for name, count in counts.items()}
+
+
 def log_evaluation(
-    tracker: MlflowTracker, model: TrainedModel, report: EvaluationReport, plots: dict[str, bytes], page: str = ""
+    tracker: MlflowTracker,
+    model: TrainedModel,
+    report: EvaluationReport,
+    plots: dict[str, bytes],
+    page: str = "",
+    rounds: RoundLosses | None = None,
 ) -> None:
-    """Add the evaluation to the MLflow run of the training, with the address of the model's report."""
+    """Add the evaluation to the MLflow run of the training.
+
+    Args:
+        tracker: of the run.
+        model: names the run.
+        report: its metrics go to the run, and to the logged model with the holdout as their dataset.
+        plots: PNG bytes by name.
+        page: address of the model's report.
+        rounds: losses of a booster by round.
+    """
+    rows = holdout_rows(model.manifest, report)
     with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
         if page:
             tracked.tag(REPORT_TAG, page)
-        tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()})
+            tracked.describe(report=page)
+        tracked.log_rows(rows)
+        tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()}, rows)
+        if rounds is not None:
+            tracked.log_series(f"training_{rounds.loss}_by_round", rounds.training)
+            tracked.log_series(f"holdout_{rounds.loss}_by_round", rounds.holdout)
         tracked.log_metrics({f"baseline_{name}": value for name, value in report.baseline.items()})
         for end, side in enumerate(("low", "high")):
             tracked.log_metrics({f"holdout_{name}_{side}": ends[end] for name, ends in report.intervals.items()})

@@ -5,6 +5,8 @@ Assay loads after all files were verified against the artifact store's record. R
 no second version.
 """
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,23 +14,26 @@ from typing import TYPE_CHECKING
 
 from assay.errors import TrackingError
 from assay.results.bundle import bundle_digest
-from assay.results.trained_model import TrainedModel
+from assay.results.trained_model import ModelManifest, TrainedModel
 from assay.scratch import scratch_folder
 from resources.mlflow.flavour import save_flavour
 from resources.mlflow.logged_models import BUNDLE, LoggedFiles, LoggedModelRecords
+from resources.mlflow.names import allowed_name
+from resources.mlflow.registered_names import describe_registered
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
-MODEL_NAME = "model"
 DIGEST_TAG = "assay.bundle_digest"
 MODEL_TAG = "assay.logged_model"
 VALUE_TAG = "assay.holdout_value"
 REPORT_TAG = "assay.report"
 """Address of the report, of a run and of a registered version."""
 UNPROMOTED_TAG = "assay.unpromoted"
+MLFLOW_VERSIONS = "mlflow.modelVersions"
+_LONGEST_PARAMETER = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,10 @@ class ModelsOfRun:
             bundle.rename(flavour / BUNDLE)
             created = self.client.create_logged_model(
                 self.experiment_id,
-                name=MODEL_NAME,
+                name=_shown_name(published.model.manifest),
                 source_run_id=self.run_id,
                 tags={DIGEST_TAG: published.digest},
+                params=_shown_parameters(published.model.manifest),
                 model_type=str(published.model.manifest.task),
             )
             self.client.log_model_artifacts(created.model_id, str(flavour))
@@ -143,9 +149,25 @@ class ModelsOfRun:
             return None
         return next((each for each in ready if each.tags.get(DIGEST_TAG) == published.digest), None)
 
+    def newest(self) -> "LoggedModel | None":
+        """Return the finished model that was logged last; None where the run has none."""
+        ready = [each for each in self._all() if str(each.status) == "READY"]
+        return max(ready, key=lambda each: each.creation_timestamp, default=None)
+
     def _all(self) -> "list[LoggedModel]":
         query = f"source_run_id = '{self.run_id}'"
         return list(self.client.search_logged_models([self.experiment_id], filter_string=query))
+
+
+def _shown_name(manifest: ModelManifest) -> str:
+    """Return the name of a logged model: pipeline and newest partition, without the characters that MLflow refuses."""
+    return re.sub(r"[/:.%\"'\s]+", "-", "-".join(filter(None, (manifest.pipeline, manifest.partition))))
+
+
+def _shown_parameters(manifest: ModelManifest) -> dict[str, str]:
+    """Return family and hyperparameters, by which the Models tab compares."""
+    facts = {"family": manifest.family, **manifest.parameters, "train_rows": manifest.train_rows}
+    return {allowed_name(name): str(value)[:_LONGEST_PARAMETER] for name, value in facts.items()}
 
 
 def registered(
@@ -163,9 +185,10 @@ def registered(
     run_id = published.model.manifest.annotations["mlflow_run_id"]
     experiment_id = require_active_run(client, run_id).info.experiment_id
     model = ModelsOfRun(client, experiment_id, run_id, records).log_with_files(published)
-    _create_name(client, name)
+    describe_registered(client, name, published.model.manifest)
     known = _versions_of(client, name, run_id, model)
     version = known[0] if known else _created(client, name, model, run_id, published)
+    _name_version(client, model, version)
     client.update_model_version(name, version.version, description=card)
     if UNPROMOTED_TAG in version.tags:
         client.delete_model_version_tag(name, version.version, UNPROMOTED_TAG)
@@ -228,11 +251,10 @@ def _versions_of(client: "MlflowClient", name: str, run_id: str, model: "LoggedM
     return sorted(mine, key=lambda version: int(version.version))
 
 
-def _create_name(client: "MlflowClient", name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
+def _name_version(client: "MlflowClient", model: "LoggedModel", version: "ModelVersion") -> None:
+    """Name a version on the logged model, as MLflow's fluent call does: the Models tab shows it by this tag."""
+    shown = client.get_logged_model(model.model_id).tags.get(MLFLOW_VERSIONS, "[]")
+    named = {"name": version.name, "version": str(version.version)}
+    versions = [{**each, "version": str(each["version"])} for each in json.loads(shown)]
+    if named not in versions:
+        client.set_logged_model_tags(model.model_id, {MLFLOW_VERSIONS: json.dumps([*versions, named])})

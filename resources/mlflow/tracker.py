@@ -20,7 +20,9 @@ from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.specs.base import digest_of
 from resources.mlflow.connection import as_tracking_error, connect
+from resources.mlflow.datasets import TrackedRows
 from resources.mlflow.models import ModelsOfRun, PublishedModel, require_active_experiment, require_active_run
+from resources.mlflow.names import allowed_name
 from resources.mlflow.pages import page_of
 from resources.object_store import SpacedResource
 
@@ -32,9 +34,9 @@ TRIAL_TAG = "assay.trial"
 SPACE_TAG = "assay.space"
 _FIRST_RUN_TAG = "assay.first_dagster_run_id"
 _LONGEST_PARAM = 6000
-_LONGEST_NAME = 250
 _BATCH = 100
 _SERIES = "trial_value"
+_NOTE = "mlflow.note.content"
 RunStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
 _STATUS_OF_TRIAL: dict[str, RunStatus] = {
     "complete": "FINISHED",
@@ -66,15 +68,38 @@ class TrackedRun:
         """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""
         from mlflow.entities import Param
 
-        entities = [Param(_allowed_name(name), text[:_LONGEST_PARAM]) for name, text in _flattened(params)]
+        entities = [Param(allowed_name(name), text[:_LONGEST_PARAM]) for name, text in _flattened(params)]
         self._log_batches(params=entities)
 
-    def log_metrics(self, metrics: Mapping[str, float]) -> None:
-        """Log metrics."""
+    def log_metrics(self, metrics: Mapping[str, float], rows: TrackedRows | None = None) -> None:
+        """Log metrics; with the rows that they were measured on they are metrics of the run's logged model, too."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._log_batches(metrics=[Metric(_allowed_name(name), value, now, 0) for name, value in metrics.items()])
+        models = ModelsOfRun(self.client, self.experiment_id, self.run_id)
+        with as_tracking_error(self.tracking_uri, "the logged model cannot be found"):
+            model = models.newest() if rows is not None else None
+        of: dict[str, Any] = (
+            {"model_id": model.model_id, "dataset_name": rows.name, "dataset_digest": rows.digest}
+            if model is not None and rows is not None
+            else {}
+        )
+        self._log_batches(metrics=[Metric(allowed_name(name), value, now, 0, **of) for name, value in metrics.items()])
+
+    def log_series(self, name: str, values: Mapping[int, float]) -> None:
+        """Log a metric by step; what a step has already stays, so that a retry logs nothing twice."""
+        from mlflow.entities import Metric
+
+        key = allowed_name(name)
+        with as_tracking_error(self.tracking_uri, f"the metric {key} cannot be logged"):
+            known = {point.step for point in self.client.get_metric_history(self.run_id, key)}
+        now = int(time.time() * 1000)
+        self._log_batches(metrics=[Metric(key, value, now, at) for at, value in values.items() if at not in known])
+
+    def log_rows(self, rows: TrackedRows) -> None:
+        """Log rows as an input of the run, once however often it is asked for."""
+        with as_tracking_error(self.tracking_uri, "the run's dataset cannot be logged"):
+            self.client.log_inputs(self.run_id, datasets=[rows.entity()])
 
     def log_trials(self, best: BestHyperparameters, mode: Literal["batch", "nested"]) -> None:
         """Log a search: all trials as a table and one metric series, or one nested run for each trial."""
@@ -83,18 +108,20 @@ class TrackedRun:
             for trial in best.trials:
                 self._log_nested(trial, best.metric)
             return
-        from mlflow.entities import Metric
-
-        with as_tracking_error(self.tracking_uri, "the trials cannot be logged"):
-            known = {point.step for point in self.client.get_metric_history(self.run_id, _SERIES)}
-        now = int(time.time() * 1000)
-        new = {t.number: t.value for t in best.trials if t.value is not None and t.number not in known}
-        self._log_batches(metrics=[Metric(_SERIES, value, now, number) for number, value in new.items()])
+        self.log_series(_SERIES, {each.number: each.value for each in best.trials if each.value is not None})
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag of the run."""
         with as_tracking_error(self.tracking_uri, "a tag cannot be set"):
             self.client.set_tag(self.run_id, name, value)
+
+    def describe(self, **links: str) -> None:
+        """Show addresses as the run's description, beside those that are shown already."""
+        with as_tracking_error(self.tracking_uri, "the run cannot be described"):
+            shown = self.client.get_run(self.run_id).data.tags.get(_NOTE, "")
+            lines = [f"[{name.replace('_', ' ')}]({address})" for name, address in links.items() if address]
+            kept = [each for each in shown.splitlines() if each and not any(_names(each, line) for line in lines)]
+            self.client.set_tag(self.run_id, _NOTE, "\n\n".join([*kept, *lines]))
 
     def log_json(self, name: str, value: Any) -> None:
         """Log a JSON artifact."""
@@ -149,9 +176,9 @@ class TrackedRun:
             self.client.log_artifact(self.run_id, str(path), folder or None)
 
 
-def _allowed_name(name: str) -> str:
-    """MLflow takes up to 250 letters, digits and `_-./: ` in names."""
-    return "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name)[:_LONGEST_NAME]
+def _names(line: str, other: str) -> bool:
+    """Return whether two lines are links of the same name."""
+    return line.partition("](")[0] == other.partition("](")[0]
 
 
 def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -185,6 +212,8 @@ class RunIdentity:
             _FIRST_RUN_TAG: self.first_run_id or self.dagster_run_id,
             "asset_key": self.asset_key,
             "partition": self.partition or "",
+            "mlflow.source.name": self.asset_key,
+            "mlflow.source.type": "JOB",
             "mlflow.runName": f"{self.asset_key}{f' {self.partition}' if self.partition else ''}",
         }
 
@@ -196,6 +225,8 @@ class MlflowTracker(SpacedResource):
     artifact_root: str = ""
     experiment_prefix: str = "assay"
     tags: dict[str, str] = {}
+    ui_url: str = ""
+    """Address of Dagster's user interface, to which runs link; empty for runs without one."""
 
     @contextmanager
     def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
@@ -209,6 +240,8 @@ class MlflowTracker(SpacedResource):
             space = {} if self.space.is_production else {SPACE_TAG: self.space.name}
             tracked = self._opened(client, identity, self.tags | space | tags)
         try:
+            if self.ui_url:
+                tracked.describe(Dagster_run=f"{self.ui_url.rstrip('/')}/runs/{identity.dagster_run_id}")
             yield tracked
         except BaseException as error:
             _end_failed(tracked, error)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
 _WRITES = 3
+_LINK, _END_OF_LINK = "[Report](", ")\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class ModelVersions:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be linked to its report"):
             _repeat(client.set_model_version_tag, self.name, version, REPORT_TAG, report)
+            card = client.get_model_version(self.name, version).description or ""
+            rest = card.partition(_END_OF_LINK)[2] if card.startswith(_LINK) else card
+            client.update_model_version(self.name, version, f"{_LINK}{report}{_END_OF_LINK}{rest}")
 
     def _set(self, entry: ChampionEntry) -> bool:
         """Set the aliases that an entry asks for; return whether one differed."""

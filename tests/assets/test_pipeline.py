@@ -1,5 +1,6 @@
 """A pipeline from source to promotion, as a user sees it."""
 
+import json
 from pathlib import Path
 
 import mlflow
@@ -97,6 +98,51 @@ def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
     version = client.get_model_version_by_alias("bank", "champion")
     assert version.run_id == run.info.run_id
     assert "# " in version.description
+
+
+def test_mlflow_compares_models_and_knows_their_rows(done):
+    bank, _ = done
+    client = mlflow.MlflowClient(bank.settings.tracking_uri)
+    version = client.get_model_version_by_alias("bank", "champion")
+    run = client.get_run(version.run_id)
+    report = bank.artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
+    manifest = bank.artifacts.load(("bank", "trained_model"), None, TrainedModel).manifest
+
+    rows = {each.tags[0].value: each.dataset for each in run.inputs.dataset_inputs}
+    assert set(rows) == {"training", "evaluation"}
+    assert rows["training"].digest == run.data.tags["data_digest"][:36]
+    assert json.loads(rows["training"].profile) == {"num_rows": 200, "digests": manifest.data_digests}
+    assert json.loads(rows["training"].source) == {"uri": "data/bank.csv"}
+    assert rows["evaluation"].digest == report.holdout_digest[:36]
+    columns = {each["name"] for each in json.loads(rows["training"].schema)["mlflow_colspec"]}
+    assert {"age", "job"} <= columns
+
+    [logged] = client.search_logged_models([run.info.experiment_id])
+    measured = {each.key: each for each in logged.metrics}
+    assert measured["holdout_roc_auc"].value == report.metrics["roc_auc"]
+    assert measured["holdout_roc_auc"].dataset_digest == report.holdout_digest[:36]
+    assert logged.params["family"] == "logistic_regression"
+    assert logged.name == "bank"
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "bank", "version": "1"}]
+    assert run.data.params["data_source"] == "data/bank.csv"
+    assert run.data.metrics["train_rows"] == manifest.train_rows
+    assert run.data.metrics["fit_seconds"] == manifest.provenance.fit_seconds
+
+
+def test_mlflow_run_version_and_registered_model_say_what_they_are_and_link_back(done):
+    bank, result = done
+    client = mlflow.MlflowClient(bank.settings.tracking_uri)
+    version = client.get_model_version_by_alias("bank", "champion")
+    tags, page = client.get_run(version.run_id).data.tags, version.tags["assay.report"]
+    assert f"[Dagster run](http://localhost:3000/runs/{result.run_id})" in tags["mlflow.note.content"]
+    assert f"[report]({tags['assay.report']})" in tags["mlflow.note.content"]
+    assert (tags["mlflow.source.name"], tags["mlflow.source.git.commit"]) == ("bank/trained_model", "abc123")
+    assert version.description.startswith(f"[Report]({page})\n\n# ")
+    model = client.get_registered_model("bank")
+    assert "Predicts `y` (binary classification) of the rows of `data/bank.csv`" in model.description
+    assert (model.tags["pipeline"], model.tags["task"]) == ("bank", "binary_classification")
+    shown = result.asset_materializations_for_node("bank__champion_model")[0].metadata
+    assert shown["in MLflow"].value.endswith("/models/bank/versions/1?workflowType=machine_learning")
 
 
 def test_running_again_changes_nothing_but_the_version(trained_bank):

@@ -146,6 +146,11 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         """Return tree SHAP values, shape (rows, columns + 1) or (rows, classes, columns + 1); expected values last."""
         return np.asarray(self.booster().get_feature_importance(_pool(X), type="ShapValues", thread_count=self.n_jobs))
 
+    def after(self, rounds: int, X: Any) -> np.ndarray:  # noqa: N803
+        """Return what the first trees predict: probabilities, shape (rows, classes), or numbers, shape (rows,)."""
+        kind = "Probability" if hasattr(self, "classes_") else "RawFormulaVal"
+        return self._predicted(X, kind, ntree_end=rounds)
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the loaded model out: its bytes are stored."""
         return {name: value for name, value in super().__getstate__().items() if name != _LOADED}
@@ -163,8 +168,8 @@ class _Stored(BaseEstimator):  # type: ignore[misc]  # no published types
         # the library's choice of a bootstrap depends on the loss and on the number of rows
         return {**given, "bootstrap_type": "Bayesian", "allow_writing_files": False, "logging_level": "Silent"}
 
-    def _predicted(self, X: Any, kind: str) -> np.ndarray:  # noqa: N803
-        return np.asarray(self.booster().predict(_pool(X), prediction_type=kind, thread_count=self.n_jobs))
+    def _predicted(self, X: Any, kind: str, **trees: int) -> np.ndarray:  # noqa: N803
+        return np.asarray(self.booster().predict(_pool(X), prediction_type=kind, thread_count=self.n_jobs, **trees))
 
     def _remember(self, y: Any) -> None:
         """Remember what the target says of the task."""
