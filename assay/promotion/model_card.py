@@ -27,7 +27,7 @@ def render(
     manifest = model.manifest
     sections = (
         [f"# {spec.registered_name}", _summary(manifest, report, decision, spec)],
-        ["## Intended use", spec.description or "Not described: the pipeline file has no `description`."],
+        ["## Intended use", spec.intended_use or "Not described: the pipeline file has no `model_card.intended_use`."],
         ["## Data", *_data(manifest, report, spec)],
         ["## Features", *_features(manifest)],
         ["## Model", *_model(manifest)],
@@ -167,6 +167,7 @@ def limits_of(
         spec: the pipeline.
         named: how the name of a column is written.
     """
+    yield from (" ".join(limit.split()) for limit in spec.model_card.limits)
     yield "Evaluated on rows of the training rows' source; other populations and later times are not covered."
     if spec.split.by == "random" and spec.dataset.partitions.is_time:
         yield "The holdout is a random share of all times, so the metrics do not show how the model ages."

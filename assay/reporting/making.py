@@ -11,7 +11,7 @@ from assay.learning.evaluation.drawing import sample
 from assay.learning.evaluation.evaluating import truth_of
 from assay.learning.evaluation.metrics import measure, primary_metric
 from assay.learning.evaluation.plots import Losses
-from assay.learning.evaluation.predictions import Predictions, predictions_of
+from assay.learning.evaluation.predictions import Predictions
 from assay.learning.latency import latency_ms
 from assay.learning.splitting import Split
 from assay.monitoring.drift import drift_between
@@ -30,6 +30,7 @@ from assay.reporting.model_report import (
     ReportedData,
     WeakSlice,
 )
+from assay.reporting.rivals import rivals_of
 from assay.reporting.search import history_of, leaderboard
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.provenance import CodeState
@@ -49,10 +50,11 @@ class Stored:
 
     Attributes:
         digest: of its bundle.
-        size: of its files, in bytes.
+        size: of the file that holds the fit without the holdout, in bytes.
         rows: of each partition of its window, by key.
         best: the search that it was made of; None where it is not stored any more.
         losses: permutation importance, see `assay.learning.evaluation.plots.losses_of`.
+        predictions: of the holdout, see `assay.learning.evaluation.evaluating.holdout_predictions`.
     """
 
     digest: str
@@ -60,6 +62,7 @@ class Stored:
     rows: Mapping[str, int]
     best: BestHyperparameters | None
     losses: Losses
+    predictions: Predictions
 
 
 def report_of(
@@ -75,34 +78,39 @@ def report_of(
         stored: what the store knows of it.
     """
     manifest, estimator, truth = model.manifest, model.evaluated.estimator, truth_of(split.holdout)
+    predictions = stored.predictions
     with limited_threads(spec.training.threads):
-        predictions = predictions_of(estimator, split.holdout, manifest.classes, spec.task)
         latency = latency_ms(estimator.predict, split.holdout.features)
+    contributed = contributions_of(estimator, split.holdout.features, spec.training.seed)
     weak, scanned = _weak_slices(truth, predictions, split, spec)
     chosen = LeaderboardRow(
         family=manifest.family,
         chosen=True,
+        is_model=True,
         holdout=evaluation.metrics[evaluation.primary_metric],
         seconds=manifest.provenance.fit_seconds if manifest.provenance else None,
         microseconds=latency,  # milliseconds of 1,000 rows
         megabytes=stored.size / 1e6,
     )
     best, candidates = stored.best, spec.model.candidates
+    rivals = rivals_of(split, best, spec, manifest.family) if best else {}
     return ModelReport(
         registered_name=spec.registered_name,
         evaluation=evaluation,
         recipe=_recipe(manifest),
         drawings=drawings_of(truth, predictions),
         importance=tuple(_importance(stored.losses)),
-        contributions=contributions_of(estimator, split.holdout.features, spec.training.seed),
+        contributions=contributed.of_model,
+        contributions_scale=contributed.scale,
+        member_contributions=contributed.of_members,
         weak_slices=weak,
         scanned_slices=scanned,
-        leaderboard=tuple(leaderboard(best, candidates, chosen) if best else [chosen]),
+        leaderboard=tuple(leaderboard(best, candidates, chosen, rivals) if best else [chosen]),
         search=history_of(best, candidates, spec.training.seed) if best and best.trials else None,
         data=_data(manifest, split, spec, stored),
         lineage=_lineage(manifest, evaluation, stored),
         intended=IntendedUse(
-            description=spec.description, owners=spec.owners, limits=tuple(limits_of(manifest, evaluation, spec))
+            description=spec.intended_use, owners=spec.owners, limits=tuple(limits_of(manifest, evaluation, spec))
         ),
     )
 

@@ -105,17 +105,21 @@ class LeaderboardRow(Spec):
     family: str
     chosen: bool = False
     """Whether it is the model of this report, or a part of it."""
+    is_model: bool = False
+    """Whether it is the model of this report."""
     validation: float | None = None
     """The best trial's mean over the folds; missing where no trial has one."""
     holdout: float | None = None
-    """Of the chosen model alone: the others are not fitted on all training rows."""
+    """Of the others measured after the choice, and missing where they were not fitted again."""
     trials: int = 0
+    trial_seconds: float | None = None
+    """Of the best trial, all folds; missing in reports of version 0.3 and earlier."""
     seconds: float | None = None
-    """Of the best trial, all folds; of the chosen model its fit."""
+    """Of the fit; of the model of this report all its fits, that on all rows included."""
     microseconds: float | None = None
     """Per row of 1,000 predicted together; missing where it was not measured."""
     megabytes: float | None = None
-    """Of the stored model; of the chosen one alone."""
+    """Of the fit that the holdout evaluates, as it is stored."""
     note: str = ""
     """Why it has no score, or what failed."""
 
@@ -226,6 +230,10 @@ class ModelReport(Spec):
     """Loss of the primary metric when a column is shuffled, the largest first."""
     contributions: tuple[Importance, ...] = ()
     """Mean absolute contribution of each prepared column to the output of a booster, the largest first."""
+    contributions_scale: str = "on the scale of its raw output"
+    """On which scale of the booster."""
+    member_contributions: dict[str, tuple[Importance, ...]] = {}
+    """The same of each booster in an average or a stack, by family."""
     weak_slices: tuple[WeakSlice, ...] = ()
     scanned_slices: int = 0
     leaderboard: tuple[LeaderboardRow, ...] = ()

@@ -13,17 +13,11 @@ from assay.html_pages import rendered
 from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
 from assay.reporting.model_report import Importance, ModelReport, SearchHistory, TrialPoint
 from assay.reporting.svg import Axes
+from assay.results.search_result import ENDED
 
 SHOWN_IMPORTANCES = 15
 SHOWN_DRIFT = 12
 SHOWN_PERIODS = 24
-_ENDED = {
-    "n_trials": "all trials were made",
-    "timeout": "the time was up",
-    "disabled": "the search is disabled",
-    "exhausted": "every point of the space was tried",
-    "empty_space": "there is nothing to search",
-}
 _VERDICTS = {
     "promoted": ("passed", "Promoted"),
     "needs_approval": ("warned", "Waits for approval"),
@@ -74,6 +68,7 @@ def to_html(report: ModelReport) -> str:
         verdict=verdict_of(report),
         metrics=list(_metrics(report)),
         gap=gap_in_words(report),
+        of_holdout=holdout_of_others_in_words(report),
         effects=list(options.changed(report.evaluation.metrics)) if options else [],
         threshold=options.threshold if options else None,
         warnings=list(_warnings(report)),
@@ -82,7 +77,7 @@ def to_html(report: ModelReport) -> str:
         history_axes=_history_axes(search) if search else None,
         families=list(dict.fromkeys(trial.family for trial in search.trials)) if search else [],
         best_so_far=_best_so_far(search) if search else ((), ()),
-        ended=_ENDED.get(search.stopped_by, search.stopped_by) if search else "",
+        ended=ENDED.get(search.stopped_by, search.stopped_by) if search else "",
         shown_importances=SHOWN_IMPORTANCES,
         shown_drift=SHOWN_DRIFT,
         shown_periods=SHOWN_PERIODS,
@@ -125,6 +120,20 @@ def gap_in_words(report: ModelReport) -> str:
     inside = ends[0] <= search.best <= ends[1]
     place = "inside" if inside else "outside"
     return f"{said}. The validation score is {place} the holdout's interval of {ends[0]:.4g} to {ends[1]:.4g}."
+
+
+def holdout_of_others_in_words(report: ModelReport) -> str:
+    """Return what the holdout scores of the leaderboard are worth; empty with one family."""
+    others = [row for row in report.leaderboard if not row.is_model]
+    if not others:
+        return ""
+    if all(row.holdout is None for row in others):
+        return "Only the chosen model was evaluated on the holdout."
+    return (
+        "The choice was made by validation, and the verdict is on the chosen model alone. The other families were "
+        "fitted and measured afterwards and decide nothing: a family that is picked by its holdout score needs "
+        "another holdout to be judged on."
+    )
 
 
 def _metrics(report: ModelReport) -> Iterator[MetricRow]:

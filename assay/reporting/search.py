@@ -1,9 +1,10 @@
 """What a search tried: the leaderboard of families, its history, and which parameters mattered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.reporting.model_report import LeaderboardRow, ParameterImportance, SearchHistory, TrialPoint
+from assay.reporting.rivals import Rival, best_trials
 from assay.results.search_result import BestHyperparameters, TrialRecord
 
 _FEWEST_TRIALS = 8
@@ -13,20 +14,24 @@ _SHOWN = 6
 _LONGEST_NOTE = 200
 
 
-def leaderboard(best: BestHyperparameters, candidates: Sequence[str], chosen: LeaderboardRow) -> list[LeaderboardRow]:
+def leaderboard(
+    best: BestHyperparameters, candidates: Sequence[str], chosen: LeaderboardRow, rivals: Mapping[str, Rival]
+) -> list[LeaderboardRow]:
     """Return the families, best validation score first; those without a score last, with the reason.
 
     Args:
         best: the search.
         candidates: of the pipeline.
         chosen: the model of the report, with what was measured of it.
+        rivals: what was measured of other families, by name.
     """
-    members = {row["family"] for row in best.members()}
+    members, firsts = {row["family"] for row in best.members()}, best_trials(best)
     families = dict.fromkeys([*candidates, *(trial.family for trial in best.trials)])
     rows = [
-        _row(name, [trial for trial in best.trials if trial.family == name], best, chosen, is_part=name in members)
+        _row(name, best, firsts.get(name), rivals.get(name, Rival()), part_of=chosen.family if name in members else "")
         for name in families
     ]
+    rows = [_with_measured(row, chosen) if row.family == chosen.family else row for row in rows]
     if chosen.family not in families:  # an average of families
         rows.append(chosen.model_copy(update={"validation": best.value}))
     sign = -1 if best.direction == "maximize" else 1
@@ -34,23 +39,27 @@ def leaderboard(best: BestHyperparameters, candidates: Sequence[str], chosen: Le
 
 
 def _row(
-    name: str, trials: Sequence[TrialRecord], best: BestHyperparameters, chosen: LeaderboardRow, *, is_part: bool
+    name: str, best: BestHyperparameters, first: TrialRecord | None, rival: Rival, *, part_of: str
 ) -> LeaderboardRow:
-    valued = [(trial.value, trial) for trial in trials if trial.value is not None and trial.state == "complete"]
-    pick = max if best.direction == "maximize" else min
-    first = pick(valued, key=lambda pair: pair[0])[1] if valued else None
-    row = LeaderboardRow(
+    trials = [trial for trial in best.trials if trial.family == name]
+    of_search = first.latency_ms if first else None  # milliseconds of 1,000 rows
+    return LeaderboardRow(
         family=name,
-        chosen=is_part,
+        chosen=bool(part_of),
         validation=first.value if first else None,
+        holdout=rival.holdout,
         trials=len(trials),
-        seconds=first.seconds if first else None,
-        microseconds=first.latency_ms if first else None,  # milliseconds of 1,000 rows
-        note=_note(trials, best, part_of=chosen.family if is_part else ""),
+        trial_seconds=first.seconds if first else None,
+        seconds=rival.seconds,
+        microseconds=of_search if rival.microseconds is None else rival.microseconds,
+        megabytes=rival.megabytes,
+        note="; ".join(filter(None, (_note(trials, best, part_of), rival.reason))),
     )
-    if name != chosen.family:
-        return row
-    return chosen.model_copy(update={"validation": row.validation, "trials": row.trials, "note": row.note})
+
+
+def _with_measured(row: LeaderboardRow, chosen: LeaderboardRow) -> LeaderboardRow:
+    measured = {"is_model", "chosen", "holdout", "seconds", "microseconds", "megabytes"}
+    return row.model_copy(update=chosen.model_dump(include=measured))
 
 
 def _note(trials: Sequence[TrialRecord], best: BestHyperparameters, part_of: str) -> str:

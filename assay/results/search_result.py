@@ -1,12 +1,23 @@
 """The result of a search."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
 from assay.specs.base import Spec
 from assay.specs.learning import WEIGHT, parameters_of
+
+SearchEnd: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
+"""`exhausted`: every point of the search space was tried."""
+ENDED: Mapping[str, str] = {
+    "n_trials": "all trials were made",
+    "timeout": "the time was up",
+    "disabled": "the search is disabled",
+    "exhausted": "every point of the space was tried",
+    "empty_space": "there is nothing to search",
+}
+"""Why a search ended, in words."""
 
 
 class TrialRecord(Spec):
@@ -44,8 +55,7 @@ class BestHyperparameters(Spec):
     latency_ms: float | None = Field(default=None, exclude_if=lambda latency: latency is None)
     """What 1,000 predictions take, of an average its members' together; missing without `tuning.max_latency_ms`."""
     searched: bool
-    stopped_by: Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
-    """`exhausted`: every point of the search space was tried."""
+    stopped_by: SearchEnd
     grid_points: int | None = Field(default=None, exclude_if=lambda points: points is None)
     """How many points a grid has; missing with other samplers."""
     trials: tuple[TrialRecord, ...] = ()

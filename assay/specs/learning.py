@@ -251,6 +251,8 @@ class EvaluationSpec(Spec):
     """Metrics that a promoted model must reach (or, for errors, stay under); of a metric of the user's own its path."""
     must_beat_baseline: bool = True
     """Whether a model that is no better than one that ignores the features is refused promotion."""
+    compare_families: bool = Field(default=True, exclude_if=lambda compared: compared)
+    """Whether the report fits the other families of the search as well, once each, and shows them on the holdout."""
 
     @model_validator(mode="after")
     def _own_metrics_once(self) -> Self:

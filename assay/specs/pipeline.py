@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -49,6 +49,15 @@ class Task(StrEnum):
         return self is not Task.REGRESSION
 
 
+class ModelCardSpec(Spec):
+    """What people say of the model in its report and card; nothing is computed of it."""
+
+    intended_use: str = Field(default="", max_length=2_000)
+    """What the model is for, and who uses it; the description of the pipeline unless set."""
+    limits: tuple[Annotated[str, Field(min_length=1, max_length=500)], ...] = Field(default=(), max_length=30)
+    """What it is not good for, each in one sentence; before the limits that the evaluation shows."""
+
+
 class PipelineSpec(Spec):
     """One model's pipeline, as its YAML file says it."""
 
@@ -60,6 +69,8 @@ class PipelineSpec(Spec):
     """Shown in the UI."""
     owners: tuple[str, ...] = ()
     """E-mail addresses, or `team:name`."""
+    model_card: ModelCardSpec = Field(default=ModelCardSpec(), exclude_if=lambda card: card == ModelCardSpec())
+    """Intended use and limits, for the report and the card of each version."""
     dataset: DatasetSpec
     features: FeaturesSpec | None = Field(default=None, exclude_if=lambda features: features is None)
     """The steps from the source's rows to the feature set, which the gate judges; without them it judges the rows
@@ -227,6 +238,11 @@ class PipelineSpec(Spec):
             yield (name,), value, ("preprocessing", *location)
         for name, value, location in self.features.fitted_parameters() if self.features is not None else ():
             yield (name,), value, ("features", *location)
+
+    @property
+    def intended_use(self) -> str:
+        """What the model is for: of the card, or else the description."""
+        return self.model_card.intended_use or self.description
 
     @property
     def source_dataset(self) -> DatasetSpec:

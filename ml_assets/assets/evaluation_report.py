@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset, warnings_of
-from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum
+from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum, holdout_predictions
 from assay.learning.evaluation.plots import losses_of, plots_for
 from assay.learning.evaluation.rounds import losses_by_round
 from assay.markdown import escaped
@@ -237,10 +237,11 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
     ) -> Iterator[dg.Output[EvaluationReport] | dg.AssetCheckResult]:
         split = verified_split(validated_dataset, run_spec, context)
         warnings = warnings_of(validated_dataset)
-        report = evaluate(trained_model, split, run_spec, partition=partition_of(context), warnings=warnings)
+        predicted = holdout_predictions(trained_model, split, run_spec)
+        report = evaluate(trained_model, split, run_spec, partition_of(context), warnings, predicted)
         losses = losses_of(trained_model, split, run_spec)
-        plots = plots_for(trained_model, split, run_spec, losses)
-        stored = stored_facts(context, artifact_io_manager, validated_dataset, losses, run_spec)
+        plots = plots_for(trained_model, split, run_spec, losses, predicted)
+        stored = stored_facts(context, artifact_io_manager, validated_dataset, losses, predicted, run_spec)
         commit = publish_report(context, artifact_io_manager, report_of(trained_model, split, report, run_spec, stored))
         page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
         yield dg.Output(report, metadata={"report": dg.MetadataValue.url(page), **evaluation_metadata(report, plots)})

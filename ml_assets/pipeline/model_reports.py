@@ -6,6 +6,8 @@ import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
 from assay.learning.evaluation.plots import Losses
+from assay.learning.evaluation.predictions import Predictions
+from assay.learning.persistence import EVALUATED_FILE, MODEL_FILE
 from assay.promotion.champion import ChampionRecord
 from assay.reporting.making import Stored
 from assay.reporting.model_report import ModelReport
@@ -30,6 +32,7 @@ def stored_facts(
     artifacts: ArtifactIOManager,
     window: dict[str, ValidatedDataset],
     losses: Losses,
+    predictions: Predictions,
     spec: PipelineSpec,
 ) -> Stored:
     """Return what the store knows of the model that a step has read."""
@@ -37,11 +40,18 @@ def stored_facts(
     commit = artifacts.commit_read(context.run.run_id, step_of(context).key, asset, partition)
     return Stored(
         digest=commit.data_version,
-        size=sum(item.size for item in commit.objects),
+        size=_size_of_evaluated(commit),
         rows={key: each.table.num_rows for key, each in window.items()},
         best=_search_of(commit, artifacts, spec),
         losses=losses,
+        predictions=predictions,
     )
+
+
+def _size_of_evaluated(model: Commit) -> int:
+    """Return the bytes of the fit that the holdout evaluates, as other families are measured."""
+    sizes = {item.name: item.size for item in model.objects}
+    return sizes.get(EVALUATED_FILE, sizes[MODEL_FILE])
 
 
 def _search_of(model: Commit, artifacts: ArtifactIOManager, spec: PipelineSpec) -> BestHyperparameters | None:

@@ -10,8 +10,10 @@ import dagster as dg
 from pydantic import JsonValue, PrivateAttr
 
 from assay.data.dataset import Dataset, ValidatedDataset
+from assay.data.schema import ColumnSchema
 from assay.errors import StorageError
 from assay.results.trained_model import TrainedModel
+from assay.specs.dataset import ColumnRole
 from resources.artifacts.feature_file import file_key
 from resources.artifacts.own_tables import as_asked, dataset_of, is_table, stored_kind
 from resources.artifacts.step_inputs import PartitionedInput, RangeOutcome, RunValues, WindowCache
@@ -27,6 +29,8 @@ ANY_MADE = ANY_TABLE | {"allow_missing_partitions": True}
 """The same of those partitions alone that are made, by the name that Dagster's IO managers have for it."""
 OWN_PARTITION = {"own partition": True}
 """Metadata of an input that is given the newest of the partitions it maps to; the asset reads the others itself."""
+_LEARNED_FROM = ("raw_dataset", "feature_set", "validated_dataset")
+"""The assets of a pipeline whose columns have a meaning to its model."""
 _ELSEWHERE = 0
 """In place of the number of a version that has no commit."""
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
@@ -224,10 +228,16 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
         if commit.fingerprint is not None:
             metadata["dagster/row_count"] = commit.fingerprint.rows
             columns = [
-                dg.TableColumn(column.name, column.dtype, description=str(column.role)) for column in obj.schema.columns
+                dg.TableColumn(column.name, column.dtype, description=_role_of(column, commit.asset[-1]))
+                for column in obj.schema.columns
             ]
             metadata["dagster/column_schema"] = dg.TableSchema(columns=columns)
         return metadata
+
+
+def _role_of(column: ColumnSchema, asset: str) -> str | None:
+    """Return what a column means to the model; None of results, logs and labels, in which nothing is ignored."""
+    return None if column.role is ColumnRole.IGNORED and asset not in _LEARNED_FROM else str(column.role)
 
 
 def _name_of(asset: tuple[str, ...], partition: str | None) -> str:

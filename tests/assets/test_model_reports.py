@@ -29,7 +29,8 @@ def test_reports_are_stored_with_evaluation_and_decision_and_linked(promoted):
     assert artifacts.read(evaluated, ModelReport).decision is None
     newest = artifacts.newest(("bank", "trained_model"), None)
     assert report.lineage.model_digest == newest.data_version
-    assert report.leaderboard[0].megabytes == pytest.approx(sum(each.size for each in newest.objects) / 1e6)
+    sizes = {each.name: each.size for each in newest.objects}
+    assert report.leaderboard[0].megabytes == pytest.approx(sizes["evaluated.skops"] / 1e6)
     assert [each.rows for each in report.data.periods] == [200]
     page = artifacts.store.get_bytes(decided.objects[1].key).decode()
     assert "<h1>bank version 1</h1>" in page

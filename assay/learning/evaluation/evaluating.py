@@ -44,6 +44,7 @@ def evaluate(
     spec: PipelineSpec,
     partition: str | None = None,
     warnings: Sequence[GateWarning] = (),
+    predictions: Predictions | None = None,
 ) -> EvaluationReport:
     """Evaluate a recipe on the holdout, by its fit without it; the baseline uses the training target alone.
 
@@ -53,6 +54,7 @@ def evaluate(
         spec: the pipeline.
         partition: the newest of the window; names the report.
         warnings: what the gate warned of in the rows of the window; they say where a leak may be.
+        predictions: what `holdout_predictions` returns, where they are made already.
 
     Returns:
         Metrics, baseline and slices, named by the newest partition of the window. A metric that cannot be computed is
@@ -68,13 +70,12 @@ def evaluate(
     """
     from assay.learning.estimators.assembly import limited_threads
 
-    _require_rows_and_columns(spec, split.holdout.features)
+    predictions = holdout_predictions(model, split, spec) if predictions is None else predictions
     learned = split.learned_by(model.manifest, spec)
     _require_unlearned(learned, spec)
     metrics, primary, manifest = metrics_of(spec), primary_metric(spec), model.manifest
     truth, estimator = truth_of(split.holdout), model.evaluated.estimator
     with limited_threads(spec.training.threads):
-        predictions = predictions_of(estimator, split.holdout, manifest.classes, spec.task)
         effects = decision_effects(model, split.holdout, predictions, metrics)
         doubts = doubts_of(lambda rows: predict(estimator, rows, manifest.classes, spec.task), split, warnings, spec)
     values, missing = measured(metrics, truth, predictions)
@@ -109,6 +110,20 @@ def evaluate(
         gate_warnings=tuple(warnings),
         doubts=doubts,
     )
+
+
+def holdout_predictions(model: TrainedModel, split: Split, spec: PipelineSpec) -> Predictions:
+    """Predict the holdout by the fit without it, for all that is said of it.
+
+    Raises:
+        EmptyDataError: the holdout has no row.
+        MissingColumnError: a slice names a column that is no feature.
+    """
+    from assay.learning.estimators.assembly import limited_threads
+
+    _require_rows_and_columns(spec, split.holdout.features)
+    with limited_threads(spec.training.threads):
+        return predictions_of(model.evaluated.estimator, split.holdout, model.manifest.classes, spec.task)
 
 
 def truth_of(rows: LabelledRows) -> np.ndarray:

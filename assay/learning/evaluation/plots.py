@@ -23,11 +23,11 @@ from assay.learning.evaluation.drawing import (
     score_distribution_plot,
     shortened,
 )
-from assay.learning.evaluation.evaluating import truth_of
+from assay.learning.evaluation.evaluating import holdout_predictions, truth_of
 from assay.learning.evaluation.metrics import Metric, measure, primary_metric
 from assay.learning.evaluation.predictions import Predictions, codes, label_codes, predict
 from assay.learning.splitting import Split
-from assay.results.search_result import BestHyperparameters
+from assay.results.search_result import ENDED, BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs.pipeline import PipelineSpec
 
@@ -45,7 +45,13 @@ _SHOWN = 15
 _BINARY = 2
 
 
-def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec, losses: Losses | None = None) -> dict[str, bytes]:
+def plots_for(
+    model: TrainedModel,
+    split: Split,
+    spec: PipelineSpec,
+    losses: Losses | None = None,
+    predictions: Predictions | None = None,
+) -> dict[str, bytes]:
     """Draw a model's plots on the holdout, by its fit without it.
 
     Args:
@@ -53,6 +59,7 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec, losses: Los
         split: its rows.
         spec: the pipeline.
         losses: what `losses_of` returns, where it is known already.
+        predictions: what `holdout_predictions` returns, where they are made already.
 
     Returns:
         PNG bytes by name. A plot without meaning is left out: curves with one class in the holdout, probabilities
@@ -61,11 +68,9 @@ def plots_for(model: TrainedModel, split: Split, spec: PipelineSpec, losses: Los
     from assay.learning.estimators.assembly import limited_threads
 
     losses = losses_of(model, split, spec) if losses is None else losses
+    predictions = holdout_predictions(model, split, spec) if predictions is None else predictions
+    truth = truth_of(split.holdout)
     with limited_threads(1):
-        truth, predictions = (
-            truth_of(split.holdout),
-            predict(model.evaluated.estimator, split.holdout.features, model.manifest.classes, spec.task),
-        )
         subtitle = f"{shortened(spec.name, 30)}, {shortened(model.manifest.family)}, {len(truth):,} holdout rows"
         if spec.task.is_classification:
             plots = _classification_plots(truth, predictions, subtitle)
@@ -221,14 +226,6 @@ def importance_plot(losses: Losses, metric: Metric, subtitle: str) -> bytes:
     return draw(title, x_label, "", paint, names=True)
 
 
-_ENDED = {
-    "n_trials": "ended by n_trials",
-    "timeout": "ended by the timeout",
-    "disabled": "search disabled",
-    "exhausted": "every point of the space",
-}
-
-
 def tuning_history_plot(best: BestHyperparameters) -> bytes:
     """Draw every trial by family, the best value so far, and the trials without a value; PNG bytes."""
 
@@ -252,6 +249,5 @@ def tuning_history_plot(best: BestHyperparameters) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
 
     better = "more is better" if best.direction == "maximize" else "less is better"
-    how = _ENDED.get(best.stopped_by, "nothing to search")
-    title = f"Tuning history\n{len(best.trials)} trials, {how}; seed {best.seed}"
+    title = f"Tuning history\n{len(best.trials)} trials; {ENDED[best.stopped_by]}; seed {best.seed}"
     return draw(title, "Trial", f"{shortened(best.metric, 40)}, mean over folds ({better})", paint)

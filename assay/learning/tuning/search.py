@@ -17,10 +17,10 @@ from assay.learning.tuning.candidates import Candidates, may_average
 from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.points import grid_points
-from assay.learning.tuning.study_run import Progress, SearchEnd, StudyRun
+from assay.learning.tuning.study_run import Progress, StudyRun
 from assay.learning.tuning.time_bound import TimeBound
 from assay.learning.tuning.workers import TrialInputs, Trials, running_trials, worker_count
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters, SearchEnd, TrialRecord
 from assay.specs.pipeline import PipelineSpec
 
 _LOG = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.tuning.blending import Finished
@@ -14,10 +14,9 @@ from assay.learning.tuning.samplers import new_study
 from assay.learning.tuning.time_bound import MOST_OF_ONE, RESERVED, TimeBound
 from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import Trials, worker_count
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters, SearchEnd, TrialRecord
 
 Progress: TypeAlias = Callable[[TrialRecord], None]
-SearchEnd: TypeAlias = Literal["disabled", "empty_space", "exhausted", "n_trials", "timeout"]
 
 
 class StudyRun:

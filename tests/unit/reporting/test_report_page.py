@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from assay.learning.evaluation.evaluating import evaluate
+from assay.learning.evaluation.evaluating import evaluate, holdout_predictions
 from assay.learning.evaluation.plots import losses_of
 from assay.learning.training import train
 from assay.promotion.champion import ChampionRecord
@@ -62,7 +62,8 @@ def reported(make_spec, make_split, make_best, once):
             split, spec = make_split(task), make_spec(task, **parts)
             model = train(split, make_best(family or FAMILIES.get(task, "logistic_regression")), spec)
             report = evaluate(model, split, spec)
-            stored = Stored("m" * 64, 12_345, {"": 400}, best, losses_of(model, split, spec))
+            predicted = holdout_predictions(model, split, spec)
+            stored = Stored("m" * 64, 12_345, {"": 400}, best, losses_of(model, split, spec), predicted)
             once[key] = report_of(model, split, report, spec, stored), decide(model, None, split, report, spec)
         return once[key][0]
 
@@ -158,6 +159,7 @@ def test_texts_of_data_and_file_are_escaped(reported):
             ),
             "importance": tuple(each.model_copy(update={"name": evil}) for each in report.importance),
             "contributions": tuple(each.model_copy(update={"name": evil}) for each in report.importance),
+            "member_contributions": {evil: tuple(each.model_copy(update={"name": evil}) for each in report.importance)},
             "leaderboard": tuple(each.model_copy(update={"family": evil, "note": evil}) for each in report.leaderboard),
             "search": report.search.model_copy(
                 update={"trials": tuple(t.model_copy(update={"family": evil}) for t in report.search.trials)}
@@ -214,6 +216,47 @@ def test_every_family_is_a_row_failures_with_their_reason(reported):
     assert "out of memory" in to_html(report)
 
 
+RIVALS = (_trial(0, value=0.7), _trial(1, "random_forest", 0.9, parameters={"n_estimators": 5}))
+
+
+def test_other_families_are_measured_on_the_holdout_and_decide_nothing(reported):
+    candidates = {"model": {"candidates": ["logistic_regression", "random_forest"]}}
+    report = reported(
+        best=searched(*RIVALS, _trial(2, "random_forest", None, state="failed", reason="no")), **candidates
+    )
+    other, chosen = report.leaderboard
+    assert (other.family, other.is_model, other.validation, other.trial_seconds) == ("random_forest", False, 0.9, 1.5)
+    assert 0.5 < other.holdout <= 1
+    assert other.holdout != chosen.holdout
+    assert min(other.seconds, other.microseconds, other.megabytes) > 0
+    assert other.note == "1 of 2 trials without a score: no"
+    assert (chosen.is_model, chosen.holdout) == (True, report.evaluation.metrics["roc_auc"])
+    assert "measured afterwards and decide nothing" in to_html(report)
+    alone = reported(best=searched(*RIVALS), evaluation={"compare_families": False}, **candidates)
+    assert alone.leaderboard[0].holdout is None
+    assert alone.evaluation.metrics == report.evaluation.metrics
+    assert "Only the chosen model was evaluated on the holdout." in to_html(alone)
+
+
+def test_a_family_that_fails_or_is_slow_keeps_its_row_with_the_reason(reported):
+    slow = _trial(2, "extra_trees", 0.8).model_copy(update={"seconds": 700.0})
+    broken = _trial(1, "random_forest", 0.9, parameters={"n_estimators": -1})
+    rows = {row.family: row for row in reported(best=searched(_trial(0, value=0.7), broken, slow)).leaderboard}
+    assert rows["random_forest"].holdout is None
+    assert rows["random_forest"].note.startswith("not fitted: LearningError: ")
+    assert rows["extra_trees"].note == "not fitted for this table: its best trial took 700 s"
+
+
+def test_intended_use_and_limits_of_the_file_are_shown_before_those_of_the_evaluation(reported):
+    card = {"intended_use": "For the reminder\nmail.", "limits": ["Not for\n  prices."]}
+    report = reported(description="Who returns.", model_card=card)
+    assert report.intended.description == "For the reminder\nmail."
+    assert report.intended.limits[0] == "Not for prices."
+    assert len(report.intended.limits) > 1
+    assert "Not for prices." in to_html(report)
+    assert reported(description="Who returns.").intended.description == "Who returns."
+
+
 def test_importance_of_hyperparameters_finds_the_one_that_decides(reported):
     trials = [_trial(n, value=0.5 + 0.01 * n, parameters={"C": float(n), "other": float(n * 7 % 5)}) for n in range(20)]
     (found,) = reported(best=searched(*trials)).search.parameters
@@ -233,8 +276,8 @@ def test_a_weak_slice_is_found(make_spec, make_split, make_best):
     target[red] = target[red].map({"yes": "no", "no": "yes"})
     split = replace(split, holdout=replace(split.holdout, target=target))
     model = train(split, make_best("logistic_regression"), spec)
-    evaluation = evaluate(model, split, spec)
-    report = report_of(model, split, evaluation, spec, Stored("", 0, {}, None, {}))
+    stored = Stored("", 0, {}, None, {}, holdout_predictions(model, split, spec))
+    report = report_of(model, split, evaluate(model, split, spec), spec, stored)
     names = [part.name for part in report.weak_slices]
     assert "colour = red" in names
     assert "colour = green" not in names
@@ -260,7 +303,8 @@ def test_the_drift_between_training_rows_and_holdout_is_shown(make_spec, make_sp
     moved = split.holdout.features.assign(noise=split.holdout.features["noise"] + 2)
     split = replace(split, holdout=replace(split.holdout, features=moved))
     model = train(split, make_best("logistic_regression"), spec)
-    report = report_of(model, split, evaluate(model, split, spec), spec, Stored("", 0, {}, None, {}))
+    stored = Stored("", 0, {}, None, {}, holdout_predictions(model, split, spec))
+    report = report_of(model, split, evaluate(model, split, spec), spec, stored)
     assert next(each.name for each in report.data.drift if each.drifted) == "noise"
     assert "target" in {each.kind for each in report.data.drift}
 
@@ -273,9 +317,54 @@ def test_boosters_give_contributions(family, task, make_spec, make_split, make_b
     split, spec = make_split(task, columns=("signal", "noise", "colour")), make_spec(task)
     parameters = {"catboost": {"iterations": 10}}.get(family, {"n_estimators": 10})
     model = train(split, make_best(family, **parameters), spec)
-    found = contributions_of(model.estimator, split.holdout.features, 0)
+    found = contributions_of(model.estimator, split.holdout.features, 0).of_model
     assert "signal" in found[0].name
     assert all(one.value >= other.value for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("task", "training", "scale"),
+    [
+        ("binary_classification", {"calibration": "sigmoid"}, "raw output, before calibration and threshold"),
+        ("binary_classification", {"threshold": 0.4}, "raw output, before calibration and threshold"),
+        ("regression", {"target_transform": "yeo_johnson"}, "the scale of the target's yeo_johnson"),
+    ],
+)
+def test_a_booster_below_what_is_done_to_its_output_is_explained(
+    task, training, scale, make_spec, make_split, make_best
+):
+    from assay.reporting.contributions import contributions_of
+
+    split, best = make_split(task, columns=("signal", "noise")), make_best("lightgbm", n_estimators=10)
+    wrapped = train(split, best, make_spec(task, training=training)).estimator
+    found = contributions_of(wrapped, split.holdout.features, 0)
+    assert "signal" in found.of_model[0].name
+    assert scale in found.scale
+    if task != "regression":
+        plain = contributions_of(train(split, best, make_spec(task)).estimator, split.holdout.features, 0)
+        assert found.of_model == plain.of_model
+        assert plain.scale == "on the scale of its raw output"
+
+
+def test_the_boosters_of_an_average_are_explained_each_by_itself(make_spec, make_split, make_best):
+    from assay.reporting.contributions import contributions_of
+
+    split = make_split(columns=("signal", "noise"))
+    spec = make_spec(model={"vote": ["lightgbm", "logistic_regression", "xgboost"], "candidates": ["vote"]})
+    best = make_best("vote", **{"lightgbm.n_estimators": 5, "xgboost.n_estimators": 5})
+    found = contributions_of(train(split, best, spec).estimator, split.holdout.features, 0)
+    assert found.of_model == ()
+    assert list(found.of_members) == ["lightgbm", "xgboost"]
+    assert all("signal" in each[0].name for each in found.of_members.values())
+
+
+def test_a_booster_behind_fitted_steps_is_explained(make_spec, make_split, make_best):
+    from assay.reporting.contributions import contributions_of
+
+    split = make_split(columns=("signal", "noise"))
+    spec = make_spec(features={"steps": [{"clip": {"noise": {"quantiles": [0.1, 0.9]}}}]})
+    model = train(split, make_best("lightgbm", n_estimators=10), spec)
+    assert "signal" in contributions_of(model.estimator, split.holdout.features, 0).of_model[0].name
 
 
 def test_a_linear_model_gives_no_contributions(reported):
