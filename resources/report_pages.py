@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from resources.report_site import CARD_PAGE, GATE_PAGE, REPORT_PAGE
+from resources.report_site import CARD_PAGE, DRIFT_PAGE, GATE_PAGE, REPORT_PAGE
 from resources.store.commit_log import read_record
 from resources.store.commit_record import Commit
 from resources.store.interface import ObjectStore, encoded
@@ -10,12 +10,16 @@ from resources.store.numbered_records import is_record
 
 MODEL_REPORT = "model_report"
 """Series of the reports of a pipeline's models."""
-PAGES = {REPORT_PAGE: "text/html", CARD_PAGE: "text/plain", GATE_PAGE: "text/html"}
+PAGES = {REPORT_PAGE: "text/html", CARD_PAGE: "text/plain", GATE_PAGE: "text/html", DRIFT_PAGE: "text/html"}
 """The files that are served, with their types; a card is Markdown and shown as its text."""
 VERSION = "version"
 """Property of a report's commit: the version of its model in the registry; empty where it is not registered."""
-SERIES = (MODEL_REPORT, "validated_dataset", "validation_report", "raw_dataset", "raw_validation_report")
-"""The series that have pages; those of data hold them for refusals."""
+DRIFT_PAGES = "drift_page"
+"""Series of the pages of a pipeline's windows."""
+GATE_SERIES = ("validated_dataset", "validation_report", "raw_dataset", "raw_validation_report")
+"""The series that have pages of the gate; those of data hold them for refusals."""
+SERIES = (MODEL_REPORT, DRIFT_PAGES, *GATE_SERIES)
+"""The series that have pages."""
 _MOST_REPORTS = 2_000
 
 

@@ -9,7 +9,7 @@ from assay.specs.space import Space
 if TYPE_CHECKING:
     from resources.store.commit_record import Commit
 
-REPORT_PAGE, CARD_PAGE, GATE_PAGE = "report.html", "model_card.md", "profile.html"
+REPORT_PAGE, CARD_PAGE, GATE_PAGE, DRIFT_PAGE = "report.html", "model_card.md", "profile.html", "drift.html"
 """Names of the files beside a stored version."""
 
 
@@ -28,6 +28,12 @@ class ReportSite:
     def of(self, space: Space) -> "ReportSite":
         """Return the addresses of what a space holds."""
         return replace(self, space=space.name)
+
+    def history(self, pipeline: str) -> str:
+        """Return the address of a pipeline's page over time."""
+        return f"{self.url}/{quote(pipeline, safe='')}/history" + (
+            f"?{urlencode({'space': self.space})}" if self.space else ""
+        )
 
     def page(self, commit: "Commit", name: str) -> str:
         """Return the address of a page of a stored version."""

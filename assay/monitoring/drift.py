@@ -93,13 +93,18 @@ class DriftReport(Spec):
         return any(feature.kind == "target" for feature in self.features)
 
     @property
+    def share_drifted(self) -> float | None:
+        """Share of what was compared that drifted in this window; None where nothing was."""
+        return len(self.drifted) / len(self.features) if self.features else None
+
+    @property
     def drifted(self) -> tuple[str, ...]:
         """Features that drifted in this window."""
         return tuple(feature.name for feature in self.features if feature.drifted)
 
 
-class _Compared(NamedTuple):
-    """Two samples of one feature, target or prediction, and that of the same season."""
+class Compared(NamedTuple):
+    """Samples of one feature, target or prediction: the champion's, the window's, and that of the same season."""
 
     name: str
     kind: Literal["feature", "target", "prediction"]
@@ -109,8 +114,25 @@ class _Compared(NamedTuple):
     season: "pd.Series[Any] | None"
 
 
+def compared_samples(window: MonitoredWindow, reference: Reference, spec: PipelineSpec) -> tuple[Compared, ...]:
+    """Return what is compared of a window; nothing where the champion was trained on its rows.
+
+    Raises:
+        DataContractError: the training rows are not known, or the rule names a column that is no feature.
+    """
+    return () if window.trained_on else tuple(_compared(window, reference, _rule(spec)))
+
+
+def _rule(spec: PipelineSpec) -> DriftSpec:
+    return (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
+
+
 def evaluate_drift(
-    window: MonitoredWindow, reference: Reference, earlier: Sequence[DriftReport], spec: PipelineSpec
+    window: MonitoredWindow,
+    reference: Reference,
+    earlier: Sequence[DriftReport],
+    spec: PipelineSpec,
+    compared: Sequence[Compared] | None = None,
 ) -> DriftReport:
     """Compare a window's rows with the champion's rows, and decide on the alarm.
 
@@ -119,13 +141,13 @@ def evaluate_drift(
         reference: the champion and its rows.
         earlier: reports of the windows before this one, oldest first.
         spec: the pipeline.
+        compared: what `compared_samples` returns, where it is made already.
 
     Raises:
         DataContractError: the training rows are not known, or the rule names a column that is no feature.
     """
-    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
-    judged = not window.trained_on
-    compared = list(_compared(window, reference, rule)) if judged else []
+    rule, judged = _rule(spec), not window.trained_on
+    compared = compared_samples(window, reference, spec) if compared is None else compared
     report = DriftReport(
         pipeline=spec.name,
         partition=window.partition,
@@ -152,10 +174,10 @@ def drift_between(
         target: its name.
         spec: the pipeline, with the bounds of `monitoring.drift`.
     """
-    rule = (spec.monitoring.drift if spec.monitoring else None) or DriftSpec()
+    rule = _rule(spec)
     watched = [each for each in features.columns if each.role in _WATCHED]
     compared = [
-        _Compared(each.name, "feature", each.role, before.features[each.name], now.features[each.name], None)
+        Compared(each.name, "feature", each.role, before.features[each.name], now.features[each.name], None)
         for each in watched
     ]
     counted = spec.task.is_classification
@@ -172,12 +194,12 @@ def _training_rows(reference: Reference) -> LabelledRows:
     return reference.train
 
 
-def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) -> Iterator[_Compared]:
+def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) -> Iterator[Compared]:
     train, season = _training_rows(reference), window.season.rows if window.season else None
     features = reference.model.manifest.features
     for name in watched_features(features, rule) if window.has_features else ():
         of_season = None if season is None else season.features[name]
-        yield _Compared(name, "feature", features[name].role, train.features[name], window.features[name], of_season)
+        yield Compared(name, "feature", features[name].role, train.features[name], window.features[name], of_season)
     if rule.watch_target and window.labelled is not None and not window.labelled.trained_on:
         same_season = season if window.labelled.partition == window.partition else None
         yield _target(train, window.labelled.rows, same_season, reference)
@@ -185,28 +207,28 @@ def _compared(window: MonitoredWindow, reference: Reference, rule: DriftSpec) ->
         yield _predictions(reference.holdout_predictions, window, season, reference)
 
 
-def _target(train: LabelledRows, now: LabelledRows, season: LabelledRows | None, reference: Reference) -> _Compared:
+def _target(train: LabelledRows, now: LabelledRows, season: LabelledRows | None, reference: Reference) -> Compared:
     manifest = reference.model.manifest
     return _of_target(manifest.target, train, now, season, counted=manifest.task.is_classification)
 
 
 def _of_target(
     name: str, train: LabelledRows, now: LabelledRows, season: LabelledRows | None, *, counted: bool
-) -> _Compared:
+) -> Compared:
     before, after, of_season = (
         None if rows is None else rows.target.astype(str) if counted else rows.target for rows in (train, now, season)
     )
     role = ColumnRole.CATEGORICAL if counted else ColumnRole.NUMERIC
-    return _Compared(name, "target", role, before, after, of_season)  # type: ignore[arg-type] # both given
+    return Compared(name, "target", role, before, after, of_season)  # type: ignore[arg-type] # both given
 
 
 def _predictions(
     before: Predictions, window: MonitoredWindow, season: LabelledRows | None, reference: Reference
-) -> _Compared:
+) -> Compared:
     now = reference.predictions_of(window)
     of_season = None if season is None else _shown(reference.predictions(season.features))
     role = ColumnRole.CATEGORICAL if _score(now) is None else ColumnRole.NUMERIC
-    return _Compared(PREDICTIONS, "prediction", role, _shown(before), _shown(now), of_season)
+    return Compared(PREDICTIONS, "prediction", role, _shown(before), _shown(now), of_season)
 
 
 def _shown(predictions: Predictions) -> "pd.Series[Any]":
@@ -225,7 +247,7 @@ def _score(predictions: Predictions) -> Any:
     return predictions.scores if predictions.probabilities is None else predictions.probabilities[:, -1]
 
 
-def _results(compared: Sequence[_Compared], rule: DriftSpec) -> tuple[FeatureDrift, ...]:
+def _results(compared: Sequence[Compared], rule: DriftSpec) -> tuple[FeatureDrift, ...]:
     """Return one result for each comparison, the largest effect first. No value of a feature is shown."""
     found = [changes(each.before, each.now, each.role, rule) for each in compared]
     significant = iter(discoveries([one.p_value for each in found for one in each], rule.false_discovery_rate))
@@ -236,7 +258,7 @@ def _results(compared: Sequence[_Compared], rule: DriftSpec) -> tuple[FeatureDri
     return tuple(sorted(results, key=lambda result: -result.effect))
 
 
-def _judged(change: Change, compared: _Compared, rule: DriftSpec, significant: bool) -> Change:  # noqa: FBT001 - as found
+def _judged(change: Change, compared: Compared, rule: DriftSpec, significant: bool) -> Change:  # noqa: FBT001 - as found
     """Return a change with its verdict; what the same season had does not count."""
     if not (significant and change.exceeds):
         return change
@@ -249,7 +271,7 @@ def _judged(change: Change, compared: _Compared, rule: DriftSpec, significant: b
     return change.model_copy(update={"season_effect": again.effect, "drifted": again.exceeds})
 
 
-def _result(compared: _Compared, judged: Sequence[Change]) -> FeatureDrift:
+def _result(compared: Compared, judged: Sequence[Change]) -> FeatureDrift:
     whole = next((each for each in judged if each.aspect == "distribution"), None)
     return FeatureDrift(
         name=compared.name,

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import dagster as dg
@@ -23,6 +23,7 @@ from ml_assets.pipeline.verified_inputs import require_receipt
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.registry import MlflowModelRegistry
+from resources.report_site import ReportSite
 
 Report = TypeVar("Report", bound=Spec)
 State: TypeAlias = tuple[bool, str]
@@ -37,9 +38,17 @@ class Window:
     context: dg.AssetExecutionContext
     dataset: ValidatedDataset
     champion: CurrentChampion
-    artifacts: ArtifactStore
+    manager: ArtifactIOManager
     registry: MlflowModelRegistry
     spec: PipelineSpec
+    site: ReportSite
+    links: dict[str, str] = field(default_factory=dict)
+    """Addresses of pages about this window, by name; those that the evaluation publishes are added to it."""
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The store of the rows and reports."""
+        return self.manager.artifacts()
 
     @property
     def partition(self) -> str:
@@ -92,18 +101,21 @@ def build_monitor(spec: PipelineSpec, stage: Stage, monitor: Monitor[Report]) ->
         run_spec: PipelineSpec,
         model_registry: MlflowModelRegistry,
         artifact_io_manager: dg.ResourceParam[ArtifactIOManager],
+        report_site: dg.ResourceParam[ReportSite],
     ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         require_receipt(validated_dataset, run_spec, partition_of(context))
         champion = current_champion(context, model_registry, run_spec)
         if champion is None:
             yield from warnings_of(dict.fromkeys(checks, NOT_JUDGED))
             return
-        artifacts = artifact_io_manager.artifacts()
-        window = Window(context, validated_dataset, champion, artifacts, model_registry, run_spec)
+        site = report_site.of(run_spec.space)
+        window = Window(context, validated_dataset, champion, artifact_io_manager, model_registry, run_spec, site)
         report = monitor.evaluate(window)
         for event in monitor.events(window, report):
             context.log_event(event)
-        yield dg.Output(report, metadata=monitor.metadata(report))
+        links = {**window.links, "over time": site.history(run_spec.name)}
+        shown = {name: dg.MetadataValue.url(address) for name, address in links.items()}
+        yield dg.Output(report, metadata=shown | monitor.metadata(report))
         yield from warnings_of(monitor.states(report, stage))
 
     return monitoring_report

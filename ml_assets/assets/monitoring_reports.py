@@ -19,14 +19,19 @@ from assay.monitoring.advice import (
     performance_sentence,
 )
 from assay.monitoring.alarms import windows_needed
-from assay.monitoring.drift import DriftReport, evaluate_drift
+from assay.monitoring.drift import DriftReport, compared_samples, evaluate_drift
 from assay.monitoring.performance import PerformanceReport, evaluate_performance
 from assay.monitoring.reference import MonitoredWindow, Reference
+from assay.reporting.drift_page import SHOWN_WINDOWS, drift_drawings
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import records_table
 from ml_assets.assets.monitor import Monitor, State, Window, build_monitor
 from ml_assets.pipeline.asset import Stage
 from ml_assets.pipeline.monitored_rows import monitored_window, reference_of
+from ml_assets.pipeline.window_pages import publish_drift_page
+from resources.report_site import DRIFT_PAGE
+
+_DRAWN_EFFECTS = 10
 
 
 def build_monitoring_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -58,12 +63,20 @@ def _alarm_checks(state: str, description: str, further: Mapping[str, str]) -> C
 
 def _drift(window: Window) -> DriftReport:
     rule = window.spec.monitoring.drift if window.spec.monitoring else None
-    earlier = window.earlier(DriftReport, windows_needed(window.spec, rule.of_windows if rule else 0))
-    return evaluate_drift(_rows(window), _reference(window, required=True), earlier, window.spec)
+    needed = windows_needed(window.spec, rule.of_windows if rule else 0)
+    earlier = window.earlier(DriftReport, max(needed, SHOWN_WINDOWS))
+    rows, reference = _rows(window), _reference(window, required=True)
+    compared = compared_samples(rows, reference, window.spec)
+    report = evaluate_drift(rows, reference, earlier[-needed:] if needed else [], window.spec, compared)
+    drawings = drift_drawings(report, compared, earlier, reference.model.manifest.features, window.spec)
+    commit = publish_drift_page(window.context, window.manager, drawings)
+    window.links["page"] = window.site.page(commit, DRIFT_PAGE)
+    return report
 
 
 def _drift_metadata(report: DriftReport) -> dict[str, Any]:
     return {
+        **_drift_figures(report),
         "alarm begins": report.alarm_start,
         "alarm": ", ".join(report.alarm_features) or "none",
         "drifted in this window": ", ".join(report.drifted) or "none",
@@ -76,6 +89,12 @@ def _drift_metadata(report: DriftReport) -> dict[str, Any]:
         "windows that count": ", ".join(filter(None, report.windows)) or str(len(report.windows)),
         "features": records_table(drift_table(report)),
     }
+
+
+def _drift_figures(report: DriftReport) -> dict[str, float]:
+    """Return the figures that Dagster draws over windows: the share that drifted, and the largest effects."""
+    share = {} if report.share_drifted is None else {"share drifted": report.share_drifted}
+    return share | {f"effect of {each.name}": each.effect for each in report.features[:_DRAWN_EFFECTS]}
 
 
 def _drift_states(report: DriftReport, stage: Stage) -> Mapping[str, State]:

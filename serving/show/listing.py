@@ -3,7 +3,7 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from resources.report_pages import MODEL_REPORT, SERIES, VERSION, newest_pages, page_of
+from resources.report_pages import GATE_SERIES, MODEL_REPORT, VERSION, newest_pages, page_of
 from resources.report_site import CARD_PAGE, ReportSite
 from resources.store.commit_record import Commit
 from resources.store.interface import ObjectStore
@@ -64,9 +64,7 @@ def _report(commit: Commit, site: ReportSite) -> Listed:
 
 def gate_pages_of(store: ObjectStore, pipeline: str, site: ReportSite, most: int = MOST) -> list[Listed]:
     """Return the newest pages of the gate, newest first; a version of data has one where it is a refusal."""
-    found = [
-        each for series in SERIES if series != MODEL_REPORT for each in newest_pages(store, pipeline, series, most)
-    ]
+    found = [each for series in GATE_SERIES for each in newest_pages(store, pipeline, series, most)]
     newest = sorted(found, key=lambda commit: commit.created_at, reverse=True)[:most]
     return [
         Listed(

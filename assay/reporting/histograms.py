@@ -1,0 +1,81 @@
+"""Histograms of two samples of a column, in bins that both share: shares of rows, and no row."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.monitoring.changes import COUNTED
+from assay.monitoring.drift import Compared
+from assay.specs.base import Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BINS = 20
+_OUTSIDE = 0.01
+"""Share of the values beyond each end of the axis, which the bins at the ends hold."""
+_MOST_VALUES = 10
+_OTHERS = "(other)"
+
+
+class Histogram(Spec):
+    """A column among the champion's rows and among those of a window."""
+
+    name: str
+    kind: str
+    """`feature`, `target` or `prediction`."""
+    edges: tuple[float, ...] = ()
+    """Of the bins of numbers; empty for values that are counted, and where values are not shown."""
+    labels: tuple[str, ...] = ()
+    """Of values that are counted, the commonest first; numbered where they are not shown."""
+    before: tuple[float, ...]
+    """Share of the known values of the champion's rows, by bin."""
+    now: tuple[float, ...]
+    """Of those of the window."""
+
+
+def histograms_of(compared: Sequence[Compared], hidden: Sequence[str]) -> Iterator[Histogram]:
+    """Yield the histogram of each column that has values in both samples.
+
+    Args:
+        compared: the samples.
+        hidden: columns whose values are not shown.
+    """
+    for each in compared:
+        before, now = each.before.dropna(), each.now.dropna()
+        if not (len(before) and len(now)):
+            continue
+        made = _counted if each.role in COUNTED else _binned
+        yield made(each, before, now, is_hidden=each.name in hidden)
+
+
+def _binned(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, is_hidden: bool) -> Histogram:
+    first, second = (np.asarray(values, dtype=np.float64) for values in (before, now))
+    ends = [np.quantile(values, [_OUTSIDE, 1 - _OUTSIDE]) for values in (first, second)]
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    edges = np.linspace(low, high, _BINS + 1) if low < high else np.array([low - 0.5, low + 0.5])
+    return Histogram(
+        name=each.name,
+        kind=each.kind,
+        edges=() if is_hidden else tuple(edges.tolist()),
+        before=_shares(first, edges),
+        now=_shares(second, edges),
+    )
+
+
+def _shares(values: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
+    return tuple((counts / len(values)).tolist())
+
+
+def _counted(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, is_hidden: bool) -> Histogram:
+    shares = [values.astype(str).value_counts(normalize=True) for values in (before, now)]
+    both = shares[0].add(shares[1], fill_value=0.0)
+    names = sorted(map(str, both.index), key=lambda name: (-float(both[name]), name))
+    shown = names[:_MOST_VALUES]
+    found = [[float(share.get(name, 0.0)) for name in shown] for share in shares]
+    labels = [f"value {number}" for number in range(1, len(shown) + 1)] if is_hidden else shown
+    if len(names) > len(shown):
+        labels, found = [*labels, _OTHERS], [[*share, max(0.0, 1.0 - sum(share))] for share in found]
+    return Histogram(name=each.name, kind=each.kind, labels=tuple(labels), before=tuple(found[0]), now=tuple(found[1]))
