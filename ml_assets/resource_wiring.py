@@ -62,8 +62,16 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "retention": RetentionPolicy(settings.retention_days, settings.retention_versions),
         "run_policy": run_policy_of(settings),
         "checkout": settings.checkout,
-        "report_site": ReportSite(settings.reports_address),
+        "report_site": _report_site(settings),
     }
+
+
+def _report_site(settings: Settings) -> ReportSite:
+    return ReportSite(
+        settings.reports_address,
+        dagster=settings.ui_url.rstrip("/"),
+        tracking=without_credentials(settings.tracking_uri),
+    )
 
 
 def _data_sources(settings: Settings, s3: BoundedS3Resource) -> DataSources:

@@ -1,10 +1,10 @@
 """Pages for people beside stored versions, as `assay show` finds them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from resources.report_site import CARD_PAGE, DRIFT_PAGE, GATE_PAGE, REPORT_PAGE
 from resources.store.commit_log import read_record
-from resources.store.commit_record import Commit
+from resources.store.commit_record import Commit, commits_prefix
 from resources.store.interface import ObjectStore, encoded
 from resources.store.numbered_records import is_record
 
@@ -20,6 +20,8 @@ GATE_SERIES = ("validated_dataset", "validation_report", "raw_dataset", "raw_val
 """The series that have pages of the gate; those of data hold them for refusals."""
 SERIES = (MODEL_REPORT, DRIFT_PAGES, *GATE_SERIES)
 """The series that have pages."""
+EVALUATION = "evaluation"
+"""Property of a report's commit: the digest of its evaluation."""
 _MOST_REPORTS = 2_000
 
 
@@ -46,6 +48,45 @@ def _records(store: ObjectStore, prefix: str) -> Iterator[tuple[float, str]]:
         folder = item.key.rpartition("/")[0]
         if folder.endswith("/commits") and is_record(f"{folder}/", item.key):
             yield item.modified, item.key
+
+
+def newest_reports(commits: Iterable[Commit]) -> list[Commit]:
+    """Return of each evaluation its newest report, which has the decision.
+
+    Args:
+        commits: of reports, newest first.
+    """
+    found: dict[object, Commit] = {}
+    for commit in commits:
+        found.setdefault((commit.partition, commit.properties.get(EVALUATION)), commit)
+    return list(found.values())
+
+
+def windows_of(store: ObjectStore, pipeline: str, series: str, most: int) -> list[Commit]:
+    """Return the newest version of each partition, or all versions without partitions, oldest window first.
+
+    Args:
+        store: of one space.
+        pipeline: its name.
+        series: of one asset.
+        most: how many windows, the newest.
+
+    Raises:
+        StorageError: the store failed, or a record is damaged.
+    """
+    folders: dict[str, list[str]] = {}
+    for _, key in _records(store, f"{encoded(pipeline)}/{encoded(series)}/"):
+        folders.setdefault(key.rpartition("/")[0], []).append(key)
+    newest = [read_record(store, max(keys)) for keys in folders.values()]
+    whole = [key for each in newest if each.partition is None for key in folders[_folder_of(each)]]
+    versions = [read_record(store, key) for key in sorted(whole)[-most:]]
+    found = [*versions, *(each for each in newest if each.partition is not None)]
+    ordered = sorted((each for each in found if each.status == "published"), key=lambda each: each.partition or "")
+    return ordered[-most:]
+
+
+def _folder_of(commit: Commit) -> str:
+    return commits_prefix(commit.asset, commit.partition).rstrip("/")
 
 
 def page_of(commit: Commit) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from assay.specs.space import Space
+from resources.mlflow.pages import run_page, version_page
 
 if TYPE_CHECKING:
     from resources.store.commit_record import Commit
@@ -20,14 +21,31 @@ class ReportSite:
     Attributes:
         url: of the site, without a slash at its end.
         space: of the stored versions; empty for production.
+        dagster: address of Dagster's user interface.
+        tracking: tracking URI of MLflow, without credentials.
     """
 
     url: str
     space: str = ""
+    dagster: str = ""
+    tracking: str = ""
 
     def of(self, space: Space) -> "ReportSite":
         """Return the addresses of what a space holds."""
         return replace(self, space=space.name)
+
+    def made_by(self, dagster_run: str, mlflow_run: str, registered: tuple[str, str] | None = None) -> dict[str, str]:
+        """Return the addresses of what made a model, by what they are.
+
+        Args:
+            dagster_run: identifier.
+            mlflow_run: identifier; empty for none.
+            registered: name and version in the registry; None where it is not registered.
+        """
+        found = {"Dagster run": f"{self.dagster}/runs/{quote(dagster_run, safe='')}"}
+        if mlflow_run:
+            found["MLflow run"] = run_page(self.tracking, mlflow_run)
+        return found | ({"Registered version": version_page(self.tracking, *registered)} if registered else {})
 
     def history(self, pipeline: str) -> str:
         """Return the address of a pipeline's page over time."""

@@ -4,6 +4,7 @@ It holds counts, shares and curves, and no row of the data.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import JsonValue
@@ -208,6 +209,8 @@ class Lineage(Spec):
     libraries: dict[str, str] = {}
     links: dict[str, str] = {}
     """Such as `mlflow_run_id`."""
+    pages: dict[str, str] = {}
+    """Addresses of what made the model and of its pipeline over time, by what they are."""
 
 
 class IntendedUse(Spec):
@@ -247,6 +250,11 @@ class ModelReport(Spec):
     """Of the model in the registry; missing where it is not registered."""
     champion_version: str | None = None
     """The champion after the decision."""
+
+    def linked(self, pages: Mapping[str, str]) -> "ModelReport":
+        """Return the report with further addresses."""
+        lineage = self.lineage.model_copy(update={"pages": {**self.lineage.pages, **pages}})
+        return self.model_copy(update={"lineage": lineage})
 
     def decided(self, record: ChampionRecord) -> "ModelReport":
         """Return the report with the decision on its model."""

@@ -81,13 +81,13 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         record, card = _compared(context.run.run_id, published, evaluation_report, split, model_registry, run_spec)
         if not run_spec.space.is_production:
             record = _with_production(record, published, evaluation_report, split, model_registry, run_spec)
-        page = ""
+        page, site = "", report_site.of(run_spec.space)
         if (report := report_with(record, evaluation_report, context, artifact_io_manager)) is not None:
-            commit = publish_report(context, artifact_io_manager, report, card)
-            page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
+            page = site.page(publish_report(context, artifact_io_manager, report, site, card), REPORT_PAGE)
             if report.version:
                 model_registry.versions(run_spec.registered_name).link(report.version, page)
-        pages = {"report": page, "in MLflow": _page_in_mlflow(record, model_registry)}
+        pages = {"report": page, "over time": site.history(record.pipeline)}
+        pages |= {"in MLflow": _page_in_mlflow(record, model_registry)}
         yield dg.Output(record, metadata=_record_metadata(record, card, pages), tags=_tags(record.change))
         yield _beats_champion(record)
 

@@ -242,8 +242,8 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         losses = losses_of(trained_model, split, run_spec)
         plots = plots_for(trained_model, split, run_spec, losses, predicted)
         stored = stored_facts(context, artifact_io_manager, validated_dataset, losses, predicted, run_spec)
-        commit = publish_report(context, artifact_io_manager, report_of(trained_model, split, report, run_spec, stored))
-        page = report_site.of(run_spec.space).page(commit, REPORT_PAGE)
+        made, site = report_of(trained_model, split, report, run_spec, stored), report_site.of(run_spec.space)
+        page = site.page(publish_report(context, artifact_io_manager, made, site), REPORT_PAGE)
         yield dg.Output(report, metadata={"report": dg.MetadataValue.url(page), **evaluation_metadata(report, plots)})
         if not run_spec.space.experiment:  # a step of an experiment reports on its own asset alone
             context.log_event(_on_models_page(context, report, page, asset_key(spec, "trained_model")))

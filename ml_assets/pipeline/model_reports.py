@@ -19,12 +19,9 @@ from assay.specs.base import digest_of
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.run_context import asset_key, attempt_of, partition_of
 from resources.artifacts.io_manager import ArtifactIOManager
-from resources.report_pages import MODEL_REPORT, VERSION
-from resources.report_site import CARD_PAGE, REPORT_PAGE
+from resources.report_pages import EVALUATION, MODEL_REPORT, VERSION
+from resources.report_site import CARD_PAGE, REPORT_PAGE, ReportSite
 from resources.store.commit_record import Commit
-
-_EVALUATION = "evaluation"
-"""Property of a report's commit: the digest of its evaluation."""
 
 
 def stored_facts(
@@ -66,12 +63,21 @@ def _search_of(model: Commit, artifacts: ArtifactIOManager, spec: PipelineSpec) 
 
 
 def publish_report(
-    context: dg.AssetExecutionContext, artifacts: ArtifactIOManager, report: ModelReport, card: str = ""
+    context: dg.AssetExecutionContext,
+    artifacts: ArtifactIOManager,
+    report: ModelReport,
+    site: ReportSite,
+    card: str = "",
 ) -> Commit:
     """Publish a report with its page, and the model card where there is one, as the next version of the series."""
+    pipeline, registered = context.asset_key.path[0], (report.registered_name, report.version or "")
+    made_by = site.made_by(
+        context.run.run_id, report.lineage.links.get("mlflow_run_id", ""), registered if report.version else None
+    )
+    report = report.linked({**made_by, "Over time": site.history(pipeline)})
     verdict = verdict_of(report)
     facts = {
-        _EVALUATION: digest_of(report.evaluation),
+        EVALUATION: digest_of(report.evaluation),
         "verdict": verdict.words,
         "state": verdict.state,
         "family": report.recipe.family,
@@ -79,7 +85,7 @@ def publish_report(
     }
     attempt = replace(attempt_of(context, artifacts), properties=facts)
     pages = {REPORT_PAGE: to_html(report), **({CARD_PAGE: card} if card else {})}
-    asset = (context.asset_key.path[0], MODEL_REPORT)
+    asset = (pipeline, MODEL_REPORT)
     return artifacts.artifacts().publish(asset, partition_of(context), report, attempt, pages)
 
 
@@ -94,6 +100,6 @@ def report_with(
     wanted = digest_of(evaluation)
     for number in range(store.log.newest_number(asset, partition), 0, -1):
         commit = store.log.read(asset, partition, number)
-        if commit.properties.get(_EVALUATION) == wanted:
+        if commit.properties.get(EVALUATION) == wanted:
             return store.read(commit, ModelReport).decided(record)
     return None

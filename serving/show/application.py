@@ -21,12 +21,14 @@ from starlette.types import ASGIApp
 from assay.errors import ArtifactNotFoundError, AssayError
 from assay.gate.profile_page.columns import readable
 from assay.html_pages import rendered
+from assay.reporting.history_page import to_html
 from resources.report_pages import PAGES, SERIES, page_of, report_of_version
 from resources.report_site import ReportSite
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.interface import ObjectStore
 from resources.store.numbered_records import LAST_NUMBER
-from serving.show.listing import gate_pages_of, reports_of
+from serving.show.history import history_of
+from serving.show.listing import drift_pages_of, gate_pages_of, reports_of
 
 _LOG = logging.getLogger("assay.serving")
 _LONGEST = 1_000
@@ -57,6 +59,7 @@ def application(
     _add_headers(app)
     _add_failures(app)
     _add_lists(app, store_of, pipelines, space)
+    _add_histories(app, store_of, pipelines, space)
     _add_pages(app, store_of, space)
     return app
 
@@ -66,7 +69,14 @@ def _add_lists(app: FastAPI, store_of: Callable[[str], ObjectStore], pipelines: 
     def index(space: str = default) -> Response:
         store, site = store_of(_known(space)), ReportSite("", space)
         rows = [
-            (name, _address(name, space), reports_of(store, name, site, 1), gate_pages_of(store, name, site, 1))
+            (
+                name,
+                _address(name, space),
+                site.history(name),
+                reports_of(store, name, site, 1),
+                drift_pages_of(store, name, site, 1),
+                gate_pages_of(store, name, site, 1),
+            )
             for name in pipelines
         ]
         return _page("index.html.j2", title="Reports", rows=rows, space=space)
@@ -83,7 +93,21 @@ def _add_lists(app: FastAPI, store_of: Callable[[str], ObjectStore], pipelines: 
         if not (reports or gate or pipeline in pipelines):
             raise HTTPException(HTTPStatus.NOT_FOUND, "nothing is stored of a pipeline of this name")
         home = f"/?{urlencode({'space': space})}" if space else "/"
-        return _page("pipeline.html.j2", title=pipeline, reports=reports, gate=gate, home=home, space=space)
+        drift = drift_pages_of(store, pipeline, site)
+        given = {"reports": reports, "gate": gate, "drift": drift, "history": site.history(pipeline)}
+        return _page("pipeline.html.j2", title=pipeline, home=home, space=space, **given)
+
+
+def _add_histories(
+    app: FastAPI, store_of: Callable[[str], ObjectStore], pipelines: Sequence[str], default: str
+) -> None:
+    @app.api_route("/{pipeline}/history", methods=_READ)
+    def history(pipeline: str, space: str = default) -> Response:
+        store, site = store_of(_known(space)), ReportSite("", space)
+        found = history_of(store, _known(pipeline), site, _address(pipeline, space))
+        if not (found.entries or found.models or found.windows or pipeline in pipelines):
+            raise HTTPException(HTTPStatus.NOT_FOUND, "nothing is stored of a pipeline of this name")
+        return HTMLResponse(to_html(found))
 
 
 def _add_pages(app: FastAPI, store_of: Callable[[str], ObjectStore], default: str) -> None:

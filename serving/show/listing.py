@@ -3,7 +3,15 @@
 import datetime as dt
 from dataclasses import dataclass
 
-from resources.report_pages import GATE_SERIES, MODEL_REPORT, VERSION, newest_pages, page_of
+from resources.report_pages import (
+    DRIFT_PAGES,
+    GATE_SERIES,
+    MODEL_REPORT,
+    VERSION,
+    newest_pages,
+    newest_reports,
+    page_of,
+)
 from resources.report_site import CARD_PAGE, ReportSite
 from resources.store.commit_record import Commit
 from resources.store.interface import ObjectStore
@@ -41,10 +49,7 @@ class Listed:
 
 def reports_of(store: ObjectStore, pipeline: str, site: ReportSite, most: int = MOST) -> list[Listed]:
     """Return the newest reports of a pipeline's models; of one evaluation the newest, which has the decision."""
-    found: dict[object, Commit] = {}
-    for commit in newest_pages(store, pipeline, MODEL_REPORT, most):
-        found.setdefault((commit.partition, commit.properties.get("evaluation")), commit)
-    return [_report(commit, site) for commit in found.values()]
+    return [_report(commit, site) for commit in newest_reports(newest_pages(store, pipeline, MODEL_REPORT, most))]
 
 
 def _report(commit: Commit, site: ReportSite) -> Listed:
@@ -60,6 +65,20 @@ def _report(commit: Commit, site: ReportSite) -> Listed:
         version=facts.get(VERSION, ""),
         family=facts.get("family", ""),
     )
+
+
+def drift_pages_of(store: ObjectStore, pipeline: str, site: ReportSite, most: int = MOST) -> list[Listed]:
+    """Return the newest pages of windows, newest first."""
+    return [
+        Listed(
+            url=site.page(commit, page_of(commit)),
+            partition=commit.partition or "",
+            verdict=str(commit.properties.get("verdict", "")),
+            state=str(commit.properties.get("state", "warned")),
+            made=commit.created_at,
+        )
+        for commit in newest_pages(store, pipeline, DRIFT_PAGES, most)
+    ]
 
 
 def gate_pages_of(store: ObjectStore, pipeline: str, site: ReportSite, most: int = MOST) -> list[Listed]:
