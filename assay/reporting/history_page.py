@@ -18,7 +18,7 @@ from assay.reporting.series import SeriesChart, series_chart
 
 _EVENTS = {
     "promoted": "promoted",
-    "rolled_back": "rolled back to",
+    "rolled_back": "rolled back",
     "adopted": "adopted from the registry",
     "withdrawn": "withdrawn",
     "awaiting_approval": "waits for approval",
@@ -154,7 +154,7 @@ def state_of(history: PipelineHistory, alarms: Sequence[Alarm]) -> Verdict:
     if champion is None:
         return Verdict("warned", "No champion", "No model was promoted yet, or the last one was withdrawn.")
     words = f"Champion: version {champion.version}"
-    since = f"{_EVENTS[champion.event].capitalize()} on {champion.created_at:%Y-%m-%d %H:%M} UTC"
+    since = f"Since {champion.created_at:%Y-%m-%d %H:%M} UTC, {_EVENTS[champion.event]}"
     newest = history.windows[-1].name if history.windows else ""
     standing = [each for each in alarms if each.window == newest]
     if standing:
