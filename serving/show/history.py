@@ -53,7 +53,7 @@ def history_of(store: ObjectStore, pipeline: str, site: ReportSite, home: str) -
 
 
 def _windows(artifacts: ArtifactStore, pipeline: str, site: ReportSite) -> tuple[Window, ...]:
-    """Return the windows by the name of their partition, or by the time at which something was made of them."""
+    """Return the windows: partitions by their keys, or without partitions runs by their time."""
     pages = {
         (each.partition, each.run_id): each for each in windows_of(artifacts.store, pipeline, DRIFT_PAGES, MOST_WINDOWS)
     }
@@ -78,12 +78,16 @@ def _windows(artifacts: ArtifactStore, pipeline: str, site: ReportSite) -> tuple
         "batch_predictions": predicted,
         "prediction_log": answered,
     }
-    found: dict[str, Window] = {}
+    found: dict[tuple[str | None, str], Window] = {}
+    order: dict[tuple[str | None, str], str] = {}
     for series, add in kinds.items():
         for commit in windows_of(artifacts.store, pipeline, series, MOST_WINDOWS):
+            # without partitions, what one run makes is of one window
+            key = (None, commit.run_id) if commit.partition is None else (commit.partition, "")
             name = f"{commit.created_at:%Y-%m-%d %H:%M}" if commit.partition is None else commit.partition
-            found[name] = add(found.get(name, Window(name)), commit)
-    return tuple(found[name] for name in sorted(found))
+            order.setdefault(key, commit.created_at.isoformat() if commit.partition is None else commit.partition)
+            found[key] = add(found.get(key, Window(name)), commit)
+    return tuple(found[key] for key in sorted(found, key=lambda key: order[key]))
 
 
 def _rows(commit: Commit) -> int | None:

@@ -34,6 +34,12 @@ def test_reports_are_stored_with_evaluation_and_decision_and_linked(promoted):
     assert [each.rows for each in report.data.periods] == [200]
     page = artifacts.store.get_bytes(decided.objects[1].key).decode()
     assert "<h1>bank version 1</h1>" in page
+    run = promoted.instance.get_latest_materialization_event(dg.AssetKey(["bank", "champion_model"])).run_id
+    assert f'href="http://localhost:3000/runs/{run}"' in page
+    assert f"/runs/{report.lineage.links['mlflow_run_id']}" in report.lineage.pages["MLflow run"]
+    assert "/models/bank/versions/1" in report.lineage.pages["Registered version"]
+    assert report.lineage.pages["Over time"] == "http://localhost:8090/bank/history"
+    assert _metadata(promoted, "champion_model")["over time"] == "http://localhost:8090/bank/history"
     assert "swordfish" not in page  # a value of a column with personal data
     url = "http://localhost:8090/bank/model_report"
     assert _metadata(promoted, "evaluation_report")["report"] == f"{url}/1/{REPORT_PAGE}"

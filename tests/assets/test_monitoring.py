@@ -11,6 +11,7 @@ from small_platform import MONTHLY, failure, monthly_rows, write_csv
 from assay.data.dataset import Dataset
 from assay.monitoring.drift import PREDICTIONS, DriftReport
 from assay.monitoring.performance import PerformanceReport
+from assay.reporting.drift_page import DriftDrawings
 from assay.results.trained_model import TrainedModel
 from ml_assets.pipeline.asset import Phase
 from ml_assets.stages import names_in
@@ -65,6 +66,22 @@ def judged(platform, month):
     drift = platform.artifacts.load(("monthly", "drift_report"), month, DriftReport)
     performance = platform.artifacts.load(("monthly", "performance_report"), month, PerformanceReport)
     return drift, performance, checks
+
+
+def test_a_window_has_a_page_that_its_metadata_link_to_and_figures_to_draw(watched):
+    judged(watched, "2021-05")
+    judged(watched, "2021-07")
+    key = dg.AssetKey(["monthly", "drift_report"])
+    event = watched.instance.get_latest_materialization_event(key).asset_materialization
+    shown = {name: entry.value for name, entry in event.metadata.items()}
+    assert shown["page"] == "http://localhost:8090/monthly/drift_page/1/drift.html?partition=2021-07"
+    assert shown["over time"] == "http://localhost:8090/monthly/history"
+    assert 0 < shown["share drifted"] <= 1
+    assert shown["effect of z"] > 0.3
+    page = watched.artifacts.load(("monthly", "drift_page"), "2021-07", DriftDrawings)
+    assert [each.partition for each in page.windows] == ["2021-05", "2021-07"]
+    assert page.windows[-1].share_drifted == shown["share drifted"]
+    assert "z" in {each.name for each in page.histograms}
 
 
 def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):

@@ -1,17 +1,26 @@
 """The site of `assay show`, over both stores: what it lists and gives, and what it refuses."""
 
+import datetime as dt
+
 import pytest
 from asgi import Client
 
 from assay.data.dataset import GateReceipt
 from assay.errors import SpecError
+from assay.monitoring.drift import DriftReport, FeatureDrift
+from assay.promotion.champion import ChampionEntry
+from assay.reporting.drift_page import DriftDrawings
 from resources.artifacts.store import Attempt
-from resources.report_site import CARD_PAGE, GATE_PAGE, REPORT_PAGE, ReportSite
+from resources.champion_journal import ChampionJournal
+from resources.report_pages import windows_of
+from resources.report_site import CARD_PAGE, DRIFT_PAGE, GATE_PAGE, REPORT_PAGE, ReportSite
 from resources.settings import Settings
 from resources.store.local import LocalStore
 from serving.show.application import HEADERS, application
 from serving.show.command import hosts_of, pipeline_names
+from serving.show.history import history_of
 
+NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 REPORT = ("bank", "model_report")
 RECEIPT = GateReceipt(data_digest="d", rules_digest="r", verdict="failed", failed_rules=("min_rows",), rows=3)
 
@@ -82,6 +91,69 @@ def test_what_is_stored_is_escaped_in_lists(site, published):
         assert b"<script" not in site.get(path).body
 
 
+def _drift(partition, **more):
+    return DriftReport(
+        pipeline="bank",
+        partition=partition,
+        champion_version="1",
+        reference_rows=9,
+        window_rows=9,
+        status="judged",
+        features=(DRIFTED,),
+        **more,
+    )
+
+
+DRIFTED = FeatureDrift(
+    name="x", statistic="KS distance", effect=0.4, p_value=0.0, missing_before=0, missing_now=0, drifted=True
+)
+
+
+def _windows(artifacts, *partitions):
+    """Publish drift reports, each with its page, as the asset does."""
+    for number, partition in enumerate(partitions):
+        attempt = Attempt(f"run{number}", f"a{number}", properties={"verdict": "Some drift", "state": "warned"})
+        page = DriftDrawings(report=_drift(partition or ""))
+        artifacts.publish(("bank", "drift_page"), partition, page, attempt, {DRIFT_PAGE: f"of {partition}"})
+        artifacts.publish(("bank", "drift_report"), partition, page.report, attempt)
+
+
+def test_a_pipeline_over_time_is_read_from_the_store(site, artifacts, store):
+    _windows(artifacts, "2024-01", "2024-02")
+    # the newest version of a window counts
+    alarm = _drift("2024-02", alarm_features=("x",), windows=("2024-01", "2024-02"))
+    artifacts.publish(("bank", "drift_report"), "2024-02", alarm, Attempt("run1", "again"))
+    journal = ChampionJournal(store, "bank")
+    entry = ChampionEntry(
+        number=1, event="promoted", registered_name="bank", version="1", digest="d", created_at=NOON, reason="first"
+    )
+    journal.append(entry, expected=None)
+    page = site.get("/bank/history").body.decode()
+    assert "Champion: version 1" in page
+    assert "The newest window, 2024-02, has an alarm: drift." in page
+    assert 'href="/bank/drift_page/1/drift.html?partition=2024-01"' in page
+    assert site.get("/bank/drift_page/1/drift.html?partition=2024-02").body == b"of 2024-02"
+    listed = site.get("/bank").body.decode()
+    assert 'href="/bank/history"' in listed
+    assert "/bank/drift_page/1/drift.html?partition=2024-02" in listed
+    index = site.get("/").body.decode()
+    assert 'href="/bank/history"' in index
+    assert "Some drift" in index
+
+
+def test_versions_without_partitions_are_windows_in_their_order(artifacts, store):
+    _windows(artifacts, None, None, None)
+    found = history_of(store, "bank", ReportSite(""), "/bank").windows
+    assert [each.drift_url[:18] for each in found] == [f"/bank/drift_page/{number}" for number in (1, 2, 3)]
+    assert [commit.number for commit in windows_of(store, "bank", "drift_report", 2)] == [2, 3]
+
+
+def test_the_page_over_time_of_an_unknown_pipeline_is_not_found(site):
+    assert site.get("/nothing/history").status == 404
+    assert site.get("/..%2f..%2fx/history").status == 404
+    assert "No champion" in site.get("/empty/history").body.decode()
+
+
 HOSTILE = (
     "/bank/model_report/1/value.json",
     "/bank/model_report/1/manifest.json",
@@ -126,7 +198,7 @@ def test_other_files_and_other_places_are_not_given(store, published, artifacts,
 def test_nothing_can_be_written(site, published, backend):
     published()
     before = backend.raw_keys()
-    for path in ("/", "/bank", "/bank/model_report/1/report.html"):
+    for path in ("/", "/bank", "/bank/history", "/bank/model_report/1/report.html"):
         for method in ("POST", "PUT", "DELETE", "PATCH"):
             assert site.post(path, b"{}", method=method).status == 405
     assert backend.raw_keys() == before
