@@ -19,6 +19,7 @@ SHOWN_WINDOWS = 24
 TOP_FEATURES = 5
 _MOST_DRAWN = 60
 _ENDS = (0.0, 1.0)
+_LEAST_AXIS = 0.2
 
 
 class WindowDrift(Spec):
@@ -115,6 +116,7 @@ def drift_charts(windows: Sequence[WindowDrift]) -> list[SeriesChart | None]:
     newest = next((each.effects for each in reversed(windows) if each.effects), {})
     top = sorted(newest, key=lambda name: -newest[name])[:TOP_FEATURES]
     marked = [each.alarm for each in windows]
+    largest = max((each.effects.get(name, 0.0) for each in windows for name in top), default=0.0)
     return [
         series_chart(
             "Share drifted",
@@ -130,7 +132,7 @@ def drift_charts(windows: Sequence[WindowDrift]) -> list[SeriesChart | None]:
             names,
             {name: [each.effects.get(name) for each in windows] for name in top},
             marked=marked,
-            ends=_ENDS,
+            ends=(0.0, max(_LEAST_AXIS, 1.06 * largest)),
         ),
     ]
 

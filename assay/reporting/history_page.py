@@ -130,7 +130,7 @@ def to_html(history: PipelineHistory) -> str:
     """Return the page; the same history gives the same text."""
     charts = {
         "models": [model_chart(history.models)],
-        "metric": [metric_chart(history.windows)],
+        "metric": [metric_chart(history.windows), baseline_chart(history.windows)],
         "drift": _drift_charts(history.windows),
         "predictions": [_predictions_chart(history.windows)],
     }
@@ -155,7 +155,8 @@ def state_of(history: PipelineHistory, alarms: Sequence[Alarm]) -> Verdict:
         return Verdict("warned", "No champion", "No model was promoted yet, or the last one was withdrawn.")
     words = f"Champion: version {champion.version}"
     since = f"Since {champion.created_at:%Y-%m-%d %H:%M} UTC, {_EVENTS[champion.event]}"
-    newest = history.windows[-1].name if history.windows else ""
+    watched = [each.name for each in history.windows if each.performance is not None or each.drift is not None]
+    newest = watched[-1] if watched else ""
     standing = [each for each in alarms if each.window == newest]
     if standing:
         kinds = " and ".join(dict.fromkeys(each.kind for each in standing))
@@ -191,12 +192,11 @@ def model_chart(models: Sequence[Model]) -> SeriesChart | None:
 
 
 def metric_chart(windows: Sequence[Window]) -> SeriesChart | None:
-    """Return the metric of the champion of each window, beside the baseline and its value at promotion."""
-    known = [(each.name, each.performance) for each in windows if each.performance is not None]
-    if not known:
+    """Return the metric of the champion of each window, beside its value at promotion and the estimate."""
+    alike = _measured_alike(windows)
+    if not alike:
         return None
-    metric = known[-1][1].metric
-    alike = [(name, report) for name, report in known if report.metric == metric]
+    metric = alike[-1][1].metric
     estimates = [report.estimate for _, report in alike]
     return series_chart(
         "Champion on new rows",
@@ -205,11 +205,30 @@ def metric_chart(windows: Sequence[Window]) -> SeriesChart | None:
         {
             "measured": [report.value_now for _, report in alike],
             "at promotion": [report.value_at_promotion for _, report in alike],
-            "baseline": [report.baseline_now for _, report in alike],
             "estimated without labels": [None if each is None else each.value for each in estimates],
         },
         marked=[report.alarm for _, report in alike],
     )
+
+
+def baseline_chart(windows: Sequence[Window]) -> SeriesChart | None:
+    """Return the metric of the champion and that of a model that ignores the features, by window."""
+    alike = _measured_alike(windows)
+    baseline = [report.baseline_now for _, report in alike]
+    if all(value is None for value in baseline):
+        return None
+    return series_chart(
+        "Champion and baseline",
+        f"{alike[-1][1].metric} of the champion and of the training target's mean or shares alone",
+        [name for name, _ in alike],
+        {"champion": [report.value_now for _, report in alike], "baseline": baseline},
+    )
+
+
+def _measured_alike(windows: Sequence[Window]) -> list[tuple[str, PerformanceReport]]:
+    """Return the windows that were measured in the metric of the newest."""
+    known = [(each.name, each.performance) for each in windows if each.performance is not None]
+    return [(name, report) for name, report in known if report.metric == known[-1][1].metric]
 
 
 def _drift_charts(windows: Sequence[Window]) -> list[SeriesChart | None]:
@@ -227,7 +246,9 @@ def _predictions_chart(windows: Sequence[Window]) -> SeriesChart | None:
         "in batches": [None if each.predicted is None else float(each.predicted) for each in known],
         "by the endpoint": [None if each.answered is None else float(each.answered) for each in known],
     }
-    return series_chart("Rows predicted", "Predicted rows of each window", [each.name for each in known], counts)
+    most = max((count for counted in counts.values() for count in counted if count), default=1.0)
+    names, ends = [each.name for each in known], (0.0, 1.06 * most)
+    return series_chart("Rows predicted", "Predicted rows of each window", names, counts, ends=ends)
 
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {

@@ -91,10 +91,15 @@ def series_chart(
     )
 
 
+def _short(name: str) -> str:
+    """Return the end of a long name, from a whole part on."""
+    return name if len(name) <= _LONGEST else name[-_LONGEST:].lstrip("-_ T:")
+
+
 def _labels(windows: Sequence[str]) -> list[tuple[float, str]]:
     """Return the first and the last window, and the one between them where its name fits."""
     last = len(windows) - 1
     middle = last // 2
     fits = last > 1 and abs(middle / last - 0.5) < _APART
     places = sorted({0, *([middle] if fits else []), last})
-    return [(float(place), windows[place][-_LONGEST:]) for place in places]
+    return [(float(place), _short(windows[place])) for place in places]

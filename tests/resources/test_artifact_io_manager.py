@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,7 @@ from object_stores import object_store_at
 
 from assay.data.dataset import Dataset, GateReceipt, ValidatedDataset
 from assay.errors import ArtifactNotFoundError, GateRejectedError, StorageError
+from assay.specs.dataset import ColumnRole
 from resources.artifacts.io_manager import ArtifactIOManager
 from resources.artifacts.store import Attempt
 
@@ -73,6 +75,24 @@ def test_an_assets_value_is_published_and_read_by_the_next(run, manager, make_da
     assert (shown["version"].value, shown["dagster/row_count"].value) == (1, 3)
     assert [column.name for column in shown["dagster/column_schema"].value.columns] == ["x", "y"]
     assert manager.artifacts().newest(("demo", "down"), None).inputs == {"demo/up": f"1:{commit.data_version}"}
+
+
+def test_a_column_is_called_ignored_only_where_a_model_ignores_it(run, manager, make_dataset):
+    made = make_dataset()
+    x, y = made.schema.columns
+    columns = (x.model_copy(update={"role": ColumnRole.IGNORED}), y)
+    made = replace(made, schema=made.schema.model_copy(update={"columns": columns}))
+
+    def shown(name):
+        @dg.asset(key=["demo", name], io_manager_key=IO)
+        def table() -> Dataset:
+            return made
+
+        metadata = run(table).asset_materializations_for_node(f"demo__{name}")[0].metadata
+        return [each.description for each in metadata["dagster/column_schema"].value.columns]
+
+    assert shown("raw_dataset") == ["ignored", str(y.role)]
+    assert shown("prediction_log") == [None, str(y.role)]
 
 
 def test_each_partition_is_its_own_series(run, manager, monthly):
@@ -280,6 +300,7 @@ import pyarrow as pa
 from object_stores import object_store_at
 
 from assay.data.dataset import GateReceipt
+from assay.specs.dataset import ColumnRole
 from resources.artifacts.io_manager import ArtifactIOManager
 
 FOLDER = Path(__file__).parent

@@ -11,6 +11,7 @@ from assay.reporting.history_page import (
     PipelineHistory,
     Window,
     alarms_of,
+    baseline_chart,
     metric_chart,
     state_of,
     to_html,
@@ -76,6 +77,11 @@ def history(*entries, windows=WINDOWS, models=()):
     return PipelineHistory("demo", "demo", entries, models, windows, "/demo", {"1": "/r/1"})
 
 
+def test_what_was_predicted_since_is_no_newer_window_that_was_watched():
+    later = (*WINDOWS, Window("2024-04-01 06:28", predicted=3))
+    assert state_of(history(entry(1), windows=later), list(alarms_of(later))).state == "rejected"
+
+
 def test_the_champion_and_an_alarm_of_the_newest_window_are_said_first():
     found = state_of(history(entry(1)), list(alarms_of(WINDOWS)))
     assert (found.state, found.words) == ("rejected", "Champion: version 1")
@@ -109,8 +115,8 @@ def test_the_metric_is_drawn_over_windows_beside_baseline_and_promotion():
     assert lines == {
         "measured": ((0.0, 2.0), (0.79, 0.6)),
         "at promotion": ((0.0, 1.0, 2.0), (0.8, 0.8, 0.8)),
-        "baseline": ((0.0,), (0.5,)),
     }
+    assert [line.y for line in baseline_chart(WINDOWS).lines] == [(0.79, 0.6), (0.5,)]
     assert metric_chart(WINDOWS).marked == (2.0,)
 
 
