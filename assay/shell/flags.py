@@ -306,7 +306,7 @@ COMMANDS = {
         summary,
         click.Argument(["pipeline_name"], metavar="PIPELINE"),
         _option("--partition", "The model's partition; the newest finished one unless given.", metavar="KEY"),
-        click.Option(["--run"], is_flag=True, help="Make what is planned, by `dagster asset materialize`."),
+        click.Option(["--run"], is_flag=True, help="Make what is planned, by `dg launch`."),
         needs=[],
     ),
     "reproduce": lambda summary: Command(

@@ -14,17 +14,19 @@ from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
+from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.final_fit import BaseModel, recorded_fit
 from assay.learning.persistence import save_model
 from assay.learning.splitting import Split, split_window
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
+from assay.learning.tuning.trial_lines import TrialLines
 from assay.prediction.golden import with_golden
 from assay.promotion.model_card import render
 from assay.results.bundle import MANIFEST_FILE
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.provenance import CodeState, ParentModel
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.scratch import scratch_folder
 from assay.shell.flags import Flags, json_object
@@ -105,7 +107,8 @@ def _searched(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> Bes
 def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
     """Search for one family: a file of hyperparameters does not hold the families of an average."""
     spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"ensemble": False})})
-    with trial_progress(spec.tuning.n_trials, lambda trial: _log_trial(trial, spec)) as progress:
+    lines = TrialLines(_LOG.info, spec.tuning.n_trials, greater_is_better=primary_metric(spec).greater_is_better)
+    with trial_progress(spec.tuning.n_trials, lines) as progress:
         best = find_best_hyperparameters(
             split.train,
             spec,
@@ -117,12 +120,6 @@ def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
     if best.early_end:
         _LOG.info(best.early_end)
     return best
-
-
-def _log_trial(trial: TrialRecord, spec: PipelineSpec) -> None:
-    result = trial.reason if trial.value is None else f"{trial.value:.5g}"
-    number, most = trial.number + 1, spec.tuning.n_trials
-    _LOG.info("trial %d of at most %d: %s %s: %s", number, most, trial.family, json.dumps(trial.parameters), result)
 
 
 _WHERE = "--hyperparameters-uri"

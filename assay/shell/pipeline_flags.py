@@ -94,8 +94,8 @@ def _require_files(source: str) -> None:
             "the commands of the shell read no database",
             where=redacted(source),
             expected="files",
-            remedy="materialise the pipeline's raw_dataset in Dagster, dagster asset materialize -f definitions.py "
-            "--select <pipeline>/raw_dataset; or write the rows to a file",
+            remedy="materialise the pipeline's raw_dataset in Dagster, dg launch --assets <pipeline>/raw_dataset; or "
+            "write the rows to a file",
         )
 
 

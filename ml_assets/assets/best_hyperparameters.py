@@ -1,19 +1,20 @@
 """`best_hyperparameters`: the model family and hyperparameters that a search found on the training rows."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
+from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.plots import tuning_history_plot
 from assay.learning.splitting import Split
 from assay.learning.training import library_versions
 from assay.learning.tuning.search import find_best_hyperparameters
+from assay.learning.tuning.trial_lines import TrialLines
 from assay.promotion.retry import basis_of, longer, search_factor
 from assay.results.evaluation_report import EvaluationReport
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.assets.metadata import image, records_table
@@ -48,13 +49,15 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         basis = basis_of(split, run_spec, stage.spec_parts)
         factor = _search_factor(context, artifacts, basis, split, run_spec) if retries else 1
         key, before = _before(context, artifacts, sorted(validated_dataset), run_spec)
+        searched = longer(run_spec, factor)
+        better = primary_metric(run_spec).greater_is_better
         best = find_best_hyperparameters(
             split.train,
-            longer(run_spec, factor),
+            searched,
             features=split.features,
             groups=split.train_groups,
             classes=split.classes,
-            progress=_trial_logger(context.log, run_spec),
+            progress=TrialLines(context.log.info, searched.tuning.n_trials, greater_is_better=better),
             journal=StoredTrialJournal(
                 artifacts.store,
                 tuple(context.asset_key.path),
@@ -95,17 +98,6 @@ def _before(
         return "", None
     key = window[-2]
     return key, artifacts.newest_value(tuple(context.asset_key.path), key, BestHyperparameters)
-
-
-def _trial_logger(log: logging.Logger, spec: PipelineSpec) -> Callable[[TrialRecord], None]:
-    """Return a callback that logs one line for each trial."""
-
-    def report(trial: TrialRecord) -> None:
-        outcome = f"{trial.value:.5f}" if trial.value is not None else f"{trial.state}: {trial.reason}"
-        total = spec.tuning.n_trials
-        log.info("trial %d of %d  %s  %s  (%.1f s)", trial.number + 1, total, trial.family, outcome, trial.seconds)
-
-    return report
 
 
 def _caution(best: BestHyperparameters, spec: PipelineSpec, log: logging.Logger) -> dict[str, str]:

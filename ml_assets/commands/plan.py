@@ -19,7 +19,8 @@ from ml_assets.planning import PlannedAsset, Planner, SourceRows
 from resources.asset_rows import source_files, stored_rows
 from resources.joined_sources import joined_rows
 
-_DAGSTER = ("-m", "dagster", "asset", "materialize", "-f", "definitions.py")
+_DG = ("-c", "from dagster_dg_cli.cli import main; main()")
+"""What the interpreter runs in place of the script `dg`, which need not be on the path."""
 
 
 def plan(flags: Flags) -> tuple[bool, str]:
@@ -37,24 +38,24 @@ def plan(flags: Flags) -> tuple[bool, str]:
     arguments = list(materializations(spec, planned))
     for each in arguments if flags.run else ():
         _run(each)
-    shown = [f"dagster {shlex.join(each[2:])}" for each in arguments] or ["nothing has to run"]
+    shown = [f"dg {shlex.join(each)}" for each in arguments] or ["nothing has to run"]
     return True, "\n".join((*_table(planned), "", *shown))
 
 
 def materializations(spec: PipelineSpec, planned: Sequence[PlannedAsset]) -> Iterator[tuple[str, ...]]:
-    """Yield the arguments of Python that run what is planned: of one partition together, the model's last."""
+    """Yield the arguments of `dg` that run what is planned: of one partition together, the model's last."""
     runs = [each for each in planned if each.action == "run"]
     for partition, assets in groupby(sorted(runs, key=lambda each: each.partition or ""), lambda each: each.partition):
         keys = ",".join(asset_key(spec, each.asset).to_user_string() for each in assets)
-        yield (*_DAGSTER, "--select", keys, *(("--partition", partition) if partition is not None else ()))
+        yield ("launch", "--assets", keys, *(("--partition", partition) if partition is not None else ()))
 
 
 def _run(arguments: Sequence[str]) -> None:
-    done = subprocess.run([sys.executable, *arguments], check=False, stdout=sys.stderr)  # noqa: S603 - our own words
+    done = subprocess.run([sys.executable, *_DG, *arguments], check=False, stdout=sys.stderr)  # noqa: S603 - our own words
     if done.returncode:
         raise RunFailedError(
             "a run of the plan failed",
-            where=shlex.join(arguments[2:]),
+            where=f"dg {shlex.join(arguments)}",
             found=f"exit code {done.returncode}",
             remedy="the lines above say why; correct that, and run the plan again: what was made stays",
         )

@@ -372,7 +372,7 @@ def _missing(asset: str, partitions: Sequence[str | None]) -> ArtifactNotFoundEr
     return ArtifactNotFoundError(
         f"nothing is published{which}",
         where=asset + (f", partition {', '.join(named)}" if named else ""),
-        remedy=f"dagster asset materialize -f definitions.py --select '+key:\"{asset}\"'{option}",
+        remedy=f"dg launch --assets '+key:\"{asset}\"'{option}",
     )
 
 

@@ -132,7 +132,7 @@ def test_the_commands_run_each_partition_once_and_the_models_last(gated_months):
     spec = Deployment(gated_months.settings).pipeline("monthly")
     commands = list(materializations(spec, planned(gated_months, "monthly", "2021-02")))
     assert [each[-1] for each in commands] == ["2021-02"]
-    assert commands[0][commands[0].index("--select") + 1].split(",") == [
+    assert commands[0][commands[0].index("--assets") + 1].split(",") == [
         f"monthly/{name}" for name in names_in(Phase.LEARNING)
     ]
 
@@ -155,7 +155,7 @@ def test_partitions_that_were_never_made_are_run_before_the_model_of_the_last_on
     assert [each[-1] for each in commands] == ["2020-12", "2021-01", "2021-02"]
     rows = [f"monthly/{name}" for name in (RAW, GATE)]
     model = [f"monthly/{name}" for name in names_in(Phase.LEARNING)]
-    selected = [each[each.index("--select") + 1].split(",") for each in commands]
+    selected = [each[each.index("--assets") + 1].split(",") for each in commands]
     assert selected == [rows, rows, rows + model]
 
 

@@ -32,8 +32,9 @@ def bank(checkout):
     return with_bank(checkout)
 
 
-def materialize(checkout, select, *, partition=None, parameters=None, **environment):
-    command = f"dagster asset materialize -f definitions.py --select '{select}'"
+def materialize(checkout, select, *, partition=None, parameters=None, launched=False, **environment):
+    begun = "dg launch --assets" if launched else "dagster asset materialize -f definitions.py --select"
+    command = f"{begun} '{select}'"
     command += f" --partition {partition}" if partition else ""
     if parameters:
         config = json.dumps({"resources": {"run_parameters": {"config": parameters}}})
@@ -66,8 +67,13 @@ def test_a_partition_of_real_data_passes_or_fails_by_exit_code(flights):
 def test_a_second_shell_finds_what_the_first_one_made(bank):
     first = materialize(bank, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
     assert first.returncode == 0, first.stdout[-3000:]
-    second = materialize(bank, "bank/trained_model,bank/evaluation_report,bank/champion_model")
+    second = materialize(bank, "bank/trained_model,bank/evaluation_report,bank/champion_model", launched=True)
     assert second.returncode == 0, second.stdout[-3000:]
+    assert "SupersessionWarning" not in second.stdout
+    refused = {"test_size": 7}
+    third = materialize(bank, "bank/raw_dataset", parameters=refused, launched=True)
+    assert third.returncode == 1
+    assert "'test_size' is not acceptable" in third.stdout[-600:]
     assert (bank.root / ".assay" / "dagster" / "history" / "runs.db").exists()
     assert not (bank.root / "mlruns").exists()
 

@@ -357,7 +357,7 @@ def test_an_unpublished_version_is_reported_with_the_command_that_makes_it(artif
         artifacts.load(ASSET, "2024-01", Dataset)
     assert "demo/artifact" in refused.value.where
     assert "2024-01" in refused.value.where
-    assert "dagster asset materialize" in refused.value.remedy
+    assert "dg launch --assets '+key:" in refused.value.remedy
     assert "demo/artifact" in refused.value.remedy
     assert "--partition 2024-01" in refused.value.remedy
     with pytest.raises(ArtifactNotFoundError) as whole:

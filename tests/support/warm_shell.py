@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
-COMMANDS = ("dagster", "assay", "warm-python")
+COMMANDS = ("dagster", "dg", "assay", "warm-python")
 """The last is no script of the platform: `warm-python -m MODULE` runs a module, where a user types `python`."""
 LIBRARIES = (
     "antlr4",
@@ -44,6 +44,7 @@ LIBRARIES = (
     "dagster._core.storage.sqlite_storage",
     "dagster._core.workspace.autodiscovery",
     "dagster_aws.s3",
+    "dagster_dg_cli.cli",
     "dagster_postgres",
     "duckdb",
     "jinja2",

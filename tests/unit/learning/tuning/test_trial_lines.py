@@ -1,0 +1,38 @@
+"""Which trials of a search have a line in a log, and what it says."""
+
+import pytest
+
+from assay.learning.tuning.trial_lines import TrialLines
+from assay.results.search_result import TrialRecord
+
+
+def _trial(number, value, **more):
+    state = "failed" if value is None else "complete"
+    return TrialRecord(number=number, state=state, family="ridge", parameters={}, value=value, seconds=1.25, **more)
+
+
+def _lines(values, *, greater_is_better=True, seconds=1.0):
+    found, clock = [], iter(number * seconds for number in range(len(values)))
+    lines = TrialLines(found.append, len(values), greater_is_better=greater_is_better, clock=lambda: next(clock))
+    for number, value in enumerate(values):
+        lines(_trial(number, value, reason="" if value is not None else "it diverged"))
+    return found
+
+
+def test_a_fast_search_has_its_first_and_last_line_and_one_for_ten_seconds():
+    numbers = [line.partition(" of at most 25:")[0] for line in _lines([0.1] * 25)]
+    assert numbers == ["trial 1", "trial 11", "trial 21", "trial 25"]
+
+
+def test_a_slow_search_has_a_line_for_each_trial():
+    assert len(_lines([0.1, 0.2, 0.3], seconds=11)) == 3
+
+
+@pytest.mark.parametrize(("greater", "best"), [(True, "0.9"), (False, "0.2")])
+def test_a_line_says_what_the_trial_gave_and_the_best_so_far(greater, best):
+    last = _lines([0.9, 0.2, 0.5], greater_is_better=greater)[-1]
+    assert last == f"trial 3 of at most 3: ridge 0.5, 1.2 s; best so far {best} by ridge"
+
+
+def test_a_failed_trial_says_why_and_is_no_best():
+    assert _lines([None]) == ["trial 1 of at most 1: ridge failed: it diverged, 1.2 s"]
