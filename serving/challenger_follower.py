@@ -163,7 +163,9 @@ class ChallengerFollower:
             _LOG.error("a defect while the challenger was followed", exc_info=error)
         if problem != self.problem:
             _LOG.warning("the challenger cannot be served, the champion answers everything: %s", problem)
-        self.problem, self.state = problem, f"not served: {problem.headline}" if self._current is None else self.state
+        self.problem = problem
+        if self._current is None:
+            self.state = "not served"  # why is the problem's to say
 
 
 def require_comparable(champion: ServedVersion, challenger: ServedVersion) -> None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from assay.credentials import redacted
 from assay.data.schema import dtype_name
 from assay.errors import (
     AssayError,
@@ -25,8 +26,10 @@ from assay.reading.files import dialect_in
 from assay.reading.sandbox import transcribe_in_child
 from assay.reading.source_files import LocalFile, options_for, unchanged
 from assay.scratch import scratch_folder
+from assay.shell.file_summaries import ingested
 from assay.shell.flags import Flags
 from assay.shell.storage import Storage, joined, put_text
+from assay.shell.terminal import show
 from assay.specs.base import Spec
 from assay.specs.complaints import explain
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
@@ -56,7 +59,7 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
         # the rows come last, so that rows without a schema are never seen
         put_text(storage, json.dumps(schema, indent=2, ensure_ascii=False) + "\n", _schema_uri(flags))
         storage.put(target, flags.output_uri)
-    _LOG.info("wrote %s rows and %d columns", f"{schema['rows']:,}", len(schema["columns"]))
+    show([ingested(redacted(flags.source), schema, redacted(flags.output_uri), redacted(_schema_uri(flags)))])
     return True, flags.output_uri
 
 

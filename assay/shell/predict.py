@@ -1,6 +1,5 @@
 """`assay predict`: a file of any size through a stored model, as Parquet or CSV."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from assay.credentials import redacted
 from assay.data.written_values import with_values_read
 from assay.prediction.checks import check_rows
 from assay.prediction.predictor import Predictor, batch_columns
@@ -18,14 +18,15 @@ from assay.reading.batches import ReadOptions
 from assay.reading.sandbox import transcribe_in_child
 from assay.reading.source_files import LocalFile, options_for, unchanged
 from assay.scratch import scratch_folder
+from assay.shell.file_summaries import predicted
 from assay.shell.flags import Flags
 from assay.shell.ingest import read_options
 from assay.shell.models import model_at
 from assay.shell.storage import Storage
+from assay.shell.terminal import show
 from assay.specs.dataset import ColumnRole
 from assay.specs.operations import PredictionChecks
 
-_LOG = logging.getLogger("assay.shell")
 _BATCH_ROWS = 1 << 16
 
 
@@ -42,7 +43,8 @@ def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
                     out.write(_predicted(predictor, batch, rows, file.uri))
                     rows += batch.num_rows
         storage.put(target, flags.output_uri)
-    _LOG.info("predicted %s rows by %s", f"{rows:,}", flags.model_uri)
+    manifest, written = predictor.model.manifest, redacted(flags.output_uri)
+    show([predicted(redacted(flags.model_uri), manifest, rows, out.columns, written)])
     return True, flags.output_uri
 
 
@@ -93,6 +95,7 @@ class _Writer:
     def __init__(self, path: Path, *, as_csv: bool) -> None:
         self._path, self._as_csv = path, as_csv
         self._open: Any = None
+        self.columns: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +105,7 @@ class _Writer:
         if self._open is None:
             make = pa_csv.CSVWriter if self._as_csv else pq.ParquetWriter
             self._open = make(self._path, table.schema)
+            self.columns = table.column_names
         self._open.write_table(table)
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from assay.errors import SpecError, did_you_mean
+from assay.errors import AssayError, SpecError, did_you_mean
 from assay.specs.base import Location, Spec
 from assay.specs.layers import LayeredDocument
 from assay.specs.pipeline import PipelineSpec
@@ -23,17 +23,20 @@ def as_spec_error(error: ValidationError, document: LayeredDocument, root: type[
     inner = [one for one in by_location if not any(one == other[: len(one)] != other for other in by_location)]
     locations = sorted(inner, key=document.order_of)
     complaints = [_combined(by_location[location], document, root) for location in locations]
-    if len(complaints) == 1:
-        return complaints[0]
+    return complaints[0] if len(complaints) == 1 else listed_errors(complaints, document)
+
+
+def listed_errors(errors: Sequence[AssayError], document: LayeredDocument) -> SpecError:
+    """Return several errors of a file as one, each with its line, and what was found and expected there."""
     listed = (
         f"{problem.where}: {problem.what}"
         + "".join(
             f"; {part} {text}" for part, text in (("found", problem.found), ("expected", problem.expected)) if text
         )
-        for problem in complaints
+        for problem in errors
     )
     return SpecError(
-        f"{len(complaints)} parts are not acceptable",
+        f"{len(errors)} parts are not acceptable",
         where=document.where,
         found="\n".join(["", *listed]),
         remedy="correct each of them; editors complete the file with docs/pipeline.schema.json",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from assay.errors import AssayError, SpecError, did_you_mean
 from assay.specs.base import Location
-from assay.specs.complaints import as_spec_error
+from assay.specs.complaints import as_spec_error, listed_errors
 from assay.specs.layers import LayeredDocument, layer_of_text, read_layer, texts_in
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.pipeline_references import AssetName, reference_errors
@@ -239,10 +239,25 @@ def _checked(document: LayeredDocument, names: NameCheck | None) -> PipelineSpec
         spec = PipelineSpec.model_validate_json(json.dumps(document.values, default=str))
     except ValidationError as error:
         raise as_spec_error(error, document) from error
-    for location, unknown in names(spec) if names is not None else ():
-        unknown.where = document.where_of(location)
-        raise unknown
+    if names is not None and (unknown := _unknown_names(names, spec, document)):
+        raise unknown[0] if len(unknown) == 1 else listed_errors(unknown, document)
     return spec
+
+
+def _unknown_names(names: NameCheck, spec: PipelineSpec, document: LayeredDocument) -> list[AssayError]:
+    """Return the errors of the names in a pipeline, in the order of the lines.
+
+    After a first unknown name a check may fail on what depends on it; what was found until then is returned.
+    """
+    found: dict[tuple[Location, str], AssayError] = {}
+    try:
+        for location, unknown in names(spec):
+            unknown.where = document.where_of(location)
+            found.setdefault((location, unknown.what), unknown)
+    except Exception:
+        if not found:  # otherwise the file is refused by what the failure may follow from
+            raise
+    return [found[each] for each in sorted(found, key=lambda each: document.order_of(each[0]))]
 
 
 def _may_name_variables(location: Location) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from assay.promotion.comparison import ComparedValues
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.shell.file_summaries import ingested, predicted
 from assay.shell.summary import (
     Fact,
     Summary,
@@ -170,3 +172,26 @@ def test_many_warnings_and_parameters_are_counted():
 def test_values_that_nothing_searched_are_not_called_found():
     facts = list(search_facts(BEST.model_copy(update={"searched": False})))
     assert facts[-1] == Fact("search", "nothing was searched")
+
+
+SCHEMA = {
+    "rows": 1_234_567,
+    "columns": [{"name": f"c{number}", "dtype": "int64"} for number in range(13)],
+    "dialect": {"delimiter": ";", "decimal": ",", "header": True, "comment": None, "detect": False},
+}
+
+
+def test_a_file_that_was_read():
+    same_as_stored("ingested", ingested("data/rows.csv", SCHEMA, "out/rows.parquet", "out/rows.schema.json"))
+
+
+def test_files_that_were_predicted():
+    manifest = SimpleNamespace(family="lightgbm", pipeline="bank", target="y", partition="2021-01")
+    found = predicted("models:/bank@champion", manifest, 1_234, ["id", "prediction"], "out/predictions.parquet")
+    same_as_stored("predicted", found)
+
+
+def test_no_row_was_predicted():
+    manifest = SimpleNamespace(family="lightgbm", pipeline="bank", target="y", partition=None)
+    facts = {each.name: each.text for each in predicted("model", manifest, 0, [], "out.parquet").facts}
+    assert facts == {"rows": "0", "model": "model: lightgbm of pipeline bank"}

@@ -194,3 +194,36 @@ def test_the_rules_digest_follows_the_contract_and_nothing_else():
     other = parse_pipeline(MINIMAL + "validation: {min_rows: 11}", where="bank.yaml")
     assert spec.rules_digest == same.rules_digest
     assert spec.rules_digest != other.rules_digest
+
+
+def _named(spec):
+    for place, name in enumerate(spec.model.candidates):
+        yield ("model", "candidates", place), SpecError(f"there is no '{name}'", expected="ridge")
+    if len(spec.model.candidates) > 1:
+        raise KeyError("what depends on the second")
+
+
+def test_every_unknown_name_of_a_file_is_said_with_its_line():
+    text = MINIMAL + "model:\n  candidates:\n  - lightgb\n  - ridg\n"
+    with pytest.raises(SpecError) as caught:
+        parse_pipeline(text, where="bank.yaml", names=_named)
+    assert caught.value.what == "2 parts are not acceptable"
+    assert caught.value.found.split("\n")[1:] == [
+        "bank.yaml:8 (model.candidates.0): there is no 'lightgb'; expected ridge",
+        "bank.yaml:9 (model.candidates.1): there is no 'ridg'; expected ridge",
+    ]
+
+
+def test_one_unknown_name_stays_an_error_of_its_own():
+    with pytest.raises(SpecError) as caught:
+        parse_pipeline(MINIMAL + "model: {candidates: [ridg]}\n", where="bank.yaml", names=_named)
+    assert (caught.value.what, caught.value.where) == ("there is no 'ridg'", "bank.yaml:6 (model.candidates.0)")
+
+
+def test_a_failure_of_a_check_is_raised_where_no_name_was_found():
+    def broken(_spec):
+        yield from ()
+        raise KeyError("a defect")
+
+    with pytest.raises(KeyError, match="a defect"):
+        parse_pipeline(MINIMAL, where="bank.yaml", names=broken)
