@@ -44,6 +44,17 @@ def recoded_with_mistakes(feature: CodedColumn, target: CodedColumn) -> str:
     return _grouped_values(feature, target)
 
 
+def stands_for_classes(form: CodedColumn, target: CodedColumn) -> bool:
+    """Return whether values that say nothing of the matter, as a way of writing, almost perfectly agree with classes.
+
+    Args:
+        form: one code per row, unordered.
+        target: one class per row, none missing.
+    """
+    found = agreement_of(form, target)
+    return bool((found is not None and found.kappa_at_least >= ALMOST_PERFECT) or _grouped_values(form, target))
+
+
 def _grouped_values(feature: CodedColumn, target: CodedColumn) -> str:
     """Find a category whose values each stand for a class, several for one."""
     if feature.ordered or not target.distinct < feature.distinct <= min(_GROUPS, target.codes.size / _ROWS_PER_VALUE):

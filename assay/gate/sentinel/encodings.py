@@ -149,8 +149,18 @@ def _is_mean(group: Array, values: Array, goal: Array) -> bool:
 
 
 def _agree(values: Array, means: Array, goal: Array) -> bool:
-    allowed = 2e-4 * float(goal.std())  # rounded to three or four digits
+    spread = float(goal.std())
+    allowed = max(2e-4 * spread, min(_half_of_last_digit(values), 0.01 * spread))  # rounded to three or four digits
     return bool((np.abs(values - means) <= allowed).mean() >= MATCHES)
+
+
+def _half_of_last_digit(values: Array) -> float:
+    """Return the largest error of numbers that were rounded to at most four decimals; 0 if they were not."""
+    for places in range(5):
+        scaled = values * 10.0**places
+        if np.abs(scaled - np.round(scaled)).max(initial=0.0) <= 1e-6:  # noqa: PLR2004 - rounding of the product
+            return 0.5001 * 10.0**-places
+    return 0.0
 
 
 def _mean_by(group: Array, values: Array, goal: Array) -> str:

@@ -31,6 +31,10 @@ RATIOS = {0.05: 1.0, 0.1: 3.0}
 """Ratio of the distances below which a row has a near copy, and how many times the allowed share must have one."""
 SAME_TARGET = 0.9
 """Share of near copies whose targets agree, beyond chance for classes."""
+PRECISE = 0.05
+"""Share of different numbers from which a column tells rows apart."""
+_PRECISE_COLUMNS = 2
+"""With one, rows of the same few categories are close to each other as values on a line are, and the next far."""
 _CHANCES = 3
 _MOST_COLUMNS = 40
 _MIN_COLUMNS = 3
@@ -45,11 +49,13 @@ class Neighbourhood:
         asked: row numbers in the table, shape (a,).
         others: row numbers, shape (n,), ascending.
         squares: squared distances, shape (a, n), float32; infinite from a row to itself.
+        precise: number of columns with so many different numbers that rows are rarely close in them by chance.
     """
 
     asked: Array
     others: Array
     squares: Array
+    precise: int
 
 
 def neighbourhood(
@@ -75,7 +81,8 @@ def neighbourhood(
                 codes = codes_of.codes.astype(np.int32)
                 squares += codes[place, None] != codes[None, :]
     squares[np.arange(asked.size), place] = np.inf
-    return Neighbourhood(asked, others, squares)
+    precise = sum(np.unique(column).size > PRECISE * column.size for column in columns)
+    return Neighbourhood(asked, others, squares, precise)
 
 
 def _numbers_rows(table: CheckedTable, name: str) -> bool:
@@ -135,7 +142,7 @@ def share_of_near_copies(table: CheckedTable, spec: PipelineSpec) -> float:
     asked, others = _close_rows(table, spec)
     goal = goal_of(table, spec, others)
     near = neighbourhood(table, spec, asked, others) if others.size >= 2 * MIN_ROWS and goal is not None else None
-    if near is None or goal is None:
+    if near is None or goal is None or near.precise < _PRECISE_COLUMNS:
         return 0.0
     closest = np.sort(np.partition(near.squares, NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS], axis=1)
     first, last = closest[:, 0], closest[:, -1]

@@ -39,10 +39,11 @@ from assay.gate.sentinel.features import (
     values_of,
 )
 from assay.gate.sentinel.look_up_tables import nearly_looked_up
-from assay.gate.sentinel.number_signs import near_targets, pairs_that_predict, scales_of_target
+from assay.gate.sentinel.number_signs import PairSigns, coded_ranges, near_targets, pairs_that_predict, scales_of_target
 from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import Score, class_score, number_score, parts_of_target
 from assay.gate.sentinel.ties import separated
+from assay.gate.sentinel.written_forms import forms_that_tell
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -122,12 +123,20 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         signs.append(
             Sign(scales_of_target(columns, labels, strong) | near_targets(table, spec.dataset.target, strong, rows))
         )
+        limit = spec.validation.sentinel.max_single_feature_score
+        signs.append(Sign(coded_ranges(scores, columns, labels, limit), conclusive=True))
         signs.insert(0, Sign(_parts(table, spec, features, rows), holds=False))
     power = 2 if spec.task.is_classification else 1
     related = {name for name, skill in _skills(scores, spec).items() if skill**power >= _RELATED}
     times = time_relations(table, spec.dataset.target, features, related)
-    signs.append(Sign(pairs_that_predict(table, spec, features, rows, scores), holds=spec.task.is_classification))
+    signs += _of_pairs(pairs_that_predict(table, spec, features, rows, scores), spec)
+    signs.append(
+        Sign(
+            forms_that_tell(table, spec.dataset.target, features, classes=spec.task.is_classification), conclusive=True
+        )
+    )
     signs += [Sign(times.mixing, conclusive=True), Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]
+    signs.append(Sign(_prevailing(scores, spec, FAR, _TIMES_FAR)))
     held = {name for sign in signs if sign.holds for name in sign.reasons} - times.earlier
     conclusive = {name for sign in signs if sign.conclusive for name in sign.reasons} - times.earlier
     suspects = {name: text for sign in reversed(signs) for name, text in sign.reasons.items()}
@@ -157,6 +166,14 @@ def _too_good(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
         for name, score in scores.items()
         if score.at_least >= limit
     }
+
+
+def _of_pairs(found: PairSigns, spec: PipelineSpec) -> list[Sign]:
+    if spec.task.is_classification:
+        return [Sign(found.reasons)]
+    sure = {name: text for name, text in found.reasons.items() if name in found.cancelled}
+    divided = {name: text for name, text in found.reasons.items() if name in found.divided}
+    return [Sign(sure, conclusive=True), Sign(divided), Sign(found.reasons, holds=False)]
 
 
 _MOST_TIMES = 4
@@ -238,17 +255,22 @@ def _excluding(scores: dict[str, Score], columns: _Columns, labels: CodedColumn 
 PREVAILS = 0.5
 """Skill from which a feature that outdoes every other is odd: an AUC of 0.75, or an R2 of ranks of 0.5."""
 _TIMES_NEXT = 2.0
+FAR = 0.9
+"""Skill from which a feature that has three times the skill of every other waits for a person."""
+_TIMES_FAR = 3.0
 _SOME = 0.04
 
 
-def _prevailing(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
-    """Report the strongest feature if it has twice the skill of the next, while three others have some."""
+def _prevailing(
+    scores: dict[str, Score], spec: PipelineSpec, least: float = PREVAILS, times: float = _TIMES_NEXT
+) -> dict[str, str]:
+    """Report the strongest feature if it has so many times the skill of the next, while three others have some."""
     skill = _skills(scores, spec)
     ranked = sorted(skill, key=lambda name: -skill[name])
     if len(ranked) < 4 or skill[ranked[3]] < _SOME:  # noqa: PLR2004 - the strongest and three others
         return {}
     best, following = ranked[:2]
-    if skill[best] < PREVAILS or skill[best] < _TIMES_NEXT * skill[following]:
+    if skill[best] < least or skill[best] < times * skill[following]:
         return {}
     found = f"{_words(spec)} {scores[best].value:.3f}, against {scores[following].value:.3f} of {following}"
     return {best: f"outdoes every other feature ({found}): is it known when the prediction is made?"}

@@ -67,7 +67,9 @@ def separated(
     left = _left_by_target([compared[name] for name in names], few, classes=classes)
     ties = _largest_ties(left)
     chance = NormalDist().inv_cdf(1 - CHANCE / (2 * (len(names) - 1) * len(strong))) / np.sqrt(len(left))
-    none = min(max(SMALL, chance), TIED)
+    if chance >= TIED:
+        return {}  # in so few rows no tie is as likely as a small one
+    none = max(SMALL, chance)
     found: dict[str, str] = {}
     for name in strong:
         own, others = ties[names.index(name)], np.delete(ties, names.index(name))
