@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from in_process import computing, querying, reading  # noqa: F401 - fixtures
+from in_process import without_children  # noqa: F401 - a fixture
 from platform_fixtures import (  # noqa: F401 - fixtures
     add_bank,
     bank,

@@ -7,7 +7,7 @@ is started only where the exit code is the point. A case is never removed, and i
 behaviour that the documentation states. `docs/developers/report-from-use.md` says how to add one.
 """
 
-from in_process import computing, querying, reading  # noqa: F401 - fixtures
+from in_process import without_children  # noqa: F401 - a fixture
 from platform_fixtures import (  # noqa: F401 - fixtures
     bank,
     blank_plots,

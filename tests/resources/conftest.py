@@ -8,7 +8,7 @@ from pathlib import Path
 import boto3
 import pyarrow as pa
 import pytest
-from in_process import computing, querying, reading  # noqa: F401 - fixtures
+from in_process import without_children  # noqa: F401 - a fixture
 from moto import mock_aws
 from moto.s3.responses import S3Response
 from platform_fixtures import templates  # noqa: F401 - a fixture

@@ -4,8 +4,8 @@
 of the same names first on the path; such a script hands its arguments, environment, folder and standard streams to the
 server and ends with the exit code of the forked process. `serving` forks a server for a checkout, which imports the
 modules of that folder: another second of each command. A command imports them anew once a file of them has changed.
-Plots are blank, since drawing them takes a second of each run, and databases and files are not written through to the
-disk, since no test loses power.
+Plots are blank, since drawing them takes a second of each run, files are read and features computed without a child
+process, and databases and files are not written through to the disk, since no test loses power.
 
 Run as a program, this module is the server: `python warm_shell.py SOCKET OWNER`.
 """
@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 BIN = Path(sys.executable).parent
 COMMANDS = ("dagster", "dg", "assay", "warm-python")
@@ -261,6 +262,8 @@ def _serve_checkout(root: Path, path: str, client: socket.socket) -> None:
     sys.dont_write_bytecode = True
     for name in MODULES:
         importlib.import_module(name)
+    importlib.import_module("child_stand_ins").install()
+    _let_a_plan_run_warm(path)
     del sys.path[0]
 
     def ready() -> None:
@@ -273,6 +276,12 @@ def _serve_checkout(root: Path, path: str, client: socket.socket) -> None:
                 del sys.modules[name]
 
     _answer_all(path, ready, forget_what_changed)
+
+
+def _let_a_plan_run_warm(path: str) -> None:
+    """Let `assay plan --run` start its commands as the shell does; they need a process each, as those of a user."""
+    python = str(Path(path).with_name("warm-python"))
+    importlib.import_module("ml_assets.commands.plan").sys = SimpleNamespace(executable=python, stderr=sys.stderr)
 
 
 def _state_of(root: Path) -> list[tuple[str, int]]:
