@@ -14,6 +14,7 @@ from platform_fixtures import (  # noqa: F401 - fixtures
     promoted,
     templates,
     unsynced_databases,
+    unsynced_files,
 )
 from small_platform import MONTHLY, failure, instance_in, monthly_rows, write_csv
 from web_receiver import web  # noqa: F401 - a fixture

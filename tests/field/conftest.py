@@ -18,4 +18,5 @@ from platform_fixtures import (  # noqa: F401 - fixtures
     promoted,
     templates,
     unsynced_databases,
+    unsynced_files,
 )

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.full
 def test_both_sides_compute_the_same_away_from_the_deployments_stores(tmp_path):
     deployment = tmp_path / "deployment"
     settings = {

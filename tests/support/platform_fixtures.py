@@ -1,5 +1,6 @@
 """The fixtures of a platform in a temporary folder, for the `conftest` modules that need one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from sqlalchemy import Engine, event
 
 from ml_assets.assets import trained_model
 
+DRAWING = tuple(
+    f"assay.{module}.draw" for module in ("learning.evaluation.plots", "backtesting.walk_forward", "live.plots")
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -17,12 +21,20 @@ def blank_plots(request, monkeypatch):
     """Leave plots blank where they are not the matter: drawing them is a third of a run."""
     if request.node.get_closest_marker("drawn"):
         return
+    for target in DRAWING:
+        monkeypatch.setattr(target, lambda *_, **__: PNG)
     monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file, **__: file.write(PNG))
+
+
+@pytest.fixture(autouse=True)
+def unsynced_files(monkeypatch):
+    """Leave writes of the store to the operating system: no test loses power."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def unsynced_databases():
-    """Let SQLite leave writes to the operating system: no test loses power.
+    """Let SQLite leave writes to the operating system as well.
 
     Not for the whole session: where a database cannot be read, MLflow repeats the connection for two minutes.
     """

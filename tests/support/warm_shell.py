@@ -29,8 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 BIN = Path(sys.executable).parent
-COMMANDS = ("dagster", "dg", "assay", "warm-python")
-"""The last is no script of the platform: `warm-python -m MODULE` runs a module, where a user types `python`."""
+COMMANDS = ("dagster", "dg", "assay", "python")
 LIBRARIES = (
     "antlr4",
     "apprise",
@@ -280,7 +279,7 @@ def _serve_checkout(root: Path, path: str, client: socket.socket) -> None:
 
 def _let_a_plan_run_warm(path: str) -> None:
     """Let `assay plan --run` start its commands as the shell does; they need a process each, as those of a user."""
-    python = str(Path(path).with_name("warm-python"))
+    python = str(Path(path).with_name("python"))
     importlib.import_module("ml_assets.commands.plan").sys = SimpleNamespace(executable=python, stderr=sys.stderr)
 
 
@@ -304,13 +303,26 @@ def _run(argv: list[str]) -> None:
     """Run a console script as the interpreter does."""
     script = str(BIN / argv[0])
     sys.argv = [script, *argv[1:]]
-    if argv[0] == "warm-python":
-        sys.argv = argv[2:]
-        sys.path.insert(0, str(Path.cwd()))
-        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+    if argv[0] == "python":
+        _interpret(argv[1:])
         return
     sys.path[:1] = [str(BIN), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     runpy.run_path(script, run_name="__main__")
+
+
+def _interpret(arguments: list[str]) -> None:
+    """Do what `python -m MODULE`, `python -c CODE` or `python FILE` does."""
+    option, *rest = arguments
+    sys.path.insert(0, str(Path.cwd()))
+    if option == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    elif option == "-c":
+        sys.argv = ["-c", *rest[1:]]
+        exec(rest[0], {"__name__": "__main__"})
+    else:
+        sys.argv = arguments
+        runpy.run_path(option, run_name="__main__")
 
 
 def _exit_code(command: Callable[[], None]) -> int:

@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
-from features_world import spec_of
 from child_stand_ins import child_in_process
+from features_world import spec_of
 
 from assay.features.compiling import joined_name
 from assay.features.engine import computed as computed_rows

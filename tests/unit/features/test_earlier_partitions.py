@@ -100,7 +100,7 @@ def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed
         assert rounded(made_of(raw, spec, key).rows.table) == rounded(mine)
 
 
-def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows():
+def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows(in_process):
     spec = pipeline(WINDOW)
     raw, limits = cut(all_rows(), spec), spec.dataset.limits
     shared = PreparedSteps(limits, {})

@@ -56,7 +56,7 @@ def sequence(seed, count, windows, change=lambda frame, draw: frame):
 @pytest.mark.parametrize(
     ("count", "sequences"),
     [
-        (200, 12),
+        (200, 9),
         (2_000, 9),
         (100_000, 1),
         pytest.param(200, 60, marks=pytest.mark.full),

@@ -70,7 +70,7 @@ def test_appended_rows_and_a_far_better_feature_are_promoted_with_honest_numbers
     # the row's content has a column more: a key keeps rows on their sides
     asked = spec(split={"key": ["a"]})
     before, after = split_window(old, asked), split_window(new, asked)
-    champion, challenger = (train(each, make_best("random_forest"), asked) for each in (before, after))
+    champion, challenger = (train(each, make_best("random_forest", n_estimators=40), asked) for each in (before, after))
     decision = decide(challenger, champion, after, evaluate(challenger, after, asked), asked)
     fresh = window(**rows(20_000, seed=2))
     honest = evaluate(champion, replace(split_window(fresh, asked), learned=before.learned), asked).metrics["roc_auc"]
