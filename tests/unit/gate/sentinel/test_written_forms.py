@@ -80,7 +80,7 @@ def test_a_code_of_ranges_in_no_order_holds_a_number(alarms, rng, bins):
 def test_a_feature_far_ahead_of_all_others_waits_for_a_person(alarms, rng, noise, held):
     y = rng.normal(size=ROWS)
 
-    rows = alarms(honest(rng, y) | {"estimate": y + rng.normal(0, noise, ROWS)}, REGRESSION).get(RULE)
+    rows = alarms(honest(rng, y) | {"estimate": np.exp(2 * y + rng.normal(0, 2 * noise, ROWS))}, REGRESSION).get(RULE)
 
     assert ("estimate" in {row.column for row in rows.failures if row.holds}) == held
 
