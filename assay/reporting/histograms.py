@@ -43,18 +43,21 @@ def histograms_of(compared: Sequence[Compared], hidden: Sequence[str]) -> Iterat
         hidden: columns whose values are not shown.
     """
     for each in compared:
-        before, now = each.before.dropna(), each.now.dropna()
-        if not (len(before) and len(now)):
+        is_hidden, (before, now) = each.name in hidden, (each.before.dropna(), each.now.dropna())
+        if each.role in COUNTED:
+            if len(before) and len(now):
+                yield _counted(each, before, now, is_hidden=is_hidden)
             continue
-        made = _counted if each.role in COUNTED else _binned
-        yield made(each, before, now, is_hidden=each.name in hidden)
+        numbers = [np.asarray(values, dtype=np.float64) for values in (before, now)]
+        first, second = (values[np.isfinite(values)] for values in numbers)
+        if len(first) and len(second):
+            yield _binned(each, first, second, is_hidden=is_hidden)
 
 
-def _binned(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, is_hidden: bool) -> Histogram:
-    first, second = (np.asarray(values, dtype=np.float64) for values in (before, now))
+def _binned(each: Compared, first: np.ndarray, second: np.ndarray, *, is_hidden: bool) -> Histogram:
     ends = [np.quantile(values, [_OUTSIDE, 1 - _OUTSIDE]) for values in (first, second)]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
-    edges = np.linspace(low, high, _BINS + 1) if low < high else np.array([low - 0.5, low + 0.5])
+    edges = _edges(low, high, whole=all((values == np.round(values)).all() for values in (first, second)))
     return Histogram(
         name=each.name,
         kind=each.kind,
@@ -62,6 +65,15 @@ def _binned(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, 
         before=_shares(first, edges),
         now=_shares(second, edges),
     )
+
+
+def _edges(low: float, high: float, *, whole: bool) -> np.ndarray:
+    """Return ends of bins; each bin holds as many of the whole numbers as any other, where all values are whole."""
+    if not whole:
+        return np.linspace(low, high, _BINS + 1) if low < high else np.array([low - 0.5, low + 0.5])
+    first, last = np.floor(low), np.ceil(high)
+    width = max(1.0, np.ceil((last - first + 1) / _BINS))
+    return np.asarray(np.arange(first, last + width + 1, width) - 0.5)
 
 
 def _shares(values: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:

@@ -84,6 +84,24 @@ def test_categories_are_counted_the_rare_ones_together():
     assert found.before[-1] == pytest.approx(3 / len(before))
 
 
+def test_each_bin_of_whole_numbers_holds_as_many_of_them():
+    hours = np.repeat(np.arange(5.0, 24.0), 10)
+    (found,) = _of_values({"x": hours}, {"x": hours}).histograms
+    assert found.before[:19] == pytest.approx([1 / 19] * 19)
+    (wide,) = _of_values({"x": np.arange(0.0, 400.0)}, {"x": np.arange(0.0, 400.0)}).histograms
+    assert len(wide.before) <= 21
+    assert set(np.diff(wide.edges)) == {20.0}
+    assert sum(wide.before) == pytest.approx(1)
+
+
+def test_infinite_numbers_and_columns_without_values_are_not_drawn():
+    (found,) = _of_values({"x": [1.0, 2.5, np.inf]}, {"x": [1.0, -np.inf, np.nan]}).histograms
+    assert sum(found.before) == sum(found.now) == pytest.approx(1)
+    assert np.isfinite(found.edges).all()
+    assert _of_values({"x": [1.0, 2.0]}, {"x": [np.inf, np.nan]}).histograms == ()
+    assert _of_values({"category": ["a", None]}, {"category": [None, None]}).histograms == ()
+
+
 @pytest.mark.parametrize("parts", [{"pii": True}, {"validation": {"show_values": False}}])
 def test_values_that_are_not_shown_elsewhere_are_in_no_histogram(parts):
     before = {"category": ["swordfish", "b"] * 30, "x": np.linspace(12345, 12399, 60)}

@@ -15,6 +15,7 @@ from assay.promotion.decision import decide
 from assay.reporting.making import Stored, report_of
 from assay.reporting.model_report import ModelReport
 from assay.reporting.page import gap_in_words, to_html
+from assay.reporting.rivals import rivals_of
 from assay.results.option_effects import DecisionEffects, IntervalEffects
 from assay.results.search_result import BestHyperparameters, TrialRecord
 
@@ -236,6 +237,11 @@ def test_other_families_are_measured_on_the_holdout_and_decide_nothing(reported)
     assert alone.leaderboard[0].holdout is None
     assert alone.evaluation.metrics == report.evaluation.metrics
     assert "Only the chosen model was evaluated on the holdout." in to_html(alone)
+
+
+def test_the_chosen_family_is_not_fitted_again(make_spec, make_split):
+    found = rivals_of(make_split(), searched(*RIVALS), make_spec(), "random_forest")
+    assert list(found) == ["logistic_regression"]
 
 
 def test_a_family_that_fails_or_is_slow_keeps_its_row_with_the_reason(reported):
