@@ -130,6 +130,13 @@ def test_a_metric_stands_beside_interval_baseline_and_bound(reported):
     assert cells[2:] == ["0.5", "0.6"]
 
 
+def test_a_metric_without_a_value_is_a_row_with_the_reason(reported):
+    report = reported()
+    evaluation = report.evaluation.model_copy(update={"missing_metrics": {"top_3_accuracy": "two classes only"}})
+    page = to_html(report.model_copy(update={"evaluation": evaluation}))
+    assert '<bdi>top_3_accuracy</bdi></th><td colspan="3">no value: <bdi>two classes only</bdi>' in page
+
+
 def test_the_page_is_self_contained(reported):
     page = to_html(reported())
     found = _Elements(page)
