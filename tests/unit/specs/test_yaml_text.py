@@ -55,7 +55,7 @@ def refusable(text):
     """Whether ruamel.yaml refuses it as well, or reads keys that are lists or mappings."""
     try:
         document = YAML(typ="rt", pure=True).load(text)
-    except (YAMLError, ValueError, AssertionError, LookupError):
+    except (YAMLError, ValueError, AssertionError, LookupError, TypeError):
         return True
     return _has_odd_keys(document)
 
@@ -103,6 +103,7 @@ def test_a_scalar_has_one_meaning(scalar, form):
 @example("- &x a\n- *x")
 @example("<<: {a: 1}\nb: 2")
 @example(" #\n| #")
+@example("?\n- -")
 def test_a_text_has_one_meaning(text):
     try:
         same(text)
