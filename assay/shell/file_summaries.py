@@ -5,6 +5,7 @@ from typing import Any
 
 from assay.results.trained_model import ModelManifest
 from assay.shell.summary import Fact, Summary
+from assay.specs.dataset import CsvDialect
 
 _MOST_COLUMNS = 12
 
@@ -46,5 +47,6 @@ def predicted(model_uri: str, manifest: ModelManifest, rows: int, columns: Seque
 
 
 def _dialect(dialect: Mapping[str, Any] | None) -> str:
-    """Return what was detected of delimited text, without what is nothing."""
-    return ", ".join(f"{name} {value!r}" for name, value in (dialect or {}).items() if value not in {None, False, ""})
+    """Return what was detected of delimited text, without what is as it is by default."""
+    usual = CsvDialect().model_dump(mode="json")
+    return ", ".join(f"{name} {value!r}" for name, value in (dialect or {}).items() if value != usual.get(name))

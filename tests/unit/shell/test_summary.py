@@ -28,6 +28,7 @@ from assay.shell.summary import (
     search_facts,
 )
 from assay.shell.terminal import plain_lines
+from assay.specs.dataset import CsvDialect
 from assay.specs.pipeline import Task
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -177,7 +178,7 @@ def test_values_that_nothing_searched_are_not_called_found():
 SCHEMA = {
     "rows": 1_234_567,
     "columns": [{"name": f"c{number}", "dtype": "int64"} for number in range(13)],
-    "dialect": {"delimiter": ";", "decimal": ",", "header": True, "comment": None, "detect": False},
+    "dialect": CsvDialect(delimiter=";", decimal=",", header=False, null_words=("NA",)).model_dump(mode="json"),
 }
 
 
