@@ -23,6 +23,11 @@ _WRITES = 3
 _LINK, _END_OF_LINK = "[Report](", ")\n\n"
 
 
+def card_in(description: str) -> str:
+    """Return the model card in a version's description, without the link to the report before it."""
+    return description.partition(_END_OF_LINK)[2] if description.startswith(_LINK) else description
+
+
 @dataclass(frozen=True, slots=True)
 class ModelVersions:
     """The versions of one registered model.
@@ -73,9 +78,8 @@ class ModelVersions:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be linked to its report"):
             _repeat(client.set_model_version_tag, self.name, version, REPORT_TAG, report)
-            card = client.get_model_version(self.name, version).description or ""
-            rest = card.partition(_END_OF_LINK)[2] if card.startswith(_LINK) else card
-            client.update_model_version(self.name, version, f"{_LINK}{report}{_END_OF_LINK}{rest}")
+            card = card_in(client.get_model_version(self.name, version).description or "")
+            client.update_model_version(self.name, version, f"{_LINK}{report}{_END_OF_LINK}{card}")
 
     def _set(self, entry: ChampionEntry) -> bool:
         """Set the aliases that an entry asks for; return whether one differed."""
