@@ -64,12 +64,12 @@ def _of_member(member: Any, rows: Any) -> tuple[Importance, ...]:
 def _fitted_booster(model: Any) -> tuple[Any, str]:
     """Return the model below calibration, threshold and a transform of the target, and the scale of its output."""
     from assay.learning.estimators.decisions import undecided
-    from assay.learning.estimators.target_transforms import TransformedTarget
+    from assay.learning.estimators.target_transforms import within_transform
 
-    inner = undecided(model)
-    if isinstance(inner, TransformedTarget):
-        return inner.model_, f"on the scale of the target's {inner.transform}"
-    return inner, RAW_OUTPUT if inner is model else f"{RAW_OUTPUT}, before calibration and threshold"
+    booster, transformed = within_transform(undecided(model))
+    if transformed is not None:
+        return booster, f"on the scale of the target's {transformed.transform}"
+    return booster, RAW_OUTPUT if booster is model else f"{RAW_OUTPUT}, before calibration and threshold"
 
 
 def _means(preprocessing: Any, model: Any, rows: Any) -> tuple[Importance, ...]:

@@ -8,7 +8,7 @@ from assay.gate.profile_page.columns import number, percent, readable
 from assay.html_pages import rendered
 from assay.monitoring.advice import compared_rows, drift_advice, drift_sentence, drift_table
 from assay.monitoring.drift import Compared, DriftReport
-from assay.reporting.histograms import Histogram, histograms_of
+from assay.reporting.histograms import ComparedHistogram, histograms_of
 from assay.reporting.page import Verdict, significant
 from assay.reporting.series import SeriesChart, series_chart
 from assay.reporting.svg import Axes
@@ -49,7 +49,7 @@ class DriftDrawings(Spec):
 
     format_version: Literal[1] = 1
     report: DriftReport
-    histograms: tuple[Histogram, ...] = ()
+    histograms: tuple[ComparedHistogram, ...] = ()
     windows: tuple[WindowDrift, ...] = ()
     """Oldest first, this one last."""
 
@@ -137,14 +137,14 @@ def drift_charts(windows: Sequence[WindowDrift]) -> list[SeriesChart | None]:
     ]
 
 
-def histogram_axes(histogram: Histogram) -> Axes:
+def histogram_axes(histogram: ComparedHistogram) -> Axes:
     """Return axes that hold both histograms."""
     most = max((*histogram.before, *histogram.now, 0.01))
     low, high = (histogram.edges[0], histogram.edges[-1]) if histogram.edges else (0.0, float(len(histogram.before)))
     return Axes(low, high, 0.0, most * 1.06)
 
 
-def outline(histogram: Histogram, shares: Sequence[float], axes: Axes) -> str:
+def outline(histogram: ComparedHistogram, shares: Sequence[float], axes: Axes) -> str:
     """Return the outline of a histogram of numbers as an SVG path."""
     edges = histogram.edges or [float(place) for place in range(len(shares) + 1)]
     x = [edges[0], *(edge for edge in edges for _ in (0, 1))][1:]

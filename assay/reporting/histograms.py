@@ -19,7 +19,7 @@ _MOST_VALUES = 10
 _OTHERS = "(other)"
 
 
-class Histogram(Spec):
+class ComparedHistogram(Spec):
     """A column among the champion's rows and among those of a window."""
 
     name: str
@@ -35,7 +35,7 @@ class Histogram(Spec):
     """Of those of the window."""
 
 
-def histograms_of(compared: Sequence[Compared], hidden: Sequence[str]) -> Iterator[Histogram]:
+def histograms_of(compared: Sequence[Compared], hidden: Sequence[str]) -> Iterator[ComparedHistogram]:
     """Yield the histogram of each column that has values in both samples.
 
     Args:
@@ -54,11 +54,11 @@ def histograms_of(compared: Sequence[Compared], hidden: Sequence[str]) -> Iterat
             yield _binned(each, first, second, is_hidden=is_hidden)
 
 
-def _binned(each: Compared, first: np.ndarray, second: np.ndarray, *, is_hidden: bool) -> Histogram:
+def _binned(each: Compared, first: np.ndarray, second: np.ndarray, *, is_hidden: bool) -> ComparedHistogram:
     ends = [np.quantile(values, [_OUTSIDE, 1 - _OUTSIDE]) for values in (first, second)]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
     edges = _edges(low, high, whole=all((values == np.round(values)).all() for values in (first, second)))
-    return Histogram(
+    return ComparedHistogram(
         name=each.name,
         kind=each.kind,
         edges=() if is_hidden else tuple(edges.tolist()),
@@ -81,7 +81,7 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:
     return tuple((counts / len(values)).tolist())
 
 
-def _counted(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, is_hidden: bool) -> Histogram:
+def _counted(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *, is_hidden: bool) -> ComparedHistogram:
     shares = [values.astype(str).value_counts(normalize=True) for values in (before, now)]
     both = shares[0].add(shares[1], fill_value=0.0)
     names = sorted(map(str, both.index), key=lambda name: (-float(both[name]), name))
@@ -90,4 +90,6 @@ def _counted(each: Compared, before: "pd.Series[Any]", now: "pd.Series[Any]", *,
     labels = [f"value {number}" for number in range(1, len(shown) + 1)] if is_hidden else shown
     if len(names) > len(shown):
         labels, found = [*labels, _OTHERS], [[*share, max(0.0, 1.0 - sum(share))] for share in found]
-    return Histogram(name=each.name, kind=each.kind, labels=tuple(labels), before=tuple(found[0]), now=tuple(found[1]))
+    return ComparedHistogram(
+        name=each.name, kind=each.kind, labels=tuple(labels), before=tuple(found[0]), now=tuple(found[1])
+    )

@@ -58,7 +58,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WatchedWindow:
     """A window on which the champion was watched, or for which it predicted.
 
     Attributes:
@@ -115,7 +115,7 @@ class PipelineHistory:
     registered_name: str
     entries: tuple[ChampionEntry, ...]
     models: tuple[Model, ...]
-    windows: tuple[Window, ...]
+    windows: tuple[WatchedWindow, ...]
     home: str
     reports: Mapping[str, str]
 
@@ -164,7 +164,7 @@ def state_of(history: PipelineHistory, alarms: Sequence[Alarm]) -> Verdict:
     return Verdict("passed", words, f"{since}.")
 
 
-def alarms_of(windows: Sequence[Window]) -> Iterator[Alarm]:
+def alarms_of(windows: Sequence[WatchedWindow]) -> Iterator[Alarm]:
     """Yield the alarms, the newest window first."""
     for each in reversed(windows):
         if each.performance is not None and each.performance.alarm:
@@ -191,7 +191,7 @@ def model_chart(models: Sequence[Model]) -> SeriesChart | None:
     )
 
 
-def metric_chart(windows: Sequence[Window]) -> SeriesChart | None:
+def metric_chart(windows: Sequence[WatchedWindow]) -> SeriesChart | None:
     """Return the metric of the champion of each window, beside its value at promotion and the estimate."""
     alike = _measured_alike(windows)
     if not alike:
@@ -211,7 +211,7 @@ def metric_chart(windows: Sequence[Window]) -> SeriesChart | None:
     )
 
 
-def baseline_chart(windows: Sequence[Window]) -> SeriesChart | None:
+def baseline_chart(windows: Sequence[WatchedWindow]) -> SeriesChart | None:
     """Return the metric of the champion and that of a model that ignores the features, by window."""
     alike = _measured_alike(windows)
     baseline = [report.baseline_now for _, report in alike]
@@ -225,13 +225,13 @@ def baseline_chart(windows: Sequence[Window]) -> SeriesChart | None:
     )
 
 
-def _measured_alike(windows: Sequence[Window]) -> list[tuple[str, PerformanceReport]]:
+def _measured_alike(windows: Sequence[WatchedWindow]) -> list[tuple[str, PerformanceReport]]:
     """Return the windows that were measured in the metric of the newest."""
     known = [(each.name, each.performance) for each in windows if each.performance is not None]
     return [(name, report) for name, report in known if report.metric == known[-1][1].metric]
 
 
-def _drift_charts(windows: Sequence[Window]) -> list[SeriesChart | None]:
+def _drift_charts(windows: Sequence[WatchedWindow]) -> list[SeriesChart | None]:
     known = [
         WindowDrift.of(each.drift).model_copy(update={"partition": each.name})
         for each in windows
@@ -240,7 +240,7 @@ def _drift_charts(windows: Sequence[Window]) -> list[SeriesChart | None]:
     return drift_charts(known) if known else []
 
 
-def _predictions_chart(windows: Sequence[Window]) -> SeriesChart | None:
+def _predictions_chart(windows: Sequence[WatchedWindow]) -> SeriesChart | None:
     known = [each for each in windows if each.predicted is not None or each.answered is not None]
     counts = {
         "in batches": [None if each.predicted is None else float(each.predicted) for each in known],

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from assay.monitoring.drift import DriftReport
 from assay.monitoring.performance import PerformanceReport
-from assay.reporting.history_page import Model, PipelineHistory, Window
+from assay.reporting.history_page import Model, PipelineHistory, WatchedWindow
 from assay.reporting.model_report import ModelReport
 from assay.specs.base import Spec
 from resources.artifacts.store import ArtifactStore
@@ -52,33 +52,33 @@ def history_of(store: ObjectStore, pipeline: str, site: ReportSite, home: str) -
     )
 
 
-def _windows(artifacts: ArtifactStore, pipeline: str, site: ReportSite) -> tuple[Window, ...]:
+def _windows(artifacts: ArtifactStore, pipeline: str, site: ReportSite) -> tuple[WatchedWindow, ...]:
     """Return the windows: partitions by their keys, or without partitions runs by their time."""
     pages = {
         (each.partition, each.run_id): each for each in windows_of(artifacts.store, pipeline, DRIFT_PAGES, MOST_WINDOWS)
     }
 
-    def drift(window: Window, commit: Commit) -> Window:
+    def drift(window: WatchedWindow, commit: Commit) -> WatchedWindow:
         page = pages.get((commit.partition, commit.run_id))
         url = site.page(page, page_of(page)) if page is not None else ""
         return replace(window, drift=artifacts.read(commit, DriftReport), drift_url=url)
 
-    def performance(window: Window, commit: Commit) -> Window:
+    def performance(window: WatchedWindow, commit: Commit) -> WatchedWindow:
         return replace(window, performance=artifacts.read(commit, PerformanceReport))
 
-    def predicted(window: Window, commit: Commit) -> Window:
+    def predicted(window: WatchedWindow, commit: Commit) -> WatchedWindow:
         return replace(window, predicted=_rows(commit))
 
-    def answered(window: Window, commit: Commit) -> Window:
+    def answered(window: WatchedWindow, commit: Commit) -> WatchedWindow:
         return replace(window, answered=_rows(commit))
 
-    kinds: Mapping[str, Callable[[Window, Commit], Window]] = {
+    kinds: Mapping[str, Callable[[WatchedWindow, Commit], WatchedWindow]] = {
         "performance_report": performance,
         "drift_report": drift,
         "batch_predictions": predicted,
         "prediction_log": answered,
     }
-    found: dict[tuple[str | None, str], Window] = {}
+    found: dict[tuple[str | None, str], WatchedWindow] = {}
     order: dict[tuple[str | None, str], str] = {}
     for series, add in kinds.items():
         for commit in windows_of(artifacts.store, pipeline, series, MOST_WINDOWS):
@@ -86,7 +86,7 @@ def _windows(artifacts: ArtifactStore, pipeline: str, site: ReportSite) -> tuple
             key = (None, commit.run_id) if commit.partition is None else (commit.partition, "")
             name = f"{commit.created_at:%Y-%m-%d %H:%M}" if commit.partition is None else commit.partition
             order.setdefault(key, commit.created_at.isoformat() if commit.partition is None else commit.partition)
-            found[key] = add(found.get(key, Window(name)), commit)
+            found[key] = add(found.get(key, WatchedWindow(name)), commit)
     return tuple(found[key] for key in sorted(found, key=lambda key: order[key]))
 
 

@@ -43,7 +43,7 @@ from assay.gate.sentinel.number_signs import PairSigns, coded_ranges, near_targe
 from assay.gate.sentinel.row_order import time_relations
 from assay.gate.sentinel.scores import Score, class_score, number_score, parts_of_target
 from assay.gate.sentinel.ties import separated
-from assay.gate.sentinel.written_forms import forms_that_tell
+from assay.gate.sentinel.written_forms import revealing_forms
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
@@ -132,7 +132,7 @@ def no_suspected_leakage(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     signs += _of_pairs(pairs_that_predict(table, spec, features, rows, scores), spec)
     signs.append(
         Sign(
-            forms_that_tell(table, spec.dataset.target, features, classes=spec.task.is_classification), conclusive=True
+            revealing_forms(table, spec.dataset.target, features, classes=spec.task.is_classification), conclusive=True
         )
     )
     signs += [Sign(times.mixing, conclusive=True), Sign(times.moving), Sign(_prevailing(scores, spec), holds=False)]

@@ -22,7 +22,7 @@ _POSITIONS = 12
 _DECIMALS = 4
 
 
-def forms_that_tell(table: CheckedTable, target: str, features: list[str], *, classes: bool) -> dict[str, str]:
+def revealing_forms(table: CheckedTable, target: str, features: list[str], *, classes: bool) -> dict[str, str]:
     """Return the features whose written form gives the target, each with the reason.
 
     Args:
@@ -40,13 +40,13 @@ def forms_that_tell(table: CheckedTable, target: str, features: list[str], *, cl
     reasons: dict[str, str] = {}
     for name in features:
         for words, form in _forms(table, name, rows):
-            if form.distinct > 1 and _tells(form.in_rows(labelled), wanted, classes=classes):
+            if form.distinct > 1 and _reveals(form.in_rows(labelled), wanted, classes=classes):
                 reasons[name] = f"gives the target by {words}, whatever its values say"
                 break
     return reasons
 
 
-def _tells(form: CodedColumn, target: CodedColumn, *, classes: bool) -> bool:
+def _reveals(form: CodedColumn, target: CodedColumn, *, classes: bool) -> bool:
     if classes:
         return bool(stands_for_classes(form, target))
     return number_score(form, target).at_least >= FORM_R2

@@ -18,6 +18,11 @@ _PLAIN: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 }
 
 
+def within_transform(model: Any) -> "tuple[Any, TransformedTarget | None]":
+    """Return the fitted regressor below a transform of the target and that transform; the model alone without one."""
+    return (model.model_, model) if isinstance(model, TransformedTarget) else (model, None)
+
+
 class TransformedTarget(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # no published types
     """A regressor and the transform of the target that it is fitted on; predictions are in the target's own unit.
 

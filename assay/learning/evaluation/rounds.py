@@ -45,11 +45,10 @@ def losses_by_round(model: TrainedModel, split: Split, seed: int) -> RoundLosses
         seed: of the choice of rows.
     """
     from assay.learning.estimators.assembly import limited_threads, model_of
+    from assay.learning.estimators.target_transforms import within_transform
 
     pipeline, manifest = model.evaluated.estimator, model.manifest
-    booster = model_of(pipeline)
-    transformed = getattr(booster, "transformed", None)
-    booster = getattr(booster, "model_", booster) if transformed is not None else booster
+    booster, transform = within_transform(model_of(pipeline))
     staged = next((each for method, each in _STAGES.items() if hasattr(type(booster), method)), None)
     if staged is None:
         return None
@@ -60,8 +59,8 @@ def losses_by_round(model: TrainedModel, split: Split, seed: int) -> RoundLosses
         if manifest.task.is_classification:
             truth = codes(truth, manifest.classes)
             chosen, truth = chosen[truth < len(manifest.classes)], truth[truth < len(manifest.classes)]
-        elif transformed is not None:
-            truth = transformed(truth)
+        elif transform is not None:
+            truth = transform.transformed(truth)
         matrix = pipeline[:-1].transform(rows.features.iloc[chosen])
         measure = _log_loss if manifest.task.is_classification else _rmse
         return {number: measure(truth, found) for number, found in staged(booster, matrix)}

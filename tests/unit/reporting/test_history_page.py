@@ -9,7 +9,7 @@ from assay.monitoring.performance import PerformanceReport
 from assay.promotion.champion import ChampionEntry
 from assay.reporting.history_page import (
     PipelineHistory,
-    Window,
+    WatchedWindow,
     alarms_of,
     baseline_chart,
     metric_chart,
@@ -61,9 +61,11 @@ def drift(partition, **more):
 
 
 WINDOWS = (
-    Window("2024-01", performance("2024-01", 0.79, baseline_now=0.5), predicted=100),
-    Window("2024-02", performance("2024-02", None, reason="no labelled rows yet"), drift("2024-02"), "/d/2", 200),
-    Window(
+    WatchedWindow("2024-01", performance("2024-01", 0.79, baseline_now=0.5), predicted=100),
+    WatchedWindow(
+        "2024-02", performance("2024-02", None, reason="no labelled rows yet"), drift("2024-02"), "/d/2", 200
+    ),
+    WatchedWindow(
         "2024-03",
         performance("2024-03", 0.6, loss=0.2, degraded_by=("loss",), alarm=True, alarm_start=True),
         drift("2024-03", alarm_features=("x",), windows=("2024-02", "2024-03"), alarm_start=True),
@@ -78,7 +80,7 @@ def history(*entries, windows=WINDOWS, models=()):
 
 
 def test_what_was_predicted_since_is_no_newer_window_that_was_watched():
-    later = (*WINDOWS, Window("2024-04-01 06:28", predicted=3))
+    later = (*WINDOWS, WatchedWindow("2024-04-01 06:28", predicted=3))
     assert state_of(history(entry(1), windows=later), list(alarms_of(later))).state == "rejected"
 
 
@@ -122,7 +124,7 @@ def test_the_metric_is_drawn_over_windows_beside_baseline_and_promotion():
 
 def test_windows_of_another_metric_are_not_drawn_in_the_same_picture():
     other = performance("2023-12", 12.0).model_copy(update={"metric": "log_loss"})
-    lines = metric_chart((Window("2023-12", other), *WINDOWS)).lines
+    lines = metric_chart((WatchedWindow("2023-12", other), *WINDOWS)).lines
     assert lines[0].y == (0.79, 0.6)
 
 
@@ -145,7 +147,7 @@ def test_a_pipeline_of_which_nothing_is_known_has_a_page_that_says_what_to_do():
 
 def test_texts_are_escaped():
     evil = "<script>alert(1)</script>"
-    windows = (Window(evil, performance(evil, 0.1, alarm=True, reason=evil), drift(evil), evil),)
+    windows = (WatchedWindow(evil, performance(evil, 0.1, alarm=True, reason=evil), drift(evil), evil),)
     page = to_html(history(entry(1, reason=evil, by=evil, version=evil), windows=windows))
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 5

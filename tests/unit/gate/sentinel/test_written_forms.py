@@ -41,9 +41,9 @@ def test_last_digits_give_a_class_away(found, rng, wrong):
 @pytest.mark.parametrize("wrong", [0.03, 0.5])
 def test_marks_and_characters_of_codes_give_a_class_away(found, rng, wrong):
     y = rng.integers(0, 2, ROWS)
-    told = (y == 1) ^ (rng.random(ROWS) < wrong)
-    marks = [f"{n}{'/' if mark else '-'}9" for n, mark in zip(rng.integers(100, 500, ROWS), told, strict=True)]
-    letters = [f"{n}{'ab'[int(mark)]}" for n, mark in zip(rng.integers(100, 500, ROWS), told, strict=True)]
+    marked = (y == 1) ^ (rng.random(ROWS) < wrong)
+    marks = [f"{n}{'/' if mark else '-'}9" for n, mark in zip(rng.integers(100, 500, ROWS), marked, strict=True)]
+    letters = [f"{n}{'ab'[int(mark)]}" for n, mark in zip(rng.integers(100, 500, ROWS), marked, strict=True)]
     declared = {"columns": {name: {"role": "categorical"} for name in ("marks", "letters")}}
 
     said = found(RULE, honest(rng, y) | {"marks": marks, "letters": letters}, BINARY, dataset=declared)
