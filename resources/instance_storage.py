@@ -1,16 +1,19 @@
-"""Dagster's SQLite storage with a lock at first use, databases made at once, and lasting connections to the index.
+"""Dagster's SQLite storage with a lock at first use, one busy timeout, and lasting connections to the index.
 
 Dagster creates its tables without a lock: of eight processes that start together on an empty folder, five end with
 "more than one head present", and the database stays broken. It reads its 90 migrations for each database that it opens
 and twice for one that it makes, ten times in the first run of a folder and five in each later one, a quarter of a
 second of CPU; here once, and not at all where all databases are there. It waits for the disk after every table of a
-new database; here once for each database. And it opens four connections to the index for each event of a check: one
+new database; here once for each database. It waits 30 s for a database of events that another process writes and 5 s
+for those of runs and schedules, so that of eight runs on a busy machine one fails with "database is locked"; here 30 s
+for all. And it opens four connections to the index for each event of a check: one
 `validated_dataset` with 17 checks takes 215 connections and 0.9 s of CPU, and 94 and 0.6 s here.
 
 `dagster.yaml` names this class, and Dagster imports it before any code location, so the module imports nothing else of
 Assay. It is the only one beside `ml_assets.dagster_internals` that uses private names of Dagster. It relies on:
 the attributes and folders of `DagsterSqliteStorage.__init__`; on `from_local` of both storages, which makes tables,
-stamps them and then calls `migrate` and `optimize`; on `SqliteEventLogStorage._connect(shard)`, the one way to a
+stamps them and then calls `migrate` and `optimize`; on `connect` and `_conn_string` of both, the one way to their
+databases; on `SqliteEventLogStorage._connect(shard)`, the one way to a
 database, with `_db_lock`, `_initialized_dbs`, `_initdb`, `conn_string_for_shard` and `_base_dir`; and on `has_table`.
 `tests/integration/test_instance_storage.py` shows each.
 """
@@ -18,7 +21,7 @@ database, with `_db_lock`, `_initialized_dbs`, `_initdb`, `conn_string_for_shard
 import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,7 +40,6 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, MetaData, NullPool, Pool, QueuePool, create_engine, inspect
 
-_Storage = TypeVar("_Storage", SqliteRunStorage, SqliteScheduleStorage)
 _MAX_RUN_ENGINES = 8
 
 
@@ -49,9 +51,9 @@ class SafeSqliteStorage(sqlite_storage.DagsterSqliteStorage):
         schedules = sqlite_storage._schedule_directory(base_dir)  # noqa: SLF001
         self.base_dir, self._inst_data = base_dir, inst_data
         with _first_use_lock(Path(base_dir)):
-            self._run_storage = _opened(SqliteRunStorage, runs, "runs", RunStorageSqlMetadata)
+            self._run_storage = _opened(PatientRunStorage, runs, "runs", RunStorageSqlMetadata)
             self._event_log_storage = IndexedSqliteEventLog(sqlite_storage._event_logs_directory(base_dir))  # noqa: SLF001
-            self._schedule_storage = _opened(SqliteScheduleStorage, schedules, "schedules", ScheduleStorageSqlMetadata)
+            self._schedule_storage = _opened(PatientScheduleStorage, schedules, "schedules", ScheduleStorageSqlMetadata)
         super(sqlite_storage.DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
@@ -60,6 +62,33 @@ class SafeSqliteStorage(sqlite_storage.DagsterSqliteStorage):
     ) -> "SafeSqliteStorage":
         """Return the storage that `config: {base_dir: ...}` describes."""
         return cls(config_value["base_dir"], inst_data)
+
+
+class _Patient:
+    """Connections that wait for a writer as long as those of the event log do; an engine holds no connection."""
+
+    _conn_string: str
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction."""
+        with self._own_engine.begin() as connection:
+            yield connection
+
+    @cached_property
+    def _own_engine(self) -> Engine:
+        return _engine(self._conn_string)
+
+
+class PatientRunStorage(_Patient, SqliteRunStorage):
+    """Dagster's storage of runs with the busy timeout."""
+
+
+class PatientScheduleStorage(_Patient, SqliteScheduleStorage):
+    """Dagster's storage of schedules with the busy timeout."""
+
+
+_Storage = TypeVar("_Storage", PatientRunStorage, PatientScheduleStorage)
 
 
 class IndexedSqliteEventLog(SqliteEventLogStorage):
@@ -106,28 +135,29 @@ class IndexedSqliteEventLog(SqliteEventLogStorage):
 
     @cached_property
     def _index(self) -> Engine:
-        return self._engine(INDEX_SHARD_NAME, QueuePool)
+        return _engine(self.conn_string_for_shard(INDEX_SHARD_NAME), QueuePool)
 
     @cached_property
     def _engine_of_run(self) -> Callable[[str], Engine]:
         # an engine caches compiled statements; it holds no connection
-        return lru_cache(maxsize=_MAX_RUN_ENGINES)(partial(self._engine, pool=NullPool))
+        return lru_cache(maxsize=_MAX_RUN_ENGINES)(lambda shard: _engine(self.conn_string_for_shard(shard)))
 
-    def _engine(self, shard: str, pool: type[Pool]) -> Engine:
-        timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-        return create_engine(self.conn_string_for_shard(shard), poolclass=pool, connect_args=timeout)
+
+def _engine(address: str, pool: type[Pool] = NullPool) -> Engine:
+    return create_engine(address, poolclass=pool, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
 
 
 def _opened(kind: type[_Storage], folder: str, name: str, metadata: MetaData) -> _Storage:
     """Return the storage in a folder as its `from_local` does, without reading migrations that nothing needs."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     address = create_db_conn_string(folder, name)
-    engine = create_engine(address, poolclass=NullPool)
+    engine = _engine(address)
     if _revision(engine) is not None:
         return kind(address)
-    if not _is_made(engine, metadata):
-        return kind.from_local(folder)
     storage = kind(address)
+    if not _is_made(engine, metadata):
+        kind.from_local(folder)
+        return storage
     storage.migrate()
     storage.optimize()
     return storage

@@ -105,6 +105,21 @@ def test_several_threads_read_and_write_at_once(instance):
     assert failures == []
 
 
+def test_every_database_waits_half_a_minute_for_a_writer(instance):
+    """Sqlite's own 5 s end one of eight runs on a busy machine."""
+    run_id = dg.materialize([rows], instance=instance).run_id
+    storage = instance.event_log_storage
+    connections = {
+        "runs": instance.run_storage.connect(),
+        "schedules": instance.schedule_storage.connect(),
+        "index": storage.index_connection(),
+        "events of a run": storage.run_connection(run_id),
+    }
+    for name, opened in connections.items():
+        with opened as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000, name
+
+
 def _contents(folder: Path) -> dict[str, list[str]]:
     """Definitions and rows of all databases; moments differ."""
     found = {}
