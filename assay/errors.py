@@ -430,6 +430,10 @@ class RunFailedError(AssayError, code="run_failed"):
     """A run that a command started failed."""
 
 
+class EmptySelectionError(AssayError, code="selection_empty"):
+    """The assets that a command selects do not exist."""
+
+
 class StepTimeoutError(AssayError, code="step_timeout"):
     """A step took longer than the pipeline allows."""
 

@@ -363,6 +363,18 @@ def is_run_of_command_line() -> bool:
     return context is not None and context.info_name in {"materialize", "execute", "launch"}
 
 
+def selection_without_assets(run: dg.DagsterRun) -> str | None:
+    """Return the selection that a person's command was given and that no asset matches; None otherwise.
+
+    Dagster takes the empty set for all assets. Relies on the options `select` of `dagster asset materialize` and
+    `assets` of `dg launch`, and on the run's selections, which are empty only then.
+    """
+    if run.asset_selection or run.asset_check_selection or not is_run_of_command_line():
+        return None
+    options = click.get_current_context().params
+    return options.get("select") or options.get("assets")
+
+
 def touched_asset(event: dg.DagsterEvent) -> tuple[dg.AssetKey, str | None] | None:
     """Return asset and partition of a materialization, an observation or a check; None of other events.
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from assay.errors import EmptySelectionError
 from assay.markdown import one_line
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
@@ -37,6 +38,7 @@ from ml_assets.dagster_internals import (
     passed_check,
     pipelines_of,
     seconds_of,
+    selection_without_assets,
     starter_of,
     touched_asset,
 )
@@ -95,6 +97,7 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
         if not is_run_of_command_line():
             yield from events
             return
+        _require_assets(run)
         observed, progress = Observed(), Progress()
         try:
             for event in events:
@@ -105,6 +108,25 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
             atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
 
     return executor_watched(definition, watch)
+
+
+def _require_assets(run: dg.DagsterRun) -> None:
+    """Refuse a command whose selection no asset matches: Dagster would run all assets.
+
+    Raises:
+        EmptySelectionError: also printed when the process ends.
+    """
+    if (selection := selection_without_assets(run)) is None:
+        return
+    error = EmptySelectionError(
+        "no asset matches the selection; nothing was run",
+        where=f"--select or --assets {selection}",
+        found="a selection of 0 assets",
+        expected="at least 1 asset",
+        remedy="list the assets by: dg list defs",
+    )
+    atexit.register(_print, [], str(error))
+    raise error
 
 
 def _tag(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

@@ -312,6 +312,11 @@ def test_dagsters_commands_have_these_names():
     assert launch_command.name == "launch"
 
 
+def test_dagsters_commands_take_selections_by_these_names():
+    assert "select" in {option.name for option in asset_cli.commands["materialize"].params}
+    assert "assets" in {option.name for option in launch_command.params}
+
+
 @pytest.mark.parametrize(
     ("tags", "starter"),
     [

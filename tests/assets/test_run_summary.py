@@ -105,6 +105,18 @@ def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
     assert sum(line.startswith("idle done in ") for line in lines) == 1
 
 
+@pytest.mark.parametrize(("command", "option"), [("materialize", "select"), ("launch", "assets")])
+def test_a_selection_without_assets_runs_nothing(command, option, printed, tmp_path, capsys):
+    with click.Context(click.Command(command), info_name=command) as context:
+        context.params = {option: 'key:"churn/*"'}
+        assert not executed(Settings(home=tmp_path))[0].success
+    [(_, (tables, failure))] = printed
+    assert tables == []
+    assert "nothing was run" in failure
+    assert 'key:"churn/*"' in failure
+    assert "idle started" not in capsys.readouterr().err
+
+
 def test_a_run_is_tagged_by_what_started_it(tmp_path):
     settings = Settings(home=tmp_path)
     assert executed(settings)[1]["started_by"] == "user interface or API"
