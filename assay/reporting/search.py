@@ -65,6 +65,8 @@ def _with_measured(row: LeaderboardRow, chosen: LeaderboardRow) -> LeaderboardRo
 def _note(trials: Sequence[TrialRecord], best: BestHyperparameters, part_of: str) -> str:
     failed = [trial for trial in trials if trial.state in {"failed", "stopped", "too_slow"}]
     words = [f"part of the {part_of}"] if part_of else []
+    if best.tie is not None and trials and trials[0].family == best.tie.family:
+        words.append(best.tie_text)
     if not trials:
         words.append("not tried" if best.searched else "not searched")
     if failed:

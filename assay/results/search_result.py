@@ -37,6 +37,17 @@ class TrialRecord(Spec):
     """What 1,000 predictions take; missing where it was not asked for, or not measured."""
 
 
+class Tie(Spec):
+    """The family with the best trial, in place of which a simpler one is chosen."""
+
+    family: str
+    difference: float
+    """By how much it is better on the validation rows, in the metric's unit; below 0 where it is worse on all of them
+    together."""
+    error: float
+    """One standard error of the difference."""
+
+
 class BestHyperparameters(Spec):
     """The family and hyperparameters to train with."""
 
@@ -47,11 +58,13 @@ class BestHyperparameters(Spec):
     """Name of the optimised metric."""
     direction: Literal["maximize", "minimize"]
     value: float | None = None
-    """The metric's mean over the folds, of the best trial; of an average of families its metric on the rows of all
-    folds; missing when nothing was searched."""
+    """The metric's mean over the folds, of the family's best trial; of an average of families its metric on the rows of
+    all folds; missing when nothing was searched."""
     ensemble_gain: float | None = Field(default=None, exclude_if=lambda gain: gain is None)
     """By how much an average of families is better than the best trial, in the metric's unit; missing where one family
     alone is chosen."""
+    tie: Tie | None = Field(default=None, exclude_if=lambda tie: tie is None)
+    """With which family the chosen one is tied; missing where the chosen one has the best trial."""
     latency_ms: float | None = Field(default=None, exclude_if=lambda latency: latency is None)
     """What 1,000 predictions take, of an average its members' together; missing without `tuning.max_latency_ms`."""
     searched: bool
@@ -118,6 +131,17 @@ class BestHyperparameters(Spec):
             {"family": each.family, "ms for 1,000 rows": each.latency_ms, "hyperparameters": str(each.parameters)}
             for each in sorted(first.values(), key=lambda each: each.latency_ms or 0)
         ]
+
+    @property
+    def tie_text(self) -> str:
+        """Why a simpler family than that of the best trial is chosen; empty where it is not."""
+        if self.tie is None:
+            return ""
+        found = "worse" if self.tie.difference < 0 else "better"
+        return (
+            f"{self.tie.family} is {found} by {abs(self.tie.difference):.2g} than {self.family} on all validation "
+            f"rows, within one standard error ({self.tie.error:.2g}): the simpler family is chosen"
+        )
 
     @property
     def early_end(self) -> str:

@@ -130,6 +130,8 @@ def search_facts(best: BestHyperparameters, *, searched_alone: bool = False) -> 
     text = f"{len(best.trials)} trials, {failed} of them failed" if failed else f"{len(best.trials)} trials"
     value = f"; best {best.metric} {best.value:.4g} on validation rows" if best.value is not None else ""
     yield Fact("search", text + value)
+    if best.tie_text:
+        yield Fact("search", best.tie_text)
     if searched_alone and best.early_end:
         yield Fact("search", best.early_end)
 

@@ -124,6 +124,8 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         shown["ms for 1,000 predictions"] = best.latency_ms
     if best.early_end:
         shown["ended early"] = best.early_end
+    if best.tie_text:
+        shown["simpler family"] = best.tie_text
     if best.ensemble_gain is not None:
         shown["average of families"] = records_table(best.members())
         shown["better than the best trial by"] = best.ensemble_gain

@@ -72,22 +72,56 @@ class Finished(NamedTuple):
     measured: Measurement
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationRows:
+    """The rows of all validation folds of the first repeat, one fold after the other.
+
+    Attributes:
+        truth: their target, shape (n,).
+        classes: class labels in order; empty for regression.
+        groups: number of each row's group, shape (n,), where rows depend on each other.
+        asked: columns that metrics ask for.
+    """
+
+    truth: np.ndarray
+    classes: tuple[Any, ...]
+    groups: np.ndarray | None
+    asked: "pd.DataFrame | None"
+
+    @classmethod
+    def of(cls, inputs: TrialInputs) -> "ValidationRows":
+        """Return the rows of a search."""
+        order = np.concatenate([fold.validation for fold in inputs.first_folds])
+        groups, asked = inputs.groups, inputs.rows.metric_columns
+        return cls(
+            inputs.rows.target.to_numpy()[order],
+            inputs.classes,
+            None if groups is None else np.unique(groups[order], return_inverse=True)[1],
+            None if asked is None else asked.iloc[order],
+        )
+
+    def predictions(self, finished: Finished) -> Predictions:
+        """Return what a trial predicted of the rows."""
+        predicted = np.asarray(finished.measured.predicted)
+        if not self.classes:
+            return Predictions(predicted, None, (), rows=self.asked)
+        return _likeliest(predicted, self.classes, self.asked)
+
+
 def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialInputs) -> BestHyperparameters:
     """Return the average of the finished trials if it is better than the best of them, which is returned else."""
     members = [each for each in finished if each.family not in ENSEMBLES and each.measured.predicted is not None]
     if len(members) < 2 or members[0].family != best.family:  # noqa: PLR2004 - an average is of two
         return best
-    rows, spec = inputs.rows, inputs.spec
-    order = np.concatenate([fold.validation for fold in inputs.first_folds])
-    asked = None if rows.metric_columns is None else rows.metric_columns.iloc[order]
+    rows, spec = ValidationRows.of(inputs), inputs.spec
 
     def blend_of(names: Collection[str]) -> Blend | None:
         return blended(
-            [_finalist(each, inputs.classes, asked) for each in members if each.family in names],
-            rows.target.to_numpy()[order],
+            [Finalist(each.family, rows.predictions(each)) for each in members if each.family in names],
+            rows.truth,
             inputs.parts(),
             primary_metric(spec),
-            groups=None if inputs.groups is None else np.unique(inputs.groups[order], return_inverse=True)[1],
+            groups=rows.groups,
             seed=spec.training.seed,
         )
 
@@ -224,10 +258,3 @@ def _averaged(members: Sequence[Predictions], weights: np.ndarray) -> Prediction
 def _likeliest(probabilities: np.ndarray, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Predictions:
     labels = np.array(classes, dtype=object if isinstance(classes[0], str) else None)
     return Predictions(labels[probabilities.argmax(axis=1)], probabilities, classes, rows=rows)
-
-
-def _finalist(finished: Finished, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Finalist:
-    predicted = np.asarray(finished.measured.predicted)
-    if not classes:
-        return Finalist(finished.family, Predictions(predicted, None, (), rows=rows))
-    return Finalist(finished.family, _likeliest(predicted, classes, rows))

@@ -78,6 +78,20 @@ def may_average(spec: PipelineSpec) -> bool:
     return several and spec.tuning.ensemble and spec.training.scenario == "full" and spec.model.vote is None
 
 
+def may_choose_simpler(spec: PipelineSpec) -> bool:
+    """Return whether a search may end with a simpler family than that of the best trial.
+
+    A continued fit keeps its family; labels at a threshold that each fold finds cannot be compared by probabilities.
+    """
+    asked = spec.tuning.prefer_simpler and len(spec.model.candidates) > 1
+    return asked and spec.training.scenario == "full" and spec.training.threshold is None
+
+
+def keeps_predictions(spec: PipelineSpec) -> bool:
+    """Return whether trials keep what they predict, so that families are compared on the same rows."""
+    return may_average(spec) or may_choose_simpler(spec)
+
+
 def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:
     """Return the hyperparameters that the pipeline gives to one candidate, without the family's own defaults.
 

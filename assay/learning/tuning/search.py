@@ -13,11 +13,12 @@ from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.blending import averaged
-from assay.learning.tuning.candidates import Candidates, may_average
+from assay.learning.tuning.candidates import Candidates, may_average, may_choose_simpler
 from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.points import grid_points
 from assay.learning.tuning.study_run import Progress, StudyRun
+from assay.learning.tuning.ties import simplest
 from assay.learning.tuning.time_bound import TimeBound
 from assay.learning.tuning.workers import TrialInputs, Trials, running_trials, worker_count
 from assay.results.search_result import BestHyperparameters, SearchEnd, TrialRecord
@@ -59,8 +60,9 @@ def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who f
         before: the result of an earlier search, whose best point is tried first.
 
     Returns:
-        The best trial's family and parameters, and the record of all trials. Without tuning, or with one candidate and
-        nothing to vary, the first candidate's base values.
+        The best trial's family and parameters, an average of families that is better beyond noise, or the best trial of
+        a simpler family that is as good (`tuning.prefer_simpler`); the record of all trials. Without tuning, or with
+        one candidate and nothing to vary, the first candidate's base values.
 
     Raises:
         LearningError: a hyperparameter or search range is refused, all trials failed, or no model is fast enough.
@@ -83,11 +85,13 @@ def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who f
         study = _begun(candidates, trials, bound, progress, journal, before)
         records, end = study.run()
     best = _best(candidates, records, end)
-    if may_average(spec):
-        best = averaged(best, study.finalists(), inputs)
+    finalists = study.finalists()
+    chosen = averaged(best, finalists, inputs) if may_average(spec) else best
+    if chosen is best and may_choose_simpler(spec):
+        chosen = simplest(best, finalists, inputs)
     if journal is not None:
         journal.clear()
-    return best
+    return chosen
 
 
 def _begun(

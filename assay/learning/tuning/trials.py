@@ -16,7 +16,7 @@ from assay.learning.evaluation.metrics import Metric, measure
 from assay.learning.evaluation.predictions import Predictions, predict
 from assay.learning.evaluation.thresholds import labelled_at_threshold
 from assay.learning.latency import in_words, latency_ms
-from assay.learning.tuning.candidates import may_average
+from assay.learning.tuning.candidates import keeps_predictions
 from assay.learning.tuning.fold_schemes import repeats
 from assay.learning.tuning.folds import FoldCache, FoldMatrices
 from assay.learning.weights import fit_options
@@ -62,7 +62,7 @@ class TrialRunner:
         self._metric = metric
         self._classes = classes
         self._spec = spec
-        self._keeps_predictions = may_average(spec)
+        self._keeps_predictions = keeps_predictions(spec)
         self._bound = spec.tuning.max_latency_ms
 
     def measure(self, family: Family, parameters: Mapping[str, Any], report: Report) -> Measurement:
