@@ -74,7 +74,8 @@ class FamilyCard:
         monotone: parameter that holds a sign for each column, by which predictions may only rise or fall.
         interactions: parameter that holds the groups of columns by which a tree may split.
         constraints_as: makes of a list of signs or groups what these parameters take.
-        cost: rank of what a fit costs: 1 for a linear model, 2 for a booster, 3 for others. Cheap ones are tried first.
+        cost: rank of what a fit costs: 1 for a linear model, 2 for a booster, 3 for others. Cheap ones are tried first,
+            and chosen in a tie.
     """
 
     name: str

@@ -17,7 +17,7 @@ from assay.reporting.model_report import ModelReport
 from assay.reporting.page import gap_in_words, to_html
 from assay.reporting.rivals import rivals_of
 from assay.results.option_effects import DecisionEffects, IntervalEffects
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters, Tie, TrialRecord
 
 FAMILIES = {"regression": "ridge"}
 
@@ -244,6 +244,15 @@ def test_other_families_are_measured_on_the_holdout_and_decide_nothing(reported)
     assert alone.leaderboard[0].holdout is None
     assert alone.evaluation.metrics == report.evaluation.metrics
     assert "Only the chosen model was evaluated on the holdout." in to_html(alone)
+
+
+def test_the_family_in_whose_place_a_simpler_one_is_chosen_says_so(reported):
+    tie = Tie(family="random_forest", difference=0.002, error=0.004)
+    best = searched(*RIVALS, value=0.8).model_copy(update={"tie": tie})
+    candidates = {"candidates": ["logistic_regression", "random_forest"]}
+    rows = {row.family: row for row in reported(best=best, model=candidates).leaderboard}
+    assert rows["random_forest"].note == best.tie_text
+    assert rows["logistic_regression"].note == ""
 
 
 def test_the_chosen_family_is_not_fitted_again(make_spec, make_split):

@@ -12,7 +12,7 @@ from assay.promotion.champion import ChampionRecord
 from assay.promotion.comparison import ComparedValues
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
-from assay.results.search_result import BestHyperparameters, TrialRecord
+from assay.results.search_result import BestHyperparameters, Tie, TrialRecord
 from assay.shell.file_summaries import ingested, predicted
 from assay.shell.summary import (
     Fact,
@@ -82,6 +82,15 @@ def same_as_stored(name, summary):
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_tie_is_said_with_the_difference_and_its_error():
+    tie = Tie(family="random_forest", difference=0.0021, error=0.0043)
+    facts = [fact.text for fact in search_facts(BEST.model_copy(update={"tie": tie}))]
+    assert any("random_forest is better by 0.0021" in text and "(0.0043)" in text for text in facts)
+    worse = BEST.model_copy(update={"tie": tie.model_copy(update={"difference": -0.0021})})
+    assert "random_forest is worse by 0.0021 than" in worse.tie_text
+    assert not any("standard error" in fact.text for fact in search_facts(BEST))
 
 
 def test_a_trained_and_promoted_model():
