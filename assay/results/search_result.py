@@ -44,8 +44,8 @@ class Tie(Spec):
     difference: float
     """By how much it is better on the validation rows, in the metric's unit; below 0 where it is worse on all of them
     together."""
-    error: float
-    """One standard error of the difference."""
+    share: float
+    """Share of the resamples of these rows in which it is better."""
 
 
 class BestHyperparameters(Spec):
@@ -140,7 +140,7 @@ class BestHyperparameters(Spec):
         found = "worse" if self.tie.difference < 0 else "better"
         return (
             f"{self.tie.family} is {found} by {abs(self.tie.difference):.2g} than {self.family} on all validation "
-            f"rows, within one standard error ({self.tie.error:.2g}): the simpler family is chosen"
+            f"rows, and better in {self.tie.share:.0%} of their resamples: the simpler family is chosen"
         )
 
     @property

@@ -161,8 +161,8 @@ class TuningSpec(Spec):
     rows on which the weights were not found. An average predicts as slowly as its members together. `assay tune` finds
     one family."""
     prefer_simpler: bool = Field(default=True, exclude_if=lambda simpler: simpler)
-    """Whether a simpler family is chosen where the best one is better by less than one standard error of the difference
-    on the validation rows: linear models before boosters, boosters before all others. It predicts faster, too."""
+    """Whether a simpler family is chosen where the best one is better in less than 60 % of resamples of the validation
+    rows: linear models before boosters, boosters before all others. It predicts faster, too."""
     max_latency_ms: float | None = Field(default=None, gt=0, exclude_if=lambda bound: bound is None)
     """Longest time to predict 1,000 rows, in milliseconds, preprocessing included; any unless set. A slower model is
     not chosen, and an average takes its members' times together. Measured on this machine while other trials run, so

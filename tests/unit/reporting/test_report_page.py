@@ -247,7 +247,7 @@ def test_other_families_are_measured_on_the_holdout_and_decide_nothing(reported)
 
 
 def test_the_family_in_whose_place_a_simpler_one_is_chosen_says_so(reported):
-    tie = Tie(family="random_forest", difference=0.002, error=0.004)
+    tie = Tie(family="random_forest", difference=0.002, share=0.55)
     best = searched(*RIVALS, value=0.8).model_copy(update={"tie": tie})
     candidates = {"candidates": ["logistic_regression", "random_forest"]}
     rows = {row.family: row for row in reported(best=best, model=candidates).leaderboard}

@@ -85,12 +85,12 @@ def same_as_stored(name, summary):
 
 
 def test_a_tie_is_said_with_the_difference_and_its_error():
-    tie = Tie(family="random_forest", difference=0.0021, error=0.0043)
+    tie = Tie(family="random_forest", difference=0.0021, share=0.57)
     facts = [fact.text for fact in search_facts(BEST.model_copy(update={"tie": tie}))]
-    assert any("random_forest is better by 0.0021" in text and "(0.0043)" in text for text in facts)
+    assert any("random_forest is better by 0.0021" in text and "better in 57% of" in text for text in facts)
     worse = BEST.model_copy(update={"tie": tie.model_copy(update={"difference": -0.0021})})
     assert "random_forest is worse by 0.0021 than" in worse.tie_text
-    assert not any("standard error" in fact.text for fact in search_facts(BEST))
+    assert not any("resamples" in fact.text for fact in search_facts(BEST))
 
 
 def test_a_trained_and_promoted_model():
