@@ -70,9 +70,10 @@ experiment-container:  ## the same in the image, as a cluster runs it, over this
 		-e PIPELINES="$$($(BIN)/assay changed --since $(BASE) | tr '\n' ' ')" -e ASSAY_RESULTS=.assay/results.md \
 		-v $(CURDIR)/.assay:/opt/assay/.assay -v $(CURDIR)/pipelines:/opt/assay/pipelines assay:experiment deploy/ci/experiment
 
-wheel: setup  ## the wheel of the domain package, in dist/; refused where PACKAGE_INDEX has its version
+wheel: setup  ## the wheels of the domain package and of the platform, in dist/; refused where PACKAGE_INDEX has the version
 	$(BIN)/python deploy/ci/version.py $(if $(PACKAGE_INDEX),--unreleased-in $(PACKAGE_INDEX))
 	$(UV) build --wheel --out-dir dist --quiet
+	$(UV) build --wheel --out-dir dist --quiet deploy/platform
 
 schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json

@@ -18,7 +18,7 @@ from assay.results.trained_model import TrainedModel
 from assay.shell.summary import Summary
 from assay.shell.terminal import show
 from assay.specs.space import PRODUCTION
-from definitions import build_definitions
+from ml_assets.code_location import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.resource_wiring import resources_for

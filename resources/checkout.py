@@ -5,15 +5,15 @@ import io
 import subprocess
 import sys
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from assay.errors import SourceError
 from assay.results.provenance import UNKNOWN, CodeState
 from assay.specs.base import digest_of
+from resources.project_root import project_root
 
-ROOT = Path(__file__).resolve().parent.parent
 _DIRTY = "-dirty"
 _SECONDS = 5
 
@@ -28,7 +28,7 @@ class Checkout:
     """
 
     git_sha: str = ""
-    root: Path = ROOT
+    root: Path = field(default_factory=project_root)
 
     @property
     def git_tag(self) -> str:

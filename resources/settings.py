@@ -16,15 +16,18 @@ from assay.importing import MODEL_PACKAGES, ImportPolicy
 from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
 from resources.checkout import Checkout
+from resources.project_root import project_root
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _SQL_CONNECTION = "ASSAY_SQL_"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """Read from `ASSAY_*` variables and an optional `.env` file; every default works on a fresh checkout."""
+    """Read from `ASSAY_*` variables and an optional `.env` file; every default works on a fresh checkout.
+
+    Folders are those of the checkout, or of the working directory where the platform is installed.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="ASSAY_",
@@ -34,15 +37,15 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    home: Path = _ROOT / ".assay"
+    home: Path = Field(default_factory=lambda: project_root() / ".assay")
     """Folder of the local stores."""
-    pipelines_dir: Path = _ROOT / "pipelines"
+    pipelines_dir: Path = Field(default_factory=lambda: project_root() / "pipelines")
     """Folder of the pipeline files."""
     environment: str = ""
     """Which of the `environments` of pipeline files holds, such as `dev`; the files as they are unless set."""
     schemas_dir: Path | None = None
     """Folder of the frozen schemas that people review; `schemas` in the folder of the pipelines unless set."""
-    extensions_dir: Path = _ROOT
+    extensions_dir: Path = Field(default_factory=project_root)
     """Folder of the users' own modules, which pipelines name by import path."""
     import_packages: str = ", ".join(MODEL_PACKAGES)
     """Installed packages that pipelines may name by import path beside the modules of `extensions_dir`, with commas

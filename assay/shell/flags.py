@@ -225,6 +225,18 @@ def _decision(name: str, summary: str) -> Command:
 _WHY = "One sentence, for the journal."
 _LEARNED = ("--train-data-path", "--target-column", "--model-name")
 COMMANDS = {
+    "init": lambda summary: Command(
+        "init",
+        summary,
+        click.Argument(["folder"], type=click.Path(), metavar="FOLDER"),
+        _option("--name", "The project's name; that of the folder unless given."),
+        _option(
+            "--platform",
+            "Where the platform comes from: a checkout's folder, git+https://... of a repository, or the address of a "
+            "package index; the checkout that this command is part of unless given.",
+        ),
+        needs=[],
+    ),
     "add": lambda summary: Command(
         "add",
         summary,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("assay.shell")
 _READING = "assay.reading"
 _SUMMARIES = {
+    "init": "Write a new project that runs as it is, in an empty folder.",
     "add": "Write the first file of a pipeline, drafted from the rows of its data.",
     "check": "Check pipeline files, or all of a folder (pipelines), and name every bad one.",
     "validate": "Check data against the data-quality gate and write the report.",
@@ -47,6 +48,7 @@ _SUMMARIES = {
     "reject": "Keep the champion, and propose the model of a version that waits no more.",
 }
 _WORK = {
+    "init": ("init", "run"),
     "add": ("add", "run"),
     "check": ("pipeline_flags", "check"),
     "validate": ("validate", "run"),

@@ -50,9 +50,14 @@ def _partial(schema: Any) -> Any:
     return found
 
 
+def schema_text(schema: dict[str, Any]) -> str:
+    """Return a schema as indented JSON."""
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
 def write_schema(schema: dict[str, Any], path: Path) -> None:
     """Write a schema as indented JSON."""
-    path.write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(schema_text(schema), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from assay import __version__
@@ -11,6 +10,7 @@ from assay.features.reach import reach_of
 from assay.importing import users_source
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
+from resources.project_root import project_root
 
 PACKAGE, LOCK, OWN_CODE = "package", "lock", "own_code"
 RULES, ROWS_DROPPED, SENTINEL = "validation", "validation.drop_null_rows", "validation.sentinel"
@@ -19,7 +19,6 @@ RAW_RULES = "validation.raw"
 FEATURES, FITTED = "features", "features.fitted"
 """The steps that make the feature set, and those that are fitted on the training rows; without them no such part."""
 """All that decides whether rows pass the gate; of it, which rows there are, and what is doubtful."""
-_LOCK_FILE = Path(__file__).resolve().parent.parent.parent / "uv.lock"
 _DIGITS = 12
 
 
@@ -110,4 +109,5 @@ def texts_of(value: Any) -> Iterator[str]:
 
 @cache
 def _lock_digest() -> str:
-    return digest_of(_LOCK_FILE.read_text(encoding="utf-8"))[:_DIGITS] if _LOCK_FILE.exists() else "none"
+    lock = project_root() / "uv.lock"
+    return digest_of(lock.read_text(encoding="utf-8"))[:_DIGITS] if lock.exists() else "none"

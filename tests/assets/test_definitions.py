@@ -18,7 +18,7 @@ from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
 from definitions import build_definitions, defs
-from ml_assets import resource_wiring
+from ml_assets import code_location, resource_wiring
 from ml_assets.factory import TRIGGERS, pipeline_definitions
 from ml_assets.pipeline.asset import Phase, Stage, pipeline_asset
 from ml_assets.pipeline.jobs import Trigger
@@ -256,15 +256,17 @@ def test_the_body_receives_the_pipeline_with_the_parameters_of_the_run(bank):
 @pytest.fixture
 def not_loaded():
     """A process that has not loaded the code location."""
-    definitions._deployment.cache_clear()
+    code_location.deployment_definitions.cache_clear()
     yield
-    definitions._deployment.cache_clear()
+    code_location.deployment_definitions.cache_clear()
 
 
 def test_the_code_location_is_built_once_in_a_process(not_loaded, bank, monkeypatch):
     monkeypatch.setenv("ASSAY_PIPELINES_DIR", str(bank.settings.pipelines_dir))
     built = []
-    monkeypatch.setattr(definitions, "build_definitions", lambda given: built.append(given) or build_definitions(given))
+    monkeypatch.setattr(
+        code_location, "build_definitions", lambda given: built.append(given) or build_definitions(given)
+    )
     for _ in range(3):
         repository = ReconstructableRepository.for_file(definitions.__file__, "defs")
         assert repository.get_definition().assets_defs_by_key

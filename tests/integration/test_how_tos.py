@@ -16,6 +16,7 @@ from servers import free_port
 HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
 BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 WITHOUT_SERVERS = (
+    "start-a-project.md",
     "add-a-pipeline.md",
     "add-a-model.md",
     "prepare-columns.md",

@@ -1,7 +1,8 @@
-"""Releases: the wheel goes to a package index once, and a published version stops everything that follows."""
+"""Releases: the wheels go to a package index once, and a published version stops everything that follows."""
 
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from checkouts import ROOT
@@ -32,8 +33,14 @@ def test_a_version_is_published_once(index, checkout):
 
     first = checkout.run(release, **settings)
     assert first.returncode == 0, first.stdout
-    published = [each.name for each in packages.iterdir()]
-    assert published == ["assay-0.1.0-py3-none-any.whl"]
+    published = {each.name: each for each in packages.iterdir()}
+    assert published.keys() == {"assay-0.1.0-py3-none-any.whl", "assay_platform-0.1.0-py3-none-any.whl"}
+    with zipfile.ZipFile(published["assay_platform-0.1.0-py3-none-any.whl"]) as wheel:
+        tops = {name.partition("/")[0] for name in wheel.namelist()}
+        [metadata] = [wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA")]
+    assert tops == {"ml_assets", "resources", "serving", "assay_platform-0.1.0.dist-info"}
+    assert "Requires-Dist: assay==0.1.0\n" in metadata
+    assert "Requires-Dist: dagster<1.14" in metadata
 
     before = {each: each.read_bytes() for each in packages.iterdir()}
     second = checkout.run(release, **settings)
