@@ -3,7 +3,7 @@
 import atexit
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import dagster as dg
 
 from assay.importing import confine_imports, make_importable
 from assay.learning.known_names import name_check
-from assay.specs import read_pipelines
+from assay.specs import PipelineSpec, read_pipelines
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
@@ -54,12 +54,33 @@ def build_definitions(
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():
         _LOG.error("the pipeline file %s cannot be used; the others can: %s", each.path, each.error)
-    conditioned = (asset for each in usable.values() for asset in each.assets or ())
+    broken_assets = dg.Definitions(assets=[*map(broken_pipeline_asset, broken.values()), *missing_assets(own, broken)])
+    shared = shared_definitions(settings, specs, tuple(usable.values()), resources)
+    return dg.Definitions.merge(broken_assets, shared, *usable.values(), *([own] if own is not None else []))
+
+
+def shared_definitions(
+    settings: Settings,
+    specs: Sequence[PipelineSpec],
+    pipelines: Sequence[dg.Definitions],
+    resources: Mapping[str, Any] | None = None,
+) -> dg.Definitions:
+    """Return what the pipelines of a code location share: resources, executor, maintenance jobs, sensors of the whole.
+
+    Args:
+        settings: the deployment's settings.
+        specs: the pipelines.
+        pipelines: their definitions.
+        resources: resources to use in place of those that the settings give, by name.
+
+    Raises:
+        SettingError: a setting of the notifications is not acceptable.
+    """
+    conditioned = (asset for each in pipelines for asset in each.assets or ())
     has_conditions = any(
         isinstance(each, dg.AssetsDefinition) and each.automation_conditions_by_key for each in conditioned
     )
-    platform = dg.Definitions(
-        assets=[*map(broken_pipeline_asset, broken.values()), *missing_assets(own, broken)],
+    return dg.Definitions(
         resources=resources_for(settings) | dict(resources or {}),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
@@ -70,7 +91,6 @@ def build_definitions(
             *([automation_sensor()] if has_conditions else []),
         ],
     )
-    return dg.Definitions.merge(platform, *usable.values(), *([own] if own is not None else []))
 
 
 @cache  # a command of Dagster asks six times, and building 1,000 pipelines takes seconds

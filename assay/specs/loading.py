@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from assay.errors import AssayError, SpecError, did_you_mean
 from assay.specs.base import Location
 from assay.specs.complaints import as_spec_error, listed_errors
-from assay.specs.layers import LayeredDocument, layer_of_text, read_layer, texts_in
+from assay.specs.layers import Layer, LayeredDocument, layer_of_text, read_layer, texts_in
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.pipeline_references import AssetName, reference_errors
 from assay.specs.space import Space
@@ -206,16 +206,33 @@ def load_pipelines(path: Path, names: NameCheck | None = None, environment: str 
             environments, and this is none of them.
         AssayError: a name is not known; says the line.
     """
+    return pipelines_of(read_layer(path), path.parent, names, environment)
+
+
+def pipelines_of(
+    layer: Layer, folder: Path, names: NameCheck | None = None, environment: str = ""
+) -> tuple[PipelineSpec, ...]:
+    """Read the pipelines of a file, or of a part of one.
+
+    Args:
+        layer: the file, or the part.
+        folder: the folder to which `extends` is relative.
+        names: checks the names in it.
+        environment: one of its `environments`; the file as it is unless given.
+
+    Raises:
+        AssayError: as `load_pipelines`.
+    """
     # all environments: a mistake in the one of production is found before it is deployed
     found = {
         name: tuple(_checked(each, names) for each in documents)
-        for name, documents in variants_of(read_layer(path), path.parent).items()
+        for name, documents in variants_of(layer, folder).items()
     }
     if environment and len(found) > 1 and environment not in found:
         others = [name for name in found if name != AS_WRITTEN]
         raise SpecError(
             f"the pipeline has no environment '{environment}'{did_you_mean(environment, others)}",
-            where=f"{path} (environments)",
+            where=f"{layer.where} (environments)",
             expected=f"one of {', '.join(others)}",
             remedy=f"correct the name, or add `{environment}: {{}}` if nothing differs there",
         )

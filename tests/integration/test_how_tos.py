@@ -28,6 +28,7 @@ WITHOUT_SERVERS = (
     "use-the-feature-store.md",
     "use-features-from-a-notebook.md",
     "use-your-own-assets.md",
+    "build-with-components.md",
     "share-settings-between-pipelines.md",
     "log-to-mlflow-from-your-own-asset.md",
     "backtest-by-backfill.md",
