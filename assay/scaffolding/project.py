@@ -20,8 +20,7 @@ _SCHEMA = Path("docs/pipeline.schema.json")
 PLATFORM_FOLDER = Path("deploy/platform")
 """Where a checkout has the distribution of the platform."""
 PLATFORM_ADDRESSES = (
-    "the folder of a checkout of Assay, git+https://... of its repository, or the https:// address of a package index "
-    "that has assay and assay-platform"
+    "the folder of a checkout of Assay, or the https:// address of a package index that has assay and assay-platform"
 )
 _TAKEN = {"assay", "assay-platform", "dagster", "pytest"}
 """Names of what a project depends on; uv refuses a project of such a name."""
@@ -61,15 +60,12 @@ def uv_sources(platform: str, folder: Path) -> str:
     """Return the tables of pyproject.toml by which uv finds `assay` and `assay-platform`.
 
     Args:
-        platform: a checkout's folder, `git+` and the address of a repository, or the address of a package index.
+        platform: a checkout's folder, or the address of a package index.
         folder: of the new project.
 
     Raises:
-        SpecError: it is none of these.
+        SpecError: it is none of these two.
     """
-    if platform.startswith("git+"):
-        address = json.dumps(platform.removeprefix("git+"))
-        return _sources(f"git = {address}", f'git = {address}, subdirectory = "{PLATFORM_FOLDER}"')
     if platform.startswith(("https://", "http://")):
         index = f'[[tool.uv.index]]\nname = "assay"\nurl = {json.dumps(platform)}\nexplicit = true\n'
         from_index = 'index = "assay"'

@@ -232,8 +232,8 @@ COMMANDS = {
         _option("--name", "The project's name; that of the folder unless given."),
         _option(
             "--platform",
-            "Where the platform comes from: a checkout's folder, git+https://... of a repository, or the address of a "
-            "package index; the checkout that this command is part of unless given.",
+            "Where the platform comes from: a checkout's folder, or the address of a package index; the checkout that "
+            "this command is part of unless given.",
         ),
         needs=[],
     ),

@@ -136,22 +136,12 @@ def test_a_failure_leaves_nothing(exists, folder, monkeypatch, capsys):
     assert [path.name for path in folder.rglob("*")] == (["shop"] if exists else [])
 
 
-GIT = "git+https://git.example.org/assay"
-
-
 @pytest.mark.parametrize(
     ("platform", "sources"),
     [
         (
             "../assay",
             {"assay": {"path": "../../assay"}, "assay-platform": {"path": "../../assay/deploy/platform"}},
-        ),
-        (
-            GIT,
-            {
-                "assay": {"git": GIT.removeprefix("git+")},
-                "assay-platform": {"git": GIT.removeprefix("git+"), "subdirectory": "deploy/platform"},
-            },
         ),
         ("https://pypi.example.org/simple/", {"assay": {"index": "assay"}, "assay-platform": {"index": "assay"}}),
     ],
