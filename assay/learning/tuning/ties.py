@@ -7,7 +7,7 @@ resamples, and giving it up cost 1 to 3 % of the metric on public tables.
 
 from collections.abc import Sequence
 
-from assay.learning.estimators.family import card_of
+from assay.learning.estimators.ensembles import family_of
 from assay.learning.evaluation.bootstrap import Paired, Units, effects
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.tuning.blending import Finished, ValidationRows
@@ -28,7 +28,8 @@ def simplest(best: BestHyperparameters, finished: Sequence[Finished], inputs: Tr
     """
     if not finished or finished[0].family != best.family:  # the best trial has no predictions
         return best
-    costs = {each.family: card_of(each.family, inputs.spec.task).cost for each in finished}
+    spec = inputs.spec
+    costs = {each.family: family_of(each.family, spec.task, spec.model).card.cost for each in finished}
     simpler = [each for each in finished if costs[each.family] < costs[best.family]]
     rows = ValidationRows.of(inputs)
     for each in sorted(simpler, key=lambda each: costs[each.family]):

@@ -94,3 +94,14 @@ def test_a_family_that_is_clearly_better_is_chosen(search):
 def test_the_best_stays_where_it_is_the_simplest(search):
     best = search(model=shrunk(1.0))
     assert (best.family, best.tie) == ("ridge", None)
+
+
+def test_an_ensemble_of_the_file_is_less_simple_than_its_members(search):
+    model = {
+        "candidates": ["vote", "ridge"],
+        "vote": ["ridge", "lightgbm"],
+        "hyperparameters": shrunk(300.0)["hyperparameters"],
+    }
+    best = search(model=model)
+    assert {trial.family for trial in best.trials} == {"vote", "ridge"}
+    assert best.family == "ridge" or best.tie is None
