@@ -20,7 +20,7 @@ from ml_assets.notifications.sensor import notification_sensor
 from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
 from ml_assets.pipeline.upstream import keys_of_assets, missing_assets
-from ml_assets.resource_wiring import executor_for, resources_for
+from ml_assets.resource_wiring import as_runs_see, executor_for, resources_for
 from ml_assets.supervision.run_liveness import stalled_run_sensor
 from resources.data_sources import mask_variables
 from resources.notifications.notifier import notifier_of
@@ -81,7 +81,7 @@ def shared_definitions(
         isinstance(each, dg.AssetsDefinition) and each.automation_conditions_by_key for each in conditioned
     )
     return dg.Definitions(
-        resources=resources_for(settings) | dict(resources or {}),
+        resources=as_runs_see(resources_for(settings) | dict(resources or {}), settings),
         executor=executor_for(settings),
         jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
         schedules=[janitor_schedule(running=settings.bounds_storage)],

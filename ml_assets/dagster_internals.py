@@ -7,6 +7,7 @@ version. Belongs here: names from `dagster._core`, attributes that Dagster does 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
@@ -270,6 +271,19 @@ def silent_outputs(context: dg.AssetExecutionContext, value: Any = None) -> list
         *(dg.Output(value, output_name=name, metadata=silent) for name in own if value is not None),
         *(dg.Output(None, output_name=name) for name in sorted(names - own)),
     ]
+
+
+def without_run_config(resource: Any) -> Any:
+    """Return a resource whose fields no run config sets, so that the Launchpad lists none of them.
+
+    The page of the resource shows its values as before. Run config for it is accepted, and has no effect. Relies on
+    `get_resource_definition`, on the default of its config, and on the schema that `configured` gives a definition.
+    """
+    definition = resource.get_resource_definition()
+    fixed = copy(definition)
+    values = definition.config_schema.default_value
+    fixed._config_schema = definition.configured(values).config_schema  # noqa: SLF001 - keeps the definition's class
+    return fixed
 
 
 def error_of(event: dg.DagsterEvent) -> StoredError | None:

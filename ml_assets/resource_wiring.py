@@ -1,11 +1,13 @@
 """Settings turned into the resources that assets ask for by name, and the executor of their steps."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from assay.credentials import without_credentials
+from ml_assets.dagster_internals import without_run_config
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.run_summary import summarised_executor
 from ml_assets.supervision.processes import supervised_executor
@@ -64,6 +66,19 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "checkout": settings.checkout,
         "report_site": _report_site(settings),
     }
+
+
+def as_runs_see(resources: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return resources that take run config as the deployment allows: only the run parameters, or all of them.
+
+    The Launchpad fills its editor with the values of all fields that run config has, and launches with them.
+    """
+    return {name: each if settings.run_code == "on" else _fixed(each) for name, each in resources.items()}
+
+
+def _fixed(resource: Any) -> Any:
+    is_configurable = isinstance(resource, dg.ConfigurableResource | dg.ConfigurableIOManager)
+    return without_run_config(resource) if is_configurable and not isinstance(resource, RunParameters) else resource
 
 
 def _report_site(settings: Settings) -> ReportSite:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.learning.evaluation.rounds import RoundLosses
 from assay.learning.splitting import Split
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
@@ -32,12 +33,17 @@ class OpenMlflowRun:
         return self.tracked.run_id
 
     def log(
-        self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
+        self,
+        model: TrainedModel,
+        best: BestHyperparameters,
+        report: EvaluationReport,
+        plots: Mapping[str, bytes],
+        rounds: RoundLosses | None,
     ) -> None:
-        """Log parameters, model, metrics and pictures."""
+        """Log parameters, model, metrics, pictures and the losses of a booster's rounds."""
         log_training(self.tracked, model, best, self.spec)
         self.tracked.log_model(model)
-        log_evaluation(self.tracker, model, report, dict(plots))
+        log_evaluation(self.tracker, model, report, dict(plots), rounds=rounds)
 
 
 class MlflowTracking:

@@ -16,6 +16,7 @@ from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
 from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.plots import plots_for
+from assay.learning.evaluation.rounds import RoundLosses, losses_by_round
 from assay.learning.final_fit import BaseModel, recorded_fit
 from assay.learning.persistence import save_model
 from assay.learning.splitting import Split, split_window
@@ -178,9 +179,14 @@ class OpenRun(Protocol):
         """The tracker's id of the run."""
 
     def log(
-        self, model: TrainedModel, best: BestHyperparameters, report: EvaluationReport, plots: Mapping[str, bytes]
+        self,
+        model: TrainedModel,
+        best: BestHyperparameters,
+        report: EvaluationReport,
+        plots: Mapping[str, bytes],
+        rounds: RoundLosses | None,
     ) -> None:
-        """Log a model and its evaluation.
+        """Log a model and its evaluation; a booster's losses by round, too.
 
         Raises:
             TrackingError: it cannot be logged.
@@ -235,7 +241,8 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
             _save(model, report, data, Path(folder))
             storage.put_bundle(Path(folder), target, overwrite=flags.overwrite)
         if tracked:
-            tracked.log(model, best, report, plots_for(model, split, data.spec))
+            rounds = losses_by_round(model, split, data.spec.training.seed)
+            tracked.log(model, best, report, plots_for(model, split, data.spec), rounds)
             if flags.run_id_uri is not None:
                 put_text(storage, tracked.run_id, flags.run_id_uri)
     show([_trained(data, best, report, target, tracked)])

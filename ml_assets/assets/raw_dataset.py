@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import Dataset
+from assay.errors import GateRejectedError
 from assay.gate.gate import GateVerdict
 from assay.gate.raw_rules import passed, run_raw_gate
 from assay.reading.source_files import is_same_for_all_partitions, read_rows
@@ -58,8 +59,8 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
         note_rows(context, artifact_io_manager, spec_of_rows.reference, files[0].version)
         if rows.unseen:
             context.log.warning("no field of the source has these null values: %s", ", ".join(map(repr, rows.unseen)))
-        verdict, results = _judged(context, dataset, run_spec, raw_rules, artifact_io_manager, report_site)
-        if verdict is None or verdict.accepted is not None:
+        verdict, refusal, results = _judged(context, dataset, run_spec, raw_rules, artifact_io_manager, report_site)
+        if refusal is None:
             yield dg.Output(
                 passed(dataset, verdict),
                 data_version=dg.DataVersion(dataset.fingerprint.digest),
@@ -72,8 +73,8 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
                 | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
             )
         yield from results
-        if verdict is not None and verdict.accepted is None:
-            raise rejection(verdict)
+        if refusal is not None:
+            raise refusal
 
     return raw_dataset
 
@@ -85,12 +86,12 @@ def _judged(
     declared: PipelineSpec | None,
     artifacts: ArtifactIOManager,
     site: ReportSite,
-) -> tuple[GateVerdict | None, list[dg.AssetCheckResult]]:
+) -> tuple[GateVerdict | None, GateRejectedError | None, list[dg.AssetCheckResult]]:
     """Judge the rows by `validation.raw` of the run, and publish the verdict; `declared` has the rules with checks."""
     where, partition = location_of(context), partition_of(context) or ""
     verdict = run_raw_gate(dataset, run_spec, where=where, partition=partition, as_of=as_of(context))
     if verdict is None:
-        return None, []
+        return None, None, []
     shows, name = run_spec.validation.show_values, "raw_validation_report"
     addresses = publish_verdict(
         context,
@@ -102,6 +103,7 @@ def _judged(
     )
     if verdict.accepted is None and not run_spec.space.experiment:
         observe_refusal(context, verdict, addresses)
+    refusal = None if verdict.accepted is not None else rejection(verdict, addresses)
     if declared is None:
-        return verdict, []
-    return verdict, list(check_results(verdict.report, addresses, configured_rules(declared, RAW_RULES)))
+        return verdict, refusal, []
+    return verdict, refusal, list(check_results(verdict.report, addresses, configured_rules(declared, RAW_RULES)))

@@ -76,7 +76,7 @@ def build_validated_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         if verdict.accepted is None:
             if not run_spec.space.experiment:  # a step of an experiment reports its checks as an observation
                 observe_refusal(context, verdict, addresses)
-            raise rejection(verdict)
+            raise rejection(verdict, addresses)
 
     return validated_dataset
 

@@ -119,14 +119,14 @@ def _of_rule(check: str, result: RuleResult, text: str) -> str:
     return text if result.name == check else f"{result.name}: {text}"
 
 
-def rejection(verdict: GateVerdict) -> GateRejectedError:
-    """Return the error of data that the gate refused."""
+def rejection(verdict: GateVerdict, addresses: VerdictAddresses) -> GateRejectedError:
+    """Return the error of data that the gate refused; the run's page shows it, and its link leads to the verdict."""
     # not left to Dagster's blocking checks: a rule may block by the run's parameters alone
     return GateRejectedError(
         "the data-quality gate rejected this data",
         where=verdict.report.where,
         found=f"failed rules: {', '.join(verdict.receipt.failed_rules)}",
-        remedy="correct the data, or list the rules in validation.warn",
+        remedy=f"read {addresses.url}; correct the data, or list the rules in validation.warn",
     )
 
 

@@ -24,7 +24,7 @@ def trained(trained_bank):
 @pytest.fixture
 def compared(trained, monkeypatch):
     """Return a function that promotes another version during each of some comparisons, and lists the champions."""
-    registry = trained.definitions.resources["model_registry"]
+    registry = trained.resources["model_registry"]
     champions, decide = [], champion_model.decide
 
     def with_changes(times):
@@ -72,7 +72,7 @@ def test_a_retry_after_the_promotion_returns_its_decision(bank, monkeypatch):
     assert result.success, failure(result)
     assert bank.artifacts.load(("bank", "champion_model"), None, ChampionRecord) == applied[0]
     assert len(applied) == 1
-    (entry,) = bank.definitions.resources["model_registry"].journal("bank").history().entries
+    (entry,) = bank.resources["model_registry"].journal("bank").history().entries
     assert entry.run_id == result.run_id
 
 

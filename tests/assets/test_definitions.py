@@ -8,8 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.remote_representation.external_data import RepositorySnap
+from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from small_platform import BANK, MONTHLY
 
 import definitions
@@ -319,11 +321,45 @@ def test_supervision_that_ends_processes_can_be_off(bank, monkeypatch):
     settings = bank.settings.model_copy(update={"supervision": "off"})
     made = {on: build_definitions(each) for on, each in ((True, bank.settings), (False, settings))}
     for on, each_made in made.items():
-        assert each_made.resources["artifact_io_manager"].ends_processes is on
         assert ("stalled_run_sensor" in {each.name for each in each_made.sensors}) is on
+    assert [resources_for(each)["artifact_io_manager"].ends_processes for each in (bank.settings, settings)] == [
+        True,
+        False,
+    ]
     assert supervised == [dg.in_process_executor]
     executor_for(settings)
     assert supervised == [dg.in_process_executor]
+
+
+def launchpad_of(definitions: dg.Definitions) -> str:
+    """Return the run config with which Dagster's interface fills the Launchpad's editor."""
+    job = definitions.resolve_implicit_global_asset_job_def().get_job_snapshot()
+    schema = job.config_schema_snapshot
+    return default_values_yaml_from_type_snap(schema, schema.get_config_snap(job.mode_def_snaps[0].root_config_key))
+
+
+def test_the_launchpad_begins_with_the_run_parameters_and_no_setting_of_the_deployment(bank):
+    assert "\n  run_parameters:\n    config:\n      data_validation: {}\n" in launchpad_of(bank.definitions)
+    assert "query_seconds" not in launchpad_of(bank.definitions)
+    allowed = bank.settings.model_copy(update={"run_code": "on"})
+    assert "query_seconds" in launchpad_of(build_definitions(allowed))
+
+
+def test_what_the_launchpad_begins_with_can_be_launched(bank):
+    run_config = yaml.safe_load(launchpad_of(bank.definitions))
+    job = bank.definitions.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(
+        run_config, bank.instance, asset_selection=[dg.AssetKey(["bank", "raw_dataset"])]
+    ).success
+
+
+def test_the_page_of_a_resource_shows_its_values(bank):
+    shown = RepositorySnap.from_def(bank.definitions.get_repository_def()).resources
+    (sources,) = [each for each in shown if each.name == "data_sources"]
+    assert sources.resource_type.endswith("DataSources")
+    assert '"query_seconds": 600.0' in json.dumps(
+        {each.name: json.loads(each.default_value_as_json_str) for each in sources.config_field_snaps}
+    )
 
 
 def test_no_secret_is_in_the_definitions(bank, monkeypatch):

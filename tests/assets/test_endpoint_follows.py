@@ -39,7 +39,7 @@ def client(follower):
 
 
 def registry_of(platform):
-    return platform.definitions.resources["model_registry"]
+    return platform.resources["model_registry"]
 
 
 def test_the_champion_answers_with_its_card_and_without_personal_values(client):

@@ -23,7 +23,7 @@ OTHER_TARGET = {"target_column": "loan", "input_schema_version": 2, "data_valida
 
 def objects_of(platform, *, spaces=False):
     """Return the keys in production's store, or in all spaces."""
-    store = platform.definitions.resources["object_store"].production()
+    store = platform.resources["object_store"].production()
     return {item.key for item in store.list_objects("") if spaces or not item.key.startswith("@spaces/")}
 
 
@@ -53,7 +53,7 @@ def check_outcomes(platform, asset="bank/validated_dataset"):
 
 
 def champion(platform, name="bank"):
-    registry: MlflowModelRegistry = platform.definitions.resources["model_registry"]
+    registry: MlflowModelRegistry = platform.resources["model_registry"]
     return registry.journal(name).current()
 
 
@@ -68,7 +68,7 @@ def test_a_run_with_parameters_makes_a_model_and_changes_nothing_in_production(t
     assert materializations(trained_bank, "bank/validated_dataset") == made
     assert champion(trained_bank).version == "1"
     assert check_outcomes(trained_bank) == outcomes
-    (space,) = trained_bank.definitions.resources["object_store"].space_names()
+    (space,) = trained_bank.resources["object_store"].space_names()
     (seen,) = observations(trained_bank, "bank/champion_model")
     assert space.startswith("experiment-")
     assert seen["experiment"].value == seen["space"].value == space
@@ -78,7 +78,7 @@ def test_a_run_with_parameters_makes_a_model_and_changes_nothing_in_production(t
     assert "beats_champion" in str(seen["checks"].value)
     (trained,) = fits(trained_bank)
     assert trained["family"].value == "random_forest"
-    tracker = trained_bank.definitions.resources["experiment_tracker"]
+    tracker = trained_bank.resources["experiment_tracker"]
     client = MlflowClient(tracker.tracking_uri)
     runs = client.search_runs([client.get_experiment_by_name("assay/bank-experiments").experiment_id])
     assert [run.data.tags["assay.space"] for run in runs] == [space]
@@ -105,7 +105,7 @@ def changed(platform, **settings):
 
 
 def spaces_of(platform):
-    return platform.definitions.resources["object_store"].space_names()
+    return platform.resources["object_store"].space_names()
 
 
 def requested(platform, cursor=None):
@@ -233,7 +233,7 @@ def test_a_branch_has_materializations_and_a_champion_of_its_own(trained_bank):
     assert champion(trained_bank, "bank-wider-search").version == "1"
     asked = trained_bank.materialize("bank/raw_dataset", parameters={"space": "production"})
     assert "may not change production" in failure(asked)
-    client = MlflowClient(trained_bank.definitions.resources["experiment_tracker"].tracking_uri)
+    client = MlflowClient(trained_bank.resources["experiment_tracker"].tracking_uri)
     assert client.get_experiment_by_name("assay/bank-wider-search")
 
 
@@ -246,7 +246,7 @@ def test_maintenance_sees_spaces_and_a_space_can_be_removed(trained_bank):
     before = objects_of(trained_bank, spaces=True)
     assert trained_bank.materialize("bank/*", parameters=FOREST, experiment=True).success
     (space,) = spaces_of(trained_bank)
-    client = MlflowClient(trained_bank.definitions.resources["experiment_tracker"].tracking_uri)
+    client = MlflowClient(trained_bank.resources["experiment_tracker"].tracking_uri)
     client.delete_registered_model_alias(f"bank-{space}", "champion")
     janitor = run_job(trained_bank, "artifact_janitor_job")
     assert janitor.output_for_node("repair_aliases") == 1

@@ -42,7 +42,7 @@ def forget(trained_bank, monkeypatch):
 def sides(platform):
     """Return an id of a row that the champion has learned from, and one of a row that was held out."""
     table = platform.artifacts.load(BANK, None, ValidatedDataset).table
-    model = platform.definitions.resources["model_registry"].current_champion("bank").model
+    model = platform.resources["model_registry"].current_champion("bank").model
     learned = model.manifest.may_have_learned(table, [""] * table.num_rows, time_partitions=False)
     ids = table["id"].to_pylist()
     # the first rows are in the model's input example
@@ -97,7 +97,7 @@ def test_who_was_held_out_was_learned_from_by_the_deployed_model_alone(trained_b
     _, held_out = sides(trained_bank)
     table = trained_bank.artifacts.load(BANK, None, ValidatedDataset).table
     row = table.filter(pc.equal(table["id"], held_out))
-    manifest = trained_bank.definitions.resources["model_registry"].current_champion("bank").model.manifest
+    manifest = trained_bank.resources["model_registry"].current_champion("bank").model.manifest
     assert not _may_have_learned(manifest.model_copy(update={"refit": None}), None, row)
     lines = forget(f"id = '{held_out}'")
     assert [line for line in lines if line.startswith("learned from them")]
@@ -106,7 +106,7 @@ def test_who_was_held_out_was_learned_from_by_the_deployed_model_alone(trained_b
 
 def test_a_model_whose_example_shows_the_row_is_marked(trained_bank, forget):
     table = trained_bank.artifacts.load(BANK, None, ValidatedDataset).table
-    model = trained_bank.definitions.resources["model_registry"].current_champion("bank").model
+    model = trained_bank.resources["model_registry"].current_champion("bank").model
     learned = model.manifest.may_have_learned(table, [""] * table.num_rows, time_partitions=False)
     first = next(one for one, is_in in zip(table["id"].to_pylist(), learned, strict=True) if is_in)
     [line] = [line for line in forget(f"id = '{first}'", dry_run=True) if line.startswith("learned from them")]
@@ -146,7 +146,7 @@ def test_what_refers_to_the_champions_training_rows_works_on_before_a_retraining
     learned, _ = sides(trained_bank)
     forget(f"id = '{learned}'")
     spec = Deployment(trained_bank.settings).pipeline("bank")
-    champion = trained_bank.definitions.resources["model_registry"].current_champion("bank")
+    champion = trained_bank.resources["model_registry"].current_champion("bank")
     window = _learned_from(champion, trained_bank.artifacts, spec, required=True)
     assert window[""].table.num_rows == 199
     assert window[""].receipt.forgotten_rows == 1

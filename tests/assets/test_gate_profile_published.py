@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from small_platform import BANK, MONTHLY, bank_rows, monthly_rows, write_csv
+from small_platform import BANK, MONTHLY, bank_rows, failure, monthly_rows, write_csv
 
 from assay.errors import StorageError
 from assay.gate.report import GateReport
@@ -42,13 +42,16 @@ def test_data_that_passed_has_a_page_and_a_report_beside_it(monthly):
 
 def test_refused_data_has_a_page_that_its_failed_check_names(monthly, tmp_path):
     spoil(tmp_path, "2021-01")
-    found = checks(monthly.materialize(*GATED, partition="2021-01"))
+    refused = monthly.materialize(*GATED, partition="2021-01")
+    found = checks(refused)
     failed = found["values_in_range"].metadata
     assert "<strong>Rejected</strong>" in Path(failed["profile page"].value).read_text()
     assert json.loads(Path(failed["report"].value).read_text())["passed"] is False
     assert failed["failing share"].value == 1.0
     assert "profile page" not in found["row_count_in_range"].metadata
     assert found["row_count_in_range"].metadata["observed"].value == "40 rows"
+    # the partition's own page shows nothing of a failed step; the run and the tab of events do
+    assert f"read {failed['page'].value}; correct the data" in failure(refused)
 
 
 def test_a_warning_is_counted_named_and_shown_with_its_failures(monthly, tmp_path):

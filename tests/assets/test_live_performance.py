@@ -63,7 +63,7 @@ def compared(promoted):
     def serve(rule, signal=3.0):
         path = promoted.settings.pipelines_dir / "bank.yaml"
         path.write_text(path.read_text() + SERVING.format(rule=rule))
-        registry = promoted.definitions.resources["model_registry"]
+        registry = promoted.resources["model_registry"]
         client, current = connect(registry.tracking_uri), registry.champion("bank")
         first = client.get_model_version("bank", current.version)
         client.create_model_version("bank", source=first.source, run_id=first.run_id, tags=dict(first.tags))
@@ -119,7 +119,7 @@ def report_of(platform):
 
 
 def champion(platform):
-    return platform.definitions.resources["model_registry"].champion("bank")
+    return platform.resources["model_registry"].champion("bank")
 
 
 def test_a_better_challenger_is_promoted_once(compared):
@@ -197,7 +197,7 @@ def test_labels_that_lack_the_columns_stay_when_a_persons_rows_go(bank, monkeypa
 
 def test_what_may_replace_the_champion(compared, monkeypatch):
     platform, _ = compared("promote")
-    registry, spec = platform.definitions.resources["model_registry"], spec_of(platform)
+    registry, spec = platform.resources["model_registry"], spec_of(platform)
     values = {"roc_auc": 0.9, "accuracy": 0.8}
 
     def followed(found=BETTER, spec=spec, values=values):
@@ -225,7 +225,7 @@ def test_what_may_replace_the_champion(compared, monkeypatch):
 
 def test_a_challenger_waits_for_approval_once_and_one_that_was_rejected_does_not(compared):
     platform, _ = compared("request_approval")
-    registry, spec = platform.definitions.resources["model_registry"], spec_of(platform)
+    registry, spec = platform.resources["model_registry"], spec_of(platform)
     decision = live_decision(BETTER, {}, {"roc_auc": 0.9}, spec)
     request = Request(by="live_performance", pipeline="bank")
     for _ in range(2):

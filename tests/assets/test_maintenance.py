@@ -83,7 +83,7 @@ def test_the_janitor_applies_the_retention_policy_and_reports_what_went(trained_
     for seed in (11, 12):
         assert trained_bank.materialize(*[f"bank/{name}" for name in names], parameters={"random_state": seed}).success
     models = trained_bank.artifacts.log.history(("bank", "trained_model"), None)
-    champion = trained_bank.definitions.resources["model_registry"].current_champion("bank")
+    champion = trained_bank.resources["model_registry"].current_champion("bank")
     assert (len(models), champion.version, tracking()[1:]) == (3, "1", (3, 3))
     count, metadata = _retain(trained_bank, superseded_hours=0, dry_run=True)
     going = metadata["would be removed"].value
@@ -97,7 +97,7 @@ def test_the_janitor_applies_the_retention_policy_and_reports_what_went(trained_
     trained_bank.artifacts.read(models[0], TrainedModel)
     with pytest.raises(ArtifactExpiredError):
         trained_bank.artifacts.read(models[1], TrainedModel)
-    assert trained_bank.definitions.resources["model_registry"].current_champion("bank").version == "1"
+    assert trained_bank.resources["model_registry"].current_champion("bank").version == "1"
     assert trained_bank.materialize("bank/champion_model", parameters={"random_state": 12}).success
     # the decision is made anew, and with it the report of the model that it is about
     again, metadata = _retain(trained_bank, superseded_hours=0)

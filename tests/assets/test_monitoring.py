@@ -180,7 +180,7 @@ def test_the_newest_rows_that_passed_are_predicted(watched):
 
 def test_a_roll_back_asks_for_predictions_once_and_they_are_of_the_former_champion(watched):
     asset = "monthly/batch_predictions"
-    assert promote_the_same_files_again(watched.definitions.resources["model_registry"], "monthly") == "2"
+    assert promote_the_same_files_again(watched.resources["model_registry"], "monthly") == "2"
     looked, _ = requested(watched, None, asset)
     config = {"ops": {"roll_back_champion": {"config": {"pipeline": "monthly"}}}}
     job = watched.definitions.resolve_job_def("champion_rollback_job")

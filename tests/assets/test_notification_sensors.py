@@ -315,7 +315,7 @@ def test_promotion_and_roll_back_are_reported_and_the_former_champion_is_current
     assert (notification["kind"], notification["title"]) == ("promotion", "bank: version 1 is the champion now")
     assert notification["link"] == "http://ui/assets/bank/champion_model"
 
-    registry = notifying.definitions.resources["model_registry"]
+    registry = notifying.resources["model_registry"]
     refused = failure(roll_back(notifying, pipeline="bank"))
     assert "nothing to roll back to" in refused
     promote_the_same_files_again(registry, "bank")

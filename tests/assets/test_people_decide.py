@@ -26,7 +26,7 @@ def every_model_is_better(monkeypatch):
 
 
 def registry(platform):
-    return platform.definitions.resources["model_registry"]
+    return platform.resources["model_registry"]
 
 
 def champion(platform):

@@ -186,7 +186,7 @@ def test_an_old_pipeline_has_no_log(bank):
 def test_a_registered_version_challenges_until_a_person_rejects_it(promoted, monkeypatch):
     path = promoted.settings.pipelines_dir / "bank.yaml"
     path.write_text(f"{path.read_text()}serving: {{challenger: {{alias: next, share: 0.5, by: id}}, log: null}}\n")
-    registry = promoted.definitions.resources["model_registry"]
+    registry = promoted.resources["model_registry"]
     client, current = connect(registry.tracking_uri), registry.champion("bank")
     first = client.get_model_version("bank", current.version)
     client.create_model_version("bank", source=first.source, run_id=first.run_id, tags=dict(first.tags))

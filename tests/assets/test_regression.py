@@ -34,7 +34,7 @@ def regressed(gated_months, monkeypatch):
 
 
 def champion(platform):
-    return platform.definitions.resources["model_registry"].champion("monthly").version
+    return platform.resources["model_registry"].champion("monthly").version
 
 
 def report_of(platform, month):
@@ -52,7 +52,7 @@ def test_a_regression_rolls_back_and_the_model_does_not_come_back(regressed):
     assert (report.champion_version, report.former_version, report.regressed) == ("2", "1", True)
     assert not check.passed
     assert (kind, title) == ("rollback", "monthly 2021-03: rolled back to version 1")
-    entry = platform.definitions.resources["model_registry"].champion("monthly")
+    entry = platform.resources["model_registry"].champion("monthly")
     assert (entry.version, entry.event, entry.by) == ("1", "rolled_back", "regression_report")
     assert entry.reason.startswith("regression on 2021-03")
     again = platform.materialize(

@@ -15,7 +15,7 @@ def client_of(platform):
 
 
 def champion(platform):
-    return platform.definitions.resources["model_registry"].champion("bank")
+    return platform.resources["model_registry"].champion("bank")
 
 
 def alias(platform):
@@ -62,7 +62,7 @@ def test_files_that_are_gone_name_the_job_and_the_model_is_promoted_again_from_t
     again = compare(promoted)
     assert again.success, failure(again)
     assert (champion(promoted).version, alias(promoted)) == ("2", "2")
-    promoted.definitions.resources["model_registry"].current_champion("bank")  # verifies all files
+    promoted.resources["model_registry"].current_champion("bank")  # verifies all files
 
 
 def test_the_champion_before_is_brought_back_where_the_files_of_the_newest_are_gone(promoted, monkeypatch):

@@ -247,5 +247,5 @@ def test_a_version_whose_promotion_was_killed_is_marked_and_promoted_by_the_next
     assert bank.materialize("bank/champion_model", parameters=FAST).success
     (version,) = client.search_model_versions("name = 'bank'")
     assert "assay.unpromoted" not in version.tags
-    assert bank.definitions.resources["model_registry"].champion("bank").version == "1"
+    assert bank.resources["model_registry"].champion("bank").version == "1"
     assert janitor(bank) == 0

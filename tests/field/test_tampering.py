@@ -47,7 +47,7 @@ def test_a_file_of_the_served_version_that_was_replaced_is_noticed(bank, client,
     path = tmp_path / the_logged_model(client).artifact_location / file
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(DigestMismatchError) as refused:
-        bank.definitions.resources["model_registry"].current_champion("bank")
+        bank.resources["model_registry"].current_champion("bank")
     assert "by the artifact store" in refused.value.expected
 
 
@@ -61,7 +61,7 @@ def test_bundle_and_tag_replaced_together_do_not_become_champion(bank, client, t
     refused = promote(bank)
     assert not refused.success
     assert "[digest_mismatch] the registered model's files are not those that were registered" in failure(refused)
-    assert bank.definitions.resources["model_registry"].champion("bank") is None
+    assert bank.resources["model_registry"].champion("bank") is None
     assert f"delete the logged model {logged.model_id} in MLflow" in failure(refused)
     client.delete_logged_model(logged.model_id)
     assert promote(bank).success

@@ -49,7 +49,7 @@ def test_a_champion_predicts_where_only_its_requirements_are(platform, tmp_path)
     platform.pipeline(PIPELINE, data)
     result = platform.materialize("flats/*")
     assert result.success, failure(result)
-    registry = platform.definitions.resources["model_registry"]
+    registry = platform.resources["model_registry"]
     (folder,) = (platform.settings.home / "mlflow" / "artifacts" / "flats" / "models").glob("*/artifacts")
     python = _environment(tmp_path / "alone", folder / "requirements.txt")
 

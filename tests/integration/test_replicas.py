@@ -25,7 +25,7 @@ def compared(promoted):  # noqa: F811 - a fixture
     """A platform that compares its champion, version 2, with version 1."""
     path = promoted.settings.pipelines_dir / "bank.yaml"
     path.write_text(path.read_text() + SERVING)
-    assert promote_the_same_files_again(promoted.definitions.resources["model_registry"], "bank") == "2"
+    assert promote_the_same_files_again(promoted.resources["model_registry"], "bank") == "2"
     return promoted
 
 

@@ -231,7 +231,7 @@ def test_a_stored_model_predicts_the_same_bits(unchanged, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_champion_is_loaded_from_the_registry_and_predicts_the_same_bits(stored, name):
     pipeline = name.split("/")[0]
-    found = stored.definitions.resources["model_registry"].current_champion(pipeline)
+    found = stored.resources["model_registry"].current_champion(pipeline)
     assert (found.version, found.entry.digest) == ("1", EXPECTED["champions"][pipeline])
     assert found.value_at_promotion is not None
     assert_predicts(found.model, EXPECTED["predictions"][name])
@@ -362,7 +362,7 @@ def test_the_new_data_sensor_requests_rewritten_objects_and_pending_retries(stor
 
 
 def test_a_stored_dead_letter_is_redriven(stored):
-    kept = stored.definitions.resources["arrivals_store"].of("arriving")
+    kept = stored.resources["arrivals_store"].of("arriving")
     [name] = kept.dead_letters().names
     letter = kept.dead_letter(name)
     assert (letter.uri, letter.partition_key, letter.attempts) == ("arrived/c.csv", "c.csv", 1)

@@ -174,7 +174,7 @@ def _make(platform: Platform, pipeline: str, *assets: str, partition: str | None
 
 def _facts(platform: Platform, cursors: dict[str, str]) -> dict:
     specs = load_pipelines(platform.settings.pipelines_dir)
-    registry = platform.definitions.resources["model_registry"]
+    registry = platform.resources["model_registry"]
     commits = _newest_commits(platform)
     models = {name: commit for name, commit in commits.items() if commit.codec == "trained_model"}
     return {

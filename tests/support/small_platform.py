@@ -117,6 +117,10 @@ class Platform:
     def definitions(self) -> dg.Definitions:
         return build_definitions(self.settings)
 
+    @property
+    def resources(self) -> dict:
+        return resources_for(self.settings)
+
     def materialize(
         self,
         *assets: str,
