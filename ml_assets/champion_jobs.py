@@ -41,7 +41,9 @@ class ApprovalConfig(dg.Config):
     """The decision on a version that waits."""
 
     pipeline: str = Field(description=_PIPELINE)
-    version: str = Field(description="The version that waits, by the check beats_champion or `assay champion`.")
+    version: str = Field(
+        description="The version that waits, by the check better_model_is_champion or `assay champion`."
+    )
     decision: Literal["approve", "reject"] = Field(
         description="approve: it becomes champion; reject: the champion stays, and this model is not proposed again."
     )

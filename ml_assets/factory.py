@@ -9,7 +9,7 @@ from assay.specs.loading import FiledPipeline, broken_pipeline
 from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.asset import Phase, Stage
 from ml_assets.pipeline.automation import (
-    rollbacks_of,
+    champion_changes_of,
     with_new_rows_of_joined,
     with_new_rows_of_source,
     with_retraining,
@@ -89,7 +89,7 @@ def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> lis
     conditioned = with_new_rows_of_source(spec, conditioned, names_in(*made, stages=stages, spec=spec))
     made = (Phase.INGESTION, Phase.LEARNING) if "joined_data" in spec.automation.retrain_on else (Phase.INGESTION,)
     conditioned = with_new_rows_of_joined(spec, conditioned, names_in(*made, stages=stages, spec=spec))
-    return [*conditioned, *([rollbacks_of(spec)] if spec.scoring else [])]
+    return [*conditioned, *([champion_changes_of(spec)] if spec.scoring else [])]
 
 
 def _jobs(spec: PipelineSpec, stages: Sequence[Stage]) -> tuple[AssetJob | None, AssetJob | None]:

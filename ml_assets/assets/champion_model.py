@@ -22,7 +22,7 @@ from assay.specs.base import digest_of
 from ml_assets.assets.metadata import records_table, warning_check
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.pipeline.automation import champion_changes_key
 from ml_assets.pipeline.model_reports import publish_report, report_with
 from ml_assets.pipeline.partitions import check_of_partitions
 from ml_assets.pipeline.run_context import asset_key, partition_of
@@ -34,6 +34,7 @@ from resources.mlflow.registry import Comparison, MlflowModelRegistry
 from resources.report_site import REPORT_PAGE, ReportSite
 
 CHAMPION_ASSET = "champion_model"
+BETTER_IS_CHAMPION = "better_model_is_champion"
 _CHANGE = "champion change"
 """Key of the typed entry in events of earlier versions."""
 _TAGS = {"outcome": "champion/outcome", "version": "champion/version", "previous_version": "champion/replaced"} | {
@@ -60,9 +61,10 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         checks=[
             check_of_partitions(
                 spec,
-                "beats_champion",
+                BETTER_IS_CHAMPION,
                 key,
-                description="The new model is better than the champion, or the first.",
+                description="The better model of the comparison is champion. Fails where a person decides, a safeguard "
+                "blocks, or the challenger misses its minimum or its baseline.",
             )
         ],
     )
@@ -89,7 +91,9 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         pages = {"report": page, "over time": site.history(record.pipeline)}
         pages |= {"in MLflow": _page_in_mlflow(record, model_registry)}
         yield dg.Output(record, metadata=_record_metadata(record, card, pages), tags=_tags(record.change))
-        yield _beats_champion(record)
+        yield _better_is_champion(record)
+        if record.decision.promotes and spec.scoring and not run_spec.space.experiment:
+            context.log_event(_recorded_change(spec, record.change))
 
     return champion_model
 
@@ -203,7 +207,12 @@ def champion_events(
     # an observation: the asset keeps the record of its last decision, and its page shows both
     yield dg.AssetObservation(asset_key(spec, CHAMPION_ASSET), metadata=change_metadata(change), tags=_tags(change))
     if spec.scoring and change.outcome in {"promoted", "rolled_back", "approved"}:
-        yield dg.AssetMaterialization(rollbacks_key(spec.name), metadata=change_metadata(change))
+        yield _recorded_change(spec, change)
+
+
+def _recorded_change(spec: PipelineSpec, change: ChampionChange) -> dg.AssetMaterialization:
+    """Return the event that predictions follow."""
+    return dg.AssetMaterialization(champion_changes_key(spec.name), metadata=change_metadata(change))
 
 
 def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> ChampionChange | None:
@@ -277,9 +286,10 @@ def _production_metadata(record: ChampionRecord) -> dict[str, Any]:
     }
 
 
-def _beats_champion(record: ChampionRecord) -> dg.AssetCheckResult:
+def _better_is_champion(record: ChampionRecord) -> dg.AssetCheckResult:
     text = f"{record.decision.reason} {_to_decide(record)}".strip()
-    return warning_check("beats_champion", escaped(text), passed=record.decision.promotes)
+    settled = record.decision.verdict in {"promoted", "kept_champion"}
+    return warning_check(BETTER_IS_CHAMPION, escaped(text), passed=settled)
 
 
 def _to_decide(record: ChampionRecord) -> str:

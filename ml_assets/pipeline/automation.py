@@ -30,14 +30,9 @@ _PASSED: Condition = dg.AutomationCondition.all_checks_match(dg.AutomationCondit
 
 def when_champion_or_rows_changed(spec: PipelineSpec) -> Condition:
     """Return when `batch_predictions` are made: once for each promotion, roll-back and version of validated rows."""
-    champion = asset_key(spec, "champion_model")
-    beats = dg.AssetSelection.checks(dg.AssetCheckKey(champion, "beats_champion"))
-    promoted = dg.AutomationCondition.newly_updated() & dg.AutomationCondition.any_checks_match(
-        dg.AutomationCondition.check_passed()
-    ).allow(beats)
-    new_champion = dg.AutomationCondition.asset_matches(champion, promoted).with_label("new champion")
-    rolled_back = dg.AutomationCondition.asset_matches(rollbacks_key(spec.name), dg.AutomationCondition.newly_updated())
-    return _once(spec, new_champion | rolled_back.with_label("champion rolled back") | _new_rows(spec))
+    changes, updated = champion_changes_key(spec.name), dg.AutomationCondition.newly_updated()
+    changed = dg.AutomationCondition.asset_matches(changes, updated).with_label("another champion")
+    return _once(spec, changed | _new_rows(spec))
 
 
 def when_rows_passed(spec: PipelineSpec) -> Condition:
@@ -69,21 +64,24 @@ def when_updated(spec: PipelineSpec, name: str) -> Condition:
     return (_unhandled(event) & ~dg.AutomationCondition.in_progress()).with_label(f"new {name}")
 
 
-def rollbacks_key(pipeline: str) -> dg.AssetKey:
-    """Return the key under which roll-backs are recorded; `<pipeline>/*` does not select it, as no run can make it."""
+def champion_changes_key(pipeline: str) -> dg.AssetKey:
+    """Return the key under which changes of the champion are recorded.
+
+    `<pipeline>/*` does not select it, as no run can make it. Earlier versions recorded roll-backs alone.
+    """
     return dg.AssetKey(["champion_rollbacks", pipeline])
 
 
-def rollbacks_of(spec: PipelineSpec) -> dg.AssetSpec:
-    """Return the asset that records the roll-backs of a champion, for conditions that depend on them.
+def champion_changes_of(spec: PipelineSpec) -> dg.AssetSpec:
+    """Return the asset that records promotions, approvals and roll-backs, for conditions that depend on them.
 
-    A roll-back is no version of `champion_model`, which keeps the record of its last decision, and conditions do not
-    see observations.
+    Most versions of `champion_model` keep the champion, a roll-back is no version of it, and conditions do not see
+    observations.
     """
     return dg.AssetSpec(
-        rollbacks_key(spec.name),
+        champion_changes_key(spec.name),
         group_name=spec.name,
-        description="Roll-backs of the champion, by champion_rollback_job; predictions follow each.",
+        description="Promotions, approvals and roll-backs of the champion; predictions follow each.",
         tags={"pipeline": spec.name},
     )
 

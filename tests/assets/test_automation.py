@@ -11,8 +11,8 @@ from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.automation import (
     RETRY_CHECK,
     automation_sensor,
-    rollbacks_key,
-    rollbacks_of,
+    champion_changes_key,
+    champion_changes_of,
     when_champion_or_rows_changed,
     when_rows_passed,
     with_retraining,
@@ -38,7 +38,7 @@ UPSTREAM = {
 }
 CHECKS = {
     "validated_dataset": {"min_rows": True},
-    "champion_model": {"beats_champion": False},
+    "champion_model": {"better_model_is_champion": False},
     **{asset: {check: False, "holds": False} for asset, check in ALARMS.values()},
 }
 
@@ -112,11 +112,16 @@ class World:
     @property
     def definitions(self):
         assets = conditioned(self.spec)
-        return dg.Definitions(assets=[*assets, rollbacks_of(self.spec)])
+        return dg.Definitions(assets=[*assets, champion_changes_of(self.spec)])
 
-    def rolled_back(self):
-        """Record a roll-back, as the job does."""
-        self.instance.report_runless_asset_event(dg.AssetMaterialization(rollbacks_key("p")))
+    def promoted(self):
+        """Make a champion, and record that it is another one, as the step does."""
+        self.made("champion_model", self.partition, better_model_is_champion=True)
+        self.changed()
+
+    def changed(self):
+        """Record another champion, as the job of a roll-back does."""
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(champion_changes_key("p")))
 
     def evaluate(self):
         """Return what is requested, as `name` or `name@partition`."""
@@ -157,40 +162,40 @@ REPORTS = ("drift_report", "performance_report")
 
 
 def test_one_promotion_makes_one_run_of_predictions(world):
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     world.made("validated_dataset", world.partition, min_rows=True)
     assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
     assert [world.evaluate() for _ in range(4)] == [[]] * 4
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     assert world.evaluate() == at(world, "batch_predictions")
     assert [world.evaluate() for _ in range(4)] == [[]] * 4
 
 
 def test_one_roll_back_makes_one_run_of_predictions(world):
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     world.made("validated_dataset", world.partition, min_rows=True)
     world.evaluate()
-    world.rolled_back()
+    world.changed()
     assert world.evaluate() == ["batch_predictions"]
     assert [world.evaluate() for _ in range(4)] == [[]] * 4
-    world.rolled_back()
+    world.changed()
     assert world.evaluate() == ["batch_predictions"]
     assert [world.evaluate() for _ in range(4)] == [[]] * 4
 
 
 def test_predictions_after_a_roll_back_wait_for_rows_that_passed(world):
     world.made("validated_dataset", world.partition, min_rows=False)
-    world.rolled_back()
+    world.changed()
     assert [world.evaluate() for _ in range(2)] == [[]] * 2
     world.made("validated_dataset", world.partition, min_rows=True)
     assert "batch_predictions" in world.evaluate()
 
 
 def test_a_champion_that_was_kept_makes_no_predictions(world):
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     world.made("validated_dataset", world.partition, min_rows=True)
     world.evaluate()
-    world.made("champion_model", world.partition, beats_champion=False)
+    world.made("champion_model", world.partition, better_model_is_champion=True)
     assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
 
@@ -202,7 +207,7 @@ def test_the_same_rows_again_start_nothing(world):
 
 
 def test_a_failed_blocking_check_holds_everything_back(world):
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     world.made("validated_dataset", world.partition, min_rows=False)
     world.made("drift_report", world.partition, no_training_due_by_drift=False, holds=False)
     assert [world.evaluate() for _ in range(3)] == [[]] * 3
@@ -261,7 +266,7 @@ def test_past_alarms_are_not_handled_when_the_automation_is_switched_on():
     with dg.DagsterInstance.ephemeral() as instance:
         world = World(spec_of(WHOLE), instance)
         world.made("validated_dataset", min_rows=True)
-        world.made("champion_model", beats_champion=True)
+        world.promoted()
         world.made("drift_report", no_training_due_by_drift=False, holds=False)
         assert [world.evaluate() for _ in range(3)] == [[]] * 3
 
@@ -277,7 +282,7 @@ def test_rows_right_after_a_request_are_not_lost(world):
 def test_champion_right_after_a_request_is_not_lost(world):
     world.made("validated_dataset", world.partition, min_rows=True)
     assert world.evaluate() == at(world, "batch_predictions", *REPORTS)
-    world.made("champion_model", world.partition, beats_champion=True)
+    world.promoted()
     assert world.evaluate() == at(world, "batch_predictions")
     assert world.evaluate() == []
 

@@ -6,6 +6,7 @@ from prediction_cases import user_rows
 from small_platform import failure
 
 from assay.data.dataset import Dataset
+from ml_assets.pipeline.automation import champion_changes_key
 
 RENTS = """\
 name: rents
@@ -53,6 +54,11 @@ def made_again(platform, rows, checks=""):
     result = platform.materialize("rents/batch_predictions")
     found = {each.check_name: each for each in result.get_asset_check_evaluations()}
     return result, found
+
+
+def test_a_promotion_is_recorded_once_for_predictions_to_follow(rents):
+    [event] = rents.instance.fetch_materializations(champion_changes_key("rents"), limit=3).records
+    assert event.asset_materialization.metadata["decision"].value == "promoted"
 
 
 def test_good_predictions_are_published_with_their_checks(rents):

@@ -11,7 +11,7 @@ from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.plan import source_rows
 from ml_assets.notifications.sensor import notifications_of
 from ml_assets.pipeline.asset import Phase
-from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.pipeline.automation import champion_changes_key
 from ml_assets.planning import Planner
 from ml_assets.stages import names_in
 from resources.mlflow.registry import MlflowModelRegistry
@@ -75,7 +75,7 @@ def test_a_run_with_parameters_makes_a_model_and_changes_nothing_in_production(t
     assert seen["registered model"].value == f"bank-{space}"
     assert seen["production champion version"].value == "1"
     assert seen["against production"].value.startswith(("promoted", "rejected", "kept_champion"))
-    assert "beats_champion" in str(seen["checks"].value)
+    assert "better_model_is_champion" in str(seen["checks"].value)
     (trained,) = fits(trained_bank)
     assert trained["family"].value == "random_forest"
     tracker = trained_bank.resources["experiment_tracker"]
@@ -132,12 +132,12 @@ def test_automation_follows_production_alone(platform, parameters):
     assert names == []
 
     # rows of production have passed, whatever an experiment found: predictions follow a roll-back
-    platform.instance.report_runless_asset_event(dg.AssetMaterialization(rollbacks_key("bank")))
+    platform.instance.report_runless_asset_event(dg.AssetMaterialization(champion_changes_key("bank")))
     assert requested(platform, cursor)[0] == ["batch_predictions"]
 
 
 def test_a_warning_that_failed_is_not_reported_again_since_it_would_be_a_new_alarm(trained_bank):
-    key = dg.AssetCheckKey(dg.AssetKey(["bank", "champion_model"]), "beats_champion")
+    key = dg.AssetCheckKey(dg.AssetKey(["bank", "champion_model"]), "better_model_is_champion")
     kept = trained_bank.materialize("bank/champion_model", parameters={"test_size": 0.25})
     assert kept.success, failure(kept)
     history = trained_bank.instance.event_log_storage.get_asset_check_execution_history

@@ -9,7 +9,7 @@ from assay.shell.main import main
 from assay.specs.base import digest_of
 from ml_assets.assets import champion_model
 from ml_assets.notifications.sensor import notifications_of
-from ml_assets.pipeline.automation import rollbacks_key
+from ml_assets.pipeline.automation import champion_changes_key
 from resources.mlflow.connection import connect
 
 FAST = {"tuning": {"enabled": False}}
@@ -58,8 +58,8 @@ def titles(platform, result):
     return [(str(each.kind), each.title, each.lines) for each in found]
 
 
-def beats_champion(result):
-    (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == "beats_champion"]
+def check_of_champion(result):
+    (check,) = [each for each in result.get_asset_check_evaluations() if each.check_name == "better_model_is_champion"]
     return check
 
 
@@ -71,7 +71,7 @@ def test_a_model_that_was_rolled_back_does_not_come_back(promoted, every_model_i
     assert again.success, failure(again)
     assert champion(promoted) == "1"
     assert record(promoted).decision.verdict == "kept_champion"
-    assert "rolled back" in beats_champion(again).description
+    assert "rolled back" in check_of_champion(again).description
     assert run_job(promoted, "champion_rollback_job", version="2").success
     assert champion(promoted) == "2"
 
@@ -91,7 +91,7 @@ def test_a_version_waits_where_approval_is_required_and_the_check_and_the_notifi
     path.write_text(path.read_text() + REQUIRED)
     result = train_another(promoted)
     assert (champion(promoted), record(promoted).proposed_version) == ("1", "2")
-    check = beats_champion(result)
+    check = check_of_champion(result)
     assert not check.passed
     assert "assay approve bank 2" in check.description
     [(kind, title, lines)] = titles(promoted, result)
@@ -117,7 +117,7 @@ def test_a_rejected_model_is_not_proposed_again(promoted, every_model_is_better)
     again = promoted.materialize("bank/champion_model", parameters=FAST)
     assert again.success, failure(again)
     assert record(promoted).proposed_version is None
-    assert "was rejected" in beats_champion(again).description
+    assert "was rejected" in check_of_champion(again).description
     assert titles(promoted, again) == []
     assert "does not wait" in failure(run_job(promoted, "champion_approval_job", version="2", decision="approve"))
 
@@ -179,7 +179,7 @@ def test_the_shell_shows_and_changes_the_champion_on_the_deployments_stores(prom
     entry = registry(promoted).champion("bank")
     assert (entry.version, entry.event, entry.reason, entry.run_id) == ("2", "approved", "seen", "")
     assert "@" in entry.by
-    page = promoted.instance.get_latest_materialization_event(rollbacks_key("bank"))
+    page = promoted.instance.get_latest_materialization_event(champion_changes_key("bank"))
     assert page is not None
 
     assert shell("rollback", "bank", "--reason", "complaints")[:2] == (0, "models:/bank/1\n")

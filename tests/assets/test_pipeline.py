@@ -75,9 +75,12 @@ def test_the_ui_gets_metadata_checks_and_plots(done):
     assert {"holdout", "from (95 %)", "to (95 %)", "baseline"} <= columns
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert all(checks.values())
-    assert {"rows_unique_by_key", "primary_metric_above_minimum", "better_than_baseline", "beats_champion"} <= set(
-        checks
-    )
+    assert {
+        "rows_unique_by_key",
+        "primary_metric_above_minimum",
+        "better_than_baseline",
+        "better_model_is_champion",
+    } <= set(checks)
 
 
 def test_one_mlflow_run_holds_the_training_and_its_judgement(done):
