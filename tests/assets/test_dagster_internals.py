@@ -337,3 +337,15 @@ def test_the_pipelines_of_a_run_are_those_of_its_assets():
     steps = {"bank__raw_dataset", "idle"}
     assert internals.pipelines_of(dg.DagsterRun(job_name="any", step_keys_to_execute=list(steps))) == ("bank",)
     assert internals.pipelines_of(dg.DagsterRun(job_name="any")) == ()
+
+
+class Sized(dg.ConfigurableResource[None]):
+    size: int
+    name: str
+
+
+def test_a_resource_without_run_config_keeps_its_class_and_values_whatever_a_run_says(monkeypatch):
+    monkeypatch.setenv("NAME_OF_IT", "small")
+    fixed = internals.without_run_config(Sized(size=3, name=dg.EnvVar("NAME_OF_IT")))
+    with dg.build_resources({"sized": fixed}, resource_config={"sized": {"config": {"size": 4}}}) as made:
+        assert made.sized == Sized(size=3, name="small")
