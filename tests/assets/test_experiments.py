@@ -137,9 +137,12 @@ def test_automation_follows_production_alone(platform, parameters):
 
 
 def test_a_warning_that_failed_is_not_reported_again_since_it_would_be_a_new_alarm(trained_bank):
-    key = dg.AssetCheckKey(dg.AssetKey(["bank", "champion_model"]), "better_model_is_champion")
-    kept = trained_bank.materialize("bank/champion_model", parameters={"test_size": 0.25})
-    assert kept.success, failure(kept)
+    key = dg.AssetCheckKey(dg.AssetKey(["bank", "validated_dataset"]), "values_in_range")
+    path = trained_bank.settings.pipelines_dir / "bank.yaml"
+    text = path.read_text().replace("min: 17", "min: 40")
+    path.write_text(text.replace("min_rows: 50", "min_rows: 50\n  warn: [values_in_range]"))
+    warned = trained_bank.materialize("bank/validated_dataset")
+    assert warned.success, failure(warned)
     history = trained_bank.instance.event_log_storage.get_asset_check_execution_history
     assert history(key, limit=1)[0].status.value == "FAILED"
     assert trained_bank.materialize("bank/*", parameters=FOREST, experiment=True).success
