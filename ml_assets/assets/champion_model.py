@@ -20,6 +20,7 @@ from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.assets.metadata import records_table, warning_check
+from ml_assets.assets.small_figures import small_figures
 from ml_assets.dagster_internals import step_of
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import champion_changes_key
@@ -83,14 +84,15 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
         record, card = _compared(context.run.run_id, published, evaluation_report, split, model_registry, run_spec)
         if not run_spec.space.is_production:
             record = _with_production(record, published, evaluation_report, split, model_registry, run_spec)
-        page, site = "", report_site.of(run_spec.space)
+        page, site, figures = "", report_site.of(run_spec.space), dict[str, dg.MarkdownMetadataValue]()
         if (report := report_with(record, evaluation_report, context, artifact_io_manager)) is not None:
             page = site.page(publish_report(context, artifact_io_manager, report, site, card), REPORT_PAGE)
+            figures = small_figures(report.drawings)
             if report.version:
                 model_registry.versions(run_spec.registered_name).link(report.version, page)
         pages = {"report": page, "over time": site.history(record.pipeline)}
         pages |= {"in MLflow": _page_in_mlflow(record, model_registry)}
-        yield dg.Output(record, metadata=_record_metadata(record, card, pages), tags=_tags(record.change))
+        yield dg.Output(record, metadata=_record_metadata(record, card, pages, figures), tags=_tags(record.change))
         yield _better_is_champion(record)
         if record.decision.promotes and spec.scoring and not run_spec.space.experiment:
             context.log_event(_recorded_change(spec, record.change))
@@ -234,7 +236,9 @@ def _page_in_mlflow(record: ChampionRecord, registry: MlflowModelRegistry) -> st
     return version_page(registry.tracking_uri, record.registered_name, shown) if shown else ""
 
 
-def _record_metadata(record: ChampionRecord, card: str, pages: Mapping[str, str]) -> dict[str, Any]:
+def _record_metadata(
+    record: ChampionRecord, card: str, pages: Mapping[str, str], figures: Mapping[str, dg.MarkdownMetadataValue]
+) -> dict[str, Any]:
     links = {name: dg.MetadataValue.url(page) for name, page in pages.items() if page}
     return {
         **{name: links.pop(name) for name in ("report",) if name in links},
@@ -248,6 +252,7 @@ def _record_metadata(record: ChampionRecord, card: str, pages: Mapping[str, str]
             else {}
         ),
         **({"challenger on its holdout": _on_holdout(record.decision)} if record.decision.holdout_interval else {}),
+        **figures,
         "decision in numbers": dg.MetadataValue.json(record.decision.model_dump(mode="json")),
         "model card": dg.MetadataValue.md(card),
     }

@@ -1,6 +1,6 @@
 """`evaluation_report`: the model evaluated on the holdout."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -17,6 +17,7 @@ from assay.results.search_result import BestHyperparameters
 from assay.results.trained_model import TrainedModel
 from assay.specs import PipelineSpec
 from ml_assets.assets.metadata import images, records_table, warning_check
+from ml_assets.assets.small_figures import small_figures
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
 from ml_assets.pipeline.automation import RETRY_CHECK
 from ml_assets.pipeline.model_reports import publish_report, stored_facts
@@ -76,21 +77,17 @@ def _effects(report: EvaluationReport) -> dict[str, Any]:
 
 
 def _on_models_page(
-    context: dg.AssetExecutionContext, report: EvaluationReport, page: str, model: dg.AssetKey
+    context: dg.AssetExecutionContext, partition: str | None, shown: Mapping[str, Any], model: dg.AssetKey
 ) -> dg.AssetObservation:
     """Return the evaluation as an observation of the model, with what the model's own event says.
 
     The page of a partition shows its newest event alone, and would hide the model behind its evaluation.
     """
-    asked = dg.AssetRecordsFilter(model, asset_partitions=[report.partition] if report.partition else None)
+    asked = dg.AssetRecordsFilter(model, asset_partitions=[partition] if partition else None)
     newest = context.instance.fetch_materializations(asked, limit=1).records
     own = newest[0].asset_materialization if newest else None
-    metadata = {
-        "report": dg.MetadataValue.url(page),
-        **evaluation_metadata(report, {}),
-        **(own.metadata if own is not None else {}),
-    }
-    return dg.AssetObservation(model, partition=report.partition, metadata=metadata)
+    metadata = {**shown, **(own.metadata if own is not None else {})}
+    return dg.AssetObservation(model, partition=partition, metadata=metadata)
 
 
 def _interval(report: EvaluationReport, name: str) -> dict[str, float | None]:
@@ -244,9 +241,11 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
         stored = stored_facts(context, artifact_io_manager, validated_dataset, losses, predicted, run_spec)
         made, site = report_of(trained_model, split, report, run_spec, stored), report_site.of(run_spec.space)
         page = site.page(publish_report(context, artifact_io_manager, made, site), REPORT_PAGE)
-        yield dg.Output(report, metadata={"report": dg.MetadataValue.url(page), **evaluation_metadata(report, plots)})
+        shown = {"report": dg.MetadataValue.url(page), **small_figures(made.drawings)}
+        yield dg.Output(report, metadata=shown | evaluation_metadata(report, plots))
         if not run_spec.space.experiment:  # a step of an experiment reports on its own asset alone
-            context.log_event(_on_models_page(context, report, page, asset_key(spec, "trained_model")))
+            shown |= evaluation_metadata(report, {})
+            context.log_event(_on_models_page(context, report.partition, shown, asset_key(spec, "trained_model")))
         rounds = losses_by_round(trained_model, split, run_spec.training.seed)
         log_evaluation(experiment_tracker, trained_model, report, plots, page, rounds)
         if spec.promotion.below_minimum == "retry":
