@@ -44,7 +44,6 @@ ROUNDS = (
     Round("flight_delays", ("2013-04",), "2013-04"),
     Round("flight_air_time", ("2013-01", "2013-02", "2013-03"), "2013-03"),
 )
-BACKTEST_ASSET = "backtest_report"
 PLACES = "`make dev` (http://localhost:3000), `make mlflow`, `make reports`"
 
 
@@ -57,10 +56,10 @@ def main() -> int:
     initialise_local_stores(settings.tracking_uri)
     definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
     with dg.DagsterInstance.get() as instance:
-        failure = next(filter(None, (run_round(definitions, instance, each) for each in ROUNDS)), "")
-        if failure := failure or run_backtests(definitions, instance):
-            say(f"The demo stopped.\n{failure}")
-            return 1
+        for each in ROUNDS:
+            if failure := run_round(definitions, instance, each):
+                say(f"The demo stopped.\n{failure}")
+                return 1
     artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
     show([summary(artifacts, each, settings) for each in ROUNDS], sys.stdout)
     say(f"Done in {time.monotonic() - started:.0f} s. See it: {PLACES}.")
@@ -79,15 +78,6 @@ def run_round(definitions: dg.Definitions, instance: dg.DagsterInstance, each: R
     return ""
 
 
-def run_backtests(definitions: dg.Definitions, instance: dg.DagsterInstance) -> str:
-    """Make the last asset of each pipeline, over all its rounds; returns why a run failed, empty where none did."""
-    for pipeline in dict.fromkeys(each.pipeline for each in ROUNDS):
-        say(f"{pipeline}: {BACKTEST_ASSET}")
-        if failure := materialize(definitions, instance, [dg.AssetKey([pipeline, BACKTEST_ASSET])]):
-            return failure
-    return ""
-
-
 def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[dg.AssetKey]:
     """Return the assets of a phase that a pipeline has, upstream first."""
     present = definitions.resolve_asset_graph().get_all_asset_keys()
@@ -96,9 +86,9 @@ def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[
 
 
 def materialize(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], partition: str | None = None
+    definitions: dg.Definitions, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], partition: str
 ) -> str:
-    """Materialise some assets, or a partition of them, in this process; returns why the run failed, or nothing."""
+    """Materialise some assets of one partition in this process; returns why the run failed, empty if it did not."""
     job = definitions.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         asset_selection=list(keys),
