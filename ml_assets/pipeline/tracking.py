@@ -108,7 +108,7 @@ def log_evaluation(
     with tracker.resume(model.manifest.annotations["mlflow_run_id"]) as tracked:
         if page:
             tracked.tag(REPORT_TAG, page)
-            tracked.describe(report=page)
+            tracked.describe(Report=page)
         tracked.log_rows(rows)
         tracked.log_metrics({f"holdout_{name}": value for name, value in report.metrics.items()}, rows)
         if rounds is not None:

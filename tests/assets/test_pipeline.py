@@ -138,7 +138,7 @@ def test_mlflow_run_version_and_registered_model_say_what_they_are_and_link_back
     version = client.get_model_version_by_alias("bank", "champion")
     tags, page = client.get_run(version.run_id).data.tags, version.tags["assay.report"]
     assert f"[Dagster run](http://localhost:3000/runs/{result.run_id})" in tags["mlflow.note.content"]
-    assert f"[report]({tags['assay.report']})" in tags["mlflow.note.content"]
+    assert f"[Report]({tags['assay.report']})" in tags["mlflow.note.content"]
     assert (tags["mlflow.source.name"], tags["mlflow.source.git.commit"]) == ("bank/trained_model", "abc123")
     assert version.description.startswith(f"[Report]({page})\n\n# ")
     model = client.get_registered_model("bank")
