@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from assay.counting import counted
 from assay.errors import EmptySelectionError
 from assay.markdown import one_line
 from assay.promotion.champion import ChampionRecord
@@ -164,7 +165,7 @@ class Progress:
 
 
 def _counted(step: str, passed: list[tuple[str, str]]) -> str:
-    return f"{len(passed)} checks of {step} passed: {', '.join(dict.fromkeys(name for name, _ in passed))}"
+    return f"{counted(len(passed), 'check')} of {step} passed: {', '.join(dict.fromkeys(name for name, _ in passed))}"
 
 
 def _print(tables: list[Summary], failure: str) -> None:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from assay.arrivals.ledger import Ledger, ListedObject, SeenVersion, StoredTexts
 from assay.arrivals.names import RunKey, partition_key_of
 from assay.arrivals.state import SensorState
+from assay.counting import counted
 from assay.errors import SourceError, StorageError
 from assay.specs.base import digest_of
 from assay.specs.dataset import DatasetSpec
@@ -138,15 +139,18 @@ class ScanResult:
     def message(self) -> str:
         """Summary for users."""
         if not self.state.scanned:
-            text = f"first scan: {self.objects:,} objects so far, {len(self.arrivals)} runs requested"
+            seen, runs = counted(self.objects, "object"), counted(len(self.arrivals), "run")
+            text = f"first scan: {seen} so far, {runs} requested"
         elif self.arrivals:
-            text = f"{len(self.arrivals)} of {self.objects:,} objects are new"
+            text = f"{len(self.arrivals):,} of {counted(self.objects, 'object')} new"
         else:
-            text = f"nothing new among {self.objects:,} objects of {self.state.source}"
+            text = f"nothing new among {counted(self.objects, 'object')} of {self.state.source}"
         if self.waiting:
-            text += f"; {len(self.waiting)} wait for their partition, e.g. {_shown(self.waiting[0])}"
+            waits = counted(len(self.waiting), "waits for its partition", "wait for their partitions")
+            text += f"; {waits}, e.g. {_shown(self.waiting[0])}"
         if self.unsettled:
-            text += f"; {len(self.unsettled)} wait until they stay unchanged, e.g. {_shown(self.unsettled[0])}"
+            waits = counted(len(self.unsettled), "waits until it stays unchanged", "wait until they stay unchanged")
+            text += f"; {waits}, e.g. {_shown(self.unsettled[0])}"
         if self.set_aside:
             shown = [f"{_shown(name)}: {reason}" for name, reason in list(self.set_aside.items())[:_MOST_SHOWN]]
             text += f"; {len(self.set_aside)} set aside, e.g. {'; '.join(shown)}"

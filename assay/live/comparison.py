@@ -240,7 +240,8 @@ def _in_words(made: LiveComparison) -> str:
         "undecided": "no difference is shown yet",
     }[made.verdict]
     since = f" since {made.decided_on}" if made.decided_on else ""
+    lower = "lower" if last.gain >= 0 else "higher"
     return (
-        f"{who}: {found}{since}; its mean {made.loss} loss is lower by {last.gain:+.4g} ({interval} at "
+        f"{who}: {found}{since}; its mean {made.loss} loss is {lower} by {abs(last.gain):.4g} (gain {interval} at "
         f"{made.confidence:.0%}, whichever day it is), by {last.champion_rows:,} and {last.challenger_rows:,} rows"
     )

@@ -7,6 +7,7 @@ personal, and a notification leaves the platform.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.counting import counted
 from assay.errors import SerialisedError
 from assay.notifications.notification import Notification, NotificationKind
 
@@ -51,7 +52,8 @@ def gate_refused(run: EndedRun, rules: Sequence[FailedRule], report: str, page: 
     """Report that the gate refused data; `report` is the address of its JSON, empty if unknown."""
     failed = [f"{rule.name}: {_rows(rule.rows)}" for rule in rules]
     addresses = [f"report: {report}"] if report else []
-    lines = (*failed[:_MAX_RULES], *addresses, "nothing was published, and nothing learns from this data")
+    more = [f"and {counted(left, 'more rule')}"] if (left := len(failed) - _MAX_RULES) > 0 else []
+    lines = (*failed[:_MAX_RULES], *more, *addresses, "nothing was published, and nothing learns from this data")
     return _notification(NotificationKind.GATE_REFUSED, run, f"The gate refused the data of {run.subject}", lines, page)
 
 
@@ -137,4 +139,4 @@ def _notification(kind: NotificationKind, run: EndedRun, title: str, lines: tupl
 def _rows(rows: int | None) -> str:
     if not rows:
         return "the whole table"
-    return "1 row" if rows == 1 else f"{rows:,} rows"
+    return counted(rows, "row")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SUM_TOLERANCE = 1e-6
 _CHANCE = 0.001
 """How often chance alone exceeds what is allowed for it."""
+_NO_ROWS = "not checked: there are no rows to predict"
 _NOT_RECORDED = "not checked: a model of an earlier version records nothing to compare with"
 
 
@@ -153,7 +154,9 @@ def as_holdout(predicted: Predicted, manifest: ModelManifest, asked: PredictionC
     the constant of Weissman et al. (2003).
     """
     reference = manifest.reference
-    if reference is None or not reference.rows or not predicted.rows:
+    if not predicted.rows:
+        return PredictionCheck("predictions_as_holdout", passed=True, found=_NO_ROWS, expected="")
+    if reference is None or not reference.rows:
         return PredictionCheck("predictions_as_holdout", passed=True, found=_NOT_RECORDED, expected="")
     if manifest.task.is_classification:
         distance = _between_classes(predicted.found.labels, manifest, reference)
@@ -177,7 +180,9 @@ def as_holdout(predicted: Predicted, manifest: ModelManifest, asked: PredictionC
 def fallbacks(predicted: Predicted, manifest: ModelManifest, asked: PredictionChecks) -> PredictionCheck:
     """Check that few rows lack most of what training rows have, so that the model falls back on typical values."""
     reference = manifest.reference
-    if reference is None or not reference.present or not predicted.rows:
+    if not predicted.rows:
+        return PredictionCheck("fallbacks_below_maximum", passed=True, found=_NO_ROWS, expected="")
+    if reference is None or not reference.present:
         return PredictionCheck("fallbacks_below_maximum", passed=True, found=_NOT_RECORDED, expected="")
     missing = missing_in(predicted.features[list(reference.present)], manifest.features.project(reference.present))
     share = float((missing.mean(axis=1) > asked.fallback_missing).mean())

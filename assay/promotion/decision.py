@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
+from assay.counting import percent
 from assay.errors import LearningError
 from assay.learning.evaluation.bootstrap import RESAMPLES
 from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
@@ -21,7 +22,7 @@ from assay.specs.base import Spec
 from assay.specs.operations import PromotionSpec
 from assay.specs.pipeline import PipelineSpec
 
-NO_CHAMPION = "there is no champion yet"
+NO_CHAMPION = "there is no champion"
 _OWN_ROWS_UNKNOWN = (
     "which rows the challenger has learned from is not known, since it is or continues a model of an earlier version; "
     "training it with scenario: full records them"
@@ -335,8 +336,8 @@ def _outcome(made: Comparison, share: float, rule: PromotionSpec) -> str:
     number = "" if required.decisions == 1 else f", as decision {required.decisions:.3g} on this holdout"
     sentence = (
         f"{'Promoted' if promoted else 'Kept the champion'}: {name} went from {before.value:.4g} to {made.after:.4g}, "
-        f"an improvement of more than {required.minimum_effect:.4g} ({required.source}{number}) in {share:.0%} of "
-        f"{RESAMPLES} resamples of {made.rows.description} ({rule.confidence:.0%} are required)."
+        f"an improvement of more than {required.minimum_effect:.4g} ({required.source}{number}) in {percent(share)} of "
+        f"{RESAMPLES} resamples of {made.rows.description} ({percent(rule.confidence)} are required)."
     )
     if promoted or required.detectable is None:
         return sentence

@@ -5,6 +5,7 @@ Source: Mitchell et al. (2019), "Model Cards for Model Reporting".
 
 from collections.abc import Callable, Iterable
 
+from assay.counting import counted
 from assay.credentials import redacted
 from assay.markdown import code, escaped, table
 from assay.promotion.decision import PromotionDecision
@@ -178,7 +179,8 @@ def limits_of(
         yield "Which rows the model learned from is not known, so its metrics may be too good."
     small = sum(part.rows < _FEW_ROWS for part in report.slices)
     if small:
-        yield f"{small} of {len(report.slices)} slices have fewer than {_FEW_ROWS} rows; their metrics are uncertain."
+        of = counted(len(report.slices), "slice")
+        yield f"{small} of {of} with fewer than {_FEW_ROWS} rows: metrics of so few are uncertain."
     pii = [named(column.name) for column in manifest.features.columns if column.pii]
     if pii:
         yield f"Uses personal data: {', '.join(pii)}."

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from assay.counting import counted, first_of
 from assay.learning.evaluation.predictions import Predictions, codes, probabilities
 from assay.learning.evaluation.weighted_metrics import Weighted, calibration_error
 from assay.learning.latency import in_words, latency_ms
@@ -23,6 +24,7 @@ from assay.specs.pipeline import PipelineSpec
 _TAIL = 0.05
 _LEAD_SHARE = 0.25
 _SHOWN_SLICES = 10
+_NAMED_SLICES = 3
 
 
 class SafeguardResult(Spec):
@@ -101,9 +103,9 @@ def _slices(promotion: Promotion) -> SafeguardResult | None:
         passed=not ruined,
         value=worst,
         bound=bound,
-        statement=f"{name} of {'; '.join(parts[:3])} (a loss of {bound:.3g} is allowed)"
+        statement=f"{name} of {first_of(parts, _NAMED_SLICES)} (a loss of {bound:.3g} is allowed)"
         if ruined
-        else f"none of {len(compared)} slices loses more than {bound:.3g} of {name}",
+        else f"none of {counted(len(compared), 'slice')} loses more than {bound:.3g} of {name}",
         slices=compared[:_SHOWN_SLICES],
     )
 

@@ -109,10 +109,12 @@ def gap_in_words(report: ModelReport) -> str:
         return ""
     value = evaluation.metrics[evaluation.primary_metric]
     gap = value - search.best
-    better = gap >= 0 if evaluation.greater_is_better else gap <= 0
+    better = gap > 0 if evaluation.greater_is_better else gap < 0
     said = (
-        f"{search.metric} of the best trial on the validation folds is {search.best:.4g}, on the holdout {value:.4g}: "
+        f"{search.metric} of the best trial on validation rows is {search.best:.4g}, on the holdout {value:.4g}: "
         f"{'better' if better else 'worse'} by {abs(gap):.4g}"
+        if gap
+        else f"{search.metric} of the best trial on validation rows and on the holdout is {value:.4g}"
     )
     ends = evaluation.intervals.get(evaluation.primary_metric)
     if ends is None:

@@ -75,10 +75,15 @@ def _rivals(
     for trial in trials:
         spent += trial.seconds
         if spent > MOST_SECONDS:
-            yield trial.family, Rival(reason=f"not fitted for this table: its best trial took {trial.seconds:,.0f} s")
+            yield trial.family, Rival(reason=_too_long(spent))
             continue
         recipe = best.model_copy(update={"family": trial.family, "parameters": trial.parameters, "ensemble_gain": None})
         yield trial.family, _measured(split, recipe, spec)
+
+
+def _too_long(seconds: float) -> str:
+    """Return why a family is not fitted once more, of the seconds of the best trials up to its own."""
+    return f"not fitted for this table: with its own, the best trials took {seconds:,.0f} s"
 
 
 def _measured(split: Split, recipe: BestHyperparameters, spec: PipelineSpec) -> Rival:

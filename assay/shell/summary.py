@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from assay.counting import counted
 from assay.data.dataset import GateReceipt, GateWarning
 from assay.gate.report import GateReport
 from assay.promotion.champion import ChampionRecord
@@ -81,12 +82,12 @@ def metric_cells(summary: Summary) -> list[tuple[str, ...]]:
 
 def gate_facts(receipt: GateReceipt) -> Iterator[Fact]:
     """Yield the gate's verdict on the rows of one partition, and what it warned of."""
-    rows = f"{receipt.rows:,} rows"
+    rows = counted(receipt.rows, "row")
     if receipt.verdict == "failed":
         yield Fact("gate", f"refused {rows}: {', '.join(receipt.failed_rules)}", "bad")
     else:
         number = len(receipt.warnings)
-        found = f", with {number} warning{'s' if number > 1 else ''}" if number else ", without a warning"
+        found = f", with {counted(number, 'warning')}" if number else ", without a warning"
         yield Fact("gate", f"passed {rows}{found}", "good")
     yield from warning_facts(receipt.warnings)
 
@@ -127,7 +128,8 @@ def search_facts(best: BestHyperparameters, *, searched_alone: bool = False) -> 
         yield Fact("search", "nothing was searched")
         return
     failed = sum(each.state == "failed" for each in best.trials)
-    text = f"{len(best.trials)} trials, {failed} of them failed" if failed else f"{len(best.trials)} trials"
+    trials = counted(len(best.trials), "trial")
+    text = f"{trials}, {failed} of them failed" if failed else trials
     value = f"; best {best.metric} {best.value:.4g} on validation rows" if best.value is not None else ""
     yield Fact("search", text + value)
     if best.tie_text:
@@ -196,5 +198,7 @@ def champion_text(record: ChampionRecord) -> str:
     if not record.decision.promotes:
         return f"{named}, as before"
     return (
-        f"{named}, in place of version {record.previous_version}" if record.previous_version else f"{named}, the first"
+        f"{named}, in place of version {record.previous_version}"
+        if record.previous_version
+        else f"{named}, where there was none"
     )

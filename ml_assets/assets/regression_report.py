@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 import pyarrow as pa
 
+from assay.counting import counted
 from assay.data.dataset import ValidatedDataset
 from assay.learning.evaluation.bootstrap import units_of
 from assay.learning.splitting import labelled_rows
@@ -67,7 +68,7 @@ def _why_not(former: CurrentChampion | None, rows: pa.Table | None) -> str:
         return "there was no champion before, or it was chosen by a person"
     if rows is None:
         return "it is not known which rows the two learned from"
-    return f"{rows.num_rows} rows are new to both, fewer than promotion.min_rows"
+    return f"only {counted(rows.num_rows, 'row')} new to both, fewer than promotion.min_rows"
 
 
 def _events(window: Window, report: RegressionReport) -> Iterable[dg.AssetObservation | dg.AssetMaterialization]:

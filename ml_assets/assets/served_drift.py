@@ -7,7 +7,7 @@ import dagster as dg
 
 from assay.live.served_drift import ServedDriftReport, evaluate_served
 from assay.live.skew import SkewReport, check_skew
-from assay.monitoring.advice import drift_table
+from assay.monitoring.advice import drift_sentence, drift_table
 from assay.monitoring.alarms import windows_needed
 from assay.prediction.predictor import Predictor
 from assay.promotion.champion import CurrentChampion
@@ -113,18 +113,18 @@ def _states(report: ServedDriftReport) -> dict[str, State]:
     compared = [f"{each.rows:,} rows of version {each.version}" for each in report.skew if each.rows]
     why_not = "; ".join(each.reason for each in report.skew if each.reason) or "nothing was served yet"
     drift, estimate = report.drift, report.estimate
-    drifted = ", ".join(drift.alarm_features) if drift is not None else ""
-    days = f" on {', '.join(drift.windows)}" if drift is not None and drifted else ""
+    alarm = drift is not None and drift.alarm
+    change = "gain" if estimate is not None and estimate.loss < 0 else "loss"
     return {
         _SKEW: (
             not differing,
             "; ".join(differing) or (f"{', '.join(compared)} are the same" if compared else why_not),
         ),
-        _DRIFT: (not drifted, f"{drifted} drifted{days}" if drifted else "no alarm"),
+        _DRIFT: (not alarm, drift_sentence(drift) if drift is not None else "not compared"),
         _ESTIMATE: (
             estimate is None or not estimate.warning,
             "not estimated"
             if estimate is None
-            else f"estimated at {estimate.value:.4g}, a loss of {estimate.loss:.4g}",
+            else f"estimated at {estimate.value:.4g}, a {change} of {abs(estimate.loss):.4g}",
         ),
     }

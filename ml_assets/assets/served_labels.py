@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from assay.counting import counted
 from assay.data.dataset import Dataset
 from assay.data.fingerprint import fingerprint
 from assay.data.schema import ColumnSchema, TableSchema, dtype_name
@@ -125,8 +126,9 @@ def _dataset(versions: pa.Table) -> Dataset:
 def _check_of(reading: LabelReading) -> dg.AssetCheckResult:
     problems = []
     if reading.unusable:
-        problems.append(f"{reading.unusable:,} rows without a key or a label")
+        problems.append(f"{counted(reading.unusable, 'row')} without a key or a label")
     if reading.conflicts:
-        problems.append(f"{reading.conflicts:,} keys with two labels of one time, neither of which counts")
-    found = "; ".join(problems) or f"{reading.rows:,} rows read, {reading.added:,} new, {reading.corrected:,} corrected"
+        problems.append(f"{counted(reading.conflicts, 'key')} with two labels of one time, neither of which counts")
+    read = f"{counted(reading.rows, 'row')} read, {reading.added:,} new, {reading.corrected:,} corrected"
+    found = "; ".join(problems) or read
     return warning_check(_CHECK, found, passed=not problems)

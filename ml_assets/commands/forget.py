@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from assay.counting import counted
 from assay.errors import MissingColumnError, SpecError
 from assay.shell.flags import Flags
 from ml_assets.commands.deployment import Deployment, operator
@@ -52,7 +53,7 @@ def _found(found: Found) -> Iterator[str]:
     yield from (f"would remove {name}" for name in whole)
     yield from (f"would write the newest rows to {key}, or remove it" for key in found.files)
     if found.left:
-        yield f"would remove {len(found.left)} files that an earlier command has left"
+        yield f"would remove {counted(len(found.left), 'file')} that an earlier command has left"
     yield from map(_model, found.models)
 
 
@@ -71,7 +72,8 @@ def _forgotten(entry: ForgetEntry | None) -> Iterator[str]:
 def _rows(rows: dict[str, int], *, done: bool) -> Iterator[str]:
     if not rows:
         yield "no stored table holds such rows"
-    yield from (f"{count:>9,} rows {'removed from' if done else 'in'} {name}" for name, count in rows.items())
+    where = "removed from" if done else "in"
+    yield from (f"{counted(count, 'row'):>14} {where} {name}" for name, count in rows.items())
 
 
 def _model(model: LearnedModel) -> str:

@@ -71,8 +71,8 @@ def test_a_person_is_shown_then_forgotten_and_the_models_are_named(trained_bank,
     learned, _ = sides(trained_bank)
     dry = forget(f"id = '{learned}'", dry_run=True)
     assert dry == [
-        "        1 rows in bank/raw_dataset, version 1",
-        "        1 rows in bank/validated_dataset, version 1",
+        "         1 row in bank/raw_dataset, version 1",
+        "         1 row in bank/validated_dataset, version 1",
         "would remove bank/model_report, version 1",
         "would remove bank/model_report, version 2",
         "would remove bank/validation_report, version 1",
@@ -185,5 +185,5 @@ def test_a_person_is_forgotten_in_every_space_and_models_of_experiments_are_name
     quick, strict = lines.index("in the space experiment-quick:"), lines.index("in the space experiment-strict:")
     [named] = lines[quick + 1 : strict]
     assert named.startswith("learned from them: bank/trained_model, version 1, registered as bank-experiment-quick")
-    assert "        1 rows removed from bank/validated_dataset, version 1" in lines[strict:]
+    assert "         1 row removed from bank/validated_dataset, version 1" in lines[strict:]
     assert any(line.startswith("learned from them: bank/trained_model") for line in lines[strict:])

@@ -159,7 +159,7 @@ def test_a_summary_has_what_its_run_made_alone(trained_bank):
     said = {each.name: each.text for each in own.facts}
     assert said["raw dataset"] == "200 rows"
     assert said["gate"].startswith("passed 200 rows")
-    assert said["champion"] == "bank version 1, the first"
+    assert said["champion"] == "bank version 1, where there was none"
     report = artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
     assert {each.name: each.holdout for each in own.metrics} == report.metrics
     assert [each.name for each in own.addresses] == ["run", "evaluation", "MLflow run", "champion's page"]

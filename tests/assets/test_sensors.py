@@ -287,7 +287,7 @@ def test_a_month_that_has_not_ended_waits(platform, tmp_path):
     platform.pipeline(text, str(tmp_path / "in" / "rows_{partition}.csv"))
     write_csv(tmp_path / "in" / "rows_2999-01.csv", monthly_rows(months=("2021-01",)))
     answer = evaluate(platform)
-    assert "1 wait for their partition" in answer.skip_reason.skip_message
+    assert "1 waits for its partition" in answer.skip_reason.skip_message
     write_csv(tmp_path / "in" / "rows_2021-01.csv", monthly_rows(months=("2021-01",)))
     assert [request.partition_key for request in evaluate(platform, answer.cursor).run_requests] == ["2021-01"]
 

@@ -60,7 +60,7 @@ def test_a_file_that_is_still_written_waits_until_it_stays_unchanged_for_one_sca
     watched = Watched(tmp_path, waits=1)
     path = watched.put("a.csv")
     assert watched.scan() == []
-    assert "1 wait until they stay unchanged, e.g. " in watched.said
+    assert "1 waits until it stays unchanged, e.g. " in watched.said
     for row in range(3):
         with path.open("a") as file:
             file.write(f"{row},5\n")

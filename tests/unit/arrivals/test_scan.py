@@ -193,7 +193,7 @@ def test_an_object_waits_until_its_partition_exists():
     platform.source.objects = {"in/2021-01.csv": "1"}
     seen = platform.scan()
     assert not seen.arrivals
-    assert seen.message.endswith("1 wait for their partition, e.g. in/2021-01.csv")
+    assert seen.message.endswith("1 waits for its partition, e.g. in/2021-01.csv")
     months.add("2021-01")
     assert [arrival.partition_key for arrival in platform.scan().arrivals] == ["2021-01"]
 

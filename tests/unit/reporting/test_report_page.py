@@ -266,7 +266,7 @@ def test_a_family_that_fails_or_is_slow_keeps_its_row_with_the_reason(reported):
     rows = {row.family: row for row in reported(best=searched(_trial(0, value=0.7), broken, slow)).leaderboard}
     assert rows["random_forest"].holdout is None
     assert rows["random_forest"].note.startswith("not fitted: LearningError: ")
-    assert rows["extra_trees"].note == "not fitted for this table: its best trial took 700 s"
+    assert rows["extra_trees"].note == "not fitted for this table: with its own, the best trials took 702 s"
 
 
 def test_intended_use_and_limits_of_the_file_are_shown_before_those_of_the_evaluation(reported):

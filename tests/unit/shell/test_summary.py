@@ -134,7 +134,7 @@ def test_a_decision_that_waits_names_the_commands_and_leaves_the_champion():
 @pytest.mark.parametrize(
     ("changes", "promotes", "text"),
     [
-        ({}, True, "bank_model version 3, the first"),
+        ({}, True, "bank_model version 3, where there was none"),
         ({"previous_version": "2"}, True, "bank_model version 3, in place of version 2"),
         ({}, False, "bank_model version 3, as before"),
     ],
