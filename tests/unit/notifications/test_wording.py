@@ -11,6 +11,7 @@ from assay.notifications.wording import (
     promoted,
     rolled_back,
     run_failed,
+    withdrawn,
 )
 
 RUN = EndedRun("r1", "bank_retrain_job", "bank", "2021-03", "http://ui/runs/r1")
@@ -34,6 +35,15 @@ def test_a_refusal_names_rules_rows_and_report():
 def test_many_rules_leave_room_for_the_report():
     notification = gate_refused(RUN, [FailedRule(f"rule_{n}", 1) for n in range(30)], "s3://b/report.json", PAGE)
     assert "report: s3://b/report.json" in notification.lines
+    assert notification.lines[9:11] == ("rule_9: 1 row", "and 20 more rules")
+    one = gate_refused(RUN, [FailedRule(f"rule_{n}", 1) for n in range(11)], "", PAGE)
+    assert one.lines[10] == "and 1 more rule"
+
+
+def test_a_withdrawal_names_the_champion_before_and_the_reason():
+    found = withdrawn(RUN, "none", "4", "its files were deleted", PAGE)
+    assert found.title == "bank 2021-03: the champion was withdrawn"
+    assert found.lines == ("champion before: 4", "reason: its files were deleted")
 
 
 def test_a_failure_names_code_location_remedy_and_step():

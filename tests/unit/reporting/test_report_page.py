@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from types import SimpleNamespace as Thing
 
 import pytest
 
@@ -201,6 +202,23 @@ def test_the_gap_between_the_best_trial_and_the_holdout_is_said(reported):
     assert f"is 0.999, on the holdout {value:.4g}: worse by {0.999 - value:.4g}" in said
     assert "outside the holdout's interval" in said
     assert said.replace("'", "&#39;") in to_html(report)
+
+
+@pytest.mark.parametrize(
+    ("best", "greater", "said"),
+    [
+        (0.75, True, "mae of the best trial on validation rows is 0.75, on the holdout 0.8: better by 0.05."),
+        (0.75, False, "mae of the best trial on validation rows is 0.75, on the holdout 0.8: worse by 0.05."),
+        (0.8, False, "mae of the best trial on validation rows and on the holdout is 0.8."),
+    ],
+)
+def test_the_gap_is_of_the_metrics_direction(best, greater, said):
+    evaluation = Thing(primary_metric="mae", metrics={"mae": 0.8}, greater_is_better=greater, intervals={})
+    assert gap_in_words(Thing(search=Thing(best=best, metric="mae"), evaluation=evaluation)) == said
+    evaluation.intervals["mae"] = (0.76, 0.84)
+    place = "inside" if 0.76 <= best <= 0.84 else "outside"
+    ends = f"The validation score is {place} the holdout's interval of 0.76 to 0.84."
+    assert gap_in_words(Thing(search=Thing(best=best, metric="mae"), evaluation=evaluation)) == f"{said} {ends}"
 
 
 def test_the_gap_of_another_metric_is_not_said(reported):

@@ -1,0 +1,225 @@
+"""Each sentence about a decision, a model and people's commands is made of the value that it speaks of."""
+
+import datetime as dt
+import json
+from types import SimpleNamespace as Thing
+
+import numpy as np
+import pytest
+
+from assay.promotion.comparable_rows import ComparableRows, incompatibility_reason, nothing_in_common
+from assay.promotion.decision import _below_minimum, _first, _older, _outcome
+from assay.promotion.model_card import _made, limits_of
+from assay.promotion.people import commands_for, other_champion, rollback_command, without_champion
+from assay.promotion.safeguards import Promotion, _signature, _slices
+from assay.promotion.slices import SliceComparison
+from assay.results.fit_options import FitOptions
+from assay.results.provenance import CodeState, ParentModel, Provenance
+from assay.specs.dataset import ColumnRole
+
+
+def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason=""):
+    made = Thing(
+        primary=Thing(name="roc_auc"),
+        required=Thing(
+            minimum_effect=0.0123, source="twins were not needed", decisions=decisions, detectable=detectable
+        ),
+        before=Thing(value=before, reason=reason),
+        after=0.81,
+        rows=ComparableRows(np.arange(300), 0, 0, unrecorded=False),
+    )
+    return _outcome(made, share, Thing(confidence=0.95))
+
+
+def test_the_outcome_of_a_comparison():
+    assert _comparison(0.9496, decisions=3.0, detectable=0.034) == (
+        "Kept the champion: roc_auc went from 0.7 to 0.81, an improvement of more than 0.0123 (twins were not needed, "
+        "as decision 3 on this holdout) in 94.9% of 400 resamples of 300 holdout rows that neither has learned from "
+        "(95% are required). The smallest improvement that this holdout shows reliably is 0.034."
+    )
+    assert _comparison(0.95, detectable=0.034).startswith("Promoted: roc_auc went from 0.7 to 0.81")
+    assert _comparison(0.95).endswith("(95% are required).")
+    assert _comparison(0.5, before=None, reason="one class alone") == (
+        "Kept the champion: its roc_auc cannot be computed on these rows (one class alone)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "9 holdout rows that neither has learned from"),
+        ({"unrecorded": True}, "9 holdout rows of which the champion may have learned"),
+        (
+            {"learned": 1200},
+            "9 holdout rows that neither has learned from, without 1,200 that one may have learned from",
+        ),
+        (
+            {"learned": 2, "unknown_class": 3},
+            (
+                "9 holdout rows that neither has learned from, without 2 that one may have learned from and 3 of classes "
+                "that the champion does not know"
+            ),
+        ),
+    ],
+)
+def test_the_rows_of_a_comparison(changes, said):
+    facts = {"positions": np.arange(9), "learned": 0, "unknown_class": 0, "unrecorded": False}
+    assert ComparableRows(**facts | changes).description == said
+
+
+class Columns(dict):
+    columns = property(lambda self: list(self.values()))
+    names = property(list)
+
+
+def _columns(**dtypes):
+    roles = {"double": ColumnRole.NUMERIC, "string": ColumnRole.CATEGORICAL, "int64": ColumnRole.NUMERIC}
+    return Columns({name: Thing(name=name, dtype=kind, role=roles[kind]) for name, kind in dtypes.items()})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"target": "cost"}, "the champion predicts something else (regression of 'cost')"),
+        (
+            {"features": _columns(age="double", zip="double")},
+            "the champion needs columns that these rows do not have (zip)",
+        ),
+        ({"features": _columns(age="string")}, "the champion was fitted with other roles of columns (age)"),
+    ],
+)
+def test_why_a_champion_cannot_predict_the_rows(changes, said):
+    spec = Thing(task="regression", dataset=Thing(target="price"))
+    manifest = {"task": "regression", "target": "price", "features": _columns(age="double")}
+    split = Thing(features=_columns(age="double"))
+    assert incompatibility_reason(Thing(**manifest | changes), split, spec) == said
+
+
+def test_classes_that_a_champion_does_not_have_in_common():
+    task = Thing(is_classification=True)
+    champion, spec = Thing(task=task, classes=("yes", "no")), Thing(task=task)
+    assert nothing_in_common(champion, Thing(classes=("a", "no")), spec) == "the champion knows other classes (yes, no)"
+
+
+def test_why_a_model_is_rejected_or_promoted_without_a_comparison():
+    report = Thing(minimum={"auc": 0.7, "f1": 0.4}, metrics={"auc": 0.61234}, primary_metric="auc")
+    assert _below_minimum({"auc": 0.61234, "f1": None}, report) == (
+        "Rejected: auc is 0.6123 against a bound of 0.7; f1 is missing against a bound of 0.4."
+    )
+    for minimum, said in [({"auc": 0.5}, "meets every minimum"), ({}, "has no minimum to meet")]:
+        found = _first(Thing(minimum=minimum, metrics={"auc": 0.6}), Thing(name="auc")).reason
+        assert found == f"Promoted without a comparison, as there is no champion; the challenger {said}."
+
+
+def test_a_model_of_an_older_partition():
+    by_time = Thing(dataset=Thing(partitions=Thing(is_time=True)))
+    models = [Thing(manifest=Thing(data_digests={month: "d", "2020-01": "d"})) for month in ("2024-01", "2024-03")]
+    assert _older(*models, by_time) == "it is of 2024-03, this model of the older 2024-01"
+    assert not _older(*reversed(models), by_time)
+
+
+def test_the_columns_that_callers_must_send_beside_the_champions():
+    champion, challenger = (Thing(manifest=Thing(features=_columns(**each))) for each in (
+        {"age": "double"}, {"age": "double", "zip": "string", "rooms": "int64"},
+    ))  # fmt: skip
+    promotion = Thing(
+        made=Thing(champion=champion), challenger=challenger, spec=Thing(promotion=Thing(signature="any"))
+    )
+    assert _signature(promotion).statement == "callers of the champion must also send zip, rooms"
+    promotion.challenger = champion
+    assert _signature(promotion).statement == "takes no column beyond the champion's"
+
+
+def test_commands_name_pipeline_and_version():
+    assert commands_for("cars", "7") == (
+        "assay approve cars 7, or assay reject cars 7; in the user interface champion_approval_job with pipeline: cars, "
+        "version: '7', decision: approve or reject"
+    )
+    assert [rollback_command("cars", "7"), rollback_command("cars")] == [
+        "assay rollback cars --to 7",
+        "assay rollback cars",
+    ]
+    config = "ops: {roll_back_champion: {config: {pipeline: cars, withdraw: true}}}"
+    without = f"go on without a champion: start champion_rollback_job with {config}, then materialise champion_model"
+    assert without_champion("cars") == without
+    assert other_champion("cars").startswith("make an earlier version champion: assay rollback cars --to <version>, or")
+    assert other_champion("cars").endswith(f"; or {without}")
+
+
+def test_how_a_model_was_made():
+    made = Provenance(
+        trained_at=dt.datetime(2024, 5, 6, 7, 8, tzinfo=dt.UTC), fit_seconds=1.5,
+        code=CodeState(git_sha="abc", git_dirty=True), parent=ParentModel(version="4", digest="dd"),
+    )  # fmt: skip
+    assert list(_made(made)) == [
+        ("Trained", "2024-05-06 07:08 UTC, in 1.5 s"),
+        ("Git commit", "abc, with changes that are not committed"),
+        ("Digest of uv.lock", "no lock file"),
+        ("Continues", "version 4"),
+    ]
+    assert CodeState(git_sha="abc", git_dirty=None).shown == "abc"
+
+
+def test_the_options_of_a_fit():
+    asked = {
+        "sample_weight": "exposure", "class_weight": {"yes": 5.0, "no": 1.0}, "calibration": "sigmoid",
+        "threshold": 0.12345, "threshold_for": {"cost": {"false_positive": 1.0, "false_negative": 5.0}},
+        "constraints": {"monotone": {"age": "increasing"}, "interactions": [["age", "visits"]]}, "interval": 0.9,
+    }  # fmt: skip
+    found = dict(FitOptions.model_validate_json(json.dumps(asked)).in_words())
+    assert found["rows weighted by"] == "exposure"
+    assert found["classes weighted"] == "yes 5, no 1"
+    assert found["labelled positive from a probability of"] == (
+        "0.1235, the least costs on training rows (1 for a false positive and 5 for a false negative)"
+    )
+    assert found["constraints"] == "increasing by age; age with visits alone"
+    assert found["intervals hold"] == "0.9 of the targets"
+    by_metric = FitOptions.model_validate_json(json.dumps({"threshold": 0.3, "threshold_for": {"metric": "f1"}}))
+    assert dict(by_metric.in_words())["labelled positive from a probability of"] == "0.3, the best f1 on training rows"
+
+
+def _limits(*rows, **metrics):
+    manifest = Thing(features=Thing(columns=[Thing(name="age", pii=True), Thing(name="zip", pii=False)]))
+    slices = [Thing(rows=each) for each in rows]
+    report = Thing(metrics=metrics, training_rows_known=True, slices=slices)
+    partitions = Thing(is_time=False)
+    spec = Thing(model_card=Thing(limits=[]), split=Thing(by="random"), dataset=Thing(partitions=partitions))
+    return list(limits_of(manifest, report, spec))[1:]
+
+
+def test_the_limits_of_a_model():
+    assert _limits(40, 400, expected_calibration_error=0.01234) == [
+        "Calibration: stated probabilities are off by 0.01234 on average (expected calibration error).",
+        "1 of 2 slices with fewer than 100 rows: metrics of so few are uncertain.",
+        "Uses personal data: age.",
+        "Not examined for fairness beyond the slices above.",
+    ]
+    assert _limits(40)[0] == "1 of 1 slice with fewer than 100 rows: metrics of so few are uncertain."
+    assert _limits() == ["Uses personal data: age.", "Not examined for fairness."]
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([], "none of 0 slices loses more than 0.05 of roc_auc"),
+        ([0.01], "none of 1 slice loses more than 0.05 of roc_auc"),
+        ([0.01, 0.02], "none of 2 slices loses more than 0.05 of roc_auc"),
+        ([0.2], "roc_auc of a0 went from 0.9 to 0.7 on 1,200 rows (a loss of 0.05 is allowed)"),
+        ([0.2] * 5, "on 1,200 rows; and 2 more (a loss of 0.05 is allowed)"),
+    ],
+)
+def test_the_slices_that_lose(losses, said, monkeypatch):
+    compared = [
+        SliceComparison(
+            name=f"a{n}", rows=1200, champion=0.9, challenger=0.9 - loss, loss=loss, loss_lower_bound=0.0,
+            declared=False, ruined=loss > 0.05,
+        )
+        for n, loss in enumerate(losses)
+    ]  # fmt: skip
+    monkeypatch.setattr("assay.promotion.safeguards.compare_slices", lambda *_: tuple(compared))
+    spec = Thing(promotion=Thing(slices=Thing(max_loss=0.05)))
+    made = Thing(primary=Thing(name="roc_auc"))
+    found = _slices(Promotion(None, Thing(features=None), None, spec, made))
+    assert found.statement.endswith(said)
+    assert found.bound == 0.05
