@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.gate.checked_table import CheckedTable, ColumnKind, awaits_labels
 from assay.gate.outcome import Finding, Outcome, checks, failing_column, failing_rows, missing_column, outcome
 from assay.gate.report import shown
@@ -144,7 +145,9 @@ def values_finite(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     floats = [name for name in table.names if pa.types.is_floating(table.plain(name).type)]
     names = list(dict.fromkeys(chosen)) if isinstance(chosen, tuple) else floats
     findings = [finding for name in names for finding in _infinite(table, name)]
-    return outcome(findings, observed="all numbers finite", expected=f"finite numbers in {len(names)} columns")
+    return outcome(
+        findings, observed="all numbers finite", expected=f"finite numbers in {counted(len(names), 'column')}"
+    )
 
 
 def _unmatched(table: CheckedTable, name: str, pattern: str) -> list[Finding]:

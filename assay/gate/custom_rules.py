@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.counting import counted
 from assay.errors import DataContractError
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Finding, Outcome, checks, configured, failing_column, failing_rows, outcome
@@ -32,7 +33,8 @@ def custom_rules_hold(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         finding = _finding(table, name, (rule.__doc__ or f"{name} holds").strip().splitlines()[0], answer)
         findings += [finding] if finding is not None else []
     names = ", ".join(spec.validation.custom)
-    return outcome(findings, observed=f"{len(spec.validation.custom)} rules hold", expected=names)
+    holding = counted(len(spec.validation.custom), "rule holds", "rules hold")
+    return outcome(findings, observed=holding, expected=names)
 
 
 def _finding(table: CheckedTable, name: str, proposition: str, answer: Any) -> Finding | None:

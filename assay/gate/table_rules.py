@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.errors import did_you_mean
 from assay.gate.checked_table import CheckedTable, awaits_labels
 from assay.gate.outcome import (
@@ -91,8 +92,8 @@ def _moment(microseconds: int) -> str:
 def row_count_in_range(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check `validation.min_rows` and `validation.max_rows`."""
     low, high = spec.validation.min_rows, spec.validation.max_rows
-    expected = f"at least {low:,} rows" + (f" and at most {high:,}" if high is not None else "")
-    observed = f"{table.rows:,} rows"
+    expected = f"at least {counted(low, 'row')}" + (f" and at most {high:,}" if high is not None else "")
+    observed = counted(table.rows, "row")
     fits = low <= table.rows and (high is None or table.rows <= high)
     findings = [] if fits else [failing_column("", expected=expected, found=observed)]
     return outcome(findings, observed=observed, expected=expected)
