@@ -109,7 +109,7 @@ def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
     """Search for one family: a file of hyperparameters does not hold the families of an average."""
     spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"ensemble": False})})
     lines = TrialLines(_LOG.info, spec.tuning.n_trials, greater_is_better=primary_metric(spec).greater_is_better)
-    with trial_progress(spec.tuning.n_trials, lines) as progress:
+    with trial_progress(spec.tuning.n_trials if spec.tuning.enabled else 0, lines) as progress:
         best = find_best_hyperparameters(
             split.train,
             spec,

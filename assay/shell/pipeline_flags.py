@@ -14,6 +14,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from assay.arrivals.names import listing_pattern
+from assay.counting import counted
 from assay.credentials import redacted
 from assay.data.frozen_schema import SCHEMAS
 from assay.errors import AssayError, SourceError, SpecError
@@ -209,7 +210,8 @@ def check(flags: Flags, _storage: object) -> tuple[bool, str]:
                 errors[path] = error
     if errors:
         raise _error_of(errors, len({*(each.path for each in pipelines), *errors}))
-    _LOG.info("%d pipelines are acceptable: %s", len(pipelines), ", ".join(spec.name for _, spec in pipelines))
+    acceptable = counted(len(pipelines), "pipeline is acceptable", "pipelines are acceptable")
+    _LOG.info("%s: %s", acceptable, ", ".join(spec.name for _, spec in pipelines))
     return True, ""
 
 

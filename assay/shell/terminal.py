@@ -92,12 +92,12 @@ def trial_progress(
     """Give a callback for each trial that ends: it moves a bar on a terminal, and logs a line elsewhere.
 
     Args:
-        total: most trials.
+        total: most trials; 0 where nothing is searched, which shows no bar.
         line: logs one trial.
         file: where the bar is drawn, standard error unless given.
     """
     console = _console(file or sys.stderr)
-    if console is None:
+    if console is None or not total:
         yield line
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

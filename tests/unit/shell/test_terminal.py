@@ -65,6 +65,13 @@ def test_trials_are_lines_in_a_log():
     assert [each.number for each in lines] == [0]
 
 
+def test_no_bar_is_shown_where_nothing_is_searched():
+    lines, out = [], Terminal()
+    with trial_progress(0, lines.append, out) as progress:
+        progress(trial(0))
+    assert (out.getvalue(), len(lines)) == ("", 1)
+
+
 def test_trials_move_a_bar_on_a_terminal():
     lines, out = [], Terminal()
     with trial_progress(2, lines.append, out) as progress:
