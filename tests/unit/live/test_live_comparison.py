@@ -334,7 +334,9 @@ def test_a_challenger_that_cannot_be_served_leaves_everything_to_the_champion(ch
     for path in ("/ready", "/model"):
         page = world.client.get(path)
         assert page.status == 200
-        assert code in page.json()["challenger"]["problem"]
+        shown = page.json()["challenger"]
+        assert code in shown["problem"]
+        assert shown["state"] == "not served"
     assert world.count("assay_serving_challenger_version") == 0
 
 
@@ -361,6 +363,9 @@ def test_an_outage_of_the_registry_changes_no_arm(champion, challenger, monkeypa
     monkeypatch.setattr(world.challengers, "entry_of", down)
     world.follower.evaluate()
     assert world.predict().json()["arms"] == ARMS
+    shown = world.client.get("/ready").json()["challenger"]
+    assert shown["state"] == "version 2 answers 0.4 of the keys"
+    assert "the store does not answer" in shown["problem"]
 
 
 def test_an_alias_is_followed(champion, challenger):
