@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
+from assay.counting import counted
 from assay.errors import did_you_mean
 from assay.gate.checked_table import CheckedTable
 from assay.gate.report import MASK, MAX_EXAMPLES, MAX_ROW_NUMBERS, FailureRow, examples, shown
@@ -121,7 +122,7 @@ def broken(table: CheckedTable, column: str, error: str, *, expected: str) -> Fi
 
 def _sentence(row: FailureRow) -> str:
     column = f"{row.column}: " if row.column else ""
-    return f"{column}{row.found}" + (f" in {row.count:,} rows" if row.row_numbers else "")
+    return f"{column}{row.found}" + (f" in {counted(row.count, 'row')}" if row.row_numbers else "")
 
 
 def _examples(table: CheckedTable, columns: tuple[str, ...], positions: "np.ndarray[Any, Any]") -> tuple[str, ...]:

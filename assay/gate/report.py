@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict
 
+from assay.counting import counted
 from assay.markdown import escaped, table
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
@@ -170,7 +171,7 @@ def failure_table(result: RuleResult) -> str:
         for failure in result.failures[:_MAX_FAILURES]
     ]
     more = len(result.failures) - len(rows)
-    note = f"\n\n{more:,} more are in the JSON report." if more else ""
+    note = f"\n\n{counted(more, 'more is', 'more are')} in the JSON report." if more else ""
     cells = [[escaped(cell) for cell in row] for row in rows]
     return table(("column", "expected", "found", "count", "share", "first rows"), cells) + note
 

@@ -21,7 +21,7 @@ def report(**changes):
     [
         ({"roc_auc": 0.5}, True, "roc_auc is 0.81234, better than 0.5 of the baseline, which ignores the features"),
         ({"roc_auc": 0.9}, False, "roc_auc is 0.81234, no better than 0.9 of the baseline"),
-        ({}, True, "roc_auc is 0.81234, and cannot be computed for the baseline"),
+        ({}, True, "roc_auc is 0.81234, and cannot be computed for the baseline, which ignores the features"),
     ],
 )
 def test_the_baseline(baseline, passed, said):

@@ -3,6 +3,7 @@
 from types import SimpleNamespace as Thing
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assay.arrivals.scan import ScanResult
@@ -10,11 +11,13 @@ from assay.counting import counted, first_of, percent
 from assay.learning.reproduction import Difference, Reproduction, in_words
 from assay.live.comparison import LiveComparison, Look
 from assay.live.comparison import _in_words as comparison_in_words
+from assay.live.decision import live_decision, problem_of
 from assay.monitoring.estimates import PerformanceEstimate
 from assay.monitoring.performance import PerformanceReport
 from assay.prediction.checks import as_holdout, complete, fallbacks, in_range_of
 from assay.reporting.series import series_chart
 from assay.results.evaluation_report import EvaluationReport
+from assay.specs.learning import EvaluationSpec
 from assay.specs.operations import PredictionChecks
 from assay.specs.pipeline import Task
 from ml_assets.assets.backtest_report import check_of_future
@@ -133,7 +136,9 @@ def test_shares_of_the_arms_and_reused_ids():
     wrong, reused = _check_results(Thing(ratios=[Thing(**ratio)], reused=1200))
     assert wrong.description.replace("&#58;", ":").startswith("1:2: 0.2123 of 1,200 keys, 0.3 declared (p = 1e-05)")
     assert "a comparison of the arms is not fair" in wrong.description
-    assert reused.description.startswith("1,200 rows have the request id of other rows")
+    assert reused.description == (
+        "1,200 rows have the request id of other rows, and are left out: each request needs its own"
+    )
     fair, unique = _check_results(Thing(ratios=[Thing(**ratio | {"probability": 0.4})], reused=0))
     assert (fair.passed, "not fair" in fair.description) == (True, False)
     assert unique.description == "each request id is of one request"
@@ -257,7 +262,8 @@ def test_the_range_of_predictions():
 def test_the_distribution_of_predictions():
     check = as_holdout(_batch(*[10.0] * 40), _manifest(), PredictionChecks(max_change=0.3))
     assert check.found == "a distance of 0.667 from the holdout's predictions"
-    assert check.expected.startswith("at most 0.3, and 0.3")
+    chance = np.sqrt(np.log(2 / 0.001) / 2 * (1 / 40 + 1 / 500))
+    assert check.expected == f"at most 0.3, and {chance:.3f} for chance"
     other = as_holdout(_batch(0.0, 5.0, 10.0), _manifest(), PredictionChecks(max_change=0.2))
     assert other.found == "a distance of 0.000 from the holdout's predictions"
     assert other.expected.startswith("at most 0.2, and 1.1")
@@ -268,6 +274,30 @@ def test_a_batch_without_rows_is_not_a_model_of_an_earlier_version():
         assert check(_batch(), _manifest(), PredictionChecks()).found == "not checked: there are no rows to predict"
         old = check(_batch(1.0), Thing(reference=None), PredictionChecks())
         assert "a model of an earlier version" in old.found
+
+
+def test_the_share_of_fallbacks(monkeypatch):
+    missing = pd.DataFrame({"age": [True, True, False], "zip": [True, False, False]})
+    monkeypatch.setattr("assay.prediction.checks.missing_in", lambda *_: missing)
+    manifest = _manifest(present=("age", "zip"))
+    manifest.features = Thing(project=lambda _: None)
+    batch = _batch(1, 2, 3)
+    batch.features = missing
+    found = fallbacks(batch, manifest, PredictionChecks(max_fallbacks=0.2, fallback_missing=0.5))
+    assert found.found == "33.3% of the rows lack more than 50% of the features that are usually there"
+    assert found.expected == "at most 20.0%"
+
+
+def test_a_challenger_that_misses_a_minimum_or_predicts_something_else():
+    evaluation = EvaluationSpec.model_validate_json('{"minimum": {"accuracy": 0.9, "f1": 0.1}}')
+    spec = Thing(evaluation=evaluation, task=Task.BINARY)
+    kept = live_decision(_live(metric="accuracy", reason="better"), {}, {"accuracy": 0.8, "f1": 0.5}, spec)
+    assert "it misses evaluation.minimum on live predictions: accuracy" in kept.reason
+    promoted = live_decision(_live(metric="accuracy", reason="better"), {}, {"accuracy": 0.95, "f1": 0.5}, spec)
+    assert promoted.reason == "Better on live predictions: better."
+    model = Thing(manifest=Thing(task="regression", target="price"))
+    spec = Thing(task="regression", dataset=Thing(target="cost"))
+    assert problem_of(model, spec, "") == "it predicts another target: regression of 'price'"
 
 
 def test_the_number_of_predictions():
@@ -334,6 +364,10 @@ def test_what_is_forgotten():
         "example shows one"
     )
     assert list(_unsearched(Thing(unsearched=()))) == []
+    left = Thing(asset=("a", "raw_dataset"), partition=None, number=3)
+    assert list(_unsearched(Thing(unsearched=(left,)))) == [
+        "not searched, since columns of the expression are missing: a/raw_dataset, version 3"
+    ]
 
 
 def test_a_drawn_series_ends_with_its_newest_value():

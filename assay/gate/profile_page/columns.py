@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.schema import ColumnSchema
 from assay.gate.checked_table import CheckedTable, ColumnKind
 from assay.gate.report import ColumnProfile, shown
@@ -173,7 +174,7 @@ def _with_numbers(view: ColumnView, values: pa.ChunkedArray, *, whole: bool) -> 
     numbers = values.cast(pa.float64(), safe=False).drop_null().to_numpy()
     finite = numbers[np.isfinite(numbers)]
     infinite = int(np.isinf(numbers).sum())
-    notes = (*view.notes, f"{infinite:,} infinite values, not drawn") if infinite else view.notes
+    notes = (*view.notes, f"{counted(infinite, 'infinite value')}, not drawn") if infinite else view.notes
     if not finite.size:
         return replace(view, notes=notes)
     # scaled, because the squares of huge numbers overflow

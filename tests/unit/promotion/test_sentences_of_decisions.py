@@ -5,14 +5,20 @@ import json
 from types import SimpleNamespace as Thing
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from assay.learning.evaluation.bootstrap import RESAMPLES, Effect
+from assay.learning.retraining import RetrainingNoise
+from assay.promotion import decision, model_card
 from assay.promotion.comparable_rows import ComparableRows, incompatibility_reason, nothing_in_common
 from assay.promotion.decision import _below_minimum, _first, _older, _outcome
+from assay.promotion.minimum_effect import Evidence, required_effect
 from assay.promotion.model_card import _made, limits_of
 from assay.promotion.people import commands_for, other_champion, rollback_command, without_champion
-from assay.promotion.safeguards import Promotion, _signature, _slices
-from assay.promotion.slices import SliceComparison
+from assay.promotion.safeguards import Promotion, SafeguardResult, _signature, _slices
+from assay.promotion.slices import SliceComparison, _by_quarter
+from assay.results.evaluation_report import EvaluationReport
 from assay.results.fit_options import FitOptions
 from assay.results.provenance import CodeState, ParentModel, Provenance
 from assay.specs.dataset import ColumnRole
@@ -223,3 +229,116 @@ def test_the_slices_that_lose(losses, said, monkeypatch):
     found = _slices(Promotion(None, Thing(features=None), None, spec, made))
     assert found.statement.endswith(said)
     assert found.bound == 0.05
+
+
+def test_why_a_champion_reads_the_columns_otherwise():
+    text = _columns(age="string")
+    other = Columns(age=Thing(name="age", dtype="int64", role=ColumnRole.CATEGORICAL))
+    spec = Thing(task="regression", dataset=Thing(target="price"))
+    champion = Thing(task="regression", target="price", features=text)
+    assert incompatibility_reason(champion, Thing(features=other), spec) == (
+        "the champion was fitted with other dtypes of columns (age)"
+    )
+
+
+def test_too_few_rows_to_compare(monkeypatch):
+    rows = ComparableRows(np.arange(7), 0, 0, unrecorded=False)
+    monkeypatch.setattr(decision, "comparable_rows", lambda *_: rows)
+    monkeypatch.setattr(decision, "primary_metric", lambda _: Thing(name="auc"))
+    models = Thing(manifest=None)
+    report = Thing(metrics={"auc": 0.6})
+    promotion = Promotion(models, None, report, Thing(promotion=Thing(min_rows=20)))
+    assert decision._on_comparable_rows(models, promotion, ()).reason == (
+        "Kept the champion: there are only 7 holdout rows that neither has learned from, and promotion.min_rows asks "
+        "for 20."
+    )
+
+
+def test_what_blocks_a_promotion(monkeypatch):
+    results = [SafeguardResult(name=name, passed=passed, statement=f"says {name}") for name, passed in
+               (("slices", False), ("latency", True), ("signature", False))]  # fmt: skip
+    monkeypatch.setattr(decision, "guard", lambda _: tuple(results))
+    made = decision.PromotionDecision(
+        verdict="promoted", reason="Promoted: better.", metric="auc", challenger_value=0.6
+    )
+    blocked = decision._guarded(made, None)
+    assert (
+        blocked.reason == "Blocked by slices: says slices; signature: says signature. Without that: Promoted: better."
+    )
+    monkeypatch.setattr(decision, "guard", lambda _: tuple(results[1:2]))
+    assert decision._guarded(made, None).reason == "Promoted: better."
+
+
+def test_doubts_about_the_holdout_are_named(monkeypatch):
+    made = decision.PromotionDecision(
+        verdict="promoted", reason="Promoted: better.", metric="auc", challenger_value=0.6
+    )
+    monkeypatch.setattr(decision, "_decided", lambda *_: made)
+    monkeypatch.setattr(decision, "_require_same_rows", lambda *_: None)
+    report = Thing(
+        primary_metric="auc",
+        intervals={},
+        baseline={},
+        training_rows_known=True,
+        doubts=("age keeps it", "rows repeat"),
+    )
+    found = decision.decide(None, None, None, report, None).reason
+    assert "the holdout may be too good: age keeps it; rows repeat" in found
+
+
+@pytest.mark.parametrize(
+    ("asked", "noise", "said"),
+    [
+        (0.0123, None, "0.0123 by promotion.minimum_effect"),
+        ("auto", (None, 0, "one class"), "the holdout's noise, as no twins can be compared (one class)"),
+        ("auto", (0.001, 7, ""), "the noise between 7 pairs of twins"),
+    ],
+)
+def test_where_a_minimum_effect_comes_from(asked, noise, said):
+    effect = Effect(0.5, 0.6, 0.1, 0.1 + np.linspace(-0.001, 0.001, RESAMPLES))
+    rule = Thing(minimum_effect=asked, confidence=0.95)
+    found = required_effect(Evidence(effect, 300, 1.0), rule, lambda: RetrainingNoise(*noise))
+    assert found.source == said
+
+
+def test_the_data_and_evaluation_of_a_card():
+    manifest = Thing(
+        classes=(), train_rows=1200, holdout_rows=300, refit=Thing(rows=1500), data_digests={"2024-01": "d"},
+        family="ridge", members=("a", "b"), scenario_applied="full", parameters={}, options=None,
+    )  # fmt: skip
+    report = Thing(
+        partition="2024-01", holdout_rows=300, metrics={}, missing_metrics={"auc": "one class"}, of_recipe="", slices=[],
+        decision=None, interval=None, primary_metric="auc",
+    )  # fmt: skip
+    spec = Thing(dataset=Thing(source="rows.csv"), split=Thing(by="random"))
+    facts = model_card._data(manifest, report, spec)[0]
+    assert facts.splitlines() == [
+        "- Source: `rows.csv`",
+        "- Training rows: 1,200; holdout rows: 300, split by random",
+        "- The deployed model is fitted on all 1,500 rows",
+        "- Evaluated partition: `2024-01`",
+    ]
+    assert model_card._model(manifest)[0] == "`ridge` of `a`, `b`, trained as: full."
+    evaluated = model_card._evaluation(report)
+    assert evaluated[0] == "On 300 holdout rows; the baseline ignores the features."
+    assert "- `auc` has no value: one class" in evaluated
+    report.slices = [Thing(column="age", value="20", rows=9, metrics={"auc": 0.71234})]
+    by_slice = model_card._slices(report)
+    assert by_slice[0] == "`auc` by slice:"
+    assert "| `age` | 20 | 9 | 0.7123 |" in by_slice[1]
+
+
+def test_another_fit_than_the_evaluated_one_is_deployed():
+    facts = {"train_rows": 1200, "deployed_rows": 1500}
+    assert EvaluationReport.of_recipe.fget(Thing(**facts)) == (
+        "The figures are of the recipe fitted on the 1,200 training rows; the deployed model is the same recipe fitted on "
+        "all 1,500 rows."
+    )
+    assert EvaluationReport.of_recipe.fget(Thing(train_rows=9, deployed_rows=9)) == ""
+
+
+@pytest.mark.parametrize(("pii", "said"), [(True, "age (personal quarter 1)"), (False, "age in (")])
+def test_quarters_of_personal_values_are_numbered(pii, said):
+    frame = pd.DataFrame({"age": np.arange(40.0)})
+    first = next(_by_quarter(frame, "age", {"age": Thing(pii=pii)}))
+    assert first.name.startswith(said)
