@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.counting import counted
 from assay.gate.checked_table import CheckedTable
 from assay.gate.distribution_tests import Difference, categories_differ, discoveries, numbers_differ
 from assay.gate.outcome import Finding, Outcome, checks, configured, failing_column, missing_column, outcome
@@ -30,7 +31,7 @@ def distributions_as_reference(table: CheckedTable, spec: PipelineSpec) -> Outco
     noise of small data. Missing values are not compared; `max_missing` bounds them.
     """
     rule = configured(spec.validation.distributions)
-    expected = f"distance below {rule.max_effect:g}, or not significant at a false discovery rate of "
+    expected = f"distance at most {rule.max_effect:g}, or not significant at a false discovery rate of "
     expected += f"{rule.false_discovery_rate:.2g}"
     reference = table.reference
     if reference is None:
@@ -45,7 +46,7 @@ def distributions_as_reference(table: CheckedTable, spec: PipelineSpec) -> Outco
         for (name, found), discovered in zip(compared.items(), significant, strict=True)
         if discovered and found.effect > rule.max_effect
     ]
-    return outcome(findings, observed=f"{len(compared)} columns as in the reference", expected=expected)
+    return outcome(findings, observed=f"{counted(len(compared), 'column')} as in the reference", expected=expected)
 
 
 def _comparable(table: CheckedTable, reference: CheckedTable) -> list[str]:

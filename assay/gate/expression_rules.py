@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.errors import DataContractError
 from assay.expressions.language import ANSWERS, ROWS, locked_connection, nan_as_null, parsed
 from assay.gate.checked_table import CheckedTable
@@ -94,7 +95,8 @@ def _checked(table: CheckedTable, propositions: list[_Proposition], limits: Read
             sound += [] if missing else [replace(one, columns=tuple(dict.fromkeys(named)))]
     findings += _evaluated(table, sound, limits)
     expected = "; ".join(one.text for one in propositions)
-    return outcome(findings, observed=f"{len(propositions)} hold in every row", expected=expected)
+    holding = counted(len(propositions), "holds", "hold")
+    return outcome(findings, observed=f"{holding} in every row", expected=expected)
 
 
 def _evaluated(table: CheckedTable, propositions: Sequence[_Proposition], limits: ReadLimits) -> list[Finding]:

@@ -44,14 +44,18 @@ ROWS = "rows_to_predict_pass"
 """The check of the rows; those of the predictions are named by `assay.prediction.checks`."""
 
 
+def _description(spec: PipelineSpec) -> str:
+    which = "each partition of the" if _is_partitioned(spec) else "the newest"
+    return f"Predictions of the champion for {which} validated rows, or for those of scoring.source."
+
+
 def build_batch_predictions(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/batch_predictions`, of the newest rows or of each partition."""
-    which = "each partition of the" if _is_partitioned(spec) else "the newest"
 
     @pipeline_asset(
         spec,
         stage,
-        description=f"Predictions of the champion for {which} validated rows, or for those of scoring.source.",
+        description=_description(spec),
         **_reads(spec),
         checks=check_specs(spec, asset_key(spec, stage.name)),
         automation_condition=_condition(spec),

@@ -8,6 +8,7 @@ import pytest
 
 from assay.arrivals.scan import ScanResult
 from assay.counting import counted, first_of, percent
+from assay.errors import LearningError
 from assay.learning.reproduction import Difference, Reproduction, in_words
 from assay.live.comparison import LiveComparison, Look
 from assay.live.comparison import _in_words as comparison_in_words
@@ -15,11 +16,14 @@ from assay.live.decision import live_decision, problem_of
 from assay.monitoring.estimates import PerformanceEstimate
 from assay.monitoring.performance import PerformanceReport
 from assay.prediction.checks import as_holdout, complete, fallbacks, in_range_of
+from assay.reporting.page import _warnings
 from assay.reporting.series import series_chart
 from assay.results.evaluation_report import EvaluationReport
 from assay.specs.learning import EvaluationSpec
 from assay.specs.operations import PredictionChecks
 from assay.specs.pipeline import Task
+from ml_assets import planning
+from ml_assets.assets import batch_predictions, live_performance
 from ml_assets.assets.backtest_report import check_of_future
 from ml_assets.assets.evaluation_report import checks_of_retry
 from ml_assets.assets.live_performance import _loss_in_words, _nothing
@@ -29,6 +33,7 @@ from ml_assets.assets.prediction_log import _check_results
 from ml_assets.assets.regression_report import _why_not
 from ml_assets.assets.served_drift import _states as served_states
 from ml_assets.assets.served_labels import _check_of
+from ml_assets.commands import reproduce
 from ml_assets.commands.forget import _found, _model, _rows, _unsearched
 from ml_assets.planning import PlannedAsset, _named
 
@@ -390,3 +395,60 @@ def test_figures_that_are_missing_are_not_called_figures():
     assert (known["loss"], known["interval of the loss"], known["degraded by"]) == (0.2, "0.1 to 0.3", "loss")
     assert known["mae estimated without labels"] == 0.71234
     assert known["interval of the estimate"] == "0.7 to 0.75"
+
+
+def test_an_asset_that_the_gate_refused_before(monkeypatch):
+    monkeypatch.setattr(planning, "changed_parts", lambda *_: ())
+    newest = Thing(code_version="", status="rejected", number=4)
+    planner = Thing(
+        artifacts=Thing(log=Thing(newest=lambda *_: newest)), spec=Thing(name="cars"), _other_inputs=lambda *_: ""
+    )
+    stage = Thing(name="validated_dataset", code_version=lambda _: "")
+    found = planning.Planner._judged(planner, stage, None, [])
+    assert (found.action, found.reason) == ("blocked", "the gate refused version 4, and nothing has changed since")
+    newest.status = "published"
+    assert planning.Planner._judged(planner, stage, None, []).reason == "version 4 is of the same code and inputs"
+
+
+@pytest.mark.parametrize(("partitioned", "which"), [(True, "each partition of the"), (False, "the newest")])
+def test_of_which_rows_batch_predictions_are(partitioned, which, monkeypatch):
+    monkeypatch.setattr(batch_predictions, "_is_partitioned", lambda _: partitioned)
+    said = f"Predictions of the champion for {which} validated rows, or for those of scoring.source."
+    assert batch_predictions._description(None) == said
+
+
+def test_a_warning_of_the_gate_on_the_report():
+    warned = {"column": "age", "rule": "values_in_range", "found": "2 outside"}
+    facts = {"doubts": (), "training_rows_known": True, "of_recipe": ""}
+    for column, said in (("age", "age"), ("", "the rows")):
+        evaluation = Thing(gate_warnings=[Thing(**warned | {"column": column})], **facts)
+        assert list(_warnings(Thing(evaluation=evaluation))) == [
+            f"The gate warned of {said} (values_in_range): 2 outside."
+        ]
+
+
+def test_a_challenger_whose_metric_has_no_value(monkeypatch):
+    monkeypatch.setattr(live_performance, "live_decision", lambda *_: None)
+    monkeypatch.setattr(live_performance, "kept", lambda found, name, why: (name, why))
+    spec = Thing(serving=Thing(on_verdict="promote"), space=Thing(experiment=""), registered_name="cars")
+    report = Thing(versions=[])
+    kept = live_performance._followed(None, report, _live(metric="f1"), None, spec)
+    assert kept == ("cars", "its f1 on live predictions has no value")
+
+
+def test_a_fit_that_fails_again(monkeypatch):
+    def failing(*_):
+        raise LearningError("the rows have one class")
+
+    for name in ("_own_code_changed", "recorded_spec", "_rows", "_parent"):
+        monkeypatch.setattr(reproduce, name, lambda *_, **__: None)
+    monkeypatch.setattr(reproduce, "changes_since", lambda *_, **__: ())
+    monkeypatch.setattr(reproduce, "rebuilt", failing)
+    monkeypatch.setattr(reproduce, "_not_rebuilt", lambda _, differences: differences)
+    registry = Thing(recorded=lambda *_: Thing(model=Thing(manifest=None), digest=""))
+    deployment = Thing(
+        pipeline=lambda _: Thing(registered_name="cars"), artifacts=None, resources={"model_registry": registry},
+        settings=Thing(checkout=Thing(state=lambda: None)),
+    )  # fmt: skip
+    (difference,) = reproduce.reproduced(deployment, "cars", "1")
+    assert difference.what.startswith("the fit fails: the rows have one class")

@@ -1,12 +1,19 @@
 import datetime as dt
+from types import SimpleNamespace as Thing
 
 import pyarrow as pa
 import pytest
 
-from assay.gate import custom_rules
+from assay.data.schema import infer_schema
+from assay.gate import custom_rules, expression_rules
 from assay.gate.checked_table import CheckedTable
-from assay.gate.report import FailureRow, RuleResult, rule_sentence
+from assay.gate.distribution_rules import _mismatch
+from assay.gate.outcome import broken
+from assay.gate.profile_page.columns import _with_numbers, column_view
+from assay.gate.raw_rules import passed
+from assay.gate.report import ColumnProfile, FailureRow, RuleResult, failure_table, rule_sentence
 from assay.gate.table_rules import data_is_fresh
+from assay.specs.dataset import DatasetSpec
 
 
 def result_of(*failures):
@@ -111,3 +118,87 @@ def test_rules_of_ones_own(rule, custom, said, monkeypatch):
 def any_of(_):
     """Return True if bool(x) is True for any x in the iterable."""
     return False
+
+
+def test_personal_values_that_are_allowed_are_counted(gate):
+    rules = gate({"a": ["x", "x", "z", "x"]}, pii=("a",), allowed={"a": ["x", "z"]}).report.rules
+    assert next(each for each in rules if each.name == "values_allowed").expected == "a one of 2 allowed values"
+
+
+@pytest.mark.parametrize(("most", "said"), [(0.1, "distance at most 0.1, or"), (0.25, "distance at most 0.25, or")])
+def test_the_bound_of_a_distance(rule, most, said):
+    found = rule("distributions_as_reference", ONE, distributions={"max_effect": most, "false_discovery_rate": 0.01})
+    assert found.expected == f"{said} not significant at a false discovery rate of 0.01"
+
+
+def test_columns_that_cannot_be_compared():
+    now, before = (Thing(kind=lambda _, k=kind: k, dtype=lambda _, k=kind: k) for kind in ("string", "integer"))
+    assert _mismatch(now, before, "a") == "string cannot be compared with integer of the reference"
+    assert _mismatch(now, now, "a") == ""
+
+
+def test_an_evaluation_that_stops(monkeypatch):
+    one, end = Thing(text="a < 3"), Thing(answer={"crash": "SIGSEGV"}, code=-11)
+    found = []
+    for exceeded in (None, Thing(resource="memory", limit="512 MB")):
+        monkeypatch.setattr(expression_rules, "exceeded_limit", lambda *_, it=exceeded: it)
+        found.append(expression_rules._stopped(one, end, None).row.found)
+    assert found == [
+        "not checked: the evaluation failed with SIGSEGV",
+        "not checked: the evaluation takes more memory than it may (512 MB)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pii", "said"),
+    [
+        (False, "not checked: the check broke with ValueError: no 17"),
+        (
+            True,
+            "not checked: the check broke with ValueError (text withheld: it may quote values that must not be shown)",
+        ),
+    ],
+)
+def test_a_check_that_breaks_quotes_no_personal_value(pii, said):
+    assert broken(Thing(holds_pii=pii), "a", "ValueError: no 17", expected="").row.found == said
+
+
+def test_values_that_are_not_drawn():
+    profile = ColumnProfile.model_construct(name="a", dtype="list<int64>", role=None, masked=False)
+    table = CheckedTable(
+        pa.table({"a": [[1], [2]]}), infer_schema(pa.table({"a": [[1], [2]]}), DatasetSpec(source="x", target="a"))
+    )
+    monkey = column_view.__globals__["_notes"]
+    column_view.__globals__["_notes"] = lambda *_: ()
+    try:
+        view = column_view(0, profile, Thing(reason="", pii=False), table, 2)
+    finally:
+        column_view.__globals__["_notes"] = monkey
+    assert view.notes == ("no drawing for values of type list<int64>",)
+    numbers = _with_numbers(view, pa.chunked_array([[1.0, float("inf"), float("-inf")]]), whole=False)
+    assert numbers.notes[-1] == "2 infinite values, not drawn"
+    assert (
+        _with_numbers(view, pa.chunked_array([[1.0, float("inf")]]), whole=False).notes[-1]
+        == "1 infinite value, not drawn"
+    )
+
+
+@pytest.mark.parametrize("digest", ["a" * 64, "b" * 64])
+def test_rows_that_passed_name_the_digest_of_their_rules(make_dataset, digest):
+    rows = passed(make_dataset(pa.table(ONE)), Thing(receipt=Thing(rules_digest=digest)))
+    (note,) = rows.notes.values()
+    assert note == f"passed, digest {digest[: len(note) - len('passed, digest ')]}"
+
+
+@pytest.mark.parametrize(
+    ("failures", "said"), [(51, "1 more is in the JSON report."), (53, "3 more are in the JSON report.")]
+)
+def test_failures_beyond_the_table_are_counted(failures, said):
+    row = FailureRow(column="items", expected="a number", found="text")
+    assert failure_table(result_of(*[row] * failures)).endswith(said)
+    assert "JSON report" not in failure_table(result_of(row))
+
+
+def test_a_class_with_one_member(rule):
+    found = rule("target_learnable", {"y": ["a", "a", "b"]})
+    assert "found classes with fewer than 2 members: 1 of 3 rows" in rule_sentence(found, 3)

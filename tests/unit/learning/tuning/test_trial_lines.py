@@ -6,9 +6,9 @@ from assay.learning.tuning.trial_lines import TrialLines
 from assay.results.search_result import TrialRecord
 
 
-def _trial(number, value, **more):
+def _trial(number, value, family="ridge", **more):
     state = "failed" if value is None else "complete"
-    return TrialRecord(number=number, state=state, family="ridge", parameters={}, value=value, seconds=1.25, **more)
+    return TrialRecord(number=number, state=state, family=family, parameters={}, value=value, seconds=1.25, **more)
 
 
 def _lines(values, *, greater_is_better=True, seconds=1.0):
@@ -32,6 +32,14 @@ def test_a_slow_search_has_a_line_for_each_trial():
 def test_a_line_says_what_the_trial_gave_and_the_best_so_far(greater, best):
     last = _lines([0.9, 0.2, 0.5], greater_is_better=greater)[-1]
     assert last == f"trial 3 of at most 3: ridge 0.5, 1.2 s; best so far {best} by ridge"
+
+
+def test_the_best_so_far_is_of_its_own_family():
+    found = []
+    lines = TrialLines(found.append, 2, greater_is_better=True, clock=lambda: 0.0)
+    lines(_trial(0, 0.9, "lightgbm"))
+    lines(_trial(1, 0.5, "ridge"))
+    assert found[-1] == "trial 2 of at most 2: ridge 0.5, 1.2 s; best so far 0.9 by lightgbm"
 
 
 def test_a_failed_trial_says_why_and_is_no_best():
