@@ -23,4 +23,4 @@ def first_of(texts: Sequence[str], most: int) -> str:
 
 def percent(share: float) -> str:
     """Return a share in per cent to a tenth, cut and not rounded: 94.96 % does not reach a bound of 95 %."""
-    return f"{math.floor(share * 1000 + 1e-9) / 10:g}%"
+    return f"{math.floor(share * 1000) / 10:g}%"

@@ -203,10 +203,11 @@ def _named(spec):
         raise KeyError("what depends on the second")
 
 
-def test_every_unknown_name_of_a_file_is_said_with_its_line():
+@pytest.mark.parametrize("in_order", [list, reversed])
+def test_every_unknown_name_of_a_file_is_said_with_its_line(in_order):
     text = MINIMAL + "model:\n  candidates:\n  - lightgb\n  - ridg\n"
     with pytest.raises(SpecError) as caught:
-        parse_pipeline(text, where="bank.yaml", names=_named)
+        parse_pipeline(text, where="bank.yaml", names=lambda spec: in_order(list(_named(spec))))
     assert caught.value.what == "2 parts are not acceptable"
     assert caught.value.found.split("\n")[1:] == [
         "bank.yaml:8 (model.candidates.0): there is no 'lightgb'; expected ridge",
