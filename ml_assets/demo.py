@@ -22,7 +22,8 @@ from ml_assets.code_location import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.resource_wiring import resources_for
-from ml_assets.run_summary import Observed, RunValues, failure_text, summary_of
+from ml_assets.run_summary import Observed, failure_text
+from ml_assets.run_values import RunValues, summary_of
 from ml_assets.stages import STAGES
 from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore

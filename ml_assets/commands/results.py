@@ -6,7 +6,7 @@ from assay.shell.storage import AnyStorage, put_text
 from assay.shell.summary_markdown import to_markdown
 from ml_assets.commands.deployment import Deployment
 from ml_assets.commands.plan import partition_to_plan
-from ml_assets.run_summary import RunValues, summary_of
+from ml_assets.run_values import RunValues, summary_of
 from ml_assets.stages import STAGES
 
 

@@ -12,8 +12,10 @@ from small_platform import ASSETS
 from assay.errors import SpecError
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
-from ml_assets import run_summary
-from ml_assets.run_summary import Observed, Progress, RunValues, failure_text, summarised_executor, summary_of
+from ml_assets import run_summary, run_values
+from ml_assets.run_summary import Observed, Progress, failure_text, summarised_executor
+from ml_assets.run_values import RunValues, summary_of
+from resources.report_site import ReportSite
 from resources.settings import Settings
 
 
@@ -162,9 +164,28 @@ def test_a_summary_has_what_its_run_made_alone(trained_bank):
     assert said["champion"] == "bank version 1, where there was none"
     report = artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
     assert {each.name: each.holdout for each in own.metrics} == report.metrics
-    assert [each.name for each in own.addresses] == ["run", "evaluation", "MLflow run", "champion's page"]
+    assert [each.name for each in own.addresses] == ["run", "evaluation", "MLflow run", "champion's page", "report"]
+    assert own.addresses[-1].text == "http://localhost:8090/bank/model_report/2/report.html"
     other = summary_of(RunValues(artifacts, "another", "bank", None, names), Settings(), "x")
     assert (other.title, other.facts, other.metrics) == ("bank (space x)", (), ())
+    assert [each.name for each in other.addresses] == ["run"]
+
+
+def test_a_refusal_has_the_address_of_the_gates_page():
+    refused = SimpleNamespace(
+        run_id="r",
+        number=7,
+        asset=("bank", "validated_dataset"),
+        partition="2024-01",
+        receipt=SimpleNamespace(verdict="failed"),
+    )
+    log = SimpleNamespace(newest=lambda asset, _: refused if asset[1] == "validated_dataset" else None)
+    made = RunValues(SimpleNamespace(log=log), "r", "bank", "2024-01", {"raw_dataset", "validated_dataset"})
+    found = list(run_values.pages(made, ReportSite("http://localhost:8090", "forest")))
+    address = "http://localhost:8090/bank/validated_dataset/7/profile.html?partition=2024-01&space=forest"
+    assert [(each.name, each.text) for each in found] == [("gate's page", address)]
+    refused.receipt = SimpleNamespace(verdict="passed")
+    assert list(run_values.pages(made, ReportSite("http://localhost:8090"))) == []
 
 
 def test_a_store_that_fails_is_named_in_place_of_tables(monkeypatch, tmp_path):

@@ -1,0 +1,138 @@
+"""What one run, or the newest ones, made of a pipeline's partition: its stored values, as a table with addresses."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import quote
+
+from assay.promotion.champion import ChampionRecord
+from assay.results.evaluation_report import EvaluationReport
+from assay.results.search_result import BestHyperparameters
+from assay.shell.summary import (
+    Fact,
+    Summary,
+    decision_facts,
+    gate_facts,
+    metric_rows,
+    missing_facts,
+    rows_note,
+    search_facts,
+)
+from resources.artifacts.codecs import mlflow_run_of
+from resources.artifacts.store import ArtifactStore
+from resources.mlflow.pages import run_page, version_page
+from resources.report_pages import MODEL_REPORT
+from resources.report_site import GATE_PAGE, REPORT_PAGE, ReportSite
+from resources.settings import Settings
+from resources.store.commit_log import CommitReader
+from resources.store.commit_record import Commit
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class RunValues:
+    """What one run has published of one partition of a pipeline.
+
+    Attributes:
+        artifacts: of the run's space.
+        run_id: Dagster's id; None for the newest of any run.
+        pipeline: its name.
+        partition: its key; None without partitions.
+        assets: the assets that the run has made or judged.
+    """
+
+    artifacts: ArtifactStore
+    run_id: str | None
+    pipeline: str
+    partition: str | None
+    assets: set[str]
+
+    def commit(self, asset: str) -> Commit | None:
+        """Return the newest commit of an asset; None where the run made none."""
+        commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
+        return commit if commit is not None and self.run_id in {None, commit.run_id} else None
+
+    def commit_beside(self, series: str) -> Commit | None:
+        """Return the newest version of what is stored beside the assets; None where the run made none."""
+        commit = self.artifacts.log.newest((self.pipeline, series), self.partition)
+        return commit if commit is not None and self.run_id in {None, commit.run_id} else None
+
+    def value(self, asset: str, kind: type[Value]) -> Value | None:
+        """Return the value that the run published; None where it published none."""
+        commit = self._published(asset)
+        return self.artifacts.read(commit, kind) if commit is not None else None
+
+    def mlflow_run(self) -> str:
+        """Return the MLflow run of the model that the run published; empty where it has none. Loads no model."""
+        commit = self._published("trained_model")
+        return mlflow_run_of(CommitReader(self.artifacts.store, commit)) if commit is not None else ""
+
+    def _published(self, asset: str) -> Commit | None:
+        commit = self.commit(asset)
+        return commit if commit is not None and commit.status == "published" else None
+
+    def gate_facts(self) -> Iterator[Fact]:
+        """Yield what the gate decided in this run, of the source's rows where these were refused."""
+        for asset in ("raw_dataset", "validated_dataset"):
+            commit = self.commit(asset)
+            if commit is not None and commit.receipt is not None:
+                yield from gate_facts(commit.receipt)
+
+    def rows(self) -> Iterator[Fact]:
+        """Yield the number of rows of the tables that the run published."""
+        for asset in ("raw_dataset", "feature_set", "batch_predictions"):
+            commit = self.commit(asset)
+            if commit is not None and commit.fingerprint is not None:
+                yield Fact(asset.replace("_", " "), f"{commit.fingerprint.rows:,} rows")
+
+
+def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
+    """Return the table of what a run has made of one partition."""
+    best = made.value("best_hyperparameters", BestHyperparameters)
+    report = made.value("evaluation_report", EvaluationReport)
+    record = made.value("champion_model", ChampionRecord)
+    outside = record.against_production if record is not None else None
+    decision = outside or (record.decision if record is not None else None)
+    facts = [*made.rows(), *made.gate_facts()]
+    facts += search_facts(best) if best is not None else ()
+    facts += missing_facts(report) if report is not None else ()
+    facts += decision_facts(record) if record is not None else ()
+    title = " ".join(filter(None, (made.pipeline, made.partition, f"(space {space})" if space else "")))
+    return Summary(
+        title,
+        facts=tuple(facts),
+        metrics=metric_rows(report, decision) if report is not None else (),
+        champion="production" if outside is not None else "champion",
+        rows_note=rows_note(report, decision) if report is not None else "",
+        addresses=(*addresses(made, record, settings), *pages(made, ReportSite(settings.reports_address, space))),
+    )
+
+
+def run_address(run_id: str, settings: Settings) -> Fact:
+    """Return the address of a run's page."""
+    return Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
+
+
+def addresses(made: RunValues, record: ChampionRecord | None, settings: Settings) -> Iterator[Fact]:
+    """Yield pages of Dagster: the run, and the evaluation; and of MLflow: the run, and the registered champion."""
+    dagster = settings.ui_url.rstrip("/")
+    if made.run_id is not None:
+        yield run_address(made.run_id, settings)
+    if made.commit("evaluation_report") is not None:
+        query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
+        yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")
+    if tracked := made.mlflow_run():
+        yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))
+    if record is not None and record.version is not None:
+        yield Fact("champion's page", version_page(settings.tracking_uri, record.registered_name, record.version))
+
+
+def pages(made: RunValues, site: ReportSite) -> Iterator[Fact]:
+    """Yield the addresses of the pages that `assay show` serves: the model's report, and the gate's on a refusal."""
+    if "evaluation_report" in made.assets and (report := made.commit_beside(MODEL_REPORT)) is not None:
+        yield Fact("report", site.page(report, REPORT_PAGE))
+    for asset in ("raw_dataset", "validated_dataset"):
+        refused = made.commit(asset)
+        if refused is not None and refused.receipt is not None and refused.receipt.verdict == "failed":
+            yield Fact("gate's page", site.page(refused, GATE_PAGE))
