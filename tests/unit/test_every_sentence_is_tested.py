@@ -30,6 +30,7 @@ NOT_LISTED = ("assay/gate/sentinel",)
 """Its tests look for the columns and kinds of what is planted; their wording is not compared."""
 TITLES = (
     "![",
+    "<svg",
     "Version ",
     "Gain of the challenger",
     "Answered rows by version and arm",
@@ -37,7 +38,7 @@ TITLES = (
     "validation.custom.",
     "the pipeline files of ",
 )
-"""Beginnings of titles of drawings, and of places of errors."""
+"""Beginnings of drawings and their titles, and of places of errors."""
 SHORTEST = 8
 JOINED = re.compile(r"""["']\s*\n\s*f?["']""")
 
