@@ -1,5 +1,6 @@
 """What a registered model says of itself: its description and its tags, made of the pipeline file."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from assay.results.trained_model import ModelManifest
@@ -13,29 +14,45 @@ _DESCRIPTION_TAG = "assay.description"
 
 
 def describe_registered(client: "MlflowClient", name: str, manifest: ModelManifest) -> None:
-    """Create a registered model if there is none, and let description and tags follow the pipeline file."""
+    """Create a registered model if there is none, else let description and tags follow the pipeline file."""
     from mlflow.exceptions import MlflowException
 
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    found, text = client.get_registered_model(name), description_of(manifest)
-    if text != found.description and digest_of(found.description or "") in {
-        digest_of(""),
-        found.tags.get(_DESCRIPTION_TAG),
-    }:
-        client.update_registered_model(name, description=text)
-    wanted = {
+    text = description_of(manifest)
+    tags = {
         "pipeline": manifest.pipeline,
         "task": str(manifest.task),
         "target": manifest.target,
         _DESCRIPTION_TAG: digest_of(text),
     }
-    for tag, value in wanted.items():
+    try:
+        client.create_registered_model(name, tags, text)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+        _follow(client, name, text, tags)
+
+
+def _follow(client: "MlflowClient", name: str, text: str, tags: Mapping[str, str]) -> None:
+    found = client.get_registered_model(name)
+    if text != found.description and digest_of(found.description or "") in {
+        digest_of(""),
+        found.tags.get(_DESCRIPTION_TAG),
+    }:
+        client.update_registered_model(name, description=text)
+    for tag, value in tags.items():
         if found.tags.get(tag) != value:
-            client.set_registered_model_tag(name, tag, value)
+            _set_tag(client, name, tag, value)
+
+
+def _set_tag(client: "MlflowClient", name: str, tag: str, value: str) -> None:
+    """Set a tag; MLflow inserts what it has not found, so that one of two runs fails where both set a new one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_registered_model_tag(name, tag, value)
+    except MlflowException:
+        if client.get_registered_model(name).tags.get(tag) != value:
+            raise
 
 
 def description_of(manifest: ModelManifest) -> str:
