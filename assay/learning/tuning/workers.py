@@ -146,9 +146,9 @@ class _Worker:
 
     def end(self) -> int:
         """End the process, and return its exit code; negative for a signal."""
+        self.process.kill()  # first: without its lifeline it ends by itself, with another code
         self.connection.close()
         os.close(self.lifeline)
-        self.process.kill()
         return self.process.wait()
 
 
