@@ -78,4 +78,4 @@ def test_rows_that_one_of_the_two_learned_from_are_not_compared(regressed):
     platform = regressed("rollback")
     report, check, notifications = report_of(platform, "2021-01")
     assert (report.regressed, check.passed, notifications) == (False, True, [])
-    assert report.reason == "not compared: 0 rows are new to both, fewer than promotion.min_rows"
+    assert report.reason == "not compared: only 0 rows new to both, fewer than promotion.min_rows"
