@@ -14,6 +14,7 @@ import dagster as dg
 from assay.importing import confine_imports, make_importable
 from assay.learning.known_names import name_check
 from assay.specs import PipelineSpec, read_pipelines
+from assay.specs.loading import NameCheck
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
@@ -43,9 +44,7 @@ def build_definitions(
         SpecError: there is no folder of pipeline files.
         SettingError: a setting of the notifications is not acceptable.
     """
-    make_importable(settings.extensions_dir)
-    confine_imports(settings.imports)
-    names = name_check(Path(settings.reviewed_schemas))
+    names = names_of(settings)
     assets = keys_of_assets(own)
     files = read_pipelines(settings.pipelines_dir, names, settings.environment, assets).in_space(settings.space)
     mask_variables(files.specs)
@@ -57,6 +56,13 @@ def build_definitions(
     broken_assets = dg.Definitions(assets=[*map(broken_pipeline_asset, broken.values()), *missing_assets(own, broken)])
     shared = shared_definitions(settings, specs, tuple(usable.values()), resources)
     return dg.Definitions.merge(broken_assets, shared, *usable.values(), *([own] if own is not None else []))
+
+
+def names_of(settings: Settings) -> NameCheck:
+    """Let a deployment's own modules be imported, and return what checks the names in its pipeline files."""
+    make_importable(settings.extensions_dir)
+    confine_imports(settings.imports)
+    return name_check(Path(settings.reviewed_schemas))
 
 
 def shared_definitions(

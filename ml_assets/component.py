@@ -16,14 +16,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from assay.errors import SpecError
-from assay.importing import confine_imports, make_importable
-from assay.learning.known_names import name_check
 from assay.specs import PipelineSpec
 from assay.specs.json_schema import pipeline_json_schema
 from assay.specs.layers import Layer, layer_of_text
 from assay.specs.loading import pipelines_of
 from assay.specs.pipeline_references import reference_errors
-from ml_assets.code_location import shared_definitions
+from ml_assets.code_location import names_of, shared_definitions
 from ml_assets.factory import pipeline_definitions
 from resources.data_sources import mask_variables
 from resources.settings import Settings
@@ -78,10 +76,8 @@ class AssayPipeline(dg.Component):
             SpecError: they are not acceptable.
         """
         settings = Settings()
-        make_importable(settings.extensions_dir)
-        confine_imports(settings.imports)
         layer, folder = _layer_of(attributes, context)
-        specs = pipelines_of(layer, folder, name_check(Path(settings.reviewed_schemas)), settings.environment)
+        specs = pipelines_of(layer, folder, names_of(settings), settings.environment)
         mask_variables(specs)
         return cls([spec.in_space(settings.space) for spec in specs])
 

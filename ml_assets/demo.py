@@ -45,7 +45,7 @@ ROUNDS = (
     Round("flight_delays", ("2013-04",), "2013-04"),
     Round("flight_air_time", ("2013-01", "2013-02", "2013-03"), "2013-03"),
 )
-PLACES = "`make dev` (http://localhost:3000), `make mlflow`, `make reports`"
+PAGES = "`make dev` (http://localhost:3000), `make mlflow`, `make reports`"
 
 
 def main() -> int:
@@ -63,7 +63,7 @@ def main() -> int:
                 return 1
     artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
     show([summary(artifacts, each, settings) for each in ROUNDS], sys.stdout)
-    say(f"Done in {time.monotonic() - started:.0f} s. See it: {PLACES}.")
+    say(f"Done in {time.monotonic() - started:.0f} s. See it: {PAGES}.")
     say(f"Predict with it: `make serve` (http://localhost:8000/docs), then\n{curl_line(artifacts, ROUNDS[0])}")
     return 0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
+from assay.counting import counted
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
@@ -50,8 +51,7 @@ class RunValues:
 
     def commit(self, asset: str) -> Commit | None:
         """Return the newest commit of an asset; None where the run made none."""
-        commit = self.artifacts.log.newest((self.pipeline, asset), self.partition) if asset in self.assets else None
-        return commit if commit is not None and self.run_id in {None, commit.run_id} else None
+        return self.commit_beside(asset) if asset in self.assets else None
 
     def commit_beside(self, series: str) -> Commit | None:
         """Return the newest version of what is stored beside the assets; None where the run made none."""
@@ -84,7 +84,7 @@ class RunValues:
         for asset in ("raw_dataset", "feature_set", "batch_predictions"):
             commit = self.commit(asset)
             if commit is not None and commit.fingerprint is not None:
-                yield Fact(asset.replace("_", " "), f"{commit.fingerprint.rows:,} rows")
+                yield Fact(asset.replace("_", " "), counted(commit.fingerprint.rows, "row"))
 
 
 def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:

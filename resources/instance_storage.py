@@ -51,9 +51,9 @@ class SafeSqliteStorage(sqlite_storage.DagsterSqliteStorage):
         schedules = sqlite_storage._schedule_directory(base_dir)  # noqa: SLF001
         self.base_dir, self._inst_data = base_dir, inst_data
         with _first_use_lock(Path(base_dir)):
-            self._run_storage = _opened(PatientRunStorage, runs, "runs", RunStorageSqlMetadata)
+            self._run_storage = _opened(RunStorage, runs, "runs", RunStorageSqlMetadata)
             self._event_log_storage = IndexedSqliteEventLog(sqlite_storage._event_logs_directory(base_dir))  # noqa: SLF001
-            self._schedule_storage = _opened(PatientScheduleStorage, schedules, "schedules", ScheduleStorageSqlMetadata)
+            self._schedule_storage = _opened(ScheduleStorage, schedules, "schedules", ScheduleStorageSqlMetadata)
         super(sqlite_storage.DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
 
     @classmethod
@@ -64,7 +64,7 @@ class SafeSqliteStorage(sqlite_storage.DagsterSqliteStorage):
         return cls(config_value["base_dir"], inst_data)
 
 
-class _Patient:
+class _BusyTimeout:
     """Connections that wait for a writer as long as those of the event log do; an engine holds no connection."""
 
     _conn_string: str
@@ -80,15 +80,15 @@ class _Patient:
         return _engine(self._conn_string)
 
 
-class PatientRunStorage(_Patient, SqliteRunStorage):
+class RunStorage(_BusyTimeout, SqliteRunStorage):
     """Dagster's storage of runs with the busy timeout."""
 
 
-class PatientScheduleStorage(_Patient, SqliteScheduleStorage):
+class ScheduleStorage(_BusyTimeout, SqliteScheduleStorage):
     """Dagster's storage of schedules with the busy timeout."""
 
 
-_Storage = TypeVar("_Storage", PatientRunStorage, PatientScheduleStorage)
+_Storage = TypeVar("_Storage", RunStorage, ScheduleStorage)
 
 
 class IndexedSqliteEventLog(SqliteEventLogStorage):

@@ -11,6 +11,7 @@ from assay.arrivals.failures import DeadLetter, DeadLetterNames, FailedRun, afte
 from assay.arrivals.ledger import Ledger, StoredTexts
 from assay.arrivals.scan import Arrival, Listing, ScanOptions, scan_source
 from assay.arrivals.state import PendingRetry, SensorState
+from assay.counting import counted
 from assay.errors import StorageError
 
 _SCANS_BETWEEN_SWEEPS = 500
@@ -118,7 +119,7 @@ def _redrives(
     current = _versions(state, kept, options, redrives)
     valid = [redrive for redrive in redrives if redrive.uri is None or current[redrive.uri] == redrive.version]
     left = len(dead.names) - len(names)
-    message = f"{left} dead letter{'s' if left > 1 else ''}: see arrivals_redrive_job" if left else ""
+    message = f"{counted(left, 'dead letter')}: see arrivals_redrive_job" if left else ""
     if unreadable:
         message += f"; {len(unreadable)} cannot be read and are not redriven, e.g. {unreadable[0]}"
     return state.model_copy(update={"settled": names}), valid, message

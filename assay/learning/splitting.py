@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.dataset import ValidatedDataset
 from assay.data.feature_selection import select_features
 from assay.data.fingerprint import fingerprint
@@ -288,7 +289,7 @@ def _require_classes(held_out: np.ndarray, hashes: Hashes, table: pa.Table, spec
         raise SingleClassError(
             f"a class {what}",
             where=spec.dataset.target,
-            found=f"class {label!r}: {rows} row{'s' if rows > 1 else ''}, {out} of them in the holdout",
+            found=f"class {label!r}: {counted(rows, 'row')}, {out} of them in the holdout",
             expected="rows of the class on both sides",
             remedy=f"{remedy}, or use split.by: random",
         )

@@ -3,15 +3,14 @@
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from assay import __version__
 from assay.errors import SpecError, StorageError
+from assay.scratch import scratch_beside
 from assay.specs.json_schema import pipeline_json_schema, schema_text
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -119,11 +118,18 @@ def write_project(folder: Path, files: Mapping[Path, bytes]) -> None:
         StorageError: the folder holds something, or cannot be written.
     """
     _require_empty(folder)
+    is_new = not folder.exists()
     try:
-        with _staged(folder) as stage:
+        folder.absolute().parent.stat()  # a missing one is a mistake in the path
+        with scratch_beside(folder if is_new else folder / "project") as stage:
             for path, content in files.items():
                 (stage / path).parent.mkdir(parents=True, exist_ok=True)
                 (stage / path).write_bytes(content)
+            if is_new:
+                stage.rename(folder)
+                return
+            for each in sorted(stage.iterdir()):
+                each.rename(folder / each.name)
     except OSError as error:
         raise StorageError(
             "the project cannot be written", where=str(folder), found=str(error), remedy="check the folder"
@@ -140,20 +146,3 @@ def _require_empty(folder: Path) -> None:
         found=", ".join(found[:5]),
         remedy="name another folder; in a project that is there, `assay add pipeline` adds a pipeline",
     )
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Give a folder whose content becomes that of another one at the end, and which vanishes after a failure."""
-    is_new = not folder.exists()
-    stage = (folder.parent if is_new else folder) / f".assay-init-{os.getpid()}"
-    stage.mkdir()
-    try:
-        yield stage
-        if is_new:
-            stage.rename(folder)
-        else:
-            for each in sorted(stage.iterdir()):
-                each.rename(folder / each.name)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)

@@ -31,7 +31,7 @@ def run(flags: Flags, _storage: object) -> tuple[bool, str]:
     platform = flags.platform or own_checkout()
     if platform is None:
         raise SpecError(
-            "nobody says where the platform is",
+            "it is not known where the platform is",
             where="--platform",
             expected=PLATFORM_ADDRESSES,
             remedy="name it by --platform",
