@@ -2,19 +2,16 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from checkouts import BIN
+from checkouts import BIN, ROOT
+from how_tos import BLOCK, HOW_TOS, commands_of, how_to_of, pipelines
 from postgres_server import postgres_server
 from servers import free_port
 
-HOW_TOS = Path(__file__).parents[2] / "docs" / "how-to"
-BLOCK = re.compile(r'^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.MULTILINE | re.DOTALL)
 WITHOUT_SERVERS = (
     "start-a-project.md",
     "add-a-pipeline.md",
@@ -53,29 +50,12 @@ WITHOUT_SERVERS = (
     "serve-on-kubernetes.md",
 )
 IN_A_REAL_SHELL = "add-a-model.md"
+IN_A_REPOSITORY = "run-branches-in-ci.md"
 WITH_S3_AND_MLFLOW = "use-s3-and-a-remote-mlflow.md"
 WITH_POSTGRESQL = "run-on-postgresql.md"
 WITH_AN_ENDPOINT = ("serve-a-model.md", "compare-two-models-live.md", "read-a-model-report.md")
 ADDRESSES = ("127.0.0.1:8000", "127.0.0.1:8090")
-EXITS = re.compile(r"\s*# exits (\d+)$")
-
-
-@dataclass
-class Command:
-    line: str
-    exit_code: int = 0
-    expected: list[str] = field(default_factory=list)
-
-
-def commands_of(console: str) -> list[Command]:
-    commands: list[Command] = []
-    for line in console.strip().splitlines():
-        if line.startswith("$ "):
-            exits = EXITS.search(line)
-            commands.append(Command(EXITS.sub("", line[2:]), int(exits[1]) if exits else 0))
-        else:
-            commands[-1].expected.append(line)
-    return commands
+READERS = {".assay", "data", "extensions"}
 
 
 def follow(how_to: str, checkout, *, replaced=(), **environment):
@@ -86,7 +66,7 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
     # Dagster copies a step's output to the console by `tail`, which it ends at once: on a busy machine the last lines
     # are lost (dagster-io/dagster, issue 23336)
     environment = {"DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH": "0.2"} | environment
-    ran = 0
+    ran, before = 0, {path.name for path in checkout.root.iterdir()}
     for block in BLOCK.finditer(text):
         if block["title"]:
             checkout.write(block["title"], block["body"])
@@ -98,6 +78,13 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
                     assert expected in done.stdout, f"{command.line}\n{done.stdout[-6000:]}"
                 ran += 1
     assert ran, f"{how_to} has no command"
+    assert {path.name for path in checkout.root.iterdir()} - before <= READERS
+    assert names_of_pipelines(checkout.root / "pipelines") <= pipelines(how_to_of(how_to, text))
+
+
+def names_of_pipelines(folder: Path) -> set[str]:
+    """The pipelines of which a folder holds files, frozen schemas among them."""
+    return {path.name.partition(".")[0] for path in folder.rglob("*.yaml")}
 
 
 @pytest.mark.parametrize(
@@ -106,7 +93,18 @@ def follow(how_to: str, checkout, *, replaced=(), **environment):
     [pytest.param(name, marks=[pytest.mark.cold] if name == IN_A_REAL_SHELL else []) for name in WITHOUT_SERVERS],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
+    if how_to == IN_A_REPOSITORY:
+        begin_repository(checkout)
     follow(how_to, checkout)
+
+
+def begin_repository(checkout):
+    shutil.copy(ROOT / ".gitignore", checkout.root)
+    done = checkout.run(
+        "git init -q -b main && git config user.email team@example.org && git config user.name Team"
+        " && git add -A && git commit -qm 'The platform'"
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_s3_and_a_remote_mlflow_work_as_written(checkout, s3_server, mlflow_server):
@@ -162,8 +160,8 @@ def test_serving_works_as_written(how_to, checkout):
             ASSAY_SERVE_POLL_SECONDS="1",
         )
     finally:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int((checkout.root / "endpoint.pid").read_text()), signal.SIGTERM)
+        with contextlib.suppress(StopIteration, ProcessLookupError):
+            os.kill(int(next(checkout.root.glob("data/*/endpoint.pid")).read_text()), signal.SIGTERM)
 
 
 def test_every_how_to_is_followed_by_a_test():
