@@ -5,7 +5,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 from how_tos import HowTo, how_to_of, how_tos, pipelines
@@ -38,7 +38,7 @@ def written_by_commands(how_to: HowTo) -> list[str]:
         lexer = shlex.shlex(command.line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
         words = list(lexer)
-        for before, word in zip(words, words[1:], strict=False):
+        for before, word in pairwise(words):
             if before in (">", ">>") or (WRITTEN_BY_OPTION.fullmatch(before) and not before.startswith("--model")):
                 found.append(word)
         if words[0] in ("cp", "mv"):
