@@ -60,11 +60,13 @@ def how_tos() -> Iterator[HowTo]:
 
 
 def pipelines(how_to: HowTo) -> set[str]:
-    """The names of a page's pipelines, of those too that a file makes several of and of drafts."""
+    """The names of a page's pipelines, with components, those that one file makes several of, and drafts."""
     found = set()
     for path, text in how_to.files:
         if path.startswith("pipelines/"):
             spec = YAML(typ="safe").load(text)
             found |= {path.removeprefix("pipelines/").removesuffix(".yaml"), spec.get("name", "")} - {""}
+        elif path.endswith("/defs.yaml"):
+            found |= {YAML(typ="safe").load(text).get("attributes", {}).get("name", "")} - {""}
     lines = "\n".join(command.line for command in how_to.commands)
     return found | set(re.findall(r"assay add pipeline .*--name (\w+)", lines))
