@@ -21,6 +21,7 @@ from assay.specs.space import PRODUCTION
 from ml_assets.code_location import build_definitions
 from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
+from ml_assets.pipeline.command_terminal import terminal_kept
 from ml_assets.resource_wiring import resources_for
 from ml_assets.run_summary import Observed, failure_text
 from ml_assets.run_values import RunValues, summary_of
@@ -91,13 +92,14 @@ def materialize(
 ) -> str:
     """Materialise some assets of one partition in this process; returns why the run failed, empty if it did not."""
     job = definitions.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
-        asset_selection=list(keys),
-        partition_key=partition,
-        instance=instance,
-        run_config={"loggers": {"progress": {}}},
-        raise_on_error=False,
-    )
+    with terminal_kept():
+        result = job.execute_in_process(
+            asset_selection=list(keys),
+            partition_key=partition,
+            instance=instance,
+            run_config={"loggers": {"progress": {}}},
+            raise_on_error=False,
+        )
     observed = Observed()
     for event in result.all_events:
         observed.note(event)

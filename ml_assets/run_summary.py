@@ -32,6 +32,7 @@ from ml_assets.dagster_internals import (
     starter_of,
     touched_asset,
 )
+from ml_assets.pipeline.command_terminal import terminal_kept
 from ml_assets.run_values import RunValues, run_address, summary_of
 from ml_assets.step_errors import error_chain, error_text, root_error
 from resources.artifacts.store import ArtifactStore
@@ -86,10 +87,11 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
         _require_assets(run)
         observed, progress = Observed(), Progress()
         try:
-            for event in events:
-                observed.note(event)
-                progress.note(event)
-                yield event
+            with terminal_kept():
+                for event in events:
+                    observed.note(event)
+                    progress.note(event)
+                    yield event
         finally:
             atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
 

@@ -14,14 +14,13 @@ from assay.data.dataset import ValidatedDataset, warnings_of
 from assay.errors import SpecError, TargetExistsError, TrackingError
 from assay.learning.estimators.assembly import fitted_on_training_rows
 from assay.learning.evaluation.evaluating import beats_baseline, evaluate
-from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.plots import plots_for
 from assay.learning.evaluation.rounds import RoundLosses, losses_by_round
 from assay.learning.final_fit import BaseModel, recorded_fit
 from assay.learning.persistence import save_model
 from assay.learning.splitting import Split, split_window
 from assay.learning.tuning.search import find_best_hyperparameters, unsearched_hyperparameters
-from assay.learning.tuning.trial_lines import TrialLines
+from assay.learning.tuning.trial_lines import no_trials_yet
 from assay.prediction.golden import with_golden
 from assay.promotion.model_card import render
 from assay.results.bundle import MANIFEST_FILE
@@ -35,7 +34,8 @@ from assay.shell.models import fetched_bundle
 from assay.shell.pipeline_flags import classifies, does_one_kind, has_task, pipeline_of
 from assay.shell.storage import Storage, adapter, joined, put_text
 from assay.shell.summary import Fact, Summary, metric_rows, missing_facts, search_facts
-from assay.shell.terminal import show, trial_progress
+from assay.shell.terminal import show
+from assay.shell.trial_bar import trial_progress
 from assay.shell.validate import GatedData, gate_facts_of, gated, show_gate
 from assay.specs.pipeline import PipelineSpec, Task
 
@@ -108,8 +108,7 @@ def _searched(window: Mapping[str, ValidatedDataset], spec: PipelineSpec) -> Bes
 def _best(split: Split, spec: PipelineSpec) -> BestHyperparameters:
     """Search for one family: a file of hyperparameters does not hold the families of an average."""
     spec = spec.model_copy(update={"tuning": spec.tuning.model_copy(update={"ensemble": False})})
-    lines = TrialLines(_LOG.info, spec.tuning.n_trials, greater_is_better=primary_metric(spec).greater_is_better)
-    with trial_progress(spec.tuning.n_trials if spec.tuning.enabled else 0, lines) as progress:
+    with trial_progress(no_trials_yet(spec), _LOG.info) as progress:
         best = find_best_hyperparameters(
             split.train,
             spec,

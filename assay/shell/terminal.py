@@ -1,12 +1,10 @@
-"""Tables and progress for people: by rich on a terminal, as plain lines in a log or where `NO_COLOR` is set."""
+"""Tables for people: by rich on a terminal, as plain lines in a log or where `NO_COLOR` is set."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from assay.markdown import one_line
-from assay.results.search_result import TrialRecord
 from assay.shell.summary import Summary, Tone, metric_cells
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ _COLOURS: dict[Tone, str] = {"": "", "good": "green", "doubtful": "yellow", "bad
 def show(summaries: Sequence[Summary], file: TextIO | None = None) -> None:
     """Print summaries to a file, standard error unless given."""
     out = file or sys.stderr
-    console = _console(out)
+    console = console_of(out)
     for each in summaries:
         if console is None:
             out.write("\n".join(("", *plain_lines(each), "")))
@@ -49,7 +47,7 @@ def _metric_cells(summary: Summary) -> list[tuple[str, ...]]:
     return [tuple(map(one_line, row)) for row in metric_cells(summary)]
 
 
-def _console(out: TextIO) -> "Console | None":
+def console_of(out: TextIO) -> "Console | None":
     """Return a console for a terminal that may have colours; None for plain lines."""
     if not out.isatty():
         return None
@@ -83,42 +81,3 @@ def _draw(summary: Summary, console: "Console") -> None:
     for each in summary.addresses:
         # no wrapping: a broken address cannot be clicked
         console.print(Text.assemble((f"{each.name}: ", "bold"), one_line(each.text)), soft_wrap=True)
-
-
-@contextmanager
-def trial_progress(
-    total: int, line: Callable[[TrialRecord], None], file: TextIO | None = None
-) -> Iterator[Callable[[TrialRecord], None]]:
-    """Give a callback for each trial that ends: it moves a bar on a terminal, and logs a line elsewhere.
-
-    Args:
-        total: most trials; 0 where nothing is searched, which shows no bar.
-        line: logs one trial.
-        file: where the bar is drawn, standard error unless given.
-    """
-    console = _console(file or sys.stderr)
-    if console is None or not total:
-        yield line
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("trials"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def move(trial: TrialRecord) -> None:
-            bar.update(task, advance=1, description=_outcome(trial))
-
-        yield move
-
-
-def _outcome(trial: TrialRecord) -> str:
-    """Return how the last trial ended, without rich's markup."""
-    text = f"{trial.family}: {trial.state if trial.value is None else f'{trial.value:.5g}'}"
-    return one_line(text).replace("[", "(").replace("]", ")")

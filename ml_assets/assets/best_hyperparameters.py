@@ -6,19 +6,20 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset
-from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.evaluation.plots import tuning_history_plot
 from assay.learning.splitting import Split
 from assay.learning.training import library_versions
 from assay.learning.tuning.search import find_best_hyperparameters
-from assay.learning.tuning.trial_lines import TrialLines
+from assay.learning.tuning.trial_lines import no_trials_yet
 from assay.promotion.retry import basis_of, longer, search_factor
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
+from assay.shell.trial_bar import trial_progress
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.assets.metadata import image, records_table
 from ml_assets.pipeline.asset import Stage, pipeline_asset
+from ml_assets.pipeline.command_terminal import terminal_of_command
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager
@@ -50,22 +51,25 @@ def build_best_hyperparameters(spec: PipelineSpec, stage: Stage) -> dg.AssetsDef
         factor = _search_factor(context, artifacts, basis, split, run_spec) if retries else 1
         key, before = _before(context, artifacts, sorted(validated_dataset), run_spec)
         searched = longer(run_spec, factor)
-        better = primary_metric(run_spec).greater_is_better
-        best = find_best_hyperparameters(
-            split.train,
-            searched,
-            features=split.features,
-            groups=split.train_groups,
-            classes=split.classes,
-            progress=TrialLines(context.log.info, searched.tuning.n_trials, greater_is_better=better),
-            journal=StoredTrialJournal(
-                artifacts.store,
-                tuple(context.asset_key.path),
-                partition_of(context),
-                digest_of(basis, factor, library_versions(*run_spec.model.candidates), before and before.identity()),
-            ),
-            before=before,
-        )
+        so_far, terminal = no_trials_yet(searched), terminal_of_command()
+        with trial_progress(so_far, context.log.info, terminal, always_log=True) as progress:
+            best = find_best_hyperparameters(
+                split.train,
+                searched,
+                features=split.features,
+                groups=split.train_groups,
+                classes=split.classes,
+                progress=progress,
+                journal=StoredTrialJournal(
+                    artifacts.store,
+                    tuple(context.asset_key.path),
+                    partition_of(context),
+                    digest_of(
+                        basis, factor, library_versions(*run_spec.model.candidates), before and before.identity()
+                    ),
+                ),
+                before=before,
+            )
         if before is not None and best.searched:
             best = best.model_copy(update={"begun_with": key})
         if retries:

@@ -2,9 +2,8 @@ import io
 
 import pytest
 
-from assay.results.search_result import TrialRecord
 from assay.shell.summary import Fact, MetricRow, Summary
-from assay.shell.terminal import plain_lines, show, trial_progress
+from assay.shell.terminal import plain_lines, show
 
 SUMMARY = Summary(
     "bank",
@@ -52,31 +51,3 @@ def test_texts_of_others_mark_nothing():
     assert "[bold]by nobody [31m" in text
     assert "\x1b[31m" not in text
     assert "Promoted [bold]by nobody [31m" in shown(io.StringIO())
-
-
-def trial(number):
-    return TrialRecord(number=number, state="complete", family="[red]ridge", parameters={}, value=0.123456)
-
-
-def test_trials_are_lines_in_a_log():
-    lines = []
-    with trial_progress(2, lines.append, io.StringIO()) as progress:
-        progress(trial(0))
-    assert [each.number for each in lines] == [0]
-
-
-def test_no_bar_is_shown_where_nothing_is_searched():
-    lines, out = [], Terminal()
-    with trial_progress(0, lines.append, out) as progress:
-        progress(trial(0))
-    assert (out.getvalue(), len(lines)) == ("", 1)
-
-
-def test_trials_move_a_bar_on_a_terminal():
-    lines, out = [], Terminal()
-    with trial_progress(2, lines.append, out) as progress:
-        progress(trial(0))
-        progress(trial(1))
-    assert lines == []
-    assert "2/2" in out.getvalue()
-    assert "(red)ridge: 0.12346" in out.getvalue()
