@@ -19,14 +19,13 @@ from assay.shell.summary import Summary
 from assay.shell.terminal import show
 from assay.specs.space import PRODUCTION
 from ml_assets.code_location import build_definitions
-from ml_assets.dagster_internals import error_of
 from ml_assets.pipeline.asset import Phase
 from ml_assets.pipeline.command_terminal import terminal_kept
+from ml_assets.pipeline.console_lines import ShortLines
 from ml_assets.resource_wiring import resources_for
 from ml_assets.run_summary import Observed, failure_text
 from ml_assets.run_values import RunValues, summary_of
 from ml_assets.stages import STAGES
-from ml_assets.step_errors import error_text
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.connection import initialise_local_stores
 from resources.settings import Settings, let_idle_threads_sleep
@@ -129,26 +128,15 @@ def say(line: str) -> None:
 
 @dg.logger
 def progress(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Return the logger of the demo's runs: one short line for each message, failures in full."""
+    """Return the logger of the demo's runs: one short line for each message."""
     logger = logging.getLogger("assay.demo")
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers.clear()
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_ShortLines())
+    handler.setFormatter(ShortLines())
     logger.addHandler(handler)
     return logger
-
-
-class _ShortLines(logging.Formatter):
-    """The message alone, without run id and step; of a failure, the typed error in its chain."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        details = getattr(record, "dagster_meta", {})
-        message = details.get("orig_message") or record.getMessage()
-        event = details.get("dagster_event")
-        failure = error_of(event) if event else None
-        return f"    {message}" + (f"\n{error_text(failure)}" if failure else "")
 
 
 if __name__ == "__main__":

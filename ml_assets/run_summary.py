@@ -33,6 +33,7 @@ from ml_assets.dagster_internals import (
     touched_asset,
 )
 from ml_assets.pipeline.command_terminal import terminal_kept
+from ml_assets.pipeline.console_lines import shorten_console
 from ml_assets.run_values import RunValues, run_address, summary_of
 from ml_assets.step_errors import error_chain, error_text, root_error
 from resources.artifacts.store import ArtifactStore
@@ -78,22 +79,26 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
     """Return an executor of the same name that tags the run, and prints in a command of the shell what it has made."""
 
     def watch(
-        instance: dg.DagsterInstance, run: dg.DagsterRun, events: Iterator[dg.DagsterEvent]
+        instance: dg.DagsterInstance,
+        run: dg.DagsterRun,
+        log: dg.DagsterLogManager,
+        events: Iterator[dg.DagsterEvent],
     ) -> Iterator[dg.DagsterEvent]:
         _tag(instance, run)
         if not is_run_of_command_line():
             yield from events
             return
-        _require_assets(run)
         observed, progress = Observed(), Progress()
-        try:
-            with terminal_kept():
+        with terminal_kept():
+            shorten_console(log)
+            _require_assets(run)
+            try:
                 for event in events:
                     observed.note(event)
                     progress.note(event)
                     yield event
-        finally:
-            atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
+            finally:
+                atexit.register(_print, _tables(run, observed, settings), failure_text(observed))
 
     return executor_watched(definition, watch)
 

@@ -13,6 +13,7 @@ import dagster as dg
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 from ml_assets.pipeline.code_version import code_version
+from ml_assets.pipeline.console_lines import shorten_console
 from ml_assets.pipeline.experiments import observed_in_experiments
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs
@@ -167,6 +168,7 @@ def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
     def op(
         context: dg.AssetExecutionContext, run_parameters: RunParameters, run_policy: RunPolicy, **arguments: Any
     ) -> Any:
+        shorten_console(context.log)
         return step(context, **{_RUN_SPEC: run_parameters.applied_to(spec, context, run_policy)}, **arguments)
 
     # no return annotation: the output of a range run is no value of the body's type

@@ -266,7 +266,7 @@ def test_small_values_are_stored_beside_the_daemons_cursors(instance):
 def test_the_watch_of_an_executor_sees_the_run_and_its_events(instance):
     seen = []
 
-    def watch(_instance, run, events):
+    def watch(_instance, run, _log, events):
         for event in events:
             seen.append((run.run_id, event.event_type))
             yield event
