@@ -186,6 +186,7 @@ def _run(flags: "Flags") -> int:
         sys.stderr.write(f"{in_flags(error, flags)}\n")
         return Exit.REFUSED
     except KeyboardInterrupt:
+        sys.stderr.write(f"assay {flags.command} was interrupted\n")
         return Exit.INTERRUPTED
     except Exception:  # noqa: BLE001 - printed with its traceback, under a code that no refusal has
         sys.stderr.write(f"this is a defect of assay {flags.command}, please report it:\n{traceback.format_exc()}")

@@ -38,6 +38,8 @@ def changed(flags: Flags) -> tuple[bool, str]:
         names = [name for name, spec in now.items() if before.get(name) != spec or _has_new_code(spec, own, earlier)]
     for name in sorted(before.keys() - now.keys()):
         sys.stderr.write(f"{name} was removed\n")
+    if not names:
+        sys.stderr.write(f"no pipeline differs from {flags.since}\n")
     return True, "\n".join(sorted(names))
 
 
