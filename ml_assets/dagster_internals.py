@@ -5,7 +5,6 @@ version. Belongs here: names from `dagster._core`, attributes that Dagster does 
 """
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
@@ -14,7 +13,6 @@ from typing import Any, TypeAlias, cast
 
 import click
 import dagster as dg
-from coloredlogs import BasicFormatter
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as CheckTarget,
 )
@@ -311,17 +309,6 @@ def executor_watched(definition: dg.ExecutorDefinition, watch: Watch) -> dg.Exec
     Relies on `PlanOrchestrationContext.dagster_run` and its `log`, and on executors that yield the events of all steps.
     """
     return _executor_of(definition, lambda plan, events: watch(plan.instance, plan.dagster_run, plan.log, events))
-
-
-def write_console_by(log: dg.DagsterLogManager, formatter: logging.Formatter) -> None:
-    """Let a formatter write what a run logs to the console; loggers that a run's configuration names are left alone.
-
-    Relies on the loggers of the log's handler, and on the formatter that Dagster's console has by default.
-    """
-    for each in log._dagster_handler._loggers:  # noqa: SLF001 - has no other address
-        for handler in each.handlers:
-            if isinstance(handler.formatter, BasicFormatter):
-                handler.setFormatter(formatter)
 
 
 def pipelines_of(run: dg.DagsterRun) -> tuple[str, ...]:

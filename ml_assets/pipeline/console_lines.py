@@ -7,8 +7,9 @@ it stores of a run has them all.
 import logging
 
 import dagster as dg
+from coloredlogs import BasicFormatter
 
-from ml_assets.dagster_internals import StoredError, error_of, write_console_by
+from ml_assets.dagster_internals import StoredError, error_of
 from ml_assets.pipeline.command_terminal import terminal_of_command
 from ml_assets.step_errors import error_chain, root_error
 
@@ -26,6 +27,17 @@ class ShortLines(logging.Formatter):
             return record.getMessage()
         level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
         return f"    {level}{message}"
+
+
+def write_console_by(log: dg.DagsterLogManager, formatter: logging.Formatter) -> None:
+    """Let a formatter write what a run logs to the console; loggers that a run's configuration names are left alone.
+
+    Relies on the loggers of the log's handler, and on the formatter that Dagster's console has by default.
+    """
+    for each in log._dagster_handler._loggers:  # noqa: SLF001 - has no other address
+        for handler in each.handlers:
+            if isinstance(handler.formatter, BasicFormatter):
+                handler.setFormatter(formatter)
 
 
 def shorten_console(log: dg.DagsterLogManager) -> None:
