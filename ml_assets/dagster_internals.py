@@ -52,11 +52,10 @@ AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 StoredError: TypeAlias = SerializableErrorInfo
 """An error in the event log."""
 Around: TypeAlias = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
-Watch: TypeAlias = Callable[
-    [dg.DagsterInstance, dg.DagsterRun, dg.DagsterLogManager, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]
-]
+_Events: TypeAlias = Iterator[dg.DagsterEvent]
+Watch: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, dg.DagsterLogManager, _Events], _Events]
 """Passes the events of a run on."""
-_Execution: TypeAlias = Callable[[PlanOrchestrationContext, Iterator[dg.DagsterEvent]], Iterator[dg.DagsterEvent]]
+_Execution: TypeAlias = Callable[[PlanOrchestrationContext, _Events], _Events]
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +295,7 @@ def error_of(event: dg.DagsterEvent) -> StoredError | None:
 def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.ExecutorDefinition:
     """Return an executor of the same name and configuration that executes every plan within a context manager."""
 
-    def within(plan: PlanOrchestrationContext, events: Iterator[dg.DagsterEvent]) -> Iterator[dg.DagsterEvent]:
+    def within(plan: PlanOrchestrationContext, events: _Events) -> _Events:
         with around(plan.instance, plan.run_id):
             yield from events
 
@@ -363,9 +362,7 @@ class _OtherwiseExecuted(dg.Executor):
     def step_dependency_config(self) -> StepDependencyConfig:
         return self._executor.step_dependency_config
 
-    def execute(
-        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
-    ) -> Iterator[dg.DagsterEvent]:
+    def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> _Events:
         yield from self._execute(plan_context, self._executor.execute(plan_context, execution_plan))
 
 
