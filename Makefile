@@ -15,7 +15,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel setup setup-dev schema benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel setup setup-dev schema docs benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -43,7 +43,7 @@ test-all: setup-dev  ## every test
 test-random: setup-dev  ## the tests in a random order, of the seed that is printed
 	$(PYTEST) -n 2 -p randomly
 
-check: setup-dev  ## style, types and floors
+check: setup-dev docs  ## style, types, floors, and the links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -75,12 +75,16 @@ wheel: setup  ## the wheels of the domain package and of the platform, in dist/;
 	$(UV) build --wheel --out-dir dist --quiet
 	$(UV) build --wheel --out-dir dist --quiet deploy/platform
 
-schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports
+schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports; the reference pages
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
 	$(BIN)/python -m assay.gate.report docs/gate-report.schema.json
+	$(BIN)/python docs/site/reference.py docs/reference
+
+docs: setup-dev  ## the documentation as a searchable site, in .site/html
+	$(BIN)/python docs/site .site
 
 benchmark: setup  ## what the platform costs over a plain script
 	$(BIN)/python benchmarks/overhead.py
 
 clean:  ## local stores and caches
-	rm -rf .assay .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .assay .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

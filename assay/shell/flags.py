@@ -255,6 +255,7 @@ COMMANDS = {
         click.Argument(["pipeline"], nargs=-1, type=click.Path(), default=("pipelines",), metavar="[PATH]..."),
         needs=[],
     ),
+    "explain": lambda summary: Command("explain", summary, click.Argument(["code"]), needs=[]),
     "validate": lambda summary: Command(
         "validate",
         summary,

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("assay.shell")
 _READING = "assay.reading"
-_SUMMARIES = {
+SUMMARIES = {
     "init": "Write a new project that runs as it is, in an empty folder.",
     "add": "Write the first file of a pipeline, drafted from the rows of its data.",
     "check": "Check pipeline files, or all of a folder (pipelines), and name every bad one.",
+    "explain": "Explain the code of an error: how one comes to it, and what to do.",
     "validate": "Check data against the data-quality gate and write the report.",
     "ingest": "Read a file strictly and write its rows as Parquet.",
     "tune": "Find the best hyperparameters of gated data.",
@@ -51,6 +52,7 @@ _WORK = {
     "init": ("init", "run"),
     "add": ("add", "run"),
     "check": ("pipeline_flags", "check"),
+    "explain": ("explain", "run"),
     "validate": ("validate", "run"),
     "ingest": ("ingest", "run"),
     "tune": ("learning", "tune"),
@@ -91,29 +93,29 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names."""
-        return list(_SUMMARIES)
+        return list(SUMMARIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         """Return a command with its flags."""
-        if cmd_name not in _SUMMARIES:
+        if cmd_name not in SUMMARIES:
             return None
         from assay.shell.flags import COMMANDS
 
-        return COMMANDS[cmd_name](_SUMMARIES[cmd_name])
+        return COMMANDS[cmd_name](SUMMARIES[cmd_name])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that the first argument names."""
-        if args[0] not in _SUMMARIES and not args[0].startswith("-"):
-            known = ", ".join(_SUMMARIES)
-            ctx.fail(f"there is no command '{args[0]}'{did_you_mean(args[0], _SUMMARIES)} (known: {known})")
+        if args[0] not in SUMMARIES and not args[0].startswith("-"):
+            known = ", ".join(SUMMARIES)
+            ctx.fail(f"there is no command '{args[0]}'{did_you_mean(args[0], SUMMARIES)} (known: {known})")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """List names and summaries without building the commands."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(_SUMMARIES.items()))
+            formatter.write_dl(list(SUMMARIES.items()))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
         """Complete the commands' names, or the group's own flags."""
@@ -121,7 +123,7 @@ class Commands(click.Group):
             return super().shell_complete(ctx, incomplete)
         from click.shell_completion import CompletionItem
 
-        names = (item for item in _SUMMARIES.items() if item[0].startswith(incomplete))
+        names = (item for item in SUMMARIES.items() if item[0].startswith(incomplete))
         return [CompletionItem(name, help=summary) for name, summary in names]
 
 
