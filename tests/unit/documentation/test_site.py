@@ -48,7 +48,11 @@ def test_every_decision_is_listed():
     [
         ("README.md", "docs/how-to/add-a-rule.md", "how-to/add-a-rule.md"),
         ("docs/how-to/add-a-rule.md", "../../SECURITY.md", "../security.md"),
-        ("docs/troubleshooting.md", "../assay/shell/explanations.md#gate_rejected", "reference/errors.md#gate_rejected"),
+        (
+            "docs/troubleshooting.md",
+            "../assay/shell/explanations.md#gate_rejected",
+            "reference/errors.md#gate_rejected",
+        ),
         ("README.md", "pipelines/flight_delays.yaml", "files/pipelines/flight_delays.yaml"),
         ("assay/shell/explanations.md", "../../docs/hostile-inputs.md", "../hostile-inputs.md"),
         ("README.md", "nowhere.md", "nowhere.md"),
