@@ -34,10 +34,10 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 demo: setup $(DAGSTER_HOME)/dagster.yaml  ## two real pipelines from source to promotion
 	$(BIN)/python -m ml_assets.demo
 
-test: setup-dev  ## every test but the large forms of simulations
+test: setup-dev  ## for every behaviour a test that fails without it
 	$(PYTEST) -n 4 --dist worksteal
 
-test-all: setup-dev  ## every test
+test-all: setup-dev  ## the same with what is marked `full`: large simulations, further rows of matrices, stories over processes
 	$(PYTEST) -n 2 --dist worksteal -m "full or not full"
 
 test-random: setup-dev  ## the tests in a random order, of the seed that is printed

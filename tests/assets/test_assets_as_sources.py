@@ -71,6 +71,7 @@ def test_rows_dtypes_and_lineage_are_those_of_the_feature_set(two):
     assert graph.get(key).parent_keys == {dg.AssetKey(["monthly", "feature_set"])}
 
 
+@pytest.mark.full
 def test_a_range_reads_each_partition_by_its_key(two):
     names = ("monthly/raw_dataset", "monthly/feature_set", "over/raw_dataset", "over/validated_dataset")
     result = two.materialize_range(*names, first=MONTHS[0], last=MONTHS[-1])
@@ -164,6 +165,7 @@ features:
 """
 
 
+@pytest.mark.full
 def test_a_feature_set_is_joined_as_of_each_rows_time_and_read_by_a_select(two):
     (two.settings.pipelines_dir / "over.yaml").write_text(OVER + TIMED)
     assert ingest(two, "monthly", partition="2021-01").success
@@ -196,7 +198,7 @@ class OfAnotherLibrary:
 
 
 @pytest.mark.parametrize("keeper", ["io_manager", "artifact_io_manager"])
-@pytest.mark.parametrize("kind", [pa.table, pd.DataFrame, OfAnotherLibrary])
+@pytest.mark.parametrize("kind", [pa.table, pytest.param(pd.DataFrame, marks=pytest.mark.full), OfAnotherLibrary])
 def test_a_users_own_asset_is_a_source_whoever_keeps_it(platform, keeper, kind):
     rows = {"customer": ["a", "b", "c"], "day": ["2024-01-01", "2024-01-02", None], "spent": [1.5, 2.5, 3.5]}
 
@@ -302,7 +304,7 @@ def requests_of(platform):
     return requested
 
 
-@pytest.mark.parametrize("trigger", ["retrain_on", "ingest_on"])
+@pytest.mark.parametrize("trigger", ["retrain_on", pytest.param("ingest_on", marks=pytest.mark.full)])
 def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
     (two.settings.pipelines_dir / "over.yaml").write_text(OVER + f"automation: {{{trigger}: [new_data]}}\n")
     requested = requests_of(two)
@@ -316,6 +318,7 @@ def test_new_rows_of_the_feature_set_make_the_same_partition_once(two, trigger):
     assert not any("over_new_data" in sensor.name for sensor in two.definitions.sensors or ())
 
 
+@pytest.mark.full
 def test_new_rows_of_a_joined_feature_set_make_the_same_partition_once(two):
     joined = "features: {steps: [{join: {table: half, source: features://monthly, on: [x], columns: {half: h}}}]}\n"
     (two.settings.pipelines_dir / "over.yaml").write_text(OVER + joined + "automation: {ingest_on: [joined_data]}\n")
@@ -331,6 +334,7 @@ def test_new_rows_of_a_joined_feature_set_make_the_same_partition_once(two):
     assert requested() == []
 
 
+@pytest.mark.full
 def test_rows_to_predict_join_the_newest_feature_set(two):
     new = [{name: row[name] for name in ("day", "x", "z")} for row in monthly_rows(("2021-02",))]
     new = [row | {"half": row["x"] / 2, "code": "a", "even": "true"} for row in new]
@@ -402,6 +406,7 @@ features: {steps: [{derive: {group: x % 3}}]}
 """
 
 
+@pytest.mark.full
 def test_a_whole_feature_set_is_joined_in_each_partition_of_a_range(two):
     source = write_csv(two.settings.pipelines_dir.parent / "zones.csv", [{"x": n, "y": 2 * n} for n in range(40)])
     (two.settings.pipelines_dir / "zones.yaml").write_text(ZONES.replace("SOURCE", str(source)))
@@ -450,6 +455,7 @@ def test_finer_partitions_are_read_together_and_refused_in_a_range(two):
     assert "materialise one partition in each run" in failure(job.execute_in_process(**asked, tags=tags))
 
 
+@pytest.mark.full
 def test_an_experiment_reads_the_feature_set_of_production(two):
     assert ingest(two, "monthly", partition="2021-01").success
     names = ("over/raw_dataset", "over/validated_dataset")

@@ -144,7 +144,7 @@ class World:
         dg.materialize([asset], instance=self.instance, partition_key=partition, raise_on_error=False)
 
 
-@pytest.fixture(params=[WHOLE, MONTHLY], ids=["whole", "monthly"])
+@pytest.fixture(params=[pytest.param(WHOLE, marks=pytest.mark.full), MONTHLY], ids=["whole", "monthly"])
 def world(request):
     with dg.DagsterInstance.ephemeral() as instance:
         one = World(spec_of(request.param), instance, partition="2021-03" if request.param is MONTHLY else None)
@@ -215,7 +215,9 @@ def test_a_failed_blocking_check_holds_everything_back(world):
     assert set(at(world, "batch_predictions", *REPORTS)) <= set(world.evaluate())
 
 
-@pytest.mark.parametrize("alarm", sorted(ALARMS))
+@pytest.mark.parametrize(
+    "alarm", ["drift", *(pytest.param(each, marks=pytest.mark.full) for each in sorted(ALARMS) if each != "drift")]
+)
 def test_where_an_alarm_is_to_be_answered_the_learning_assets_run_once(world, alarm):
     asset, check = ALARMS[alarm]
     for month in ("2021-01", "2021-02", "2021-03") if world.partition else (None,):
@@ -234,7 +236,7 @@ def test_where_an_alarm_is_to_be_answered_the_learning_assets_run_once(world, al
     assert world.evaluate() == at(world, *LEARNING), "an alarm that ended is armed again"
 
 
-@pytest.mark.parametrize("dataset", [WHOLE, MONTHLY], ids=["whole", "monthly"])
+@pytest.mark.parametrize("dataset", [WHOLE, pytest.param(MONTHLY, marks=pytest.mark.full)], ids=["whole", "monthly"])
 def test_a_missed_minimum_trains_once_more_and_never_again(dataset, monkeypatch):
     monkeypatch.setitem(CHECKS, "evaluation_report", {RETRY_CHECK: False})
     with dg.DagsterInstance.ephemeral() as instance:

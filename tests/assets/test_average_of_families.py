@@ -1,6 +1,7 @@
 """A search that ends with an average of families, through all assets: fitted, stored, promoted and rebuilt."""
 
 import numpy as np
+import pytest
 from small_platform import failure, write_csv
 
 from assay.results.search_result import BestHyperparameters
@@ -27,6 +28,7 @@ def rows():
     return [{"id": number, "a": left, "b": right, "y": target} for number, (left, right, target) in enumerate(columns)]
 
 
+@pytest.mark.full
 def test_an_average_is_found_trained_promoted_and_rebuilt(platform, tmp_path):
     source = tmp_path / "yields.csv"
     write_csv(source, rows())

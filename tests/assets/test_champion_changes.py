@@ -76,6 +76,7 @@ def test_a_retry_after_the_promotion_returns_its_decision(bank, monkeypatch):
     assert entry.run_id == result.run_id
 
 
+@pytest.mark.full
 def test_each_further_challenger_is_one_more_decision_on_the_holdout_and_the_same_one_is_none(trained_bank):
     def decided(strength):
         given = {"tuning": {"enabled": False}, "hyperparameters": {"C": strength}}

@@ -83,8 +83,10 @@ def test_a_run_with_parameters_makes_a_model_and_changes_nothing_in_production(t
     runs = client.search_runs([client.get_experiment_by_name("assay/bank-experiments").experiment_id])
     assert [run.data.tags["assay.space"] for run in runs] == [space]
     assert client.get_model_version_by_alias(f"bank-{space}", "champion").version == 1
+    assert notifications_of(trained_bank.instance, result.run_id, failed=False, ui_url="http://ui") == []
 
 
+@pytest.mark.full
 def test_a_refused_run_with_another_target_leaves_the_pipeline_as_it_is(trained_bank):
     refused = trained_bank.materialize("bank/*", parameters=OTHER_TARGET, experiment=True)
     assert "the data-quality gate rejected this data" in failure(refused)
@@ -115,7 +117,9 @@ def requested(platform, cursor=None):
 
 
 @pytest.mark.parametrize(
-    "parameters", [OTHER_TARGET, {"data_source": "data/absent.csv"}], ids=["refused", "stopped before the gate"]
+    "parameters",
+    [OTHER_TARGET, pytest.param({"data_source": "data/absent.csv"}, marks=pytest.mark.full)],
+    ids=["refused", "stopped before the gate"],
 )
 def test_automation_follows_production_alone(platform, parameters):
     platform.pipeline(
@@ -136,6 +140,7 @@ def test_automation_follows_production_alone(platform, parameters):
     assert requested(platform, cursor)[0] == ["batch_predictions"]
 
 
+@pytest.mark.full
 def test_a_warning_that_failed_is_not_reported_again_since_it_would_be_a_new_alarm(trained_bank):
     key = dg.AssetCheckKey(dg.AssetKey(["bank", "validated_dataset"]), "values_in_range")
     path = trained_bank.settings.pipelines_dir / "bank.yaml"
@@ -147,11 +152,6 @@ def test_a_warning_that_failed_is_not_reported_again_since_it_would_be_a_new_ala
     assert history(key, limit=1)[0].status.value == "FAILED"
     assert trained_bank.materialize("bank/*", parameters=FOREST, experiment=True).success
     assert history(key, limit=1)[0].status.value == "PLANNED"
-
-
-def test_champions_of_experiments_are_not_notified(trained_bank):
-    done = trained_bank.materialize("bank/*", parameters=FOREST, experiment=True)
-    assert notifications_of(trained_bank.instance, done.run_id, failed=False, ui_url="http://ui") == []
 
 
 def test_an_experiment_reads_rows_of_production_where_it_changes_none(gated_months):
@@ -173,6 +173,7 @@ def test_an_experiment_reads_rows_of_production_where_it_changes_none(gated_mont
         assert (missing or "monthly/best_hyperparameters") in failure(done)
 
 
+@pytest.mark.full
 def test_a_range_of_an_experiment_is_observed_by_partition(gated_months):
     made = gated_months.instance.get_materialized_partitions(dg.AssetKey(["monthly", "validated_dataset"]))
     options = {"first": "2021-01", "last": "2021-03", "experiment": True}
@@ -195,6 +196,7 @@ def test_a_blocking_check_ends_an_experiment(trained_bank):
     assert not observations(trained_bank, "bank/champion_model")
 
 
+@pytest.mark.full
 def test_an_incremental_experiment_continues_from_the_champion_of_production(trained_bank):
     done = trained_bank.materialize("bank/*", parameters={"training_scenario": "incremental"}, experiment=True)
     assert done.success, failure(done)
@@ -214,9 +216,10 @@ def test_production_is_asked_for_and_allowed_by_the_deployment(trained_bank):
 def test_a_bundle_is_exported_under_the_name_that_the_run_asks_for(trained_bank, tmp_path):
     trained_bank.pipeline(BANK + "training: {{target_output_path: models}}\n", "data/bank.csv")
     assert trained_bank.materialize("bank/trained_model", parameters={"random_state": 42}).success
-    assert trained_bank.materialize("bank/*", parameters=FOREST, experiment=True).success
+    learned = ("bank/best_hyperparameters", "bank/trained_model")
+    assert trained_bank.materialize(*learned, parameters=FOREST, experiment=True).success
     asked = FOREST | {"target_output_path": "mine"}
-    assert trained_bank.materialize("bank/*", parameters=asked, experiment=True).success
+    assert trained_bank.materialize(*learned, parameters=asked, experiment=True).success
     first = next(name for name in spaces_of(trained_bank) if (tmp_path / f"models/bank-{name}_v1").exists())
     assert {path.name for path in (tmp_path / "models").glob("bank*")} == {"bank_v1", f"bank-{first}_v1"}
     assert [path.name for path in (tmp_path / "mine").glob("bank*")] == ["bank_v1"]

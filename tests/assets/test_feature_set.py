@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from small_platform import ASSETS, BANK, failure, write_csv
 
@@ -188,6 +189,7 @@ def test_jobs_and_plans_have_the_stage_only_where_the_file_has_steps(platform):
         assert len(job.asset_layer.executable_asset_keys) == count
 
 
+@pytest.mark.full
 def test_fitted_steps_travel_in_the_model_and_what_outliers_dropped_is_shown(platform):
     new = [{name: value for name, value in row.items() if name != "dropoff"} for row in trips(20)]
     scored = write_csv(platform.settings.pipelines_dir.parent / "data" / "new.csv", new)
@@ -254,6 +256,7 @@ def test_rows_judged_by_other_raw_rules_are_refused(platform):
     assert platform.materialize("trips/raw_dataset", "trips/feature_set", "trips/validated_dataset").success
 
 
+@pytest.mark.full
 def test_a_plan_sees_other_rows_of_a_joined_source(platform):
     zones = [{"zone": zone, "crowd": number} for number, zone in enumerate("abc")]
     source = write_csv(platform.settings.pipelines_dir.parent / "data" / "zones.csv", zones)
@@ -274,6 +277,7 @@ def test_a_plan_sees_other_rows_of_a_joined_source(platform):
     assert reason() == "version 2 is of the same code and inputs"
 
 
+@pytest.mark.full
 def test_a_select_reads_tables_that_are_fetched_and_frozen_like_any_source(platform):
     sql = "    - sql: select r.*, z.size from rows r left join zones z using (zone)\n"
     text = TRIPS.replace("  steps:", "  tables: [{{table: zones, source: <zones>}}]\n  steps:")
@@ -372,6 +376,7 @@ def odd_hours(*numbers):
     return sum(day * 100 + hour for day in numbers for hour in range(1, 24, 2))
 
 
+@pytest.mark.full
 def test_a_range_and_rows_to_predict_see_earlier_partitions(platform):
     daily(platform, 1, 2, 3)
     made = ["daily/raw_dataset", "daily/feature_set", "daily/validated_dataset"]

@@ -152,6 +152,7 @@ def test_what_refers_to_the_champions_training_rows_works_on_before_a_retraining
     assert window[""].receipt.forgotten_rows == 1
 
 
+@pytest.mark.full
 def test_a_model_that_continues_one_that_learned_from_the_rows_is_named_too(trained_bank, forget):
     learned, _ = sides(trained_bank)
     without(Path("data/bank.csv"), learned)
@@ -171,6 +172,7 @@ def test_nonsense_is_refused_by_name(forget):
         forget("customer_id = 17")
 
 
+@pytest.mark.full
 def test_a_person_is_forgotten_in_every_space_and_models_of_experiments_are_named(trained_bank, forget):
     learned, _ = sides(trained_bank)
     own_rows = {"data_validation": {"min_rows": 60}, "space": "strict"}

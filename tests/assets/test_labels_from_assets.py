@@ -60,7 +60,7 @@ def versions(platform):
     return [*zip(table["label_key"].to_pylist(), table["label_class"].to_pylist(), strict=True)], commit.inputs
 
 
-@pytest.mark.parametrize("keeper", ["io_manager", "artifact_io_manager"])
+@pytest.mark.parametrize("keeper", ["io_manager", pytest.param("artifact_io_manager", marks=pytest.mark.full)])
 def test_labels_of_an_own_asset_are_read_once_corrected_and_named_as_an_input(loans, keeper):
     platform = loans("asset://bank/outcomes")
     both = ("bank/outcomes", "loans/served_labels")

@@ -167,7 +167,10 @@ def test_labels_are_read_again_and_corrected(compared):
     assert after.versions[1].metrics["log_loss"] > before.versions[1].metrics["log_loss"]
 
 
-@pytest.mark.parametrize(("key", "where"), [("[id]", "id = 'c00002'"), ("request_id", "request_id = 'c00002'")])
+@pytest.mark.parametrize(
+    ("key", "where"),
+    [pytest.param("[id]", "id = 'c00002'", marks=pytest.mark.full), ("request_id", "request_id = 'c00002'")],
+)
 def test_a_persons_labels_are_forgotten_by_the_columns_of_their_key(bank, monkeypatch, key, where):
     path = bank.settings.pipelines_dir / "bank.yaml"
     serving = f"serving: {{columns: [id], labels: {{source: data/labels.csv, key: {key}, delay: 7d}}}}\n"

@@ -37,7 +37,11 @@ def test_loading_the_code_location_imports_no_heavy_library_but_to_check_sql(tmp
 
 @pytest.mark.parametrize(
     ("start", "own", "policy"),
-    [(LOCATION, {}, "PASSIVE"), (COMMAND, {}, "PASSIVE"), (COMMAND, {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")],
+    [
+        (LOCATION, {}, "PASSIVE"),
+        (COMMAND, {}, "PASSIVE"),
+        pytest.param(COMMAND, {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE", marks=pytest.mark.full),
+    ],
 )
 def test_idle_threads_sleep_in_steps_and_commands_unless_the_deployment_says_otherwise(start, own, policy):
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | own

@@ -44,6 +44,7 @@ def test_a_missed_minimum_asks_for_one_longer_search_and_then_gives_up(unreachab
     assert learn(unreachable)[:4] == (8, 4, True, False), "a further run starts none"
 
 
+@pytest.mark.full
 def test_a_run_with_other_parameters_starts_no_longer_search(unreachable):
     assert learn(unreachable, hyperparameters={"C": 0.5})[1:3] == (1, True)
     assert learn(unreachable)[1:3] == (1, False), "the pipeline itself has its first search"

@@ -104,6 +104,7 @@ def test_the_janitor_applies_the_retention_policy_and_reports_what_went(trained_
     assert (again, "bank/model_report, version" in metadata["removed"].value[0]) == (1, True)
 
 
+@pytest.mark.full
 def test_without_bounds_the_janitor_keeps_every_version(trained_bank):
     for seed in (11, 12):  # the first of the two is neither the newest nor a champion
         assert trained_bank.materialize("bank/trained_model", parameters={"random_state": seed}).success

@@ -103,6 +103,7 @@ def test_an_alarm_rises_once_when_features_move_and_stay_moved(watched):
     assert [month for month, (_, performance, _) in seen.items() if performance.alarm_start] == ["2021-07"]
 
 
+@pytest.mark.full
 def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(watched):
     assert judged(watched, "2021-02")[0].status == "judged"  # the champion's holdout
     drift, performance, checks = judged(watched, "2021-01")
@@ -111,6 +112,7 @@ def test_rows_that_the_champion_learned_from_are_not_compared_with_themselves(wa
     assert performance.loss is None
 
 
+@pytest.mark.full
 def test_each_alarm_starts_one_retraining_whose_training_rows_hold_the_window_of_the_alarm(watched):
     """Drift begins in August, the second of three windows, so no window trains on it yet; the loss begins in July."""
     result, _ = requested(watched, None, *LEARNING)
@@ -127,6 +129,7 @@ def test_each_alarm_starts_one_retraining_whose_training_rows_hold_the_window_of
     assert asked == [f"{asset}@{month}" for month in ("2021-08", "2021-09") for asset in LEARNING]
 
 
+@pytest.mark.full
 def test_labels_that_come_late_are_used_where_they_are_known(platform, tmp_path):
     """April has no target yet: its features and predictions are judged, and March's target."""
     made = [row if row["day"] < "2021-04" else {**row, "y": None} for row in rows(shift_from="2021-03")]
@@ -178,6 +181,7 @@ def test_the_newest_rows_that_passed_are_predicted(watched):
     assert {str(day)[:7] for day in predictions["day"].to_pylist()} == {"2021-03"}
 
 
+@pytest.mark.full
 def test_a_roll_back_asks_for_predictions_once_and_they_are_of_the_former_champion(watched):
     asset = "monthly/batch_predictions"
     assert promote_the_same_files_again(watched.resources["model_registry"], "monthly") == "2"
@@ -221,6 +225,7 @@ def requested(platform, cursor, *assets):
     return result, result.total_requested
 
 
+@pytest.mark.full
 def test_predictions_are_asked_for_once_for_each_change_and_not_while_rows_are_refused(watched):
     asset = "monthly/batch_predictions"
     cursor, count = requested(watched, None, asset)

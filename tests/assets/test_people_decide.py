@@ -63,6 +63,7 @@ def check_of_champion(result):
     return check
 
 
+@pytest.mark.full
 def test_a_model_that_was_rolled_back_does_not_come_back(promoted, every_model_is_better):
     train_another(promoted)
     assert champion(promoted) == "2"
@@ -76,6 +77,7 @@ def test_a_model_that_was_rolled_back_does_not_come_back(promoted, every_model_i
     assert champion(promoted) == "2"
 
 
+@pytest.mark.full
 def test_two_roll_backs_go_further_back(promoted, every_model_is_better):
     train_another(promoted)
     train_another(promoted, 0.02)
@@ -122,6 +124,7 @@ def test_a_rejected_model_is_not_proposed_again(promoted, every_model_is_better)
     assert "does not wait" in failure(run_job(promoted, "champion_approval_job", version="2", decision="approve"))
 
 
+@pytest.mark.full
 def test_the_journal_says_who_why_against_whom_and_on_which_evidence(promoted, every_model_is_better):
     result = train_another(promoted)
     rolled = run_job(promoted, "champion_rollback_job", reason="complaints")

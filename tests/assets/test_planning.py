@@ -159,6 +159,7 @@ def test_partitions_that_were_never_made_are_run_before_the_model_of_the_last_on
     assert selected == [rows, rows, rows + model]
 
 
+@pytest.mark.full
 def test_what_a_plan_leaves_out_is_what_a_full_retraining_makes_again(trained_bank):
     edits = [("min_rows: 50", "min_rows: 40"), ("n_trials: 3", "n_trials: 2"), ("test_size: 0.25", "test_size: 0.3")]
     for old, new in edits:
@@ -195,15 +196,16 @@ the gate."""
 KEYS = ["2020-12", "2021-01", "2021-02", "2021-03"]
 
 
-def test_the_set_that_is_planned_is_the_set_that_runs_over_100_random_edits(tmp_path):
+@pytest.mark.parametrize("edits", [20, pytest.param(100, marks=pytest.mark.full)])
+def test_the_set_that_is_planned_is_the_set_that_runs_over_random_edits(tmp_path, edits):
     draw, world, sizes = random.Random(11), World(ArtifactStore(LocalStore(tmp_path))), set()
-    for _ in range(100):
+    for _ in range(edits):
         world.change(draw)
         plan = Planner(world.spec, world.artifacts, lambda key: digest_of(Made(text=world.source[key]))).plan(KEYS[-1])
         predicted = {(each.asset, each.partition) for each in plan if each.action == "run"}
         assert predicted == world.make_what_is_out_of_date()
         sizes.add(len(predicted))
-    assert {0, 1, 4} <= sizes
+    assert {0, 4, 6} <= sizes
 
 
 class Made(Spec):

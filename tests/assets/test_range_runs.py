@@ -54,6 +54,7 @@ def test_a_range_is_one_run_with_each_partition_as_its_own_version(monthly, monk
         assert set(commit.inputs) == {f"monthly/raw_dataset@{month}"}
 
 
+@pytest.mark.full
 def test_a_range_over_a_years_end_gives_what_single_runs_give(monthly):
     for month in MONTHS:
         assert monthly.materialize(*DATA, partition=month).success
@@ -140,6 +141,7 @@ def test_a_backfill_of_nothing_but_months_without_history_is_refused(monthly):
     assert "[partitions_failed] 3 of 3 partitions failed" in failure(result)
 
 
+@pytest.mark.full
 def test_a_month_that_failed_stays_failed_when_the_run_is_resumed(monthly, monkeypatch):
     assert monthly.materialize_range("monthly/*", first="2020-12", last="2021-03").success
 

@@ -74,6 +74,7 @@ def test_a_proposal_changes_nothing(regressed):
     assert champion(platform) == "2"
 
 
+@pytest.mark.full
 def test_rows_that_one_of_the_two_learned_from_are_not_compared(regressed):
     platform = regressed("rollback")
     report, check, notifications = report_of(platform, "2021-01")

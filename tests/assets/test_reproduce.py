@@ -58,6 +58,7 @@ def test_the_bundle_has_the_same_digest_in_another_mlflow_run_at_another_time(tr
     assert first.data_version == second.data_version
 
 
+@pytest.mark.full
 def test_a_continued_version_is_rebuilt_from_its_parent(bank):
     edit(bank, "[logistic_regression]", "[random_forest], hyperparameters: {n_estimators: 5}")
     edit(bank, "n_trials: 3, folds: 2", "enabled: false")

@@ -6,6 +6,7 @@ import sys
 
 import boto3
 import dagster as dg
+import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.events import DagsterEvent, JobFailureData
 from dagster._core.loader import LoadingContextForTest
@@ -82,6 +83,7 @@ def test_a_rewritten_object_is_requested_again(platform, tmp_path):
     assert not second.dynamic_partitions_requests
 
 
+@pytest.mark.full
 def test_the_requested_run_trains(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())

@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from small_platform import failure, write_csv
 
 from assay.monitoring.performance import PerformanceReport
@@ -55,6 +56,7 @@ def load(platform, asset, kind):
     return platform.artifacts.load(("calls", asset), None, kind)
 
 
+@pytest.mark.full
 def test_a_far_better_model_on_grown_data_is_promoted_with_honest_numbers(platform, tmp_path):
     """Three quarters of the holdout were the champion's training rows: it was kept with .93 in place of .76."""
     rows, source = call_rows(900), tmp_path / "data" / "calls.csv"

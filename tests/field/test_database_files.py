@@ -90,7 +90,7 @@ SLOW_FUNCTION = "select instr(zeroblob(8000000), cast(zeroblob(4000000) || x'01'
 
 
 @pytest.mark.confined
-@pytest.mark.parametrize("text", [ENDLESS, SLOW_FUNCTION])
+@pytest.mark.parametrize("text", [pytest.param(ENDLESS, marks=pytest.mark.full), SLOW_FUNCTION])
 def test_a_query_ends_at_its_time_limit_even_inside_one_function(sqlite_file, tmp_path, monkeypatch, text):
     monkeypatch.setattr("resources.sources.confined_query._GRACE_SECONDS", 4.0)
     with pytest.raises(SourceError, match="the query takes longer than allowed"):
@@ -98,7 +98,13 @@ def test_a_query_ends_at_its_time_limit_even_inside_one_function(sqlite_file, tm
 
 
 @pytest.mark.confined
-@pytest.mark.parametrize("text", ["select len(repeat('a', 2000000000)) as n", "select len(range(1000000000)) as n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select len(repeat('a', 2000000000)) as n",
+        pytest.param("select len(range(1000000000)) as n", marks=pytest.mark.full),
+    ],
+)
 def test_a_duckdb_query_takes_no_more_memory_than_it_may(tmp_path, text):
     duckdb.connect(str(tmp_path / "rows.duckdb")).close()
     with pytest.raises(SourceError, match="the query takes more memory than it may") as refused:

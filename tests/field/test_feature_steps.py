@@ -174,6 +174,7 @@ def test_the_source_of_a_join_may_name_variables_which_are_masked(monkeypatch):
     assert without_masked("/data/secret-of-the-test") == "${WEATHER_OF_TEST}"
 
 
+@pytest.mark.full
 @pytest.mark.confined
 def test_a_step_that_sees_later_rows_is_refused_in_the_confined_process_as_well():
     steps = STEPS + "    - sql: select *, avg(seats) over () as mean from rows\n  time: pickup\n"

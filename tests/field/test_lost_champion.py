@@ -47,7 +47,7 @@ def delete_files(platform, version="1"):
     shutil.rmtree(client_of(platform).get_model_version("bank", version).source)
 
 
-@pytest.mark.parametrize("lost", ["whole", "bundle"])
+@pytest.mark.parametrize("lost", ["whole", pytest.param("bundle", marks=pytest.mark.full)])
 def test_files_that_are_gone_name_the_job_and_the_model_is_promoted_again_from_the_artifact_store(promoted, lost):
     source = Path(client_of(promoted).get_model_version("bank", "1").source)
     shutil.rmtree(source if lost == "whole" else source / "bundle")

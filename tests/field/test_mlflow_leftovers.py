@@ -37,6 +37,7 @@ def test_a_deleted_run_or_experiment_names_the_command_that_restores_it(tracker)
     assert f"mlflow experiments restore --experiment-id {tracked.experiment_id}" in refused.value.remedy
 
 
+@pytest.mark.full
 def test_the_run_that_a_killed_training_left_is_adopted_by_the_next_one(platform, tmp_path):
     """It stayed RUNNING for ever, since its identity was the Dagster run."""
     platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
@@ -108,7 +109,7 @@ def test_an_outage_of_the_tracker_costs_no_second_fit_in_the_retry(bank, fits, o
     assert first.data_version == second.data_version
 
 
-@pytest.mark.parametrize("error", [TrackerUnavailableError, RuntimeError])
+@pytest.mark.parametrize("error", [TrackerUnavailableError, pytest.param(RuntimeError, marks=pytest.mark.full)])
 def test_a_later_run_adopts_the_fit_of_a_run_that_ended_before_it_was_tracked(bank, fits, outage, error):
     with_retries(bank, 0)
     outage(1, error)
@@ -122,6 +123,7 @@ def test_a_later_run_adopts_the_fit_of_a_run_that_ended_before_it_was_tracked(ba
     assert str(logged.status) == "READY"
 
 
+@pytest.mark.full
 def test_other_content_and_a_training_that_was_tracked_whole_are_fitted(bank, fits, outage):
     with_retries(bank, 0)
     outage(1)

@@ -90,6 +90,7 @@ def test_trees_get_no_clock_that_grows_for_ever():
     assert any(name.endswith("_elapsed_days") for name in linear.get_feature_names_out())
 
 
+@pytest.mark.full
 def test_a_model_worse_than_the_constant_baseline_does_not_become_champion(platform, tmp_path):
     """A model with an rmse of 39.2 against 11.3 of the baseline became the first champion."""
     draw = random.Random(5)

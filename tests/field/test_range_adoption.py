@@ -62,6 +62,7 @@ def statuses(platform):
     return {run.data.tags["partition"]: run.info.status for run in found}
 
 
+@pytest.mark.full
 def test_a_repeated_range_adopts_the_fit_that_was_published_and_fits_the_others(searched, fits):
     """Adoption was tried for runs of one partition alone."""
     killed(searched, make_fits, tracking=1)
@@ -90,6 +91,7 @@ def test_a_resumed_range_adopts_every_fit_those_that_were_tracked_too(searched, 
         assert adopted == [published] * 2
 
 
+@pytest.mark.full
 def test_a_new_range_fits_what_was_tracked_and_adopts_what_was_not(searched, fits):
     """Somebody who asks again for a finished training gets one."""
     killed(searched, make_fits, tracking=2)

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 from mlflow import MlflowClient
-from small_platform import BANK, bank_rows, failure, write_csv
+from platform_fixtures import add_bank
+from small_platform import failure
 
 from assay.errors import DigestMismatchError
 from assay.results.bundle import bundle_digest
@@ -17,17 +18,25 @@ UP_TO_EVALUATION = [
 ]
 
 
-@pytest.fixture
-def bank(platform, tmp_path):
-    platform.pipeline(BANK, write_csv(tmp_path / "data" / "bank.csv", bank_rows()))
-    result = platform.materialize(*UP_TO_EVALUATION, parameters={"tuning": {"enabled": False}})
+def _evaluate(prepared):
+    add_bank(prepared)
+    result = prepared.materialize(*UP_TO_EVALUATION, parameters={"tuning": {"enabled": False}})
     assert result.success, failure(result)
-    return platform
+
+
+@pytest.fixture
+def bank(copied):
+    with copied("evaluated_bank", _evaluate) as prepared:
+        yield prepared
 
 
 @pytest.fixture
 def client(bank):
-    return MlflowClient(f"sqlite:///{bank.settings.home}/mlflow/mlflow.db")
+    return client_of(bank)
+
+
+def client_of(platform):
+    return MlflowClient(f"sqlite:///{platform.settings.home}/mlflow/mlflow.db")
 
 
 def the_logged_model(client):
@@ -41,13 +50,12 @@ def promote(bank):
 
 
 @pytest.mark.parametrize("file", [CODE, "MLmodel", "requirements.txt", "bundle/model.skops"])
-def test_a_file_of_the_served_version_that_was_replaced_is_noticed(bank, client, file, tmp_path):
+def test_a_file_of_the_served_version_that_was_replaced_is_noticed(promoted, file, tmp_path):
     """A file beside the bundle was replaced and served without notice; every file of the version counts."""
-    assert promote(bank).success
-    path = tmp_path / the_logged_model(client).artifact_location / file
+    path = tmp_path / the_logged_model(client_of(promoted)).artifact_location / file
     path.write_bytes(path.read_bytes() + b"\n")
     with pytest.raises(DigestMismatchError) as refused:
-        bank.resources["model_registry"].current_champion("bank")
+        promoted.resources["model_registry"].current_champion("bank")
     assert "by the artifact store" in refused.value.expected
 
 

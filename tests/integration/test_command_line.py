@@ -97,7 +97,9 @@ def tuned(tuned_once, tmp_path, warmed):
         yield copied
 
 
-@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "forkserver"])
+@pytest.mark.parametrize(
+    "executor", [*(pytest.param(name, marks=pytest.mark.full) for name in ("in_process", "multiprocess")), "forkserver"]
+)
 def test_every_executor_leaves_the_right_status_in_mlflow(tuned, executor):
     done = materialize(tuned, "bank/trained_model,bank/evaluation_report", ASSAY_EXECUTOR=executor)
     assert done.returncode == 0, done.stdout[-3000:]

@@ -1,10 +1,8 @@
-"""The demo; one of the two starts as `make demo` starts it."""
+"""The demo as `make demo` runs it."""
 
 import re
 import shutil
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +32,6 @@ def test_the_demo_ends_with_a_table_of_real_results(checkout):
     assert "`make dev`" in done.stdout
 
 
-@pytest.mark.cold
 def test_the_demo_says_why_it_stopped(checkout):
     shutil.copy(ROOT / "pipelines" / "flight_air_time.yaml", checkout.root / "pipelines")
     text = (ROOT / "pipelines" / "flight_delays.yaml").read_text()

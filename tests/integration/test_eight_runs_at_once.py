@@ -51,6 +51,7 @@ def test_eight_first_runs_at_once_all_end_right(tiny):
     there_is_one_champion(tiny.root / ".assay" / "mlflow" / "mlflow.db")
 
 
+@pytest.mark.full
 def test_eight_first_runs_at_once_on_postgresql_all_end_right(tiny):
     """What is under test is the instance's storage: nothing else depends on it, so one asset is enough."""
     home = tiny.root / "home"

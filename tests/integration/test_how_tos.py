@@ -1,4 +1,7 @@
-"""Every how-to is followed exactly: its files are written, its commands run, and its output is compared."""
+"""Every how-to is followed exactly: its files are written, its commands run, and its output is compared.
+
+One of each kind runs in `make test`, all of them in `make test-all`.
+"""
 
 import contextlib
 import os
@@ -12,11 +15,21 @@ from how_tos import BLOCK, HOW_TOS, commands_of, how_to_of, pipelines
 from postgres_server import postgres_server
 from servers import free_port
 
-WITHOUT_SERVERS = (
+OF_EACH_KIND = (
     "start-a-project.md",
-    "add-a-pipeline.md",
     "add-a-model.md",
     "prepare-columns.md",
+    "use-your-own-assets.md",
+    "log-to-mlflow-from-your-own-asset.md",
+    "run-from-the-shell.md",
+    "read-any-file.md",
+    "retrain-on-new-data.md",
+    "limit-and-recover-runs.md",
+    "restrict-what-a-run-may-do.md",
+)
+"""One of each kind; the further ones are for `make test-all`."""
+FURTHER = (
+    "add-a-pipeline.md",
     "training-options.md",
     "add-a-metric.md",
     "add-a-rule.md",
@@ -24,18 +37,11 @@ WITHOUT_SERVERS = (
     "join-another-source.md",
     "use-the-feature-store.md",
     "use-features-from-a-notebook.md",
-    "use-your-own-assets.md",
     "build-with-components.md",
     "share-settings-between-pipelines.md",
-    "log-to-mlflow-from-your-own-asset.md",
     "backtest-by-backfill.md",
     "notifications.md",
-    "run-from-the-shell.md",
-    "read-any-file.md",
-    "retrain-on-new-data.md",
     "read-from-sql.md",
-    "limit-and-recover-runs.md",
-    "restrict-what-a-run-may-do.md",
     "watch-for-drift.md",
     "promote-and-roll-back.md",
     "experiment-without-touching-production.md",
@@ -93,8 +99,11 @@ def names_of_pipelines(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "how_to",
-    # one types its commands into a real shell; the others are spared the start of each command
-    [pytest.param(name, marks=[pytest.mark.cold] if name == IN_A_REAL_SHELL else []) for name in WITHOUT_SERVERS],
+    [
+        # one types its commands into a real shell; the others are spared the start of each command
+        *(pytest.param(name, marks=[pytest.mark.cold] if name == IN_A_REAL_SHELL else []) for name in OF_EACH_KIND),
+        *(pytest.param(name, marks=pytest.mark.full) for name in FURTHER),
+    ],
 )
 def test_a_how_to_works_as_written(how_to, checkout):
     if how_to == IN_A_REPOSITORY:
@@ -144,7 +153,9 @@ def test_postgresql_works_as_written(checkout):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-@pytest.mark.parametrize("how_to", WITH_AN_ENDPOINT)
+@pytest.mark.parametrize(
+    "how_to", [*(pytest.param(name, marks=pytest.mark.full) for name in WITH_AN_ENDPOINT[:-1]), WITH_AN_ENDPOINT[-1]]
+)
 def test_serving_works_as_written(how_to, checkout):
     # the endpoint starts as a user's does, and ends with its own process
     warm = (checkout.scripts / "assay").rename(checkout.scripts / "warm")
@@ -170,7 +181,8 @@ def test_serving_works_as_written(how_to, checkout):
 
 def test_every_how_to_is_followed_by_a_test():
     assert {path.name for path in HOW_TOS.glob("*.md")} == {
-        *WITHOUT_SERVERS,
+        *OF_EACH_KIND,
+        *FURTHER,
         WITH_S3_AND_MLFLOW,
         WITH_POSTGRESQL,
         *WITH_AN_ENDPOINT,

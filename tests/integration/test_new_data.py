@@ -120,6 +120,7 @@ def requested(checkout) -> list[str]:
     return sorted(value for (value,) in rows)
 
 
+@pytest.mark.full
 def test_every_version_of_a_file_makes_one_run_however_often_the_daemon_is_killed(automated):
     """The job is a light one: what is under test is that it is started once."""
     automated.write("definitions_light.py", LIGHT)

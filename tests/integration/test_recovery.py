@@ -56,6 +56,7 @@ def held(checkout):
     return checkout
 
 
+@pytest.mark.full
 def test_a_run_whose_machine_died_is_ended_at_the_first_evaluation_and_started_again(held):
     store = ArtifactStore(LocalStore(held.root / ".assay" / "store"))
     with daemon_in(held, ASSAY_EXECUTOR="forkserver") as first:

@@ -41,6 +41,7 @@ print(json.dumps({"rows": found.to_dict("records"), "code": assay.__file__,
 """
 
 
+@pytest.mark.full
 @pytest.mark.cold
 @pytest.mark.skipif(UV is None, reason="needs uv")
 def test_a_champion_predicts_where_only_its_requirements_are(platform, tmp_path):  # noqa: F811

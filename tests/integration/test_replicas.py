@@ -29,6 +29,7 @@ def compared(promoted):  # noqa: F811 - a fixture
     return promoted
 
 
+@pytest.mark.full
 def test_a_replica_may_be_killed_under_load(compared):
     with replicas(compared.settings, "bank", 3) as three:
         killed = three[2]

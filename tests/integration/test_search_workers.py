@@ -100,6 +100,7 @@ def test_one_worker_finds_what_this_process_finds(search):
     assert there.stopped_by == "n_trials"
 
 
+@pytest.mark.full
 def test_two_workers_try_the_points_of_a_finite_space_once_each(search):
     grid = {
         "C": {"type": "categorical", "choices": [0.1, 1.0, 10.0]},
@@ -138,6 +139,7 @@ def test_a_stopped_trial_ends_at_once_and_another_process_takes_its_place(rows, 
     assert time.monotonic() - began < 50, "the slow model sleeps for two minutes"
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("models")
 def test_the_first_trial_is_finished_whatever_it_takes(search):
     best = search(
@@ -158,7 +160,7 @@ def test_the_first_trial_is_finished_whatever_it_takes(search):
     ("ending", "reason"),
     [
         ("killed", "the worker process was ended by SIGKILL; the machine may have run out of memory"),
-        ("exit", "the worker process ended with exit code 3"),
+        pytest.param("exit", "the worker process ended with exit code 3", marks=pytest.mark.full),
     ],
 )
 def test_a_worker_that_dies_fails_its_trial_only(search, ending, reason):

@@ -135,6 +135,7 @@ def test_a_refused_gate_writes_its_report_and_exits_with_one(assay):
     assert not (assay.folder / "output").exists()
 
 
+@pytest.mark.full
 @pytest.mark.cold
 def test_the_workers_tune_and_train_lines_work(assay):
     tuned = assay(

@@ -82,12 +82,22 @@ class Backend:
             self.client.put_object(Bucket=BUCKET, Key=f"some/prefix/{key}", Body=data)
 
 
+@pytest.fixture
+def backend_named(request, tmp_path):
+    """Return a function that gives the backend of a name."""
+
+    def make(name):
+        if name == "local":
+            return Backend("local", LocalStore(tmp_path / "root"), tmp_path / "root", None)
+        client = request.getfixturevalue("aws")
+        return Backend("s3", S3Store(client, BUCKET, "/some/prefix/"), None, client)
+
+    return make
+
+
 @pytest.fixture(params=["local", "s3"])
-def backend(request, tmp_path):
-    if request.param == "local":
-        return Backend("local", LocalStore(tmp_path / "root"), tmp_path / "root", None)
-    client = request.getfixturevalue("aws")
-    return Backend("s3", S3Store(client, BUCKET, "/some/prefix/"), None, client)
+def backend(request, backend_named):
+    return backend_named(request.param)
 
 
 @pytest.fixture

@@ -334,6 +334,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.full
 def test_steps_in_processes_of_their_own_hand_values_on(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "two_steps_project.py").write_text(textwrap.dedent(PROJECT), encoding="utf-8")

@@ -82,7 +82,7 @@ def sqlite_uri(tmp_path_factory, templates):
     return f"sqlite:///{folder}/mlflow.db"
 
 
-@pytest.fixture(params=["sqlite", "server"])
+@pytest.fixture(params=["sqlite", pytest.param("server", marks=pytest.mark.full)])
 def tracker(request, tmp_path):
     """A tracker whose experiments no other test sees."""
     uri = request.getfixturevalue(f"{request.param}_uri")
@@ -512,14 +512,23 @@ def test_a_model_whose_logging_did_not_finish_is_logged_by_its_registration(trac
 
 
 FAMILIES = [(str(task), name) for task in Task for name in family_names(task)]
+ONE_OF_A_LIBRARY = (
+    ("binary_classification", "lightgbm"),
+    ("binary_classification", "xgboost"),
+    ("multiclass_classification", "logistic_regression"),
+    ("regression", "catboost"),
+)
 
 
-@pytest.mark.parametrize(("task", "family"), FAMILIES)
+@pytest.mark.parametrize(
+    ("task", "family"),
+    [pytest.param(*each, marks=[] if each in ONE_OF_A_LIBRARY else [pytest.mark.full]) for each in FAMILIES],
+)
 def test_every_family_loads_through_mlflow(task, family, sqlite_uri, tmp_path):
     import mlflow
 
     trees = {"hist_gradient_boosting": "max_iter", "catboost": "iterations"}.get(family, "n_estimators")
-    few = {trees: 4} if any(part in family for part in ("forest", "boost", "lightgbm")) else {}
+    few = {trees: 4} if any(part in family for part in ("forest", "trees", "boost", "lightgbm")) else {}
     model = _trained(task, family, **few)
     tracker = MlflowTracker(tracking_uri=sqlite_uri, artifact_root=str(tmp_path), experiment_prefix=tmp_path.name)
     with tracker.run(IDENTITY, {}) as run:

@@ -23,6 +23,11 @@ ASSET = ("shop", "feature_set")
 KEY = "features/shop/2013-01.parquet"
 
 
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.full)])
+def backend(request, backend_named):
+    return backend_named(request.param)
+
+
 @pytest.fixture
 def publish(artifacts, make_dataset):
     """Return a function that publishes a feature set with some customers."""

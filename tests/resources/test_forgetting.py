@@ -41,6 +41,11 @@ def report():
     return GateReport(pipeline="shop", partition="", where="", passed=False, rules=(), profile=(), **facts)
 
 
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.full)])
+def backend(request, backend_named):
+    return backend_named(request.param)
+
+
 @pytest.fixture
 def publish(artifacts, make_dataset, make_validated):
     """Return a function that publishes raw and validated rows of customers, and the report of the gate."""

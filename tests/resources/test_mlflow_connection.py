@@ -142,7 +142,7 @@ def test_waits_that_the_deployment_sets_are_kept(opened, monkeypatch):
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
 
 
-def test_four_processes_initialise_one_empty_store_at_once(tmp_path):
+def test_two_processes_initialise_one_empty_store_at_once(tmp_path):
     uri = f"sqlite:///{tmp_path}/stores/mlflow.db"
     code = f"""
         import mlflow.store.tracking.sqlalchemy_store
@@ -153,11 +153,11 @@ def test_four_processes_initialise_one_empty_store_at_once(tmp_path):
             with tracker.run(RunIdentity("demo", str(number), "demo/trained_model", None), {{}}) as run:
                 run.log_metrics({{"m": 1.0}})
     """
-    in_processes(code, 4)
+    in_processes(code, 2)
     with sqlite3.connect(tmp_path / "stores" / "mlflow.db") as database:
         ((runs,),) = database.execute("select count(*) from runs where status = 'FINISHED'")
         ((experiments,),) = database.execute("select count(*) from experiments where name = 'assay/demo'")
-    assert (runs, experiments) == (4, 1)
+    assert (runs, experiments) == (2, 1)
 
 
 def test_an_initialised_store_is_not_opened_again(tmp_path):
@@ -174,6 +174,7 @@ def test_an_initialised_store_is_not_opened_again(tmp_path):
     assert opened == []
 
 
+@pytest.mark.full
 def test_a_deleted_database_is_initialised_again(tmp_path):
     code = f"""
         import sqlite3

@@ -133,6 +133,7 @@ def propose(registry, number):
     return registry.apply(held, SPEC).proposed_version
 
 
+@pytest.mark.full
 def test_of_several_first_champions_in_processes_exactly_one_is_promoted(client, tmp_path):
     printed = in_processes(RACER.format(folder=str(tmp_path), processes=PROCESSES), PROCESSES)
     (winner,) = [line for line in printed if line.startswith("promoted")]

@@ -26,6 +26,11 @@ class Numbers(Spec):
     value: int
 
 
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.full)])
+def backend(request, backend_named):
+    return backend_named(request.param)
+
+
 @pytest.fixture
 def publish(artifacts, make_dataset):
     """Return a function that publishes versions of a table, or other values."""

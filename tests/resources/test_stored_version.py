@@ -247,13 +247,18 @@ def test_a_stored_model_is_loaded_by_mlflow_alone(unchanged, name):
     np.testing.assert_array_equal(found, EXPECTED["predictions"][name]["predict"])
 
 
-def test_stored_rows_are_used_under_the_stored_receipt(stored):
-    make(stored, "bank", "evaluation_report")
-    make(stored, "monthly", "trained_model", "evaluation_report", partition="2021-02")
+@pytest.mark.parametrize(
+    ("asset", "partition"),
+    [
+        pytest.param("bank/evaluation_report", None, marks=pytest.mark.full),
+        pytest.param("monthly/trained_model", "2021-02", marks=pytest.mark.full),
+        ("arriving/trained_model", "a.csv"),
+    ],
+)
+def test_stored_rows_are_used_under_the_stored_receipt(stored, asset, partition):
     stored.instance.add_dynamic_partitions("arriving_objects", ["a.csv"])
-    make(stored, "arriving", "trained_model", partition="a.csv")
-    for name in ("bank/evaluation_report", "monthly/trained_model@2021-02", "arriving/trained_model@a.csv"):
-        assert stored.commit(name).number == 2
+    make(stored, *asset.split("/"), partition=partition)
+    assert stored.commit(f"{asset}@{partition}" if partition else asset).number == 2
 
 
 def test_an_evaluation_repeated_equals_the_stored_one(stored):
@@ -267,6 +272,7 @@ def test_an_evaluation_repeated_equals_the_stored_one(stored):
     assert again.model_copy(update=new) == before
 
 
+@pytest.mark.full
 def test_an_evaluation_of_a_model_that_does_not_name_its_training_rows_says_so(stored):
     make(stored, "bank", "evaluation_report", "champion_model")
     assert not value_of(stored, "bank/evaluation_report", stored.commit("bank/evaluation_report")).training_rows_known
@@ -323,7 +329,9 @@ def test_a_stored_refusal_blocks_later_training(stored):
     assert "values_in_range" in failure(result)
 
 
-@pytest.mark.parametrize("reviewed", [True, False], ids=["reviewed_file", "copy_in_the_store"])
+@pytest.mark.parametrize(
+    "reviewed", [True, pytest.param(False, marks=pytest.mark.full)], ids=["reviewed_file", "copy_in_the_store"]
+)
 def test_a_frozen_schema_is_kept_by_the_same_data(stored, reviewed):
     schemas = stored.root / "pipelines" / "schemas"
     texts = {path.name: path.read_text() for path in schemas.iterdir()}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from in_process import without_children  # noqa: F401 - a fixture
 
 from assay.data.schema import ColumnSchema, TableSchema
 from assay.learning.splitting import LabelledRows, Split

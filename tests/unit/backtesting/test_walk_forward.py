@@ -136,6 +136,7 @@ def test_a_degraded_champion_is_named_and_retrained(as_of, spec):
     assert [result.alarm_training != "" for result in report.results] == [False, False, False, True]
 
 
+@pytest.mark.full
 def test_less_of_an_own_error_wins_in_the_replay_and_more_of_it_alarms(as_of, spec):
     own = OwnMetric(path="sklearn.metrics:mean_absolute_error", greater_is_better=False)
     by_error = spec.model_copy(update={"evaluation": spec.evaluation.model_copy(update={"primary_metric": own})})

@@ -1,10 +1,8 @@
 import pyarrow as pa
 import pytest
-from child_stand_ins import child_in_process
 from features_world import spec_of
 
 from assay.features.compiling import joined_name
-from assay.features.engine import computed as computed_rows
 from assay.features.engine import run
 from assay.features.first_failure import RowFailure, engine_connection
 from assay.features.joined_tables import without_nan
@@ -36,9 +34,3 @@ def computed(connection, tmp_path):
         return mapped_table(tmp_path / "features").to_pydict(), stay
 
     return compute
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """Let steps be computed in this process, where the confinement is not the matter."""
-    monkeypatch.setattr("assay.features.step_engine.run_child", child_in_process(computed_rows))

@@ -40,7 +40,7 @@ def pipeline(*steps):
 
 
 @pytest.fixture
-def handed(in_process, monkeypatch):
+def handed(monkeypatch):
     """The columns of each table that is handed to the engine."""
     found, write = [], step_engine.write_arrow
 

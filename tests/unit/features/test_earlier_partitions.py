@@ -82,12 +82,12 @@ def rounded(table):
 
 @given(st.lists(st.sampled_from(STEPS), unique_by=str, max_size=5), st.integers(0, 99))
 @settings(
-    max_examples=4,
+    max_examples=2,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink an example takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed):
+def test_each_partition_comes_out_as_in_one_table_of_all(steps, seed):
     spec = pipeline(WINDOW, *steps)
     table = all_rows(seed)
     whole = feature_set_of(
@@ -100,9 +100,9 @@ def test_each_partition_comes_out_as_in_one_table_of_all(in_process, steps, seed
         assert rounded(made_of(raw, spec, key).rows.table) == rounded(mine)
 
 
-def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows(in_process):
+def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows():
     spec = pipeline(WINDOW)
-    raw, limits = cut(all_rows(), spec), spec.dataset.limits
+    raw, limits = cut(all_rows(rows=40, days=3), spec), spec.dataset.limits
     shared = PreparedSteps(limits, {})
     for key in [*raw, *raw]:
         alone, again = (
@@ -112,7 +112,7 @@ def test_a_plan_that_is_kept_is_of_one_number_of_earlier_rows(in_process):
         assert rounded(again) == rounded(alone)
 
 
-def test_joins_and_selects_beside_a_window_are_as_in_one_table_of_all(in_process):
+def test_joins_and_selects_beside_a_window_are_as_in_one_table_of_all():
     levels = source_rows(
         pa.table({"j": ["x", "y"], "level": [2, 3]}),
         pipeline(WINDOW).source_dataset.model_copy(update={"partitions": PartitionsSpec()}),
@@ -131,7 +131,7 @@ def test_joins_and_selects_beside_a_window_are_as_in_one_table_of_all(in_process
         assert mine.num_rows
 
 
-def test_a_partition_reads_the_columns_and_partitions_that_its_windows_need(in_process):
+def test_a_partition_reads_the_columns_and_partitions_that_its_windows_need():
     spec, asked = pipeline(WINDOW, {"derive": {"v": "u || 'x'"}}), []
     made = made_of(cut(all_rows(), spec), spec, "2021-01-05", asked=asked)
     assert asked == [("2021-01-03", ["k", "t", "a"]), ("2021-01-04", ["k", "t", "a"])]
@@ -139,7 +139,7 @@ def test_a_partition_reads_the_columns_and_partitions_that_its_windows_need(in_p
     assert "window of aggregate (step 1)" not in made.rows.notes
 
 
-def test_rows_of_earlier_partitions_are_not_counted(in_process):
+def test_rows_of_earlier_partitions_are_not_counted():
     spec = pipeline({"filter": {"odd": "a % 2 = 0"}}, WINDOW, {"filter": {"few": "n > 1"}})
     raw = cut(all_rows(), spec)
     made = made_of(raw, spec, "2021-01-04")
@@ -150,7 +150,7 @@ def test_rows_of_earlier_partitions_are_not_counted(in_process):
     assert made.rows.table.num_rows == few.rows_in - few.dropped
 
 
-def test_missing_partitions_are_counted_and_block_where_the_file_asks(in_process):
+def test_missing_partitions_are_counted_and_block_where_the_file_asks():
     raw = cut(all_rows(), spec := pipeline(WINDOW))
     del raw["2021-01-03"]
     notes = made_of(raw, spec, "2021-01-05").rows.notes
@@ -161,7 +161,7 @@ def test_missing_partitions_are_counted_and_block_where_the_file_asks(in_process
         made_of(raw, strict, "2021-01-05")
 
 
-def test_a_window_that_cannot_reach_says_why(in_process):
+def test_a_window_that_cannot_reach_says_why():
     ignored = pipeline(WINDOW, earlier_partitions="ignore")
     raw = cut(all_rows(), ignored)
     assert "features.earlier_partitions is ignore" in str(made_of(raw, ignored, "2021-01-05").rows.notes)
@@ -174,7 +174,7 @@ def test_a_window_that_cannot_reach_says_why(in_process):
     assert "the rows of its partition alone" in str(made_of(raw, behind, "2021-01-05").rows.notes)
 
 
-def test_a_failing_row_of_an_earlier_partition_is_named(in_process):
+def test_a_failing_row_of_an_earlier_partition_is_named():
     spec = pipeline({"derive": {"q": "1 / (a - 500)"}}, WINDOW)
     table = all_rows()
     bad = pc.if_else(pc.equal(table.column("u"), "50"), 500, table.column("a"))
@@ -184,7 +184,7 @@ def test_a_failing_row_of_an_earlier_partition_is_named(in_process):
         made_of(raw, spec, (day + dt.timedelta(days=1)).isoformat())
 
 
-def test_the_check_finds_later_rows_beside_earlier_partitions(in_process):
+def test_the_check_finds_later_rows_beside_earlier_partitions():
     ahead = {"sql": "select *, lead(a) over (order by t) as next from rows"}
     raw = cut(all_rows(), spec := pipeline(WINDOW, ahead))
     with pytest.raises(LaterRowsError, match=r"sql \(step 2\), .*|column 'next'"):
@@ -234,7 +234,7 @@ def test_a_day_of_a_zone_may_have_23_hours():
     assert most_earlier_keys(partitions, reach) == 2
 
 
-def test_rows_that_a_select_drops_are_counted(in_process):
+def test_rows_that_a_select_drops_are_counted():
     odd = {"name": "odd", "sql": "select * from rows where a % 2 = 0", "max_dropped": 0.9}
     spec = pipeline({"filter": "a > -90"}, odd, {"filter": "a < 90"})
     rows = source_rows(all_rows(), spec.source_dataset).partition(None, where="raw")
@@ -251,7 +251,7 @@ def test_rows_that_a_select_drops_are_counted(in_process):
         feature_set_of(rows, strict, None, where="p")
 
 
-def test_rows_to_predict_see_earlier_targets_and_are_not_filtered(in_process):
+def test_rows_to_predict_see_earlier_targets_and_are_not_filtered():
     steps = [
         {"derive": {"y": "date_diff('minute', t, till) / 1.0"}},
         {"filter": "y > 10"},

@@ -106,7 +106,7 @@ def test_the_check_ends_at_a_function_that_does_not_say_what_it_gives(load):
         (lambda table: table.append_column("speed", pa.array(["x"] * len(table))), "another type than `gives` says"),
     ],
 )
-def test_a_function_gives_what_it_is_said_to(in_process, own_steps, function, text):
+def test_a_function_gives_what_it_is_said_to(own_steps, function, text):
     own_steps.faster = function
     steps = "dataset: {source: rides.csv, target: minutes}\nfeatures: {steps: [{python: own_steps:faster, gives: {speed: number}}]}\n"
     spec = parse_pipeline("name: rides\ntask: regression\n" + steps, where="x")

@@ -98,7 +98,7 @@ def test_a_scalar_has_one_meaning(scalar, form):
 
 
 @given(st.lists(CHARACTERS, max_size=25).map("".join))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @example("a: 1\na: 2")
 @example("- &x a\n- *x")
 @example("<<: {a: 1}\nb: 2")

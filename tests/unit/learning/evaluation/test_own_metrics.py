@@ -182,7 +182,11 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("primary", ERRORS, ids=["name", "scorer", "function"])
+@pytest.mark.parametrize(
+    "primary",
+    [*(pytest.param(each, marks=pytest.mark.full) for each in ERRORS[:2]), *ERRORS[2:]],
+    ids=["name", "scorer", "function"],
+)
 def test_search_decision_and_regression_take_the_model_of_less_error(primary, make_spec, make_split, make_best):
     parts = {
         "model": {"candidates": ["ridge", "sklearn.dummy:DummyRegressor"]},

@@ -33,7 +33,7 @@ def result(best):
     return best.model_dump(exclude={"trials": {"__all__": {"seconds"}}})
 
 
-@pytest.mark.parametrize("trials", range(1, 10))
+@pytest.mark.parametrize("trials", [1, *(pytest.param(n, marks=pytest.mark.full) for n in range(2, 9)), 9])
 def test_a_search_killed_after_any_trial_ends_as_one_that_was_not(search, trials):
     journal, ran = KilledAfter(trials), []
     with pytest.raises(Killed):
