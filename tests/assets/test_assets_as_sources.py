@@ -81,6 +81,7 @@ def test_a_range_reads_each_partition_by_its_key(two):
         assert read == {f"monthly/feature_set@{month}": f"1:{newest(two, 'monthly/feature_set', month).data_version}"}
 
 
+@pytest.mark.full
 def test_what_was_changed_in_the_store_is_not_read(two):
     assert ingest(two, "monthly", partition="2021-01").success
     commit = newest(two, "monthly/feature_set", "2021-01")
@@ -267,6 +268,7 @@ def test_the_shell_reads_the_same_rows(two, monkeypatch, capsys):
     assert "the rows of this asset are not in the deployment's store" in capsys.readouterr().err
 
 
+@pytest.mark.full
 def test_a_plan_sees_other_rows_of_the_feature_set(two):
     def reasons():
         deployment = Deployment(two.settings)

@@ -187,6 +187,7 @@ def test_a_range_of_an_experiment_is_observed_by_partition(gated_months):
     assert not materializations(gated_months, "monthly/champion_model")
 
 
+@pytest.mark.full
 def test_a_blocking_check_ends_an_experiment(trained_bank):
     text = BANK.replace("tuning:", "evaluation: {{minimum: {{roc_auc: 0.999}}}}\ntuning:")
     trained_bank.pipeline(text, "data/bank.csv")
@@ -268,6 +269,7 @@ def test_maintenance_sees_spaces_and_a_space_can_be_removed(trained_bank):
     assert "there is no such space" in failure(run_job(trained_bank, "space_removal_job", removal))
 
 
+@pytest.mark.full
 def test_a_plan_does_not_see_experiments(trained_bank):
     newest = trained_bank.artifacts.log.newest(("bank", "champion_model"), None)
     assert trained_bank.materialize("bank/*", parameters=FOREST, experiment=True).success

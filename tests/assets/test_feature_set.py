@@ -128,6 +128,7 @@ def with_zones(platform, text, columns):
     return new, zones
 
 
+@pytest.mark.full
 def test_rows_to_predict_go_through_the_steps_without_what_only_serves_the_target(platform):
     join = "    - join: {{table: zones, source: <zones>, on: [zone]}}\n"
     new, zones = with_zones(platform, TRIPS.replace("validation:", join + "validation:"), "trip, route, size")

@@ -113,6 +113,7 @@ def test_a_model_whose_example_shows_the_row_is_marked(trained_bank, forget):
     assert line.endswith("its input example shows one")
 
 
+@pytest.mark.full
 def test_after_that_the_plan_retrains_and_everything_can_be_made(trained_bank, forget):
     learned, _ = sides(trained_bank)
     spec = Deployment(trained_bank.settings).pipeline("bank")

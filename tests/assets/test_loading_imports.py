@@ -25,7 +25,9 @@ LOCATION = "import definitions; definitions.defs()"
 COMMAND = "from assay.shell.learning import prepare_process; prepare_process()"
 
 
-@pytest.mark.parametrize(("with_sql", "heavy"), [(False, set()), (True, {"duckdb"})])
+@pytest.mark.parametrize(
+    ("with_sql", "heavy"), [(False, set()), pytest.param(True, {"duckdb"}, marks=pytest.mark.full)]
+)
 def test_loading_the_code_location_imports_no_heavy_library_but_to_check_sql(tmp_path, with_sql, heavy):
     for file in PIPELINES.glob("*.yaml"):
         if with_sql or "features:" not in file.read_text():

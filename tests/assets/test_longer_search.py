@@ -50,6 +50,7 @@ def test_a_run_with_other_parameters_starts_no_longer_search(unreachable):
     assert learn(unreachable)[1:3] == (1, False), "the pipeline itself has its first search"
 
 
+@pytest.mark.full
 def test_an_edited_pipeline_has_its_first_search_again(unreachable):
     learn(unreachable)
     path = unreachable.settings.pipelines_dir / "bank.yaml"

@@ -73,6 +73,7 @@ def test_a_range_over_a_years_end_gives_what_single_runs_give(monthly):
     assert {name.rpartition("@")[2] for name in model.inputs} == {"2020-12", "2021-01", "2021-02"}
 
 
+@pytest.mark.full
 def test_every_training_of_a_range_is_one_mlflow_run_and_every_check_is_of_its_partition(monthly):
     result = monthly.materialize_range("monthly/*", first="2020-12", last="2021-03")
     assert result.success, failure(result)
@@ -119,6 +120,7 @@ def test_a_refused_month_fails_the_run_and_costs_only_what_would_learn_from_it(m
     assert {check.partition: check.passed for check in checks} == {month: month != "2021-01" for month in months}
 
 
+@pytest.mark.full
 def test_months_that_a_backfill_adds_are_skipped_until_they_have_rows(monthly):
     assert monthly.materialize_range(*DATA, first="2020-12", last="2021-03").success
     asked_for(monthly, "backfill", "2020-12", "2021-01", "2021-02", "2021-03")

@@ -294,6 +294,7 @@ def test_a_month_that_has_not_ended_waits(platform, tmp_path):
     assert [request.partition_key for request in evaluate(platform, answer.cursor).run_requests] == ["2021-01"]
 
 
+@pytest.mark.full
 def test_rewritten_data_make_what_read_them_stale_and_then_what_read_that(platform, tmp_path):
     platform.pipeline(BY_OBJECT, tmp_path / "in" / "*.csv")
     write_csv(tmp_path / "in" / "a.csv", bank_rows())

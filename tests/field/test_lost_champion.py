@@ -65,6 +65,7 @@ def test_files_that_are_gone_name_the_job_and_the_model_is_promoted_again_from_t
     promoted.resources["model_registry"].current_champion("bank")  # verifies all files
 
 
+@pytest.mark.full
 def test_the_champion_before_is_brought_back_where_the_files_of_the_newest_are_gone(promoted, monkeypatch):
     from ml_assets.assets import champion_model
 
@@ -108,6 +109,7 @@ def foreign(platform, tmp_path):
     return platform
 
 
+@pytest.mark.full
 def test_an_alias_on_a_foreign_version_names_the_job_that_goes_on(foreign):
     refused = foreign.materialize("bank/*", parameters=FAST)
     assert "the alias of the champion is on a version that Assay did not log" in failure(refused)

@@ -151,6 +151,7 @@ def test_a_model_with_code_of_the_users_own_is_taken_by_retries_of_its_run_alone
     assert (taken is not None) is is_taken
 
 
+@pytest.mark.full
 def test_a_run_that_was_deleted_in_the_interface_is_restored_or_replaced_as_the_error_says(bank):
     assert bank.materialize(*UP_TO_TRAINING, parameters=FAST).success
     client = client_of(bank)

@@ -64,6 +64,7 @@ def test_a_partition_of_real_data_passes_or_fails_by_exit_code(flights):
     assert "flight_delays/validated_dataset, partition 2013-02" in last
 
 
+@pytest.mark.full
 def test_a_second_shell_finds_what_the_first_one_made(bank):
     first = materialize(bank, "bank/raw_dataset,bank/validated_dataset,bank/best_hyperparameters")
     assert first.returncode == 0, first.stdout[-3000:]

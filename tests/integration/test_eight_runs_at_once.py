@@ -41,6 +41,7 @@ def tiny(checkout):
     return checkout
 
 
+@pytest.mark.full
 def test_eight_first_runs_at_once_all_end_right(tiny):
     all_at_once(tiny, "tiny/*", DAGSTER_HOME=str(tiny.root))
     assert (tiny.root / ".assay" / "dagster" / "history").exists()

@@ -73,12 +73,13 @@ def killed_again_and_again(folder, seed, kills, **tuning):
     return ended
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("kills", "tuning"),
     [
         pytest.param(2, {}, id="two-kills"),
-        pytest.param(20, {"n_trials": 45}, id="twenty-kills", marks=pytest.mark.full),
-        pytest.param(4, {"workers": 2}, id="two-workers", marks=pytest.mark.full),
+        pytest.param(20, {"n_trials": 45}, id="twenty-kills"),
+        pytest.param(4, {"workers": 2}, id="two-workers"),
     ],
 )
 def test_a_killed_search_ends_with_the_trials_of_one_that_was_not(tmp_path, kills, tuning):

@@ -112,6 +112,7 @@ def test_a_run_launched_from_the_ui_shows_checks_metadata_and_plots(webserver):
     assert {"holdout roc_auc", "metrics", "plot/roc_curve", "stored at"} <= labels
 
 
+@pytest.mark.full
 def test_a_failed_gate_is_seen_in_the_ui(webserver):
     run_id = webserver.launch(
         ["bank/raw_dataset", "bank/validated_dataset"], {"data_validation": {"ranges": {"age": {"min": 30}}}}

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 IO = "artifact_io_manager"
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.full)])
 def manager(request, tmp_path):
     if request.param == "local":
         return ArtifactIOManager(object_store=object_store_at(tmp_path / "store"))

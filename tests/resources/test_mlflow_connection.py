@@ -217,6 +217,7 @@ def test_a_process_that_is_killed_meanwhile_leaves_no_half_of_a_database(tmp_pat
     assert in_processes(code, 2, one_by_one=True) == ["initialised"]
 
 
+@pytest.mark.full
 def test_importing_a_resource_does_not_import_mlflow_and_connecting_imports_scipy_before_it(tmp_path, templates):
     templates.empty_mlflow(tmp_path)
     modules = ", ".join(f"resources.mlflow.{name}" for name in ("tracker", "registry", "connection", "asset_runs"))

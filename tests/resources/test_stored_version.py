@@ -280,6 +280,7 @@ def test_an_evaluation_of_a_model_that_does_not_name_its_training_rows_says_so(s
     assert (decision.verdict, decision.training_rows_known) == ("needs_approval", False)
 
 
+@pytest.mark.full
 def test_a_fit_continues_from_a_stored_champion(stored):
     make(stored, "bank", "trained_model", parameters={"training_scenario": "incremental"})
     model = value_of(stored, "bank/trained_model", stored.commit("bank/trained_model"))

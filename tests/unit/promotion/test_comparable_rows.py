@@ -62,17 +62,17 @@ def duel(make_best):
 
 
 def test_appended_rows_and_a_far_better_feature_are_promoted_with_honest_numbers(make_best):
-    """The case of bank data: 521 rows appended and one far better feature, a random forest."""
-    both = rows(5_000)
-    grown = {name: np.concatenate([both[name], more]) for name, more in rows(521, seed=1).items()}
+    """The case of bank data: a tenth of the rows appended and one far better feature, a random forest."""
+    both = rows(2_500)
+    grown = {name: np.concatenate([both[name], more]) for name, more in rows(260, seed=1).items()}
     old = window(**{name: both[name] for name in ("a", "y")})
     new = window(**grown)
     # the row's content has a column more: a key keeps rows on their sides
     asked = spec(split={"key": ["a"]})
     before, after = split_window(old, asked), split_window(new, asked)
-    champion, challenger = (train(each, make_best("random_forest", n_estimators=40), asked) for each in (before, after))
+    champion, challenger = (train(each, make_best("random_forest", n_estimators=20), asked) for each in (before, after))
     decision = decide(challenger, champion, after, evaluate(challenger, after, asked), asked)
-    fresh = window(**rows(20_000, seed=2))
+    fresh = window(**rows(10_000, seed=2))
     honest = evaluate(champion, replace(split_window(fresh, asked), learned=before.learned), asked).metrics["roc_auc"]
     assert decision.verdict == "promoted"
     assert (decision.learned_rows, decision.training_rows_known) == (0, True)

@@ -58,7 +58,7 @@ def test_an_ensemble_is_fitted_and_stored_and_predicts_the_same_bits(name, task,
 
 
 def test_each_member_has_the_preprocessing_that_suits_it(make_spec, make_split):
-    model, _ = fitted(make_spec, make_split, "stack")
+    model, _ = fitted(make_spec, make_split, "vote")
     trees, linear, neighbours = model.estimator.named_steps["model"].estimators_
     assert np.isnan(trees.named_steps["preprocessing"].transform(make_split().train.features)).any()
     assert linear.named_steps["model"].n_features_in_ > trees.named_steps["model"].n_features_in_

@@ -89,6 +89,7 @@ def test_the_best_encoding_is_in_the_model(make_spec, rows):
         assert matrix.shape[1] == (7 if encoding == "one_hot" else 2), "four towns, missing and unseen ones"
 
 
+@pytest.mark.full
 def test_a_killed_search_over_encodings_ends_as_one_that_was_not(make_spec, rows):
     parts = {"model": {"candidates": ["lightgbm", "catboost"]}, "tuning": {"n_trials": 7, "folds": 2}}
     journal = KilledAfter(4)
