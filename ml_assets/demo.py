@@ -19,9 +19,9 @@ from assay.shell.summary import Summary
 from assay.shell.terminal import show
 from assay.specs.space import PRODUCTION
 from ml_assets.code_location import build_definitions
+from ml_assets.command_terminal import terminal_kept
+from ml_assets.console_lines import ShortLines
 from ml_assets.pipeline.asset import Phase
-from ml_assets.pipeline.command_terminal import terminal_kept
-from ml_assets.pipeline.console_lines import ShortLines
 from ml_assets.resource_wiring import resources_for
 from ml_assets.run_summary import Observed, failure_text
 from ml_assets.run_values import RunValues, summary_of

@@ -5,7 +5,7 @@ Made from what the run's commits hold. Printed when the process ends, after Dags
 
 import atexit
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -19,6 +19,8 @@ from assay.shell.summary import (
 )
 from assay.shell.terminal import show
 from assay.specs.overrides import space_of_run
+from ml_assets.command_terminal import terminal_kept
+from ml_assets.console_lines import shorten_console
 from ml_assets.dagster_internals import (
     StoredError,
     error_of,
@@ -32,8 +34,6 @@ from ml_assets.dagster_internals import (
     starter_of,
     touched_asset,
 )
-from ml_assets.pipeline.command_terminal import terminal_kept
-from ml_assets.pipeline.console_lines import shorten_console
 from ml_assets.run_values import RunValues, run_address, summary_of
 from ml_assets.step_errors import error_chain, error_text, root_error
 from resources.artifacts.store import ArtifactStore
@@ -91,7 +91,7 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
         observed, progress = Observed(), Progress()
         with terminal_kept():
             shorten_console(log)
-            _require_assets(run)
+            _require_assets(run, instance)
             try:
                 for event in events:
                     observed.note(event)
@@ -103,8 +103,11 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
     return executor_watched(definition, watch)
 
 
-def _require_assets(run: dg.DagsterRun) -> None:
+def _require_assets(run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
     """Refuse a command whose selection no asset matches: Dagster would run all assets.
+
+    The run is removed when the process ends, since it is recorded as a run of every asset, each of which then counts
+    as failed.
 
     Raises:
         EmptySelectionError: also printed when the process ends.
@@ -118,8 +121,20 @@ def _require_assets(run: dg.DagsterRun) -> None:
         expected="at least 1 asset",
         remedy="list the assets by: dg list defs",
     )
+    if instance.is_persistent:
+        atexit.register(_removal(run.run_id, instance))
     atexit.register(_print, [], str(error))
     raise error
+
+
+def _removal(run_id: str, instance: dg.DagsterInstance) -> Callable[[], None]:
+    stored = instance.get_ref()
+
+    def remove() -> None:
+        with dg.DagsterInstance.from_ref(stored) as opened:
+            opened.delete_run(run_id)
+
+    return remove
 
 
 def _tag(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
@@ -196,5 +211,6 @@ def _tables(run: dg.DagsterRun, observed: Observed, settings: Settings) -> list[
 
 
 def _subject(observed: Observed) -> str:
-    """Return the assets that a run touched, without their partitions."""
-    return ", ".join(sorted({f"{of[0]}/{name}" for of, names in observed.assets.items() for name in names}))
+    """Return the assets that a run touched, without partitions; of a run that touched none, the steps that failed."""
+    touched = {f"{of[0]}/{name}" for of, names in observed.assets.items() for name in names}
+    return ", ".join(sorted(touched or {step.replace("__", "/") for step, _ in observed.failures}))

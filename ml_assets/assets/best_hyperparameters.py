@@ -18,8 +18,8 @@ from assay.shell.trial_bar import trial_progress
 from assay.specs import PipelineSpec
 from assay.specs.base import digest_of
 from ml_assets.assets.metadata import image, records_table
+from ml_assets.command_terminal import terminal_of_command
 from ml_assets.pipeline.asset import Stage, pipeline_asset
-from ml_assets.pipeline.command_terminal import terminal_of_command
 from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
 from resources.artifacts.io_manager import ArtifactIOManager

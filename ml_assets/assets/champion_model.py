@@ -9,7 +9,7 @@ import dagster as dg
 from assay.data.dataset import ValidatedDataset
 from assay.errors import ChampionChangedError
 from assay.learning.splitting import Split
-from assay.markdown import escaped
+from assay.markdown import escaped, one_line
 from assay.promotion.champion import ChampionChange, ChampionRecord, CurrentChampion, promoted_by
 from assay.promotion.comparison import holdout_of
 from assay.promotion.decision import PromotionDecision, decide
@@ -89,7 +89,8 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
             page = site.page(publish_report(context, artifact_io_manager, report, site, card), REPORT_PAGE)
             figures = small_figures(report.drawings)
             if report.version:
-                model_registry.versions(run_spec.registered_name).link(report.version, page)
+                versions, reason = model_registry.versions(run_spec.registered_name), record.decision.reason
+                versions.link(report.version, page, one_line(reason))
         pages = {"report": page, "over time": site.history(record.pipeline)}
         pages |= {"in MLflow": _page_in_mlflow(record, model_registry)}
         yield dg.Output(record, metadata=_record_metadata(record, card, pages, figures), tags=_tags(record.change))

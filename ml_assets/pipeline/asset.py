@@ -12,8 +12,8 @@ import dagster as dg
 
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
+from ml_assets.console_lines import shorten_console
 from ml_assets.pipeline.code_version import code_version
-from ml_assets.pipeline.console_lines import shorten_console
 from ml_assets.pipeline.experiments import observed_in_experiments
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.ranges import each_partition, lazy_inputs

@@ -15,6 +15,7 @@ from pydantic import PrivateAttr
 
 from assay.errors import AssayError
 from assay.specs.operations import StepPolicy
+from ml_assets.console_lines import shorten_console
 from ml_assets.dagster_internals import Step, step_of
 from ml_assets.supervision.processes import end_with_the_run
 from ml_assets.supervision.run_liveness import require_wanted
@@ -151,6 +152,7 @@ class SupervisedArtifacts(ArtifactIOManager):
         """
         if not is_in_step(context):
             return super().load_input(context)
+        shorten_console(context.log)
         with supervised(step_of(context), ends_processes=self.ends_processes):
             return super().load_input(context)
 

@@ -56,11 +56,14 @@ def _set_tag(client: "MlflowClient", name: str, tag: str, value: str) -> None:
 
 
 def description_of(manifest: ModelManifest) -> str:
-    """Return the pipeline file's description, and what the model predicts of which rows."""
+    """Return the pipeline file's description, and what the model predicts of which rows.
+
+    Without markup: MLflow's list of models shows the text as it is.
+    """
     spec = manifest.provenance.spec if manifest.provenance is not None else {}
     dataset = spec.get("dataset")
     source = dataset.get("source") if isinstance(dataset, dict) else None
     task = str(manifest.task).replace("_", " ")
-    of = f" of the rows of `{source}`" if source else ""
-    lines = (spec.get("description"), f"Predicts `{manifest.target}` ({task}){of}. Pipeline `{manifest.pipeline}`.")
+    of = f" of the rows of {source}" if source else ""
+    lines = (spec.get("description"), f"Predicts {manifest.target} ({task}){of}. Pipeline {manifest.pipeline}.")
     return "\n\n".join(str(each) for each in lines if each)

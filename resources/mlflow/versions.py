@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
 _WRITES = 3
-_LINK, _END_OF_LINK = "[Report](", ")\n\n"
+_BEGIN = "Its report: "
+_EARLIER_BEGIN = "[Report]("
+_END = "\n\n"
 
 
 def card_in(description: str) -> str:
-    """Return the model card in a version's description, without the link to the report before it."""
-    return description.partition(_END_OF_LINK)[2] if description.startswith(_LINK) else description
+    """Return the model card in a version's description, without the sentences and the link before it."""
+    first, _, card = description.partition(_END)
+    return card if _BEGIN in first or first.startswith(_EARLIER_BEGIN) else description
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,21 @@ class ModelVersions:
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be described"):
             _repeat(client.set_model_version_tag, self.name, version, VALUE_TAG, repr(value))
 
-    def link(self, version: str, report: str) -> None:
-        """Lead MLflow's users to the report of a version."""
+    def link(self, version: str, report: str, outcome: str) -> None:
+        """Lead MLflow's users to the report of a version.
+
+        The description begins with plain sentences, as MLflow's list of versions shows its beginning without markup.
+
+        Args:
+            version: of the registered model.
+            report: address of its page.
+            outcome: what was decided on it, in one line.
+        """
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be linked to its report"):
             _repeat(client.set_model_version_tag, self.name, version, REPORT_TAG, report)
             card = card_in(client.get_model_version(self.name, version).description or "")
-            client.update_model_version(self.name, version, f"{_LINK}{report}{_END_OF_LINK}{card}")
+            client.update_model_version(self.name, version, f"{outcome} {_BEGIN}{report}{_END}{card}")
 
     def _set(self, entry: ChampionEntry) -> bool:
         """Set the aliases that an entry asks for; return whether one differed."""

@@ -6,7 +6,7 @@ import sys
 
 from dagster._core.execution.compute_logs import mirror_stream_to_file
 
-from ml_assets.pipeline.command_terminal import terminal_kept, terminal_of_command
+from ml_assets.command_terminal import terminal_kept, terminal_of_command
 
 
 def test_a_step_whose_output_is_captured_writes_to_the_terminal(tmp_path, monkeypatch):

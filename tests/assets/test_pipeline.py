@@ -1,6 +1,7 @@
 """A pipeline from source to promotion, as a user sees it."""
 
 import json
+import re
 from pathlib import Path
 
 import mlflow
@@ -140,9 +141,9 @@ def test_mlflow_run_version_and_registered_model_say_what_they_are_and_link_back
     assert f"[Dagster run](http://localhost:3000/runs/{result.run_id})" in tags["mlflow.note.content"]
     assert f"[Report]({tags['assay.report']})" in tags["mlflow.note.content"]
     assert (tags["mlflow.source.name"], tags["mlflow.source.git.commit"]) == ("bank/trained_model", "abc123")
-    assert version.description.startswith(f"[Report]({page})\n\n# ")
+    assert re.match(rf"Promoted [^\n]*\. Its report: {re.escape(page)}\n\n# ", version.description)
     model = client.get_registered_model("bank")
-    assert "Predicts `y` (binary classification) of the rows of `data/bank.csv`" in model.description
+    assert "Predicts y (binary classification) of the rows of data/bank.csv. Pipeline bank." in model.description
     assert (model.tags["pipeline"], model.tags["task"]) == ("bank", "binary_classification")
     shown = result.asset_materializations_for_node("bank__champion_model")[0].metadata
     assert shown["in MLflow"].value.endswith("/models/bank/versions/1?workflowType=machine_learning")

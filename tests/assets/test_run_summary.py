@@ -1,5 +1,6 @@
 """What a run of the command line ends with."""
 
+import contextlib
 from types import SimpleNamespace
 
 import click
@@ -72,7 +73,7 @@ def printed(monkeypatch):
     return calls
 
 
-def executed(settings, tags=None):
+def executed(settings, tags=None, stored=None):
     """Execute a job by the executor that prints; return its result and its run's tags."""
 
     @dg.op
@@ -83,7 +84,7 @@ def executed(settings, tags=None):
     def job():
         idle()
 
-    with dg.DagsterInstance.ephemeral() as instance:
+    with contextlib.nullcontext(stored) if stored else dg.DagsterInstance.ephemeral() as instance:
         result = execute_run(InMemoryJob(job), instance.create_run_for_job(job, tags=tags), instance)
         return result, instance.get_run_by_id(result.run_id).tags
 
@@ -117,6 +118,24 @@ def test_a_selection_without_assets_runs_nothing(command, option, printed, tmp_p
     assert "nothing was run" in failure
     assert 'key:"churn/*"' in failure
     assert "idle started" not in capsys.readouterr().err
+
+
+def test_a_refused_selection_leaves_no_run_that_counts_for_every_asset(printed, tmp_path):
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+        with click.Context(click.Command("launch"), info_name="launch") as context:
+            context.params = {"assets": 'key:"churn/*"'}
+            result, _ = executed(Settings(home=tmp_path), stored=instance)
+        assert instance.get_run_by_id(result.run_id) is not None
+        for function, arguments in printed:
+            if not arguments:
+                function()
+        assert instance.get_run_by_id(result.run_id) is None
+
+
+def test_a_run_that_made_nothing_is_named_by_the_steps_that_failed(tmp_path):
+    observed = Observed(failures=[("bank__trained_model", None)])
+    [table] = run_summary._tables(dg.DagsterRun(job_name="any"), observed, Settings(home=tmp_path))
+    assert table.title == "bank/trained_model"
 
 
 def test_a_run_is_tagged_by_what_started_it(tmp_path):

@@ -9,8 +9,8 @@ import logging
 import dagster as dg
 from coloredlogs import BasicFormatter
 
+from ml_assets.command_terminal import terminal_of_command
 from ml_assets.dagster_internals import StoredError, error_of
-from ml_assets.pipeline.command_terminal import terminal_of_command
 from ml_assets.step_errors import error_chain, root_error
 
 
