@@ -11,7 +11,7 @@ from resources.store.numbered_records import is_record
 MODEL_REPORT = "model_report"
 """Series of the reports of a pipeline's models."""
 PAGES = {REPORT_PAGE: "text/html", CARD_PAGE: "text/plain", GATE_PAGE: "text/html", DRIFT_PAGE: "text/html"}
-"""The files that are served, with their types; a card is Markdown and shown as its text."""
+"""The files that are served, with their types; a card is Markdown, which the site draws for browsers."""
 VERSION = "version"
 """Property of a report's commit: the version of its model in the registry; empty where it is not registered."""
 DRIFT_PAGES = "drift_page"

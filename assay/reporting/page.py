@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assay.counting import counted
 from assay.gate.profile_page.columns import number, percent, readable
 from assay.html_pages import rendered
 from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
@@ -72,6 +73,7 @@ def to_html(report: ModelReport) -> str:
         effects=list(options.changed(report.evaluation.metrics)) if options else [],
         threshold=options.threshold if options else None,
         warnings=list(_warnings(report)),
+        gate=_gate(report),
         unit=Axes(),
         residual_axes=_residual_axes(report),
         history_axes=_history_axes(search) if search else None,
@@ -155,6 +157,11 @@ def _metrics(report: ModelReport) -> Iterator[MetricRow]:
         )
     for name, why in evaluation.missing_metrics.items():
         yield MetricRow(name, None, None, None, None, None, evaluation.minimum.get(name), why)
+
+
+def _gate(report: ModelReport) -> str:
+    number = len(report.evaluation.gate_warnings)
+    return f"passed with {counted(number, 'warning')}, named at the top" if number else "passed without a warning"
 
 
 def _warnings(report: ModelReport) -> Iterator[str]:

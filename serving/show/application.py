@@ -23,10 +23,11 @@ from assay.gate.profile_page.columns import readable
 from assay.html_pages import rendered
 from assay.reporting.history_page import to_html
 from resources.report_pages import PAGES, SERIES, page_of, report_of_version
-from resources.report_site import ReportSite
+from resources.report_site import CARD_PAGE, ReportSite
 from resources.store.commit_log import CommitLog, CommitReader
 from resources.store.interface import ObjectStore
 from resources.store.numbered_records import LAST_NUMBER
+from serving.show.cards import drawn
 from serving.show.history import history_of
 from serving.show.listing import drift_pages_of, gate_pages_of, reports_of
 
@@ -120,7 +121,13 @@ def _add_pages(app: FastAPI, store_of: Callable[[str], ObjectStore], default: st
 
     @app.api_route("/{pipeline}/{series}/{number}/{name}", methods=_READ)
     def stored(
-        pipeline: str, series: str, number: str, name: str, partition: str | None = None, space: str = default
+        request: Request,
+        pipeline: str,
+        series: str,
+        number: str,
+        name: str,
+        partition: str | None = None,
+        space: str = default,
     ) -> Response:
         is_number = number.isascii() and number.isdecimal() and 0 < int(number[:_LONGEST]) <= LAST_NUMBER
         if series not in SERIES or name not in PAGES or not is_number:
@@ -130,6 +137,8 @@ def _add_pages(app: FastAPI, store_of: Callable[[str], ObjectStore], default: st
         if name not in {item.name for item in commit.objects}:
             raise HTTPException(HTTPStatus.NOT_FOUND, "this version has no such page")
         text = CommitReader(store, commit).verified_bytes(name)
+        if name == CARD_PAGE and "text/html" in request.headers.get("accept", ""):
+            return _page("card.html.j2", title=f"Model card of {pipeline}", card=drawn(text.decode()))
         return Response(text, media_type=f"{PAGES[name]}; charset=utf-8")
 
 

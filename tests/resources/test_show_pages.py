@@ -17,6 +17,7 @@ from resources.report_site import CARD_PAGE, DRIFT_PAGE, GATE_PAGE, REPORT_PAGE,
 from resources.settings import Settings
 from resources.store.local import LocalStore
 from serving.show.application import HEADERS, application
+from serving.show.cards import drawn
 from serving.show.command import hosts_of, pipeline_names
 from serving.show.history import history_of
 
@@ -60,6 +61,24 @@ def test_pages_are_listed_and_given_with_their_types(site, published, artifacts)
     card = site.get(ReportSite("").page(commit, CARD_PAGE))
     assert (card.body, card.headers["content-type"]) == (b"# card <b>", "text/plain; charset=utf-8")
     assert site.get("/bank/validated_dataset/1/profile.html?partition=2024-01").body == b"no"
+
+
+def test_a_browser_gets_a_card_as_a_page_that_holds_no_markup_of_the_card(site, published):
+    address = ReportSite("").page(published(), CARD_PAGE)
+    page = site.get(address, accept="text/html,*/*")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<title>Model card of bank</title>" in page.body.decode()
+    assert "<h1>card &lt;b&gt;</h1>" in page.body.decode()
+
+
+def test_a_card_is_drawn_without_pictures_scripts_and_empty_headers():
+    card = drawn(
+        "|  |  |\n| --- | --- |\n| Task | `y` |\n\n![p](http://x/p.png) <script>1</script> [a](javascript:1)\n"
+    )
+    assert "<td>Task</td>" in card
+    assert not any(each in card for each in ("<th", "<img", "<script", 'href="javascript'))
+    assert card.count('<div class="scroll"') == card.count("</div>") == 1
+    assert "<th>age</th>" in drawn("| age |\n| --- |\n| 3 |\n")
 
 
 def test_a_report_is_found_by_its_registered_version(site, published):

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.feature_selection import unused_columns
 from assay.data.frames import LARGEST_FEATURE, too_large
 from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
@@ -139,7 +140,7 @@ def no_future_timestamps(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     late = {finding.row.column for finding in found if finding is not None}
     found += [_later_than_row(table, name, spec) for name in compared if name not in late]
     findings = [finding for finding in found if finding is not None]
-    seen = f"{len(compared)} columns, none later than {table.as_of:%Y-%m-%d %H:%M}"
+    seen = f"{counted(len(compared), 'column')}, none later than {table.as_of:%Y-%m-%d %H:%M}"
     return outcome(findings, observed=seen if compared else "no column of times", expected=_FUTURE)
 
 

@@ -336,6 +336,8 @@ def test_gate_warnings_stand_above_the_metrics(reported):
     evaluation = report.evaluation.model_copy(update={"gate_warnings": (warning,)})
     page = to_html(report.model_copy(update={"evaluation": evaluation}))
     assert page.index("follows the target closely") < page.index("Metrics on the holdout")
+    assert "passed with 1 warning, named at the top" in page
+    assert "passed without a warning" in to_html(report)
 
 
 def test_the_drift_between_training_rows_and_holdout_is_shown(make_spec, make_split, make_best):
