@@ -72,7 +72,7 @@ def _draw(summary: Summary, console: "Console") -> None:
     console.print(table)
     cells = _metric_cells(summary)
     if cells:
-        metrics = Table(box=box.SIMPLE_HEAD, caption=summary.rows_note or None)
+        metrics = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=summary.rows_note or None)
         for name in cells[0]:
             metrics.add_column(name, overflow="fold")
         for row in cells[1:]:
