@@ -146,7 +146,7 @@ def _promotion(decision: PromotionDecision | None) -> list[str]:
     if decision is None:
         return ["Not compared with a champion."]
     rows = [(each.name, "passed" if each.passed else "blocks", escaped(each.statement)) for each in decision.safeguards]
-    return [escaped(decision.reason), table(("Safeguard", "", "Found"), rows) if rows else ""]
+    return [escaped(decision.reason), table(("Safeguard", "Verdict", "Found"), rows) if rows else ""]
 
 
 def _warnings(report: EvaluationReport) -> list[str]:

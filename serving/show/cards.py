@@ -1,8 +1,11 @@
 """A model card as a page: its Markdown drawn, without HTML of its own and without pictures."""
 
+import itertools
 import re
 
 from markupsafe import Markup
+
+_SCROLLING = '<div class="scroll" tabindex="0" role="region" aria-label="Table {}">\n<table>'
 
 
 def drawn(card: str) -> Markup:
@@ -13,6 +16,6 @@ def drawn(card: str) -> Markup:
     html = markdown.render(card)
     # each table scrolls by itself on a narrow screen; the header of the first one has no text
     html = re.sub(r"<thead>\s*<tr>\s*(<th>\s*</th>\s*)+</tr>\s*</thead>\n", "", html)
-    scrolling = '<div class="scroll" tabindex="0" role="region" aria-label="Table">\n<table>'
-    html = html.replace("<table>", scrolling).replace("</table>", "</table>\n</div>")
+    numbers = itertools.count(1)
+    html = re.sub("<table>", lambda _: _SCROLLING.format(next(numbers)), html).replace("</table>", "</table>\n</div>")
     return Markup(html)  # noqa: S704 - of a renderer that escapes what it is given

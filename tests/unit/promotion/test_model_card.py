@@ -64,7 +64,7 @@ def test_slices_and_their_uncertainty_are_reported(card):
 
 def test_a_card_lists_what_each_safeguard_found(card):
     text = card(evaluation={"minimum": {"roc_auc": 0.6}})
-    assert "| Safeguard |  | Found |" in text
+    assert "| Safeguard | Verdict | Found |" in text
     assert any(line.startswith("| minimum | passed | roc") for line in text.splitlines())
 
 
