@@ -110,6 +110,7 @@ class RunPolicy:
                 _refuse_secrets(text, f"{where}, {name}")
         if not self.code:
             _refuse_code(overrides, spec, where)
+        _refuse_shown_columns(overrides, spec, where)
         if overrides.model_version is not None and not _VERSION.fullmatch(overrides.model_version):
             raise SpecError(
                 "the model version cannot name a folder",
@@ -169,6 +170,22 @@ def _refuse_code(overrides: RunOverrides, spec: PipelineSpec, where: str) -> Non
             expected="names of model families, and rules without code",
             remedy="name it in the pipeline file, or have the deployment set ASSAY_RUN_CODE=on",
         )
+
+
+def _refuse_shown_columns(overrides: RunOverrides, spec: PipelineSpec, where: str) -> None:
+    """Refuse that a run shows values which the pipeline file hides."""
+    both = {"columns": overrides.columns, "ingestion_config.columns": overrides.ingestion_config.get("columns")}
+    for parameter, columns in both.items():
+        for name, known in columns.items() if isinstance(columns, dict) else ():
+            hidden = name in spec.dataset.columns and spec.dataset.columns[name].pii
+            if hidden and isinstance(known, dict) and known.get("pii") is False:
+                raise SpecError(
+                    "a run may not show the values of a column that the pipeline file hides",
+                    where=f"{where}, {parameter}.{name}.pii",
+                    found="false",
+                    expected="true",
+                    remedy="leave pii out",
+                )
 
 
 def _refuse_secrets(text: str, where: str) -> None:

@@ -58,7 +58,7 @@ def _drafted(name: str, flags: Flags, storage: Storage) -> tuple[Draft, GateVerd
     with _quiet():
         verdict = gated(flags, storage).last
     rows = verdict.report.rows_read
-    task, reason = inferred_task(verdict.checked.column(flags.target_column), None)
+    task, reason = inferred_task(verdict.checked.column(flags.target_column), flags.target_column, None)
     if flags.task is not None:
         task, reason = Task(flags.task), "as given"
     draft = first_draft(name, task, reason, document_of(flags, task)["dataset"], rows)

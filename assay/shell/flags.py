@@ -6,6 +6,7 @@ Flags of run parameters take name, type, choices and description from `RUN_PARAM
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -52,7 +53,9 @@ class JsonObject(click.ParamType[dict[str, Any]]):
     name = "JSON"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
-        """Return the object."""
+        """Return the object; one of a file of parameters is read already."""
+        if isinstance(value, dict):
+            return value
         try:
             return json_object(value)
         except ValueError as error:
@@ -171,14 +174,40 @@ def _scenario() -> click.Option:
     option = _parameter("--training-scenario", "training_scenario", "Here from --base-model-uri.")
     known = RUN_PARAMETERS["training_scenario"].choices
     option.type = OneOf([*known, *(f"{name}_train" for name in known)])
-    option.callback = lambda _ctx, _param, value: value and value.removesuffix("_train")
     return option
+
+
+def _conf() -> click.Option:
+    """Return the flag of a file of run parameters, which stand for flags that are not given."""
+    return click.Option(
+        ["--conf"],
+        type=click.Path(exists=True, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=_defaults_of_file,
+        metavar="FILE",
+        help="File of run parameters by name, as a JSON object; flags win over it, and it wins over --pipeline.",
+    )
+
+
+def _defaults_of_file(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    if path is None:
+        return
+    try:
+        values = json_object(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.BadParameter(f"{path}: {error}", ctx, param) from error
+    unknown = [name for name in values if name not in RUN_PARAMETERS]
+    if unknown:
+        nearest = did_you_mean(unknown[0], RUN_PARAMETERS)
+        raise click.BadParameter(f"{path}: there is no run parameter '{unknown[0]}'{nearest}", ctx, param)
+    ctx.default_map = {name: value for name, value in values.items() if value is not None}
 
 
 def _layout() -> list[click.Option]:
     return [
         _parameter("--data-format", "data_format"),
-        _option("--dialect", 'E.g. {"delimiter": ";"}. Detected in the data unless given.', JsonObject()),
+        _parameter("--dialect", "dialect", "Detected in the data unless given."),
         _option("--member", "The file inside an archive that holds several."),
         _option("--sheet", "The sheet of a workbook that has several."),
     ]
@@ -189,8 +218,11 @@ def _data(address: str) -> list[click.Option]:
         _parameter(address, "data_source"),
         *_layout(),
         _parameter("--target-column", "target_column"),
-        _option("--task", "Inferred from model family and target unless given.", OneOf([str(task) for task in Task])),
+        _parameter("--task", "task", "Inferred from model family and target unless given."),
+        _parameter("--columns", "columns"),
+        _parameter("--ingestion-config", "ingestion_config"),
         _parameter("--validation-config", "data_validation"),
+        _conf(),
         _option(
             "--pipeline",
             "Pipeline file; the other flags win over it. FILE#NAME is one of several pipelines of a file.",
@@ -209,6 +241,7 @@ def _learning(hyperparameters: str) -> list[click.Option]:
         _option("--report-uri", "Where the gate's report goes, as JSON.", Target()),
         _parameter("--test-size", "test_size"),
         _parameter("--random-state", "random_state"),
+        _parameter("--split", "split"),
     ]
 
 
@@ -260,6 +293,7 @@ COMMANDS = {
         "validate",
         summary,
         *_data("--dataset-path"),
+        _parameter("--model-name", "model_name", "It may decide the task."),
         _option("--report-uri", "Where the report goes, as JSON.", Target()),
         _option("--html-uri", "Where the report also goes as a page.", Target()),
         needs=["--report-uri"],

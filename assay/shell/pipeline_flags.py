@@ -32,8 +32,6 @@ _LOG = logging.getLogger("assay.shell")
 _LONGEST_NAME = 63
 _OUTSIDE_PARAMETERS = {
     ("name",): "name",
-    ("task",): "task",
-    ("dataset", "dialect"): "dialect",
     ("dataset", "member"): "member",
     ("dataset", "sheet"): "sheet",
     ("dataset", "limits"): "limits",
@@ -79,9 +77,7 @@ def has_task(flags: Flags) -> bool:
 def document_of(flags: Flags, task: Task | None) -> dict[str, Any]:
     """Return the settings of the pipeline that the flags describe, before they are checked."""
     document = _of_file(flags) if flags.pipeline is not None else _of_flags(flags, task)
-    if flags.task is not None:
-        document["task"] = flags.task
-    layout = {"dialect": flags.dialect, "member": flags.member, "sheet": flags.sheet}
+    layout = {"member": flags.member, "sheet": flags.sheet}
     document["dataset"] |= {name: value for name, value in layout.items() if value is not None}
     given = {name: value for name in RUN_PARAMETERS if (value := getattr(flags, name)) is not None}
     whole = laid_over(document, parse_overrides(given, where="the flags"))
@@ -111,7 +107,12 @@ def _of_flags(flags: Flags, task: Task | None) -> dict[str, Any]:
     return {
         "name": flags.name or name_of(flags.data_source),
         "task": kind,
-        "dataset": {"source": flags.data_source, "target": flags.target_column, "dialect": {"detect": True}},
+        "dataset": {
+            "source": flags.data_source,
+            "target": flags.target_column,
+            # what a flag says of it is not detected
+            "dialect": {"detect": not flags.dialect},
+        },
         # a holdout without some class would judge the model by luck
         "split": {"by": "stratified" if kind.is_classification else "random"},
     }
@@ -146,12 +147,12 @@ def flag_of(field: str, flags: Flags) -> str:
 def _flag_at(location: Sequence[str | int], flags: Flags) -> tuple[str | None, str]:
     """Return the flag that sets a field of a pipeline, if there is one, and the rest of the location."""
     written = tuple(str(part) for part in location)
+    for field, name in _OUTSIDE_PARAMETERS.items():
+        if written[: len(field)] == field and name in flags.spelled:
+            return flags.spelled[name], ".".join(written[len(field) :])
     found = parameter_at(location)
     if found is not None:
         return flags.spelled.get(found[0].name), found[1]
-    for field, name in _OUTSIDE_PARAMETERS.items():
-        if written[: len(field)] == field:
-            return flags.spelled.get(name), ".".join(written[len(field) :])
     return None, ".".join(written)
 
 
@@ -160,21 +161,50 @@ MOST_CLASSES_OF_NUMBERS = 20
 _BINARY = 2
 
 
-def inferred_task(target: pa.ChunkedArray, model_name: str | None) -> tuple[Task, str]:
+def inferred_task(target: pa.ChunkedArray, name: str, model_name: str | None) -> tuple[Task, str]:
     """Return the task and the reason.
 
     Texts, booleans and whole numbers with few distinct values are classes; other numbers are amounts. A model family
-    that supports one kind of task only decides.
+    that supports one kind of task only decides where the values allow it.
+
+    Args:
+        target: the target's values.
+        name: its column.
+        model_name: the model family, if one is named.
+
+    Raises:
+        SpecError: the family supports only a task that the values do not look like.
     """
     distinct = len(target.drop_null().unique())
     classes = Task.BINARY if distinct <= _BINARY else Task.MULTICLASS
+    numeric = pa.types.is_integer(target.type) or pa.types.is_floating(target.type) or pa.types.is_decimal(target.type)
+    fractions = numeric and not pa.types.is_integer(target.type)
+    amounts = fractions or (numeric and distinct > MOST_CLASSES_OF_NUMBERS)
     if model_name is not None and does_one_kind(model_name):
+        if classifies(model_name) and amounts:
+            found = "numbers with fractions" if fractions else f"{distinct:,} distinct whole numbers"
+            raise _unfit_family(model_name, "classes", name, found, Task.REGRESSION, f"--task {classes}")
+        if not classifies(model_name) and not numeric:
+            found = f"{counted(distinct, 'distinct value')} of type {target.type}"
+            raise _unfit_family(model_name, "numbers", name, found, classes, "")
         return (classes if classifies(model_name) else Task.REGRESSION), f"{model_name} supports nothing else"
-    if pa.types.is_floating(target.type) or pa.types.is_decimal(target.type):
+    if fractions:
         return Task.REGRESSION, "the target has fractions"
-    if pa.types.is_integer(target.type) and distinct > MOST_CLASSES_OF_NUMBERS:
+    if amounts:
         return Task.REGRESSION, f"the target has {distinct:,} distinct whole numbers"
-    return classes, f"the target has {distinct:,} distinct values"
+    return classes, f"the target has {counted(distinct, 'distinct value')}"
+
+
+def _unfit_family(model_name: str, kind: str, target: str, found: str, task: Task, instead: str) -> SpecError:
+    """Return the refusal of a family for a target that it cannot predict as it is."""
+    other = f"; or, if each value is a class, {instead}" if instead else ""
+    return SpecError(
+        f"{model_name} predicts {kind}, and the target '{target}' does not look like that",
+        where="--model-name, --target-column",
+        found=f"{target}: {found}",
+        expected=f"for this target one of {', '.join(family_names(task))}",
+        remedy=f"name one of these families{other}",
+    )
 
 
 def does_one_kind(model_name: str) -> bool:

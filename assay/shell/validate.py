@@ -30,7 +30,7 @@ from assay.shell.summary import Fact, Summary, failure_facts, gate_facts
 from assay.shell.terminal import show
 from assay.specs.dataset import ColumnRole
 from assay.specs.other_sources import OtherSource
-from assay.specs.pipeline import PipelineSpec
+from assay.specs.pipeline import PipelineSpec, Task
 from assay.specs.references import address_of
 
 _LOG = logging.getLogger("assay.shell")
@@ -84,7 +84,7 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
             break
         dataset = _with_steps(source, spec, versions, key, storage, where)
         if not known:
-            task, reason = inferred_task(dataset.table.column(spec.dataset.target), flags.model_name)
+            task, reason = _task_of(dataset, spec, flags)
             _LOG.info("the task is taken to be %s, as %s; set --task to change it", task, reason)
             spec, known = pipeline_of(flags, task), True
         versions.judged.classifies = spec.task.is_classification
@@ -99,6 +99,11 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
         if not _is_accepted(verdict, spec, flags, storage):
             break
     return GatedData(spec, verdicts, versions.schemas)
+
+
+def _task_of(dataset: Dataset, spec: PipelineSpec, flags: Flags) -> tuple[Task, str]:
+    target = spec.dataset.target
+    return inferred_task(dataset.table.column(target), target, flags.model_name)
 
 
 @dataclass(slots=True)

@@ -20,13 +20,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias, cast, get_args, get_origin
 
-from pydantic import ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from assay.errors import SpecError
 from assay.specs.base import Spec, digest_of
 from assay.specs.complaints import explain
+from assay.specs.payloads import HOW_FILES_ARE_READ, own_spelling
 from assay.specs.pipeline import PipelineSpec
 from assay.specs.space import DIGITS, PRODUCTION, Space
 
@@ -35,18 +36,29 @@ SPACE_PARAMETER = "space"
 """Run parameter that names the space of a run; the pipeline itself stays as it is."""
 PRODUCTION_NAME = "production"
 _SPACE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-_DATA_PARTS = {"dataset", "validation"}
+_DATA_PARTS = {"dataset", "validation", "task"}
+_SPLIT = ("split",)
 _BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """The fields of a pipeline that a parameter replaces, each as a dotted location."""
+    """The fields of a pipeline that a parameter replaces, each as a dotted location.
+
+    Attributes:
+        fields: the locations.
+        levels: how deep a mapping is merged into the field: 1 replaces the values of its keys.
+        keys: of the field's mapping, which may be given; any unless set.
+    """
 
     fields: tuple[str, ...]
+    levels: int
+    keys: tuple[str, ...]
 
-    def __init__(self, *fields: str) -> None:
+    def __init__(self, *fields: str, levels: int = 1, keys: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "fields", fields)
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "keys", keys)
 
 
 class RunOverrides(Spec):
@@ -58,10 +70,21 @@ class RunOverrides(Spec):
     """Address of the rows: a path, folder or glob, `s3://`, `https://`, `sql://`, `sqlite://`, `duckdb://`, `demo://`."""
     data_format: Annotated[str | None, Overrides("dataset.format")] = None
     """Format of the data; `auto` goes by the file's name."""
+    ingestion_config: Annotated[dict[str, JsonValue], Overrides("dataset", levels=3, keys=HOW_FILES_ARE_READ)] = Field(
+        default_factory=dict
+    )
+    """How files are read: format, member, sheet, dialect, columns, limits, max_rows; or `object_storage`, an object's
+    bucket and object_key."""
+    dialect: Annotated[dict[str, JsonValue], Overrides("dataset.dialect")] = Field(default_factory=dict)
+    """How delimited text is written, such as {"delimiter": ";"}."""
+    columns: Annotated[dict[str, JsonValue], Overrides("dataset.columns", levels=2)] = Field(default_factory=dict)
+    """What is known of columns, such as {"duration": {"role": "ignored"}}."""
     input_schema_version: Annotated[int | None, Overrides("dataset.schema_version")] = None
     """Version of the frozen schema that the data must match."""
     target_column: Annotated[str | None, Overrides("dataset.target")] = None
     """Column to predict."""
+    task: Annotated[str | None, Overrides("task")] = None
+    """What is predicted."""
     data_validation: Annotated[dict[str, JsonValue], Overrides("validation")] = Field(default_factory=dict)
     """Rules of the gate, as `validation` of a pipeline file."""
     model_name: Annotated[str | None, Overrides("model.candidates")] = None
@@ -76,10 +99,17 @@ class RunOverrides(Spec):
     """`full` fits from the start; `incremental` continues from the champion."""
     test_size: Annotated[float | None, Overrides("split.test_size")] = None
     """Share of the rows in the holdout."""
+    split: Annotated[dict[str, JsonValue], Overrides("split")] = Field(default_factory=dict)
+    """How the holdout is kept apart, such as {"by": "group", "group": "customer"}."""
     random_state: Annotated[int | None, Overrides("split.seed", "training.seed")] = None
     """Seed of search and fit."""
     target_output_path: Annotated[str | None, Overrides("training.target_output_path")] = None
     """Folder or `s3://` prefix to which the trained model is also exported."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_own_words(cls, values: Any) -> Any:
+        return own_spelling(values) if isinstance(values, Mapping) else values
 
     @property
     def given(self) -> dict[str, Any]:
@@ -96,6 +126,8 @@ class RunParameter:
         type: `str`, `int`, `float`, or `dict` of a JSON object.
         locations: the fields of a pipeline that it replaces, or is merged into.
         description: one sentence.
+        levels: how deep a mapping is merged.
+        keys: the keys that a mapping may have; any if empty.
         choices: the accepted values; empty where they are not enumerated.
         bounds: such as `above 0, below 1`; empty without bounds.
         default: of the replaced field; None where there is none.
@@ -105,6 +137,8 @@ class RunParameter:
     type: type[str] | type[int] | type[float] | type[dict[str, Any]]
     locations: tuple[Location, ...]
     description: str
+    levels: int = 1
+    keys: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     bounds: str = ""
     default: Any = None
@@ -123,9 +157,15 @@ class RunParameter:
             for part in path:
                 holder = holder.setdefault(part, {})
             if isinstance(value, dict):
-                holder[last] = holder.get(last, {}) | value
+                holder[last] = _merged(holder.get(last, {}), value, self.levels)
             else:
                 holder[last] = [value] if self.locations == (("model", "candidates"),) else value
+
+
+def _merged(old: Any, new: Any, levels: int) -> Any:
+    if levels == 0 or not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    return old | {key: _merged(old.get(key), value, levels - 1) for key, value in new.items()}
 
 
 def _parameter(name: str, declared: FieldInfo) -> RunParameter:
@@ -133,7 +173,7 @@ def _parameter(name: str, declared: FieldInfo) -> RunParameter:
     locations = tuple(tuple(field.split(".")) for field in overrides.fields)
     description = declared.description or ""
     if get_origin(declared.annotation) is dict:
-        return RunParameter(name, dict, locations, description)
+        return RunParameter(name, dict, locations, description, overrides.levels, overrides.keys)
     replaced = _field_at(locations[0])
     return RunParameter(
         name,
@@ -232,20 +272,30 @@ def space_of_run(deployment: Space, parameters: Mapping[str, Any]) -> Space:
             expected=f"{PRODUCTION_NAME}, or up to 40 letters, digits, _ and -",
             remedy="correct it, or leave it out: equal parameters have the same space",
         )
-    changed = [RUN_PARAMETERS[name] for name in given if name in RUN_PARAMETERS]
-    parts = {location[0] for parameter in changed for location in parameter.locations}
+    changed = [location for name in given if name in RUN_PARAMETERS for location in RUN_PARAMETERS[name].locations]
+    # rules of the gate depend on what rows are split by
+    new_rows = any(location[0] in _DATA_PARTS or location == _SPLIT for location in changed)
     name = asked or digest_of(given)[:DIGITS]
-    return Space(deployment.branch, f"experiment-{name}", shares_rows=not parts & _DATA_PARTS)
+    return Space(deployment.branch, f"experiment-{name}", shares_rows=not new_rows)
 
 
 def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | None:
-    """Return the parameter that replaces a field of a pipeline, and the rest of the location; None for other fields."""
+    """Return the parameter that replaces a field of a pipeline, and the rest of the location; None for other fields.
+
+    Of several the most specific one is returned: `dialect` before `ingestion_config`.
+    """
     written = tuple(map(str, location))
-    for parameter in RUN_PARAMETERS.values():
-        for field in parameter.locations:
-            if written[: len(field)] == field:
-                return parameter, ".".join(written[len(field) :])
-    return None
+    found = [
+        (field, parameter)
+        for parameter in RUN_PARAMETERS.values()
+        for field in parameter.locations
+        if written[: len(field)] == field
+        and (not parameter.keys or any(key in parameter.keys for key in written[len(field) : len(field) + 1]))
+    ]
+    if not found:
+        return None
+    field, parameter = max(found, key=lambda each: len(each[0]))
+    return parameter, ".".join(written[len(field) :])
 
 
 def parameter_name(location: Sequence[str | int]) -> str:

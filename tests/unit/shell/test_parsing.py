@@ -1,3 +1,5 @@
+import json
+
 import click
 import pytest
 
@@ -101,3 +103,55 @@ def test_usage_errors_are_clicks():
 def test_an_unknown_command_lists_the_known_ones(capsys):
     error = refused(["vallidate"], capsys)
     assert all(name in error for name in ("validate", "ingest", "tune", "train"))
+
+
+PAYLOAD = {
+    "data_source": "people.csv",
+    "target_column": "y",
+    "model_name": "logistic_regression",
+    "model_version": 7,
+    "input_schema_version": 1,
+    "hyperparameters": {"C": 2},
+    "test_size": 0.3,
+    "training_scenario": "full_train",
+    "target_output_path": None,
+}
+
+
+def payload(tmp_path, values):
+    path = tmp_path / "payload.json"
+    path.write_text(json.dumps(values))
+    return str(path)
+
+
+def test_a_file_of_run_parameters_stands_for_flags(tmp_path):
+    flags = parse(["train", "--conf", payload(tmp_path, PAYLOAD), "--test-size", "0.4"])
+    assert (flags.data_source, flags.target_column, flags.model_version) == ("people.csv", "y", "7")
+    assert flags.hyperparameters == {"C": 2}
+    assert flags.test_size == 0.4
+    assert flags.target_output_path is None
+
+
+def test_one_file_of_run_parameters_serves_several_commands(tmp_path):
+    conf = payload(tmp_path, PAYLOAD)
+    flags = parse(["validate", "--conf", conf, "--report-uri", "report.json"])
+    assert (flags.data_source, flags.target_column, flags.model_name) == ("people.csv", "y", "logistic_regression")
+    assert parse(["tune", "--conf", conf, "--output-uri", "best.json"]).hyperparameters == {"C": 2}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tets_size": 0.3}, "there is no run parameter 'tets_size'; did you mean 'test_size'?"),
+        ({"test_size": "many"}, "a finite number is expected"),
+        ({"training_scenario": "half"}, "'half' is not one of"),
+        ({"hyperparameters": 3}, "a JSON object"),
+        ([1], "a JSON object such as"),
+    ],
+)
+def test_a_file_of_run_parameters_that_cannot_be_used_is_explained(values, said, tmp_path, capsys):
+    assert said in refused([*TRAIN, "--conf", payload(tmp_path, values)], capsys)
+
+
+def test_a_file_of_run_parameters_that_is_missing_is_named(capsys):
+    assert "nowhere.json" in refused([*TRAIN, "--conf", "nowhere.json"], capsys)

@@ -5,7 +5,8 @@ import pytest
 from assay.errors import SpecError
 from assay.specs import RunOverrides, apply_overrides
 from assay.specs.loading import parse_pipeline
-from assay.specs.overrides import RUN_PARAMETERS, parameter_at, parse_overrides
+from assay.specs.overrides import RUN_PARAMETERS, parameter_at, parse_overrides, space_of_run
+from assay.specs.space import PRODUCTION
 
 SPEC = parse_pipeline(
     """\
@@ -26,10 +27,19 @@ def test_every_parameter_replaces_its_fields():
         RunOverrides(
             data_source="other.parquet",
             data_format="parquet",
+            ingestion_config={
+                "member": "rows.csv",
+                "dialect": {"delimiter": ";"},
+                "columns": {"id": {"role": "ignored"}},
+            },
+            dialect={"decimal": ","},
+            columns={"age": {"pii": True}},
+            task="regression",
+            split={"by": "group", "group": "customer"},
             input_schema_version=2,
             target_column="age",
             data_validation={"max_missing": 0.1, "drop_null_rows": True},
-            model_name="logistic_regression",
+            model_name="ridge",
             model_version="2",
             hyperparameters={"solver": "liblinear"},
             tuning={"n_trials": 40, "search_space": {"C": {"type": "float", "low": 0.001, "high": 10, "log": True}}},
@@ -46,7 +56,11 @@ def test_every_parameter_replaces_its_fields():
     assert run.validation.max_missing == 0.1
     assert run.validation.min_rows == 100
     assert run.validation.drop_null_rows is True
-    assert run.model.candidates == ("logistic_regression",)
+    assert (run.dataset.member, run.dataset.dialect.delimiter, run.dataset.dialect.decimal) == ("rows.csv", ";", ",")
+    assert run.dataset.columns["id"].role == "ignored"
+    assert run.dataset.columns["age"].pii
+    assert (run.task, run.split.by, run.split.group) == ("regression", "group", "customer")
+    assert run.model.candidates == ("ridge",)
     assert run.model.version == "2"
     assert run.model.hyperparameters == {"C": 1.0, "solver": "liblinear"}
     assert run.tuning.n_trials == 40
@@ -108,3 +122,31 @@ def test_a_field_of_the_pipeline_leads_back_to_its_parameter():
     assert parameter_at(("training", "seed")) == (RUN_PARAMETERS["random_state"], "")
     assert parameter_at(("tuning", "search_space", "C")) == (RUN_PARAMETERS["tuning"], "search_space.C")
     assert parameter_at(("dataset", "partitions")) is None
+
+
+def test_columns_keep_what_a_run_does_not_say_of_them():
+    spec = apply_overrides(SPEC, RunOverrides(columns={"ssn": {"pii": True, "description": "personal"}}))
+    run = apply_overrides(spec, RunOverrides(ingestion_config={"columns": {"ssn": {"role": "ignored"}}}))
+    assert (run.dataset.columns["ssn"].pii, run.dataset.columns["ssn"].role) == (True, "ignored")
+
+
+def test_the_parameter_of_a_field_is_the_most_specific_one():
+    assert parameter_at(("dataset", "dialect", "delimiter")) == (RUN_PARAMETERS["dialect"], "delimiter")
+    assert parameter_at(("dataset", "member")) == (RUN_PARAMETERS["ingestion_config"], "member")
+    assert parameter_at(("split", "test_size")) == (RUN_PARAMETERS["test_size"], "")
+    assert parameter_at(("split", "group")) == (RUN_PARAMETERS["split"], "group")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shared"),
+    [
+        ({"test_size": 0.3}, True),
+        ({"hyperparameters": {"C": 2}}, True),
+        ({"split": {"by": "group", "group": "g"}}, False),
+        ({"task": "regression"}, False),
+        ({"columns": {"a": {"role": "ignored"}}}, False),
+        ({"ingestion_config": {"member": "a.csv"}}, False),
+    ],
+)
+def test_an_experiment_shares_validated_rows_only_where_the_gate_judges_the_same(parameters, shared):
+    assert space_of_run(PRODUCTION, parameters).shares_rows is shared
