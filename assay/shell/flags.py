@@ -57,7 +57,7 @@ class JsonObject(click.ParamType[dict[str, Any]]):
         if isinstance(value, dict):
             return value
         try:
-            return json_object(value)
+            return json_object(value if isinstance(value, str) else json.dumps(value))
         except ValueError as error:
             self.fail(f"{error}; found {value!r}", param, ctx)
 

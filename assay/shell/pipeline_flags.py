@@ -141,7 +141,12 @@ def flag_of(field: str, flags: Flags) -> str:
     if field == "dataset.source":
         return "the address"
     flag, key = _flag_at(field.split("."), flags)
-    return field if flag is None else f'{flag} {{"{key}": ...}}' if key else flag
+    return field if flag is None else f"{flag} {_object_with(key.split('.'))}" if key else flag
+
+
+def _object_with(path: Sequence[str]) -> str:
+    """Return the JSON object that sets a value below some keys."""
+    return f'{{"{path[0]}": {_object_with(path[1:])}}}' if path else "..."
 
 
 def _flag_at(location: Sequence[str | int], flags: Flags) -> tuple[str | None, str]:

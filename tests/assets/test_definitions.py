@@ -344,7 +344,9 @@ def launchpad_of(definitions: dg.Definitions) -> str:
 
 
 def test_the_launchpad_begins_with_the_run_parameters_and_no_setting_of_the_deployment(bank):
-    assert "\n  run_parameters:\n    config:\n      data_validation: {}\n" in launchpad_of(bank.definitions)
+    assert "\n  run_parameters:\n    config:\n      columns: {}\n      data_validation: {}\n" in launchpad_of(
+        bank.definitions
+    )
     assert "query_seconds" not in launchpad_of(bank.definitions)
     allowed = bank.settings.model_copy(update={"run_code": "on"})
     assert "query_seconds" in launchpad_of(build_definitions(allowed))

@@ -13,7 +13,7 @@ from small_platform import BANK, bank_rows, failure, write_csv
 from assay.errors import SpecError
 from assay.importing import ImportPolicy, confined_imports, import_users_object
 from assay.specs.loading import parse_pipeline
-from assay.specs.overrides import parse_overrides
+from assay.specs.overrides import apply_overrides, parse_overrides
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.resource_wiring import run_policy_of as policy_of
 from resources.settings import Settings
@@ -281,3 +281,19 @@ def test_every_op_of_every_job_refuses_run_config_before_its_body_runs(bank):
     ops = {op.name: op for job in jobs for op in job.all_node_defs if isinstance(op, dg.OpDefinition)}
     assert {"bank__trained_model", "roll_back_champion", "remove_leftovers", "order_redrive"} <= set(ops)
     assert [name for name, op in ops.items() if not refuses_run_config(op)] == []
+
+
+@pytest.mark.parametrize("parameter", ["columns", "ingestion_config"])
+def test_a_run_does_not_show_a_column_that_the_file_hides(project, parameter):
+    settings, spec = project
+    hidden = apply_overrides(spec, parse_overrides({"columns": {"job": {"pii": True}}}, where="x"))
+    shown = {"job": {"pii": False}}
+    given = {"columns": shown} if parameter == "columns" else {"ingestion_config": {"columns": shown}}
+    assert "may not show the values of a column that the pipeline file hides" in refusal((settings, hidden), **given)
+    accept((settings, spec), **given)
+    accept((settings, hidden), columns={"job": {"role": "ignored"}})
+
+
+def test_the_object_of_a_payload_must_lie_below_the_roots(project):
+    stored = {"object_storage": {"bucket": "others", "object_key": "people.csv"}}
+    assert "s3://others/people.csv" in refusal(project, ingestion_config=stored)

@@ -28,10 +28,11 @@ def test_a_remedy_names_the_flag(command, field, flag):
     assert str(Remedy("set {} and run again", field)) == f"set {field} and run again"
 
 
-def test_limits_are_a_flag_of_some_commands():
+def test_limits_are_a_flag_of_some_commands_and_part_of_another_one_elsewhere():
     remedy = Remedy("raise {}", "dataset.limits.seconds")
     assert reported(remedy, INGEST) == 'raise --limits {"seconds": ...}'
-    assert reported(remedy, VALIDATE) == "raise dataset.limits.seconds"
+    assert reported(remedy, VALIDATE) == 'raise --ingestion-config {"limits": {"seconds": ...}}'
+    assert reported(Remedy("set {}", "dataset.partitions.start"), VALIDATE) == "set dataset.partitions.start"
 
 
 def test_with_a_pipeline_file_its_settings_are_named():
