@@ -93,6 +93,14 @@ def test_a_how_to_changes_no_deployment_for_all_pipelines(how_to):
     assert not re.search(r"git (init|config)|\.gitignore|(?<![\w/])\.env\b", text)
 
 
+@EACH
+def test_a_how_to_leaves_no_file_that_is_refused(how_to):
+    """Commands that read all files stop at one that is refused."""
+    named = "assay check pipelines/"
+    checks = {each.line: each.exit_code for each in how_to.commands if each.line.startswith(named)}
+    assert [line for line, exit_code in checks.items() if exit_code] == []
+
+
 @pytest.mark.parametrize("names", [folders, pipelines, modules])
 def test_no_two_how_tos_share_a_name(names):
     counted = Counter(name for how_to in ALL for name in names(how_to))
