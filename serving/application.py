@@ -199,7 +199,7 @@ def _add_failures(app: FastAPI, metrics: Metrics) -> None:
         return Response(status_code=_GONE)
 
     async def defect(request: Request, error: Exception) -> Response:
-        _LOG.error("request %s met a defect: %s", request.scope[REQUEST_ID], type(error).__name__)
+        _LOG.error("request %s failed unexpectedly: %s", request.scope[REQUEST_ID], type(error).__name__)
         wrong = RequestError("a defect of the endpoint; its log has the request's id", status=500)
         return JSONResponse(described(wrong, request.scope[REQUEST_ID]), wrong.status)
 

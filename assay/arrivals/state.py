@@ -68,7 +68,7 @@ def parse_state(cursor: str | None, source: str) -> SensorState:
 
     A damaged cursor, or one of another layout, starts over; run keys keep Dagster from repeating earlier requests.
     """
-    if not cursor or cursor_damage(cursor):
+    if not cursor or cursor_problem(cursor):
         return SensorState(source=source)
     state = SensorState.model_validate_json(cursor)
     if state.source != source:
@@ -76,7 +76,7 @@ def parse_state(cursor: str | None, source: str) -> SensorState:
     return state
 
 
-def cursor_damage(cursor: str | None) -> str:
+def cursor_problem(cursor: str | None) -> str:
     """Return why a cursor, which anyone may edit in the user interface, cannot be used; empty where it can."""
     if not cursor:
         return ""

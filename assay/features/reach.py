@@ -14,7 +14,7 @@ from assay.specs.dataset import PartitionsSpec
 from assay.specs.features import Aggregation, FeaturesSpec, FeatureStep
 from assay.specs.other_sources import Join, microseconds
 
-NOWHERE = -1
+NO_STEP = -1
 """In place of the number of a step, where no window reaches into earlier partitions."""
 _WORDS = re.compile(r"\w+")
 _SHORTEST_DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 28, "year": 365}
@@ -33,7 +33,7 @@ class Reach:
     """
 
     microseconds: int = 0
-    last: int = NOWHERE
+    last: int = NO_STEP
     times: frozenset[str] = frozenset()
     windows: frozenset[int] = frozenset()
     alone: Mapping[int, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def reach_of(features: FeaturesSpec | None, partitions: PartitionsSpec) -> Reach
     for number, step in enumerate(features.steps):
         if not step.is_fitted:
             walk.follow(number, step)
-    last = max(walk.windows, default=NOWHERE)
+    last = max(walk.windows, default=NO_STEP)
     return Reach(walk.farthest, last, frozenset(walk.times), frozenset(walk.windows), walk.alone)
 
 

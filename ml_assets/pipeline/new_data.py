@@ -17,7 +17,7 @@ from assay.arrivals.evaluation import SensorEvaluation, evaluate
 from assay.arrivals.failures import LATE_SECONDS, MOST_WAITING, DeadLetter, FailedRun, FailureKind, kind_of
 from assay.arrivals.names import listing_pattern, parse_run_key
 from assay.arrivals.scan import Arrival, ScanOptions
-from assay.arrivals.state import FailuresSeen, cursor_damage, parse_state
+from assay.arrivals.state import FailuresSeen, cursor_problem, parse_state
 from assay.errors import SerialisedError, SourceNotFoundError, StorageError
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
@@ -159,10 +159,10 @@ def arrivals_sensor(
     def sensor(
         context: dg.SensorEvaluationContext, data_sources: DataSources, arrivals_store: ArrivalsStore
     ) -> dg.SensorResult:
-        damage = cursor_damage(context.cursor)
-        if damage:
+        problem = cursor_problem(context.cursor)
+        if problem:
             context.log.error(
-                "the cursor cannot be used (%s): the source is scanned anew, and what ran is not repeated", damage
+                "the cursor cannot be used (%s): the source is scanned anew, and what ran is not repeated", problem
             )
         state, source = parse_state(context.cursor, pattern), data_sources.listing(watched.dataset)
         evaluation = evaluate(

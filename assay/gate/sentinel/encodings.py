@@ -98,8 +98,8 @@ def _constant_in(
     found = []
     for category, codes in _categories(table, target, features, name):
         order, same = table.derived(("neighbours", category), partial(_neighbours, codes[:_HEAD]))
-        told = same & rare[order][1:]
-        if told.sum() >= MIN_ROWS and (np.diff(head[order])[told] == 0).mean() >= MATCHES:
+        decisive = same & rare[order][1:]
+        if decisive.sum() >= MIN_ROWS and (np.diff(head[order])[decisive] == 0).mean() >= MATCHES:
             found.append((category, codes))
     return found
 

@@ -57,7 +57,7 @@ class FrequencyEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
 class HashingEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # no published types
     """Each category as +1 or -1 in one of a fixed number of outputs, chosen by its hash; nothing is learned.
 
-    Categories that share an output are told apart by other columns alone, so take more outputs than frequent
+    Categories that share an output are distinguished by other columns alone, so take more outputs than frequent
     categories. Unseen categories and new columns of them need no new fit.
 
     Source: Weinberger et al. (2009), "Feature Hashing for Large Scale Multitask Learning".
