@@ -11,19 +11,21 @@ import dagster as dg
 
 from assay.results.evaluation_report import EvaluationReport
 from definitions import build_definitions
+from ml_assets.resource_wiring import resources_for
 from resources.settings import Settings
 
 
 def main(pipeline: str) -> None:
     """Do the work once; print the holdout metrics as JSON."""
-    definitions = build_definitions(Settings())
+    settings = Settings()
+    definitions = build_definitions(settings)
     job = definitions.resolve_implicit_global_asset_job_def()
     keys = [key for key in definitions.resolve_all_asset_keys() if key.path[0] == pipeline]
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(asset_selection=keys, instance=instance, raise_on_error=True)
     if not result.success:
         sys.exit("the run failed")
-    artifacts = (definitions.resources or {})["artifact_io_manager"].artifacts()
+    artifacts = resources_for(settings)["artifact_io_manager"].artifacts()
     print(json.dumps(artifacts.load((pipeline, "evaluation_report"), None, EvaluationReport).metrics))
 
 

@@ -45,7 +45,8 @@ def main(side: str, months: list[str]) -> None:
 
 def as_assets(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
     """Materialise the months in one run, as a run's own process does it: events are stored and not kept."""
-    definitions = build_definitions(Settings())
+    settings = Settings()
+    definitions = build_definitions(settings)
     keys = frozenset(dg.AssetKey([spec.name, name]) for name in names_in(Phase.INGESTION, Phase.LEARNING))
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
     tags = {"dagster/asset_partition_range_start": months[0], "dagster/asset_partition_range_end": months[-1]}
@@ -54,7 +55,7 @@ def as_assets(spec: PipelineSpec, months: list[str]) -> dict[str, float]:
         for event in execute_run_iterator(InMemoryJob(job), run, instance):
             if event.is_failure:
                 sys.exit("the run failed")
-    artifacts = (definitions.resources or {})["artifact_io_manager"].artifacts()
+    artifacts = resources_for(settings)["artifact_io_manager"].artifacts()
     judged = months[spec.split.train_partitions or 0 :]
     reports = {month: artifacts.load((spec.name, "evaluation_report"), month, EvaluationReport) for month in judged}
     return {month: report.metrics[report.primary_metric] for month, report in reports.items()}
