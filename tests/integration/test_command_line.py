@@ -99,7 +99,7 @@ def tuned(tuned_once, tmp_path, warmed):
 
 
 @pytest.mark.parametrize(
-    "executor", [*(pytest.param(name, marks=pytest.mark.full) for name in ("in_process", "multiprocess")), "forkserver"]
+    "executor", ["in_process", *(pytest.param(name, marks=pytest.mark.full) for name in ("multiprocess", "forkserver"))]
 )
 def test_every_executor_leaves_the_right_status_in_mlflow(tuned, executor):
     done = materialize(tuned, "bank/trained_model,bank/evaluation_report", ASSAY_EXECUTOR=executor)
