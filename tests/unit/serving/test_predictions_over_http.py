@@ -58,7 +58,7 @@ def predictions_of(reply):
     return pd.DataFrame(reply.json()["predictions"])
 
 
-@pytest.mark.parametrize("form", ["rows", "columns", "arrow"])
+@pytest.mark.parametrize("form", ["rows", pytest.param("columns", marks=pytest.mark.full), "arrow"])
 @pytest.mark.parametrize("case", ANSWERS, ids=lambda case: case.name)
 def test_rows_of_a_user(model, client, case, form):
     rows = user_rows()

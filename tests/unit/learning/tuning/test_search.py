@@ -106,7 +106,7 @@ def points_of(best):
     return [(record.family, *sorted(record.parameters.items())) for record in best.trials]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.full) for n in range(1, 4))])
 @pytest.mark.parametrize(("space", "points"), [(GRID, 9), (STEPS, 14)])
 def test_a_finite_space_is_tried_whole_and_no_point_twice(search, space, points, seed):
     tuning = {"n_trials": points, "folds": 2, "search_space": space}
