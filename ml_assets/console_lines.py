@@ -10,7 +10,7 @@ import dagster as dg
 from coloredlogs import BasicFormatter
 
 from ml_assets.command_terminal import terminal_of_command
-from ml_assets.dagster_internals import StoredError, error_of
+from ml_assets.dagster_internals import StoredError, error_of, handlers_of
 from ml_assets.step_errors import error_chain, root_error
 
 
@@ -32,12 +32,11 @@ class ShortLines(logging.Formatter):
 def write_console_by(log: dg.DagsterLogManager, formatter: logging.Formatter) -> None:
     """Let a formatter write what a run logs to the console; loggers that a run's configuration names are left alone.
 
-    Relies on the loggers of the log's handler, and on the formatter that Dagster's console has by default.
+    Relies on the formatter that Dagster's console has by default.
     """
-    for each in log._dagster_handler._loggers:  # noqa: SLF001 - has no other address
-        for handler in each.handlers:
-            if isinstance(handler.formatter, BasicFormatter):
-                handler.setFormatter(formatter)
+    for handler in handlers_of(log):
+        if isinstance(handler.formatter, BasicFormatter):
+            handler.setFormatter(formatter)
 
 
 def shorten_console(log: dg.DagsterLogManager) -> None:

@@ -5,6 +5,7 @@ version. Belongs here: names from `dagster._core`, attributes that Dagster does 
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from copy import copy
@@ -63,13 +64,10 @@ class RunTags:
     """What Dagster's tags say about why a run exists.
 
     Attributes:
-        sensor: the sensor that requested it.
-        run_key: the key of that request.
-        partition: its partition key; None without partitions, and for a range.
-        partition_range: first and last key of a range.
+        sensor, run_key: the sensor that requested it, and the key of that request.
+        partition, partition_range: its partition key, or first and last key of a range; None without one.
         by_condition: whether an automation condition requested it.
-        will_be_retried: whether Dagster starts the run again.
-        is_automatic_retry: whether Dagster started it in place of a failed one.
+        will_be_retried, is_automatic_retry: whether Dagster starts the run again, or started it for a failed one.
     """
 
     sensor: str | None
@@ -101,13 +99,11 @@ class Step:
     """The attempt of a step that runs.
 
     Attributes:
-        run_id: its run.
-        key: the step's key.
+        run_id, key: its run, and the step's key.
         previous_attempts: attempts of this step in this run that failed before.
         makes_range: whether it makes a range of partitions.
         tags: of the asset's operation.
-        instance: where the run is recorded.
-        log: the run's log.
+        instance, log: where the run is recorded, and its log.
     """
 
     run_id: str
@@ -290,6 +286,11 @@ def without_run_config(resource: Any) -> Any:
 def error_of(event: dg.DagsterEvent) -> StoredError | None:
     """Return the error of a failure event. Relies on the event's `error`; its causes are in `cause` or `context`."""
     return getattr(event.event_specific_data, "error", None)
+
+
+def handlers_of(log: dg.DagsterLogManager) -> list[logging.Handler]:
+    """Return the handlers of a run's loggers. Relies on `_dagster_handler`, and on the loggers that it holds."""
+    return [handler for each in log._dagster_handler._loggers for handler in each.handlers]  # noqa: SLF001
 
 
 def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.ExecutorDefinition:
