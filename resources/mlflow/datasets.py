@@ -64,10 +64,14 @@ def training_rows(manifest: ModelManifest) -> TrackedRows:
 
 
 def holdout_rows(manifest: ModelManifest, report: EvaluationReport) -> TrackedRows:
-    """Return the rows that a model was evaluated on."""
-    partition = f" {report.partition}" if report.partition else ""
+    """Return the rows that a model was evaluated on.
+
+    All holdouts of a pipeline have one name, as MLflow's charts compare models by the name of the dataset; the digest
+    tells them apart, and the profile has the partition.
+    """
     counts = {"num_rows": report.holdout_rows, "digest": report.holdout_digest}
-    return _rows(manifest, f"{manifest.pipeline}{partition} holdout", report.holdout_digest, "evaluation", counts)
+    counts |= {"partition": report.partition} if report.partition else {}
+    return _rows(manifest, f"{manifest.pipeline} holdout", report.holdout_digest, "evaluation", counts)
 
 
 def source_of(manifest: ModelManifest) -> str:

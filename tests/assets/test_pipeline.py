@@ -125,6 +125,9 @@ def test_mlflow_compares_models_and_knows_their_rows(done):
     measured = {each.key: each for each in logged.metrics}
     assert measured["holdout_roc_auc"].value == report.metrics["roc_auc"]
     assert measured["holdout_roc_auc"].dataset_digest == report.holdout_digest[:36]
+    assert (
+        measured["holdout_roc_auc"].dataset_name == "bank holdout"
+    )  # of all models, so that a chart has them together
     assert logged.params["family"] == "logistic_regression"
     assert logged.name == "bank"
     assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "bank", "version": "1"}]
