@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from assay.counting import counted
+
 # Okabe and Ito's colours are distinguishable with every common colour blindness
 BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
@@ -142,7 +144,7 @@ def calibration_plot(stated: Forecasts, subtitle: str) -> bytes:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         axes.legend(loc="upper left", fontsize=9)
 
-    title = f"Calibration\n{subtitle}; {_BINS} bins of equally many rows"
+    title = f"Calibration\n{subtitle}; {counted(len(means), 'bin')} of equally many rows"
     return draw(title, f"Stated probability of {stated.event}", "Observed share", paint)
 
 
@@ -155,7 +157,7 @@ def score_distribution_plot(stated: Forecasts, subtitle: str) -> bytes:
         for rows, colour, name in groups:
             if rows.any():
                 shares = np.histogram(stated.probability[rows], edges)[0] * 100 / rows.sum()
-                label = f"{name} ({int(rows.sum()):,} rows)"
+                label = f"{name} ({counted(int(rows.sum()), 'row')})"
                 axes.stairs(shares, edges, fill=True, color=colour, alpha=0.55, label=label)
         axes.set(xlim=(-0.01, 1.01))
 
@@ -186,11 +188,18 @@ def confusion_plot(true: np.ndarray, predicted: np.ndarray, names: list[str], su
         for row, column in np.ndindex(*counts.shape):
             share, count = shares[row, column], counts[row, column]
             style = {"color": "white" if share > _DARK else "black", "fontsize": 11 if few else 7}
-            axes.text(column, row, f"{share:.0%}\n{count:,}", ha="center", va="center", **style)
+            axes.text(column, row, f"{_percent(share)}\n{count:,}", ha="center", va="center", **style)
         axes.figure.colorbar(image, ax=axes, label="Share of the true class", format="{x:.0%}")
 
     title = f"Confusion matrix\n{subtitle}; each with its share of the true class"
     return draw(title, "Predicted class", "True class", paint, grid=False, names=True)
+
+
+def _percent(share: float) -> str:
+    """Return a share in per cent; some is never 0 %, nor most 100 %."""
+    if 0 < share <= 0.005:  # noqa: PLR2004 - would be rounded to 0 %
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"  # noqa: PLR2004 - would be rounded to 100 %
 
 
 def pooled(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from assay.counting import counted
 from assay.learning.evaluation.drawing import (
     BLUE,
     GREY,
@@ -249,5 +250,5 @@ def tuning_history_plot(best: BestHyperparameters) -> bytes:
         axes.xaxis.get_major_locator().set_params(integer=True)
 
     better = "more is better" if best.direction == "maximize" else "less is better"
-    title = f"Tuning history\n{len(best.trials)} trials; {ENDED[best.stopped_by]}; seed {best.seed}"
+    title = f"Tuning history\n{counted(len(best.trials), 'trial')}; {ENDED[best.stopped_by]}; seed {best.seed}"
     return draw(title, "Trial", f"{shortened(best.metric, 40)}, mean over folds ({better})", paint)
