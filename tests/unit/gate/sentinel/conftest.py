@@ -45,3 +45,15 @@ def found(alarms) -> Callable[..., dict[str, str]]:
         return {row.column: row.found for row in failing[rule].failures} if rule in failing else {}
 
     return judge
+
+
+_AS_IMPORTED: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _same_draws(request):
+    """Let each test draw what it draws alone, whatever ran before it."""
+    draws = getattr(request.module, "RNG", None)
+    if draws is not None:
+        generator = draws.bit_generator
+        generator.state = _AS_IMPORTED.setdefault(request.module.__name__, generator.state)
