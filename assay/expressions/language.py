@@ -305,7 +305,7 @@ def evaluated(request: dict[str, Any]) -> dict[str, Any]:
             except duckdb.OutOfMemoryException:
                 return {"limit": "memory"}
             except duckdb.Error as failure:
-                error = {"broken": f"{type(failure).__name__}: {failure}"}
+                error = {"broken": type(failure).__name__, "text": str(failure)}
             truths.append(truth)
             errors.append(error)
         answers = pa.table(truths, names=[str(number) for number in range(len(truths))])

@@ -1,8 +1,10 @@
 """How many rows each condition of the steps drops, and how many may be dropped."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from assay import counting
 from assay.errors import FeatureStepError
 from assay.features.compiling import EARLIER
 from assay.features.plan import Plan
@@ -66,8 +68,8 @@ def _require_share(counts: Sequence[StepCount], rows: int, bound: float, where: 
     raise FeatureStepError(
         "more rows are dropped than allowed",
         where=where,
-        found=f"{dropped:,} of {rows:,} rows ({dropped / rows:.1%}): {reasons}",
-        expected=f"at most {bound:.1%}",
+        found=f"{dropped:,} of {counting.counted(rows, 'row')}: {reasons}",
+        expected=f"at most {100 * bound:g}%, {math.floor(bound * rows):,} of these rows",
         remedy=f"correct the data or the conditions, or raise {setting}",
     )
 

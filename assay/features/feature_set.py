@@ -1,10 +1,11 @@
 """The feature set of one partition: the rows after all steps, under a frozen schema of their own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
+from assay.counting import counted
 from assay.data.dataset import Dataset
 from assay.data.frozen_schema import FrozenColumn, FrozenSchema
 from assay.data.schema import dtype_name
@@ -31,6 +32,7 @@ class FeatureSet:
         rows: the rows under the frozen schema.
         counts: what each condition of a filter dropped, in order.
         rows_in: rows of the source.
+        of_earlier_rows: what is said of earlier partitions, and of windows that do not see all rows.
         known_in_time: what was checked to show that no row saw later ones; empty for rows that are only predicted.
     """
 
@@ -38,6 +40,7 @@ class FeatureSet:
     counts: tuple[StepCount, ...]
     rows_in: int
     known_in_time: str
+    of_earlier_rows: Mapping[str, str] = field(default_factory=dict)
 
 
 def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they run
@@ -104,15 +107,20 @@ def feature_set_of(  # noqa: PLR0913 - what the rows depend on, and where they r
         error.where += _step_of_change(made, kept.frozen(), spec)
         raise
     notes = {key: text for key, text in rows.notes.items() if key != "rows"}
-    notes |= {"rows": f"{made.table.num_rows:,} of the source's {source.table.num_rows:,} rows"}
+    notes |= {"rows": _rows_in_words(made.table.num_rows, source.table.num_rows)}
     notes |= {f"dropped by {title}": text for title, text in dropped_in_words(made.counts).items()}
-    notes |= notes_of(history, source.table, spec)
+    of_earlier_rows = notes_of(history, source.table, spec)
+    notes |= of_earlier_rows
     notes |= {
-        f"joined {name}": f"{each.table.num_rows:,} rows, fingerprint {each.fingerprint.digest}"
+        f"joined {name}": f"{counted(each.table.num_rows, 'row')}, fingerprint {each.fingerprint.digest}"
         for name, each in joined.items()
     }
     notes |= {"not made without a target": ", ".join(made.skipped)} if made.skipped else {}
-    return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known)
+    return FeatureSet(replace(rows, notes=notes), made.counts, source.table.num_rows, known, of_earlier_rows)
+
+
+def _rows_in_words(made: int, source: int) -> str:
+    return f"{counted(made, 'row')}, made from {counted(source, 'row')} of the source"
 
 
 def _step_of_change(made: FeatureRows, frozen: FrozenSchema | None, spec: PipelineSpec) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.dataset import Dataset
 from assay.data.source_rows import partition_span, wall_times
 from assay.errors import DataContractError, FeatureStepError
@@ -157,10 +158,11 @@ def notes_of(history: History | None, table: pa.Table, spec: PipelineSpec) -> di
     notes = dict(_notes_of_windows(history, table, features, partitions))
     if history is None:
         return notes
-    text = f"{history.table.num_rows:,} rows of {', '.join(history.read) or 'none'}"
+    text = f"{counted(history.table.num_rows, 'row')} of {', '.join(history.read)}" if history.read else "none is read"
     text += f"; {len(history.missing):,} missing: {_some(history.missing)}" if history.missing else ""
     if history.outside:
-        text += f"; {history.outside:,} rows have a time outside their partition, so that windows may miss such rows"
+        outside = counted(history.outside, "row has", "rows have")
+        text += f"; {outside} a time outside their partition, so that windows may miss such rows"
     return {"earlier partitions": text, **notes}
 
 
@@ -182,12 +184,15 @@ def _notes_of_windows(
             text = f"it sees the rows of this partition alone{why}"
             if times is not None and asked.over is not None:
                 short = _earlier_than(times, (pc.min(_micros(times)).as_py() or 0) + microseconds(asked.over))
-                text += f": {short:,} of {table.num_rows:,} rows are less than {asked.over} after its first"
+                are = "is" if short == 1 else "are"
+                text += f": {short:,} of {counted(table.num_rows, 'row')} {are} less than {asked.over} after its first"
             yield name, text
         elif history is not None and history.since is not None and times is not None and asked.over is not None:
             begin = pa.scalar(history.since, pa.timestamp("us")).cast(pa.int64()).as_py()
             short = _earlier_than(wall_times(times, partitions.timezone), begin + microseconds(asked.over))
-            text = f"{short:,} of {table.num_rows:,} rows look back to before {history.since}, where no rows are"
+            look = "looks" if short == 1 else "look"
+            rows = f"{short:,} of {counted(table.num_rows, 'row')}"
+            text = f"{rows} {look} back to before {history.since}, where no rows are"
             yield from [(name, text)] if short else []
 
 

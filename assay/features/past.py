@@ -7,7 +7,7 @@ rows: what differs depends on unrelated rows, as a mean over the whole table doe
 compute with the values of one row alone cannot see others, and are not run again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -102,10 +102,14 @@ def _compared(
             bases = None if base is None else _of_both(both, rows, base, cut)
             if difference_of(made, again, cut, bases) is not None:
                 raise _error(both, source, spec, features, cut, time=time, history=history, where=where)
-    shown = "; ".join(cut.text for cut in cuts)
-    if not made.keeps_rows:
-        return f"every group of the same rows came out the same among all rows and among {shown}"
-    return f"every row came out the same among all rows and among {shown}" if cuts else "there are too few rows"
+    return _same_among(cuts, keeps_rows=made.keeps_rows)
+
+
+def _same_among(cuts: Sequence[Cut], *, keeps_rows: bool) -> str:
+    if not cuts:
+        return "not compared: there are too few rows"
+    same = "every row" if keeps_rows else "every group of the same rows"
+    return f"{same} came out the same among all rows and among {'; '.join(cut.text for cut in cuts)}"
 
 
 def _groupings(features: FeaturesSpec) -> list[int]:

@@ -164,7 +164,7 @@ def _finding(
     if error and "refused" in error:
         return [failing_column("", expected=one.text, found=f"not checked: {error['refused']}")]
     if error:
-        return [broken(table, "", error["broken"], expected=one.text)]
+        return [broken(table, "", error["broken"], error["text"], expected=one.text)]
     failing = one.failing(*[truth for truth, _ in parts])
     rows: np.ndarray[Any, Any] = np.flatnonzero(pc.fill_null(failing, False).to_numpy())
     found = f"{one.name} does not hold"

@@ -163,7 +163,7 @@ def _checked(rule: Rule, table: CheckedTable, spec: PipelineSpec) -> Outcome:
     try:
         return CHECKS[rule.name](table, spec)
     except Exception as error:  # noqa: BLE001 - a check that raises must block with its reason, not vanish
-        failure = broken(table, "", f"{type(error).__name__}: {error}", expected=rule.text)
+        failure = broken(table, "", type(error).__name__, str(error), expected=rule.text)
         return outcome([failure], observed="", expected=rule.text)
 
 

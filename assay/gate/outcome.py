@@ -113,11 +113,10 @@ def missing_column(table: CheckedTable, column: str, *, expected: str) -> Findin
     return failing_column(column, expected=expected, found=f"not checked: column missing{hint}")
 
 
-def broken(table: CheckedTable, column: str, error: str, *, expected: str) -> Finding:
-    """Describe a check that raised; its text may quote values, so it is withheld where some must not be shown."""
-    kind = error.split(":", maxsplit=1)[0].split("(", maxsplit=1)[0]
-    text = f"{kind} (text withheld: it may quote values that must not be shown)" if table.holds_pii else error
-    return failing_column(column, expected=expected, found=f"not checked: the check broke with {text}")
+def broken(table: CheckedTable, column: str, kind: str, error: str, *, expected: str) -> Finding:
+    """Describe a check that raised an error of a kind; its text is withheld where values must not be shown."""
+    text = " (text withheld: it may quote values that must not be shown)" if table.holds_pii else f": {error}"
+    return failing_column(column, expected=expected, found=f"not checked: the check broke with {kind}{text}")
 
 
 def _sentence(row: FailureRow) -> str:

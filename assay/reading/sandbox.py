@@ -249,8 +249,8 @@ def exceeded_limit(end: ChildEnd, confinement: Confinement) -> ExceededLimit | N
     """Return the limit that ended the child; None where none did."""
     seconds = f"{end.cpu_seconds:.1f} s of processor time"
     if end.timed_out:
-        limit = f"at most {confinement.wall_seconds:.0f} s of wall-clock time"
-        return ExceededLimit("time", seconds, limit, "dataset.limits.seconds")
+        wall = f"{confinement.wall_seconds:.0f} s of wall-clock time"
+        return ExceededLimit("time", f"more, with {seconds}", f"at most {wall}", "dataset.limits.seconds")
     if end.code == -signal.SIGXCPU or (end.code == -signal.SIGKILL and end.cpu_seconds >= confinement.cpu_seconds):
         limit = f"at most {confinement.cpu_seconds} s for data of its size"
         return ExceededLimit("processor time", seconds, limit, "dataset.limits.seconds")

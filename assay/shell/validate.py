@@ -244,9 +244,8 @@ def _with_steps(
         found, spec, versions.judged, where=where, adapted=versions.judged.rows, joined=joined,
         earlier=_earlier(spec, versions, key, storage, where),
     )  # fmt: skip
-    for name in ("earlier partitions", *(name for name in made.rows.notes if name.startswith("window of "))):
-        if name in made.rows.notes:
-            _LOG.info("%s: %s", name, made.rows.notes[name])
+    for name, text in made.of_earlier_rows.items():
+        _LOG.info("%s: %s", name, text)
     for each in made.counts:
         _LOG.info("%s: %s of %s rows dropped, %s", each.step, f"{each.dropped:,}", f"{each.rows_in:,}", each.reason)
     return made.rows

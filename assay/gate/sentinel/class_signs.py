@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 
+from assay.counting import counted, percent
 from assay.gate.sentinel.copies import MIN_MEMBERS, Agreement, agreement_of
 from assay.gate.sentinel.features import CodedColumn
 from assay.gate.sentinel.scores import SURE_MEMBERS, Score, auc_of_ranks, class_score
@@ -92,7 +93,9 @@ def _settled(feature: CodedColumn, target: CodedColumn) -> str:
     sure = (counts.max(axis=1) == rows) & (rows >= SURE_MEMBERS)
     if np.unique(counts[sure].argmax(axis=1)).size < 2:  # noqa: PLR2004 - as above
         return ""
-    return f"settles the target in {rows[sure].sum() / target.codes.size:.1%} of the rows: {sure.sum()} of its values"
+    return (
+        f"settles the target in {percent(rows[sure].sum() / target.codes.size)} of the rows: {sure.sum()} of its values"
+    )
 
 
 MIN_EVIDENCE = 50.0
@@ -120,9 +123,8 @@ def one_class_values(feature: CodedColumn, target: CodedColumn) -> str:
     odd = pure & (shares[label] <= _MOST_OF_ROWS) & (-rows * np.log(np.maximum(shares[label], 1e-12)) >= MIN_EVIDENCE)
     if not odd.any():
         return ""
-    return (
-        f"has {odd.sum()} values that occur with one class alone, in {rows[odd].sum():,} of {target.codes.size:,} rows"
-    )
+    occurring = counted(odd.sum(), "value that occurs", "values that each occur")
+    return f"has {occurring} with one class alone, in {rows[odd].sum():,} of {target.codes.size:,} rows"
 
 
 TAILS = (0.05, 0.1, 0.2)
@@ -162,11 +164,15 @@ def excluded_in_tail(feature: CodedColumn, target: CodedColumn) -> str:
             expected = labels.size * size * _tail_of(NormalDist(), abs(distance), size, share)
             seen = int((labels[tail] == label).sum())
             if seen <= _MAX_SHARE_OF_EXPECTED * expected and _at_most(seen, expected) <= _MAX_CHANCE:
-                return (
-                    f"predicts best, and the {'lowest' if sign > 0 else 'highest'} {share:.0%} of its values nearly "
-                    f"exclude a class ({seen} rows, where {expected:.0f} are expected): is it known before the outcome?"
-                )
+                return _excluded("lowest" if sign > 0 else "highest", share, seen, expected)
     return ""
+
+
+def _excluded(end: str, share: float, seen: int, expected: float) -> str:
+    return (
+        f"predicts best, and the {end} {share:.0%} of its values {'nearly ' if seen else ''}exclude a class "
+        f"({counted(seen, 'row')}, where {expected:.0f} are expected): is it known before the outcome?"
+    )
 
 
 def _at_most(seen: int, expected: float) -> float:

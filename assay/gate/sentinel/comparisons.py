@@ -48,8 +48,10 @@ def _compared(numbers: Numbers) -> Reasons:
     if _conserved(few) and (found := _conserved(numbers.every(CONFIRMED_ROWS))):
         return found
     for term in _separating(few):
-        if _separates(_term_values(term, numbers.every(CONFIRMED_ROWS)), numbers.every(CONFIRMED_ROWS).target):
-            words = f"gives the target with another: it is one class where {worded(term)} is larger, in every row"
+        many = numbers.every(CONFIRMED_ROWS)
+        if _separates(_term_values(term, many), many.target):
+            where = f"where {worded(term)} is larger, in all {many.target.size:,} rows compared"
+            words = f"gives the target with another: it is one class {where}"
             return dict.fromkeys((term[1], term[2]), words)
     return thresholds(numbers)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.feature_selection import unused_columns
 from assay.gate.checked_table import CheckedTable, ColumnKind
 from assay.gate.outcome import Check, Outcome, checks, failing_column, outcome
@@ -40,7 +41,7 @@ def sentinel_check(name: str, expected: str, fewest: int = MIN_ROWS) -> Callable
             if spec.dataset.target not in table:
                 return Outcome(f"not checked: there is no column {spec.dataset.target}", expected)
             if table.rows < fewest:
-                return Outcome(f"not checked: {table.rows:,} rows prove nothing, {fewest} might", expected)
+                return Outcome(f"not checked: {counted(table.rows, 'row')}, fewer than {fewest}", expected)
             return check(table, spec)
 
         return checks(name)(checked)

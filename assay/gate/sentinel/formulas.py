@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from assay.counting import percent
 from assay.gate.checked_table import CheckedTable
 from assay.gate.sentinel.features import MIN_ROWS, NUMBERS, Array, squarable, values_of
 from assay.gate.sentinel.joined_columns import (
@@ -57,7 +58,7 @@ def computed_numbers(table: CheckedTable, target: str, features: Sequence[str], 
         share = _reproduced(found, numbers) if found is not None else 0.0
         if found is not None and share >= MATCHES:
             names = tuple(name for name in numbers.names if name in found.columns)
-            where = "every row" if share >= 1 else f"{share:.1%} of the rows"
+            where = f"{'all' if share >= 1 else percent(share) + ' of'} the rows compared"
             return dict.fromkeys(names, f"gives the target with others: {target} = {found}, in {where}")
     return {}
 

@@ -1,5 +1,6 @@
 """Columns of few values whose combinations fix the target in every row: XOR, tables of two keys, paired gaps."""
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -44,8 +45,7 @@ def looked_up(table: CheckedTable, target: str, features: Sequence[str], rows: A
                 [codes[index] for index in chosen], wanted.codes
             ):
                 words = [_worded(names[index]) for index in chosen]
-                keys = f"gives the target{' with others' if width > 1 else ''}: each combination of {', '.join(words)}"
-                return dict.fromkeys((names[index][0] for index in chosen), f"{keys} has one value of it")
+                return dict.fromkeys((names[index][0] for index in chosen), _gives(words))
     return {}
 
 
@@ -77,9 +77,16 @@ def nearly_looked_up(table: CheckedTable, target: str, features: Sequence[str], 
         found = _agreement([few[first], few[second]], goal, labels.distinct)
         if found >= max(ALMOST_PERFECT, max(alone[first], alone[second]) + _BEYOND_ONE):
             words = " and ".join(_worded(names[at]) for at in (first, second))
-            reason = f"gives the target with another, with mistakes: {words}, kappa {found:.2f} at least"
+            least = math.floor(found * 100) / 100
+            reason = f"gives the target with another, with mistakes: {words}, kappa at least {least:.2f}"
             return dict.fromkeys((names[first][0], names[second][0]), reason)
     return {}
+
+
+def _gives(words: list[str]) -> str:
+    if len(words) == 1:
+        return f"gives the target: each value of {words[0]} has one value of it"
+    return f"gives the target with others: each combination of {', '.join(words)} has one value of it"
 
 
 def _worded(column: tuple[str, bool]) -> str:

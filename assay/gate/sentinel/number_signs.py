@@ -36,7 +36,9 @@ def near_targets(table: CheckedTable, target: str, features: Iterable[str], rows
         spread = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
         concordance = 2 * straight * float(x.std() * y.std()) / spread if spread > 0 else 0.0
         if concordance >= SAME_NUMBER or straight**2 >= SAME_LINE:
-            reasons[name] = f"is the target with small errors: concordance {concordance:.3f}, R2 {straight**2:.3f}"
+            unit = "" if concordance >= SAME_NUMBER else "in another unit, "
+            figures = f"concordance {concordance:.3f}, R2 {straight**2:.3f}"
+            reasons[name] = f"is the target {unit}with small errors: {figures}"
     return reasons
 
 
@@ -142,7 +144,7 @@ def pairs_that_predict(
     terms, values = pair_values(few, ("-", "x", "/"))
     strength = _aucs(values, few.target == 1) if spec.task.is_classification else _correlations(values, few.target)
     bound = _PAIR_SCORE if spec.task.is_classification else _PAIR_CORRELATION
-    score = "AUC" if spec.task.is_classification else "R2 of ranks"
+    score = "AUC" if spec.task.is_classification else "correlation"
     reasons: dict[str, str] = {}
     divided: set[str] = set()
     cancelled: set[str] = set()

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.counting import counted
+from assay.counting import counted, percent
 from assay.data.feature_selection import unused_columns
 from assay.data.frames import LARGEST_FEATURE, too_large
 from assay.data.schema import IDENTIFIER_MIN_DISTINCT_SHARE
@@ -87,9 +87,9 @@ def classes_large_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     findings: list[Finding] = []
     for label, count in counts[counts < fewest].items():
         rows = values.index[values == label].to_numpy(dtype=np.int64)
-        found = f"class {shown(label, pii=table.is_pii(target))} has {count} members,"
+        found = f"class {shown(label, pii=table.is_pii(target))} has {counted(count, 'member')},"
         findings.append(failing_rows(table, (target,), rows, expected=expected, found=found))
-    smallest = f"the smallest class has {counts.min():,} rows" if len(counts) else "no row has a target"
+    smallest = f"the smallest class has {counted(counts.min(), 'row')}" if len(counts) else "no row has a target"
     return outcome(findings, observed=smallest, expected=expected)
 
 
@@ -97,7 +97,7 @@ def classes_large_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 def categories_few_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that categories repeat; columns that name rows are left to `no_identifier_features`."""
     limit = spec.validation.sentinel.max_category_share
-    expected = f"at most {limit:.0%} of the rows, or {MIN_CATEGORIES}, have a category of their own; {_CATEGORIES}"
+    expected = f"at most {MIN_CATEGORIES} categories, or {100 * limit:g}% as many as rows; {_CATEGORIES}"
     rows, reasons = sampled_rows(table), {}
     for name in checked_features(table, spec):
         if role_of(table, name) is not ColumnRole.CATEGORICAL or table.kind(name) not in {"string", "integer"}:
@@ -140,8 +140,12 @@ def no_future_timestamps(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     late = {finding.row.column for finding in found if finding is not None}
     found += [_later_than_row(table, name, spec) for name in compared if name not in late]
     findings = [finding for finding in found if finding is not None]
-    seen = f"{counted(len(compared), 'column')}, none later than {table.as_of:%Y-%m-%d %H:%M}"
+    seen = f"{counted(len(compared), 'column')} of times, none {_after(table)}"
     return outcome(findings, observed=seen if compared else "no column of times", expected=_FUTURE)
+
+
+def _after(table: CheckedTable) -> str:
+    return f"more than a day after {table.as_of.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _matters(table: CheckedTable, name: str, spec: PipelineSpec) -> bool:
@@ -151,7 +155,7 @@ def _matters(table: CheckedTable, name: str, spec: PipelineSpec) -> bool:
 def _later_than_now(table: CheckedTable, name: str, zone: str) -> Finding | None:
     limit = (table.as_of + TOLERANCE).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     late = np.flatnonzero(_moments(table, name, zone) > np.datetime64(limit, "us"))
-    found = f"moments after {table.as_of:%Y-%m-%d %H:%M}, as of which the data is checked,"
+    found = f"moments {_after(table)}, as of which the data is checked,"
     return failing_rows(table, (name,), late, expected=_FUTURE, found=found) if late.size else None
 
 
@@ -168,7 +172,9 @@ def _later_than_row(table: CheckedTable, name: str, spec: PipelineSpec) -> Findi
     late = np.flatnonzero(_moments(table, name, zone) >= ends + delay)
     if late.size <= sentinel.max_future_share * table.rows:
         return None
-    found = f"moments after the end of the {spec.dataset.partitions.by} of {column}"
+    hours = sentinel.future_delay_hours
+    later = f"{hours:g} {'hour' if hours == 1 else 'hours'} or more " if hours else ""
+    found = f"moments {later}after the end of the {spec.dataset.partitions.by} of {column}"
     return failing_rows(table, (name,), late, expected=_FUTURE, found=found)
 
 
@@ -250,7 +256,7 @@ def _counting(table: CheckedTable, name: str) -> str:
     if values.size / span >= MIN_DENSITY:
         places = (values - values.min()).astype(np.int64)
         if np.count_nonzero(np.bincount(places)) >= MIN_DIFFERENT * values.size:
-            return f"numbers the rows: {values.size:,} whole numbers that count up to {span:,.0f}"
+            return f"numbers the rows: {values.size:,} whole numbers in a range of {span:,.0f}"
     steps = np.diff(values)
     rising = bool(((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= MIN_DIFFERENT * steps.size)
     if rising and abs(correlated(values, np.arange(values.size, dtype=np.float64))) >= MIN_STEADINESS:
@@ -269,9 +275,9 @@ def _all_whole(values: Array) -> bool:
 def _naming_texts(table: CheckedTable, name: str, rows: Array | None) -> str:
     share = distinct_share(table, name, rows)
     if role_of(table, name) is ColumnRole.CATEGORICAL and share >= IDENTIFIER_MIN_DISTINCT_SHARE:
-        return f"names the rows: {share:.1%} of its texts are different"
+        return f"names the rows: {percent(share)} of its texts are different"
     if share >= MIN_CODE_SHARE and _are_codes(table.plain(name).slice(0, 1000)):
-        return f"holds codes that name something: {share:.1%} of them are different"
+        return f"holds codes that name something: {percent(share)} of them are different"
     return ""
 
 

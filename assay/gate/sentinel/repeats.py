@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.feature_selection import unused_columns
 from assay.data.row_identity import identity_columns
 from assay.data.schema import is_moment
@@ -101,10 +102,10 @@ def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     of rows with equal features must also agree in the target far beyond chance.
     """
     limit = spec.validation.sentinel.max_duplicate_share
-    expected = f"at most {limit:.1%} of the rows repeat another; {_ROWS_EXPECTED}"
+    expected = f"at most {100 * limit:g}% of the rows repeat an earlier one; {_ROWS_EXPECTED}"
     target = column_hash(table.plain(spec.dataset.target), len(table.names))
     features, share, pairs = _features_while_repeated(table, spec, target)
-    repeated = f"{share:.2%} of the rows repeat an earlier one in every feature and the target"
+    repeated = _repeated(round(share * table.rows), table.rows)
     if share <= limit or _by_chance(pairs, repeats(features)[1], repeats(target)[1], table.rows):
         if near := _near_copies(table, spec):
             return reported({"": near}, observed=near, expected=expected, holds=True)
@@ -114,6 +115,11 @@ def rows_not_repeated(table: CheckedTable, spec: PipelineSpec) -> Outcome:
         return reported({"": found}, observed=repeated, expected=expected)
     found = f"{repeated}: a random split puts copies on both sides, so the holdout is not independent"
     return reported({"": found}, observed=repeated, expected=expected, holds=True)
+
+
+def _repeated(number: int, rows: int) -> str:
+    repeat = "repeats" if number == 1 else "repeat"
+    return f"{number:,} of {counted(rows, 'row')} {repeat} an earlier one in every feature and the target"
 
 
 def _near_copies(table: CheckedTable, spec: PipelineSpec) -> str:
@@ -136,13 +142,20 @@ def groups_not_split(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     ]
     named = {name: _shared(table.plain(name), name, spec) for name in names}
     found = {name: _of_entity(name, entity) for name, entity in entities(table, spec)}
-    seen = f"identifiers hardly repeat: {', '.join(names)}" if names else "no column has the role identifier"
     return reported(
         {name: text for name, text in named.items() if name not in found} | found,
-        observed=f"{seen}; no other column names entities",
+        observed=f"{_identifiers(table, names)}; no other column names entities",
         expected=_GROUPS_EXPECTED,
         holding=found,
     )
+
+
+def _identifiers(table: CheckedTable, names: Sequence[str]) -> str:
+    few = [name for name in names if pc.count_distinct(table.plain(name)).as_py() < MIN_GROUPS]
+    rare = [name for name in names if name not in few]
+    said = [f"identifiers hardly repeat: {', '.join(rare)}"] if rare else []
+    said += [f"identifiers have fewer than {MIN_GROUPS} values: {', '.join(few)}"] if few else []
+    return "; ".join(said) or "no identifier is compared"
 
 
 def _of_entity(name: str, entity: Entity) -> str:
@@ -185,6 +198,6 @@ def _shared(column: pa.ChunkedArray, name: str, spec: PipelineSpec) -> str:
     if sizes.size < MIN_GROUPS or shared <= MAX_SHARED_ROWS * len(present):
         return ""
     return (
-        f"{shared:,} of {len(present):,} rows share their {name} with others, {sizes.size:,} in all, and "
-        f"split by {spec.split.by} puts them on both sides: use `split: {{by: group, group: {name}}}`"
+        f"{shared:,} of {len(present):,} rows share their {name} with others ({sizes.size:,} different values), and a "
+        f"{spec.split.by} split puts them on both sides: use `split: {{by: group, group: {name}}}`"
     )

@@ -68,7 +68,7 @@ def _later(table: CheckedTable, target: str, features: Sequence[str]) -> dict[st
         for name, column in values.items():
             x = column[rows]
             if name in alike and (step := _later_step(x, y, same)):
-                found[name] = f"is the target of the {_nth(step)} row, {order}: it is not known yet"
+                found[name] = f"is the target of {_later_row(step)}, {order}: it is not known yet"
             elif _adds_up(x[:_PROBED], y[:_PROBED], same[:_PROBED], _PROBABLE) and _adds_up(x, y, same):
                 found[name] = f"is the sum of the target up to the row itself, {order}"
     return found
@@ -117,8 +117,8 @@ def _compared(table: CheckedTable, target: str, features: Sequence[str]) -> tupl
     return _head(table, target, labels), {name: _head(table, name, labels) for name in compared}
 
 
-def _nth(step: int) -> str:
-    return "next" if step == 1 else f"{step}th later" if step > 3 else ("", "", "second next", "third next")[step]  # noqa: PLR2004
+def _later_row(step: int) -> str:
+    return "the next row" if step == 1 else f"the row {step} rows later"
 
 
 def _two_labels(table: CheckedTable, target: str) -> pa.Array | None:
@@ -159,7 +159,7 @@ def _ordered(table: CheckedTable, target: str, rows: int) -> Iterator[tuple[str,
     times = {"in the table's order": places} | {f"in the order of {name}": _ranked(table, name) for name in moments[:3]}
     for words, time in times.items():
         order = np.argsort(time, kind="stable")
-        if words.startswith("in the table") or not (order == places).all():
+        if time is places or not (order == places).all():
             yield words, order, one
         for name, entity in _entities(table, target, rows):
             grouped = np.lexsort((time, entity))

@@ -286,9 +286,11 @@ def _named(scores: dict[str, Score], spec: PipelineSpec) -> dict[str, str]:
     meanings = {name: afterwards(name) for name in scores}
     harmless = max((score.value for name, score in scores.items() if not meanings[name]), default=0.0)
     needed = max(harmless, STRONG_AUC if spec.task.is_classification else STRONG_R2)
+    best = max((score.value for score in scores.values()), default=0.0)
     return {
-        name: f"predicts the target best of all features ({_words(spec)} {score.value:.3f}), and its name speaks of "
-        f"{meanings[name]}: is it known when the prediction is made?"
+        name: f"predicts the target {'best of all' if score.value == best else 'better than other'} features "
+        f"({_words(spec)} {score.value:.3f}), and its name speaks of {meanings[name]}: is it known when the prediction "
+        "is made?"
         for name, score in scores.items()
         if meanings[name] and score.value >= needed
     }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.gate.checked_table import CheckedTable
 from assay.gate.outcome import Outcome
 from assay.gate.report import MASK
@@ -117,8 +118,8 @@ def _counted(table: CheckedTable, name: str) -> pa.StructArray:
     return table.derived(("texts_counted", name), lambda: pc.value_counts(table.plain(name).drop_null()))
 
 
-def _mixed(counted: pa.StructArray, decimal: str) -> MixedTexts | None:
-    texts, counts = counted.field("values"), counted.field("counts")
+def _mixed(column: pa.StructArray, decimal: str) -> MixedTexts | None:
+    texts, counts = column.field("values"), column.field("counts")
     mark = re.escape(decimal)
     number = rf"^\s*[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]+)?\s*$"
     others = pc.or_(pc.invert(pc.match_substring_regex(texts, number)), _too_large(texts, decimal))
@@ -145,12 +146,13 @@ def _overflows(text: str) -> bool:
         return False
 
 
-def _spelling(counted: pa.StructArray, *, pii: bool) -> str:
+def _spelling(column: pa.StructArray, *, pii: bool) -> str:
     """Return which texts have blanks around them, or are one value in two spellings; empty where there are none."""
-    texts, counts = counted.field("values"), counted.field("counts")
+    texts, counts = column.field("values"), column.field("counts")
     padded = pc.sum(counts.filter(pc.not_equal(texts, pc.utf8_trim_whitespace(texts)))).as_py()
     if padded:
-        return f"{padded:,} texts have blanks around them: set dataset.dialect to {{strip: true}}"
+        texts_have = counted(padded, "text has", "texts have")
+        return f"{texts_have} blanks around them: set dataset.dialect to {{strip: true}}"
     first: dict[str, str] = {}
     for text in sorted(texts.to_pylist()) if len(texts) <= _MOST_CATEGORIES else ():
         other = first.setdefault(text.casefold().rstrip("."), text)

@@ -44,17 +44,17 @@ def thresholds(numbers: Numbers) -> Reasons:
             step = _one_unit(columns, weights[chosen], joined_values, logarithms)
             if _separates(joined_values, many.target, step):
                 joined = [names[index] for index in chosen]
-                return dict.fromkeys(joined, _words(joined, weights[chosen], logarithms=logarithms))
+                return dict.fromkeys(joined, _words(joined, weights[chosen], many.target.size, logarithms=logarithms))
     return {}
 
 
-def _words(names: Sequence[str], weights: Array, *, logarithms: bool) -> str:
+def _words(names: Sequence[str], weights: Array, rows: int, *, logarithms: bool) -> str:
     parts = [
         (f"{name}^{weight:.3g}" if logarithms else f"{weight:.3g} x {name}")
         for name, weight in zip(names, weights, strict=True)
     ]
     rule = " x ".join(parts) if logarithms else " + ".join(parts)
-    return f"gives the target with others: it is one class where {rule} is larger, in every row"
+    return f"gives the target with others: it is one class where {rule} is larger, in all {rows:,} rows compared"
 
 
 def _joined(values: Array, weights: Array, logarithms: bool) -> Array:  # noqa: FBT001 - one of two forms

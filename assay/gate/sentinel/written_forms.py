@@ -41,7 +41,7 @@ def revealing_forms(table: CheckedTable, target: str, features: list[str], *, cl
     for name in features:
         for words, form in _forms(table, name, rows):
             if form.distinct > 1 and _reveals(form.in_rows(labelled), wanted, classes=classes):
-                reasons[name] = f"gives the target by {words}, whatever its values say"
+                reasons[name] = f"nearly gives the target by {words} alone"
                 break
     return reasons
 
@@ -67,7 +67,7 @@ def _forms(table: CheckedTable, name: str, rows: Array) -> Iterator[tuple[str, C
 
 
 def _forms_of_texts(texts: list[str | None]) -> Iterator[tuple[str, CodedColumn]]:
-    yield "its marks", _coded_texts([None if text is None else _marks(text) for text in texts])
+    yield "its marks and blanks", _coded_texts([None if text is None else _marks(text) for text in texts])
     lengths = np.array([np.nan if text is None else len(text) for text in texts], dtype=np.float64)
     yield "its length", _unordered(lengths)
     shown = lengths[np.isfinite(lengths)]

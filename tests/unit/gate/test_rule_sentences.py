@@ -160,7 +160,7 @@ def test_an_evaluation_that_stops(monkeypatch):
     ],
 )
 def test_a_check_that_breaks_quotes_no_personal_value(pii, said):
-    assert broken(Thing(holds_pii=pii), "a", "ValueError: no 17", expected="").row.found == said
+    assert broken(Thing(holds_pii=pii), "a", "ValueError", "no 17", expected="").row.found == said
 
 
 def test_values_that_are_not_drawn():

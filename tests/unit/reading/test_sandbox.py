@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +18,7 @@ from assay.reading import sandbox
 from assay.reading.batches import ReadOptions
 from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table, transcribe
-from assay.reading.sandbox import ChildEnd, _failure, transcribe_in_child
+from assay.reading.sandbox import ChildEnd, _failure, exceeded_limit, transcribe_in_child
 from assay.reading.sandbox_child import Request
 from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
 
@@ -330,3 +331,9 @@ def test_a_long_read_says_how_far_it_is(ask, monkeypatch, caplog):
     with caplog.at_level(logging.INFO, logger="assay.reading"):
         ask(name="https://user:secret@example.org/rows.csv")
     assert caplog.messages[0] == "reading https://example.org/rows.csv: 0 s so far, 0.0 MB of rows written"
+
+
+def test_a_child_that_waited_is_not_said_to_have_used_little_of_what_it_exceeded():
+    end = ChildEnd(code=-9, cpu_seconds=0.31, peak_bytes=0, timed_out=True, answer={}, tail="")
+    found = exceeded_limit(end, SimpleNamespace(wall_seconds=60.0))
+    assert (found.found, found.limit) == ("more, with 0.3 s of processor time", "at most 60 s of wall-clock time")
