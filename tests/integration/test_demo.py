@@ -26,6 +26,7 @@ def test_the_demo_ends_with_a_table_of_real_results(checkout):
     assert re.search(r"decision +(Promoted|Kept the champion)", tables)
     assert re.search(r"champion +flight_delays version (2, in place of version 1|1, as before)", tables)
     assert "flight_air_time version 1, where there was none" in tables
+    assert done.stdout.count(": backtest_report\n") == 2
     assert "flight_delays 2013-01: raw_dataset -> feature_set -> validated_dataset" in done.stdout
     assert re.search(r"roc_auc +0\.[67]\d* +0\.6\d* to 0\.[67]\d* +0\.5 +0\.\d+\n", tables)
     assert "assets/flight_air_time/evaluation_report?partition=2013-03\n" in tables
