@@ -55,7 +55,7 @@ def test_every_decision_is_listed():
         ),
         ("README.md", "pipelines/flight_delays.yaml", "files/pipelines/flight_delays.yaml"),
         ("assay/shell/explanations.md", "../../docs/hostile-inputs.md", "../hostile-inputs.md"),
-        ("README.md", "nowhere.md", "nowhere.md"),
+        ("README.md", "nowhere.txt", "nowhere.txt"),
         ("README.md", "https://example.org/a.md", "https://example.org/a.md"),
         ("README.md", "#start", "#start"),
     ],
