@@ -201,7 +201,7 @@ def test_rows_in_and_what_each_condition_dropped_are_counted():
 
 def test_a_step_or_all_steps_that_drop_too_much_are_refused():
     spec = spec_of(STEPS + "      max_dropped: 0.5\n")
-    assert "3 of 5 rows (60.0%): 1 by too short; 2 by too long" in failed(spec, trips(0.5, 5, 70, 90, 30))
+    assert "3 of 5 rows: 1 by too short; 2 by too long" in failed(spec, trips(0.5, 5, 70, 90, 30))
     features(spec, trips(0.5, 5, 70, 30))
     spec = spec_of(STEPS.replace("  steps:", "  max_dropped: 0.2\n  steps:"))
     assert "features.max_dropped" in failed(spec, trips(0.5, 5, 30, 30))
