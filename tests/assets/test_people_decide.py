@@ -212,7 +212,6 @@ def test_the_shell_refuses_what_it_cannot_do(shell):
         assert words in err
 
 
-@pytest.mark.full
 def test_what_needs_a_champion_names_the_version_that_waits(promoted):
     path = promoted.settings.pipelines_dir / "bank.yaml"
     path.write_text(path.read_text() + REQUIRED + "scoring: {}\n")
