@@ -10,19 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from assay.shell.read_bar import reads_on
+
 _kept: list[TextIO] = []
 
 
 @contextmanager
 def terminal_kept() -> Iterator[None]:
-    """Keep the terminal of standard error within reach of the steps of this process; nothing where it is none."""
+    """Keep the terminal of standard error within reach of this process's steps, and show reads; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield
         return
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8") as terminal:
         _kept.append(terminal)
         try:
-            yield
+            with reads_on(terminal):
+                yield
         finally:
             _kept.remove(terminal)
 

@@ -7,7 +7,6 @@ code of its class and as texts.
 """
 
 import json
-import logging
 import os
 import re
 import signal
@@ -21,18 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.credentials import without_credentials
 from assay.errors import AssayError, MalformedDataError, Remedy, SourceError, error_from_json
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.confined import MIB, Confinement
 from assay.reading.defects import Defect, defect_error
+from assay.reading.progress import ReadProgress
 from assay.reading.sandbox_child import Request
 from assay.specs.dataset import ReadLimits
 
 _CHILD = "assay.reading.sandbox_child"
 _POLL_SECONDS = 0.01
-PROGRESS_SECONDS = 10.0
-_LOG = logging.getLogger("assay.reading")
+PROGRESS_SECONDS = 0.5
 _ANSWER_BYTES = 1 << 20
 _TAIL_BYTES = 200
 _PEAK = re.compile(r"VmHWM:\s*(\d+) kB")
@@ -63,13 +61,17 @@ def transcribe_in_child(
         with tempfile.TemporaryDirectory(prefix=".assay-read-", dir=target.parent) as scratch:
             written = Path(scratch, "rows")
             request = Request(path.absolute(), written, name, layout, options, confinement, os.getpid())
-            end = run_child(
-                _CHILD,
-                request.to_json(),
-                Path(scratch),
-                wall_seconds=confinement.wall_seconds,
-                progress=lambda seconds: _log_progress(name, seconds, written),
-            )
+            progress = ReadProgress(name, path, written)
+            try:
+                end = run_child(
+                    _CHILD,
+                    request.to_json(),
+                    Path(scratch),
+                    wall_seconds=confinement.wall_seconds,
+                    progress=progress,
+                )
+            finally:
+                progress.ended()
             if end.answer.get("ok") is True and end.code == 0 and written.is_file():
                 written.replace(target)
                 return
@@ -122,18 +124,13 @@ class ChildEnd:
         return f"{self.peak_bytes // MIB} MiB in use" if self.peak_bytes else "memory in use unknown"
 
 
-def _log_progress(name: str, seconds: float, written: Path) -> None:
-    shown, megabytes = without_credentials(name), _size(written) / 1e6
-    _LOG.info("reading %s: %.0f s so far, %.1f MB of rows written", shown, seconds, megabytes)
-
-
 def run_child(
     module: str,
     request: str,
     scratch: Path,
     *,
     wall_seconds: float,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[int, float], None] | None = None,
 ) -> ChildEnd:
     """Start a child, wait for its end, and return how it ended.
 
@@ -142,7 +139,7 @@ def run_child(
         request: what the child shall do, as JSON in ASCII.
         scratch: a folder for the child's files.
         wall_seconds: after which the child is killed.
-        progress: called every ten seconds, with the seconds since the start.
+        progress: called twice a second, with the child's process id and the seconds since the start.
     """
     requested, answered, printed = scratch / "request", scratch / "answer", scratch / "noise"
     requested.write_text(request, encoding="ascii")
@@ -158,7 +155,7 @@ def run_child(
         )
         try:
             status, cpu_seconds, peak, timed_out = _awaited(
-                process.pid, wall_seconds, progress or (lambda _seconds: None)
+                process.pid, wall_seconds, progress or (lambda _pid, _seconds: None)
             )
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
@@ -180,7 +177,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _awaited(pid: int, wall_seconds: float, progress: Callable[[float], None]) -> tuple[int, float, int, bool]:
+def _awaited(pid: int, wall_seconds: float, progress: Callable[[int, float], None]) -> tuple[int, float, int, bool]:
     """Return wait status, processor seconds, peak bytes and whether the process was ended for its wall-clock time.
 
     The peak is read while the process lives: that of `wait4` includes what the parent held at the start.
@@ -197,7 +194,7 @@ def _awaited(pid: int, wall_seconds: float, progress: Callable[[float], None]) -
             _kill(pid)
         if time.monotonic() > due:
             due += PROGRESS_SECONDS
-            progress(time.monotonic() - start)
+            progress(pid, time.monotonic() - start)
         time.sleep(_POLL_SECONDS)
 
 

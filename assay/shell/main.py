@@ -172,6 +172,7 @@ def _run(flags: "Flags") -> int:
     sys.path.append(str(Path.cwd()))
     try:
         from assay.scratch import remove_abandoned
+        from assay.shell.read_bar import reads_on
         from assay.shell.storage import AnyStorage
 
         remove_abandoned()
@@ -179,7 +180,7 @@ def _run(flags: "Flags") -> int:
         for target in flags.targets:
             storage.require_target(target)
         # what libraries and the user's own modules print is no result
-        with contextlib.redirect_stdout(sys.stderr), confined_imports(ImportPolicy(Path.cwd())):
+        with contextlib.redirect_stdout(sys.stderr), confined_imports(ImportPolicy(Path.cwd())), reads_on(sys.stderr):
             module, function = _WORK[flags.command]
             passed, address = getattr(importlib.import_module(f"assay.shell.{module}"), function)(flags, storage)
         if address:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from assay.markdown import one_line
+from assay.shell.bar import console_of
 from assay.shell.summary import Summary, Tone, metric_cells
 
 if TYPE_CHECKING:
@@ -45,16 +46,6 @@ def _plain_metrics(summary: Summary) -> Iterator[str]:
 
 def _metric_cells(summary: Summary) -> list[tuple[str, ...]]:
     return [tuple(map(one_line, row)) for row in metric_cells(summary)]
-
-
-def console_of(out: TextIO) -> "Console | None":
-    """Return a console for a terminal that may have colours; None for plain lines."""
-    if not out.isatty():
-        return None
-    from rich.console import Console
-
-    console = Console(file=out)
-    return None if console.no_color or console.is_dumb_terminal else console
 
 
 def _draw(summary: Summary, console: "Console") -> None:

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, TextIO
 from assay.learning.tuning.trial_lines import TrialLines, TrialsSoFar
 from assay.markdown import one_line
 from assay.results.search_result import TrialRecord
-from assay.shell.terminal import console_of
+from assay.shell.bar import console_of, draw, erase
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_WIDTH = 20
-_ERASE_LINE = "\r\x1b[2K"
 
 
 @contextmanager
@@ -37,8 +34,7 @@ def trial_progress(
 
     def move(trial: TrialRecord) -> None:
         if always_log:
-            out.write(_ERASE_LINE)
-            out.flush()
+            erase(out)
             lines(trial)
         else:
             so_far.note(trial)
@@ -48,24 +44,15 @@ def trial_progress(
     try:
         yield move
     finally:
-        out.write(_ERASE_LINE)
-        out.flush()
+        erase(out)
 
 
 def _draw(so_far: TrialsSoFar, console: "Console") -> None:
-    """Draw the bar and leave the cursor at its begin, so that a line of another process replaces it."""
-    from rich.text import Text
-
-    done = round(_WIDTH * so_far.ended / so_far.most)
     best, left = so_far.best_text(), so_far.left_text()
     said = [
-        f" {so_far.ended}/{so_far.most} trials",
+        f"{so_far.ended}/{so_far.most} trials",
         *([f"best {one_line(best)}"] if best else []),
         *([f"{so_far.failed} without a value"] if so_far.failed else []),
         *([left] if left else []),
     ]
-    line = Text.assemble(("━" * done, "green"), ("━" * (_WIDTH - done), "bright_black"), ", ".join(said))
-    line.truncate(console.width - 1, overflow="ellipsis")
-    console.file.write(_ERASE_LINE)
-    console.print(line, end="\r", soft_wrap=True, highlight=False)
-    console.file.flush()
+    draw(console, so_far.ended / so_far.most, ", ".join(said))

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from assay.errors import MalformedDataError, SourceError, SourceNotFoundError, error_to_json
-from assay.reading import sandbox
+from assay.reading import progress, sandbox
 from assay.reading.batches import ReadOptions
 from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table, transcribe
@@ -328,6 +328,7 @@ def test_processor_time_grows_with_the_file():
 
 def test_a_long_read_says_how_far_it_is(ask, monkeypatch, caplog):
     monkeypatch.setattr(sandbox, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
     with caplog.at_level(logging.INFO, logger="assay.reading"):
         ask(name="https://user:secret@example.org/rows.csv")
     assert caplog.messages[0] == "reading https://example.org/rows.csv: 0 s so far, 0.0 MB of rows written"
