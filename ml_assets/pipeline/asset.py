@@ -168,8 +168,9 @@ def with_run_parameters(spec: PipelineSpec, body: Body, step: Body) -> Body:
     def op(
         context: dg.AssetExecutionContext, run_parameters: RunParameters, run_policy: RunPolicy, **arguments: Any
     ) -> Any:
+        applied = run_parameters.applied_to(spec, context, run_policy)
         shorten_console(context.log)
-        return step(context, **{_RUN_SPEC: run_parameters.applied_to(spec, context, run_policy)}, **arguments)
+        return step(context, **{_RUN_SPEC: applied}, **arguments)
 
     # no return annotation: the output of a range run is no value of the body's type
     parameters = [

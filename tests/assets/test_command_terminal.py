@@ -4,7 +4,7 @@ import os
 import pty
 import sys
 
-from dagster._core.execution.compute_logs import mirror_stream_to_file
+from dagster._core.execution.compute_logs import redirect_to_file
 
 from ml_assets.command_terminal import terminal_kept, terminal_of_command
 
@@ -13,7 +13,7 @@ def test_a_step_whose_output_is_captured_writes_to_the_terminal(tmp_path, monkey
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal, os.fdopen(ours, "rb", buffering=0) as screen:
         monkeypatch.setattr(sys, "stderr", terminal)
-        with terminal_kept(), mirror_stream_to_file(sys.stderr, str(tmp_path / "captured")):
+        with terminal_kept(), redirect_to_file(sys.stderr, str(tmp_path / "captured")):
             assert not sys.stderr.isatty()
             kept = terminal_of_command()
             assert kept is not None
