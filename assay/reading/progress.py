@@ -80,13 +80,16 @@ class ReadProgress:
     def __init__(self, name: str, path: Path, written: Path) -> None:
         self._name, self._path, self._written = without_credentials(name), path, written
         self._due = LOG_SECONDS
+        self._share: float | None = None
 
     def __call__(self, pid: int, seconds: float) -> None:
         """Note that the child still reads, after some seconds."""
         if not _shown_by and seconds < self._due:
             return
         written = self._written.stat().st_size if self._written.exists() else 0
-        so_far = ReadSoFar(self._name, seconds, share_read(pid, self._path), written)
+        # between two passes over the file it is not open
+        self._share = share_read(pid, self._path) or self._share
+        so_far = ReadSoFar(self._name, seconds, self._share, written)
         if _shown_by:
             _shown_by[-1](so_far)
             return

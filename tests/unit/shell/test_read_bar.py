@@ -65,6 +65,17 @@ def test_a_read_without_a_known_share_has_a_text_alone(follow):
     assert states_of(out)[1] == "reading rows.csv, 2 s, 0.2 MB of rows\r"
 
 
+def test_a_share_that_is_not_known_for_a_moment_is_the_last_one(follow):
+    out = Terminal()
+    with reads_on(out):
+        follow((2.0, 0.5), (2.5, None), (3.0, 0.1))
+    assert [state[20:36] for state in states_of(out)[1:4]] == [
+        " reading 50 % of",
+        " reading 50 % of",
+        " reading 10 % of",
+    ]
+
+
 def test_a_short_read_leaves_the_terminal_alone(follow):
     out = Terminal()
     with reads_on(out):
