@@ -1,4 +1,4 @@
-"""How far a long read is, for whoever shows it: a log has a line every ten seconds, a terminal a bar."""
+"""How far a long read is: a line every ten seconds in a log, or what a function shows, such as a bar."""
 
 import logging
 import os

@@ -290,7 +290,7 @@ def parameter_at(location: Sequence[str | int]) -> tuple[RunParameter, str] | No
         for parameter in RUN_PARAMETERS.values()
         for field in parameter.locations
         if written[: len(field)] == field
-        and (not parameter.keys or any(key in parameter.keys for key in written[len(field) : len(field) + 1]))
+        and (not parameter.keys or set(parameter.keys).intersection(written[len(field) : len(field) + 1]))
     ]
     if not found:
         return None

@@ -55,7 +55,7 @@ def _reading(reading: Mapping[str, Any], source: Any) -> dict[str, Any]:
     foreign = [name for name in rest if name not in HOW_FILES_ARE_READ]
     if foreign:
         known = ", ".join((*HOW_FILES_ARE_READ, "object_storage"))
-        msg = f"ingestion_config says how files are read, by {known}; '{foreign[0]}' is none of them"
+        msg = f"ingestion_config says how files are read, by {known}; '{foreign[0]}' is not one of them"
         raise ValueError(msg)
     if "object_storage" not in reading:
         return {"ingestion_config": rest}

@@ -6,11 +6,11 @@ Rules, families, metrics, settings and commands are read from where they are dec
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from reference_tables import reference_table
 from spec_reference import pipeline_file_page
 
 from assay.learning.estimators.family import FAMILIES
@@ -42,7 +42,7 @@ does not stop anything, unless `block` names it. *Raw*: the rule can also judge 
 `features`, by `validation.raw`.
 
 """
-    return head + _table(("Rule", "Holds when", "A failure", "Raw"), (_rule(each) for each in RULES.values()))
+    return head + reference_table(("Rule", "Holds when", "A failure", "Raw"), (_rule(each) for each in RULES.values()))
 
 
 def _rule(rule: Rule) -> tuple[str, ...]:
@@ -69,7 +69,9 @@ The names of `model.candidates`. Any other class with the interface of scikit-le
         )
         for name, card in sorted(FAMILIES.items())
     )
-    return head + _table(("Family", "Predicts", "Encodings", "Searched", "Constraints", "Extra to install"), rows)
+    return head + reference_table(
+        ("Family", "Predicts", "Encodings", "Searched", "Constraints", "Extra to install"), rows
+    )
 
 
 def _metrics() -> str:
@@ -86,7 +88,7 @@ def _metrics_of(task: Task) -> str:
         (f"`{name}`", ("greater" if each.greater_is_better else "less") if each.directed else "nearer to 0")
         for name, each in METRICS[task].items()
     )
-    return _table(("Metric", "Better is"), rows)
+    return reference_table(("Metric", "Better is"), rows)
 
 
 def _words(task: Task) -> str:
@@ -103,7 +105,7 @@ fresh checkout. Credentials of clouds come from boto3's own chain, those of MLfl
 """
     fields = sorted(Settings.model_fields.items())
     rows = ((f"`ASSAY_{name.upper()}`", _default(each), each.description or "") for name, each in fields)
-    return head + _table(("Variable", "Default", "Meaning"), rows)
+    return head + reference_table(("Variable", "Default", "Meaning"), rows)
 
 
 def _default(setting: FieldInfo) -> str:
@@ -131,18 +133,7 @@ def _command(name: str, command: click.Command) -> str:
 
 def _flags(context: click.Context, parameters: Iterable[click.Parameter]) -> str:
     records = [record for each in parameters if (record := each.get_help_record(context))]
-    return _table(("Flag", "Meaning"), ((f"`{flag}`", text) for flag, text in records)) if records else ""
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return a table of Markdown."""
-    titles = list(head)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "".join("| " + " | ".join(map(_cell, line)) + " |\n" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
+    return reference_table(("Flag", "Meaning"), ((f"`{flag}`", text) for flag, text in records)) if records else ""
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import re
 from collections import deque
 from typing import Any
 
+from reference_tables import reference_table
+
 from assay.specs.json_schema import pipeline_json_schema
 
 Schema = dict[str, Any]
@@ -14,7 +16,7 @@ _HEAD = """# Pipeline file
 Every key of a pipeline file, made from its [JSON Schema](../pipeline.schema.json). Unknown keys are refused. `[]`
 stands for each entry of a list, `<name>` for a key of your own.
 """
-_COLUMNS = "| Key | Type | Default | Meaning |\n|---|---|---|---|\n"
+_COLUMNS = "Key", "Type", "Default", "Meaning"
 
 
 def pipeline_file_page() -> str:
@@ -50,13 +52,12 @@ class _Sections:
             self._row(f"{path}.{key}" if path else key, key, each, needed=key in required)
             for key, each in sorted(schema["properties"].items())
         )
-        return _COLUMNS + "".join(rows)
+        return reference_table(_COLUMNS, rows)
 
-    def _row(self, path: str, key: str, schema: Schema, *, needed: bool) -> str:
+    def _row(self, path: str, key: str, schema: Schema, *, needed: bool) -> tuple[str, ...]:
         text = schema.get("description") or self._described(schema)
         default = "required" if needed else self._default(schema)
-        cells = (f"`{key}`", self._type(path, schema), default, " ".join(text.split()))
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+        return f"`{key}`", self._type(path, schema), default, text
 
     def _described(self, schema: Schema) -> str:
         referenced = self._definitions.get(schema.get("$ref", "").rpartition("/")[2], {})

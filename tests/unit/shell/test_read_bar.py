@@ -3,25 +3,15 @@
 import io
 import logging
 import os
-import re
 
 import pytest
+from terminals import Terminal, states_of
 
 from assay.reading import progress
 from assay.reading.progress import ReadProgress, ReadSoFar, reads_shown_by, share_read
 from assay.shell.read_bar import reads_on
 
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture(autouse=True)
-def coloured(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
+pytestmark = pytest.mark.usefixtures("coloured")
 
 
 @pytest.fixture
@@ -39,10 +29,6 @@ def follow(tmp_path, monkeypatch):
         followed.ended()
 
     return follow
-
-
-def states_of(out):
-    return [re.sub(r"\x1b\[[0-9;]*m", "", each) for each in out.getvalue().split("\r\x1b[2K")]
 
 
 def test_a_read_of_a_second_and_more_has_a_bar_that_disappears(follow):

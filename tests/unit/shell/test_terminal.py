@@ -1,6 +1,7 @@
 import io
 
 import pytest
+from terminals import Terminal
 
 from assay.shell.summary import Fact, MetricRow, Summary
 from assay.shell.terminal import plain_lines, show
@@ -13,16 +14,7 @@ SUMMARY = Summary(
 )
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture(autouse=True)
-def coloured(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
+pytestmark = pytest.mark.usefixtures("coloured")
 
 
 def shown(out):

@@ -1,25 +1,15 @@
 """The progress of a search: a bar on a terminal, lines in a log."""
 
 import io
-import re
 
 import pytest
+from terminals import Terminal, states_of
 
 from assay.learning.tuning.trial_lines import TrialsSoFar
 from assay.results.search_result import TrialRecord
 from assay.shell.trial_bar import trial_progress
 
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-@pytest.fixture(autouse=True)
-def coloured(monkeypatch):
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("COLUMNS", "100")
+pytestmark = pytest.mark.usefixtures("coloured")
 
 
 def shown(values, most=2, out=None, **options):
@@ -30,7 +20,7 @@ def shown(values, most=2, out=None, **options):
     with trial_progress(so_far, lines.append, out, **options) as progress:
         for number, value in enumerate(values):
             progress(TrialRecord(number=number, state="complete", family="[red]ridge", parameters={}, value=value))
-    return lines, [re.sub(r"\x1b\[[0-9;]*m", "", each) for each in out.getvalue().split("\r\x1b[2K")]
+    return lines, states_of(out)
 
 
 def test_trials_are_lines_in_a_log():

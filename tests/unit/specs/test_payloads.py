@@ -51,9 +51,9 @@ def test_the_object_of_the_store_is_the_source():
     ("values", "said"),
     [
         ({"data_validation": {"min_rows": 1, "min_row_count": 2}}, "both min_row_count and min_rows"),
-        ({"ingestion_config": {"cache_dir": "/tmp"}}, "'cache_dir' is none of them"),
-        ({"ingestion_config": {"source": "other.csv"}}, "'source' is none of them"),
-        ({"ingestion_config": {"target": "z"}}, "'target' is none of them"),
+        ({"ingestion_config": {"cache_dir": "/tmp"}}, "'cache_dir' is not one of them"),
+        ({"ingestion_config": {"source": "other.csv"}}, "'source' is not one of them"),
+        ({"ingestion_config": {"target": "z"}}, "'target' is not one of them"),
         ({"ingestion_config": {"object_storage": {"bucket": "b"}}}, "object_storage has bucket and object_key"),
         ({"ingestion_config": {"object_storage": {"bucket": "b", "object_key": 3}}}, "bucket and object_key"),
         ({"ingestion_config": {"object_storage": "s3://b/k"}}, "bucket and object_key"),
