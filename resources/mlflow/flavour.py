@@ -38,6 +38,8 @@ CODE = f"code/{_DISTRIBUTION}-{assay.__version__}-py3-none-any.whl"
 _LOADER = "assay.prediction.served_model"
 _NOT_FOR_PREDICTIONS = frozenset(
     [
+        "scaffolding",
+        "serving",
         "shell",
         "arrivals",
         "drafting",

@@ -114,7 +114,7 @@ def test_nothing_is_pickled_and_the_code_is_what_predicts(logged):
     with zipfile.ZipFile(logged[0] / CODE) as wheel:
         rooms = {name.split("/")[1] for name in wheel.namelist() if name.startswith("assay/")}
     assert "prediction" in rooms
-    assert not rooms & {"shell", "gate", "monitoring", "promotion", "backtesting"}
+    assert not rooms & {"shell", "gate", "monitoring", "promotion", "backtesting", "serving", "scaffolding"}
     assert (logged[0] / CODE).stat().st_size < 500_000
 
 
