@@ -259,7 +259,7 @@ def silent_outputs(context: dg.AssetExecutionContext, value: Any = None) -> list
 
     Args:
         context: of the step.
-        value: of the asset's output; without one there is none, so that no later step runs.
+        value: of the asset's output; without one the asset has no output, so that no later step runs.
     """
     names = set(context.op_execution_context.selected_output_names)
     own = {context.assets_def.get_output_name_for_asset_key(context.asset_key)} & names

@@ -95,7 +95,7 @@ def page_of(commit: Commit) -> str:
 
 
 def report_of_version(store: ObjectStore, pipeline: str, version: str) -> Commit | None:
-    """Return the newest report of a registered version; None where there is none.
+    """Return the newest report of a registered version, or None.
 
     Raises:
         StorageError: the store failed, or a record is damaged.

@@ -72,7 +72,7 @@ class Arms:
 
     @property
     def rival(self) -> ServedVersion | None:
-        """The challenger where it answers rows; None where there is none, or it predicts in the shadow."""
+        """The challenger where it answers rows; None without a challenger, or where it predicts in the shadow."""
         return None if self.serving.shadow else self.challenger
 
     @property

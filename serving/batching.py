@@ -96,7 +96,7 @@ class _Read:
 
 
 def responses_to(jobs: Sequence[Job]) -> Iterator[tuple[int, Outcome]]:
-    """Answer jobs; yields the index of each and its answer, or why there is none, as soon as it is known."""
+    """Answer jobs; yields the index of each and its answer, or why it has no answer, as soon as it is known."""
     read: list[_Read] = []
     for index, job in enumerate(jobs):
         try:

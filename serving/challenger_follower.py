@@ -109,7 +109,7 @@ class ChallengerFollower:
         """For people."""
 
     def beside(self, champion: ServedVersion) -> ServedVersion | None:
-        """Return the challenger of a champion; None where there is none, and the champion answers everything."""
+        """Return the challenger of a champion; None without one, and the champion answers everything."""
         try:
             return self._followed(champion)
         except Exception as error:  # noqa: BLE001 - whatever fails, the champion answers

@@ -75,12 +75,12 @@ class ChampionFollower:
 
     @property
     def current(self) -> ServedVersion | None:
-        """The version that is served; None where there is none."""
+        """The version that is served, or None."""
         return self._arms.champion if self._arms is not None else None
 
     @property
     def challenging(self) -> ServedVersion | None:
-        """The version that challenges it; None where there is none."""
+        """The version that challenges it, or None."""
         return self._arms.challenger if self._arms is not None else None
 
     @property
@@ -92,7 +92,7 @@ class ChampionFollower:
         """Return the champion as it is served now.
 
         Raises:
-            RequestError: there is none.
+            RequestError: no version is served yet.
         """
         return self.arms().champion
 
@@ -100,7 +100,7 @@ class ChampionFollower:
         """Return the versions that answer a request which begins now.
 
         Raises:
-            RequestError: there is none.
+            RequestError: no version is served yet.
         """
         arms = self._arms
         if arms is None:

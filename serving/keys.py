@@ -29,7 +29,7 @@ class Keys:
         """Return the keys of an endpoint.
 
         Raises:
-            SettingError: a key is short, or there is none and other machines can reach the endpoint.
+            SettingError: a key is short, or missing while other machines can reach the endpoint.
         """
         if any(len(key) < SHORTEST for key in keys):
             raise SettingError(

@@ -39,7 +39,7 @@ def pipeline_of(settings: Settings, name: str) -> PipelineSpec:
     """Return the pipeline whose champion is served, by its name or that of its registered model.
 
     Raises:
-        SpecError: there is none, or its file cannot be used.
+        SpecError: not found, or its file cannot be used.
     """
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)

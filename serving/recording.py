@@ -22,7 +22,7 @@ class Recording:
     Args:
         metrics: of the process.
         writer: of the prediction log; None where nothing is logged.
-        shadow: of the challenger; None where it answers requests itself, or there is none.
+        shadow: of the challenger; None without a challenger, or where it answers requests itself.
     """
 
     def __init__(

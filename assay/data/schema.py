@@ -48,7 +48,7 @@ class TableSchema(Spec):
         """Return the column of that name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: no column has that name.
         """
         for column in self.columns:
             if column.name == name:

@@ -47,7 +47,7 @@ class Difference:
 def difference_of(
     full: FeatureRows, again: FeatureRows, cut: Cut, bases: tuple[FeatureRows, FeatureRows] | None = None
 ) -> Difference | None:
-    """Return the first difference in the rows of a cut; None where there is none.
+    """Return the first difference in the rows of a cut, or None.
 
     Args:
         full: of all rows.
@@ -94,7 +94,7 @@ def _dropped_group(
 def _different_column(
     table: pa.Table, other: pa.Table, numbers: "np.ndarray[Any, np.dtype[np.int64]]"
 ) -> Difference | None:
-    """Return the first column and row of two tables that differ; None where there is none."""
+    """Return the first column and row of two tables that differ, or None."""
     for name in table.column_names if len(numbers) else ():
         if name not in other.column_names:
             return Difference(int(numbers[0]), name, ("there", "not there"))

@@ -198,7 +198,7 @@ def _is_exact(present: str, through: str, cast: str, dtype: str, to: ColumnType)
     if dtype == "VARCHAR" and to is ColumnType.INTEGER:
         return f"({present}) IS NULL OR regexp_full_match(trim({present}), '{_WHOLE_TEXT}')"
     if to is ColumnType.TEXT or (dtype == "VARCHAR" and to is not ColumnType.DATE):
-        return "TRUE"  # a text that is none of the type fails by itself
+        return "TRUE"  # a text that is not of the type fails by itself
     back = "TIMESTAMP" if dtype == "VARCHAR" else dtype
     return f"({present}) IS NULL OR CAST({cast} AS {back}) = {through}"
 

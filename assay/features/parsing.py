@@ -57,7 +57,7 @@ def parsed_selects(connection: "duckdb.DuckDBPyConnection", features: FeaturesSp
     """Parse the SELECTs of all steps, by the number of the step.
 
     Raises:
-        StepProblem: one is none, or reads anything but the rows and the tables of `features`.
+        StepProblem: one is not a SELECT, or reads anything but the rows and the tables of `features`.
     """
     names = features.table_names
     return {n: parsed_select(connection, n, step.sql, names) for n, step in enumerate(features.steps) if step.sql}
@@ -67,7 +67,7 @@ def parsed_select(connection: "duckdb.DuckDBPyConnection", number: int, sql: str
     """Parse the SELECT of a step, which may read the rows and some tables.
 
     Raises:
-        StepProblem: it is none, or reads anything but the rows.
+        StepProblem: it is not a SELECT, or reads anything but the rows.
     """
     with _at(number, ("sql",)):
         return parsed_query(connection, sql, [ROWS, *tables])

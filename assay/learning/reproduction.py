@@ -42,7 +42,7 @@ class Reproduction:
         rows: how many rows both models predict, those of training and holdout.
         different_rows: how many of them get other predictions; None where the model could not be rebuilt.
         digest: of the recorded bundle.
-        rebuilt_digest: of the rebuilt one; empty where there is none.
+        rebuilt_digest: of the rebuilt one; empty if nothing was rebuilt.
         differences: what has changed since, in the order in which it counts.
     """
 

@@ -62,7 +62,7 @@ class LiveComparison(Spec):
     looks: tuple[Look, ...] = ()
     verdict: LiveVerdict
     decided_on: str = ""
-    """The first day of those up to the newest on which the verdict was the same; empty while there is none."""
+    """The first day of those up to the newest on which the verdict was the same; empty while there is no verdict."""
     reason: str
     """One sentence for people."""
 

@@ -142,7 +142,7 @@ def _request_keys(log: pa.Table) -> list[np.ndarray]:
 
 
 def _matched(current: "pd.DataFrame", forms: list[np.ndarray]) -> "pd.DataFrame":
-    """Return the label of each row, missing where there is none."""
+    """Return the label of each row, missing where no label has arrived."""
     matched = [current.reindex(keys).reset_index(drop=True) for keys in forms]
     first = matched[0]
     for other in matched[1:]:

@@ -58,7 +58,7 @@ class LivePerformance(Spec):
     labels: LabelCounts
     versions: tuple[VersionPerformance, ...] = ()
     comparison: LiveComparison | None = None
-    """Of the newest experiment; missing where there is none."""
+    """Of the newest experiment; missing without an experiment."""
     decision_start: bool = False
     """Whether this is the first report that gives the verdict of this experiment while labels arrive in time."""
     followed_by: str = ""

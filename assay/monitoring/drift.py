@@ -70,7 +70,7 @@ class DriftReport(Spec):
     target_partition: str = ""
     """The partition whose target was compared; empty if none was."""
     season_partition: str = ""
-    """The partition of the same season that changes were compared with too; empty if there is none."""
+    """The partition of the same season that changes were compared with too; empty without such a partition."""
     alarm_features: tuple[str, ...] = ()
     """Features that drifted in enough of the latest windows; one is enough for an alarm."""
     windows: tuple[str, ...] = ()

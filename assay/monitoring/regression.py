@@ -19,7 +19,7 @@ class RegressionReport(Spec):
     partition: str
     champion_version: str
     former_version: str | None = None
-    """The champion before; missing where there is none to compare with."""
+    """The champion before; missing without one to compare with."""
     metric: str = ""
     rows: int = 0
     champion_value: float | None = None

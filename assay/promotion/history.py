@@ -47,7 +47,7 @@ class ChampionHistory:
 
     @property
     def former(self) -> str | None:
-        """The version that a roll-back without a version goes to; None where there is none."""
+        """The version that a roll-back without a version goes to, or None."""
         earlier = self.line[:-1] if self.champion else self.line
         return earlier[-1] if earlier else None
 
@@ -58,7 +58,7 @@ class ChampionHistory:
         return (self.champion.version,) if self.champion else ()
 
     def entry_of(self, version: str) -> ChampionEntry | None:
-        """Return the newest entry about a version; None where there is none."""
+        """Return the newest entry about a version, or None."""
         return next((entry for entry in reversed(self.entries) if entry.version == version), None)
 
     def version_of(self, digest: str) -> str | None:

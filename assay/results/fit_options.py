@@ -30,7 +30,7 @@ class FitOptions(Spec):
 
     @classmethod
     def of(cls, asked: TrainingSpec, threshold: float | None) -> "FitOptions | None":
-        """Return the options that a pipeline asks for, with the threshold that was found; None if there is none."""
+        """Return the options that a pipeline asks for, with the threshold that was found, or None."""
         found = cls(
             sample_weight=asked.sample_weight,
             class_weight=asked.class_weight,

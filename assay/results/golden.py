@@ -14,4 +14,4 @@ class GoldenPredictions(Spec):
     predictions: tuple[dict[str, JsonValue], ...] = ()
     """By name of the output's column, one for each row of the example, in order."""
     reason: str = ""
-    """Why there is none."""
+    """Why there are no predictions."""

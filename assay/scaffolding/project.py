@@ -63,7 +63,7 @@ def uv_sources(platform: str, folder: Path) -> str:
         folder: of the new project.
 
     Raises:
-        SpecError: it is none of these two.
+        SpecError: it is neither.
     """
     if platform.startswith(("https://", "http://")):
         index = f'[[tool.uv.index]]\nname = "assay"\nurl = {json.dumps(platform)}\nexplicit = true\n'

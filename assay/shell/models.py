@@ -25,7 +25,7 @@ class Models(Protocol):
         """Return a version of a registered model, `champion` for the current one; its files are verified.
 
         Raises:
-            TrackingError: there is none.
+            TrackingError: there is no such version.
             DigestMismatchError: its files are not those that were registered.
         """
 

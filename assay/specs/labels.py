@@ -59,8 +59,8 @@ class LabelsSpec(OtherSource):
     of (`accuracy`: zero_one, `log_loss`: log, `mae`: absolute, `rmse`, `r2`: squared), and for metrics that are none,
     such as `roc_auc`, brier where there are probabilities, else zero_one; in a regression squared."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """Of the verdict: the probability that no daily look, however many there are, finds a difference where there is
-    none is at least this."""
+    """The probability that a verdict is right to find no difference between equal arms, however many days are compared,
+    is at least this."""
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

@@ -203,7 +203,7 @@ def load_pipelines(path: Path, names: NameCheck | None = None, environment: str 
 
     Raises:
         SpecError: the file, or one that it extends, cannot be read or is not acceptable, says the line; or it has
-            environments, and this is none of them.
+            environments, and this is not one of them.
         AssayError: a name is not known; says the line.
     """
     return pipelines_of(read_layer(path), path.parent, names, environment)

@@ -130,7 +130,7 @@ class RunParameter:
         keys: the keys that a mapping may have; any if empty.
         choices: the accepted values; empty where they are not enumerated.
         bounds: such as `above 0, below 1`; empty without bounds.
-        default: of the replaced field; None where there is none.
+        default: of the replaced field, or None.
     """
 
     name: str

@@ -17,7 +17,7 @@ def named_pipeline(name: str, specs: Mapping[str, PipelineSpec], *, where: str) 
     """Return the pipeline of a name, or of a registered model.
 
     Raises:
-        SpecError: there is none of that name.
+        SpecError: no pipeline has that name.
     """
     if name not in specs:
         raise SpecError(
@@ -33,7 +33,7 @@ def usable_pipeline(name: str, files: PipelineFiles, *, where: str) -> PipelineS
     """Return the pipeline of a name as `named_pipeline` does, or say why its file cannot be used.
 
     Raises:
-        SpecError: there is none, or its file cannot be used.
+        SpecError: not found, or its file cannot be used.
     """
     usable = by_name(files.specs)
     for each in files.broken:

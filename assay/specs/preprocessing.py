@@ -184,7 +184,7 @@ class PreprocessingSpec(Spec):
         }
 
     def chained(self, key: str) -> tuple[ChainedStep, str] | None:
-        """Return the transformer and the parameter that a name of a search space means; None if there is none."""
+        """Return the transformer and the parameter that a name of a search space means, or None."""
         transformer, _, parameter = key.removeprefix(_PREFIX).rpartition(".")
         found = self.transformers.get(transformer)
         return None if found is None else (self.steps[found[0]].chain[found[1]], parameter)

@@ -63,7 +63,7 @@ class SearchParameter(Spec):
         return low <= value <= high and math.isclose(steps, round(steps), abs_tol=1e-9)
 
     def nearest(self, value: Any) -> Any:
-        """Return the value of the range that is nearest to a given one; the first choice where it is none of them."""
+        """Return the value of the range that is nearest to a given one; the first choice if it is not one of them."""
         if self.holds(value):
             return value
         choices = self.choices or ()

@@ -90,7 +90,7 @@ class _UnclearError(Exception):
 
 
 class _Composer(yaml.cyaml.CParser):  # type: ignore[misc]
-    """Composes nodes in C. Tags say how a scalar is written; an explicit tag of the document is none of the two."""
+    """Composes nodes in C. Tags say how a scalar is written; an explicit tag of the document is neither."""
 
     def descend_resolver(self, *_: object) -> None:
         """Ignore the location: tags do not depend on it."""

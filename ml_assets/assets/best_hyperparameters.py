@@ -97,7 +97,7 @@ def _search_factor(
 def _before(
     context: dg.AssetExecutionContext, artifacts: ArtifactStore, window: list[str], spec: PipelineSpec
 ) -> tuple[str, BestHyperparameters | None]:
-    """Return the partition before and what its search found; None where there is none, or it is not asked for."""
+    """Return the partition before and what its search found; None without one, or if it is not asked for."""
     if spec.split.by != "time" or not spec.tuning.begin_with_previous:
         return "", None
     key = window[-2]

@@ -232,7 +232,7 @@ def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> Cha
 
 
 def _page_in_mlflow(record: ChampionRecord, registry: MlflowModelRegistry) -> str:
-    """Return the address of the version that is champion, or waits; empty where there is none."""
+    """Return the address of the version that is champion, or waits; empty without such a version."""
     shown = record.proposed_version or record.version
     return version_page(registry.tracking_uri, record.registered_name, shown) if shown else ""
 

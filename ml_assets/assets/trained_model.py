@@ -107,7 +107,7 @@ def _base(champion: CurrentChampion | None) -> BaseModel | None:
 def _published_before(
     context: dg.AssetExecutionContext, tracked: TrackedRun, artifacts: ArtifactStore
 ) -> TrainedModel | None:
-    """Return the model that an earlier try of this training published; None where there is none to continue with.
+    """Return the model that an earlier try of this training published; None without such a model.
 
     The MLflow run that it names was found by the training's content. Code of the user's own is no part of that, so
     that a model with such classes counts for retries of the same Dagster run alone.

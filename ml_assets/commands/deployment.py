@@ -56,7 +56,7 @@ class Deployment:
         """Return a pipeline by its name or that of its registered model.
 
         Raises:
-            SpecError: there is none, or its file cannot be used.
+            SpecError: not found, or its file cannot be used.
         """
         files = self.pipelines(name_check(Path(self.settings.reviewed_schemas)))
         mask_variables(files.specs)

@@ -28,11 +28,11 @@ def current_champion(
     """Load the champion; in a space without one, production's.
 
     Returns:
-        The champion; None where there is none yet and an automation condition started the run, since rows before the
+        The champion; None if nothing is promoted yet and an automation condition started the run, since rows before the
         first promotion are no failure.
 
     Raises:
-        TrackingError: there is none yet, or it predicts something else than the pipeline.
+        TrackingError: nothing is promoted yet, or the champion predicts something else than the pipeline.
         DigestMismatchError: its files are not those that were registered.
     """
     found = registry.nearest_champion(spec)

@@ -32,7 +32,7 @@ def digest_of_objects(keys: Sequence[str]) -> str:
 
 
 def commit_of_day(artifacts: ArtifactStore, pipeline: str, day: dt.date) -> Commit | None:
-    """Return the newest version of a day's partition; None where there is none."""
+    """Return the newest version of a day's partition, or None."""
     return artifacts.log.newest((pipeline, PREDICTION_LOG), day.isoformat())
 
 

@@ -153,7 +153,7 @@ class ArtifactStore:
         return self.read(commit, kind) if commit and commit.status == "published" else None
 
     def of_data(self, asset: tuple[str, ...], partition: str | None, data_version: str) -> Commit | None:
-        """Return the newest published version of an asset's partition with that content; None where there is none."""
+        """Return the newest published version of an asset's partition with that content, or None."""
         for number in range(self.log.newest_number(asset, partition), 0, -1):
             commit = self.log.read(asset, partition, number)
             if commit.status == "published" and commit.data_version == data_version:

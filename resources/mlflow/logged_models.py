@@ -71,7 +71,7 @@ class LoggedModelRecords:
             )
 
     def read(self, model_id: str | None) -> LoggedFiles | None:
-        """Return the record of a logged model; None if there is none.
+        """Return the record of a logged model, or None.
 
         Raises:
             StorageError: the store failed, or the record is damaged.

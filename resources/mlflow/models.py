@@ -90,7 +90,7 @@ class ModelsOfRun:
     records: LoggedModelRecords | None = None
 
     def log(self, published: PublishedModel) -> "LoggedModel":
-        """Return the run's logged model of that content; it is logged if there is none.
+        """Return the run's logged model of that content; it is logged if missing.
 
         Models of the run whose logging was cut off are removed. The record is written before the model is ready.
         """

@@ -14,7 +14,7 @@ _DESCRIPTION_TAG = "assay.description"
 
 
 def describe_registered(client: "MlflowClient", name: str, manifest: ModelManifest) -> None:
-    """Create a registered model if there is none, else let description and tags follow the pipeline file."""
+    """Create a registered model if missing, else let description and tags follow the pipeline file."""
     from mlflow.exceptions import MlflowException
 
     text = description_of(manifest)

@@ -157,7 +157,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         return CurrentChampion(self.loaded(found, entry), entry)
 
     def production_champion(self, spec: PipelineSpec) -> CurrentChampion | None:
-        """Load the champion of production for a run of another space, changing nothing; None where there is none.
+        """Load the champion of production for a run of another space, changing nothing; None without a champion.
 
         Raises:
             DigestMismatchError: its files are not those that were registered.
@@ -203,7 +203,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
     def former_champion(self, name: str) -> CurrentChampion | None:
         """Load the champion that the current one replaced by a promotion.
 
-        None where there is none, where its version is gone, or where people chose the current one.
+        None without a champion, where its version is gone, or where people chose the current one.
 
         Raises:
             DigestMismatchError: its files are not those that were registered.
@@ -342,7 +342,7 @@ class MlflowModelRegistry(dg.ConfigurableResource[None]):
         )
 
     def _adopted(self, name: str) -> ChampionEntry | None:
-        """Append the registry's champion to an empty journal; None if there is none.
+        """Append the registry's champion to an empty journal, and return it; None without a champion.
 
         Raises:
             TrackingError: somebody else's version has the alias.

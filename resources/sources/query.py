@@ -139,7 +139,7 @@ def require_file(path: Path, address: str) -> Path:
     """Return the absolute path of a database file.
 
     Raises:
-        SourceNotFoundError: there is none.
+        SourceNotFoundError: the file does not exist.
     """
     if path.is_file():
         return path.absolute()

@@ -202,7 +202,7 @@ def file_of(url: "URL", where: str) -> Path:
     """Return the path of a SQLite file.
 
     Raises:
-        SourceNotFoundError: there is none.
+        SourceNotFoundError: the file does not exist.
     """
     return require_file(Path(url.database or "").expanduser(), where)
 

@@ -55,7 +55,7 @@ def put_bundle(store: ObjectStore, prefix: str, folder: Path, *, overwrite: bool
 
 
 def _is_published(store: ObjectStore, key: str, data: bytes, former: bytes | None) -> bool:
-    """Put the manifest in place of the former one, or where there is none; whether it is there."""
+    """Put the manifest, or replace the former one; return whether it is stored."""
     if former is None:
         return put_record(store, key, data)
     return store.replace(key, data, former) or _stored(store, key) == data

@@ -74,14 +74,14 @@ class CommitLog:
         )
 
     def newest(self, asset: tuple[str, ...], partition: str | None) -> Commit | None:
-        """Return the newest commit; where there is none, the newest rows or refusal of the log below, or None."""
+        """Return the newest commit; without commits, the newest rows or refusal of the log below, or None."""
         if number := self.newest_number(asset, partition):
             return self.read(asset, partition, number)
         shared = self.below.newest(asset, partition) if self.below else None
         return shared if shared and (shared.fingerprint or shared.status == "rejected") else None
 
     def newest_number(self, asset: tuple[str, ...], partition: str | None) -> int:
-        """Return the newest commit's number, 0 when there is none; one listing, no reading."""
+        """Return the newest commit's number, 0 without commits; one listing, no reading."""
         return newest_number(self._store, commits_prefix(asset, partition))
 
     def history(self, asset: tuple[str, ...], partition: str | None) -> list[Commit]:

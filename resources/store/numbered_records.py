@@ -34,7 +34,7 @@ def is_record(prefix: str, key: str) -> bool:
 
 
 def newest_number(store: ObjectStore, prefix: str) -> int:
-    """Return the newest record's number, 0 if there is none; one listing, no reading."""
+    """Return the newest record's number, 0 without records; one listing, no reading."""
     keys = (item.key for item in store.list_objects(prefix))
     return max((number_of(key) or 0 for key in keys if is_record(prefix, key)), default=0)
 

@@ -20,7 +20,7 @@ COMPARED = ("raw_dataset", "validated_dataset", "best_hyperparameters", "evaluat
 
 
 def versions(platform, asset, months=MONTHS):
-    """The newest data version of each partition in the store and in Dagster; None where there is none."""
+    """The newest data version of each partition in the store and in Dagster, or None."""
     key = dg.AssetKey(["monthly", asset])
     found = {}
     for month in months:

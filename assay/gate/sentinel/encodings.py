@@ -71,7 +71,7 @@ _SEED = 20_130_703
 
 
 def _total_by(codes: Array, values: Array, goal: Array) -> str:
-    """Return how a feature is a total of each group; empty where it is none. It must be equal in rare cases too."""
+    """Return how a feature is a total of each group; empty if it is not. It must be equal in rare cases too."""
     order = np.argsort(codes, kind="stable")
     group = np.unique(codes, return_inverse=True)[1]
     sizes = np.bincount(group)
@@ -164,7 +164,7 @@ def _half_of_last_digit(values: Array) -> float:
 
 
 def _mean_by(group: Array, values: Array, goal: Array) -> str:
-    """Return how a feature is a mean of each group; empty where it is none."""
+    """Return how a feature is a mean of each group; empty if it is not."""
     sizes, sums = _sums(group, goal)
     n, total = sizes[group], sums[group]
     shared = n > 1

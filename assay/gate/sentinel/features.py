@@ -58,7 +58,7 @@ def reported(
     holding: Container[str] = (),
     conclusive: Container[str] = (),
 ) -> Outcome:
-    """Return the outcome of columns with the reason why each fails; an empty reason is none.
+    """Return the outcome of columns with the reason why each fails; columns with an empty reason pass.
 
     Promotion waits for a person for the columns of `holding` and `conclusive`, or where `holds` for all.
     """

@@ -307,7 +307,7 @@ def _weighted(terms: Sequence[Term], numbers: Numbers) -> Formula | None:
 
 
 def _short_within(value: float, error: float) -> float:
-    """Return the short number that a fitted weight stands for; 0 where it is none, or not known to three digits."""
+    """Return the short number that a fitted weight stands for; 0 if it is not short, or not known to three digits."""
     if error > _UNSURE * abs(value) or value == 0:
         return 0.0
     for inverted in (False, True):

@@ -227,7 +227,7 @@ def card_of(name: str, task: Task) -> FamilyCard:
     """Return the card of a family, or of a model of the user's own by import path; nothing is imported.
 
     Raises:
-        UnknownModelError: there is none of that name, or it does not do the task.
+        UnknownModelError: no family has that name, or it does not do the task.
     """
     if is_import_path(name):
         # scaled, imputed, dense columns suit almost all models

@@ -62,7 +62,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A metric's finite value, or the reason why there is none."""
+    """A metric's finite value, or the reason why it is missing."""
 
     value: float | None
     reason: str = ""

@@ -101,7 +101,9 @@ def unknown_parameter(preparation: PreprocessingSpec, key: str) -> SpecError | N
         known = [f"steps.{name}" for name in preparation.transformers]
         return SpecError(
             f"no step of preprocessing is meant by '{key}'{did_you_mean(key.rpartition('.')[0], known)}",
-            expected=f"a parameter of one of {', '.join(known)}" if known else "no name of a step: there is none",
+            expected=f"a parameter of one of {', '.join(known)}"
+            if known
+            else "no name of a step, as the pipeline has no steps",
             remedy="correct it to steps.<group>.<transformer>.<parameter>",
         )
     step, parameter = chained

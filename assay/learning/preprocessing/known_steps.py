@@ -148,7 +148,7 @@ def require_step(name: str, where: str = "") -> None:
     """Refuse a name that is no step.
 
     Raises:
-        SpecError: it is none.
+        SpecError: no step has that name.
     """
     if name not in STEP_NAMES:
         known = next((each for each, step in KNOWN_STEPS.items() if _plain(name) in map(_plain, step.aliases)), None)

@@ -67,7 +67,7 @@ def _crossed_quantiles(spec: PipelineSpec) -> Iterator[tuple[Location, AssayErro
 def unknown_searched(
     spec: PipelineSpec, preparation: PreprocessingSpec, key: str, ranged: SearchParameter
 ) -> SpecError | None:
-    """Return the error of a name of a search space that means nothing that prepares rows; None where there is none."""
+    """Return the error of a name of a search space that means nothing that prepares rows, or None."""
     if key == CATEGORIES:
         return None
     if key.startswith(FITTED_PREFIX):

@@ -19,7 +19,7 @@ BETTER = 0.6
 
 
 def simplest(best: BestHyperparameters, finished: Sequence[Finished], inputs: TrialInputs) -> BestHyperparameters:
-    """Return the best trial of the simplest family that is tied with the best one; the best one where there is none.
+    """Return the best trial of the simplest family that is tied with the best one, else the best one.
 
     Args:
         best: of all trials.

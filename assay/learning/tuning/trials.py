@@ -28,12 +28,12 @@ Report: TypeAlias = Callable[[int, float], bool]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The outcome of a trial: the mean of the metric over the folds, or the reason why there is none.
+    """The outcome of a trial: the mean of the metric over the folds, or the reason why it is missing.
 
     Attributes:
         state: how the trial ended.
         value: the mean.
-        reason: why there is none.
+        reason: why the mean is missing.
         found: hyperparameters that the folds found: the rounds at which boosters stopped.
         refit_seconds: what the final fits, preparation included, may take, by those of the slowest fold.
         predicted: probabilities of the validation rows, shape (n, k), or predicted numbers, shape (n,), one fold after

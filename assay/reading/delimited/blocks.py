@@ -151,7 +151,7 @@ def _with_last(items: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _end_of_rows(data: bytes, newline: bytes, quote: bytes) -> int:
-    """Return the end of the last complete row; 0 if there is none."""
+    """Return the end of the last complete row; 0 without one."""
     end = data.rfind(newline) + 1
     if quote not in data:
         return end

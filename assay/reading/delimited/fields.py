@@ -84,7 +84,7 @@ def _leading_zeros(codes: npt.NDArray[np.uint8], start: int, separator: int) -> 
 
 
 def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int:
-    """Return the position of the first stray quote; -1 if there is none."""
+    """Return the position of the first stray quote, or -1."""
     if quote not in data:
         return -1
     codes = np.frombuffer(b"\n" + data + b"\n", np.uint8)
@@ -98,7 +98,7 @@ def _stray_quote(data: bytes, quote: bytes, separator: bytes) -> int:
 
 
 def _row_like(data: bytes, header: bytes) -> int:
-    """Return the position of a row that equals the header; -1 if there is none."""
+    """Return the position of a row that equals the header, or -1."""
     if data.startswith(header) and data[len(header) : len(header) + 1] in {b"", b"\r", b"\n"}:
         return 0
     for before in (b"\n", b"\r"):
@@ -135,7 +135,7 @@ class Fields:
         return (int(self.starts[begins[others[0]]]), int(widths[others[0]])) if others.size else (-1, width)
 
     def first_longer_than(self, size: int) -> tuple[int, int] | None:
-        """Return byte and column of the first field of more bytes than `size`; None if there is none."""
+        """Return byte and column of the first field of more bytes than `size`, or None."""
         longer = np.flatnonzero(self.lengths > size)
         return (int(self.starts[longer[0]]), int(self.columns[longer[0]])) if longer.size else None
 

@@ -1,4 +1,4 @@
-"""Intervals of a regression: their width, their coverage, and when there is none."""
+"""Intervals of a regression: their width, their coverage, and when they are missing."""
 
 import numpy as np
 import pytest
