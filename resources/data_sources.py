@@ -45,7 +45,7 @@ class DataSources(dg.ConfigurableResource[None]):
         Raises:
             SourceError: there is no such source.
         """
-        return self._open(listing_pattern(spec), spec, None)
+        return self._open(expand_source(listing_pattern(spec), source_environment(), None), spec, None)
 
     @contextmanager
     def fetched(self, spec: DatasetSpec, partition_key: str | None) -> Iterator[list[FetchedFile]]:
@@ -54,8 +54,12 @@ class DataSources(dg.ConfigurableResource[None]):
         Raises:
             SourceError: there is no such object, or it cannot be read.
         """
+        named = partition_key if spec.partitions.by == "object" else None
+        key = None if named is not None else partition_key
+        address = expand_source(spec.source, source_environment(), key)
         with _naming_variables(spec.source):
-            source, items = self._objects_of(spec, partition_key)
+            source = self._open(address, spec, key)
+            items = source.objects() if named is None else _objects_named(source, named)
         if not items:
             raise SourceNotFoundError(
                 "the source matches no object",
@@ -65,15 +69,7 @@ class DataSources(dg.ConfigurableResource[None]):
         with scratch_folder("source") as folder:
             yield [source.fetch(item, Path(folder)) for item in items]
 
-    def _objects_of(self, spec: DatasetSpec, partition_key: str | None) -> tuple[Source, list[SourceObject]]:
-        if spec.partitions.by == "object" and partition_key is not None:
-            source = self._open(spec.source, spec, None)
-            return source, _objects_named(source, partition_key)
-        source = self._open(spec.source, spec, partition_key)
-        return source, source.objects()
-
-    def _open(self, template: str, spec: DatasetSpec, partition_key: str | None) -> Source:
-        address = expand_source(template, source_environment(), partition_key)
+    def _open(self, address: str, spec: DatasetSpec, partition_key: str | None) -> Source:
         access = Access(
             s3_client=self.s3.get_client,
             web=WebPolicy(
@@ -122,14 +118,15 @@ def _objects_named(source: Source, key: str) -> list[SourceObject]:
 
 @contextmanager
 def _naming_variables(template: str) -> Iterator[None]:
-    """Name the variables of a source in its "not found" error."""
+    """Name the variables of a source in the error that its address leads nowhere."""
     try:
         yield
     except SourceNotFoundError as error:
-        names = [name for name in variables_of(template) if name not in str(error)]
+        names, environment = variables_of(template), source_environment()
         if not names:
             raise
-        remedy = f"set {', '.join(names)} in the environment or in .env; or {error.remedy}"
+        steps = ", ".join(f"{'correct' if environment.get(name) else 'set'} {name}" for name in names)
+        remedy = f"{steps} in the environment or in .env; or {error.remedy}"
         raise SourceNotFoundError(
             error.what, where=error.where, found=error.found, expected=error.expected, remedy=remedy
         ) from error

@@ -9,7 +9,7 @@ from assay.prediction.predictor import Predictor
 from assay.promotion.champion import ChampionEntry
 from assay.results.trained_model import TrainedModel
 from resources.mlflow.registry import MlflowModelRegistry
-from resources.mlflow.versions import card_in
+from resources.mlflow.versions import card_of
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -84,7 +84,7 @@ class RegisteredChampions:
     def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
         """Return the model of an entry, its files compared with the entry's digests, and its card."""
         found = _version_of(self.registry, self.name, entry.version, "restore the version in MLflow, or roll back")
-        return self.registry.loaded(found, entry).for_predictions(), card_in(str(found.description or ""))
+        return self.registry.loaded(found, entry).for_predictions(), card_of(found)
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,7 @@ class FixedVersion:
 
     def load(self, entry: ChampionEntry) -> tuple[TrainedModel, str]:
         """Return the model, its files compared with what was recorded when they were registered, and its card."""
-        model = self.registry.loaded(self._found, entry).for_predictions()
-        return model, card_in(str(self._found.description or ""))
+        return self.registry.loaded(self._found, entry).for_predictions(), card_of(self._found)
 
     @property
     def _found(self) -> "ModelVersion":

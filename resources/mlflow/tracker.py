@@ -37,6 +37,8 @@ _LONGEST_PARAM = 6000
 _BATCH = 100
 _SERIES = "trial_value"
 _NOTE = "mlflow.note.content"
+_LINK_TAG = "assay.link."
+"""With a name: an address that the description shows."""
 RunStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
 _STATUS_OF_TRIAL: dict[str, RunStatus] = {
     "complete": "FINISHED",
@@ -116,12 +118,15 @@ class TrackedRun:
             self.client.set_tag(self.run_id, name, value)
 
     def describe(self, **links: str) -> None:
-        """Show addresses as the run's description, beside those that are shown already."""
+        """Show addresses as the run's description, in place of earlier ones of the same names."""
         with as_tracking_error(self.tracking_uri, "the run cannot be described"):
-            shown = self.client.get_run(self.run_id).data.tags.get(_NOTE, "")
-            lines = [f"[{name.replace('_', ' ')}]({address})" for name, address in links.items() if address]
-            kept = [each for each in shown.splitlines() if each and not any(_names(each, line) for line in lines)]
+            tags = self.client.get_run(self.run_id).data.tags
+            lines = [_link(name, address) for name, address in links.items()]
+            earlier = [_link(name, tags[_LINK_TAG + name]) for name in links if _LINK_TAG + name in tags]
+            kept = [each for each in tags.get(_NOTE, "").splitlines() if each and each not in {*earlier, *lines}]
             self.client.set_tag(self.run_id, _NOTE, "\n\n".join([*kept, *lines]))
+            for name, address in links.items():
+                self.client.set_tag(self.run_id, _LINK_TAG + name, address)
 
     def log_json(self, name: str, value: Any) -> None:
         """Log a JSON artifact."""
@@ -176,9 +181,8 @@ class TrackedRun:
             self.client.log_artifact(self.run_id, str(path), folder or None)
 
 
-def _names(line: str, other: str) -> bool:
-    """Return whether two lines are links of the same name."""
-    return line.partition("](")[0] == other.partition("](")[0]
+def _link(name: str, address: str) -> str:
+    return f"[{name.replace('_', ' ')}]({address})"
 
 
 def _flattened(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 PREVIOUS = "previous_champion"
 _WRITES = 3
+_LEAD_TAG = "assay.description_lead"
+"""What stands before the card in a version's description, as it was written."""
 _BEGIN = "Its report: "
 _EARLIER_BEGIN = "[Report]("
 _END = "\n\n"
 
 
-def card_in(description: str) -> str:
+def card_of(version: "ModelVersion") -> str:
     """Return the model card in a version's description, without the sentences and the link before it."""
+    description, lead = str(version.description or ""), version.tags.get(_LEAD_TAG)
+    return _earlier_card(description) if lead is None else description.removeprefix(lead)
+
+
+def _earlier_card(description: str) -> str:
+    """Return the card in a description of a release that did not record what stands before it."""
     first, _, card = description.partition(_END)
     return card if _BEGIN in first or first.startswith(_EARLIER_BEGIN) else description
 
@@ -89,8 +97,10 @@ class ModelVersions:
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"version {version} of {self.name} cannot be linked to its report"):
             _repeat(client.set_model_version_tag, self.name, version, REPORT_TAG, report)
-            card = card_in(client.get_model_version(self.name, version).description or "")
-            client.update_model_version(self.name, version, f"{outcome} {_BEGIN}{report}{_END}{card}")
+            lead, card = f"{outcome} {_BEGIN}{report}{_END}", card_of(client.get_model_version(self.name, version))
+            # removed once more: a killed step wrote the description, and not yet the tag
+            client.update_model_version(self.name, version, lead + card.removeprefix(lead))
+            _repeat(client.set_model_version_tag, self.name, version, _LEAD_TAG, lead)
 
     def _set(self, entry: ChampionEntry) -> bool:
         """Set the aliases that an entry asks for; return whether one differed."""

@@ -91,6 +91,27 @@ def test_a_variable_is_looked_up_in_the_environment(sources, root, monkeypatch):
     assert contents(sources, spec("${ROWS_AT}/2024-0?.csv"), None) == ["2024-01.csv", "2024-02.csv"]
 
 
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [
+        ("", "set ROWS in the environment or in .env; or correct dataset.source"),
+        ("/ROWS/absent.csv", "correct ROWS in the environment or in .env; or correct dataset.source"),
+    ],
+)
+def test_an_address_that_leads_nowhere_names_its_variable(sources, monkeypatch, value, remedy):
+    monkeypatch.setenv("ROWS", value)
+    with pytest.raises(SourceNotFoundError) as raised:
+        contents(sources, spec("${ROWS:-absent.csv}"), None)
+    assert raised.value.remedy.startswith(remedy)
+
+
+def test_a_variable_without_value_is_the_error(sources, monkeypatch):
+    monkeypatch.delenv("ROWS", raising=False)
+    with pytest.raises(SourceNotFoundError) as raised:
+        contents(sources, spec("${ROWS}"), None)
+    assert raised.value.remedy == "set it in the environment or in .env, e.g. ROWS=/data/rows.csv"
+
+
 def test_downloads_are_gone_after_use_and_local_files_are_not(sources, root):
     with sources.fetched(spec(f"{root}/2024-01.csv"), None) as files:
         assert files[0].path.exists()
