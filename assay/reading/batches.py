@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from assay.errors import UnsupportedFormatError
 from assay.reading.defects import Defect, defect_error
-from assay.specs.dataset import CsvDialect, DataFormat
+from assay.specs.dataset import CsvDialect, DataFormat, JsonOrient
 
 Layout: TypeAlias = Literal["arrow", "parquet"]
 """Of the file that the rows are written to."""
@@ -28,6 +28,7 @@ class ReadOptions:
         dialect: how delimited text is written.
         member: the file inside an archive, where it holds several.
         sheet: the sheet of a workbook, where it has several.
+        orient: the layout of a JSON document; None is `records`.
         texts: columns that text formats read as text; dtypes of other columns are inferred.
     """
 
@@ -35,6 +36,7 @@ class ReadOptions:
     dialect: CsvDialect = field(default_factory=CsvDialect)
     member: str | None = None
     sheet: str | None = None
+    orient: JsonOrient | None = None
     texts: frozenset[str] = frozenset()
 
 

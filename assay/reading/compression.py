@@ -6,8 +6,9 @@ import lzma
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import IO, Any, TypeAlias
@@ -109,10 +110,38 @@ def _bounded_copy(plain: IO[bytes], packed: int) -> Copy:
 
 
 def _unpack_stream(path: Path, name: str, kind: str, copy: Copy) -> str:
-    with _STREAMS[kind](path) as packed:
-        while block := packed.read(_STEP):
-            copy(block)
+    for block in _STREAMS[kind](path):
+        copy(block)
     return name[: -len(kind)]
+
+
+def _read(opened: Callable[[Path], AbstractContextManager[Any]], path: Path) -> Iterator[bytes]:
+    with opened(path) as file:
+        while block := file.read(_STEP):
+            yield block
+
+
+def _every_stream(path: Path, opened: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> Iterator[bytes]:
+    """Unpack streams that follow each other; the files of `bz2` and `lzma` skip all that is damaged after the first.
+
+    Raises:
+        EOFError: the last stream is cut off.
+        OSError, LZMAError: a stream is damaged, or something else than zeros follows the last one.
+    """
+    with path.open("rb") as file:
+        rest = file.read(_STEP)
+        while rest:
+            stream = opened()
+            while not stream.eof:
+                rest = rest or (file.read(_STEP) if stream.needs_input else b"")
+                if stream.needs_input and not rest:
+                    message = "the file ends before its last stream does"
+                    raise EOFError(message)
+                yield stream.decompress(rest, _STEP)
+                rest = b""
+            rest = stream.unused_data.lstrip(b"\0")
+            while not rest and (block := file.read(_STEP)):
+                rest = block.lstrip(b"\0")
 
 
 _END_RECORD_BYTES = 22
@@ -194,12 +223,12 @@ _PARSER_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_STREAMS: Mapping[str, Callable[[Path], AbstractContextManager[Any]]] = MappingProxyType(
+_STREAMS: Mapping[str, Callable[[Path], Iterator[bytes]]] = MappingProxyType(
     {
-        ".gz": gzip.open,
-        ".bz2": bz2.open,
-        ".xz": lzma.open,
-        ".zst": lambda path: pa.CompressedInputStream(str(path), "zstd"),
+        ".gz": partial(_read, gzip.open),
+        ".bz2": lambda path: _every_stream(path, bz2.BZ2Decompressor),
+        ".xz": lambda path: _every_stream(path, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ)),
+        ".zst": partial(_read, lambda path: pa.CompressedInputStream(str(path), "zstd")),
     }
 )
 COMPRESSED = (*_STREAMS, ".zip")

@@ -49,7 +49,9 @@ class Defect(StrEnum):
     INVALID_JSON = "invalid_json"
     """Not strict JSON: syntax, NaN, repeated keys."""
     NOT_RECORDS = "not_records"
-    """JSON that is not an array of flat objects."""
+    """JSON that is no table."""
+    OTHER_ORIENT = "other_orient"
+    """A table in JSON of another layout than the pipeline says."""
     NESTED_VALUES = "nested_values"
     """Lists or records inside a column."""
     MIXED_TYPES = "mixed_types"
@@ -64,7 +66,7 @@ class Defect(StrEnum):
     """Reading took more memory or time than is allowed, or the parser died."""
 
 
-SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.SHEET_AMBIGUOUS, Defect.WRONG_DELIMITER})
+SETTINGS = frozenset({Defect.ARCHIVE_AMBIGUOUS, Defect.OTHER_ORIENT, Defect.SHEET_AMBIGUOUS, Defect.WRONG_DELIMITER})
 """Defects that a setting of the pipeline answers: the bytes are as they should be."""
 
 

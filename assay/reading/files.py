@@ -11,14 +11,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import EmptyDataError, Remedy, SourceError, SourceNotFoundError
+from assay.errors import EmptyDataError, Remedy, SourceError, SourceNotFoundError, UnsupportedFormatError
 from assay.reading.batches import BatchStream, Layout, ReadOptions, TypesTooNarrowError, with_plain_types
 from assay.reading.compression import unpacked
 from assay.reading.defects import Defect, defect_error, named, require_few_columns, require_unique
 from assay.reading.delimited.detection import detect_dialect
 from assay.reading.registry import chosen_format, is_known
 from assay.scratch import scratch_folder
-from assay.specs.dataset import CsvDialect
+from assay.specs.dataset import CsvDialect, DataFormat
 
 _DIALECT = "assay.dialect"
 _UNSEEN = "assay.unseen_null_values"
@@ -47,6 +47,7 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
             chosen = chosen_format(inner if is_known(inner) else name, plain, options.data_format)
             if plain.is_file() and plain.stat().st_size == 0:
                 raise EmptyDataError("the file is empty", found="0 bytes", expected="a header and rows")
+            _require_json_for_orient(chosen.name, options)
             notes = {}
             if options.dialect.detect and chosen.delimiter:
                 detected = detect_dialect(plain, options.dialect, delimiter=chosen.delimiter)
@@ -54,6 +55,16 @@ def transcribe(path: Path, options: ReadOptions, target: Path, *, name: str, lay
             _write(chosen.reader(plain, options), target, layout, notes)
     except OSError as error:
         raise SourceError("the file cannot be read", where=name, found=str(error.strerror or error)) from error
+
+
+def _require_json_for_orient(found: str, options: ReadOptions) -> None:
+    if options.orient is not None and found != DataFormat.JSON:
+        raise UnsupportedFormatError(
+            "a layout of JSON is set, and the file has another format",
+            found=f"format {found}, orient {options.orient}",
+            expected="a JSON document",
+            remedy=Remedy("leave out {}, or set {} to json", "dataset.orient", "dataset.format"),
+        )
 
 
 def read_table(path: Path, options: ReadOptions, *, name: str = "") -> pa.Table:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from assay.reading.batches import Layout, ReadOptions
 from assay.reading.confined import Confinement, serve
 from assay.reading.files import transcribe
-from assay.specs.dataset import CsvDialect, DataFormat
+from assay.specs.dataset import CsvDialect, DataFormat, JsonOrient
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,14 @@ class Request:
         """Return the request of the values that `to_json` wrote."""
         read = values["options"]
         data_format, texts = DataFormat(read["data_format"]), frozenset(read["texts"])
+        orient = JsonOrient(read["orient"]) if read["orient"] is not None else None
         dialect = CsvDialect.model_validate_json(json.dumps(read["dialect"]))
         return cls(
             path=Path(values["path"]),
             target=Path(values["target"]),
             name=values["name"],
             layout=values["layout"],
-            options=ReadOptions(data_format, dialect, read["member"], read["sheet"], texts),
+            options=ReadOptions(data_format, dialect, read["member"], read["sheet"], orient, texts),
             confinement=Confinement(**values["confinement"]),
             parent=values["parent"],
         )

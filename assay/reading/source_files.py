@@ -159,6 +159,7 @@ def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
         dialect=(frozen.dialect if frozen else None) or spec.dialect,
         member=spec.member,
         sheet=spec.sheet,
+        orient=spec.orient,
         texts=frozenset(name for name, dtype in dtypes.items() if dtype == "string"),
     )
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import click
 
 from assay.errors import did_you_mean
+from assay.specs.dataset import JsonOrient
 from assay.specs.overrides import RUN_PARAMETERS, RunParameter
 from assay.specs.pipeline import Task
 
@@ -210,6 +211,7 @@ def _layout() -> list[click.Option]:
         _parameter("--dialect", "dialect", "Detected in the data unless given."),
         _option("--member", "The file inside an archive that holds several."),
         _option("--sheet", "The sheet of a workbook that has several."),
+        _option("--orient", "The layout of a JSON document, records unless given.", OneOf(list(JsonOrient))),
     ]
 
 

@@ -32,7 +32,7 @@ from assay.shell.storage import Storage, joined, put_text
 from assay.shell.terminal import show
 from assay.specs.base import Spec
 from assay.specs.complaints import explain
-from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
+from assay.specs.dataset import CsvDialect, DataFormat, JsonOrient, ReadLimits
 
 _LOG = logging.getLogger("assay.shell")
 _SpecType = TypeVar("_SpecType", bound=Spec)
@@ -74,6 +74,7 @@ def read_options(flags: Flags, known: CsvDialect | None = None) -> ReadOptions:
         dialect=dialect,
         member=flags.member,
         sheet=flags.sheet,
+        orient=JsonOrient(flags.orient) if flags.orient is not None else None,
     )
 
 

@@ -34,6 +34,7 @@ _OUTSIDE_PARAMETERS = {
     ("name",): "name",
     ("dataset", "member"): "member",
     ("dataset", "sheet"): "sheet",
+    ("dataset", "orient"): "orient",
     ("dataset", "limits"): "limits",
 }
 
@@ -77,7 +78,7 @@ def has_task(flags: Flags) -> bool:
 def document_of(flags: Flags, task: Task | None) -> dict[str, Any]:
     """Return the settings of the pipeline that the flags describe, before they are checked."""
     document = _of_file(flags) if flags.pipeline is not None else _of_flags(flags, task)
-    layout = {"member": flags.member, "sheet": flags.sheet}
+    layout = {"member": flags.member, "sheet": flags.sheet, "orient": flags.orient}
     document["dataset"] |= {name: value for name, value in layout.items() if value is not None}
     given = {name: value for name in RUN_PARAMETERS if (value := getattr(flags, name)) is not None}
     whole = laid_over(document, parse_overrides(given, where="the flags"))

@@ -28,6 +28,17 @@ class DataFormat(StrEnum):
     FEATHER = "feather"
 
 
+class JsonOrient(StrEnum):
+    """How a JSON document holds a table, by the names of pandas; JSON lines are a format of their own, `jsonl`."""
+
+    RECORDS = "records"
+    SPLIT = "split"
+    INDEX = "index"
+    COLUMNS = "columns"
+    VALUES = "values"
+    TABLE = "table"
+
+
 class ColumnRole(StrEnum):
     """What a column means to the model."""
 
@@ -275,6 +286,8 @@ class DatasetSpec(Spec):
     """The file inside a zip archive, where it holds several."""
     sheet: str | None = None
     """The sheet of an xlsx workbook, where it has several."""
+    orient: JsonOrient | None = Field(default=None, exclude_if=lambda orient: orient is None)
+    """The layout of a JSON document, as pandas' `to_json` names it; an array of records unless given."""
     limits: ReadLimits = ReadLimits()
     """What reading one file may cost."""
     dialect: CsvDialect = CsvDialect()
@@ -313,7 +326,7 @@ class DatasetSpec(Spec):
     def layout_problem(self) -> str:
         """Why a setting of files does not go with a source that is an asset; empty where none is given."""
         plain = DatasetSpec.model_construct(source="", target="")
-        names = ("format", "member", "sheet", "dialect")
+        names = ("format", "member", "sheet", "orient", "dialect")
         given = [name for name in names if self.reference and getattr(self, name) != getattr(plain, name)]
         return f"{', '.join(given)}: the rows of an asset are no file; remove it" if given else ""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from assay.specs.base import Spec
-from assay.specs.dataset import NO_TARGET, CsvDialect, DataFormat, DatasetSpec, Scalar
+from assay.specs.dataset import NO_TARGET, CsvDialect, DataFormat, DatasetSpec, JsonOrient, Scalar
 
 _SPAN = re.compile(r"([1-9][0-9]*) (second|minute|hour|day|week)s?")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400}
@@ -56,6 +56,8 @@ class OtherSource(Spec):
     """As `dataset.member`."""
     sheet: str | None = None
     """As `dataset.sheet`."""
+    orient: JsonOrient | None = Field(default=None, exclude_if=lambda orient: orient is None)
+    """As `dataset.orient`."""
     dialect: CsvDialect = CsvDialect()
     """As `dataset.dialect`."""
 
@@ -72,7 +74,8 @@ class OtherSource(Spec):
     @property
     def dataset(self) -> DatasetSpec:
         """How the other source is read."""
-        read = {name: getattr(self, name) for name in ("format", "query", "parameters", "member", "sheet", "dialect")}
+        names = ("format", "query", "parameters", "member", "sheet", "orient", "dialect")
+        read = {name: getattr(self, name) for name in names}
         return DatasetSpec.model_construct(source=self.source, target=NO_TARGET, **read)
 
     @property

@@ -73,8 +73,8 @@ class RunOverrides(Spec):
     ingestion_config: Annotated[dict[str, JsonValue], Overrides("dataset", levels=3, keys=HOW_FILES_ARE_READ)] = Field(
         default_factory=dict
     )
-    """How files are read: format, member, sheet, dialect, columns, limits, max_rows; or `object_storage`, an object's
-    bucket and object_key."""
+    """How files are read: format, member, sheet, orient, dialect, columns, limits, max_rows; or `object_storage`, an
+    object's bucket and object_key."""
     dialect: Annotated[dict[str, JsonValue], Overrides("dataset.dialect")] = Field(default_factory=dict)
     """How delimited text is written, such as {"delimiter": ";"}."""
     columns: Annotated[dict[str, JsonValue], Overrides("dataset.columns", levels=2)] = Field(default_factory=dict)

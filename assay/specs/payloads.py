@@ -17,7 +17,7 @@ _RULES = {
     "allowed_values": "allowed",
 }
 _OBJECT = {"bucket", "object_key"}
-HOW_FILES_ARE_READ = ("format", "member", "sheet", "dialect", "columns", "limits", "max_rows")
+HOW_FILES_ARE_READ = ("format", "member", "sheet", "orient", "dialect", "columns", "limits", "max_rows")
 """Fields of `dataset` that `ingestion_config` may set: none of them changes which data are read."""
 
 

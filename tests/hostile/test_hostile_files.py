@@ -25,6 +25,8 @@ OF_A_KIND = {
     "a line of 50 MB",
     "a zip bomb: 1 GiB in 1 MB",
     "a zstd bomb: 1 GiB in 100 kB",
+    "a bz2 bomb: 1 GiB in 50 kB",
+    "a xz bomb: 1 GiB in 170 kB",
     "100,000 records inside each other",
     "lines: 100,000 lists inside each other",
     "one text 20,000 times: 1.3 GB in 252 bytes",

@@ -1,10 +1,13 @@
 """Compressed files: damaged, ambiguous, encrypted, with wrong sizes, or far larger inside."""
 
+import bz2
 import gzip
 import io
+import lzma
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 
 import pyarrow as pa
 from hostile_corpus.cases import EMPTY, UNSUPPORTED, Content, Exact, HostileCase, Refused, defect, exact
@@ -205,4 +208,31 @@ ZSTD = [
     _packed("a zstd bomb: 1 GiB in 100 kB", "rows.csv.zst", _zstd_zeros, _TOO_LARGE, confined=True),
 ]
 
-CASES: list[HostileCase] = [*GZIP, *ZIP, *ZSTD]
+
+def _of_kind(kind: str, pack: Callable[[bytes], bytes], bomb: Callable[[], bytes], packed: str) -> list[HostileCase]:
+    """Return the cases of a compression whose Python module skips what is damaged after the first stream."""
+    filename, two = f"rows.csv.{kind}", pack(ROWS[:8]) + pack(ROWS[8:])
+    second = len(pack(ROWS[:8]))
+    return [
+        _packed(kind, filename, pack(ROWS), TABLE),
+        _packed(f"{kind} of two streams", filename, two, TABLE),
+        _packed(f"{kind} padded with zeros", filename, two + bytes(512), TABLE),
+        _packed(f"{kind} cut off", filename, pack(ROWS)[:-6], _UNREADABLE),
+        _packed(f"{kind} of two streams, the second cut off", filename, two[:-6], _UNREADABLE),
+        _packed(
+            f"{kind} of two streams, the second damaged at its first byte", filename, _flipped(two, second), _UNREADABLE
+        ),
+        _packed(f"{kind} with a changed byte", filename, _flipped(pack(ROWS), len(pack(ROWS)) // 2), _UNREADABLE),
+        _packed(f"{kind} and something after it", filename, pack(ROWS) + b"3,z\n", _UNREADABLE),
+        _packed(f"text named .{kind}", filename, ROWS, _UNREADABLE),
+        _packed(f"an empty file named .{kind}", filename, b"", EMPTY),
+        _packed(f"{kind} of nothing", filename, pack(b""), EMPTY),
+        _packed(f"gzip inside {kind}", f"rows.csv.gz.{kind}", pack(_gzip()), UNSUPPORTED),
+        _packed(f"a {kind} bomb: 1 GiB in {packed}", filename, bomb, _TOO_LARGE, confined=True),
+    ]
+
+
+BZ2 = _of_kind("bz2", bz2.compress, lambda: bz2.compress(bytes(_MIB)) * 1024, "50 kB")
+XZ = _of_kind("xz", lzma.compress, lambda: lzma.compress(bytes(16 * _MIB)) * 64, "170 kB")
+
+CASES: list[HostileCase] = [*GZIP, *BZ2, *XZ, *ZIP, *ZSTD]

@@ -16,7 +16,7 @@ _TITLES = {
     "feather": "Feather",
     "compressed": "Compressed files",
 }
-_KINDS = {"tsv": "csv", "dat": "csv", "xls": "xlsx", "gz": "compressed", "zip": "compressed", "zst": "compressed"}
+_KINDS = {"tsv": "csv", "dat": "csv", "xls": "xlsx"} | dict.fromkeys(("gz", "bz2", "xz", "zip", "zst"), "compressed")
 _HEAD = """# Hostile inputs
 
 How Assay reads files that are damaged, ambiguous, inconsistent or only unusual. Every row is a test

@@ -5,7 +5,9 @@ import json
 import pyarrow as pa
 from hostile_corpus.cases import EMPTY, Content, Exact, HostileCase, Refused, defect, exact
 
+from assay.reading.batches import ReadOptions
 from assay.reading.defects import Defect
+from assay.specs.dataset import JsonOrient
 
 _MARK = b"\xef\xbb\xbf"
 _DEEP = 100_000
@@ -79,7 +81,10 @@ SHAPES = [
     whole("one record, not in an array", '{"a": 1}', defect(Defect.NOT_RECORDS)),
     whole("a number", "7", defect(Defect.NOT_RECORDS)),
     whole("null", "null", defect(Defect.NOT_RECORDS)),
-    whole("an array of arrays", "[[1, 2], [3, 4]]", defect(Defect.NOT_RECORDS, row=1)),
+    whole("an array of arrays", "[[1, 2], [3, 4]]", defect(Defect.OTHER_ORIENT)),
+    whole("columns of pandas", '{"a": {"0": 1}}', defect(Defect.OTHER_ORIENT)),
+    whole("columns and data of pandas", '{"columns": ["a"], "data": [[1]]}', defect(Defect.OTHER_ORIENT)),
+    whole("an empty object", "{}", defect(Defect.NOT_RECORDS)),
     whole("a number among the records", '[{"a": 1}, 7]', defect(Defect.NOT_RECORDS, row=2)),
     whole("columns, not records", '{"a": [1, 2], "b": [3, 4]}', defect(Defect.NOT_RECORDS)),
     whole("a record inside a record", '[{"a": {"b": 1}}]', defect(Defect.NESTED_VALUES, row=1, column="a")),
@@ -157,4 +162,217 @@ LINES = [
     ),
 ]
 
-CASES: list[HostileCase] = [*SYNTAX, *SHAPES, *VALUES, *LINES]
+
+def oriented(orient: JsonOrient, name: str, content: Content, expected: Exact | Refused) -> HostileCase:
+    """Return a case of one document that is read in a layout."""
+    return HostileCase(f"{orient}: {name}", "rows.json", content, expected, ReadOptions(orient=orient))
+
+
+def _table_of(rows: str, *fields: str, key: str = '["index"]') -> str:
+    described = ", ".join(
+        f'{{"name": "{name}", "type": "{kind}"}}' for name, kind in (each.split(":") for each in fields)
+    )
+    return f'{{"schema": {{"fields": [{described}], "primaryKey": {key}, "pandas_version": "1.4.0"}}, "data": {rows}}}'
+
+
+_SPLIT, _INDEX, _COLUMNS = JsonOrient.SPLIT, JsonOrient.INDEX, JsonOrient.COLUMNS
+_VALUES, _TABLE_LAYOUT = JsonOrient.VALUES, JsonOrient.TABLE
+_COUNTED = '[{"index": 0, "a": 1, "b": "x"}, {"index": 1, "a": 2, "b": "y"}]'
+
+ORIENTS = [
+    oriented(_SPLIT, "a document", '{"columns": ["a", "b"], "index": [0, 1], "data": [[1, "x"], [2, "y"]]}', _TABLE),
+    oriented(_SPLIT, "no index", '{"data": [[1, "x"], [2, "y"]], "columns": ["a", "b"]}', _TABLE),
+    oriented(
+        _SPLIT,
+        "labels of rows",
+        '{"columns": ["a"], "index": [5, 7], "data": [[1], [2]]}',
+        exact(index=[5, 7], a=[1, 2]),
+    ),
+    oriented(
+        _SPLIT,
+        "false and true are labels",
+        '{"columns": ["a"], "index": [false, true], "data": [[1], [2]]}',
+        exact(index=[False, True], a=[1, 2]),
+    ),
+    oriented(
+        _SPLIT,
+        "labels and a column of their name",
+        '{"columns": ["index"], "index": [5], "data": [[1]]}',
+        defect(Defect.REPEATED_COLUMN, row=1, column="index"),
+    ),
+    oriented(
+        _SPLIT, "names that are numbers", '{"columns": [0, 1], "data": [[1, "x"]]}', exact({"0": [1], "1": ["x"]})
+    ),
+    oriented(
+        _SPLIT,
+        "a number and its text as names",
+        '{"columns": [0, "0"], "data": [[1, 2]]}',
+        defect(Defect.REPEATED_COLUMN, column="0"),
+    ),
+    oriented(
+        _SPLIT,
+        "a name twice",
+        '{"columns": ["a", "a"], "data": [[1, 2]]}',
+        defect(Defect.REPEATED_COLUMN, column="a"),
+    ),
+    oriented(
+        _SPLIT,
+        "names of two levels",
+        '{"columns": [["a", "b"]], "data": [[1]]}',
+        defect(Defect.UNNAMED_COLUMN, column="1"),
+    ),
+    oriented(
+        _SPLIT, "a row too short", '{"columns": ["a", "b"], "data": [[1, 2], [3]]}', defect(Defect.RAGGED_ROW, row=2)
+    ),
+    oriented(_SPLIT, "a row too long", '{"columns": ["a"], "data": [[1], [2, 3]]}', defect(Defect.RAGGED_ROW, row=2)),
+    oriented(
+        _SPLIT, "a row that is an object", '{"columns": ["a"], "data": [{"a": 1}]}', defect(Defect.NOT_RECORDS, row=1)
+    ),
+    oriented(
+        _SPLIT, "too few labels", '{"columns": ["a"], "index": [0], "data": [[1], [2]]}', defect(Defect.RAGGED_ROW)
+    ),
+    oriented(
+        _SPLIT,
+        "a part twice",
+        '{"columns": ["a"], "data": [[1]], "data": [[2]]}',
+        defect(Defect.INVALID_JSON, column="data"),
+    ),
+    oriented(_SPLIT, "a part too many", '{"columns": ["a"], "data": [[1]], "name": "x"}', defect(Defect.NOT_RECORDS)),
+    oriented(_SPLIT, "columns that are no array", '{"columns": "a", "data": [[1]]}', defect(Defect.NOT_RECORDS)),
+    oriented(_SPLIT, "NaN", '{"columns": ["a"], "data": [[NaN]]}', _INVALID),
+    oriented(
+        _SPLIT,
+        "texts among numbers",
+        '{"columns": ["a"], "data": [[1], ["x"]]}',
+        defect(Defect.MIXED_TYPES, row=2, column="a"),
+    ),
+    oriented(
+        _SPLIT,
+        "a list as a value",
+        '{"columns": ["a"], "data": [[[1]]]}',
+        defect(Defect.NESTED_VALUES, row=1, column="a"),
+    ),
+    oriented(_SPLIT, "no rows", '{"columns": ["a"], "index": [], "data": []}', EMPTY),
+    oriented(_SPLIT, "records", '[{"a": 1}]', defect(Defect.OTHER_ORIENT)),
+    oriented(_INDEX, "a document", '{"0": {"a": 1, "b": "x"}, "1": {"a": 2, "b": "y"}}', _TABLE),
+    oriented(_INDEX, "labels of rows", '{"k": {"a": 1}, "1": {"a": 2}}', exact(index=["k", "1"], a=[1, 2])),
+    oriented(_INDEX, "a label twice", '{"0": {"a": 1}, "0": {"a": 2}}', defect(Defect.INVALID_JSON, column="0")),
+    oriented(
+        _INDEX, "a key twice", '{"0": {"a": 1}, "1": {"a": 1, "a": 2}}', defect(Defect.INVALID_JSON, row=2, column="a")
+    ),
+    oriented(_INDEX, "a row that is a number", '{"0": {"a": 1}, "1": 7}', defect(Defect.NOT_RECORDS, row=2)),
+    oriented(
+        _INDEX,
+        "half a surrogate pair in a label",
+        '{"\\ud800": {"a": 1}}',
+        defect(Defect.WRONG_ENCODING, row=1, column="index"),
+    ),
+    oriented(_COLUMNS, "a document", '{"a": {"0": 1, "1": 2}, "b": {"0": "x", "1": "y"}}', _TABLE),
+    oriented(_COLUMNS, "labels of rows", '{"a": {"1": 1, "0": 2}}', exact(index=["1", "0"], a=[1, 2])),
+    oriented(_COLUMNS, "a label twice", '{"a": {"0": 1, "0": 2}}', defect(Defect.INVALID_JSON, row=1, column="a")),
+    oriented(_COLUMNS, "a column twice", '{"a": {"0": 1}, "a": {"0": 2}}', defect(Defect.INVALID_JSON, column="a")),
+    oriented(
+        _COLUMNS, "a column too short", '{"a": {"0": 1, "1": 2}, "b": {"0": 1}}', defect(Defect.RAGGED_ROW, column="b")
+    ),
+    oriented(
+        _COLUMNS,
+        "a column in another order",
+        '{"a": {"0": 1, "1": 2}, "b": {"1": 1, "0": 2}}',
+        defect(Defect.RAGGED_ROW, column="b"),
+    ),
+    oriented(
+        _COLUMNS, "a column that is an array", '{"a": {"0": 1}, "b": [1]}', defect(Defect.NOT_RECORDS, column="b")
+    ),
+    oriented(_COLUMNS, "NaN", '{"a": {"0": 1.5, "1": NaN}}', defect(Defect.INVALID_JSON, row=2, column="a")),
+    oriented(
+        _COLUMNS,
+        "a whole number past 64 bits",
+        '{"a": {"0": 18446744073709551617}}',
+        defect(Defect.VALUE_OUT_OF_RANGE, row=1, column="a"),
+    ),
+    oriented(
+        _COLUMNS,
+        "columns named as the parts of split",
+        '{"columns": {"0": 1}, "data": {"0": 2}}',
+        exact(columns=[1], data=[2]),
+    ),
+    oriented(
+        _COLUMNS,
+        "5,001 columns",
+        lambda: json.dumps({f"c{n}": {"0": n} for n in range(5_001)}).encode(),
+        defect(Defect.TOO_MANY_COLUMNS),
+    ),
+    oriented(_COLUMNS, "an empty object", "{}", EMPTY),
+    oriented(_VALUES, "a document", '[[1, "x"], [2, "y"]]', exact(column_1=[1, 2], column_2=["x", "y"])),
+    oriented(_VALUES, "rows that differ in length", "[[1, 2], [3]]", defect(Defect.RAGGED_ROW, row=2)),
+    oriented(_VALUES, "a row that is a number", "[[1], 2]", defect(Defect.NOT_RECORDS, row=2)),
+    oriented(_VALUES, "no rows", "[]", EMPTY),
+    oriented(_TABLE_LAYOUT, "a document", _table_of(_COUNTED, "index:integer", "a:integer", "b:string"), _TABLE),
+    oriented(
+        _TABLE_LAYOUT,
+        "labels of rows",
+        _table_of('[{"id": 0, "a": 1}]', "id:integer", "a:integer", key='["id"]'),
+        exact(id=[0], a=[1]),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a column named index that labels nothing",
+        _table_of('[{"index": 0, "a": 1}]', "index:integer", "a:integer", key="[]"),
+        exact(index=[0], a=[1]),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a value of another type than declared",
+        _table_of('[{"a": 1}, {"a": "x"}]', "a:integer"),
+        defect(Defect.MIXED_TYPES, row=2, column="a"),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a fraction declared as a whole number",
+        _table_of('[{"a": 1.5}]', "a:integer"),
+        defect(Defect.MIXED_TYPES, row=1, column="a"),
+    ),
+    oriented(_TABLE_LAYOUT, "null of any type", _table_of('[{"a": null}, {"a": 2}]', "a:integer"), exact(a=[None, 2])),
+    oriented(
+        _TABLE_LAYOUT,
+        "a column that the schema lacks",
+        _table_of('[{"a": 1, "b": 2}]', "a:integer"),
+        defect(Defect.RAGGED_ROW, row=1, column="b"),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a column that a row lacks",
+        _table_of('[{"a": 1, "b": 2}, {"a": 1}]', "a:integer", "b:integer"),
+        defect(Defect.RAGGED_ROW, row=2, column="b"),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a field twice",
+        _table_of('[{"a": 1}]', "a:integer", "a:string"),
+        defect(Defect.REPEATED_COLUMN, column="a"),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a name twice in one field",
+        '{"schema": {"fields": [{"name": "a", "name": "b"}]}, "data": [{"b": 1}]}',
+        defect(Defect.INVALID_JSON, column="name"),
+    ),
+    oriented(
+        _TABLE_LAYOUT,
+        "a key twice",
+        _table_of('[{"a": 1, "a": 2}]', "a:integer"),
+        defect(Defect.INVALID_JSON, row=1, column="a"),
+    ),
+    oriented(
+        _TABLE_LAYOUT, "a schema without fields", '{"schema": {}, "data": [{"a": 1}]}', defect(Defect.NOT_RECORDS)
+    ),
+    HostileCase(
+        "a layout of JSON for delimited text",
+        "rows.csv",
+        "a\n1\n",
+        Refused("format_unsupported"),
+        ReadOptions(orient=_SPLIT),
+    ),
+]
+
+CASES: list[HostileCase] = [*SYNTAX, *SHAPES, *VALUES, *ORIENTS, *LINES]

@@ -1,7 +1,9 @@
 """Compressed files, and the file inside an archive."""
 
+import bz2
 import gzip
 import io
+import lzma
 import struct
 import zipfile
 import zlib
@@ -11,8 +13,10 @@ import pytest
 
 from assay.errors import MalformedDataError, UnsupportedFormatError
 from assay.reading import compression
+from assay.reading.batches import ReadOptions
 from assay.reading.compression import unpacked
 from assay.reading.defects import Defect, named
+from assay.reading.files import read_table
 
 CSV = b"a,b\n1,2\n" * 50
 
@@ -49,6 +53,8 @@ ROUND_TRIPS = {
     "gzip": (gzip.compress(CSV), "s3://b/a.csv.gz", "s3://b/a.csv"),
     "gzip of several streams": (gzip.compress(CSV[:100]) + gzip.compress(CSV[100:]), "a.CSV.GZ", "a.CSV"),
     "gzip padded with zeros": (gzip.compress(CSV) + b"\0" * 100, "a.csv.gz", "a.csv"),
+    "bz2 of several streams": (bz2.compress(CSV[:100]) + bz2.compress(CSV[100:]), "a.csv.bz2", "a.csv"),
+    "xz padded with zeros": (lzma.compress(CSV) + bytes(3 << 20), "a.csv.xz", "a.csv"),
     "zstd": (zstd(CSV), "a.csv.zst", "a.csv"),
     "zstd of several frames": (zstd(CSV[:100]) + zstd(CSV[100:]), "a.csv.zst", "a.csv"),
     "zstd with a frame to skip": (struct.pack("<II", 0x184D2A50, 1) + b"x" + zstd(CSV), "a.csv.zst", "a.csv"),
@@ -126,6 +132,8 @@ REFUSED = {
     "empty zip": (zipped([]), "a.zip", Defect.ARCHIVE_AMBIGUOUS),
     "gzip bomb": (gzip.compress(bytes(17 << 20)), "a.csv.gz", Defect.TOO_LARGE),
     "zstd bomb": (zstd(bytes(17 << 20)), "a.csv.zst", Defect.TOO_LARGE),
+    "bz2 bomb": (bz2.compress(bytes(1 << 20)) * 17, "a.csv.bz2", Defect.TOO_LARGE),
+    "xz bomb": (lzma.compress(bytes(1 << 20)) * 17, "a.csv.xz", Defect.TOO_LARGE),
     "zip bomb": (zipped([("x.csv", bytes(17 << 20))]), "a.zip", Defect.TOO_LARGE),
 }
 
@@ -178,3 +186,32 @@ def test_what_is_compressed_twice_is_not_supported(unpack, content, name):
 
 def test_a_folder_is_left_alone(tmp_path):
     assert unpacked(tmp_path, "day.zip", tmp_path) == (tmp_path, "day.zip")
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
+@pytest.mark.parametrize("step", [7, 1 << 20])
+def test_a_later_stream_is_as_strict_as_the_first(unpack, monkeypatch, pack, step):
+    """Python's own files skip a damaged stream after a whole one, and with it the rows in it."""
+    monkeypatch.setattr(compression, "_STEP", step)
+    ending = "bz2" if pack is bz2.compress else "xz"
+    first, second = pack(CSV[:100]), pack(CSV[100:])
+    assert unpack(first + bytes(512) + second, f"a.csv.{ending}") == (CSV, "a.csv")
+    for number in (0, len(second) // 2):
+        with pytest.raises(MalformedDataError):
+            unpack(first + flipped(second, number), f"a.csv.{ending}")
+
+
+TEXTS = {
+    "csv": b"a,b\n1,x\n",
+    "tsv": b"a\tb\n1\tx\n",
+    "json": b'[{"a": 1, "b": "x"}]',
+    "jsonl": b'{"a": 1, "b": "x"}\n',
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress], ids=["bz2", "xz"])
+def test_every_text_format_is_read_packed(tmp_path, name, pack):
+    path = tmp_path / f"rows.{name}.{'bz2' if pack is bz2.compress else 'xz'}"
+    path.write_bytes(pack(TEXTS[name]))
+    assert read_table(path, ReadOptions()).to_pydict() == {"a": [1], "b": ["x"]}

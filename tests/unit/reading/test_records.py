@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -10,12 +11,19 @@ from hypothesis import strategies as st
 from assay.errors import MalformedDataError
 from assay.reading import defects
 from assay.reading.batches import ReadOptions, TypesTooNarrowError
-from assay.reading.defects import Defect
+from assay.reading.defects import SETTINGS, Defect
 from assay.reading.formats import json_records as records
 from assay.reading.formats.json_records import json_stream, jsonl_stream
+from assay.specs.dataset import JsonOrient
 
 rows = st.lists(
     st.fixed_dictionaries({"i": st.integers(-(2**63), 2**63 - 1), "s": st.none() | st.text(max_size=5)}), min_size=1
+)
+
+frames = st.lists(
+    st.fixed_dictionaries({"i": st.none() | st.integers(-(2**63), 2**63 - 1), "s": st.text('aé0"\\', max_size=3)}),
+    min_size=1,
+    max_size=4,
 )
 
 
@@ -61,6 +69,32 @@ def test_types_are_those_of_all_values_however_they_are_cut(tmp_path_factory, va
 def test_an_array_of_objects_is_a_table(read):
     table = read('[{"a": 1, "b": "x"}, {"b": null, "c": true}]', name="rows.json")
     assert table.to_pydict() == {"a": [1, None], "b": ["x", None], "c": [None, True]}
+
+
+@given(frames, st.sampled_from(JsonOrient))
+def test_every_layout_of_pandas_is_read_exactly(tmp_path_factory, rows, orient):
+    path = tmp_path_factory.mktemp("json") / "rows.json"
+    frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in ("i", "s")})
+    frame.to_json(path, orient=orient.value, force_ascii=False)
+    table = table_of(json_stream(path, ReadOptions(orient=orient)))
+    names = [f"column_{number}" for number in (1, 2)] if orient is JsonOrient.VALUES else ["i", "s"]
+    assert table.to_pylist() == [dict(zip(names, (row["i"], row["s"]), strict=True)) for row in rows]
+
+
+def test_a_document_of_another_layout_says_which_it_is(read):
+    with pytest.raises(MalformedDataError) as caught:
+        read('{"a": {"0": 1}}', name="rows.json")
+    assert caught.value.remedy == "set dataset.orient to columns or index"
+    assert caught.value.defect in SETTINGS
+
+
+def test_a_document_of_lines_says_its_format(read):
+    with pytest.raises(MalformedDataError) as caught:
+        read('{"a": 1}\n{"a": 2}', name="rows.json")
+    assert caught.value.remedy.endswith("set dataset.format to jsonl")
+    with pytest.raises(MalformedDataError) as caught:
+        read('[{"a": 1}]\0', name="rows.json")
+    assert not caught.value.remedy
 
 
 def test_blank_lines_are_skipped_and_other_line_breaks_are_text(read):
