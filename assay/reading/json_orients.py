@@ -65,12 +65,12 @@ def record_of(value: Any, row: int) -> Record:
 def _orients_of(document: Any) -> list[JsonOrient]:
     """Return the layouts that a document may have, by its first values."""
     if isinstance(document, list):
-        if not document:
-            return [JsonOrient.RECORDS, JsonOrient.VALUES]
-        fitting = {dict: JsonOrient.RECORDS, FaultyRecord: JsonOrient.RECORDS, list: JsonOrient.VALUES}
-        return [fitting[type(document[0])]] if type(document[0]) in fitting else []
-    if not isinstance(document, dict):
-        return []
+        fitting = {JsonOrient.RECORDS: dict, JsonOrient.VALUES: list}
+        return [orient for orient, kind in fitting.items() if not document or isinstance(document[0], kind)]
+    return _orients_of_object(document) if isinstance(document, dict) else []
+
+
+def _orients_of_object(document: Record) -> list[JsonOrient]:
     if set(document) - {INDEX} == {"columns", "data"} and isinstance(document["data"], list):
         return [JsonOrient.SPLIT]
     if set(document) == {"schema", "data"} and isinstance(document["data"], list):

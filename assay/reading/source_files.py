@@ -76,7 +76,9 @@ def read_rows(
         raise EmptyDataError("the source has no files", where=where, remedy=Remedy("check {}", "dataset.source"))
     frozen = version.frozen() if version is not None else None
     read = transcriber or partial(transcribe_in_child, limits=spec.limits)
-    table, detected, unseen = _read_files(files, _options(spec, frozen), set(frozen.dtypes) if frozen else set(), read)
+    table, detected, unseen = _read_files(
+        files, read_options_of(spec, frozen), set(frozen.dtypes) if frozen else set(), read
+    )
     rows = source_rows(table, spec, version, frozen=frozen, detected=detected, labelled=labelled)
     return replace(rows, unseen=unseen)
 
@@ -152,7 +154,8 @@ def is_same_for_all_partitions(spec: DatasetSpec) -> bool:
     return is_cut and not any("{partition}" in text for text in texts)
 
 
-def _options(spec: DatasetSpec, frozen: FrozenSchema | None) -> ReadOptions:
+def read_options_of(spec: DatasetSpec, frozen: FrozenSchema | None = None) -> ReadOptions:
+    """Return how the files of a dataset are read; by a frozen schema's dialect and texts where there is one."""
     dtypes = frozen.dtypes if frozen else {}
     return ReadOptions(
         data_format=spec.format,

@@ -15,6 +15,7 @@ import click
 from assay.errors import did_you_mean
 from assay.specs.dataset import JsonOrient
 from assay.specs.overrides import RUN_PARAMETERS, RunParameter
+from assay.specs.payloads import own_spelling
 from assay.specs.pipeline import Task
 
 CODES = (
@@ -202,7 +203,11 @@ def _defaults_of_file(ctx: click.Context, param: click.Parameter, path: str | No
     if unknown:
         nearest = did_you_mean(unknown[0], RUN_PARAMETERS)
         raise click.BadParameter(f"{path}: there is no run parameter '{unknown[0]}'{nearest}", ctx, param)
-    ctx.default_map = {name: value for name, value in values.items() if value is not None}
+    try:
+        given = own_spelling({name: value for name, value in values.items() if value is not None})
+    except ValueError as error:
+        raise click.BadParameter(f"{path}: {error}", ctx, param) from error
+    ctx.default_map = given
 
 
 def _layout() -> list[click.Option]:
@@ -304,8 +309,10 @@ COMMANDS = {
     "ingest": lambda summary: Command(
         "ingest",
         summary,
-        _option("--source", "The file, of any size.", click.Path()),
+        _parameter("--source", "data_source"),
         *_layout(),
+        _parameter("--ingestion-config", "ingestion_config"),
+        _conf(),
         _option("--output-uri", "Where the rows go, as Parquet.", Target()),
         _option("--schema-uri", "Where columns and dtypes go; beside the output unless given.", Target()),
         _option("--quarantine-uri", "Folder for a copy of a refused file and the reason.", Target()),

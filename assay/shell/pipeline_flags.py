@@ -22,7 +22,7 @@ from assay.learning.estimators.family import family_names
 from assay.learning.known_names import name_check
 from assay.shell.flags import Flags
 from assay.specs.complaints import explain
-from assay.specs.dataset import QUERIED_SCHEMES
+from assay.specs.dataset import QUERIED_SCHEMES, CsvDialect, DatasetSpec
 from assay.specs.loading import FiledPipeline, load_pipeline, load_pipelines, read_pipelines, without_frames
 from assay.specs.overrides import RUN_PARAMETERS, laid_over, parameter_at, parse_overrides
 from assay.specs.pipeline import PipelineSpec, Task
@@ -30,13 +30,8 @@ from assay.specs.pipeline_references import references
 
 _LOG = logging.getLogger("assay.shell")
 _LONGEST_NAME = 63
-_OUTSIDE_PARAMETERS = {
-    ("name",): "name",
-    ("dataset", "member"): "member",
-    ("dataset", "sheet"): "sheet",
-    ("dataset", "orient"): "orient",
-    ("dataset", "limits"): "limits",
-}
+_DATASET_FLAGS = ("member", "sheet", "orient", "limits")
+_OUTSIDE_PARAMETERS = {("name",): "name"} | {("dataset", name): name for name in _DATASET_FLAGS}
 
 
 def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
@@ -78,10 +73,32 @@ def has_task(flags: Flags) -> bool:
 def document_of(flags: Flags, task: Task | None) -> dict[str, Any]:
     """Return the settings of the pipeline that the flags describe, before they are checked."""
     document = _of_file(flags) if flags.pipeline is not None else _of_flags(flags, task)
-    layout = {"member": flags.member, "sheet": flags.sheet, "orient": flags.orient}
-    document["dataset"] |= {name: value for name, value in layout.items() if value is not None}
+    return _with_flags(document, flags)
+
+
+def reading_of(flags: Flags, source: str | None, known: CsvDialect | None = None) -> DatasetSpec:
+    """Return how the flags say that files are read; without a flag by the known dialect, and what is detected.
+
+    Raises:
+        SpecError: a flag is not acceptable.
+    """
+    dialect = {"detect": flags.dialect is None}
+    if known is not None and flags.dialect is None:
+        dialect = known.model_dump(mode="json") | dialect
+    # the target matters to no reader
+    document = {"dataset": {"source": source, "dialect": dialect, "target": "-"}}
+    try:
+        return DatasetSpec.model_validate_json(json.dumps(_with_flags(document, flags)["dataset"]))
+    except ValidationError as error:
+        raise _as_flag_error(error, flags, ("dataset",)) from error
+
+
+def _with_flags(document: dict[str, Any], flags: Flags) -> dict[str, Any]:
+    """Return a pipeline's settings with those of the flags; its source is a file."""
     given = {name: value for name in RUN_PARAMETERS if (value := getattr(flags, name)) is not None}
     whole = laid_over(document, parse_overrides(given, where="the flags"))
+    own = {name: getattr(flags, name) for name in _DATASET_FLAGS}
+    whole["dataset"] |= {name: value for name, value in own.items() if value is not None}
     _require_files(whole["dataset"]["source"])
     return whole
 
@@ -126,8 +143,10 @@ def name_of(source: str) -> str:
     return (plain if plain[:1].isalpha() else f"data_{plain}".rstrip("_"))[:_LONGEST_NAME]
 
 
-def _as_flag_error(error: ValidationError, flags: Flags) -> SpecError:
+def _as_flag_error(error: ValidationError, flags: Flags, part: tuple[str, ...] = ()) -> SpecError:
+    """Return the error of a pipeline, or of a part of one, in words of the flags."""
     problem = error.errors(include_url=False)[0]
+    problem["loc"] = (*part, *problem["loc"])
     what, found, expected, remedy = explain(problem, PipelineSpec)
     flag, rest = _flag_at(problem["loc"], flags)
     if flag is None:

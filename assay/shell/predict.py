@@ -16,12 +16,12 @@ from assay.prediction.predictor import Predictor, batch_columns
 from assay.prediction.scoring import require_good
 from assay.reading.batches import ReadOptions
 from assay.reading.sandbox import transcribe_in_child
-from assay.reading.source_files import LocalFile, options_for, unchanged
+from assay.reading.source_files import LocalFile, options_for, read_options_of, unchanged
 from assay.scratch import scratch_folder
 from assay.shell.file_summaries import predicted
 from assay.shell.flags import Flags
-from assay.shell.ingest import read_options
 from assay.shell.models import model_at
+from assay.shell.pipeline_flags import reading_of
 from assay.shell.storage import Storage
 from assay.shell.terminal import show
 from assay.specs.dataset import ColumnRole
@@ -33,7 +33,8 @@ _BATCH_ROWS = 1 << 16
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Predict every row of the files, and write keys and predictions; nothing is written where a check fails."""
     predictor = Predictor(model_at(flags.model_uri, storage))
-    options = replace(read_options(flags, predictor.intake.dataset.dialect), texts=_texts(predictor))
+    reading = reading_of(flags, flags.dataset_path, predictor.intake.dataset.dialect)
+    options = replace(read_options_of(reading), texts=_texts(predictor))
     with scratch_folder("predict") as name:
         folder = Path(name)
         target, rows = folder / "predictions", 0

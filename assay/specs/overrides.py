@@ -240,9 +240,12 @@ def apply_overrides(spec: PipelineSpec, overrides: RunOverrides) -> PipelineSpec
 
 
 def laid_over(document: dict[str, Any], overrides: RunOverrides) -> dict[str, Any]:
-    """Return a pipeline's JSON-able values with one run's parameters written into them; the values are changed."""
-    for name, value in overrides.given.items():
-        RUN_PARAMETERS[name].laid_over(document, value)
+    """Return a pipeline's JSON-able values with one run's parameters written into them; the values are changed.
+
+    Of two parameters for one field the more specific one wins: `data_format` over `ingestion_config`.
+    """
+    for name in sorted(overrides.given, key=lambda name: len(RUN_PARAMETERS[name].locations[0])):
+        RUN_PARAMETERS[name].laid_over(document, overrides.given[name])
     return document
 
 

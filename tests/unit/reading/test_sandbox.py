@@ -20,7 +20,7 @@ from assay.reading.confined import Confinement
 from assay.reading.files import mapped_table, transcribe
 from assay.reading.sandbox import ChildEnd, _failure, exceeded_limit, transcribe_in_child
 from assay.reading.sandbox_child import Request
-from assay.specs.dataset import CsvDialect, DataFormat, ReadLimits
+from assay.specs.dataset import CsvDialect, DataFormat, JsonOrient, ReadLimits
 
 CSV = "id,name\n1,ann\n2,bob\n"
 
@@ -312,6 +312,7 @@ def test_a_request_survives_the_pipe():
         CsvDialect(delimiter="\t", null_values=("", "NA"), detect=True),
         member="a/b.csv",
         sheet="Blatt 1",
+        orient=JsonOrient.SPLIT,
         texts=frozenset({"a\ud800", "b"}),
     )
     path = Path(os.fsdecode(b"/data/\xff.xlsx"))

@@ -5,6 +5,7 @@ import pytest
 
 from assay.shell.flags import COMMANDS
 from assay.shell.main import main, parse
+from assay.shell.pipeline_flags import reading_of
 from assay.specs.overrides import RUN_PARAMETERS
 
 TRAIN = ["train", "--train-data-path", "bank.csv", "--target-column", "y", "--model-name", "ridge"]
@@ -139,9 +140,32 @@ def test_one_file_of_run_parameters_serves_several_commands(tmp_path):
     assert parse(["tune", "--conf", conf, "--output-uri", "best.json"]).hyperparameters == {"C": 2}
 
 
+def test_ingest_takes_from_the_same_file_what_it_needs(tmp_path):
+    reading = {"format": "json", "orient": "split", "limits": {"seconds": 3}, "dialect": {"delimiter": ";"}}
+    payload_of_all = PAYLOAD | {"ingestion_config": reading}
+    flags = parse(["ingest", "--conf", payload(tmp_path, payload_of_all), "--output-uri", "rows.parquet"])
+    found = reading_of(flags, flags.data_source)
+    assert (found.source, found.format, found.orient, found.limits.seconds) == ("people.csv", "json", "split", 3)
+    assert (found.dialect.delimiter, found.dialect.detect) == (";", True)
+
+
+def test_a_flag_wins_over_what_a_file_says_of_reading(tmp_path):
+    conf = payload(tmp_path, PAYLOAD | {"ingestion_config": {"format": "json", "orient": "split", "sheet": "s"}})
+    given = ["--orient", "index", "--data-format", "xlsx", "--output-uri", "rows.parquet"]
+    found = reading_of(parse(["ingest", "--conf", conf, *given]), "people.json")
+    assert (found.format, found.orient, found.sheet) == ("xlsx", "index", "s")
+
+
+def test_the_object_of_a_store_stands_for_the_address(tmp_path):
+    stored = {"ingestion_config": {"object_storage": {"bucket": "b", "object_key": "k.csv"}}}
+    flags = parse(["ingest", "--conf", payload(tmp_path, stored), "--output-uri", "rows.parquet"])
+    assert flags.data_source == "s3://b/k.csv"
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
+        ({"ingestion_config": {"cache": 1}}, "'cache' is not one of them"),
         ({"tets_size": 0.3}, "there is no run parameter 'tets_size'; did you mean 'test_size'?"),
         ({"test_size": "many"}, "a finite number is expected"),
         ({"training_scenario": "half"}, "'half' is not one of"),

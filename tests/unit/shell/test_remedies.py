@@ -17,6 +17,7 @@ def reported(remedy, arguments):
     [
         ("dataset.member", "--member"),
         ("dataset.sheet", "--sheet"),
+        ("dataset.orient", "--orient"),
         ("dataset.format", "--data-format"),
         ("dataset.dialect", "--dialect"),
         ("dataset.dialect.delimiter", '--dialect {"delimiter": ...}'),

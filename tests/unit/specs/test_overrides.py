@@ -130,6 +130,12 @@ def test_columns_keep_what_a_run_does_not_say_of_them():
     assert (run.dataset.columns["ssn"].pii, run.dataset.columns["ssn"].role) == (True, "ignored")
 
 
+def test_of_two_parameters_for_one_field_the_more_specific_one_wins():
+    general = {"ingestion_config": {"format": "json", "member": "a"}, "split": {"test_size": 0.5}}
+    run = apply_overrides(SPEC, parse_overrides({**general, "data_format": "csv", "test_size": 0.3}, where="a test"))
+    assert (run.dataset.format, run.dataset.member, run.split.test_size) == ("csv", "a", 0.3)
+
+
 def test_the_parameter_of_a_field_is_the_most_specific_one():
     assert parameter_at(("dataset", "dialect", "delimiter")) == (RUN_PARAMETERS["dialect"], "delimiter")
     assert parameter_at(("dataset", "member")) == (RUN_PARAMETERS["ingestion_config"], "member")
