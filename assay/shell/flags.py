@@ -196,18 +196,14 @@ def _defaults_of_file(ctx: click.Context, param: click.Parameter, path: str | No
     if path is None:
         return
     try:
-        values = json_object(Path(path).read_text(encoding="utf-8"))
+        values = own_spelling(json_object(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
         raise click.BadParameter(f"{path}: {error}", ctx, param) from error
     unknown = [name for name in values if name not in RUN_PARAMETERS]
     if unknown:
         nearest = did_you_mean(unknown[0], RUN_PARAMETERS)
         raise click.BadParameter(f"{path}: there is no run parameter '{unknown[0]}'{nearest}", ctx, param)
-    try:
-        given = own_spelling({name: value for name, value in values.items() if value is not None})
-    except ValueError as error:
-        raise click.BadParameter(f"{path}: {error}", ctx, param) from error
-    ctx.default_map = given
+    ctx.default_map = {name: value for name, value in values.items() if value is not None}
 
 
 def _layout() -> list[click.Option]:
