@@ -332,6 +332,11 @@ def _outcome(made: Comparison, share: float, rule: PromotionSpec) -> str:
     name, required, before = made.primary.name, made.required, made.before
     if before.value is None:
         return f"Kept the champion: its {name} cannot be computed on these rows ({before.reason})."
+    if made.effect.is_zero:
+        return (
+            f"Kept the champion: {name} is {made.after:.4g} with both models in each of {RESAMPLES} resamples of "
+            f"{made.rows.description}, so the challenger is no better."
+        )
     promoted = share >= rule.confidence
     number = "" if required.decisions == 1 else f", as decision {required.decisions:.3g} on this holdout"
     sentence = (

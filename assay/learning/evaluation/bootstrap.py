@@ -179,6 +179,11 @@ class Effect:
         """Standard deviation of the improvement over the resamples; infinite where fewer than two have a value."""
         return float(self.known.std(ddof=1)) if len(self.known) > 1 else float("inf")
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether both models have the same metric in every resample, as two fits of the same model do."""
+        return len(self.known) > 0 and not self.known.any()
+
     def share_above(self, bound: float) -> float:
         """Return the share of all resamples that improve by more than a bound; one without a value does not."""
         return float((self.known > bound).sum() / RESAMPLES)

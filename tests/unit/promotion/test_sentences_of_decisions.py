@@ -24,7 +24,7 @@ from assay.results.provenance import CodeState, ParentModel, Provenance
 from assay.specs.dataset import ColumnRole
 
 
-def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason=""):
+def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason="", effect=0.11):
     made = Thing(
         primary=Thing(name="roc_auc"),
         required=Thing(
@@ -32,6 +32,7 @@ def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason="")
         ),
         before=Thing(value=before, reason=reason),
         after=0.81,
+        effect=Effect(before, 0.81, effect, np.full(RESAMPLES, effect)),
         rows=ComparableRows(np.arange(300), 0, 0, unrecorded=False),
     )
     return _outcome(made, share, Thing(confidence=0.95))
@@ -47,6 +48,10 @@ def test_the_outcome_of_a_comparison():
     assert _comparison(0.95).endswith("(95% are required).")
     assert _comparison(0.5, before=None, reason="one class alone") == (
         "Kept the champion: its roc_auc cannot be computed on these rows (one class alone)."
+    )
+    assert _comparison(0.0, before=0.81, effect=0.0) == (
+        "Kept the champion: roc_auc is 0.81 with both models in each of 400 resamples of 300 holdout rows that neither "
+        "has learned from, so the challenger is no better."
     )
 
 
