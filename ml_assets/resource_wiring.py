@@ -97,6 +97,8 @@ def _data_sources(settings: Settings, s3: BoundedS3Resource) -> DataSources:
         https_loopback_ports=list(settings.loopback_ports),
         query_seconds=settings.query_seconds,
         query_memory_mb=settings.query_memory_mb,
+        cache_dir=str(settings.source_cache),
+        cache_megabytes=settings.cache_megabytes or 0.0,
     )
 
 

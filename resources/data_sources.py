@@ -15,7 +15,8 @@ from assay.specs.dataset import DatasetSpec
 from resources.object_store import BoundedS3Resource
 from resources.settings import source_environment, sql_connections
 from resources.sources.address import without_secrets
-from resources.sources.interface import Access, FetchedFile, Source, SourceObject
+from resources.sources.cache import SourceCache
+from resources.sources.interface import Access, FetchedFile, Source, SourceObject, from_the_cache
 from resources.sources.opening import expand_source, open_source, variables_of
 from resources.sources.query import query_of
 from resources.sources.web_connection import WebPolicy
@@ -30,6 +31,8 @@ class DataSources(dg.ConfigurableResource[None]):
         https_loopback_ports: ports of this machine that may be requested.
         query_seconds: how long one query may take.
         query_memory_mb: memory of a query on a database file, in MiB.
+        cache_dir: folder of fetched objects.
+        cache_megabytes: how much they may take, in 10^6 bytes; none is kept with 0.
     """
 
     s3: dg.ResourceDependency[BoundedS3Resource]
@@ -38,6 +41,8 @@ class DataSources(dg.ConfigurableResource[None]):
     https_loopback_ports: list[int] = []
     query_seconds: float = 600.0
     query_memory_mb: int = 4096
+    cache_dir: str = ""
+    cache_megabytes: float = 0.0
 
     def listing(self, spec: DatasetSpec) -> Source:
         """Return the source with the objects of all partitions; it may be empty.
@@ -67,7 +72,10 @@ class DataSources(dg.ConfigurableResource[None]):
                 remedy="correct dataset.source, or wait for data",
             )
         with scratch_folder("source") as folder:
-            yield [source.fetch(item, Path(folder)) for item in items]
+            files = [source.fetch(item, Path(folder)) for item in items]
+            if note := from_the_cache(files):
+                dg.get_dagster_logger().info("%s: %s", without_secrets(spec.source), note)
+            yield files
 
     def _open(self, address: str, spec: DatasetSpec, partition_key: str | None) -> Source:
         access = Access(
@@ -80,6 +88,7 @@ class DataSources(dg.ConfigurableResource[None]):
             connections=sql_connections(),
             query_seconds=self.query_seconds,
             query_memory_mb=self.query_memory_mb,
+            cache=SourceCache(Path(self.cache_dir), int(self.cache_megabytes * 1e6)),
         )
         return open_source(address, access, query_of(spec, partition_key))
 

@@ -28,6 +28,7 @@ Got = TypeVar("Got")
 MAX_ATTEMPTS = 3
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
+_NOT_MODIFIED = 304
 _SERVER_FAILURE = 500
 _CODES_TAKEN = frozenset({"PreconditionFailed", "412"})
 _CODES_UNDECIDED = frozenset({"ConditionalRequestConflict", "409"})
@@ -120,6 +121,19 @@ def unless_damaged(get: Callable[[], Got]) -> Got:
     with suppress(FlexibleChecksumError):
         return get()
     return get()
+
+
+def has_changed(request: Callable[[], object]) -> bool:
+    """Whether a request with `IfNoneMatch` finds another version; S3 answers 304 where it finds the same."""
+    from botocore.exceptions import ClientError
+
+    try:
+        request()
+    except ClientError as error:
+        if _status(error) == _NOT_MODIFIED:
+            return False
+        raise
+    return True
 
 
 @contextmanager

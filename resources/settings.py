@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     """Whether `https://` sources may name hosts of the private network."""
     https_loopback_ports: str = ""
     """Ports of this machine that `http://localhost:port` sources may name, with commas between; none unless set."""
+    cache_megabytes: float | None = Field(default=None, gt=0)
+    """How much fetched objects of `https://` and `s3://` sources may take on this machine, in 10^6 bytes, so that one
+    whose ETag is unchanged is not sent again; the longest unused go first. Nothing is kept unless set."""
+    cache_dir: Path | None = None
+    """Folder of these objects, of the deployment alone; `<home>/cache` unless set."""
     quarantine_days: float | None = Field(default=None, gt=0)
     """How long copies of refused files are kept; for ever unless set. By this or the next the janitor runs nightly."""
     quarantine_megabytes: float | None = Field(default=None, gt=0)
@@ -183,6 +188,11 @@ class Settings(BaseSettings):
         return (str(folder), *(f"s3://{bucket}" for bucket in dict.fromkeys(buckets)))
 
     @property
+    def source_cache(self) -> Path:
+        """Folder of fetched objects, absolute."""
+        return (self.cache_dir or self.home / "cache").expanduser().absolute()
+
+    @property
     def _own_places(self) -> tuple[str, ...]:
         return (self.artifact_uri, self.artifact_root)
 
@@ -190,7 +200,11 @@ class Settings(BaseSettings):
     def reserved_places(self) -> tuple[str, ...]:
         """What no run may name, even within its roots: the platform's own stores."""
         whole_buckets = [uri for uri in self._own_places if re.fullmatch("s3://[^/]+/?", uri)]
-        return tuple(uri for uri in (str(self.home), *self._own_places) if uri and uri not in whole_buckets)
+        return tuple(
+            uri
+            for uri in (str(self.home), str(self.source_cache), *self._own_places)
+            if uri and uri not in whole_buckets
+        )
 
     @property
     def reviewed_schemas(self) -> str:

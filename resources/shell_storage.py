@@ -1,5 +1,6 @@
 """Sources and stores of the platform for the shell's commands, under the entry points `assay.storage`."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from resources.object_store import BoundedS3Resource, ObjectStoreResource
 from resources.s3 import shared_client
 from resources.settings import Settings, source_environment
 from resources.sources.address import refuse_credentials, without_secrets
-from resources.sources.interface import Access, FetchedFile
+from resources.sources.cache import SourceCache
+from resources.sources.interface import Access, FetchedFile, from_the_cache
 from resources.sources.opening import expand_source, open_source
 from resources.sources.web_connection import WebPolicy
 from resources.store.bundles import put_bundle
@@ -21,6 +23,8 @@ from resources.store.s3 import open_store
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+
+_LOG = logging.getLogger("assay.shell")
 
 
 def platform_storage() -> "PlatformStorage":
@@ -47,13 +51,17 @@ class PlatformStorage:
         web = WebPolicy(
             settings.web_hosts, allow_private=settings.https_allow_private, loopback_ports=settings.loopback_ports
         )
-        source = open_source(expand_source(uri, source_environment(), None), Access(self._s3_client, web))
+        cache = SourceCache(settings.source_cache, int((settings.cache_megabytes or 0) * 1e6))
+        source = open_source(expand_source(uri, source_environment(), None), Access(self._s3_client, web, cache=cache))
         items = source.objects()
         if not items:
             raise SourceNotFoundError(
                 "the source matches no object", where=without_secrets(uri), remedy="correct the address"
             )
-        return [source.fetch(item, folder) for item in items]
+        files = [source.fetch(item, folder) for item in items]
+        if note := from_the_cache(files):
+            _LOG.info("%s: %s", without_secrets(uri), note)
+        return files
 
     def require_target(self, uri: str) -> None:
         """Look at the address alone; nothing is asked of S3."""

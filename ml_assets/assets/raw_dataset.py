@@ -24,6 +24,7 @@ from resources.data_sources import DataSources
 from resources.quarantine import Quarantine
 from resources.report_site import ReportSite
 from resources.schema_registry import SchemaRegistry
+from resources.sources.interface import from_the_cache
 
 
 def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
@@ -70,6 +71,7 @@ def build_raw_dataset(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
                     run_spec.dataset.partitions.timezone,
                     frozen_before=frozen_before,
                 )
+                | ({"source": note} if (note := from_the_cache(files)) else {})
                 | ({} if run_spec.features else classes_metadata(run_spec, rows.frozen)),
             )
         yield from results

@@ -1,12 +1,14 @@
 """What every source offers, and how it is registered."""
 
+import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from assay.specs.dataset import DataFormat
+from resources.sources.cache import NO_CACHE, SourceCache
 from resources.sources.query import Query
 from resources.sources.web_connection import ANY_PUBLIC_HOST, WebPolicy
 
@@ -40,12 +42,23 @@ class FetchedFile:
         uri: where it came from.
         version: of the object.
         data_format: where the source decides it; None where the pipeline does.
+        unchanged_since: when it was fetched, of a file from the cache; None of one that was fetched now.
     """
 
     path: Path
     uri: str
     version: str
     data_format: DataFormat | None = None
+    unchanged_since: dt.datetime | None = None
+
+
+def from_the_cache(files: Sequence[FetchedFile]) -> str:
+    """Return which files were not fetched, and since when they are unchanged at least; empty where all were."""
+    times = [file.unchanged_since for file in files if file.unchanged_since is not None]
+    if not times:
+        return ""
+    which = "" if len(files) == 1 else f"{len(times):,} of {len(files):,} files "
+    return f"{which}unchanged since {min(times):%Y-%m-%d %H:%M} UTC, from the cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,7 @@ class Access:
         connections: URLs of SQL databases by name; they hold passwords.
         query_seconds: how long one query may take.
         query_memory_mb: memory of a query on a database file, in MiB.
+        cache: of fetched objects.
     """
 
     s3_client: "Callable[[], S3Client]"
@@ -133,6 +147,7 @@ class Access:
     connections: Mapping[str, str] = field(default_factory=dict, repr=False)
     query_seconds: float = 600.0
     query_memory_mb: int = 4096
+    cache: SourceCache = NO_CACHE
 
 
 @dataclass(frozen=True, slots=True)

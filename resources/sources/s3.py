@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from assay.errors import Remedy, SourceNotFoundError
-from resources.s3 import as_source_error, unless_damaged
+from resources.s3 import as_source_error, has_changed, unless_damaged
 from resources.sources.address import fixed_prefix, is_glob, is_part, matches_glob
+from resources.sources.cache import NO_CACHE, KeptObject, SourceCache
 from resources.sources.interface import FetchedFile, ListingPage, Source, SourceKind, SourceObject
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class _Versioned(TypedDict, total=False):
 class S3Source(Source):
     """`s3://bucket/key`, `s3://bucket/key?versionId=...`, a folder `s3://bucket/key/`, or a glob in the key."""
 
-    def __init__(self, address: str, client: "S3Client") -> None:
+    def __init__(self, address: str, client: "S3Client", cache: SourceCache = NO_CACHE) -> None:
+        self._cache = cache
         version = _VERSION.search(address)
         self._address = address = address[: version.start()] if version else address
         self._asked = _Versioned(VersionId=version["id"]) if version else _Versioned()
@@ -60,12 +62,25 @@ class S3Source(Source):
         return ListingPage(self._matching(contents), last)
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
-        """Download the version that was listed; a newer one is refused."""
+        """Download the version that was listed, or copy it from the cache; a newer one is refused."""
         key = item.uri.removeprefix(self._root)
         path = folder / str(len(list(folder.iterdir())))  # keys are longer than a file's name may be
+        name = f"{self._client.meta.endpoint_url} {item.uri} {self._asked.get('VersionId', '')}"
         with as_source_error(item.uri):
+            with self._cache.kept(name) as kept:
+                if kept is not None and self._is_unchanged(key, item.version, kept) and kept.copied_to(path):
+                    return FetchedFile(path, item.uri, item.version, unchanged_since=kept.unchanged_since)
             unless_damaged(lambda: self._download(key, item.version, path))
+        self._cache.keep(name, path, etag=f'"{item.version}"')
         return FetchedFile(path=path, uri=item.uri, version=item.version)
+
+    def _is_unchanged(self, key: str, version: str, kept: KeptObject) -> bool:
+        """Whether the kept version is the listed one, and S3 still has it and lets it be read."""
+        if kept.etag != f'"{version}"':
+            return False
+        return not has_changed(
+            lambda: self._client.head_object(Bucket=self._bucket, Key=key, IfNoneMatch=kept.etag, **self._asked)
+        )
 
     def _download(self, key: str, version: str, path: Path) -> None:
         with path.open("wb") as file:
@@ -108,4 +123,6 @@ class S3Source(Source):
         return uri.removeprefix(self._root + folder + slash)
 
 
-KIND = SourceKind(("s3",), "s3://bucket/key", lambda address, access: S3Source(address, access.s3_client()))
+KIND = SourceKind(
+    ("s3",), "s3://bucket/key", lambda address, access: S3Source(address, access.s3_client(), access.cache)
+)

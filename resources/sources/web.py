@@ -23,6 +23,7 @@ from urllib3.response import HTTPResponse
 from assay.errors import Remedy, SourceError, SourceNotFoundError, SourceUnreachableError
 from assay.scratch import scratch_folder
 from resources.sources.address import is_part, refuse_credentials, without_secrets
+from resources.sources.cache import NO_CACHE, KeptObject, SourceCache
 from resources.sources.interface import Access, FetchedFile, ListingPage, Source, SourceKind, SourceObject
 from resources.sources.web_connection import ANY_PUBLIC_HOST, Deadline, WebPolicy, exchange
 
@@ -30,6 +31,7 @@ MAX_BYTES = 8 * 1024**3
 DEADLINE_SECONDS = 600.0
 _BLOCK = 1 << 20
 _HEAD_NOT_ALLOWED = frozenset({403, 405, 501})
+_NOT_MODIFIED = 304
 _ABSENT = frozenset({404, 410})
 _SUCCESS = range(200, 300)
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -41,7 +43,8 @@ _MAX_LISTING_BYTES = 64 * 1024**2
 def _open(address: str, access: Access) -> Source:
     parts = urlsplit(address)
     is_folder = not parts.query and (parts.path.endswith("/") or "*" in parts.path.rsplit("/", 1)[-1])
-    return WebFolderSource(address, access.web) if is_folder else WebSource(address, access.web)
+    kind = WebFolderSource if is_folder else WebSource
+    return kind(address, access.web, access.cache)
 
 
 KIND = SourceKind(("https", "http"), "https://host/file", _open)
@@ -50,8 +53,9 @@ KIND = SourceKind(("https", "http"), "https://host/file", _open)
 class WebSource(Source):
     """One file; plain `http://` only of this machine."""
 
-    def __init__(self, address: str, policy: WebPolicy = ANY_PUBLIC_HOST) -> None:
+    def __init__(self, address: str, policy: WebPolicy = ANY_PUBLIC_HOST, cache: SourceCache = NO_CACHE) -> None:
         self._address = address
+        self._cache = cache
         self._shown = without_secrets(address)
         self._policy = policy
         refuse_credentials(address)
@@ -64,15 +68,27 @@ class WebSource(Source):
             return [self._described("GET")]  # signed addresses allow one method only
 
     def fetch(self, item: SourceObject, folder: Path) -> FetchedFile:
-        """Download the file, bounded in bytes and in total time.
+        """Download the file, bounded in bytes and in total time; one that is unchanged is copied from the cache.
 
         The version is that of the downloaded bytes, which may be newer than the listed one; their digest where the
         server sends none.
         """
         path, deadline = folder / "download", Deadline.after(DEADLINE_SECONDS)
+        with self._cache.kept(self._address) as kept:
+            if kept is not None and self._is_unchanged(kept, item, deadline) and kept.copied_to(path):
+                return FetchedFile(path, item.uri, kept.etag.strip('"'), unchanged_since=kept.unchanged_since)
         with self._opened("GET", deadline) as answer, path.open("wb") as file:
             digest = self._copy(answer, file, deadline)
+        if item.version:
+            self._cache.keep(self._address, path, etag=answer.headers.get("ETag", ""), address=answer.url or "")
         return FetchedFile(path=path, uri=item.uri, version=_version(answer) or f"sha256-{digest}")
+
+    def _is_unchanged(self, kept: KeptObject, item: SourceObject, deadline: Deadline) -> bool:
+        """Whether the server still has the kept version at the address from which it came."""
+        if item.version != kept.etag.strip('"'):
+            return False
+        with self._opened("GET", deadline, unless=kept.etag) as answer:
+            return answer.status == _NOT_MODIFIED and kept.came_from(answer.url or "")
 
     def _described(self, method: str) -> SourceObject:
         with self._opened(method, Deadline.after(DEADLINE_SECONDS)) as answer:
@@ -124,10 +140,10 @@ class WebSource(Source):
         )
 
     @contextmanager
-    def _opened(self, method: str, deadline: Deadline) -> Iterator[HTTPResponse]:
+    def _opened(self, method: str, deadline: Deadline, unless: str = "") -> Iterator[HTTPResponse]:
         try:
-            with exchange(method, self._address, self._policy, deadline) as answer:
-                if answer.status not in _SUCCESS:
+            with exchange(method, self._address, self._policy, deadline, unless) as answer:
+                if answer.status not in _SUCCESS and not (unless and answer.status == _NOT_MODIFIED):
                     raise self._refused(answer.status, method)
                 yield answer
         except (OSError, http.client.HTTPException, HTTPError, zlib.error) as error:
@@ -194,7 +210,8 @@ def _version(answer: HTTPResponse) -> str:
 class WebFolderSource(Source):
     """`https://host/folder/` or `https://host/folder/*.csv`: files of the folder, not of its subfolders."""
 
-    def __init__(self, address: str, policy: WebPolicy) -> None:
+    def __init__(self, address: str, policy: WebPolicy, cache: SourceCache = NO_CACHE) -> None:
+        self._cache = cache
         folder, _, pattern = urlsplit(address).path.rpartition("/")
         self._folder = urlunsplit(urlsplit(address)._replace(path=f"{folder}/", fragment=""))
         self._pattern, self._policy = pattern or "*", policy
@@ -229,7 +246,7 @@ class WebFolderSource(Source):
         return described
 
     def _file(self, address: str) -> WebSource:
-        return WebSource(address, self._policy)
+        return WebSource(address, self._policy, self._cache)
 
     def _addresses(self) -> list[str]:
         with scratch_folder("listing") as folder:

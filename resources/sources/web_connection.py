@@ -231,10 +231,13 @@ class Deadline:
 
 
 @contextmanager
-def exchange(method: str, address: str, policy: WebPolicy, deadline: Deadline) -> Iterator[HTTPResponse]:
-    """Request a file and follow redirections, for the length of a `with`.
+def exchange(
+    method: str, address: str, policy: WebPolicy, deadline: Deadline, unless: str = ""
+) -> Iterator[HTTPResponse]:
+    """Request a file and follow redirections, for the length of a `with`; the answer's `url` is the final address.
 
-    Neither credentials nor cookies are sent, so none can reach another host.
+    With an ETag as `unless`, a server that has this version answers 304 without a body. Neither credentials nor
+    cookies are sent, so none can reach another host.
 
     Raises:
         SourceError: an address is not allowed, or there are too many redirections.
@@ -245,7 +248,7 @@ def exchange(method: str, address: str, policy: WebPolicy, deadline: Deadline) -
     checked = policy.check(_quoted(address))
     for _ in range(MAX_REDIRECTS + 1):
         with closing(_connected(checked, deadline)) as connection, deadline.cuts_off(connection.sock):
-            headers = {**_HEADERS, "Host": checked.authority}
+            headers = {**_HEADERS, "Host": checked.authority} | ({"If-None-Match": unless} if unless else {})
             # the caller compares sizes itself
             connection.request(
                 method, checked.target, headers=headers, preload_content=False, enforce_content_length=False
@@ -253,6 +256,7 @@ def exchange(method: str, address: str, policy: WebPolicy, deadline: Deadline) -
             answer = connection.getresponse()
             location = answer.headers.get("Location")
             if answer.status not in _REDIRECTS or not location:
+                answer.url = checked.address
                 yield answer
                 return
         checked = policy.check(_quoted(urljoin(checked.address, location)), before=checked)

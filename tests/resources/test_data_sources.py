@@ -178,3 +178,13 @@ def test_the_settings_limit_requests_and_queries(shop):
     with pytest.raises(SourceError) as caught:
         private.listing(spec("https://10.0.0.1.nip.invalid/rows.csv")).objects()
     assert "not public" not in str(caught.value)
+
+
+def test_unchanged_objects_come_from_the_cache_of_the_deployment(aws, tmp_path, caplog):
+    sources = DataSources(s3=BoundedS3Resource(), cache_dir=str(tmp_path / "cache"), cache_megabytes=1)
+    aws.put_object(Bucket="bucket", Key="in/a.csv", Body=b"1")
+    aws.put_object(Bucket="bucket", Key="in/b.csv", Body=b"2")
+    assert contents(sources, spec("s3://bucket/in/"), None) == ["1", "2"]
+    aws.put_object(Bucket="bucket", Key="in/b.csv", Body=b"3")
+    assert contents(sources, spec("s3://bucket/in/"), None) == ["1", "3"]
+    assert "s3://bucket/in/: 1 of 2 files unchanged since" in caplog.text

@@ -212,3 +212,14 @@ def test_variables_of_an_address_come_from_the_environment(tmp_path, here, monke
     (tmp_path / "a.csv").write_text("rows")
     monkeypatch.setenv("ROWS_AT", str(tmp_path))
     assert fetched(AnyStorage(), "${ROWS_AT}/a.csv", here) == ["rows"]
+
+
+def test_the_shell_shares_the_cache_of_the_deployment(aws, here, tmp_path, caplog):
+    caplog.set_level("INFO", "assay.shell")
+    storage = PlatformStorage(Settings(_env_file=None, cache_dir=tmp_path / "cache", cache_megabytes=1))
+    aws.put_object(Bucket="bucket", Key="a.csv", Body=b"a\n1\n")
+    for number in range(2):
+        folder = here / str(number)
+        folder.mkdir()
+        assert [file.path.read_bytes() for file in storage.fetch("s3://bucket/a.csv", folder)] == [b"a\n1\n"]
+    assert caplog.text.count("s3://bucket/a.csv: unchanged since") == 1

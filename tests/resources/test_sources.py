@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import datetime as dt
 import hashlib
 import http.server
 import os
@@ -9,6 +10,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 import duckdb
@@ -19,8 +21,9 @@ from assay.errors import AssayError, MissingCredentialsError, SourceError, Sourc
 from assay.reading.batches import ReadOptions
 from assay.reading.files import read_table
 from resources.sources import opening
+from resources.sources.cache import SourceCache
 from resources.sources.demo import DemoSource
-from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject
+from resources.sources.interface import Access, FetchedFile, Source, SourceKind, SourceObject, from_the_cache
 from resources.sources.local import LocalSource
 from resources.sources.opening import expand_source, open_source
 from resources.sources.query import Query
@@ -39,6 +42,9 @@ class Files(http.server.BaseHTTPRequestHandler):
         known = (200, {}, content) if content is not None else (404, {}, b"")
         status, headers, body = self.server.answers.get(path, known)
         tag = {"ETag": f'"{hashlib.sha256(body).hexdigest()}"'} if self.server.tagged else {}
+        if status == 200 and self.headers["If-None-Match"] == (tag | headers).get("ETag", ""):
+            status, headers, body = 304, {}, b""
+        self.server.requests.append((self.command, path, status))
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | tag | headers).items():
             self.send_header(name, value)
@@ -56,7 +62,7 @@ class Files(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def web():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
-    server.files, server.answers, server.tagged = {}, {}, True
+    server.files, server.answers, server.tagged, server.requests = {}, {}, True, []
     server.root = f"http://127.0.0.1:{server.server_port}"
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
@@ -74,8 +80,8 @@ class Place:
     put: Callable[[str, bytes], object]
     client: object = None
 
-    def source(self, path) -> Source:
-        return open_source(self.uri(path), Access(lambda: self.client))
+    def source(self, path, **access) -> Source:
+        return open_source(self.uri(path), Access(lambda: self.client, **access))
 
     def absent(self) -> Source:
         return self.source("absent.csv")
@@ -605,3 +611,147 @@ def test_every_failure_is_one_of_ours_and_says_where(listed):
         with pytest.raises(AssayError) as caught:
             listed.source(path).objects()
         assert caught.value.where
+
+
+@pytest.fixture(params=["web", "s3"])
+def remote(request):
+    return PLACES[request.param](request)
+
+
+@pytest.fixture
+def on_the_web(request):
+    return web_source(request)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return SourceCache(tmp_path / "cache", 1_000)
+
+
+def fetched(place, folder, cache, path="rows.csv"):
+    """Return the bytes that a read gets, and whether they came from the cache."""
+    source = place.source(path, cache=cache)
+    [item] = source.objects()
+    into = folder / uuid.uuid4().hex
+    into.mkdir()
+    file = source.fetch(item, into)
+    assert file.version == (item.version or file.version)
+    return file.path.read_bytes(), file.unchanged_since is not None
+
+
+def test_an_unchanged_object_comes_from_the_cache_and_a_changed_one_does_not(remote, folder, cache):
+    remote.put("rows.csv", b"a\n1\n")
+    assert fetched(remote, folder, cache) == (b"a\n1\n", False)
+    assert fetched(remote, folder, cache) == (b"a\n1\n", True)
+    remote.put("rows.csv", b"a\n2\n")
+    assert fetched(remote, folder, cache) == (b"a\n2\n", False)
+    assert fetched(remote, folder, cache) == (b"a\n2\n", True)
+
+
+def test_without_a_size_nothing_is_kept(remote, folder, tmp_path):
+    off = SourceCache(tmp_path / "cache")
+    remote.put("rows.csv", b"")
+    assert [fetched(remote, folder, off) for _ in range(2)] == [(b"", False)] * 2
+    assert not off.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [("bytes", b"a", b"b"), ("json", b"{", b"?"), ("json", b"fetched", b"sent"), ("json", b"+00:00", b"+xx")],
+)
+def test_what_was_damaged_in_the_cache_is_fetched_again_with_a_warning(remote, folder, cache, caplog, kind, old, new):
+    remote.put("rows.csv", b"a\n1\n")
+    fetched(remote, folder, cache)
+    [kept] = cache.folder.glob(f"*.{kind}")
+    kept.write_bytes(kept.read_bytes().replace(old, new))
+    assert fetched(remote, folder, cache) == (b"a\n1\n", False)
+    assert "damaged" in caplog.text
+    assert fetched(remote, folder, cache) == (b"a\n1\n", True)
+
+
+def test_what_another_process_removed_is_fetched_again(remote, folder, cache):
+    remote.put("rows.csv", b"a\n1\n")
+    fetched(remote, folder, cache)
+    [kept] = cache.folder.glob("*.bytes")
+    kept.unlink()
+    assert fetched(remote, folder, cache) == (b"a\n1\n", False)
+
+
+def test_the_longest_unused_object_makes_room(remote, folder, cache):
+    for name in "abc":
+        remote.put(f"{name}.csv", f"{name}\n".encode() * 200)
+    for path in ("a.csv", "b.csv", "a.csv", "c.csv"):
+        fetched(remote, folder, cache, path)
+    assert [fetched(remote, folder, cache, path)[1] for path in ("a.csv", "c.csv")] == [True, True]
+    assert len(list(cache.folder.glob("*.bytes"))) == len(list(cache.folder.glob("*.json"))) == 2
+    assert fetched(remote, folder, cache, "b.csv") == (b"b\n" * 200, False)
+
+
+def test_an_object_larger_than_the_cache_is_not_kept(remote, folder, cache):
+    remote.put("rows.csv", b"a" * 1_001)
+    assert [fetched(remote, folder, cache)[1] for _ in range(2)] == [False, False]
+
+
+def test_a_folder_that_cannot_be_written_does_not_fail_a_read(remote, folder, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    remote.put("rows.csv", b"a\n1\n")
+    assert fetched(remote, folder, SourceCache(tmp_path / "file" / "cache", 99)) == (b"a\n1\n", False)
+    assert "was not kept" in caplog.text
+
+
+def test_an_unchanged_object_that_may_no_longer_be_read_is_not_given(on_the_web, web, folder, cache):
+    on_the_web.put("rows.csv", b"a\n1\n")
+    fetched(on_the_web, folder, cache)
+    source = on_the_web.source("rows.csv", cache=cache)
+    [item] = source.objects()
+    web.answers["/rows.csv"] = (403, {}, b"")
+    with pytest.raises(SourceError, match="refused"):
+        source.fetch(item, folder)
+
+
+@pytest.mark.parametrize("etag", ['W/"1"', "1", '""'])
+def test_a_version_that_does_not_say_the_bytes_is_not_kept(on_the_web, web, folder, cache, etag):
+    web.answers["/rows.csv"] = (200, {"ETag": etag}, b"a\n1\n")
+    assert [fetched(on_the_web, folder, cache)[1] for _ in range(2)] == [False, False]
+
+
+def test_the_same_tag_behind_another_redirection_is_another_object(on_the_web, web, folder, cache):
+    for name in ("one", "two"):
+        web.answers[f"/{name}.csv"] = (200, {"ETag": '"1"'}, f"a\n{name}\n".encode())
+    web.answers["/rows.csv"] = (302, {"Location": "/one.csv"}, b"")
+    fetched(on_the_web, folder, cache)
+    assert fetched(on_the_web, folder, cache) == (b"a\none\n", True)
+    web.answers["/rows.csv"] = (302, {"Location": "/two.csv"}, b"")
+    assert fetched(on_the_web, folder, cache) == (b"a\ntwo\n", False)
+
+
+def test_an_unchanged_file_is_not_sent_again(on_the_web, web, folder, cache):
+    on_the_web.put("rows.csv", b"a\n1\n")
+    for _ in range(2):
+        fetched(on_the_web, folder, cache)
+    assert web.requests[-2:] == [("HEAD", "/rows.csv", 200), ("GET", "/rows.csv", 304)]
+
+
+def test_secrets_of_an_address_are_not_in_the_cache(on_the_web, folder, cache):
+    on_the_web.put("rows.csv", b"a\n1\n")
+    fetched(on_the_web, folder, cache, f"rows.csv?signature={SECRET}")
+    assert not [path for path in cache.folder.iterdir() if SECRET in path.read_text()]
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed_after_a_day(remote, folder, cache):
+    cache.folder.mkdir()
+    (cache.folder / "old.partial").touch()
+    os.utime(cache.folder / "old.partial", (0, 0))
+    (cache.folder / "new.partial").touch()
+    remote.put("rows.csv", b"a\n1\n")
+    fetched(remote, folder, cache)
+    assert [path.name for path in cache.folder.glob("*.partial")] == ["new.partial"]
+
+
+def test_which_files_are_from_the_cache_is_said():
+    when = dt.datetime(2020, 1, 2, 3, 4, tzinfo=dt.UTC)
+    new = FetchedFile(Path("a"), "a", "1")
+    old, older = (dataclasses.replace(new, unchanged_since=each) for each in (when, when - dt.timedelta(days=1)))
+    assert from_the_cache([new]) == ""
+    assert from_the_cache([old]) == "unchanged since 2020-01-02 03:04 UTC, from the cache"
+    assert from_the_cache([old, new, older]) == "2 of 3 files unchanged since 2020-01-01 03:04 UTC, from the cache"
