@@ -12,6 +12,8 @@ _MARKS = re.compile(r"""[&<>"'`*\[\]\\|!~$]|(?<![^\W_])_|_(?![^\W_])|\A[#+\-=:]|
 # GFM makes links of bare addresses, also of escaped ones; an invisible word joiner (U+2060) ends the address
 _ADDRESS = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=mailto)(?=:)|(?<=xmpp)(?=:)|(?<=@)(?=\w)")
 _JOINER = "\u2060"
+_ESCAPED = """&<>"'`*[]\\|!~$_#+-=:.)"""
+_REFERENCE = re.compile(rf"&#({'|'.join(str(ord(mark)) for mark in _ESCAPED)});")
 _PLAIN = re.compile(r"[\w.,:;/+=() -]*")
 
 
@@ -38,6 +40,11 @@ def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(header)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def plain(markdown: str) -> str:
+    """Return on one line what a text of `escaped` shows, for a terminal or a message; other references stay."""
+    return one_line(_REFERENCE.sub(lambda found: chr(int(found[1])), markdown).replace(_JOINER, ""))
 
 
 def one_line(text: str) -> str:

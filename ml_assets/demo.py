@@ -23,7 +23,7 @@ from ml_assets.command_terminal import terminal_kept
 from ml_assets.console_lines import ShortLines
 from ml_assets.pipeline.asset import Phase
 from ml_assets.resource_wiring import resources_for
-from ml_assets.run_summary import Observed, failure_text
+from ml_assets.run_summary import STARTED_BY, Observed, failure_text
 from ml_assets.run_values import RunValues, summary_of
 from ml_assets.stages import STAGES
 from resources.artifacts.store import ArtifactStore
@@ -109,6 +109,7 @@ def materialize(
             partition_key=partition,
             instance=instance,
             run_config={"loggers": {"progress": {}}},
+            tags={"pipeline": keys[0].path[0], STARTED_BY: "demo"},
             raise_on_error=False,
         )
     observed = Observed()

@@ -12,7 +12,7 @@ import dagster as dg
 
 from assay.counting import counted
 from assay.errors import EmptySelectionError
-from assay.markdown import one_line
+from assay.markdown import plain
 from assay.shell.summary import (
     Fact,
     Summary,
@@ -69,7 +69,7 @@ class Observed:
             pipeline, name = touched[0].path[0], touched[0].path[-1]
             self.assets.setdefault((pipeline, touched[1]), set()).add(name)
         if check is not None:
-            found = f"{check.check_name}: {one_line(check.description or 'failed')}"
+            found = f"{check.check_name}: {plain(check.description or 'failed')}"
             self.checks.setdefault(event.step_key or "", []).append(found)
         if error is not None and event.is_step_failure:
             self.failures.append((event.step_key or "", error))
@@ -158,7 +158,7 @@ class Progress:
             sys.stderr.write(f"{line}\n")
 
     def _lines(self, event: dg.DagsterEvent, step: str, shown: str) -> Iterator[str]:
-        kind, text = event.event_type, one_line(event.message or "")
+        kind, text = event.event_type, plain(event.message or "")
         if kind is dg.DagsterEventType.STEP_START:
             yield f"{shown} started"
         if (name := passed_check(event)) is not None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict
 
-from assay.counting import counted
+from assay.counting import counted, first_of
 from assay.markdown import escaped, table
 from assay.specs.base import Spec
 from assay.specs.dataset import ColumnRole
@@ -144,15 +144,23 @@ def rule_sentence(result: RuleResult, rows: int) -> str:
     """Return what a rule found, with its bounds and how many of the judged rows break it."""
     if not result.failures:
         return f"{result.observed}; expected {result.expected}"
-    said = [_broken(each, rows) for each in result.failures[:MAX_EXAMPLES]]
-    left = len(result.failures) - MAX_EXAMPLES
-    return "; ".join([*said, *([f"and {left} more"] if left > 0 else [])])
+    shared = all(each.expected == result.expected for each in result.failures)
+    said = [(_found if shared else _broken)(each, rows) for each in result.failures]
+    return first_of(said, MAX_EXAMPLES) + (f"; expected {result.expected}" if shared else "")
+
+
+def _found(failure: FailureRow, rows: int) -> str:
+    column = f"{failure.column}: " if failure.column else ""
+    return column + failure.found + _counted(failure, rows)
 
 
 def _broken(failure: FailureRow, rows: int) -> str:
     column = f"{failure.column} " if failure.column else ""
-    counted = f": {failure.count:,} of {rows:,} rows break it" if failure.count else ""
-    return f"expected {column}{failure.expected}, found {failure.found}{counted}"
+    return f"expected {column}{failure.expected}, found {failure.found}{_counted(failure, rows)}"
+
+
+def _counted(failure: FailureRow, rows: int) -> str:
+    return f": {failure.count:,} of {rows:,} rows break it" if failure.count else ""
 
 
 def failure_table(result: RuleResult) -> str:

@@ -122,7 +122,7 @@ def _effects(report: EvaluationReport) -> Iterable[str]:
         counts = decision.counts
         yield f"Labels from a probability of {_number(decision.threshold)}:"
         yield table(
-            ("", "Predicted positive", "Predicted negative"),
+            ("True class", "Predicted positive", "Predicted negative"),
             [
                 ("Positive", f"{counts.true_positives:,}", f"{counts.false_negatives:,}"),
                 ("Negative", f"{counts.false_positives:,}", f"{counts.true_negatives:,}"),

@@ -11,7 +11,7 @@ from typing import Any
 from assay.counting import counted
 from assay.gate.profile_page.columns import number, percent, readable
 from assay.html_pages import rendered
-from assay.learning.evaluation.evaluating import beats_baseline, failed_minimum
+from assay.learning.evaluation.evaluating import beats_baseline, bound_in_words, failed_minimum
 from assay.reporting.model_report import Importance, ModelReport, SearchHistory, TrialPoint
 from assay.reporting.svg import Axes
 from assay.results.search_result import ENDED
@@ -94,7 +94,7 @@ def verdict_of(report: ModelReport) -> Verdict:
     missed = failed_minimum(report.evaluation)
     if missed:
         said = "; ".join(
-            f"{name} is {_written(value)}, required {report.evaluation.minimum[name]:g}"
+            f"{name} is {_written(value)}, required {bound_in_words(name, report.evaluation)}"
             for name, value in missed.items()
         )
         return Verdict("rejected", "Below the minimum", f"{said}.")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from assay.counting import counted
+from assay.learning.tuning.samplers import quiet_optuna
 from assay.reporting.model_report import LeaderboardRow, ParameterImportance, SearchHistory, TrialPoint
 from assay.reporting.rivals import Rival, best_trials
 from assay.results.search_result import BestHyperparameters, TrialRecord
@@ -12,6 +14,7 @@ _MOST_TRIALS = 500
 """Of one family, for the importance of its parameters; the first ones of more."""
 _SHOWN = 6
 _LONGEST_NOTE = 200
+_WITHOUT_SCORE = {"failed": "failed", "stopped": "stopped", "too_slow": "too slow"}
 
 
 def leaderboard(
@@ -63,15 +66,15 @@ def _with_measured(row: LeaderboardRow, chosen: LeaderboardRow) -> LeaderboardRo
 
 
 def _note(trials: Sequence[TrialRecord], best: BestHyperparameters, part_of: str) -> str:
-    failed = [trial for trial in trials if trial.state in {"failed", "stopped", "too_slow"}]
     words = [f"part of the {part_of}"] if part_of else []
     if best.tie is not None and trials and trials[0].family == best.tie.family:
         words.append(best.tie_text)
     if not trials:
         words.append("not tried" if best.searched else "not searched")
-    if failed:
-        reason = failed[-1].reason or failed[-1].state.replace("_", " ")
-        words.append(f"{len(failed)} of {len(trials)} trials without a score: {reason[:_LONGEST_NOTE]}")
+    for state, said in _WITHOUT_SCORE.items():
+        if of_state := [trial for trial in trials if trial.state == state]:
+            reason = f": {of_state[-1].reason[:_LONGEST_NOTE]}" if of_state[-1].reason else ""
+            words.append(f"{len(of_state)} of {counted(len(trials), 'trial')} {said}{reason}")
     return "; ".join(words)
 
 
@@ -116,11 +119,12 @@ def _shares(valued: Sequence[tuple[dict[str, Any], float]], seed: int) -> dict[s
     }
     if not distributions:
         return {}
-    study = create_study()
-    for parameters, value in valued:
-        given = {name: _hashable(parameters[name]) for name in distributions}
-        study.add_trial(create_trial(params=given, distributions=distributions, value=value))
-    found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
+    with quiet_optuna():
+        study = create_study()
+        for parameters, value in valued:
+            given = {name: _hashable(parameters[name]) for name in distributions}
+            study.add_trial(create_trial(params=given, distributions=distributions, value=value))
+        found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
     return {name: float(share) for name, share in list(found.items())[:_SHOWN]}
 
 

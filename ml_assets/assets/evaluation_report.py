@@ -6,7 +6,13 @@ from typing import Any
 import dagster as dg
 
 from assay.data.dataset import ValidatedDataset, warnings_of
-from assay.learning.evaluation.evaluating import beats_baseline, evaluate, failed_minimum, holdout_predictions
+from assay.learning.evaluation.evaluating import (
+    beats_baseline,
+    bound_in_words,
+    evaluate,
+    failed_minimum,
+    holdout_predictions,
+)
 from assay.learning.evaluation.plots import losses_of, plots_for
 from assay.learning.evaluation.rounds import losses_by_round
 from assay.markdown import escaped
@@ -30,7 +36,7 @@ from resources.mlflow.tracker import MlflowTracker
 from resources.report_site import REPORT_PAGE, ReportSite
 
 GAVE_UP_CHECK = "longer_search_reached_minimum"
-_NO_DOUBT = "no column, or pair of columns, keeps the score alone, and no finding of the gate asks for a person"
+_NO_DOUBT = "no column or pair of columns alone keeps the score, and no finding of the gate needs a person's review"
 """Fails where a minimum is missed and no longer search follows; a notification reports it."""
 _REPORTED_ONLY = "reported only, as nothing says whether more is better: "
 
@@ -151,7 +157,7 @@ def _minimum_rows(report: EvaluationReport) -> list[dict[str, Any]]:
 
 def _minimum_in_words(report: EvaluationReport, failed: dict[str, float | None]) -> str:
     values = failed or {name: report.metrics.get(name) for name in report.minimum}
-    texts = (f"{name} is {_number(value)}, required {report.minimum[name]:g}" for name, value in values.items())
+    texts = (f"{name} is {_number(value)}, required {bound_in_words(name, report)}" for name, value in values.items())
     return "; ".join(texts) or "no bound is set"
 
 
@@ -219,7 +225,8 @@ def build_evaluation_report(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefini
                 spec,
                 "holdout_not_too_good",
                 key,
-                description="Nothing says that the holdout is too good to be true; else promotion waits for a person.",
+                description="Nothing suggests that the holdout is too good to be true. If something does, a person "
+                "decides on the promotion.",
             ),
         ],
     )

@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import dagster as dg
 
 from assay.errors import GateRejectedError, SerialisedError
+from assay.markdown import plain
 from assay.notifications.notification import Notification, NotificationKind
 from assay.notifications.outbox import Outbox, outbox_from
 from assay.notifications.wording import (
@@ -170,7 +171,7 @@ def _alarms(log: RunLog) -> Iterator[Notification]:
     for check in log.failed_checks():
         if kind := ALARMS.get(check.check_name):
             run = log.run_of(check.asset_key, check.partition)
-            yield alarmed(run, kind, check.description or "", log.page(check.asset_key, check.partition))
+            yield alarmed(run, kind, plain(check.description or ""), log.page(check.asset_key, check.partition))
 
 
 def _refusal(log: RunLog, key: dg.AssetKey, checks: Sequence[dg.AssetCheckEvaluation]) -> Notification:

@@ -68,8 +68,9 @@ def _check_result(
     said = "; ".join(_of_rule(name, result, rule_sentence(result, rows)) for result in results)
     metadata: dict[str, Any] = {"observed": observed, "expected": expected} if results else {}
     if failed:
-        metadata["failing rows"] = max(result.failing_rows for result in failed)
-        metadata["failing share"] = max(result.failing_share for result in failed)
+        if rows_failed := max(result.failing_rows for result in failed):
+            metadata["failing rows"] = rows_failed
+            metadata["failing share"] = max(result.failing_share for result in failed)
         metadata["failures"] = dg.MetadataValue.md("\n\n".join(failure_table(result) for result in failed))
         metadata |= as_paths(addresses)
         failure = GateFailure(rows={result.name: result.failing_rows for result in failed}, report=addresses.report)

@@ -79,7 +79,7 @@ def test_a_refusal_shows_verdict_rules_and_page(bank):
     (record,) = bank.instance.fetch_observations(key, limit=5).records
     shown = {name: entry.value for name, entry in record.asset_observation.metadata.items()}
     assert shown["verdict"] == "rejected by row_count_in_range; nothing was published"
-    assert shown["failed rule 1"] == "row_count_in_range: expected at least 500 rows, found 200 rows"
+    assert shown["failed rule 1"] == "row_count_in_range: 200 rows; expected at least 500 rows"
     assert shown["rows checked"] == 200
     assert shown["page"] == "http://localhost:8090/bank/validated_dataset/1/profile.html"
 

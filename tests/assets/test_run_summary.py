@@ -159,7 +159,7 @@ def test_few_checks_that_pass_are_named_and_those_that_fail_always(number, shown
     def made():
         yield dg.Output(1)
         yield from (dg.AssetCheckResult(check_name=name, passed=True) for name in names)
-        yield dg.AssetCheckResult(check_name="rows_known", passed=False, description="2 of 3\nrows are not")
+        yield dg.AssetCheckResult(check_name="rows_known", passed=False, description="2 of 3\nrows aren&#39;t")
 
     events, progress = dg.materialize([made], raise_on_error=False).all_events, Progress()
     capsys.readouterr()
@@ -168,7 +168,7 @@ def test_few_checks_that_pass_are_named_and_those_that_fail_always(number, shown
     lines = capsys.readouterr().err.splitlines()
     assert sum(" passed" in line for line in lines) == shown
     assert "check_0" in "".join(line for line in lines if " passed" in line)
-    said = "Asset check 'rows_known' on 'bank/raw_dataset' did not pass. Description: '2 of 3 rows are not'"
+    said = "Asset check 'rows_known' on 'bank/raw_dataset' did not pass. Description: '2 of 3 rows aren't'"
     assert said in lines
     assert lines[-1].startswith("bank/raw_dataset done in ")
 

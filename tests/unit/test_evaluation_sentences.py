@@ -34,8 +34,13 @@ def test_the_baseline(baseline, passed, said):
     ("minimum", "passed", "said"),
     [
         ({}, True, "no bound is set"),
-        ({"roc_auc": 0.7, "f1": 0.4}, True, "roc_auc is 0.81234, required 0.7; f1 is 0.4, required 0.4"),
-        ({"roc_auc": 0.7, "f1": 0.5}, False, "f1 is 0.4, required 0.5"),
+        (
+            {"roc_auc": 0.7, "f1": 0.4},
+            True,
+            "roc_auc is 0.81234, required at least 0.7; f1 is 0.4, required at least 0.4",
+        ),
+        ({"roc_auc": 0.7, "f1": 0.5}, False, "f1 is 0.4, required at least 0.5"),
+        ({"log_loss": 0.6}, False, "log_loss is missing, required at most 0.6"),
     ],
 )
 def test_the_minimum(minimum, passed, said):
@@ -43,8 +48,19 @@ def test_the_minimum(minimum, passed, said):
     assert (check.passed, check.description) == (passed, said)
 
 
+@pytest.mark.parametrize(("directions", "bound"), [({"cost": False}, "at most 15"), ({"cost": True}, "at least 15")])
+def test_a_bound_has_the_direction_that_its_metric_had(directions, bound):
+    check = check_of_minimum(report(minimum={"cost": 15}, metrics={"cost": 15.0}, directions=directions))
+    assert (check.passed, check.description) == (True, f"cost is 15, required {bound}")
+
+
+def test_the_bound_of_an_undirected_metric_is_of_its_size():
+    undirected = report(task=Task.REGRESSION, minimum={"mean_error": 2}, metrics={"mean_error": -1.0})
+    assert check_of_minimum(undirected).description == "mean_error is -1, required at most 2"
+
+
 def test_doubts():
     doubtful, plain = check_of_doubts(report(doubts=("age keeps the skill",))), check_of_doubts(report())
     assert (doubtful.passed, doubtful.description) == (False, "age keeps the skill")
     assert plain.passed
-    assert "keeps the score alone" in plain.description
+    assert "alone keeps the score" in plain.description

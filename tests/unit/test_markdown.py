@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.markdown import code, escaped, table
+from assay.markdown import code, escaped, plain, table
 
 JOINER = "\u2060"
 # marks that begin a tag, an image, a link, a code span, emphasis, a cell, or an address
@@ -42,6 +42,7 @@ def test_escaped_text_marks_nothing_and_shows_as_itself(text):
     shown = html.unescape(written).replace(JOINER, "")
     expected = "".join(mark for mark in " ".join(text.split()) if mark.isprintable()).replace(JOINER, "")
     assert shown == expected
+    assert plain(written) == " ".join(expected.split())
 
 
 @given(st.one_of(st.text(), st.text(alphabet=MARKS), st.sampled_from(HOSTILE)))

@@ -25,7 +25,7 @@ MIN_ROWS = 50
 """Whatever is found in fewer rows may be chance."""
 SAMPLED_ROWS = 50_000
 """Rows on which statistics are computed; an AUC is then known to about 0.002."""
-ADVICE = "else give it `role: ignored`, or review it and list it in validation.sentinel.trusted"
+ADVICE = "else give the column `role: ignored`, or review it and list it in validation.sentinel.trusted"
 _SEED = 20_130_701
 
 

@@ -35,10 +35,10 @@ from assay.gate.sentinel.features import (
 from assay.specs.dataset import ColumnRole
 from assay.specs.pipeline import PipelineSpec
 
-_VARY = "every feature varies; else give it `role: ignored`, or list it in validation.sentinel.trusted"
+_VARY = "every feature varies; else give the column `role: ignored`, or list it in validation.sentinel.trusted"
 _CLASSES = "every class is large enough; else bring more of its rows, or merge it with another"
 _FINITE = f"numbers up to {LARGEST_FEATURE:.1e}; else correct them, make them missing, or give `role: ignored`"
-_CATEGORIES = f"categories are few enough to repeat; {ADVICE}"
+_CATEGORIES = f"categories that repeat; {ADVICE}"
 MIN_CATEGORIES = 50
 """This many categories are always accepted."""
 _DATE_PART = re.compile(r"(?<![a-z])(year|quarter|month|week|day|date|hour|period|season|yr|mnth)", re.IGNORECASE)
@@ -97,7 +97,7 @@ def classes_large_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
 def categories_few_enough(table: CheckedTable, spec: PipelineSpec) -> Outcome:
     """Check that categories repeat; columns that name rows are left to `no_identifier_features`."""
     limit = spec.validation.sentinel.max_category_share
-    expected = f"at most {MIN_CATEGORIES} categories, or {100 * limit:g}% as many as rows; {_CATEGORIES}"
+    expected = f"at most {MIN_CATEGORIES} categories, or {100 * limit:g}% as many as rows; {ADVICE}"
     rows, reasons = sampled_rows(table), {}
     for name in checked_features(table, spec):
         if role_of(table, name) is not ColumnRole.CATEGORICAL or table.kind(name) not in {"string", "integer"}:

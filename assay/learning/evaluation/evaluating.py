@@ -220,6 +220,14 @@ def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:
     }
 
 
+def bound_in_words(name: str, report: EvaluationReport) -> str:
+    """Return the bound of a metric in `evaluation.minimum`: `at least 0.7`, or `at most 15` of an error."""
+    stated = report.directions.get(name)
+    known = metric(name, report.task) if stated is None else None
+    grows = stated if known is None else known.directed and known.greater_is_better
+    return f"at {'least' if grows else 'most'} {report.minimum[name]:g}"
+
+
 def _reaches(name: str, value: float, bound: float, report: EvaluationReport) -> bool:
     """Return whether a value reaches a bound, in the direction that the metric had when the model was evaluated."""
     stated = report.directions.get(name)

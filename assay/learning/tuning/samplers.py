@@ -1,6 +1,7 @@
 """What proposes the points of a search, and what gives trials up: Optuna's samplers and pruners, by name."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
@@ -156,3 +157,16 @@ def _uncounted(space: Mapping[str, SearchParameter]) -> Iterator[tuple[Location,
         remedy = "give it a step, or make it categorical with choices, in tuning.search_space"
         yield ("tuning", "sampler"), SpecError(what, expected=f"at most {_MOST_POINTS:,} values", remedy=remedy)
         return
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna from writing to the console, unless it fails."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)

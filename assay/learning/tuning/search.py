@@ -1,8 +1,7 @@
 """The search: a seeded, bounded study over families and their hyperparameters."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from assay.learning.tuning.candidates import Candidates, may_average, may_choose
 from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.points import grid_points
+from assay.learning.tuning.samplers import quiet_optuna
 from assay.learning.tuning.study_run import Progress, StudyRun
 from assay.learning.tuning.ties import simplest
 from assay.learning.tuning.time_bound import TimeBound
@@ -81,7 +81,7 @@ def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who f
     if unsearched is not None:
         return unsearched
     inputs = TrialInputs(train, features, make_folds(train.target, spec, groups), classes, spec, groups)
-    with _quiet_optuna(), running_trials(inputs) as trials:
+    with quiet_optuna(), running_trials(inputs) as trials:
         study = _begun(candidates, trials, bound, progress, journal, before)
         records, end = study.run()
     best = _best(candidates, records, end)
@@ -183,15 +183,3 @@ def _result(
         trials=trials,
         seed=candidates.spec.training.seed,
     )
-
-
-@contextmanager
-def _quiet_optuna() -> Iterator[None]:
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(before)

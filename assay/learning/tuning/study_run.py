@@ -137,8 +137,7 @@ class StudyRun:
             running = self._running[number]
             if now < self._end:
                 self._exclude_unmeasured(running.point[1])
-            reason = f"longer than tuning.timeout allows: {now - running.began:.1f} s"
-            self._record(number, Measurement("stopped", reason=reason))
+            self._record(number, Measurement("stopped", reason="longer than tuning.timeout allows"))
 
     def _exclude_unmeasured(self, family: str) -> None:
         if family not in self._by_family:

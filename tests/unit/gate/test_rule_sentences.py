@@ -49,7 +49,7 @@ ONE = {"a": [1, 2, 3, 4]}
     [
         ("row_count_in_range", ONE, {"min_rows": 1}, "4 rows; expected at least 1 row"),
         ("row_count_in_range", ONE, {"min_rows": 2, "max_rows": 1000}, "4 rows; expected at least 2 rows and at most 1,000"),
-        ("row_count_in_range", ONE, {"min_rows": 5}, "expected at least 5 rows, found 4 rows"),
+        ("row_count_in_range", ONE, {"min_rows": 5}, "4 rows; expected at least 5 rows"),
         ("dtypes_as_declared", ONE, {"dtypes": {"a": "integer"}}, "all types as declared; expected declared types of a"),
         ("columns_present", ONE, {"not_null": ["a"]}, "all 2 exist; expected columns y, a"),
         ("columns_not_null", ONE, {"not_null": ["a"]}, "no missing value; expected no missing value in a"),
@@ -201,4 +201,4 @@ def test_failures_beyond_the_table_are_counted(failures, said):
 
 def test_a_class_with_one_member(rule):
     found = rule("target_learnable", {"y": ["a", "a", "b"]})
-    assert "found classes with fewer than 2 members: 1 of 3 rows" in rule_sentence(found, 3)
+    assert "y: classes with fewer than 2 members: 1 of 3 rows break it; expected " in rule_sentence(found, 3)

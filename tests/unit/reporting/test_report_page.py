@@ -1,11 +1,13 @@
 """The page of a model report, from typed values."""
 
+import logging
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from types import SimpleNamespace as Thing
 
+import optuna
 import pytest
 
 from assay.learning.evaluation.evaluating import evaluate, holdout_predictions
@@ -118,7 +120,7 @@ def test_without_a_decision_the_page_says_so(reported):
 def test_a_missed_minimum_is_the_verdict_before_any_decision(reported):
     page = to_html(reported(evaluation={"minimum": {"roc_auc": 0.9999}}))
     assert 'class="verdict rejected"' in page
-    assert "required 0.9999" in page
+    assert "required at least 0.9999" in page
 
 
 def test_a_metric_stands_beside_interval_baseline_and_bound(reported):
@@ -237,7 +239,7 @@ def test_every_family_is_a_row_failures_with_their_reason(reported):
     assert rows["logistic_regression"].holdout == report.evaluation.metrics["roc_auc"]
     assert rows["logistic_regression"].megabytes == pytest.approx(0.012345)
     assert rows["logistic_regression"].microseconds > 0
-    assert rows["random_forest"].note == "1 of 1 trials without a score: out of memory"
+    assert rows["random_forest"].note == "1 of 1 trial failed: out of memory"
     assert rows["hist_gradient_boosting"].note == "not tried"
     assert "out of memory" in to_html(report)
 
@@ -255,7 +257,7 @@ def test_other_families_are_measured_on_the_holdout_and_decide_nothing(reported)
     assert 0.5 < other.holdout <= 1
     assert other.holdout != chosen.holdout
     assert min(other.seconds, other.microseconds, other.megabytes) > 0
-    assert other.note == "1 of 2 trials without a score: no"
+    assert other.note == "1 of 2 trials failed: no"
     assert (chosen.is_model, chosen.holdout) == (True, report.evaluation.metrics["roc_auc"])
     assert "measured afterwards and decide nothing" in to_html(report)
     alone = reported(best=searched(*RIVALS), evaluation={"compare_families": False}, **candidates)
@@ -303,6 +305,32 @@ def test_importance_of_hyperparameters_finds_the_one_that_decides(reported):
     assert found.trials == 20
     assert next(iter(found.shares)) == "C"
     assert found.shares["C"] > 0.7
+
+
+def test_optunas_log_is_quiet_while_the_importance_is_computed(reported):
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    said, handler, logger = [], logging.Handler(), logging.getLogger("optuna")
+    handler.emit = said.append
+    logger.addHandler(handler)
+    try:
+        assert reported(best=searched(*(_trial(n, value=0.5 + 0.01 * n) for n in range(8)))).search.parameters
+    finally:
+        logger.removeHandler(handler)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("states", "note"),
+    [
+        (("stopped", "failed", "pruned", "failed"), "2 of 4 trials failed: 3; 1 of 4 trials stopped: 0"),
+        (("too_slow", "too_slow"), "2 of 2 trials too slow: 1"),
+    ],
+)
+def test_trials_without_a_score_are_counted_by_how_they_ended(reported, states, note):
+    without = (_trial(n, "random_forest", None, state=state, reason=str(n)) for n, state in enumerate(states))
+    candidates = {"model": {"candidates": ["logistic_regression", "random_forest"]}}
+    report = reported(best=searched(*without, _trial(9, value=0.7)), **candidates)
+    assert {row.family: row.note for row in report.leaderboard}["random_forest"] == note
 
 
 def test_few_trials_give_no_importance_of_hyperparameters(reported):

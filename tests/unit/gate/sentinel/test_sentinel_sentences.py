@@ -461,7 +461,7 @@ def test_blanks_and_spellings(padded, said):
     assert "'no'" not in _spelling(column({"no": 5, "No.": padded}), pii=True)
 
 
-ELSE = "else give it `role: ignored`, or review it and list it in validation.sentinel.trusted"
+ELSE = "else give the column `role: ignored`, or review it and list it in validation.sentinel.trusted"
 
 
 @pytest.mark.parametrize(
@@ -473,7 +473,7 @@ ELSE = "else give it `role: ignored`, or review it and list it in validation.sen
         ("no_future_timestamps", f"no moment later than the data itself; {ELSE}"),
         (
             "categories_few_enough",
-            f"at most 50 categories, or 50% as many as rows; categories are few enough to repeat; {ELSE}",
+            f"at most 50 categories, or 50% as many as rows; {ELSE}",
         ),
         (
             "features_finite",
