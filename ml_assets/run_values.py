@@ -19,7 +19,7 @@ from assay.shell.summary import (
     rows_note,
     search_facts,
 )
-from resources.artifacts.codecs import mlflow_run_of
+from resources.artifacts.codecs import annotations_of
 from resources.artifacts.store import ArtifactStore
 from resources.mlflow.pages import run_page, version_page
 from resources.report_pages import MODEL_REPORT
@@ -63,10 +63,10 @@ class RunValues:
         commit = self._published(asset)
         return self.artifacts.read(commit, kind) if commit is not None else None
 
-    def mlflow_run(self) -> str:
-        """Return the MLflow run of the model that the run published; empty where it has none. Loads no model."""
+    def annotations(self) -> dict[str, str]:
+        """Return the annotations of the model that the run published; none without one. Loads no model."""
         commit = self._published("trained_model")
-        return mlflow_run_of(CommitReader(self.artifacts.store, commit)) if commit is not None else ""
+        return annotations_of(CommitReader(self.artifacts.store, commit)) if commit is not None else {}
 
     def _published(self, asset: str) -> Commit | None:
         commit = self.commit(asset)
@@ -122,7 +122,7 @@ def addresses(made: RunValues, record: ChampionRecord | None, settings: Settings
     if made.commit("evaluation_report") is not None:
         query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
         yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")
-    if tracked := made.mlflow_run():
+    if "mlflow_run_id" in (tracked := made.annotations()):
         yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))
     if record is not None and record.version is not None:
         yield Fact("champion's page", version_page(settings.tracking_uri, record.registered_name, record.version))

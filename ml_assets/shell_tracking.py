@@ -32,6 +32,11 @@ class OpenMlflowRun:
         """MLflow's id of the run."""
         return self.tracked.run_id
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What a model says of the run."""
+        return self.tracked.annotations
+
     def log(
         self,
         model: TrainedModel,

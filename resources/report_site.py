@@ -1,5 +1,6 @@
 """Addresses of the pages for people, as the site of `assay show` serves them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -34,17 +35,19 @@ class ReportSite:
         """Return the addresses of what a space holds."""
         return replace(self, space=space.name)
 
-    def made_by(self, dagster_run: str, mlflow_run: str, registered: tuple[str, str] | None = None) -> dict[str, str]:
+    def made_by(
+        self, dagster_run: str, annotations: Mapping[str, str], registered: tuple[str, str] | None = None
+    ) -> dict[str, str]:
         """Return the addresses of what made a model, by what they are.
 
         Args:
             dagster_run: identifier.
-            mlflow_run: identifier; empty for none.
+            annotations: of the model; those of a tracked one name its run in MLflow.
             registered: name and version in the registry; None where it is not registered.
         """
         found = {"Dagster run": f"{self.dagster}/runs/{quote(dagster_run, safe='')}"}
-        if mlflow_run:
-            found["MLflow run"] = run_page(self.tracking, mlflow_run)
+        if "mlflow_run_id" in annotations:
+            found["MLflow run"] = run_page(self.tracking, annotations)
         return found | ({"Registered version": version_page(self.tracking, *registered)} if registered else {})
 
     def history(self, pipeline: str) -> str:

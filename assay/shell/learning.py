@@ -177,6 +177,10 @@ class OpenRun(Protocol):
     def run_id(self) -> str:
         """The tracker's id of the run."""
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What a model says of the run that tracked it."""
+
     def log(
         self,
         model: TrainedModel,
@@ -227,7 +231,7 @@ def train(flags: Flags, storage: Storage) -> tuple[bool, str]:
     with _tracked(flags.tracking_uri, data.spec, split) as tracked:
         fitted = with_golden(recorded_fit(split, best, data.spec, base, code_state(), data.schemas))
         _log_outliers(fitted)
-        model = fitted.annotated(mlflow_run_id=tracked.run_id) if tracked else fitted
+        model = fitted.annotated(**tracked.annotations) if tracked else fitted
         report = evaluate(model, split, data.spec, warnings=warnings_of(data.window))
         _LOG.info("%s on the holdout: %s", report.primary_metric, report.in_words(report.primary_metric))
         if report.of_recipe:

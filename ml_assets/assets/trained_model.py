@@ -75,7 +75,7 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
                     checkout.state(),
                     source_schemas(run_spec, schema_registry, artifacts, data_sources, partition_of(context)),
                 )
-            ).annotated(mlflow_run_id=tracked.run_id)
+            ).annotated(**tracked.annotations)
             exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store
             yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))

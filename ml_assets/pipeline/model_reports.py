@@ -71,9 +71,7 @@ def publish_report(
 ) -> Commit:
     """Publish a report with its page, and the model card where there is one, as the next version of the series."""
     pipeline, registered = context.asset_key.path[0], (report.registered_name, report.version or "")
-    made_by = site.made_by(
-        context.run.run_id, report.lineage.links.get("mlflow_run_id", ""), registered if report.version else None
-    )
+    made_by = site.made_by(context.run.run_id, report.lineage.links, registered if report.version else None)
     report = report.linked({**made_by, "Over time": site.history(pipeline)})
     verdict = verdict_of(report)
     facts = {

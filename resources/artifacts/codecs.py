@@ -102,8 +102,17 @@ def mlflow_run_of(reader: CommitReader) -> str:
     Raises:
         StorageError: the store failed, or the manifest is damaged.
     """
-    manifest = json.loads(reader.verified_bytes("manifest.json"))
-    return str(manifest.get("annotations", {}).get("mlflow_run_id", ""))
+    return annotations_of(reader).get("mlflow_run_id", "")
+
+
+def annotations_of(reader: CommitReader) -> dict[str, str]:
+    """Return the annotations of a stored model, by its manifest alone.
+
+    Raises:
+        StorageError: the store failed, or the manifest is damaged.
+    """
+    found: dict[str, str] = json.loads(reader.verified_bytes("manifest.json")).get("annotations", {})
+    return found
 
 
 _FILE = "value.json"

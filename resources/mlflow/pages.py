@@ -1,5 +1,6 @@
 """Addresses of MLflow's pages."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from assay.credentials import without_credentials
@@ -16,9 +17,13 @@ def page_of(tracking_uri: str, path: str) -> str:
     return f"{server if server.startswith('http') else _LOCAL}/#/{path}{_TRADITIONAL}"
 
 
-def run_page(tracking_uri: str, run_id: str) -> str:
-    """Return the address of a run's page, of which the experiment need not be known."""
-    return page_of(tracking_uri, f"runs/{run_id}")
+def run_page(tracking_uri: str, annotations: Mapping[str, str]) -> str:
+    """Return the address of the page of the run that a model's annotations name.
+
+    Models of earlier releases name no experiment: MLflow finds it, and opens its view for language models.
+    """
+    run, experiment = annotations["mlflow_run_id"], annotations.get("mlflow_experiment_id")
+    return page_of(tracking_uri, f"experiments/{experiment}/runs/{run}" if experiment else f"runs/{run}")
 
 
 def version_page(tracking_uri: str, registered_name: str, version: str) -> str:

@@ -66,6 +66,11 @@ class TrackedRun:
         """Address of the run's page."""
         return page_of(self.tracking_uri, f"experiments/{self.experiment_id}/runs/{self.run_id}")
 
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What a model says of the run that tracked it."""
+        return {"mlflow_run_id": self.run_id, "mlflow_experiment_id": self.experiment_id}
+
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters as text: nested ones by dotted names, long values cut, secrets masked."""
         from mlflow.entities import Param

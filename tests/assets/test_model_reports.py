@@ -36,7 +36,11 @@ def test_reports_are_stored_with_evaluation_and_decision_and_linked(promoted):
     assert "<h1>bank version 1</h1>" in page
     run = promoted.instance.get_latest_materialization_event(dg.AssetKey(["bank", "champion_model"])).run_id
     assert f'href="http://localhost:3000/runs/{run}"' in page
-    assert f"/runs/{report.lineage.links['mlflow_run_id']}" in report.lineage.pages["MLflow run"]
+    links = report.lineage.links
+    run_page = (
+        f"/experiments/{links['mlflow_experiment_id']}/runs/{links['mlflow_run_id']}?workflowType=machine_learning"
+    )
+    assert report.lineage.pages["MLflow run"].endswith(run_page)
     assert "/models/bank/versions/1" in report.lineage.pages["Registered version"]
     assert report.lineage.pages["Over time"] == "http://localhost:8090/bank/history"
     assert _metadata(promoted, "champion_model")["over time"] == "http://localhost:8090/bank/history"
