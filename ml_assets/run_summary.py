@@ -38,7 +38,7 @@ from ml_assets.run_values import RunValues, run_address, summary_of
 from ml_assets.step_errors import error_chain, error_text, root_error
 from resources.artifacts.store import ArtifactStore
 from resources.object_store import parameters_of
-from resources.settings import Settings
+from resources.settings import Settings, let_console_finish
 from resources.stores import object_store_of, s3_of
 
 _MOST_TABLES = 3
@@ -88,6 +88,7 @@ def summarised_executor(definition: dg.ExecutorDefinition, settings: Settings) -
         if not is_run_of_command_line():
             yield from events
             return
+        let_console_finish()
         observed, progress = Observed(), Progress()
         with terminal_kept():
             shorten_console(log)

@@ -338,6 +338,14 @@ def let_idle_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def let_console_finish() -> None:
+    """Let Dagster wait for the process that copies lines to the console, unless the deployment says how long.
+
+    It ends that process with the run otherwise, and a loaded machine has not copied all lines by then.
+    """
+    os.environ.setdefault("DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH", "0.1")
+
+
 def use_one_thread() -> None:
     """Let numerical libraries use one thread, unless the deployment sets the variables.
 

@@ -79,6 +79,8 @@ def test_a_refusal_shows_verdict_rules_and_page(bank):
     (bank.settings.pipelines_dir / "bank.yaml").write_text(text)
     result = bank.materialize("bank/raw_dataset", "bank/validated_dataset")
     assert "[gate_rejected]" in failure(result)
+    (check,) = [each for each in result.get_asset_check_evaluations() if not each.passed]
+    assert (check.check_name, "failing rows" in check.metadata) == ("row_count_in_range", False)
     key = dg.AssetKey(["bank", "validated_dataset"])
     (record,) = bank.instance.fetch_observations(key, limit=5).records
     shown = {name: entry.value for name, entry in record.asset_observation.metadata.items()}

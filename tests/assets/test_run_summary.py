@@ -1,6 +1,7 @@
 """What a run of the command line ends with."""
 
 import contextlib
+import os
 from types import SimpleNamespace
 
 import click
@@ -89,15 +90,19 @@ def executed(settings, tags=None, stored=None):
         return result, instance.get_run_by_id(result.run_id).tags
 
 
-def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys):
-    settings = Settings(home=tmp_path)
+def test_only_a_command_of_a_person_prints(printed, tmp_path, capsys, monkeypatch):
+    settings, wait = Settings(home=tmp_path), "DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH"
+    monkeypatch.setenv(wait, "0")  # so that it is as before at the end
+    monkeypatch.delenv(wait)
     assert executed(settings)[0].success
     assert printed == []
     with click.Context(click.Command("api"), info_name="execute_run"):
         executed(settings)
     assert printed == []
+    assert wait not in os.environ
     with click.Context(click.Command("materialize"), info_name="materialize"):
         executed(settings)
+    assert float(os.environ[wait]) > 0
     [(function, arguments)] = printed
     assert function is run_summary._print
     tables, failure = arguments

@@ -223,8 +223,7 @@ def failed_minimum(report: EvaluationReport) -> dict[str, float | None]:
 def bound_in_words(name: str, report: EvaluationReport) -> str:
     """Return the bound of a metric in `evaluation.minimum`: `at least 0.7`, or `at most 15` of an error."""
     stated = report.directions.get(name)
-    known = metric(name, report.task) if stated is None else None
-    grows = stated if known is None else known.directed and known.greater_is_better
+    grows = metric(name, report.task).greater_is_better if stated is None else stated
     return f"at {'least' if grows else 'most'} {report.minimum[name]:g}"
 
 
