@@ -486,6 +486,11 @@ def test_what_is_expected_and_the_remedy(rule, said):
     assert judged(rule, columns).expected == said
 
 
+def test_of_too_few_rows_the_proposition_is_expected():
+    found = judged("categories_few_enough", {"x": ["a"], "y": [True]})
+    assert (found.observed[:12], found.expected) == ("not checked:", f"categories that repeat; {ELSE}")
+
+
 def test_what_is_tied_through_the_target_alone():
     random = np.random.default_rng(14)
     y = np.repeat([0, 1], 1000)
