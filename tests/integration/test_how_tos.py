@@ -157,12 +157,20 @@ def test_postgresql_works_as_written(checkout):
     "how_to", [*(pytest.param(name, marks=pytest.mark.full) for name in WITH_AN_ENDPOINT[:-1]), WITH_AN_ENDPOINT[-1]]
 )
 def test_serving_works_as_written(how_to, checkout):
-    # the endpoint starts as a user's does, and ends with its own process
+    serve_as_users_do(checkout)
+    follow_with_an_endpoint(how_to, checkout)
+
+
+def serve_as_users_do(checkout):
+    """Have endpoints and sites of a checkout started as a user's are, in a process of their own."""
     warm = (checkout.scripts / "assay").rename(checkout.scripts / "warm")
     checkout.write(
         str(checkout.scripts / "assay"),
         f'#!/bin/sh\ncase "$1" in serve|show) exec {BIN}/assay "$@" ;; esac\nexec {warm} "$@"\n',
     ).chmod(0o755)
+
+
+def follow_with_an_endpoint(how_to, checkout):
     port, text = free_port(), (HOW_TOS / how_to).read_text()
     try:
         follow(
@@ -175,8 +183,30 @@ def test_serving_works_as_written(how_to, checkout):
             ASSAY_SERVE_POLL_SECONDS="1",
         )
     finally:
-        with contextlib.suppress(StopIteration, ProcessLookupError):
-            os.kill(int(next(checkout.root.glob("data/*/endpoint.pid")).read_text()), signal.SIGTERM)
+        for running in checkout.root.glob("data/*/endpoint.pid"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(running.read_text()), signal.SIGTERM)
+            running.unlink()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3 * 3600)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+def test_one_project_follows_all_how_tos(order, checkout):
+    """Those with servers of their own keep their rows and history there, and names that a unit test compares."""
+    begin_repository(checkout)
+    serve_as_users_do(checkout)
+    names = sorted({*OF_EACH_KIND, *FURTHER, *WITH_AN_ENDPOINT}, reverse=order == "backwards")
+    failed = {}
+    for name in names:
+        try:
+            (follow_with_an_endpoint if name in WITH_AN_ENDPOINT else follow)(name, checkout)
+        except AssertionError as error:
+            failed[name] = str(error)
+    assert failed == {}
+    changed = checkout.run("git status --porcelain --untracked-files=all").stdout.splitlines()
+    assert [line for line in changed if not line[3:].startswith(("extensions/", "pipelines/"))] == []
 
 
 def test_every_how_to_is_followed_by_a_test():
