@@ -30,7 +30,7 @@ from assay.gate import (  # noqa: F401 - they register the functions of the rule
 )
 from assay.gate.checked_table import CheckedTable, decoded, missing_mask
 from assay.gate.outcome import CHECKS, Outcome, broken, outcome
-from assay.gate.report import ColumnProfile, GateReport, RuleResult
+from assay.gate.report import ColumnProfile, GateReport, RuleResult, warning_text
 from assay.importing import import_users_object
 from assay.specs.base import digest_of
 from assay.specs.pipeline import PipelineSpec
@@ -103,7 +103,7 @@ def run_gate(
         verdict="failed" if failed else "passed",
         failed_rules=failed,
         rows=rows.num_rows,
-        warnings=tuple(_warnings(results)),
+        warnings=tuple(_warnings(results, rows.num_rows)),
     )
     report = GateReport(
         pipeline=spec.name,
@@ -120,14 +120,14 @@ def run_gate(
     return GateVerdict(report, receipt, accepted, rows, dataset.schema)
 
 
-def _warnings(results: tuple[RuleResult, ...]) -> Iterator[GateWarning]:
+def _warnings(results: tuple[RuleResult, ...], rows: int) -> Iterator[GateWarning]:
     for rule in results:
         if rule.severity == "WARN":
             for failure in rule.failures[:MAX_WARNINGS]:
                 yield GateWarning(
                     rule=rule.name,
                     column=failure.column,
-                    found=failure.found,
+                    found=warning_text(failure, rule, rows),
                     holds=failure.holds,
                     conclusive=failure.conclusive,
                 )

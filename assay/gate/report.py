@@ -149,6 +149,13 @@ def rule_sentence(result: RuleResult, rows: int) -> str:
     return first_of(said, MAX_EXAMPLES) + (f"; expected {result.expected}" if shared else "")
 
 
+def warning_text(failure: FailureRow, result: RuleResult, rows: int) -> str:
+    """Return what a failure that only warns found, with its rows and bounds; what all columns share is left out."""
+    counted_rows = f" in {failure.count:,} of {rows:,} rows" if failure.count else ""
+    shared = failure.column and failure.expected == result.expected
+    return f"{failure.found}{counted_rows}" + ("" if shared else f"; expected {failure.expected}")
+
+
 def _found(failure: FailureRow, rows: int) -> str:
     column = f"{failure.column}: " if failure.column else ""
     return column + failure.found + _counted(failure, rows)

@@ -11,7 +11,7 @@ from assay.gate.distribution_rules import _mismatch
 from assay.gate.outcome import broken
 from assay.gate.profile_page.columns import _with_numbers, column_view
 from assay.gate.raw_rules import passed
-from assay.gate.report import ColumnProfile, FailureRow, RuleResult, failure_table, rule_sentence
+from assay.gate.report import ColumnProfile, FailureRow, RuleResult, failure_table, rule_sentence, warning_text
 from assay.gate.table_rules import data_is_fresh
 from assay.specs.dataset import DatasetSpec
 
@@ -39,6 +39,15 @@ def test_what_concerns_no_single_rows_counts_none_and_much_is_cut():
     missing = FailureRow(column="items", expected="a number", found="not checked: column missing")
     assert rule_sentence(result_of(missing), 300) == "expected items a number, found not checked: column missing"
     assert rule_sentence(result_of(*[missing] * 7), 300).endswith("; and 2 more")
+
+
+def test_a_warning_names_its_bound_and_its_rows_unless_all_columns_share_it():
+    outside = FailureRow(column="items", expected="at most 500", found="values outside", count=2, row_numbers=(4, 9))
+    assert warning_text(outside, result_of(outside), 300) == "values outside in 2 of 300 rows; expected at most 500"
+    blanks = FailureRow(column="items", expected=result_of().expected, found="2 texts have blanks around them")
+    assert warning_text(blanks, result_of(blanks), 300) == "2 texts have blanks around them"
+    few = FailureRow(column="", expected=result_of().expected, found="4 rows")
+    assert warning_text(few, result_of(few), 4) == "4 rows; expected items at least 1 and at most 500"
 
 
 ONE = {"a": [1, 2, 3, 4]}
