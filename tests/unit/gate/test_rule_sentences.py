@@ -53,6 +53,12 @@ def test_a_warning_names_its_bound_and_its_rows_unless_all_columns_share_it():
 ONE = {"a": [1, 2, 3, 4]}
 
 
+def test_the_receipt_has_what_a_rule_that_warns_says(gate):
+    receipt = gate(ONE, ranges={"a": {"max": 3}}, warn=["values_in_range"]).receipt
+    found = {each.rule: each.found for each in receipt.warnings}
+    assert found["values_in_range"].endswith(" in 1 of 4 rows; expected at most 3")
+
+
 @pytest.mark.parametrize(
     ("name", "columns", "rules", "said"),
     [
