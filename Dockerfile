@@ -1,4 +1,5 @@
-# One image for webserver, daemon and run workers; the command chooses.
+# One image for webserver, daemon, code location, endpoint and MLflow server; the command chooses. Each has a health
+# check of its own, so the image has none: deploy/compose/compose.yaml.
 #   docker build --build-arg GIT_SHA=$(git rev-parse HEAD) -t assay .
 #   docker run -e ASSAY_UI_HOST=0.0.0.0 -p 127.0.0.1:3000:3000 -v assay-data:/opt/assay/.assay assay
 # The webserver has no sign-in, so it binds loopback unless ASSAY_UI_HOST says otherwise (see SECURITY.md).
@@ -15,6 +16,9 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 RUN uv sync --locked --no-dev --group platform --all-extras --no-install-project
 COPY assay ./assay
 RUN uv sync --locked --no-dev --group platform --all-extras --no-editable
+# the libraries' own tests are 120 MB
+RUN cd .venv/lib/python3.11/site-packages \
+    && find numpy pandas scipy sklearn matplotlib mpl_toolkits pyarrow -type d -name tests -prune -exec rm -rf {} +
 
 FROM python:3.11-slim-bookworm
 # LightGBM and XGBoost need the OpenMP runtime
@@ -30,7 +34,7 @@ COPY --chown=assay:assay serving ./serving
 COPY --chown=assay:assay deploy/ci ./deploy/ci
 COPY --chown=assay:assay pipelines ./pipelines
 RUN mkdir -p /opt/assay/.assay /opt/dagster_home && cp dagster.yaml /opt/dagster_home/ \
-    && chown -R assay:assay /opt/assay /opt/dagster_home
+    && chown -R assay:assay /opt/assay/.assay /opt/dagster_home && chown assay:assay /opt/assay
 
 ARG GIT_SHA=unknown
 LABEL org.opencontainers.image.revision=$GIT_SHA
@@ -44,6 +48,4 @@ ENV ASSAY_GIT_SHA=$GIT_SHA \
 USER assay
 VOLUME /opt/assay/.assay
 EXPOSE 3000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=40s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/server_info', timeout=4)"]
 CMD ["sh", "-c", "exec dagster-webserver -h \"$ASSAY_UI_HOST\" -p 3000 -w workspace.yaml"]

@@ -6,6 +6,7 @@ UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 PIPELINE ?= flight_delays
 BASE ?= main
+COMPOSE ?= docker compose
 # SQLite waits for the disk after each commit: temporary files of tests are in memory where it has room
 MEMORY := $(shell mount | grep ' /dev/shm ' | grep -qv noexec && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 8000000 {print "/dev/shm"}')
 # without bytecode each of the suite's processes compiles the platform, and each worker the tests
@@ -15,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel setup setup-dev schema docs benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel up down setup setup-dev schema docs benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -74,6 +75,19 @@ wheel: setup  ## the wheels of the domain package and of the platform, in dist/;
 	$(BIN)/python deploy/ci/version.py $(if $(PACKAGE_INDEX),--unreleased-in $(PACKAGE_INDEX))
 	$(UV) build --wheel --out-dir dist --quiet
 	$(UV) build --wheel --out-dir dist --quiet deploy/platform
+
+up: deploy/compose/.env deploy/compose/people  ## the deployment of deploy/compose: builds the image, waits until all is healthy
+	docker build --build-arg GIT_SHA=$$(git rev-parse HEAD) --tag assay:latest .
+	$(COMPOSE) --env-file deploy/compose/.env -f deploy/compose/compose.yaml up --detach
+
+down:  ## stops it; the volumes stay
+	$(COMPOSE) --env-file deploy/compose/.env -f deploy/compose/compose.yaml down
+
+deploy/compose/.env:
+	@echo "copy deploy/compose/.env.example to $@ and fill in what is empty" >&2; exit 2
+
+deploy/compose/people:
+	@echo "nobody could sign in: deploy/compose/add-person NAME" >&2; exit 2
 
 schema: setup  ## the JSON Schemas of pipeline files, for editors, and of the gate's reports; the reference pages
 	$(BIN)/python -m assay.specs.json_schema docs/pipeline.schema.json
