@@ -30,7 +30,7 @@ def test_passwords_have_no_default_and_nothing_starts_without():
 
 
 def test_the_example_has_every_variable_with_the_default_of_the_file():
-    assert EXAMPLE.keys() == {name for name, *_ in VARIABLES}
+    assert EXAMPLE.keys() == {"COMPOSE_PROJECT_NAME", *(name for name, *_ in VARIABLES)}
     defaults = {name: default for name, sign, default in VARIABLES if sign == "-"}
     assert {name: EXAMPLE[name] for name in defaults} == defaults | {"ASSAY_IMAGE": "assay:latest"}
 
@@ -93,7 +93,9 @@ def test_what_is_kept_is_in_named_volumes():
     }
     assert mounted == kept
     owned = re.findall(r"chown (\d+):\d+ /volumes/(\w+)", SERVICES["volumes"]["command"][-1])
-    users = {SERVICES[name].get("user", "10001:10001").partition(":")[0] for name in ("code", "proxy", "s3", "postgres")}
+    users = {
+        SERVICES[name].get("user", "10001:10001").partition(":")[0] for name in ("code", "proxy", "s3", "postgres")
+    }
     assert {user for user, _ in owned} == users
     given = {mount.partition(":")[2] for mount in SERVICES["volumes"]["volumes"]}
     assert given == {f"/volumes/{name}" for _, name in owned}
