@@ -17,8 +17,8 @@ RUN uv sync --locked --no-dev --group platform --all-extras --no-install-project
 COPY assay ./assay
 RUN uv sync --locked --no-dev --group platform --all-extras --no-editable
 # the libraries' own tests are 120 MB
-RUN cd .venv/lib/python3.11/site-packages \
-    && find numpy pandas scipy sklearn matplotlib mpl_toolkits pyarrow -type d -name tests -prune -exec rm -rf {} +
+RUN find .venv/lib -type d -name tests -prune \
+    -regex '.*/\(matplotlib\|mpl_toolkits\|numpy\|pandas\|pyarrow\|scipy\|sklearn\)/.*' -exec rm -rf {} +
 
 FROM python:3.11-slim-bookworm
 # LightGBM and XGBoost need the OpenMP runtime

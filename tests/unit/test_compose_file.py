@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dockerfile import stages_of
+
 from resources.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,7 @@ def test_the_proxy_reaches_services_that_exist_and_keeps_viewers_on_the_read_onl
     text = (FOLDER / "Caddyfile").read_text()
     upstreams = re.findall(r"reverse_proxy (?:@(\w+) )?([\w-]+):(\d+)", text)
     assert {name for _, name, _ in upstreams} <= SERVICES.keys()
-    assert dict((name, role) for role, name, port in upstreams if port == "3000") == {
+    assert {name: role for role, name, port in upstreams if port == "3000"} == {
         "webserver": "launcher",
         "webserver-viewer": "",
     }
@@ -133,7 +134,7 @@ def test_the_instance_differs_from_the_checkouts_in_storage_and_logs_alone():
 
 
 @pytest.mark.parametrize(
-    "name, password, says",
+    ("name", "password", "says"),
     [("an na", "a long password", "letters, digits"), ("anna", "short", "12 characters"), ("", "", "usage")],
 )
 def test_somebody_who_cannot_be_added_leaves_the_file_as_it_was(tmp_path, name, password, says):

@@ -11,7 +11,7 @@ from dockerfile import stages_of
 ROOT = Path(__file__).parents[2]
 BUILD, FINAL = stages_of(ROOT / "Dockerfile")
 # what the image's commands call; none of them may really run here
-PROGRAMS = ("apt-get", "chown", "cp", "dagster-webserver", "mkdir", "pip", "rm", "useradd", "uv")
+PROGRAMS = ("apt-get", "chown", "cp", "dagster-webserver", "find", "mkdir", "pip", "rm", "useradd", "uv")
 
 
 @pytest.fixture
