@@ -725,6 +725,17 @@ def test_the_same_tag_behind_another_redirection_is_another_object(on_the_web, w
     assert fetched(on_the_web, folder, cache) == (b"a\ntwo\n", False)
 
 
+def test_a_file_that_changed_after_it_was_listed_is_not_taken_from_the_cache(on_the_web, folder, cache):
+    on_the_web.put("rows.csv", b"a\n1\n")
+    fetched(on_the_web, folder, cache)
+    source = on_the_web.source("rows.csv", cache=cache)
+    [item] = source.objects()
+    on_the_web.put("rows.csv", b"a\n2\n")
+    file = source.fetch(item, folder)
+    assert (file.path.read_bytes(), file.unchanged_since) == (b"a\n2\n", None)
+    assert file.version != item.version
+
+
 def test_an_unchanged_file_is_not_sent_again(on_the_web, web, folder, cache):
     on_the_web.put("rows.csv", b"a\n1\n")
     for _ in range(2):

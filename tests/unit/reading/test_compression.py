@@ -196,9 +196,9 @@ def test_a_later_stream_is_as_strict_as_the_first(unpack, monkeypatch, pack, ste
     ending = "bz2" if pack is bz2.compress else "xz"
     first, second = pack(CSV[:100]), pack(CSV[100:])
     assert unpack(first + bytes(512) + second, f"a.csv.{ending}") == (CSV, "a.csv")
-    for number in (0, len(second) // 2):
+    for damaged in (flipped(second, 0), flipped(second, len(second) // 2), second[:-6]):
         with pytest.raises(MalformedDataError):
-            unpack(first + flipped(second, number), f"a.csv.{ending}")
+            unpack(first + damaged, f"a.csv.{ending}")
 
 
 TEXTS = {
