@@ -34,8 +34,8 @@ _LOG = logging.getLogger("assay.shell")
 
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Read the file, write its rows and its schema; a refused file may be set aside."""
-    reading = reading_of(flags, flags.data_source)
-    options, limits, source = read_options_of(reading), reading.limits, reading.source
+    source, reading = reading_of(flags, flags.data_source)
+    options, limits = read_options_of(reading), reading.limits
     with scratch_folder("ingest") as name:
         folder = Path(name)
         file = _only(storage.fetch(source, folder), source)

@@ -76,8 +76,11 @@ def document_of(flags: Flags, task: Task | None) -> dict[str, Any]:
     return _with_flags(document, flags)
 
 
-def reading_of(flags: Flags, source: str | None, known: CsvDialect | None = None) -> DatasetSpec:
-    """Return how the flags say that files are read; without a flag by the known dialect, and what is detected.
+def reading_of(flags: Flags, source: str | None, known: CsvDialect | None = None) -> tuple[str, DatasetSpec]:
+    """Return the address of files, and how the flags say that they are read.
+
+    Without a flag they are read by the known dialect, and what is detected. The address may name the partition of a
+    feature set, which that of a pipeline may not.
 
     Raises:
         SpecError: a flag is not acceptable.
@@ -87,8 +90,9 @@ def reading_of(flags: Flags, source: str | None, known: CsvDialect | None = None
         dialect = known.model_dump(mode="json") | dialect
     # the target matters to no reader
     document = {"dataset": {"source": source, "dialect": dialect, "target": "-"}}
+    found = _with_flags(document, flags)["dataset"]
     try:
-        return DatasetSpec.model_validate_json(json.dumps(_with_flags(document, flags)["dataset"]))
+        return found["source"], DatasetSpec.model_validate_json(json.dumps(found | {"source": "-"}))
     except ValidationError as error:
         raise _as_flag_error(error, flags, ("dataset",)) from error
 

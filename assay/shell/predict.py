@@ -33,7 +33,7 @@ _BATCH_ROWS = 1 << 16
 def run(flags: Flags, storage: Storage) -> tuple[bool, str]:
     """Predict every row of the files, and write keys and predictions; nothing is written where a check fails."""
     predictor = Predictor(model_at(flags.model_uri, storage))
-    reading = reading_of(flags, flags.dataset_path, predictor.intake.dataset.dialect)
+    _, reading = reading_of(flags, flags.dataset_path, predictor.intake.dataset.dialect)
     options = replace(read_options_of(reading), texts=_texts(predictor))
     with scratch_folder("predict") as name:
         folder = Path(name)
