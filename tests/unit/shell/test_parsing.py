@@ -144,16 +144,21 @@ def test_ingest_takes_from_the_same_file_what_it_needs(tmp_path):
     reading = {"format": "json", "orient": "split", "limits": {"seconds": 3}, "dialect": {"delimiter": ";"}}
     payload_of_all = PAYLOAD | {"ingestion_config": reading}
     flags = parse(["ingest", "--conf", payload(tmp_path, payload_of_all), "--output-uri", "rows.parquet"])
-    found = reading_of(flags, flags.data_source)
-    assert (found.source, found.format, found.orient, found.limits.seconds) == ("people.csv", "json", "split", 3)
+    source, found = reading_of(flags, flags.data_source)
+    assert (source, found.format, found.orient, found.limits.seconds) == ("people.csv", "json", "split", 3)
     assert (found.dialect.delimiter, found.dialect.detect) == (";", True)
 
 
 def test_a_flag_wins_over_what_a_file_says_of_reading(tmp_path):
     conf = payload(tmp_path, PAYLOAD | {"ingestion_config": {"format": "json", "orient": "split", "sheet": "s"}})
     given = ["--orient", "index", "--data-format", "xlsx", "--output-uri", "rows.parquet"]
-    found = reading_of(parse(["ingest", "--conf", conf, *given]), "people.json")
+    _, found = reading_of(parse(["ingest", "--conf", conf, *given]), "people.json")
     assert (found.format, found.orient, found.sheet) == ("xlsx", "index", "s")
+
+
+def test_a_partition_of_a_feature_set_is_an_address():
+    flags = parse(["ingest", "--source", "features://monthly@2021-01", "--output-uri", "rows.parquet"])
+    assert reading_of(flags, flags.data_source)[0] == "features://monthly@2021-01"
 
 
 def test_the_object_of_a_store_stands_for_the_address(tmp_path):
