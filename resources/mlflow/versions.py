@@ -21,7 +21,7 @@ CHAMPION = "champion"
 PREVIOUS = "previous_champion"
 _WRITES = 3
 _LEAD_TAG = "assay.description_lead"
-"""What stands before the card in a version's description, as it was written."""
+"""The text before the card in a version's description, as it was written."""
 _BEGIN = "Its report: "
 _EARLIER_BEGIN = "[Report]("
 _END = "\n\n"
@@ -34,7 +34,7 @@ def card_of(version: "ModelVersion") -> str:
 
 
 def _earlier_card(description: str) -> str:
-    """Return the card in a description of a release that did not record what stands before it."""
+    """Return the card in a description of a release that did not record the text before it."""
     first, _, card = description.partition(_END)
     return card if _BEGIN in first or first.startswith(_EARLIER_BEGIN) else description
 

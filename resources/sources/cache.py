@@ -3,7 +3,7 @@
 The source is asked on every read whether its object is unchanged. The kept bytes are copied and verified by their
 SHA-256, and parsed again as they would be without a cache.
 
-An entry, named by a hash of the address, says ETag, digest and time; the bytes lie under their digest and never
+An entry, named by a hash of the address, holds ETag, digest and time; the bytes are stored by their digest and never
 change. Both are written to a file of their own and renamed, so that several processes may share the folder.
 """
 

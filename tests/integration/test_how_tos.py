@@ -194,7 +194,7 @@ def follow_with_an_endpoint(how_to, checkout):
 @pytest.mark.timeout(3 * 3600)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_one_project_follows_all_how_tos_backwards(checkout):
-    """The reverse of their order, as each is written to stand alone. Those with servers of their own keep rows there."""
+    """The reverse of their order, as each is complete by itself. Those with servers of their own keep rows there."""
     begin_repository(checkout)
     serve_as_users_do(checkout)
     failed = {}
