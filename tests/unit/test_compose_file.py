@@ -28,6 +28,8 @@ def test_passwords_have_no_default_and_nothing_starts_without():
     assert {"POSTGRES_PASSWORD", "S3_PASSWORD", "ASSAY_SERVE_KEYS"} <= secret
     assert {sign for name, sign, _ in VARIABLES if name in secret} == {"?"}
     assert {EXAMPLE[name] for name in secret} == {""}
+    in_addresses = re.findall(r"://\w+:(\$\{\w+:\?|[^@\s]*@)", TEXT)
+    assert in_addresses == ["${DAGSTER_DB_PASSWORD:?", "${MLFLOW_DB_PASSWORD:?"]
 
 
 def test_the_example_has_every_variable_with_the_default_of_the_file():
