@@ -61,6 +61,7 @@ class Remedy(str):  # noqa: SLOT000 - mypy reads slots of a str as no attributes
 
 
 _DETAILS = ("where", "found", "expected", "remedy")
+_HELP = "help"
 
 
 _KINDS: dict[str, type["AssayError"]] = {}
@@ -127,8 +128,10 @@ class SerialisedError:
         expected: what would have been accepted.
         remedy: the next thing to do.
         defect: of malformed data, the stable name of what is wrong with the bytes.
+        site: address of the documentation's site, to whose explanation each typed error then links; "" for no link.
     """
 
+    site: ClassVar[str] = ""
     code: str
     what: str = ""
     where: str = ""
@@ -151,6 +154,7 @@ class SerialisedError:
         if head is None or error_class(head["code"]) is None:
             return None
         details = {name: _dedented(detail) for name, detail in zip(parts[1::2], parts[2::2], strict=True)}
+        details.pop(_HELP, None)  # follows from the code
         return cls(head["code"], _dedented(head["what"]), **details, defect=head["defect"] or "")
 
     @property
@@ -168,15 +172,20 @@ class SerialisedError:
         """Label and sentence; of an untyped error the class's name."""
         return f"[{self.label}] {self.what}" if self.is_typed else self.code
 
+    @property
+    def help(self) -> str:
+        """Address of the explanation of the code; empty without a site, and for an untyped error."""
+        return f"{self.site.rstrip('/')}/reference/errors/#{self.code}" if self.site and self.is_typed else ""
+
     def __str__(self) -> str:
-        details = ((name, getattr(self, name)) for name in _DETAILS)
+        details = ((name, getattr(self, name)) for name in (*_DETAILS, _HELP))
         lines = [f"[{self.label}] {self.what}", *(f"  {name}: {text}" for name, text in details if text)]
         return "\n".join(line.replace("\n", _CONTINUED) for line in lines)
 
 
 # a quoted error is indented, so that its details are not those of the error that quotes it
 _CONTINUED = "\n    "
-_PART = re.compile(rf"\n  ({'|'.join(_DETAILS)}): ")
+_PART = re.compile(rf"\n  ({'|'.join((*_DETAILS, _HELP))}): ")
 _HEAD = re.compile(r"(?:[\w.]+: )?\[(?P<code>[a-z_]+)(?:: (?P<defect>\w+))?\] (?P<what>.*)", re.DOTALL)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from assay.errors import SerialisedError
 from assay.importing import confine_imports, make_importable
 from assay.learning.known_names import name_check
 from assay.specs import PipelineSpec, read_pipelines
@@ -59,7 +60,11 @@ def build_definitions(
 
 
 def names_of(settings: Settings) -> NameCheck:
-    """Let a deployment's own modules be imported, and return what checks the names in its pipeline files."""
+    """Let a deployment's own modules be imported, and return what checks the names in its pipeline files.
+
+    From then on errors of this process link to the deployment's documentation.
+    """
+    SerialisedError.site = settings.docs_url
     make_importable(settings.extensions_dir)
     confine_imports(settings.imports)
     return name_check(Path(settings.reviewed_schemas))

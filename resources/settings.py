@@ -7,11 +7,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assay.errors import SettingError
 from assay.importing import MODEL_PACKAGES, ImportPolicy
 from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
@@ -161,9 +162,17 @@ class Settings(BaseSettings):
     """Address of these pages as people open them, for links; `http://localhost:<reports_port>` unless set."""
     ui_url: str = "http://localhost:3000"
     """Address of Dagster's user interface, for links in notifications."""
+    docs_url: str = ""
+    """Address of this documentation's site; the text of each error then ends with a link to its explanation there."""
     git_sha: str = ""
     """Git commit of the code, with `-dirty` at its end if files differ from it; asked of git unless set, and `unknown`
     where there is no git or no checkout, as in an image that does not set it."""
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise _setting_error(error) from None
 
     @model_validator(mode="after")
     def _local_paths_are_absolute(self) -> Self:
@@ -275,6 +284,22 @@ class Settings(BaseSettings):
         return Checkout(self.git_sha)
 
 
+def _setting_error(error: ValidationError) -> SettingError:
+    """Return the typed error of values that the settings refuse; it quotes none of a secret."""
+    problems = error.errors(include_url=False, include_context=False)
+    names = [str(each["loc"][0]) if each["loc"] else "" for each in problems]
+    secret = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    return SettingError(
+        "a setting of the deployment is not acceptable",
+        where=", ".join(f"ASSAY_{name.upper()}" for name in names),
+        found=", ".join(
+            "***" if name in secret else str(each["input"]) for name, each in zip(names, problems, strict=True)
+        ),
+        expected="; ".join(each["msg"] for each in problems),
+        remedy="correct the variable of this process, or its line in the file .env",
+    )
+
+
 def _branch_of_dagster_plus() -> str:
     is_branch = os.environ.get("DAGSTER_CLOUD_IS_BRANCH_DEPLOYMENT") == "1"
     return os.environ.get("DAGSTER_CLOUD_GIT_BRANCH", "") if is_branch else ""
@@ -322,6 +347,11 @@ def _dotenv() -> dict[str, str]:
     from dotenv import dotenv_values
 
     return {name: value for name, value in dotenv_values(".env").items() if value is not None}
+
+
+def documentation_site() -> str:
+    """Return the address of the documentation's site, also where another setting is wrong; "" for none."""
+    return source_environment().get("ASSAY_DOCS_URL", "")
 
 
 def code_state() -> CodeState:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.errors import AssayError, Remedy, did_you_mean
+from assay.errors import AssayError, Remedy, SerialisedError, did_you_mean
 from assay.importing import ImportPolicy, confined_imports
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("assay.shell")
 _READING = "assay.reading"
+DOCUMENTATION = "assay.documentation"
+"""Group of entry points that return the address of the deployment's documentation."""
 SUMMARIES = {
     "init": "Write a new project that runs as it is, in an empty folder.",
     "add": "Write the first file of a pipeline, drafted from the rows of its data.",
@@ -186,6 +188,7 @@ def _run(flags: "Flags") -> int:
         if address:
             sys.stdout.write(f"{address}\n")
     except AssayError as error:
+        SerialisedError.site = _documentation_site()
         sys.stderr.write(f"{in_flags(error, flags)}\n")
         return Exit.REFUSED
     except KeyboardInterrupt:
@@ -195,6 +198,15 @@ def _run(flags: "Flags") -> int:
         sys.stderr.write(f"this is a defect of assay {flags.command}, please report it:\n{traceback.format_exc()}")
         return Exit.DEFECT
     return Exit.DONE if passed else Exit.GATE_REFUSED
+
+
+def _documentation_site() -> str:
+    """Return the address of the documentation that the platform, where it is installed, knows."""
+    for each in importlib.metadata.entry_points(group=DOCUMENTATION):
+        with contextlib.suppress(ModuleNotFoundError):  # the wheel alone, or outside of the platform's folder
+            site: str = each.load()()
+            return site
+    return ""
 
 
 def in_flags(error: AssayError, flags: "Flags") -> AssayError:

@@ -46,6 +46,17 @@ def test_an_error_reads_as_what_where_found_expected_remedy():
     ]
 
 
+def test_an_error_links_to_its_explanation_where_the_documentation_is_known(monkeypatch):
+    monkeypatch.setattr(SerialisedError, "site", "https://docs.example.org/assay/")
+    text = str(SpecError("x is wrong", remedy="write 2"))
+    assert text.splitlines()[1:] == [
+        "  remedy: write 2",
+        "  help: https://docs.example.org/assay/reference/errors/#spec_invalid",
+    ]
+    assert SerialisedError.from_text(text) == SerialisedError("spec_invalid", "x is wrong", remedy="write 2")
+    assert SerialisedError("ValueError").help == ""
+
+
 def test_an_error_keeps_its_fields_between_processes():
     error = MalformedDataError("x is wrong", defect="ragged_row", location=Location(row=3), where="a.csv")
     back = pickle.loads(pickle.dumps(error))

@@ -78,7 +78,7 @@ def test_the_tree_holds_every_page_of_the_order_and_linked_files(site, tmp_path)
     pages = list(paths(settings["nav"]))
     assert pages[:2] == ["index.md", "contents.md"]
     assert "adr/0001-how-dagster-mlflow-is-used.md" in pages
-    assert "reference/errors.md" in pages
+    assert "reference/errors.md" in pages  # where errors link to: `SerialisedError.help`
     assert all((tmp_path / "site" / "pages" / page).is_file() for page in pages)
     assert (tmp_path / "site" / "pages" / "files" / "pipelines" / "flight_delays.yaml").is_file()
     assert Path(settings["INHERIT"]).is_file()

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from assay.errors import AssayError
+from assay.errors import AssayError, SerialisedError
 from assay.shell.explain import explanations
 from assay.shell.main import main
 
@@ -42,6 +42,15 @@ def test_a_code_is_taken_as_it_is_copied(given, capsys):
     out = capsys.readouterr().out
     assert out.startswith("schema_drift\n\nThe columns or types differ from those frozen")
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_an_error_of_a_command_links_to_the_documentation_of_the_deployment(monkeypatch, capsys):
+    monkeypatch.setattr(SerialisedError, "site", "")  # restored afterwards
+    for site, line in (("", ""), ("https://docs.example.org", "  help: https://docs.example.org/reference/errors/#")):
+        monkeypatch.setenv("ASSAY_DOCS_URL", site)
+        main(["explain", "gat_rejected"])
+        shown = [each for each in capsys.readouterr().err.splitlines() if "help:" in each]
+        assert shown == ([f"{line}spec_invalid"] if line else [])
 
 
 def test_links_are_plain_text(capsys):
