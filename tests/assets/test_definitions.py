@@ -15,7 +15,7 @@ from dagster._core.snap.snap_to_yaml import default_values_yaml_from_type_snap
 from small_platform import BANK, MONTHLY
 
 import definitions
-from assay.errors import SpecError
+from assay.errors import SerialisedError, SpecError
 from assay.specs import PipelineSpec, RunOverrides
 from assay.specs.operations import ASSET_NAMES
 from assay.specs.overrides import RUN_PARAMETERS
@@ -230,6 +230,12 @@ def test_an_entry_declares_an_asset(bank):
     assert graph.get(key).code_version != changed.get(key).code_version
     assert alarm_checks((stage,)) == {"toy": ("toy_report", "no_toy_alarm_begins")}
     assert training_checks((stage,)) == {"toy": ("toy_report", "no_training_due_by_toy")}
+
+
+def test_errors_of_a_deployment_link_to_its_documentation(bank, monkeypatch):
+    monkeypatch.setattr(SerialisedError, "site", "")
+    build_definitions(bank.settings.model_copy(update={"docs_url": "https://docs.example.org"}))
+    assert "  help: https://docs.example.org/reference/errors/#spec_invalid" in str(SpecError("x is wrong"))
 
 
 def test_an_entry_declares_a_trigger(bank):
