@@ -9,6 +9,7 @@ BASE ?= main
 COMPOSE ?= docker compose
 # SQLite waits for the disk after each commit: temporary files of tests are in memory where it has room
 MEMORY := $(shell mount | grep ' /dev/shm ' | grep -qv noexec && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 8000000 {print "/dev/shm"}')
+PORT_OF = $(BIN)/python -c "import sys; from resources.settings import Settings; print(getattr(Settings(), sys.argv[1]))"
 # without bytecode each of the suite's processes compiles the platform, and each worker the tests
 PYTEST := env -u DAGSTER_HOME -u PYTHONDONTWRITEBYTECODE $(if $(MEMORY),TMPDIR=$(MEMORY)) $(BIN)/pytest
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -50,13 +51,13 @@ check: setup-dev docs  ## style, types, floors, and the links of the documentati
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://localhost:3000
-	ASSAY_EXECUTOR=forkserver $(BIN)/dagster dev -w workspace.yaml
+dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://localhost:3000, or on ASSAY_UI_PORT
+	ASSAY_EXECUTOR=forkserver $(BIN)/dagster dev -w workspace.yaml -p $$($(PORT_OF) ui_port)
 
-mlflow: setup  ## MLflow UI on http://localhost:5000, over the same local store
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port 5000
+mlflow: setup  ## MLflow UI on http://localhost:5000, or on ASSAY_MLFLOW_PORT, over the same local store
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///.assay/mlflow/mlflow.db --port $$($(PORT_OF) mlflow_port)
 
-reports: setup  ## reports of models and of the gate on http://localhost:8090
+reports: setup  ## reports of models and of the gate on http://localhost:8090, or on ASSAY_REPORTS_PORT
 	$(BIN)/assay show
 
 serve: setup  ## predictions of the demo's champion on http://localhost:8000, or of another one: PIPELINE=name

@@ -38,7 +38,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         artifact_root=settings.artifact_root,
         experiment_prefix=settings.experiment_prefix,
         tags=settings.checkout.tags,
-        ui_url=settings.ui_url,
+        ui_url=settings.ui_address,
+        mlflow_url=settings.mlflow_address,
         branch=settings.space.branch,
     )
     return {
@@ -82,11 +83,7 @@ def _fixed(resource: Any) -> Any:
 
 
 def _report_site(settings: Settings) -> ReportSite:
-    return ReportSite(
-        settings.reports_address,
-        dagster=settings.ui_url.rstrip("/"),
-        tracking=without_credentials(settings.tracking_uri),
-    )
+    return ReportSite(settings.reports_address, dagster=settings.ui_address, mlflow=settings.mlflow_address)
 
 
 def _data_sources(settings: Settings, s3: BoundedS3Resource) -> DataSources:

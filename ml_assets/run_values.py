@@ -111,21 +111,21 @@ def summary_of(made: RunValues, settings: Settings, space: str) -> Summary:
 
 def run_address(run_id: str, settings: Settings) -> Fact:
     """Return the address of a run's page."""
-    return Fact("run", f"{settings.ui_url.rstrip('/')}/runs/{run_id}")
+    return Fact("run", f"{settings.ui_address}/runs/{run_id}")
 
 
 def addresses(made: RunValues, record: ChampionRecord | None, settings: Settings) -> Iterator[Fact]:
     """Yield pages of Dagster: the run, and the evaluation; and of MLflow: the run, and the registered champion."""
-    dagster = settings.ui_url.rstrip("/")
+    dagster = settings.ui_address
     if made.run_id is not None:
         yield run_address(made.run_id, settings)
     if made.commit("evaluation_report") is not None:
         query = f"?partition={quote(made.partition, safe='')}" if made.partition else ""
         yield Fact("evaluation", f"{dagster}/assets/{made.pipeline}/evaluation_report{query}")
     if "mlflow_run_id" in (tracked := made.annotations()):
-        yield Fact("MLflow run", run_page(settings.tracking_uri, tracked))
+        yield Fact("MLflow run", run_page(settings.mlflow_address, tracked))
     if record is not None and record.version is not None:
-        yield Fact("champion's page", version_page(settings.tracking_uri, record.registered_name, record.version))
+        yield Fact("champion's page", version_page(settings.mlflow_address, record.registered_name, record.version))
 
 
 def pages(made: RunValues, site: ReportSite) -> Iterator[Fact]:

@@ -61,6 +61,7 @@ class MlflowTracking:
             artifact_root=_artifact_root(tracking_uri),
             experiment_prefix=settings.experiment_prefix,
             tags=settings.checkout.tags,
+            mlflow_url=settings.mlflow_address,
             branch=settings.space.branch,
         )
 

@@ -20,16 +20,16 @@ class ReportSite:
     """Where people open pages.
 
     Attributes:
-        url: of the site, without a slash at its end.
+        url: of the site, without a slash at its end, as the other addresses.
         space: of the stored versions; empty for production.
         dagster: address of Dagster's user interface.
-        tracking: tracking URI of MLflow, without credentials.
+        mlflow: address of MLflow's.
     """
 
     url: str
     space: str = ""
     dagster: str = ""
-    tracking: str = ""
+    mlflow: str = ""
 
     def of(self, space: Space) -> "ReportSite":
         """Return the addresses of what a space holds."""
@@ -47,8 +47,8 @@ class ReportSite:
         """
         found = {"Dagster run": f"{self.dagster}/runs/{quote(dagster_run, safe='')}"}
         if "mlflow_run_id" in annotations:
-            found["MLflow run"] = run_page(self.tracking, annotations)
-        return found | ({"Registered version": version_page(self.tracking, *registered)} if registered else {})
+            found["MLflow run"] = run_page(self.mlflow, annotations)
+        return found | ({"Registered version": version_page(self.mlflow, *registered)} if registered else {})
 
     def history(self, pipeline: str) -> str:
         """Return the address of a pipeline's page over time."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeAlias
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assay.credentials import without_credentials
 from assay.errors import SettingError
 from assay.importing import MODEL_PACKAGES, ImportPolicy
 from assay.results.provenance import CodeState
@@ -160,8 +161,15 @@ class Settings(BaseSettings):
     """Port of these pages; 0 for any free one."""
     reports_url: str = ""
     """Address of these pages as people open them, for links; `http://localhost:<reports_port>` unless set."""
-    ui_url: str = "http://localhost:3000"
-    """Address of Dagster's user interface, for links in notifications."""
+    ui_port: int = Field(default=3000, ge=1, le=65535)
+    """Port of Dagster's user interface by `make dev`."""
+    ui_url: str = ""
+    """Address of Dagster's user interface as people open it, for links; `http://localhost:<ui_port>` unless set."""
+    mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    """Port of MLflow's pages by `make mlflow`."""
+    mlflow_url: str = ""
+    """Address of MLflow's pages as people open them, for links; that of the tracking server unless set, and
+    `http://localhost:<mlflow_port>` of a local database."""
     docs_url: str = ""
     """Address of this documentation's site; the text of each error then ends with a link to its explanation there."""
     git_sha: str = ""
@@ -277,6 +285,17 @@ class Settings(BaseSettings):
     def reports_address(self) -> str:
         """Where people open reports and the gate's pages, without a slash at its end."""
         return (self.reports_url or f"http://localhost:{self.reports_port}").rstrip("/")
+
+    @property
+    def ui_address(self) -> str:
+        """Where people open Dagster, without a slash at its end."""
+        return (self.ui_url or f"http://localhost:{self.ui_port}").rstrip("/")
+
+    @property
+    def mlflow_address(self) -> str:
+        """Where people open MLflow, without credentials and a slash at its end."""
+        server = self.tracking_uri if self.tracking_uri.startswith("http") else f"http://localhost:{self.mlflow_port}"
+        return without_credentials(self.mlflow_url or server).rstrip("/")
 
     @property
     def checkout(self) -> Checkout:

@@ -338,12 +338,18 @@ def _outcome(made: Comparison, share: float, rule: PromotionSpec) -> str:
             f"{made.rows.description}, so the challenger is no better."
         )
     promoted = share >= rule.confidence
-    number = "" if required.decisions == 1 else f", as decision {required.decisions:.3g} on this holdout"
     sentence = (
         f"{'Promoted' if promoted else 'Kept the champion'}: {name} went from {before.value:.4g} to {made.after:.4g}, "
-        f"an improvement of more than {required.minimum_effect:.4g} ({required.source}{number}) in {percent(share)} of "
-        f"{RESAMPLES} resamples of {made.rows.description} ({percent(rule.confidence)} are required)."
+        f"an improvement of more than {required.minimum_effect:.4g} in {percent(share)} of {RESAMPLES} resamples of "
+        f"{made.rows.description} ({percent(rule.confidence)} are required). {_minimum_in_words(required)}"
     )
     if promoted or required.detectable is None:
         return sentence
     return f"{sentence} The smallest improvement that this holdout shows reliably is {required.detectable:.2g}."
+
+
+def _minimum_in_words(required: RequiredEffect) -> str:
+    """Return what the minimum effect allows for; an earlier decision on fewer rows counts by their share."""
+    earlier = required.decisions - 1
+    also = f", and for earlier decisions on this holdout, which count as {earlier:.3g}" if earlier > 0 else ""
+    return f"The minimum of {required.minimum_effect:.4g} allows for {required.source}{also}."

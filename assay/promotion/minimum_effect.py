@@ -34,7 +34,7 @@ class RequiredEffect(Spec):
     minimum_effect: float
     """The improvement that must be exceeded."""
     source: str
-    """How it was derived, for people."""
+    """What the minimum effect allows for, to go on after these words."""
     retraining_spread: float | None = None
     """Root mean square difference of twins of the challenger; missing where it was not measured."""
     twins: int = 0
@@ -93,21 +93,21 @@ def required_effect(
     """
     spread = evidence.effect.spread
     if not math.isfinite(spread):
-        return RequiredEffect(minimum_effect=0.0, source="the effect has no spread", decisions=evidence.number)
+        return RequiredEffect(minimum_effect=0.0, source="no noise, as the improvement is the same in all resamples", decisions=evidence.number)
     resampled = _normal(rule.confidence) * spread
     holdout = _student(1 - spent_alpha(rule.confidence, evidence.number), max(evidence.units - 1, 1)) * spread
     holdout *= math.sqrt(evidence.units / max(evidence.units - 1, 1))
     noise = RetrainingNoise(None, 0)
     if rule.minimum_effect != "auto":
-        needed, source = holdout + rule.minimum_effect, f"{rule.minimum_effect:.4g} by promotion.minimum_effect"
+        needed, source = holdout + rule.minimum_effect, f"the holdout's noise and promotion.minimum_effect of {rule.minimum_effect:.4g}"
     elif evidence.effect.share_above(holdout - resampled) < rule.confidence:
-        needed, source = holdout, "twins were not needed"
+        needed, source = holdout, "the holdout's noise"
     else:
         noise = retraining()
         needed = math.hypot(holdout, _of_retraining(noise, evidence, rule, otherwise=holdout))
-        source = f"the noise between {noise.twins} pairs of twins"
+        source = f"the noise between retrainings, by {noise.twins} pairs of fits on halves of the rows"
         if noise.spread is None:
-            source = f"the holdout's noise, as no twins can be compared ({noise.reason})"
+            source = f"the holdout's noise, as retrainings cannot be compared ({noise.reason})"
     return RequiredEffect(
         minimum_effect=max(needed - resampled, 0.0),
         source=source,

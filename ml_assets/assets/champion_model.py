@@ -92,7 +92,7 @@ def build_champion_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinitio
                 versions, reason = model_registry.versions(run_spec.registered_name), record.decision.reason
                 versions.link(report.version, page, one_line(reason))
         pages = {"report": page, "over time": site.history(record.pipeline)}
-        pages |= {"in MLflow": _page_in_mlflow(record, model_registry)}
+        pages |= {"in MLflow": _page_in_mlflow(record, site)}
         yield dg.Output(record, metadata=_record_metadata(record, card, pages, figures), tags=_tags(record.change))
         yield _better_is_champion(record)
         if record.decision.promotes and spec.scoring and not run_spec.space.experiment:
@@ -231,10 +231,10 @@ def champion_change(event: dg.AssetMaterialization | dg.AssetObservation) -> Cha
     )
 
 
-def _page_in_mlflow(record: ChampionRecord, registry: MlflowModelRegistry) -> str:
+def _page_in_mlflow(record: ChampionRecord, site: ReportSite) -> str:
     """Return the address of the version that is champion, or waits; empty without such a version."""
     shown = record.proposed_version or record.version
-    return version_page(registry.tracking_uri, record.registered_name, shown) if shown else ""
+    return version_page(site.mlflow, record.registered_name, shown) if shown else ""
 
 
 def _record_metadata(

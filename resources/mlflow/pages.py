@@ -3,29 +3,24 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from assay.credentials import without_credentials
-
-_LOCAL = "http://localhost:5000"
-"""Where `make mlflow` serves a local database."""
 _TRADITIONAL = "?workflowType=machine_learning"
 """Without it MLflow opens an experiment in its view for language models."""
 
 
-def page_of(tracking_uri: str, path: str) -> str:
-    """Return the address of a page of MLflow's user interface, without credentials."""
-    server = without_credentials(tracking_uri).rstrip("/")
-    return f"{server if server.startswith('http') else _LOCAL}/#/{path}{_TRADITIONAL}"
+def page_of(server: str, path: str) -> str:
+    """Return the address of a page of MLflow's user interface, whose own address has no slash at its end."""
+    return f"{server}/#/{path}{_TRADITIONAL}"
 
 
-def run_page(tracking_uri: str, annotations: Mapping[str, str]) -> str:
+def run_page(server: str, annotations: Mapping[str, str]) -> str:
     """Return the address of the page of the run that a model's annotations name.
 
     Models of earlier releases name no experiment: MLflow finds it, and opens its view for language models.
     """
     run, experiment = annotations["mlflow_run_id"], annotations.get("mlflow_experiment_id")
-    return page_of(tracking_uri, f"experiments/{experiment}/runs/{run}" if experiment else f"runs/{run}")
+    return page_of(server, f"experiments/{experiment}/runs/{run}" if experiment else f"runs/{run}")
 
 
-def version_page(tracking_uri: str, registered_name: str, version: str) -> str:
+def version_page(server: str, registered_name: str, version: str) -> str:
     """Return the address of a registered version's page."""
-    return page_of(tracking_uri, f"models/{quote(registered_name, safe='')}/versions/{version}")
+    return page_of(server, f"models/{quote(registered_name, safe='')}/versions/{version}")

@@ -60,11 +60,13 @@ class TrackedRun:
     run_id: str
     continues: bool = False
     """Whether an earlier try of the same training, or of the same Dagster run, opened it and did not finish."""
+    pages: str = ""
+    """Address of MLflow's pages."""
 
     @property
     def url(self) -> str:
         """Address of the run's page."""
-        return page_of(self.tracking_uri, f"experiments/{self.experiment_id}/runs/{self.run_id}")
+        return page_of(self.pages, f"experiments/{self.experiment_id}/runs/{self.run_id}")
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -236,6 +238,8 @@ class MlflowTracker(SpacedResource):
     tags: dict[str, str] = {}
     ui_url: str = ""
     """Address of Dagster's user interface, to which runs link; empty for runs without one."""
+    mlflow_url: str = ""
+    """Address of MLflow's pages, for links."""
 
     @contextmanager
     def run(self, identity: RunIdentity, tags: dict[str, str]) -> Iterator[TrackedRun]:
@@ -267,7 +271,7 @@ class MlflowTracker(SpacedResource):
         client = connect(self.tracking_uri)
         with as_tracking_error(self.tracking_uri, f"MLflow has no run {run_id}"):
             found = require_active_run(client, run_id)
-        yield TrackedRun(client, self.tracking_uri, found.info.experiment_id, run_id)
+        yield TrackedRun(client, self.tracking_uri, found.info.experiment_id, run_id, pages=self.mlflow_url)
 
     def _opened(self, client: "MlflowClient", identity: RunIdentity, tags: dict[str, str]) -> TrackedRun:
         experiment = self._experiment(client, identity.pipeline)
@@ -289,7 +293,7 @@ class MlflowTracker(SpacedResource):
         for duplicate in known:
             if duplicate.info.run_id != run_id:
                 client.delete_run(duplicate.info.run_id)
-        return TrackedRun(client, self.tracking_uri, experiment, run_id, continues)
+        return TrackedRun(client, self.tracking_uri, experiment, run_id, continues, self.mlflow_url)
 
     def _experiment(self, client: "MlflowClient", pipeline: str) -> str:
         from mlflow.exceptions import MlflowException

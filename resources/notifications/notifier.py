@@ -75,7 +75,7 @@ def notifier_of(settings: Settings) -> Notifier:
         SettingError: a setting of the notifications is missing or malformed.
     """
     channels = [channel for open_channels in CHANNELS for channel in open_channels(settings)]
-    return Notifier(channels, kinds=_kinds(settings.notify_on), ui_url=settings.ui_url.rstrip("/"))
+    return Notifier(channels, kinds=_kinds(settings.notify_on), ui_url=settings.ui_address)
 
 
 def _delivered(outbox: Outbox, channel: Channel, now: float, until: float, logger: logging.Logger) -> Outbox:

@@ -66,7 +66,7 @@ def test_twins_are_fitted_only_where_they_can_change_the_verdict():
         raise AssertionError
 
     kept = required_effect(Evidence(_effect(1.0, 1.0), 1_000, 1), AUTO, retraining)
-    assert kept.source == "twins were not needed"
+    assert kept.source == "the holdout's noise"
     given = required_effect(Evidence(_effect(9.0, 1.0), 1_000, 1), PromotionSpec(minimum_effect=2.5), retraining)
     assert given.minimum_effect == pytest.approx(2.5, abs=0.02)
 

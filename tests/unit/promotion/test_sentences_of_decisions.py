@@ -28,7 +28,7 @@ def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason="",
     made = Thing(
         primary=Thing(name="roc_auc"),
         required=Thing(
-            minimum_effect=0.0123, source="twins were not needed", decisions=decisions, detectable=detectable
+            minimum_effect=0.0123, source="the holdout's noise", decisions=decisions, detectable=detectable
         ),
         before=Thing(value=before, reason=reason),
         after=0.81,
@@ -40,12 +40,12 @@ def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason="",
 
 def test_the_outcome_of_a_comparison():
     assert _comparison(0.9496, decisions=3.0, detectable=0.034) == (
-        "Kept the champion: roc_auc went from 0.7 to 0.81, an improvement of more than 0.0123 (twins were not needed, "
-        "as decision 3 on this holdout) in 94.9% of 400 resamples of 300 holdout rows that neither has learned from "
-        "(95% are required). The smallest improvement that this holdout shows reliably is 0.034."
+        "Kept the champion: roc_auc went from 0.7 to 0.81, an improvement of more than 0.0123 in 94.9% of "
+        "400 resamples of 300 holdout rows that neither has learned from (95% are required). The minimum of 0.0123 "
+        "allows for the holdout's noise, and for earlier decisions on this holdout, which count as 2. The smallest improvement that this holdout shows reliably is 0.034."
     )
     assert _comparison(0.95, detectable=0.034).startswith("Promoted: roc_auc went from 0.7 to 0.81")
-    assert _comparison(0.95).endswith("(95% are required).")
+    assert _comparison(0.95).endswith("(95% are required). The minimum of 0.0123 allows for the holdout's noise.")
     assert _comparison(0.5, before=None, reason="one class alone") == (
         "Kept the champion: its roc_auc cannot be computed on these rows (one class alone)."
     )
@@ -294,9 +294,9 @@ def test_doubts_about_the_holdout_are_named(monkeypatch):
 @pytest.mark.parametrize(
     ("asked", "noise", "said"),
     [
-        (0.0123, None, "0.0123 by promotion.minimum_effect"),
-        ("auto", (None, 0, "one class"), "the holdout's noise, as no twins can be compared (one class)"),
-        ("auto", (0.001, 7, ""), "the noise between 7 pairs of twins"),
+        (0.0123, None, "the holdout's noise and promotion.minimum_effect of 0.0123"),
+        ("auto", (None, 0, "one class"), "the holdout's noise, as retrainings cannot be compared (one class)"),
+        ("auto", (0.001, 7, ""), "the noise between retrainings, by 7 pairs of fits on halves of the rows"),
     ],
 )
 def test_where_a_minimum_effect_comes_from(asked, noise, said):

@@ -229,4 +229,4 @@ def test_a_revenue_metric_is_searched_decided_and_resampled_on_its_rows(make_spe
     poor = train(replace(split, train=mixed), make_best("logistic_regression"), spec)
     decision = decide(model, poor, split, report, spec)
     assert decision.verdict == "promoted"
-    assert "6 pairs of twins" in decision.reason
+    assert "by 6 pairs of fits on halves of the rows" in decision.reason
