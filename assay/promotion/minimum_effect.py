@@ -93,13 +93,20 @@ def required_effect(
     """
     spread = evidence.effect.spread
     if not math.isfinite(spread):
-        return RequiredEffect(minimum_effect=0.0, source="no noise, as the improvement is the same in all resamples", decisions=evidence.number)
+        return RequiredEffect(
+            minimum_effect=0.0,
+            source="no noise, as the improvement is the same in all resamples",
+            decisions=evidence.number,
+        )
     resampled = _normal(rule.confidence) * spread
     holdout = _student(1 - spent_alpha(rule.confidence, evidence.number), max(evidence.units - 1, 1)) * spread
     holdout *= math.sqrt(evidence.units / max(evidence.units - 1, 1))
     noise = RetrainingNoise(None, 0)
     if rule.minimum_effect != "auto":
-        needed, source = holdout + rule.minimum_effect, f"the holdout's noise and promotion.minimum_effect of {rule.minimum_effect:.4g}"
+        needed, source = (
+            holdout + rule.minimum_effect,
+            f"the holdout's noise and promotion.minimum_effect of {rule.minimum_effect:.4g}",
+        )
     elif evidence.effect.share_above(holdout - resampled) < rule.confidence:
         needed, source = holdout, "the holdout's noise"
     else:

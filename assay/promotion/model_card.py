@@ -11,7 +11,7 @@ from assay.markdown import code, escaped, table
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.provenance import Provenance
-from assay.results.trained_model import ModelManifest, TrainedModel
+from assay.results.trained_model import ModelManifest, TrainedModel, annotation_in_words
 from assay.specs.pipeline import PipelineSpec
 
 _FEW_ROWS = 100
@@ -194,7 +194,7 @@ def _reproducibility(manifest: ModelManifest, report: EvaluationReport, spec: Pi
         ("Spec digest", code(manifest.spec_digest)),
         ("Holdout digest", code(report.holdout_digest)),
         *_made(manifest.provenance),
-        *((escaped(name), code(value)) for name, value in sorted(manifest.annotations.items())),
+        *((escaped(annotation_in_words(name)), code(value)) for name, value in sorted(manifest.annotations.items())),
     ]
     libraries = [(escaped(name), escaped(version)) for name, version in manifest.library_versions.items()]
     return [table(("", ""), rows), table(("Library", "Version"), libraries)]

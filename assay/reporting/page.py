@@ -15,6 +15,7 @@ from assay.learning.evaluation.evaluating import beats_baseline, bound_in_words,
 from assay.reporting.model_report import Importance, ModelReport, SearchHistory, TrialPoint
 from assay.reporting.svg import Axes
 from assay.results.search_result import ENDED
+from assay.results.trained_model import annotation_in_words
 
 SHOWN_IMPORTANCES = 15
 SHOWN_DRIFT = 12
@@ -228,4 +229,5 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
     "significant": significant,
     "bar_width": bar_width,
+    "annotation_in_words": annotation_in_words,
 }

@@ -214,3 +214,8 @@ class TrainedModel:
 
     def _with(self, **evidence: object) -> Self:
         return replace(self, manifest=self.manifest.model_copy(update=evidence), files=None)
+
+
+def annotation_in_words(name: str) -> str:
+    """Return the name of an annotation for people: `MLflow run id` of `mlflow_run_id`."""
+    return name.replace("_", " ").replace("mlflow", "MLflow")

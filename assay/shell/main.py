@@ -165,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show(file=sys.stderr)
         return Exit.REFUSED
+    except click.Abort as error:  # click's name for an interrupt
+        raise KeyboardInterrupt from error
     return flags if isinstance(flags, int) else _run(flags)
 
 

@@ -41,6 +41,8 @@ def test_reports_are_stored_with_evaluation_and_decision_and_linked(promoted):
         f"/experiments/{links['mlflow_experiment_id']}/runs/{links['mlflow_run_id']}?workflowType=machine_learning"
     )
     assert report.lineage.pages["MLflow run"].endswith(run_page)
+    assert "MLflow run id" in page
+    assert "mlflow_run_id" not in page + artifacts.store.get_bytes(decided.objects[2].key).decode()
     assert "/models/bank/versions/1" in report.lineage.pages["Registered version"]
     assert report.lineage.pages["Over time"] == "http://localhost:8090/bank/history"
     assert _metadata(promoted, "champion_model")["over time"] == "http://localhost:8090/bank/history"

@@ -13,4 +13,7 @@ from resources.mlflow.pages import run_page
     ],
 )
 def test_a_run_opens_in_its_experiment_where_that_is_known(annotations, path):
-    assert run_page("http://localhost:5000", annotations) == f"http://localhost:5000/#/{path}?workflowType=machine_learning"
+    assert (
+        run_page("http://localhost:5000", annotations)
+        == f"http://localhost:5000/#/{path}?workflowType=machine_learning"
+    )

@@ -284,3 +284,21 @@ def test_links_lead_to_the_port_of_the_site_unless_its_address_is_set(tmp_path):
     assert Settings(home=tmp_path).reports_address == "http://localhost:8090"
     assert Settings(home=tmp_path, reports_port=9000).reports_address == "http://localhost:9000"
     assert Settings(home=tmp_path, reports_url="https://r.example.org/").reports_address == "https://r.example.org"
+    assert Settings(home=tmp_path, ui_port=3001).ui_address == "http://localhost:3001"
+    assert Settings(home=tmp_path, ui_url="https://d.example.org/").ui_address == "https://d.example.org"
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, "http://localhost:5000"),
+        ({"mlflow_port": 5001}, "http://localhost:5001"),
+        ({"mlflow_tracking_uri": "https://me:secret@m.example.org/"}, "https://m.example.org"),
+        (
+            {"mlflow_tracking_uri": "http://mlflow:5000", "mlflow_url": "https://people.example.org/"},
+            "https://people.example.org",
+        ),
+    ],
+)
+def test_links_to_mlflow_lead_where_people_open_it(tmp_path, given, address):
+    assert Settings(home=tmp_path, **given).mlflow_address == address

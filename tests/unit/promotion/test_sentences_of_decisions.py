@@ -27,9 +27,7 @@ from assay.specs.dataset import ColumnRole
 def _comparison(share, *, decisions=1.0, detectable=None, before=0.7, reason="", effect=0.11):
     made = Thing(
         primary=Thing(name="roc_auc"),
-        required=Thing(
-            minimum_effect=0.0123, source="the holdout's noise", decisions=decisions, detectable=detectable
-        ),
+        required=Thing(minimum_effect=0.0123, source="the holdout's noise", decisions=decisions, detectable=detectable),
         before=Thing(value=before, reason=reason),
         after=0.81,
         effect=Effect(before, 0.81, effect, np.full(RESAMPLES, effect)),

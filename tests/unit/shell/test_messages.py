@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.shell.main import main
+from assay.shell.__main__ import run
+from assay.shell.main import Exit, main
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 ROWS = "age,y\n" + "".join(f"{20 + number % 50},{number % 2}\n" for number in range(40)) + "-1,0\n300,1\n"
@@ -62,3 +63,13 @@ def test_an_interrupted_command_says_so(monkeypatch, capsys):
 
     monkeypatch.setattr("assay.shell.validate.run", interrupted)
     same_as_stored("interrupted", VALIDATE, capsys)
+
+
+def test_an_interrupt_before_the_command_is_known_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assay.shell.main.Commands.get_command", interrupted)
+    monkeypatch.setattr("sys.argv", ["assay", "show"])
+    assert run() == Exit.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "assay was interrupted"
