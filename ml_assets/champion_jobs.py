@@ -12,14 +12,13 @@ from assay.specs import PipelineSpec
 from assay.specs.pipeline_names import by_name, named_pipeline
 from ml_assets.assets.champion_model import champion_events
 from ml_assets.pipeline.guarded_op import guarded_op
+from resources.launching_user import USER_TAG
 from resources.mlflow.people import Request, approve, reject, roll_back, withdraw
 from resources.mlflow.registry import MlflowModelRegistry
 
 Specs: TypeAlias = Mapping[str, PipelineSpec]
 _PIPELINE = "The pipeline, or its registered model."
 _REASON = "For the journal, notifications and the history of champion_model."
-_USER = "user"
-"""Tag that Dagster+ sets to the person who started a run."""
 
 
 class RollbackConfig(dg.Config):
@@ -134,7 +133,7 @@ def _changed(
     registry: MlflowModelRegistry,
 ) -> str:
     """Carry out a change and record it; returns the version that is champion now, empty for none."""
-    by = context.run.tags.get(_USER, "") or "a person, in the user interface"
+    by = context.run.tags.get(USER_TAG, "") or "a person, in the user interface"
     entry = change(spec.registered_name, Request(by, reason, context.run.run_id, spec.name))
     current = registry.journal(spec.registered_name).current()
     version = entry.version if entry.names_champion else current.version if current else None

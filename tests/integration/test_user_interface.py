@@ -19,6 +19,7 @@ mutation Launch($params: ExecutionParams!) {
     ... on RunConfigValidationInvalid { errors { message } }
   }
 }"""
+TAGS = "query Tags($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
 STATUS = "query Run($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 GRAPH = """
 query { assetNodes { assetKey { path } groupName kinds
@@ -27,6 +28,13 @@ query { assetNodes { assetKey { path } groupName kinds
   assetChecksOrError { ... on AssetChecks { checks { name blocking
     executionForLatestMaterialization { status evaluation { success } } } } } } }"""
 
+BELIEVES_THE_HEADER = """
+run_coordinator:
+  module: resources.launching_user
+  class: UserTaggingRunCoordinator
+  config: {user_header: X-Forwarded-User}
+"""
+
 
 class Webserver:
     def __init__(self, url):
@@ -34,7 +42,8 @@ class Webserver:
 
     def ask(self, query, **variables):
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "X-Forwarded-User": "anna"}
+        request = urllib.request.Request(f"{self.url}/graphql", body, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             found = json.load(answer)
         assert "errors" not in found, found
@@ -54,6 +63,7 @@ class Webserver:
                 },
                 "runConfigData": config,
                 "mode": "default",
+                "executionMetadata": {"tags": [{"key": "user", "value": "the owner"}]},
             },
         )["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
@@ -74,6 +84,7 @@ def webserver(tmp_path_factory):
     """One server for all tests; each test looks at the run that it launched."""
     checkout = checkout_in(tmp_path_factory.mktemp("ui") / "checkout")
     checkout.write("pipelines/bank.yaml", BANK.format(source="data/bank.csv"))
+    checkout.write("dagster.yaml", (checkout.root / "dagster.yaml").read_text() + BELIEVES_THE_HEADER)
     write_csv(checkout.root / "data" / "bank.csv", bank_rows())
     port = free_port()
     log = checkout.root / "webserver.log"
@@ -102,6 +113,8 @@ def test_a_run_launched_from_the_ui_shows_checks_metadata_and_plots(webserver):
 
     run_id = webserver.launch([f"bank/{name}" for name in ASSETS], {"tuning": {"n_trials": 2}})
     assert webserver.outcome(run_id) == "SUCCESS"
+    tags = webserver.ask(TAGS, id=run_id)["runOrError"]["tags"]
+    assert {"key": "user", "value": "anna"} in tags, "the header, and not what the request says of itself"
 
     nodes = {node["assetKey"]["path"][-1]: node for node in webserver.ask(GRAPH)["assetNodes"]}
     checks = nodes["validated_dataset"]["assetChecksOrError"]["checks"]

@@ -39,6 +39,12 @@ class Stage:
         """What is copied from the context of the build."""
         return [word for each in self.all("COPY") if "from" not in each.flags for word in each.words[:-1]]
 
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The arguments of the build with a default."""
+        given = (each.rest.partition("=") for each in self.all("ARG"))
+        return {name: default.strip('"') for name, _, default in given}
+
     def environment(self, **arguments: str) -> dict[str, str]:
         """Return the variables of a container, with values of build arguments and a plain PATH."""
         known, kept = {"PATH": "/usr/bin:/bin"}, {"PATH"}

@@ -1,11 +1,13 @@
 """What the composed deployment is, without Docker: its file against the image, the settings and the endpoints."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from dockerfile import stages_of
@@ -21,6 +23,14 @@ LASTING = {name: each for name, each in SERVICES.items() if each["restart"] != "
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (FOLDER / ".env.example").read_text(), re.MULTILINE))
 VARIABLES = re.findall(r"\$\{(\w+)(?::([-?])([^}]*))?\}", TEXT)
 USER = next(word for word in stages_of(ROOT / "Dockerfile")[-1].last("USER").words)
+
+
+@pytest.mark.parametrize(
+    "path", [FOLDER / "compose.yaml", ROOT / "tests" / "deploy" / "compose.yaml"], ids=["shipped", "small images"]
+)
+def test_the_file_is_as_the_compose_specification_says(path):
+    schema = json.loads((ROOT / "tests" / "deploy" / "compose-spec.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(path.read_text()))
 
 
 def test_passwords_have_no_default_and_nothing_starts_without():
@@ -96,9 +106,7 @@ def test_what_is_kept_is_in_named_volumes():
     }
     assert mounted == kept
     owned = re.findall(r"chown (\d+):\d+ /volumes/(\w+)", SERVICES["volumes"]["command"][-1])
-    users = {
-        SERVICES[name].get("user", "10001:10001").partition(":")[0] for name in ("code", "proxy", "s3", "postgres")
-    }
+    users = {SERVICES[name].get("user", USER).partition(":")[0] for name in ("code", "proxy", "s3", "postgres")}
     assert {user for user, _ in owned} == users
     given = {mount.partition(":")[2] for mount in SERVICES["volumes"]["volumes"]}
     assert given == {f"/volumes/{name}" for _, name in owned}
@@ -121,17 +129,21 @@ def test_the_proxy_reaches_services_that_exist_and_keeps_viewers_on_the_read_onl
         "webserver": "launcher",
         "webserver-viewer": "",
     }
+    coordinator = yaml.safe_load((FOLDER / "dagster.yaml").read_text())["run_coordinator"]
+    believed = f"header_up {coordinator['config']['user_header']} {{http.auth.user.id}}"
+    assert text.count(believed) == 2, "the proxy replaces what a client says of itself"
     assert "--read-only" in SERVICES["webserver-viewer"]["command"]
     assert "--read-only" not in SERVICES["webserver"]["command"]
     assert {port.rpartition(":")[2] for port in SERVICES["proxy"]["ports"]} == {port for _, _, port in upstreams}
 
 
-def test_the_instance_differs_from_the_checkouts_in_storage_and_logs_alone():
+def test_the_instance_differs_from_the_checkouts_in_storage_logs_and_who_is_believed():
     ours, base = (yaml.safe_load(path.read_text()) for path in (FOLDER / "dagster.yaml", ROOT / "dagster.yaml"))
     assert {key for key in ours.keys() | base.keys() if ours.get(key) != base.get(key)} <= {
         "storage",
         "compute_logs",
         "python_logs",
+        "run_coordinator",
     }
 
 

@@ -1,7 +1,9 @@
 """What the image does, without Docker: its commands run against programs that record how they are called."""
 
+import itertools
 import re
 import subprocess
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from dockerfile import stages_of
 ROOT = Path(__file__).parents[2]
 BUILD, FINAL = stages_of(ROOT / "Dockerfile")
 # what the image's commands call; none of them may really run here
-PROGRAMS = ("apt-get", "chown", "cp", "dagster-webserver", "find", "mkdir", "pip", "rm", "useradd", "uv")
+PROGRAMS = ("apt-get", "chown", "cp", "dagster-webserver", "find", "groupadd", "mkdir", "pip", "rm", "useradd", "uv")
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def calls(tmp_path):
 @pytest.fixture
 def built(calls):
     """Every call of a program while the image is built."""
-    return [call for stage in (BUILD, FINAL) for each in stage.all("RUN") for call in calls(each.rest)]
+    return [
+        call for stage in (BUILD, FINAL) for each in stage.all("RUN") for call in calls(each.rest, **stage.arguments)
+    ]
 
 
 @pytest.mark.parametrize("source", sorted({*BUILD.copied, *FINAL.copied}))
@@ -49,8 +53,18 @@ def test_what_is_copied_exists_and_is_not_ignored(source):
 def test_the_install_is_locked_and_leaves_out_the_tools_of_developers(built):
     installs = [call for call in built if call[0] == "uv"]
     assert len(installs) == 2
-    assert all({"sync", "--locked", "--no-dev", "platform", "--all-extras"} <= set(call) for call in installs)
+    assert all({"sync", "--locked", "--no-dev", "platform"} <= set(call) for call in installs)
     assert "--no-editable" in installs[-1], "the environment is copied without the sources that it was made from"
+
+
+def test_the_extras_are_an_argument_and_all_but_catboost_by_default(built, calls):
+    def extras(call):
+        return [name for flag, name in itertools.pairwise(call) if flag == "--extra"]
+
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [set(extras(call)) for call in built if call[0] == "uv"] == [known.keys() - {"catboost"}] * 2
+    [first, _] = [each.rest for each in BUILD.all("RUN") if each.rest.startswith("uv")]
+    assert [extras(call) for call in calls(first, EXTRAS="catboost lightgbm")] == [["catboost", "lightgbm"]]
 
 
 def test_the_tools_have_the_versions_of_the_makefile(built):
@@ -61,9 +75,10 @@ def test_the_tools_have_the_versions_of_the_makefile(built):
 
 
 def test_the_user_exists_is_not_root_and_owns_what_the_platform_writes(built):
-    user = FINAL.last("USER").rest
-    assert [call[-1] for call in built if call[0] == "useradd"] == [user]
-    assert user != "root"
+    [made] = [call for call in built if call[0] == "useradd"]
+    user, options = made[-1], dict(itertools.pairwise(made))
+    assert FINAL.last("USER").rest == f"{options['--uid']}:{options['--gid']}", "by number, which Kubernetes asks for"
+    assert int(options["--uid"]) > 0
     [owned] = [call[3:] for call in built if call[:3] == ["chown", "-R", f"{user}:{user}"]]
     environment = FINAL.environment()
     for written in (environment["DAGSTER_HOME"], FINAL.last("VOLUME").rest):
