@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.credentials import without_credentials
 from assay.errors import SettingError
@@ -19,8 +19,10 @@ from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
 from resources.checkout import Checkout
 from resources.project_root import project_root
+from resources.secrets import secrets_of
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
+_PREFIX = "ASSAY_"
 _SQL_CONNECTION = "ASSAY_SQL_"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
 
@@ -32,7 +34,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="ASSAY_",
+        env_prefix=_PREFIX,
         env_file=".env",
         extra="ignore",
         frozen=True,
@@ -176,11 +178,29 @@ class Settings(BaseSettings):
     """Git commit of the code, with `-dirty` at its end if files differ from it; asked of git unless set, and `unknown`
     where there is no git or no checkout, as in an image that does not set it."""
 
+    secrets_from: str = ""
+    """Where secrets come from that are in no variable: `aws:NAME` or `aws:ARN` of a secret in AWS Secrets Manager, a
+    JSON object of variables and values. For each secret, the variable `<NAME>_FILE` may name a file that holds it."""
+
     def __init__(self, **given: Any) -> None:
         try:
             super().__init__(**given)
         except ValidationError as error:
             raise _setting_error(error) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of pydantic's interface
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add secrets that no variable holds; they come first, since a variable may be set and empty."""
+        secrets = {name.removeprefix(_PREFIX).lower(): value for name, value in _secrets(_variables()).items()}
+        known = {name: value for name, value in secrets.items() if name in cls.model_fields}
+        return init_settings, InitSettingsSource(settings_cls, known), env_settings, dotenv_settings
 
     @model_validator(mode="after")
     def _local_paths_are_absolute(self) -> Self:
@@ -329,8 +349,19 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def source_environment() -> Mapping[str, str]:
-    """Return the variables that `${NAME}` in a source may name: the process's and those of `.env`."""
+    """Return the variables that `${NAME}` in a source may name: the process's, those of `.env`, and secrets."""
+    variables = _variables()
+    return {**variables, **_secrets(variables)}
+
+
+def _variables() -> dict[str, str]:
     return {**_dotenv(), **os.environ}
+
+
+def _secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    fields = Settings.model_fields.items()
+    secret = {f"{_PREFIX}{name.upper()}" for name, field in fields if field.annotation is SecretStr}
+    return secrets_of(variables, frozenset({*secret, _TRACKING}), aws_variables())
 
 
 def sql_connections() -> Mapping[str, str]:
@@ -339,7 +370,7 @@ def sql_connections() -> Mapping[str, str]:
     return {
         name.removeprefix(_SQL_CONNECTION).lower(): value
         for name, value in found.items()
-        if name.startswith(_SQL_CONNECTION) and value
+        if name.startswith(_SQL_CONNECTION) and value and name.removesuffix("_FILE") not in found.keys() - {name}
     }
 
 

@@ -64,6 +64,8 @@ def test_options_of_the_queue_are_kept(instance):
 
 
 def test_without_the_name_of_a_header_nothing_starts():
-    with dg.instance_for_test(overrides={"run_coordinator": QUEUE}) as instance:
-        with pytest.raises(dg.DagsterInvalidConfigError, match="user_header"):
-            _ = instance.run_coordinator
+    with (
+        dg.instance_for_test(overrides={"run_coordinator": QUEUE}) as instance,
+        pytest.raises(dg.DagsterInvalidConfigError, match="user_header"),
+    ):
+        _ = instance.run_coordinator
