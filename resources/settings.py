@@ -13,13 +13,13 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.credentials import without_credentials
-from assay.errors import SettingError
 from assay.importing import MODEL_PACKAGES, ImportPolicy
 from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
 from resources.checkout import Checkout
 from resources.project_root import project_root
 from resources.secrets import secrets_of
+from resources.setting_errors import setting_error
 
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _PREFIX = "ASSAY_"
@@ -186,21 +186,17 @@ class Settings(BaseSettings):
         try:
             super().__init__(**given)
         except ValidationError as error:
-            raise _setting_error(error) from None
+            raise setting_error(error, _secret_fields()) from None
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - part of pydantic's interface
+    def settings_customise_sources(  # type: ignore[override]  # pydantic calls it by keywords
+        cls, settings_cls: type[BaseSettings], **usual: PydanticBaseSettingsSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Add secrets that no variable holds; they come first, since a variable may be set and empty."""
         secrets = {name.removeprefix(_PREFIX).lower(): value for name, value in _secrets(_variables()).items()}
         known = {name: value for name, value in secrets.items() if name in cls.model_fields}
-        return init_settings, InitSettingsSource(settings_cls, known), env_settings, dotenv_settings
+        secret = InitSettingsSource(settings_cls, known)
+        return usual["init_settings"], secret, usual["env_settings"], usual["dotenv_settings"]
 
     @model_validator(mode="after")
     def _local_paths_are_absolute(self) -> Self:
@@ -323,22 +319,6 @@ class Settings(BaseSettings):
         return Checkout(self.git_sha)
 
 
-def _setting_error(error: ValidationError) -> SettingError:
-    """Return the typed error of values that the settings refuse; it quotes none of a secret."""
-    problems = error.errors(include_url=False, include_context=False)
-    names = [str(each["loc"][0]) if each["loc"] else "" for each in problems]
-    secret = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
-    return SettingError(
-        "a setting of the deployment is not acceptable",
-        where=", ".join(f"ASSAY_{name.upper()}" for name in names),
-        found=", ".join(
-            "***" if name in secret else str(each["input"]) for name, each in zip(names, problems, strict=True)
-        ),
-        expected="; ".join(each["msg"] for each in problems),
-        remedy="correct the variable of this process, or its line in the file .env",
-    )
-
-
 def _branch_of_dagster_plus() -> str:
     is_branch = os.environ.get("DAGSTER_CLOUD_IS_BRANCH_DEPLOYMENT") == "1"
     return os.environ.get("DAGSTER_CLOUD_GIT_BRANCH", "") if is_branch else ""
@@ -358,9 +338,12 @@ def _variables() -> dict[str, str]:
     return {**_dotenv(), **os.environ}
 
 
+def _secret_fields() -> frozenset[str]:
+    return frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+
+
 def _secrets(variables: Mapping[str, str]) -> dict[str, str]:
-    fields = Settings.model_fields.items()
-    secret = {f"{_PREFIX}{name.upper()}" for name, field in fields if field.annotation is SecretStr}
+    secret = {f"{_PREFIX}{name.upper()}" for name in _secret_fields()}
     return secrets_of(variables, frozenset({*secret, _TRACKING}), aws_variables())
 
 
