@@ -62,8 +62,6 @@ class Remedy(str):  # noqa: SLOT000 - mypy reads slots of a str as no attributes
 
 _DETAILS = ("where", "found", "expected", "remedy")
 _HELP = "help"
-
-
 _KINDS: dict[str, type["AssayError"]] = {}
 
 
@@ -153,9 +151,11 @@ class SerialisedError:
         head = _HEAD.fullmatch(parts[0])
         if head is None or error_class(head["code"]) is None:
             return None
-        details = {name: _dedented(detail) for name, detail in zip(parts[1::2], parts[2::2], strict=True)}
+        details = {
+            name: detail.replace(_CONTINUED, "\n") for name, detail in zip(parts[1::2], parts[2::2], strict=True)
+        }
         details.pop(_HELP, None)  # follows from the code
-        return cls(head["code"], _dedented(head["what"]), **details, defect=head["defect"] or "")
+        return cls(head["code"], head["what"].replace(_CONTINUED, "\n"), **details, defect=head["defect"] or "")
 
     @property
     def is_typed(self) -> bool:
@@ -189,10 +189,6 @@ _PART = re.compile(rf"\n  ({'|'.join((*_DETAILS, _HELP))}): ")
 _HEAD = re.compile(r"(?:[\w.]+: )?\[(?P<code>[a-z_]+)(?:: (?P<defect>\w+))?\] (?P<what>.*)", re.DOTALL)
 
 
-def _dedented(text: str) -> str:
-    return text.replace(_CONTINUED, "\n")
-
-
 def error_class(code: str) -> type[AssayError] | None:
     """Return the class that declares a code; None where the code is no typed error's."""
     return _KINDS.get(code)
@@ -200,8 +196,7 @@ def error_class(code: str) -> type[AssayError] | None:
 
 def error_to_json(error: AssayError) -> dict[str, Any]:
     """Return a typed error as JSON-able values."""
-    fields: dict[str, Any] = {"code": error.code, "what": error.what}
-    fields |= {name: getattr(error, name) for name in _DETAILS}
+    fields = {name: getattr(error, name) for name in ("code", "what", *_DETAILS)}
     if isinstance(error.remedy, Remedy):
         fields["remedy_template"], fields["remedy_fields"] = error.remedy.template, list(error.remedy.fields)
     if isinstance(error, MalformedDataError):
@@ -218,10 +213,7 @@ def error_from_json(fields: Mapping[str, Any]) -> AssayError:
         KeyError: a field is missing, or the code is no typed error's.
         TypeError: the fields are not those of an error.
     """
-    kind = error_class(fields["code"])
-    if kind is None:
-        raise KeyError(fields["code"])
-    return _rebuilt(kind, fields)
+    return _rebuilt(_KINDS[fields["code"]], fields)
 
 
 def _rebuilt(kind: type[AssayError], fields: Mapping[str, Any]) -> AssayError:
