@@ -210,8 +210,7 @@ def error_from_json(fields: Mapping[str, Any]) -> AssayError:
     """Return the typed error of `error_to_json`.
 
     Raises:
-        KeyError: a field is missing, or the code is no typed error's.
-        TypeError: the fields are not those of an error.
+        KeyError, TypeError: the fields are not those of a typed error.
     """
     return _rebuilt(_KINDS[fields["code"]], fields)
 
