@@ -1,14 +1,17 @@
 """Calibration and threshold of a recipe, found on predictions of training rows by fits that did not learn from them."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.errors import LearningError
+from assay.learning.evaluation.predictions import label_array
 from assay.learning.evaluation.thresholds import best_threshold
 from assay.learning.out_of_fold import OutOfFold, out_of_fold
 from assay.learning.splitting import Split
+from assay.learning.tuning.candidates import may_recalibrate
+from assay.results.recalibration import Recalibration
 from assay.results.search_result import BestHyperparameters
 from assay.specs.pipeline import PipelineSpec
 
@@ -26,9 +29,13 @@ def decided(fitted: "Pipeline", split: Split, best: BestHyperparameters, spec: P
         DataContractError: the rows cannot be cut into folds.
     """
     asked = spec.training
-    if asked.calibration is None and asked.threshold is None:
+    recalibration = recalibration_for(best, spec)
+    if asked.calibration is None and asked.threshold is None and recalibration is None:
         return fitted
-    from assay.learning.estimators.decisions import Decision
+    from assay.learning.estimators.decisions import Decision, calibration_of
+
+    if recalibration is not None:
+        return Decision(calibration_of(recalibration.curves, np.asarray(fitted.classes_))).applied_to(fitted)
 
     if not hasattr(fitted, "predict_proba"):
         raise LearningError(
@@ -42,6 +49,11 @@ def decided(fitted: "Pipeline", split: Split, best: BestHyperparameters, spec: P
         return Decision(threshold=asked.threshold).applied_to(fitted)
     predicted = out_of_fold(split, best, spec, tuple(fitted.classes_.tolist()))
     return _found(predicted, split, spec).applied_to(fitted)
+
+
+def recalibration_for(best: BestHyperparameters, spec: PipelineSpec) -> Recalibration | None:
+    """Return the correction that a search found, unless the pipeline says by now how probabilities are to be."""
+    return best.recalibration if may_recalibrate(spec) else None
 
 
 def decided_like(fitted: "Pipeline", other: "Pipeline", threshold: float | None = None) -> "Pipeline":
@@ -72,7 +84,7 @@ def _found(predicted: OutOfFold, split: Split, spec: PipelineSpec) -> "Decision"
 
     rows = split.train.take(predicted.rows)
     truth, shares = rows.target.to_numpy(), np.asarray(predicted.predictions.probabilities)
-    classes, found = _labels(predicted.predictions.classes), None
+    classes, found = label_array(predicted.predictions.classes), None
     if spec.training.calibration is not None:
         try:
             found, shares = calibration(shares, truth, classes, spec.training.calibration, rows.weights)
@@ -87,7 +99,3 @@ def _found(predicted: OutOfFold, split: Split, spec: PipelineSpec) -> "Decision"
     if asked is None or isinstance(asked, float):
         return Decision(found, asked)
     return Decision(found, best_threshold(truth == classes[-1], shares[:, -1], asked))
-
-
-def _labels(classes: tuple[Any, ...]) -> np.ndarray:
-    return np.array(classes, dtype=object if isinstance(classes[0], str) else None)

@@ -110,6 +110,7 @@ def rebuilt(model: TrainedModel, split: Split, spec: PipelineSpec, parent: Train
         searched=False,
         stopped_by="disabled",
         seed=facts.seed,
+        recalibration=facts.options.recalibration if facts.options else None,
     )
     again = final_fit(split, best, spec, parent, refits=facts.refit is not None)
     evidence = {name: getattr(facts, name) for name in ("annotations", "provenance", "intake", "golden", "reference")}

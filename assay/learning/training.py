@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assay.data.schema import TableSchema
 from assay.errors import LearningError
-from assay.learning.deciding import decided, decided_like, threshold_of
+from assay.learning.deciding import decided, decided_like, recalibration_for, threshold_of
 from assay.learning.estimators.assembly import (
     build_pipeline,
     continue_fit,
@@ -98,12 +98,14 @@ def train(
         estimator = fitted(split.train, split.features, best, spec, champion)
         estimator = decided_like(estimator, champion.estimator, given)
         learned = _learned_with(champion.manifest, split, spec)
+        found = champion.manifest.options.recalibration if champion.manifest.options else None
     else:
         estimator = decided(fitted(split.train, split.features, best, spec), split, best, spec)
+        found = recalibration_for(best, spec)
         scenario = "full" if spec.training.scenario == "full" else "full (no champion yet)"
         learned = (split.learned,)
     manifest = _manifest(split, best, spec, scenario, learned, digest)
-    options = FitOptions.of(spec.training, threshold_of(estimator))
+    options = FitOptions.of(spec.training, threshold_of(estimator), found)
     return TrainedModel(estimator, manifest.model_copy(update={"options": options}), _example(split))
 
 

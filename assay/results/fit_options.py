@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from assay.results.recalibration import Recalibration
 from assay.specs.base import Spec
 from assay.specs.learning import TrainingSpec
 from assay.specs.training_options import ConstraintsSpec, TargetTransform, ThresholdSpec
@@ -20,6 +21,8 @@ class FitOptions(Spec):
     sample_weight: str | None = _optional()
     class_weight: Literal["balanced"] | dict[str, float] | None = _optional()
     calibration: Literal["isotonic", "sigmoid"] | None = _optional()
+    recalibration: Recalibration | None = _optional()
+    """The correction of probabilities that the search found, where `calibration` is not asked for."""
     threshold: float | None = _optional()
     """The probability from which a row is labelled positive."""
     threshold_for: ThresholdSpec | None = _optional()
@@ -29,12 +32,15 @@ class FitOptions(Spec):
     interval: float | None = _optional()
 
     @classmethod
-    def of(cls, asked: TrainingSpec, threshold: float | None) -> "FitOptions | None":
-        """Return the options that a pipeline asks for, with the threshold that was found, or None."""
+    def of(
+        cls, asked: TrainingSpec, threshold: float | None, recalibration: Recalibration | None = None
+    ) -> "FitOptions | None":
+        """Return the options that a pipeline asks for, with what was found for them, or None."""
         found = cls(
             sample_weight=asked.sample_weight,
             class_weight=asked.class_weight,
             calibration=asked.calibration,
+            recalibration=recalibration,
             threshold=threshold,
             threshold_for=asked.threshold if isinstance(asked.threshold, ThresholdSpec) else None,
             target_transform=asked.target_transform,
@@ -48,7 +54,8 @@ class FitOptions(Spec):
         weights = self.class_weight
         by_label = weights if isinstance(weights, str) else ", ".join(f"{k} {v:g}" for k, v in (weights or {}).items())
         yield from (("rows weighted by", self.sample_weight or ""), ("classes weighted", by_label))
-        yield "probabilities calibrated by", self.calibration or ""
+        by_search = "a sigmoid that the search found" if self.recalibration else ""
+        yield "probabilities calibrated by", self.calibration or by_search
         yield "labelled positive from a probability of", self._threshold_in_words
         yield "fitted on the target's", self.target_transform or ""
         if self.constraints is not None:

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
+from assay.results.recalibration import Recalibration
 from assay.specs.base import Spec
 from assay.specs.learning import WEIGHT, parameters_of
 
@@ -65,6 +66,8 @@ class BestHyperparameters(Spec):
     alone is chosen."""
     tie: Tie | None = Field(default=None, exclude_if=lambda tie: tie is None)
     """With which family the chosen one is tied; missing where the chosen one has the best trial."""
+    recalibration: Recalibration | None = Field(default=None, exclude_if=lambda found: found is None)
+    """How the model's probabilities are corrected; missing where they are well calibrated, or it is not asked for."""
     latency_ms: float | None = Field(default=None, exclude_if=lambda latency: latency is None)
     """What 1,000 predictions take, of an average its members' together; missing without `tuning.max_latency_ms`."""
     searched: bool

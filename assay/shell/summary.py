@@ -134,6 +134,8 @@ def search_facts(best: BestHyperparameters, *, searched_alone: bool = False) -> 
     yield Fact("search", text + value)
     if best.tie_text:
         yield Fact("search", best.tie_text)
+    if best.recalibration is not None:
+        yield Fact("search", best.recalibration.in_words)
     if searched_alone and best.early_end:
         yield Fact("search", best.early_end)
 

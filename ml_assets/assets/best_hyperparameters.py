@@ -130,6 +130,8 @@ def _search_metadata(best: BestHyperparameters) -> dict[str, Any]:
         shown["ended early"] = best.early_end
     if best.tie_text:
         shown["simpler family"] = best.tie_text
+    if best.recalibration is not None:
+        shown["calibration"] = best.recalibration.in_words
     if best.ensemble_gain is not None:
         shown["average of families"] = records_table(best.members())
         shown["better than the best trial by"] = best.ensemble_gain

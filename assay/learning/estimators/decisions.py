@@ -152,6 +152,34 @@ def calibration(
     return found, np.asarray(found.predict_proba(places))
 
 
+def sigmoid_curves(
+    probabilities: np.ndarray, truth: np.ndarray, classes: np.ndarray, weights: np.ndarray | None
+) -> tuple[tuple[float, float], ...]:
+    """Return slope and intercept of each sigmoid of a calibration, see `calibration`."""
+    found, _ = calibration(probabilities, truth, classes, "sigmoid", weights)
+    return tuple((float(each.a_), float(each.b_)) for each in found.calibrated_classifiers_[0].calibrators)
+
+
+def calibration_of(curves: tuple[tuple[float, float], ...], classes: np.ndarray) -> CalibratedClassifierCV:
+    """Return the calibration, for `Decision`, of known slopes and intercepts.
+
+    Args:
+        curves: of `sigmoid_curves`.
+        classes: the labels that they were found for.
+    """
+    places = np.arange(2 * len(classes)) % len(classes)
+    shape, _ = calibration(np.eye(len(classes))[places], classes[places], classes, "sigmoid", None)
+    for each, (slope, intercept) in zip(shape.calibrated_classifiers_[0].calibrators, curves, strict=True):
+        each.a_, each.b_ = slope, intercept
+    return shape
+
+
+def corrected(probabilities: np.ndarray, curves: tuple[tuple[float, float], ...], classes: np.ndarray) -> np.ndarray:
+    """Return known probabilities, shape (n, k), corrected by sigmoids."""
+    around = _around(calibration_of(curves, classes), _Predicted(probabilities, classes))
+    return np.asarray(around.predict_proba(np.arange(len(probabilities))[:, None]))
+
+
 def _around(calibrated: CalibratedClassifierCV, model: Any) -> CalibratedClassifierCV:
     """Return a calibration around another model."""
     frozen = FrozenEstimator(LogOdds(model))

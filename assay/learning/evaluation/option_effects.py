@@ -31,7 +31,7 @@ def decision_effects(
     """
     facts = model.manifest
     options = facts.options or FitOptions()
-    if options.calibration is None and options.threshold is None:
+    if options.calibration is None and options.threshold is None and options.recalibration is None:
         return None
     plain = predictions_of(_without_decision(model.evaluated.estimator), holdout, facts.classes, facts.task)
     truth = np.asarray(holdout.target.to_numpy())

@@ -51,6 +51,11 @@ class Predictions:
         )
 
 
+def label_array(classes: tuple[Any, ...]) -> np.ndarray:
+    """Return class labels as an array, texts as objects, shape (k,)."""
+    return np.array(classes, dtype=object if isinstance(classes[0], str) else None)
+
+
 def joined(parts: Sequence[Predictions]) -> Predictions:
     """Return the predictions of several parts of rows, one after the other, without columns that metrics ask for."""
     labels = np.concatenate([each.labels for each in parts])

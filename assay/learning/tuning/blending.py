@@ -16,11 +16,11 @@ import numpy as np
 from assay.learning.estimators.ensembles import vote_parameters
 from assay.learning.evaluation.bootstrap import Paired, Units, effects
 from assay.learning.evaluation.metrics import Metric, measure, primary_metric
-from assay.learning.evaluation.predictions import Predictions, joined
+from assay.learning.evaluation.predictions import Predictions, joined, label_array
 from assay.learning.tuning.trials import Measurement
 from assay.learning.tuning.workers import TrialInputs
 from assay.results.search_result import BestHyperparameters
-from assay.specs.learning import ENSEMBLES
+from assay.specs.learning import ENSEMBLES, WEIGHT, parameters_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,23 +81,26 @@ class ValidationRows:
         classes: class labels in order; empty for regression.
         groups: number of each row's group, shape (n,), where rows depend on each other.
         asked: columns that metrics ask for.
+        weights: how much each row counts in a fit, shape (n,); None where all count alike.
     """
 
     truth: np.ndarray
     classes: tuple[Any, ...]
     groups: np.ndarray | None
     asked: "pd.DataFrame | None"
+    weights: np.ndarray | None
 
     @classmethod
     def of(cls, inputs: TrialInputs) -> "ValidationRows":
         """Return the rows of a search."""
         order = np.concatenate([fold.validation for fold in inputs.first_folds])
-        groups, asked = inputs.groups, inputs.rows.metric_columns
+        groups, asked, weights = inputs.groups, inputs.rows.metric_columns, inputs.rows.weights
         return cls(
             inputs.rows.target.to_numpy()[order],
             inputs.classes,
             None if groups is None else np.unique(groups[order], return_inverse=True)[1],
             None if asked is None else asked.iloc[order],
+            None if weights is None else weights[order],
         )
 
     def predictions(self, finished: Finished) -> Predictions:
@@ -105,7 +108,7 @@ class ValidationRows:
         predicted = np.asarray(finished.measured.predicted)
         if not self.classes:
             return Predictions(predicted, None, (), rows=self.asked)
-        return _likeliest(predicted, self.classes, self.asked)
+        return likeliest(predicted, self.classes, self.asked)
 
 
 def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialInputs) -> BestHyperparameters:
@@ -134,6 +137,22 @@ def averaged(best: BestHyperparameters, finished: list[Finished], inputs: TrialI
     changed = {"family": "vote", "parameters": parameters, "value": blend.value, "ensemble_gain": blend.gain}
     changed["latency_ms"] = latency
     return best.model_copy(update=changed)
+
+
+def predicted_by(chosen: BestHyperparameters, finished: Sequence[Finished], rows: ValidationRows) -> Predictions | None:
+    """Return what the outcome of a search predicted of the validation rows; None where its trial did not keep it.
+
+    Args:
+        chosen: the best trial of a family, or an average of `averaged`.
+        finished: the best complete trial of each family.
+        rows: of the search.
+    """
+    known = {each.family: each for each in finished if each.measured.predicted is not None}
+    if chosen.ensemble_gain is not None:
+        weights = parameters_of(WEIGHT, chosen.parameters)
+        return _average({name: rows.predictions(known[name]) for name in weights}, weights)
+    of_family = known.get(chosen.family)
+    return rows.predictions(of_family) if of_family and of_family.parameters == chosen.parameters else None
 
 
 def fast_enough(
@@ -252,9 +271,9 @@ def _averaged(members: Sequence[Predictions], weights: np.ndarray) -> Prediction
         labels = np.sum([share * each.labels for each, share in used], axis=0)
         return Predictions(labels, None, first.classes, rows=first.rows)
     probabilities = np.sum([share * each.probabilities for each, share in used], axis=0)
-    return _likeliest(probabilities, first.classes, first.rows)
+    return likeliest(probabilities, first.classes, first.rows)
 
 
-def _likeliest(probabilities: np.ndarray, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Predictions:
-    labels = np.array(classes, dtype=object if isinstance(classes[0], str) else None)
-    return Predictions(labels[probabilities.argmax(axis=1)], probabilities, classes, rows=rows)
+def likeliest(probabilities: np.ndarray, classes: tuple[Any, ...], rows: "pd.DataFrame | None") -> Predictions:
+    """Return predictions that label each row by its likeliest class."""
+    return Predictions(label_array(classes)[probabilities.argmax(axis=1)], probabilities, classes, rows=rows)

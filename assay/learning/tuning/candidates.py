@@ -87,9 +87,19 @@ def may_choose_simpler(spec: PipelineSpec) -> bool:
     return asked and spec.training.scenario == "full" and spec.training.threshold is None
 
 
+def may_recalibrate(spec: PipelineSpec) -> bool:
+    """Return whether a search may correct the probabilities of the model that it chooses.
+
+    A continued fit keeps its calibration; weights of classes and a threshold say how probabilities are to be.
+    """
+    given = (spec.training.calibration, spec.training.class_weight, spec.training.threshold)
+    asked = spec.tuning.recalibrate and spec.task.is_classification and spec.training.scenario == "full"
+    return asked and not any(each is not None for each in given)
+
+
 def keeps_predictions(spec: PipelineSpec) -> bool:
-    """Return whether trials keep what they predict, so that families are compared on the same rows."""
-    return may_average(spec) or may_choose_simpler(spec)
+    """Return whether trials keep what they predict of the validation rows."""
+    return may_average(spec) or may_choose_simpler(spec) or may_recalibrate(spec)
 
 
 def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:

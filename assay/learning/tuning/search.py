@@ -12,10 +12,11 @@ from assay.learning.evaluation.metrics import primary_metric
 from assay.learning.rehearsal import rehearse, require_rows_kept
 from assay.learning.splitting import LabelledRows
 from assay.learning.tuning.blending import averaged
-from assay.learning.tuning.candidates import Candidates, may_average, may_choose_simpler
+from assay.learning.tuning.candidates import Candidates, may_average, may_choose_simpler, may_recalibrate
 from assay.learning.tuning.fold_schemes import make_folds
 from assay.learning.tuning.journal import TrialJournal
 from assay.learning.tuning.points import grid_points
+from assay.learning.tuning.recalibration import recalibrated
 from assay.learning.tuning.samplers import quiet_optuna
 from assay.learning.tuning.study_run import Progress, StudyRun
 from assay.learning.tuning.ties import simplest
@@ -61,8 +62,9 @@ def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who f
 
     Returns:
         The best trial's family and parameters, an average of families that is better beyond noise, or the best trial of
-        a simpler family that is as good (`tuning.prefer_simpler`); the record of all trials. Without tuning, or with
-        one candidate and nothing to vary, the first candidate's base values.
+        a simpler family that is as good (`tuning.prefer_simpler`), with a correction of badly calibrated probabilities
+        (`tuning.recalibrate`); the record of all trials. Without tuning, or with one candidate and nothing to vary, the
+        first candidate's base values.
 
     Raises:
         LearningError: a hyperparameter or search range is refused, all trials failed, or no model is fast enough.
@@ -89,6 +91,8 @@ def find_best_hyperparameters(  # noqa: PLR0913 - rows, what they are, and who f
     chosen = averaged(best, finalists, inputs) if may_average(spec) else best
     if chosen is best and may_choose_simpler(spec):
         chosen = simplest(best, finalists, inputs)
+    if may_recalibrate(spec):
+        chosen = recalibrated(chosen, finalists, inputs)
     if journal is not None:
         journal.clear()
     return chosen

@@ -12,6 +12,7 @@ from assay.promotion.champion import ChampionRecord
 from assay.promotion.comparison import ComparedValues
 from assay.promotion.decision import PromotionDecision
 from assay.results.evaluation_report import EvaluationReport
+from assay.results.recalibration import Recalibration
 from assay.results.search_result import BestHyperparameters, Tie, TrialRecord
 from assay.shell.file_summaries import ingested, predicted
 from assay.shell.summary import (
@@ -91,6 +92,13 @@ def test_a_tie_is_said_with_the_difference_and_its_error():
     worse = BEST.model_copy(update={"tie": tie.model_copy(update={"difference": -0.0021})})
     assert "random_forest is worse by 0.0021 than" in worse.tie_text
     assert not any("resamples" in fact.text for fact in search_facts(BEST))
+
+
+def test_a_correction_of_probabilities_is_a_fact_of_the_search():
+    found = Recalibration(curves=((-0.5, 0.3),), log_loss_before=0.61111, log_loss_after=0.3756)
+    facts = [fact.text for fact in search_facts(BEST.model_copy(update={"recalibration": found}))]
+    assert facts[-1].endswith("lowers the log loss of validation rows from 0.6111 to 0.3756")
+    assert not any("corrected" in fact.text for fact in search_facts(BEST))
 
 
 def test_a_trained_and_promoted_model():

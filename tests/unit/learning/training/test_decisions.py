@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.errors import LearningError
-from assay.learning.estimators.decisions import decision_of, undecided
+from assay.learning.estimators.decisions import corrected, decision_of, undecided
 from assay.learning.evaluation.evaluating import evaluate
 from assay.learning.evaluation.predictions import predict
 from assay.learning.evaluation.thresholds import best_threshold
@@ -15,6 +15,7 @@ from assay.learning.out_of_fold import out_of_fold
 from assay.learning.persistence import load_model, save_model
 from assay.learning.reproduction import different_predictions, rebuilt
 from assay.promotion.model_card import render
+from assay.results.recalibration import Recalibration
 from assay.specs.training_options import ThresholdSpec
 
 COSTS = {"cost": {"false_positive": 1.0, "false_negative": 5.0}}
@@ -179,6 +180,51 @@ def test_the_report_says_what_calibration_and_threshold_change(fit):
     assert "| probabilities calibrated by | sigmoid |" in card
     assert f"Labels from a probability of {model.manifest.options.threshold:.4g}:" in card
     assert before.decision is None
+
+
+@pytest.mark.parametrize("task", ["binary_classification", "multiclass_classification"])
+def test_the_correction_that_a_search_found_is_the_models(task, make_split, make_spec, make_best, tmp_path):
+    split = make_split(task, columns=("signal", "noise"))
+    curves = ((-0.5, 0.3),) if task[0] == "b" else ((-0.5, 0.3), (-0.8, 0.0), (-2.0, 0.1))
+    found = Recalibration(curves=curves, log_loss_before=0.9, log_loss_after=0.6)
+    plain, best = make_best("lightgbm", n_estimators=5), make_best("lightgbm", n_estimators=5)
+    best = best.model_copy(update={"recalibration": found})
+    spec = make_spec(task, model={"candidates": ["lightgbm"]})
+    bare, model = (final_fit(split, each, spec, None, refits=True) for each in (plain, best))
+    rows = split.holdout.features
+    for had, has in ((bare.estimator, model.estimator), (bare.evaluated.estimator, model.evaluated.estimator)):
+        expected = corrected(had.predict_proba(rows), curves, np.asarray(has.classes_))
+        np.testing.assert_allclose(has.predict_proba(rows), expected, rtol=1e-12)
+    assert model.manifest.options.recalibration == found
+    save_model(model, tmp_path)
+    assert different_predictions(model, load_model(tmp_path), rows, 1) == 0
+    assert different_predictions(model, rebuilt(model, split, spec, None), rows, 1) == 0
+    report = evaluate(model, split, spec)
+    assert report.decision.as_fitted == evaluate(bare, split, spec).metrics
+    card = render(model, report, None, spec)
+    assert "| probabilities calibrated by | a sigmoid that the search found |" in card
+
+
+def test_a_correction_is_left_out_where_the_file_says_by_now_how_probabilities_are_to_be(
+    make_split, make_spec, make_best
+):
+    split = make_split(columns=("signal", "noise"))
+    found = Recalibration(curves=((-0.5, 0.3),), log_loss_before=0.9, log_loss_after=0.6)
+    best = make_best("logistic_regression").model_copy(update={"recalibration": found})
+    model = final_fit(split, best, make_spec(training={"threshold": 0.3}), None, refits=True)
+    assert decision_of(model.estimator).calibrated is None
+    assert model.manifest.options.recalibration is None
+
+
+def test_a_continued_fit_keeps_the_correction_of_its_base(fit, make_split, make_spec, make_best):
+    split = make_split(columns=("signal", "noise"))
+    found = Recalibration(curves=((-0.5, 0.3),), log_loss_before=0.9, log_loss_after=0.6)
+    best = make_best("logistic_regression").model_copy(update={"recalibration": found})
+    base = final_fit(split, best, make_spec(model={"candidates": ["logistic_regression"]}), None, refits=True)
+    later, _, _ = fit({"scenario": "incremental"}, make_split(seed=5, columns=("signal", "noise")), base)
+    assert later.manifest.scenario_applied == "incremental"
+    assert later.manifest.options.recalibration == found
+    assert decision_of(later.estimator).calibrated is not None
 
 
 def test_a_model_without_probabilities_is_refused(fit):
