@@ -19,6 +19,9 @@ PARTS = {
 }
 
 
+UNCORRECTED = {"n_trials": 2, "folds": 2, "recalibrate": False}
+
+
 @pytest.fixture
 def search(make_spec, rows, features):
     def run(journal=None, progress=None, **parts):
@@ -57,11 +60,12 @@ def test_a_journal_of_another_version_is_left_and_the_search_begins_anew(search,
     ("parts", "kept"),
     [
         ({}, True),
-        ({"model": {"candidates": ["logistic_regression"]}, "tuning": {"n_trials": 2, "folds": 2}}, False),
+        ({"model": {"candidates": ["logistic_regression"]}, "tuning": {"n_trials": 2, "folds": 2}}, True),
+        ({"model": {"candidates": ["logistic_regression"]}, "tuning": UNCORRECTED}, False),
         ({"training": {"scenario": "incremental"}}, False),
     ],
 )
-def test_predictions_are_kept_only_where_an_average_may_follow(search, parts, kept):
+def test_predictions_are_kept_only_where_an_average_or_a_correction_may_follow(search, parts, kept):
     journal = KilledAfter(1)
     with pytest.raises(Killed):
         search(journal, **parts)
