@@ -121,7 +121,7 @@ def _judged(
 def _by_value(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iterator[Slice]:
     """Yield the rows of each frequent value of a column; personal values are not shown."""
     column = frame[name]
-    values = column.astype(object).where(column.notna(), "(missing)").astype(str)
+    values = column.astype(object).where(column.notna(), "(missing)").map(_written)
     for rank, value in enumerate(values.value_counts().head(_MOST_VALUES).index, start=1):
         shown = f"(personal value {rank})" if features[name].pii else value
         yield Slice(f"{name} = {shown}", (values == value).to_numpy())
@@ -132,11 +132,19 @@ def _by_quarter(frame: "pd.DataFrame", name: str, features: TableSchema) -> Iter
 
     column = frame[name]
     quarters = pd.qcut(column, _QUARTERS, duplicates="drop")
+    last = len(quarters.cat.categories)
     for rank, quarter in enumerate(quarters.cat.categories, start=1):
-        shown = f"(personal quarter {rank})" if features[name].pii else f"in {quarter}"
-        yield Slice(f"{name} {shown}", (quarters == quarter).to_numpy())
+        below = "" if rank == 1 else f"{_written(quarter.left)} < "
+        above = "" if rank == last else f" ≤ {_written(quarter.right)}"
+        shown = f"{name} (personal quarter {rank})" if features[name].pii else f"{below}{name}{above}"
+        yield Slice(shown, (quarters == quarter).to_numpy())
     if column.isna().any():
         yield Slice(f"{name} = (missing)", column.isna().to_numpy())
+
+
+def _written(value: object) -> str:
+    """Return a value as text, a whole number without a fraction."""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _bases(frame: "pd.DataFrame", features: TableSchema) -> Iterator[Slice]:

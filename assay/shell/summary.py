@@ -127,9 +127,9 @@ def search_facts(best: BestHyperparameters, *, searched_alone: bool = False) -> 
     if not best.searched:
         yield Fact("search", "nothing was searched")
         return
-    failed = sum(each.state == "failed" for each in best.trials)
+    without = sum(each.value is None for each in best.trials)
     trials = counted(len(best.trials), "trial")
-    text = f"{trials}, {failed} of them failed" if failed else trials
+    text = f"{trials}, {without} of them without a score" if without else trials
     value = f"; best {best.metric} {best.value:.4g} on validation rows" if best.value is not None else ""
     yield Fact("search", text + value)
     if best.tie_text:

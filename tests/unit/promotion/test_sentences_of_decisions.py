@@ -17,7 +17,7 @@ from assay.promotion.minimum_effect import Evidence, required_effect
 from assay.promotion.model_card import _made, limits_of
 from assay.promotion.people import commands_for, other_champion, rollback_command, without_champion
 from assay.promotion.safeguards import Promotion, SafeguardResult, _signature, _slices
-from assay.promotion.slices import SliceComparison, _by_quarter
+from assay.promotion.slices import SliceComparison, _by_quarter, _by_value
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.fit_options import FitOptions
 from assay.results.provenance import CodeState, ParentModel, Provenance
@@ -340,8 +340,19 @@ def test_another_fit_than_the_evaluated_one_is_deployed():
     assert EvaluationReport.of_recipe.fget(Thing(train_rows=9, deployed_rows=9)) == ""
 
 
-@pytest.mark.parametrize(("pii", "said"), [(True, "age (personal quarter 1)"), (False, "age in (")])
-def test_quarters_of_personal_values_are_numbered(pii, said):
-    frame = pd.DataFrame({"age": np.arange(40.0)})
-    first = next(_by_quarter(frame, "age", {"age": Thing(pii=pii)}))
-    assert first.name.startswith(said)
+@pytest.mark.parametrize(
+    ("pii", "said"),
+    [
+        (True, [f"age (personal quarter {number})" for number in (1, 2, 3, 4)]),
+        (False, ["age ≤ 9.75", "9.75 < age ≤ 20", "20 < age ≤ 29.25", "29.25 < age"]),
+    ],
+)
+def test_quarters_are_named_by_their_ends_and_those_of_personal_values_numbered(pii, said):
+    frame = pd.DataFrame({"age": [*np.arange(20.0), *np.arange(20.0, 40.0)]}).replace(19.0, 20.0)
+    assert [each.name for each in _by_quarter(frame, "age", {"age": Thing(pii=pii)})] == said
+
+
+def test_whole_numbers_of_a_slice_have_no_fraction():
+    frame = pd.DataFrame({"hour": [15.0, 15.0, 15.0, 2.5, 2.5, None]})
+    found = _by_value(frame, "hour", {"hour": Thing(pii=False)})
+    assert [each.name for each in found] == ["hour = 15", "hour = 2.5", "hour = (missing)"]
