@@ -49,7 +49,7 @@ def build_definitions(
     assets = keys_of_assets(own)
     files = read_pipelines(settings.pipelines_dir, names, settings.environment, assets).in_space(settings.space)
     mask_variables(files.specs)
-    usable, refused = usable_definitions(files.pipelines)
+    usable, refused = usable_definitions(files.pipelines, every_job=settings.jobs == "all")
     specs = [spec for spec in files.specs if spec.name in usable]
     broken = {each.name: each for each in (*files.broken, *refused)}
     for each in broken.values():

@@ -30,10 +30,21 @@ TRIGGERS = (
 
 
 def pipeline_definitions(
-    spec: PipelineSpec, stages: Sequence[Stage] = STAGES, triggers: Sequence[Trigger] = TRIGGERS
+    spec: PipelineSpec,
+    stages: Sequence[Stage] = STAGES,
+    triggers: Sequence[Trigger] = TRIGGERS,
+    *,
+    every_job: bool = True,
 ) -> dg.Definitions:
-    """Return the assets of a pipeline, and jobs, sensors and schedules where the spec asks for automation."""
-    retrain, ingest = _jobs(spec, stages)
+    """Return the assets and jobs of a pipeline, and sensors and schedules where the spec asks for automation.
+
+    Args:
+        spec: the pipeline.
+        stages: the assets that there can be.
+        triggers: what can start jobs.
+        every_job: whether there is a job for retraining that nothing starts by itself.
+    """
+    retrain, ingest = _jobs(spec, stages, every_job=every_job)
     started = {each.name: ingest if each.name in spec.automation.ingest_on else retrain for each in triggers}
     built = [each.build(spec, job) for each in triggers if (job := started[each.name]) and each.wanted(spec)]
     starters = [one for each in built for one in (each if isinstance(each, tuple) else (each,))]
@@ -48,14 +59,14 @@ def pipeline_definitions(
 
 
 def usable_definitions(
-    pipelines: Sequence[FiledPipeline],
+    pipelines: Sequence[FiledPipeline], *, every_job: bool
 ) -> tuple[dict[str, dg.Definitions], tuple[BrokenPipeline, ...]]:
     """Return the definitions of each pipeline by its name, and the pipelines that Dagster refuses."""
     built: dict[str, dg.Definitions] = {}
     broken: list[BrokenPipeline] = []
     for path, spec in pipelines:
         try:
-            built[spec.name] = pipeline_definitions(spec)
+            built[spec.name] = pipeline_definitions(spec, every_job=every_job)
         except Exception as error:  # noqa: BLE001 - shown as this pipeline's error, so that the others live
             broken.append(broken_pipeline(path, error))
     return built, tuple(broken)
@@ -92,11 +103,14 @@ def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> lis
     return [*conditioned, *([champion_changes_of(spec)] if spec.scoring else [])]
 
 
-def _jobs(spec: PipelineSpec, stages: Sequence[Stage]) -> tuple[AssetJob | None, AssetJob | None]:
-    """Return the retraining and the ingestion job; None where nothing starts it."""
+def _jobs(
+    spec: PipelineSpec, stages: Sequence[Stage], *, every_job: bool
+) -> tuple[AssetJob | None, AssetJob | None]:
+    """Return the retraining and the ingestion job; None where a pipeline does not have it."""
+    started = spec.automation.retrain_on or spec.automation.schedule
     ingested = names_in(Phase.INGESTION, stages=stages, spec=spec)
     retrained = (*ingested, *names_in(Phase.LEARNING, stages=stages, spec=spec))
     return (
-        retrain_job(spec, retrained) if spec.automation.retrain_on or spec.automation.schedule else None,
+        retrain_job(spec, retrained) if every_job or started else None,
         ingest_job(spec, ingested) if spec.automation.ingest_on else None,
     )

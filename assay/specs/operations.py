@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,8 @@ ASSET_NAMES = (
 )  # fmt: skip
 """Assets that a pipeline may have."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
+PoolName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
+_LEARNING_POOL = "training"
 
 
 class SliceBoundsSpec(Spec):
@@ -142,21 +144,25 @@ class ExecutionSpec(Spec):
     timeout_minutes: Minutes | dict[str, Minutes] | None = None
     """Longest time of a step, of all assets or by the asset's name, and in a run of many partitions that of each; what
     takes longer is ended and fails."""
-    pool: Literal["training", "gpu"] = "training"
-    """Concurrency pool of tuning and training; its slots are a setting of the deployment."""
+    pool: PoolName | dict[str, PoolName] = _LEARNING_POOL
+    """Concurrency pool of tuning and training, or of assets by their names; those that are not named keep the default.
+    How many runs a pool takes at once is a setting of the deployment."""
+    priority: int = Field(default=0, ge=-1000, le=1000, exclude_if=lambda priority: priority == 0)
+    """Of runs of the pipeline's jobs in the daemon's queue, and so of its sensors and its schedule; the highest is
+    started first."""
     max_retries: int = Field(default=3, ge=0, le=20)
     """Retries of a step whose store, source or tracker did not answer; other failures are not retried."""
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
 
-    @field_validator("timeout_minutes")
+    @field_validator("timeout_minutes", "pool")
     @classmethod
-    def _assets_are_known(cls, minutes: float | dict[str, float] | None) -> float | dict[str, float] | None:
-        for name in minutes if isinstance(minutes, dict) else ():
+    def _assets_are_known(cls, setting: Any) -> Any:
+        for name in setting if isinstance(setting, dict) else ():
             if name not in ASSET_NAMES:
                 msg = f"there is no asset '{name}'{did_you_mean(name, ASSET_NAMES)}"
                 raise ValueError(msg)
-        return minutes
+        return setting
 
     def of_step(self, asset: str) -> StepPolicy:
         """Return what holds for the step of one asset, by its name."""
@@ -166,6 +172,17 @@ class ExecutionSpec(Spec):
             max_retries=self.max_retries,
             backoff_seconds=self.backoff_seconds,
         )
+
+    def pool_of(self, asset: str, *, learns: bool) -> str | None:
+        """Return the pool of the step of one asset, by its name; None for no pool.
+
+        Args:
+            asset: its name.
+            learns: whether it tunes or trains.
+        """
+        if isinstance(self.pool, dict):
+            return self.pool.get(asset, _LEARNING_POOL if learns else None)
+        return self.pool if learns else None
 
 
 class PredictionChecks(Spec):

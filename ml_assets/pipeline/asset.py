@@ -152,7 +152,7 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             io_manager_key="artifact_io_manager",
             ins=lazy_inputs(body, reads),
             check_specs=list(checks),
-            pool=spec.execution.pool if stage.pooled else None,
+            pool=spec.execution.pool_of(stage.name, learns=stage.pooled),
             output_required=output_required,
             metadata=value_metadata(value or _type_of_output(inspect.signature(body).return_annotation)),
             op_tags=policy_tags(spec.execution.of_step(stage.name)),

@@ -11,6 +11,7 @@ from ml_assets.dagster_internals import AssetJob
 from ml_assets.pipeline.partitions import partitions_of
 from ml_assets.pipeline.run_context import asset_key
 
+_PRIORITY_TAG = "dagster/priority"  # Dagster's queue reads it
 Starter: TypeAlias = dg.SensorDefinition | dg.ScheduleDefinition
 
 
@@ -62,10 +63,11 @@ def retrain_schedule(spec: PipelineSpec, job: AssetJob) -> dg.ScheduleDefinition
 
 
 def _job(spec: PipelineSpec, name: str, assets: Sequence[str], description: str) -> AssetJob:
+    priority = {_PRIORITY_TAG: str(spec.execution.priority)} if spec.execution.priority else {}
     return dg.define_asset_job(
         f"{spec.name}_{name}",
         # conditions make what depends on a champion or on rows, after the run
         selection=dg.AssetSelection.assets(*(asset_key(spec, asset) for asset in assets)),
         description=description,
-        tags={"pipeline": spec.name},
+        tags={"pipeline": spec.name, **priority},
     )

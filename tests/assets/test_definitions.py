@@ -232,6 +232,24 @@ def test_an_entry_declares_an_asset(bank):
     assert training_checks((stage,)) == {"toy": ("toy_report", "no_training_due_by_toy")}
 
 
+def test_a_pipeline_that_nothing_starts_has_a_job_of_its_priority(bank):
+    path = bank.settings.pipelines_dir / "bank.yaml"
+    text = path.read_text()
+    assert "automation" not in text
+    jobs = {each.name: each for each in bank.definitions.jobs}
+    assert "dagster/priority" not in jobs["bank_retrain_job"].tags
+    path.write_text(text + "execution: {priority: -3}\n")
+    jobs = {each.name: each for each in bank.definitions.jobs}
+    assert jobs["bank_retrain_job"].tags == {"pipeline": "bank", "dagster/priority": "-3"}
+    assert "bank_ingest_job" not in jobs
+
+    fewer = build_definitions(bank.settings.model_copy(update={"jobs": "started"}))
+    assert "bank_retrain_job" not in {each.name for each in fewer.jobs}
+    path.write_text(text + "automation: {schedule: '0 6 * * 0'}\n")
+    fewer = build_definitions(bank.settings.model_copy(update={"jobs": "started"}))
+    assert "bank_retrain_job" in {each.name for each in fewer.jobs}
+
+
 def test_errors_of_a_deployment_link_to_its_documentation(bank, monkeypatch):
     monkeypatch.setattr(SerialisedError, "site", "")
     build_definitions(bank.settings.model_copy(update={"docs_url": "https://docs.example.org"}))

@@ -48,6 +48,11 @@ def test_specs_are_frozen():
             "there is no asset 'trained_modell'; did you mean 'trained_model'?",
         ),
         (
+            "execution:\n  pool: {raw_datasett: gpu}",
+            "bank.yaml:7 (execution.pool)",
+            "there is no asset 'raw_datasett'; did you mean 'raw_dataset'?",
+        ),
+        (
             "validation:\n  ranges:\n    age: {minimum: 3}",
             "bank.yaml:8 (validation.ranges.age.minimum)",
             "one of max, min, strict",
@@ -63,6 +68,10 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
 @pytest.mark.parametrize(
     "line",
     [
+        "execution: {pool: 'two words'}",
+        "execution: {pool: {raw_dataset: ''}}",
+        "execution: {priority: 1.5}",
+        "execution: {priority: 1001}",
         "tuning: {n_trials: 0}",
         "tuning: {n_trials: '3'}",
         "tuning: {timeout: -1}",
