@@ -16,6 +16,7 @@ ASSET_NAMES = (
 )  # fmt: skip
 """Assets that a pipeline may have."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
+Megabytes: TypeAlias = Annotated[int, Field(ge=64)]
 PoolName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 _LEARNING_POOL = "training"
 
@@ -128,6 +129,8 @@ class StepPolicy(Spec):
 
     timeout_seconds: float | None = None
     """Longest time of one attempt, inputs and outputs included; no limit unless set."""
+    memory_mb: int | None = None
+    """Most memory of its process and those that it starts, in MiB; no limit unless set."""
     max_retries: int = 3
     """Repetitions after a failure that passes."""
     backoff_seconds: float = 10.0
@@ -144,6 +147,9 @@ class ExecutionSpec(Spec):
     timeout_minutes: Minutes | dict[str, Minutes] | None = None
     """Longest time of a step, of all assets or by the asset's name, and in a run of many partitions that of each; what
     takes longer is ended and fails."""
+    memory_mb: Megabytes | dict[str, Megabytes] | None = Field(default=None, exclude_if=lambda limit: limit is None)
+    """Most memory of a step, of all assets or by the asset's name, in MiB, on Linux; what takes more is ended and
+    fails."""
     pool: PoolName | dict[str, PoolName] = _LEARNING_POOL
     """Concurrency pool of tuning and training, or of assets by their names; those that are not named keep the default.
     How many runs a pool takes at once is a setting of the deployment."""
@@ -155,7 +161,7 @@ class ExecutionSpec(Spec):
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
 
-    @field_validator("timeout_minutes", "pool")
+    @field_validator("timeout_minutes", "memory_mb", "pool")
     @classmethod
     def _assets_are_known(cls, setting: Any) -> Any:
         for name in setting if isinstance(setting, dict) else ():
@@ -167,7 +173,9 @@ class ExecutionSpec(Spec):
     def of_step(self, asset: str) -> StepPolicy:
         """Return what holds for the step of one asset, by its name."""
         minutes = self.timeout_minutes.get(asset) if isinstance(self.timeout_minutes, dict) else self.timeout_minutes
+        memory = self.memory_mb.get(asset) if isinstance(self.memory_mb, dict) else self.memory_mb
         return StepPolicy(
+            memory_mb=memory,
             timeout_seconds=None if minutes is None else minutes * 60,
             max_retries=self.max_retries,
             backoff_seconds=self.backoff_seconds,

@@ -60,9 +60,14 @@ def _heartbeat(instance: dg.DagsterInstance, run_id: str, over: threading.Event)
             _end_this_process(f"run {run_id} was declared dead")
 
 
+def is_own_process() -> bool:
+    """Return whether this process was started for a step or a run, so that it may be killed."""
+    return multiprocessing.parent_process() is not None
+
+
 def end_with_the_run(instance: dg.DagsterInstance, run_id: str) -> None:
     """End this step's process when its run's process dies or the run ends; starts one watch for each run."""
-    if multiprocessing.parent_process() is None or _hosts_runs.is_set():
+    if not is_own_process() or _hosts_runs.is_set():
         return
     with _starting:
         if run_id in _watched:

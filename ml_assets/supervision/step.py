@@ -17,6 +17,7 @@ from assay.errors import AssayError
 from assay.specs.operations import StepPolicy
 from ml_assets.console_lines import shorten_console
 from ml_assets.dagster_internals import Step, step_of
+from ml_assets.supervision.memory_limit import BoundedStep, within_memory
 from ml_assets.supervision.processes import end_with_the_run
 from ml_assets.supervision.run_liveness import require_wanted
 from ml_assets.supervision.time_limit import TimedStep, within_time_limit
@@ -66,6 +67,7 @@ def supervised(step: Step, *, ends_processes: bool = True) -> Iterator[None]:
     Raises:
         dagster.RetryRequested: a transient failure, to be retried.
         StepTimeoutError: the step's time is up.
+        StepMemoryError: the step's processes take more memory than it may.
         AssayError: any other failure, or a transient one after the last retry.
     """
     policy = policy_of(step)
@@ -74,7 +76,9 @@ def supervised(step: Step, *, ends_processes: bool = True) -> Iterator[None]:
     # in a range run the limit holds for each partition
     seconds = None if step.makes_range else policy.timeout_seconds
     timed = _timed(step, seconds, ends_process=ends_processes)
-    with transient_failures_retried(policy, step.previous_attempts), within_time_limit(timed):
+    bounded = BoundedStep(step.key, policy.memory_mb, step.log.error, ends_processes)
+    retried = transient_failures_retried(policy, step.previous_attempts)
+    with retried, within_memory(bounded), within_time_limit(timed):
         yield
 
 

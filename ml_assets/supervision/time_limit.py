@@ -5,7 +5,6 @@ the interpreter's lock as well, `faulthandler` ends it.
 """
 
 import faulthandler
-import multiprocessing
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from assay.errors import StepTimeoutError
+from ml_assets.supervision.processes import is_own_process
 
 # a step that hangs while it cleans up is interrupted again
 _ALARM_AGAIN = 10.0
@@ -110,7 +110,7 @@ def _raise(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def _process_killed_after(step: TimedStep, seconds: float) -> Iterator[None]:
     """Kill this process if the alarm has no effect; only a process that was started for a step or run."""
-    if not step.ends_process or multiprocessing.parent_process() is None:
+    if not step.ends_process or not is_own_process():
         yield
         return
     watch = threading.Timer(seconds + _NATIVE_GRACE, _kill, [step])
