@@ -103,9 +103,7 @@ def pipeline_assets(spec: PipelineSpec, stages: Sequence[Stage] = STAGES) -> lis
     return [*conditioned, *([champion_changes_of(spec)] if spec.scoring else [])]
 
 
-def _jobs(
-    spec: PipelineSpec, stages: Sequence[Stage], *, every_job: bool
-) -> tuple[AssetJob | None, AssetJob | None]:
+def _jobs(spec: PipelineSpec, stages: Sequence[Stage], *, every_job: bool) -> tuple[AssetJob | None, AssetJob | None]:
     """Return the retraining and the ingestion job; None where a pipeline does not have it."""
     started = spec.automation.retrain_on or spec.automation.schedule
     ingested = names_in(Phase.INGESTION, stages=stages, spec=spec)

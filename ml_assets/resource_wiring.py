@@ -46,7 +46,10 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "s3": s3,
         "object_store": object_store,
         "artifact_io_manager": SupervisedArtifacts(
-            object_store=object_store, ends_processes=settings.supervises_processes
+            object_store=object_store,
+            ends_processes=settings.supervises_processes,
+            pool_devices=settings.devices_of_pools,
+            device_locks=str(settings.device_locks),
         ),
         "arrivals_store": ArrivalsStore(object_store=object_store),
         "data_sources": _data_sources(settings, s3),

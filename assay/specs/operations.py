@@ -17,6 +17,7 @@ ASSET_NAMES = (
 """Assets that a pipeline may have."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 Megabytes: TypeAlias = Annotated[int, Field(ge=64)]
+Slots: TypeAlias = Annotated[int, Field(ge=1, le=64)]
 PoolName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 _LEARNING_POOL = "training"
 
@@ -153,6 +154,9 @@ class ExecutionSpec(Spec):
     pool: PoolName | dict[str, PoolName] = _LEARNING_POOL
     """Concurrency pool of tuning and training, or of assets by their names; those that are not named keep the default.
     How many runs a pool takes at once is a setting of the deployment."""
+    pool_slots: Slots | dict[str, Slots] = Field(default=1, exclude_if=lambda slots: slots == 1)
+    """Devices of the pool that a step holds, of all assets or by the asset's name. More than one needs a pool whose
+    devices the deployment names (`ASSAY_POOL_DEVICES`); a run takes one slot of each pool in the queue all the same."""
     priority: int = Field(default=0, ge=-1000, le=1000, exclude_if=lambda priority: priority == 0)
     """Of runs of the pipeline's jobs in the daemon's queue, and so of its sensors and its schedule; the highest is
     started first."""
@@ -161,7 +165,7 @@ class ExecutionSpec(Spec):
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
 
-    @field_validator("timeout_minutes", "memory_mb", "pool")
+    @field_validator("timeout_minutes", "memory_mb", "pool", "pool_slots")
     @classmethod
     def _assets_are_known(cls, setting: Any) -> Any:
         for name in setting if isinstance(setting, dict) else ():
@@ -180,6 +184,10 @@ class ExecutionSpec(Spec):
             max_retries=self.max_retries,
             backoff_seconds=self.backoff_seconds,
         )
+
+    def slots_of(self, asset: str) -> int:
+        """Return how many devices of its pool the step of one asset holds, by its name."""
+        return self.pool_slots.get(asset, 1) if isinstance(self.pool_slots, dict) else self.pool_slots
 
     def pool_of(self, asset: str, *, learns: bool) -> str | None:
         """Return the pool of the step of one asset, by its name; None for no pool.

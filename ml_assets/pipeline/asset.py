@@ -20,6 +20,7 @@ from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.upstream import kind_of
+from ml_assets.supervision.devices import on_devices
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
 from resources.artifacts.io_manager import value_metadata
 from resources.run_policy import RunPolicy
@@ -132,6 +133,8 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
     reads = {**(ins or {}), **upstream}
 
     def decorate(body: Body) -> dg.AssetsDefinition:
+        pool = spec.execution.pool_of(stage.name, learns=stage.pooled)
+        step = supervised_body(observed_in_experiments(each_partition(body, reads)))
         name_keywords(body, {name: kind_of(each) for name, each in upstream.items()})
         return dg.asset(
             key=asset_key(spec, stage.name),
@@ -152,11 +155,11 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             io_manager_key="artifact_io_manager",
             ins=lazy_inputs(body, reads),
             check_specs=list(checks),
-            pool=spec.execution.pool_of(stage.name, learns=stage.pooled),
+            pool=pool,
             output_required=output_required,
             metadata=value_metadata(value or _type_of_output(inspect.signature(body).return_annotation)),
             op_tags=policy_tags(spec.execution.of_step(stage.name)),
-        )(with_run_parameters(spec, body, supervised_body(observed_in_experiments(each_partition(body, reads)))))
+        )(with_run_parameters(spec, body, on_devices(step, pool, spec.execution.slots_of(stage.name))))
 
     return decorate
 

@@ -126,6 +126,10 @@ class SupervisedArtifacts(ArtifactIOManager):
 
     ends_processes: bool = True
     """Whether a step's process may be killed, when its time is up or its run is over."""
+    pool_devices: dict[str, list[str]] = {}
+    """Devices of this machine by the pool whose steps hold them."""
+    device_locks: str = ""
+    """Folder of their locks."""
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

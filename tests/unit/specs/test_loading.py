@@ -72,6 +72,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_name(line, plac
         "execution: {pool: {raw_dataset: ''}}",
         "execution: {memory_mb: 63}",
         "execution: {memory_mb: {raw_data: 512}}",
+        "execution: {pool_slots: 0}",
+        "execution: {pool_slots: {raw_data: 2}}",
         "execution: {priority: 1.5}",
         "execution: {priority: 1001}",
         "tuning: {n_trials: 0}",
