@@ -160,3 +160,12 @@ def test_an_average_is_judged_by_its_weights(make_best):
     assert predicted_by(make_best("knn"), finished, rows).probabilities == pytest.approx(shares["knn"])
     assert predicted_by(make_best("knn", n_neighbors=3), finished, rows) is None, "another trial of the family"
     assert predicted_by(make_best("ridge"), finished, rows) is None
+
+
+def test_few_good_probabilities_are_seldom_corrected(outcome):
+    """The sigmoid is judged on rows on which it was not found: it always fits those that made it."""
+    corrections = 0
+    for seed in range(20):
+        odds = np.random.default_rng(seed).normal(size=72)
+        corrections += outcome(odds, truth_of(odds, seed + 100)).recalibration is not None
+    assert corrections <= 1
