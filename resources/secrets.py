@@ -145,7 +145,7 @@ def _secret_text(secret_id: str) -> str:
             where=f"{BACKEND}=aws:{secret_id}",
             found=str(error),
             expected="a secret that this process may read (secretsmanager:GetSecretValue)",
-            remedy="correct name, region (AWS_REGION) and credentials of boto3's chain, or the rights of its role",
+            remedy="correct the name, AWS_DEFAULT_REGION, the credentials of boto3's chain, or its rights",
         ) from error
 
 

@@ -404,7 +404,7 @@ def _dotenv() -> dict[str, str]:
 
 def documentation_site() -> str:
     """Return the address of the documentation's site, also where another setting is wrong; "" for none."""
-    return source_environment().get("ASSAY_DOCS_URL", "")
+    return _variables().get("ASSAY_DOCS_URL", "")
 
 
 def code_state() -> CodeState:

@@ -49,6 +49,7 @@ def run_job(platform, name, **config):
     return platform.definitions.resolve_job_def(name).execute_in_process(
         instance=platform.instance,
         run_config={"ops": {op: {"config": {"pipeline": "bank", **config}}}},
+        tags={"user": "anna"},
         raise_on_error=False,
     )
 
@@ -103,6 +104,7 @@ def test_a_version_waits_where_approval_is_required_and_the_check_and_the_notifi
     approved = run_job(promoted, "champion_approval_job", version="2", decision="approve", reason="seen")
     assert approved.output_for_node("decide_on_version") == "2"
     assert champion(promoted) == "2"
+    assert registry(promoted).journal("bank").history().entries[-1].by == "anna"
     [(kind, title, lines)] = titles(promoted, approved)
     assert (kind, title) == ("promotion", "bank: version 2 was approved and is the champion now")
     assert "reason: seen" in lines
@@ -134,7 +136,7 @@ def test_the_journal_says_who_why_against_whom_and_on_which_evidence(promoted, e
     assert second.evidence == digest_of(report, record(promoted).decision)
     assert second.evidence != first.evidence
     assert (third.event, third.reason, third.run_id) == ("rolled_back", "complaints", rolled.run_id)
-    assert third.by
+    assert third.by == "anna"
     assert third.taken_back == ("2",)
 
 

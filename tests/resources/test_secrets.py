@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from assay.errors import SettingError
 from resources import secrets
-from resources.settings import Settings, source_environment, sql_connections
+from resources.settings import Settings, documentation_site, source_environment, sql_connections
 
 KEY = "the-key-of-the-endpoint"
 
@@ -115,6 +115,7 @@ def test_a_backend_that_is_not_there_is_refused(stored, monkeypatch, backend, sa
     monkeypatch.setenv("ASSAY_SECRETS_FROM", backend)
     with pytest.raises(SettingError, match=says):
         Settings()
+    assert documentation_site() == "", "an error asks for it, so that secrets that cannot be read are no hindrance"
 
 
 @pytest.mark.parametrize(
