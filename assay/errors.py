@@ -438,10 +438,6 @@ class StepTimeoutError(AssayError, code="step_timeout"):
     """A step took longer than the pipeline allows."""
 
 
-class StepMemoryError(AssayError, code="step_memory"):
-    """A step took more memory than the pipeline allows."""
-
-
 class RunAbandonedError(AssayError, code="run_abandoned"):
     """A step tries to publish for a run that was ended, or declared dead, in the meantime."""
 

@@ -19,6 +19,7 @@ from resources.mlflow.asset_runs import MlflowAssetRuns
 from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker
 from resources.object_store import BoundedS3Resource
+from resources.pool_devices import device_locks, devices_of_pools
 from resources.quarantine import Quarantine
 from resources.report_site import ReportSite
 from resources.run_policy import RunPolicy
@@ -48,8 +49,8 @@ def resources_for(settings: Settings) -> dict[str, Any]:
         "artifact_io_manager": SupervisedArtifacts(
             object_store=object_store,
             ends_processes=settings.supervises_processes,
-            pool_devices=settings.devices_of_pools,
-            device_locks=str(settings.device_locks),
+            pool_devices=devices_of_pools(settings),
+            device_locks=str(device_locks(settings)),
         ),
         "arrivals_store": ArrivalsStore(object_store=object_store),
         "data_sources": _data_sources(settings, s3),

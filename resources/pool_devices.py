@@ -6,6 +6,7 @@ count runs, and do not say which slot a run has.
 
 import fcntl
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,10 +15,22 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from assay.errors import SettingError
-from resources.settings import visible_devices
+from resources.settings import Settings, exchange_variable
 
+_CUDA = "CUDA_VISIBLE_DEVICES"
 _WAIT = 0.5
 _random = random.SystemRandom()
+
+
+def devices_of_pools(settings: Settings) -> dict[str, list[str]]:
+    """Return the names of each pool's devices on this machine."""
+    pools = (each.partition("=") for each in settings.pool_devices.split())
+    return {pool: devices.split(",") for pool, _, devices in pools}
+
+
+def device_locks(settings: Settings) -> Path:
+    """Return the folder of this machine's locks of devices, also where machines share the home."""
+    return settings.home / "devices" / socket.gethostname()
 
 
 @contextmanager
@@ -45,7 +58,7 @@ def held_devices(
         while not held:
             time.sleep(_WAIT * _random.uniform(0.5, 1.5))  # so that two steps do not hold halves for ever
             held = _claimed(folder, pool, devices, count, locks)
-        with visible_devices(held):
+        with _visible_devices(held):
             yield held
 
 
@@ -85,3 +98,13 @@ def _is_free(lock: BinaryIO) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def _visible_devices(devices: Sequence[str]) -> Iterator[None]:
+    """Let CUDA see these devices alone, in this process until it loads CUDA, and in those that it starts."""
+    earlier = exchange_variable(_CUDA, ",".join(devices))
+    try:
+        yield
+    finally:
+        exchange_variable(_CUDA, earlier)

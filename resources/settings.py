@@ -5,9 +5,7 @@ Cloud credentials come from boto3's credential chain, MLflow's from its own vari
 
 import os
 import re
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -26,7 +24,6 @@ from resources.setting_errors import setting_error
 ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
 _PREFIX = "ASSAY_"
 _SQL_CONNECTION = "ASSAY_SQL_"
-_CUDA = "CUDA_VISIBLE_DEVICES"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
 
 
@@ -89,11 +86,9 @@ class Settings(BaseSettings):
     max_concurrent: int = Field(default=2, ge=1)
     """Steps at once, for executors with several processes."""
     jobs: Literal["all", "started"] = "all"
-    """Whether each pipeline has a job for retraining, or only those whose `automation` starts it. A job costs 0.03 s
-    when a code location is loaded, which counts from hundreds of pipelines on."""
+    """Whether every pipeline has a job for retraining, or only those whose `automation` starts it."""
     pool_devices: str = Field(default="", pattern=r"^(\s*[A-Za-z][\w.-]*=[\w:./-]+(,[\w:./-]+)*\s*)*$")
-    """Devices of pools on this machine, such as `gpu=0,1 big=2`, as CUDA_VISIBLE_DEVICES takes them: a step of the pool
-    holds `execution.pool_slots` of them, and sees no others."""
+    """Devices of pools on this machine, such as `gpu=0,1 big=2`; a step of the pool holds some and sees no others."""
     target_overwrite: Literal["on", "off"] = "on"
     """Whether a model replaces one of the same version in `target_output_path`; `off` refuses it."""
     supervision: Literal["on", "off"] = "on"
@@ -218,17 +213,6 @@ class Settings(BaseSettings):
     def imports(self) -> ImportPolicy:
         """Which modules pipelines may name."""
         return ImportPolicy(self.extensions_dir, _listed(self.import_packages))
-
-    @property
-    def devices_of_pools(self) -> dict[str, list[str]]:
-        """The names of each pool's devices on this machine."""
-        pools = (each.partition("=") for each in self.pool_devices.split())
-        return {pool: devices.split(",") for pool, _, devices in pools}
-
-    @property
-    def device_locks(self) -> Path:
-        """Folder of this machine's locks of devices, also where machines share the home."""
-        return self.home / "devices" / socket.gethostname()
 
     @property
     def roots_of_runs(self) -> tuple[str, ...]:
@@ -388,10 +372,7 @@ def aws_variables() -> tuple[tuple[str, str], ...]:
 
 
 def tracking_variable(settings: Settings) -> str:
-    """Return the name of the variable that holds the tracking URI, to be shown in place of it.
-
-    Sets the variable in this process's environment, as the URI may come from `.env`.
-    """
+    """Return the name of the variable that holds the tracking URI, and set it, as the URI may come from `.env`."""
     os.environ[_TRACKING] = settings.tracking_uri
     return _TRACKING
 
@@ -422,25 +403,15 @@ def let_idle_threads_sleep() -> None:
 
 
 def let_console_finish() -> None:
-    """Let Dagster wait for the process that copies lines to the console, unless the deployment says how long.
-
-    It ends that process with the run otherwise, and a loaded machine has not copied all lines by then.
-    """
+    """Let Dagster wait until a loaded machine has copied all lines to the console, unless the deployment says."""
     os.environ.setdefault("DAGSTER_COMPUTE_LOG_TAIL_WAIT_AFTER_FINISH", "0.1")
 
 
-@contextmanager
-def visible_devices(devices: Sequence[str]) -> Iterator[None]:
-    """Let CUDA see these devices alone, in this process until it loads CUDA, and in those that it starts."""
-    earlier = os.environ.get(_CUDA)
-    os.environ[_CUDA] = ",".join(devices)
-    try:
-        yield
-    finally:
-        if earlier is None:
-            del os.environ[_CUDA]
-        else:
-            os.environ[_CUDA] = earlier
+def exchange_variable(name: str, value: str | None) -> str | None:
+    """Set a variable of this process, or remove it; return its earlier value."""
+    earlier = os.environ.pop(name, None)
+    os.environ.update({} if value is None else {name: value})
+    return earlier
 
 
 def use_one_thread() -> None:

@@ -15,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from assay.errors import StepMemoryError
+from assay.errors import AssayError
 from ml_assets.supervision.processes import is_own_process
 
 _EVERY = 0.2
 _GRACE = 3.0
 _SIGNAL = signal.SIGUSR2
 _PROCESSES = Path("/proc")
+
+
+class StepMemoryError(AssayError, code="step_memory"):
+    """A step took more memory than the pipeline allows."""
 
 
 class _TooMuchMemory(BaseException):

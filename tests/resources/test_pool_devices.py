@@ -7,7 +7,7 @@ import pytest
 
 from assay.errors import SettingError
 from resources import pool_devices
-from resources.pool_devices import held_devices
+from resources.pool_devices import devices_of_pools, held_devices
 from resources.settings import Settings
 
 GPUS = ["0", "MIG-GPU-5c/1/0"]
@@ -68,7 +68,7 @@ def test_more_devices_than_there_are_are_refused(hold):
     [("", {}), ("gpu=0,1  big=GPU-8f ", {"gpu": ["0", "1"], "big": ["GPU-8f"]})],
 )
 def test_a_deployment_names_the_devices_of_pools(said, devices):
-    assert Settings(pool_devices=said).devices_of_pools == devices
+    assert devices_of_pools(Settings(pool_devices=said)) == devices
 
 
 @pytest.mark.parametrize("said", ["gpu", "gpu=", "gpu=0;1", "gpu=0,", "0=gpu", "gpu = 0"])

@@ -11,6 +11,7 @@ from assay.shell.main import main
 
 def codes(kind=AssayError):
     # those that are declared beside what they are about
+    importlib.import_module("ml_assets.supervision.memory_limit")
     importlib.import_module("serving.refusals")
     importlib.import_module("serving.challenger_follower")
     found = {kind.code}
