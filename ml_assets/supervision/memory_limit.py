@@ -74,9 +74,9 @@ def within_memory(step: BoundedStep) -> Iterator[None]:
         return
     watch = _Watch(step, step.megabytes << 20)
     earlier = signal.signal(_SIGNAL, watch.interrupt)
-    watch.start()
     try:
         try:
+            watch.start()  # it may signal at once
             yield
         finally:
             watch.over.set()
@@ -113,6 +113,7 @@ class _Watch(threading.Thread):
                 signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
             elif time.monotonic() - since > _GRACE:
                 self._end_process()
+                since = None  # a step that goes on, or hangs while it cleans up, is interrupted again
             if self.over.wait(_EVERY):
                 return
 

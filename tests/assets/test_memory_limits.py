@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from small_platform import failure
 
 from ml_assets.supervision import memory_limit
-from ml_assets.supervision.memory_limit import BoundedStep, used_bytes, within_memory
+from ml_assets.supervision.memory_limit import BoundedStep, StepMemoryError, used_bytes, within_memory
 from resources.data_sources import DataSources
 
 MEGABYTE = 1 << 20
@@ -65,20 +66,39 @@ def test_what_stays_within_its_memory_goes_on_and_leaves_no_trace():
         assert signal.getsignal(signal.SIGUSR2) == before
 
 
-def test_native_code_that_goes_on_beyond_the_limit_is_killed_in_a_process_of_its_own(monkeypatch):
-    killed, lines = [], []
-    monkeypatch.setattr(memory_limit, "_GRACE", 0.1)
-    monkeypatch.setattr(memory_limit, "_EVERY", 0.05)
-    monkeypatch.setattr(memory_limit.signal, "pthread_kill", lambda *_: None)  # as if it were not answered
-    monkeypatch.setattr(memory_limit.os, "kill", lambda *sent: killed.append(sent))
-    with within_memory(bounded(64, lines, ends_process=True)):
-        time.sleep(0.3)
-    assert not killed
-    monkeypatch.setattr(memory_limit, "is_own_process", lambda: True)
-    with within_memory(bounded(64, lines)):
-        time.sleep(0.3)
-    assert not killed
-    with within_memory(bounded(64, lines, ends_process=True)):
-        time.sleep(0.3)
-    assert killed[0] == (os.getpid(), signal.SIGKILL)
-    assert lines[0].startswith("[step_memory]")
+def test_a_step_that_takes_too_much_from_its_first_moment_is_ended_too(monkeypatch):
+    before, starts = signal.getsignal(signal.SIGUSR2), memory_limit._Watch.start
+    monkeypatch.setattr(memory_limit._Watch, "start", lambda watch: (starts(watch), time.sleep(60)))
+    with pytest.raises(StepMemoryError), within_memory(bounded(64)):
+        pytest.fail("the watch signals while it is started")
+    assert signal.getsignal(signal.SIGUSR2) == before
+    assert "assay-memory" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize(
+    ("ends_process", "own", "ends"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_native_code_that_goes_on_beyond_the_limit_is_killed_in_a_process_of_its_own(
+    ends_process, own, ends, monkeypatch
+):
+    sent, lines, over = [], [], threading.Event()
+    monkeypatch.setattr(memory_limit, "_GRACE", 0.01)
+    monkeypatch.setattr(memory_limit, "_EVERY", 0.01)
+    monkeypatch.setattr(memory_limit, "is_own_process", lambda: own)
+    monkeypatch.setattr(memory_limit.os, "kill", lambda *killed: (sent.append(killed), over.set()))
+    signals = []
+
+    def unanswered(*_):
+        signals.append("again" if signals else "first")
+        if signals[-1] == "again":
+            over.set()
+
+    monkeypatch.setattr(memory_limit.signal, "pthread_kill", unanswered)
+    with within_memory(bounded(64, lines, ends_process=ends_process)):
+        assert over.wait(60)
+    assert bool(sent) == ends
+    if ends:
+        assert sent[0] == (os.getpid(), signal.SIGKILL)
+        assert lines[0].startswith("[step_memory]")
+    else:
+        assert signals[:2] == ["first", "again"]
