@@ -95,7 +95,7 @@ def required_effect(
     if not math.isfinite(spread):
         return RequiredEffect(
             minimum_effect=0.0,
-            source="no noise, as the improvement is the same in all resamples",
+            source="no noise, as too few resamples have an improvement",
             decisions=evidence.number,
         )
     resampled = _normal(rule.confidence) * spread

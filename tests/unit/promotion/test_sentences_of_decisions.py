@@ -304,6 +304,13 @@ def test_where_a_minimum_effect_comes_from(asked, noise, said):
     assert found.source == said
 
 
+def test_an_improvement_that_resamples_do_not_have_has_no_noise():
+    drawn = np.full(RESAMPLES, np.nan)
+    drawn[0] = 0.1
+    found = required_effect(Evidence(Effect(0.5, 0.6, 0.1, drawn), 300, 1.0), Thing(), lambda: RetrainingNoise(None, 0))
+    assert (found.minimum_effect, found.source) == (0.0, "no noise, as too few resamples have an improvement")
+
+
 def test_the_data_and_evaluation_of_a_card():
     manifest = Thing(
         classes=(), train_rows=1200, holdout_rows=300, refit=Thing(rows=1500), data_digests={"2024-01": "d"},
