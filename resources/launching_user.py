@@ -25,7 +25,7 @@ _LONGEST_NAME = 200
 class UserTaggingRunCoordinator(QueuedRunCoordinator):
     """`QueuedRunCoordinator` that trusts a header; takes its config, and the header's name.
 
-    Whoever reaches the webserver can send a header, so use it only where all requests pass a proxy that replaces it.
+    Any client of the webserver can send a header, so use it only where all requests pass a proxy that replaces it.
     Tags that requests ask for are not trusted: the user's one is overwritten, and emptied where the header is absent.
     Runs of a backfill are submitted by the daemon, which has no request, so their user is unknown.
     """

@@ -110,7 +110,7 @@ def _of_backend(backend: str, secret_settings: frozenset[str], aws: object) -> M
 
 @lru_cache(maxsize=8)
 def _of_aws(secret_id: str, aws: object) -> Mapping[str, str]:
-    """Return the names and values of one secret; `aws` tells accounts apart."""
+    """Return the names and values of one secret; `aws` differs by account."""
     del aws
     text = _secret_text(secret_id)
     try:

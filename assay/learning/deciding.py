@@ -52,7 +52,7 @@ def decided(fitted: "Pipeline", split: Split, best: BestHyperparameters, spec: P
 
 
 def recalibration_for(best: BestHyperparameters, spec: PipelineSpec) -> Recalibration | None:
-    """Return the correction that a search found, unless the pipeline says by now how probabilities are to be."""
+    """Return the correction that a search found, unless the pipeline states how probabilities are made."""
     return best.recalibration if may_recalibrate(spec) else None
 
 

@@ -137,6 +137,6 @@ def used_bytes(process: int) -> int:
 
 
 def _children(task: Path) -> list[str]:
-    with suppress(OSError):  # the thread has ended, or the kernel does not tell
+    with suppress(OSError):  # the thread has ended, or the kernel does not list its children
         return (task / "children").read_text().split()
     return []
