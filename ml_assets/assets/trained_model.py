@@ -18,7 +18,7 @@ from assay.specs import PipelineSpec
 from assay.specs.space import PRODUCTION
 from ml_assets.assets.metadata import records_table
 from ml_assets.pipeline.asset import Stage, own_input, pipeline_asset
-from ml_assets.pipeline.run_context import partition_of
+from ml_assets.pipeline.run_context import asset_key, partition_of
 from ml_assets.pipeline.source_schemas import source_schemas
 from ml_assets.pipeline.tracking import log_training, run_identity, run_tags
 from ml_assets.pipeline.verified_inputs import verified_split, window_input
@@ -78,7 +78,8 @@ def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition
             ).annotated(**tracked.annotations)
             exported = model_exporter.export(model, _exported_as(run_spec, spec))
             # published before it is tracked: after an outage of the tracker the next try takes it from the store
-            yield dg.Output(model, metadata=_model_metadata(model, exported, tracked))
+            scores = _scores(best_hyperparameters, run_spec)
+            yield dg.Output(model, metadata=scores | _model_metadata(model, exported, tracked))
             log_training(tracked, model, best_hyperparameters, run_spec)
             model_registry.log_model(tracked, model)
 
@@ -125,6 +126,12 @@ def _published_before(
         return None
     context.log.info("version %d was fitted by run %s, whose tracking did not finish", commit.number, commit.run_id)
     return replace(model, files=partial(artifacts.write_files, commit))
+
+
+def _scores(best: BestHyperparameters, spec: PipelineSpec) -> dict[str, Any]:
+    """Return the search's validation value, and the asset that evaluates the model on the holdout."""
+    validation = {} if best.value is None else {f"validation {best.metric}": best.value}
+    return validation | {"holdout metrics": dg.MetadataValue.asset(asset_key(spec, "evaluation_report"))}
 
 
 def _made(facts: ModelManifest) -> dict[str, Any]:

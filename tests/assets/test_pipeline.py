@@ -72,6 +72,9 @@ def test_the_ui_gets_metadata_checks_and_plots(done):
     assert "# " in shown["champion_model"]["model card"].value
     assert "; baseline 0.5)" in shown["champion_model"]["challenger on its holdout"].value
     assert "; baseline 0.5)" in shown["evaluation_report"]["holdout"].value
+    search = shown["best_hyperparameters"]["validation roc_auc"].value
+    assert shown["trained_model"]["validation roc_auc"].value == search > 0.5
+    assert shown["trained_model"]["holdout metrics"].asset_key.path == ["bank", "evaluation_report"]
     columns = {column.name for column in shown["evaluation_report"]["metrics"].schema.columns}
     assert {"holdout", "from (95 %)", "to (95 %)", "baseline"} <= columns
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
