@@ -187,6 +187,12 @@ def test_many_warnings_and_parameters_are_counted():
     assert parameters_text({}) == "the family's own defaults"
 
 
+def test_a_trial_that_the_time_bound_ended_is_one_without_a_score():
+    stopped = BEST.trials[0].model_copy(update={"state": "stopped", "value": None})
+    facts = list(search_facts(BEST.model_copy(update={"trials": (BEST.trials[0], stopped)})))
+    assert facts[2].text.startswith("2 trials, 1 of them without a score; best ")
+
+
 def test_values_that_nothing_searched_are_not_called_found():
     facts = list(search_facts(BEST.model_copy(update={"searched": False})))
     assert facts[-1] == Fact("search", "nothing was searched")
