@@ -19,6 +19,7 @@ from assay.specs.loading import NameCheck
 from ml_assets.factory import broken_pipeline_asset, usable_definitions
 from ml_assets.maintenance import janitor_schedule, maintenance_jobs
 from ml_assets.notifications.sensor import notification_sensor
+from ml_assets.observing import observed_executor, reads_of
 from ml_assets.pipeline.automation import automation_sensor
 from ml_assets.pipeline.new_data import arrivals_redrive_job
 from ml_assets.pipeline.upstream import keys_of_assets, missing_assets
@@ -43,7 +44,7 @@ def build_definitions(
 
     Raises:
         SpecError: there is no folder of pipeline files.
-        SettingError: a setting of the notifications is not acceptable.
+        SettingError: a setting of the notifications is not acceptable, or a tool's package is not installed.
     """
     names = names_of(settings)
     assets = keys_of_assets(own)
@@ -85,7 +86,7 @@ def shared_definitions(
         resources: resources to use in place of those that the settings give, by name.
 
     Raises:
-        SettingError: a setting of the notifications is not acceptable.
+        SettingError: a setting of the notifications is not acceptable, or a tool's package is not installed.
     """
     conditioned = (asset for each in pipelines for asset in each.assets or ())
     has_conditions = any(
@@ -93,7 +94,7 @@ def shared_definitions(
     )
     return dg.Definitions(
         resources=as_runs_see(resources_for(settings) | dict(resources or {}), settings),
-        executor=executor_for(settings),
+        executor=observed_executor(executor_for(settings), settings, cache(lambda: reads_of(pipelines))),
         jobs=[*maintenance_jobs(specs), arrivals_redrive_job],
         schedules=[janitor_schedule(running=settings.bounds_storage)],
         sensors=[

@@ -17,6 +17,7 @@ from assay.importing import MODEL_PACKAGES, ImportPolicy
 from assay.results.provenance import CodeState
 from assay.specs.space import Space, branch_space
 from resources.checkout import Checkout
+from resources.integration_settings import IntegrationSettings
 from resources.project_root import project_root
 from resources.secrets import secrets_of
 from resources.setting_errors import setting_error
@@ -27,7 +28,7 @@ _SQL_CONNECTION = "ASSAY_SQL_"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, IntegrationSettings):
     """Read from `ASSAY_*` variables and an optional `.env` file; every default works on a fresh checkout.
 
     Folders are those of the checkout, or of the working directory where the platform is installed.
@@ -181,7 +182,6 @@ class Settings(BaseSettings):
     git_sha: str = ""
     """Git commit of the code, with `-dirty` at its end if files differ from it; asked of git unless set, and `unknown`
     where there is no git or no checkout, as in an image that does not set it."""
-
     secrets_from: str = ""
     """Where secrets come from that are in no variable: `aws:NAME` or `aws:ARN` of a secret in AWS Secrets Manager, a
     JSON object of variables and values. For each secret, the variable `<NAME>_FILE` may name a file that holds it."""

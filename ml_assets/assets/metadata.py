@@ -15,6 +15,7 @@ from assay.data.schema import ColumnSchema
 from assay.markdown import escaped
 from assay.specs import PipelineSpec
 
+READ_FROM = "read from"
 _PREVIEW_ROWS = 5
 _MASK = "***"
 _LONGEST = 80
@@ -32,7 +33,7 @@ def dataset_metadata(
         frozen_before: whether the schema was frozen before these rows were read; None for rows that have none.
     """
     return {
-        **({"read from": redacted("\n".join(uris))} if uris else {}),
+        **({READ_FROM: redacted("\n".join(uris))} if uris else {}),
         "columns and roles": records_table(
             [
                 {"column": column.name, "dtype": column.dtype, "role": str(column.role)}

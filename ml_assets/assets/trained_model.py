@@ -31,6 +31,8 @@ from resources.mlflow.registry import MlflowModelRegistry
 from resources.mlflow.tracker import MlflowTracker, TrackedRun
 from resources.schema_registry import SchemaRegistry
 
+MLFLOW_RUN = "MLflow run"
+
 
 def build_trained_model(spec: PipelineSpec, stage: Stage) -> dg.AssetsDefinition:
     """Return the asset `<pipeline>/trained_model`."""
@@ -171,7 +173,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         **({"training rows dropped as outliers": records_table(dropped)} if dropped else {}),
         **({"rows to predict have": ", ".join(facts.intake.required)} if facts.intake is not None else {}),
         **_made(facts),
-        "MLflow run": tracked.run_id,
+        MLFLOW_RUN: tracked.run_id,
         "where to look": tracked.url,
     }
     return shown | ({"exported to": exported} if exported else {})

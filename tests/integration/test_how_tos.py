@@ -26,6 +26,7 @@ OF_EACH_KIND = (
     "retrain-on-new-data.md",
     "limit-and-recover-runs.md",
     "restrict-what-a-run-may-do.md",
+    "connect-other-tools.md",
 )
 """One of each kind; the further ones are for `make test-all`."""
 FURTHER = (

@@ -57,12 +57,13 @@ def test_the_install_is_locked_and_leaves_out_the_tools_of_developers(built):
     assert "--no-editable" in installs[-1], "the environment is copied without the sources that it was made from"
 
 
-def test_the_extras_are_an_argument_and_all_but_catboost_by_default(built, calls):
+def test_the_extras_are_an_argument_and_the_small_families_and_samplers_by_default(built, calls):
     def extras(call):
         return [name for flag, name in itertools.pairwise(call) if flag == "--extra"]
 
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert [set(extras(call)) for call in built if call[0] == "uv"] == [known.keys() - {"catboost"}] * 2
+    assert {"lightgbm", "xgboost", "cma-es", "catboost"} <= known.keys()
+    assert [set(extras(call)) for call in built if call[0] == "uv"] == [{"lightgbm", "xgboost", "cma-es"}] * 2
     [first, _] = [each.rest for each in BUILD.all("RUN") if each.rest.startswith("uv")]
     assert [extras(call) for call in calls(first, EXTRAS="catboost lightgbm")] == [["catboost", "lightgbm"]]
 

@@ -1,0 +1,303 @@
+"""What tools beside the platform are told of a run."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from small_platform import run_config, selected
+
+from assay.errors import SettingError, SpecError
+from ml_assets import observing
+from ml_assets.observing import observed_executor
+from resources.observers import delivery, opening, openlineage_events
+from resources.observers.interface import ObserverKind
+from resources.observers.opening import OBSERVERS, observers_of
+from resources.settings import Settings
+
+GATE = ("bank/raw_dataset", "bank/validated_dataset")
+
+
+def executed(platform, *assets, parameters=None, **settings):
+    """Execute assets by the deployment's executor, as a daemon does; return the run's id, outcome and warnings."""
+    platform.settings = platform.settings.model_copy(update=settings)
+    definitions = platform.definitions
+    keys = {key for key in definitions.resolve_all_asset_keys() if selected(key, assets)}
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=keys)
+    config = run_config(parameters, experiment=True)
+    run = platform.instance.create_run_for_job(job, run_config=config)
+    result = execute_run(InMemoryJob(job), run, platform.instance, raise_on_error=False)
+    return SimpleNamespace(id=run.run_id, success=result.success, warnings=warnings_of(platform.instance, run.run_id))
+
+
+def warnings_of(instance, run_id):
+    return [each.user_message for each in instance.all_logs(run_id) if each.level == 30]
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def said(events):
+    return [(each["job"]["name"], each["eventType"]) for each in events]
+
+
+def tags_of(event):
+    return {each["key"]: each["value"] for each in event["run"]["facets"]["tags"]["tags"]}
+
+
+def names(datasets):
+    return [(each["namespace"], each["name"]) for each in datasets]
+
+
+# what every observer gets
+
+
+class Noted:
+    """An observer that notes what it is told."""
+
+    def __init__(self):
+        self.calls = []
+
+    def step_started(self, step):
+        self.calls.append(("start", step.name, step.attempt))
+
+    def step_ended(self, ended):
+        self.calls.append((ended.outcome, ended.step.name, ended.step.attempt, ended.error))
+
+    def run_ended(self, ended):
+        self.calls.append(("run failed" if ended.failed else "run succeeded",))
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Run a job of one op whose runs a new kind of observer is told of."""
+
+    def run(body, observer, **op):
+        kind = ObserverKind("Toy", "ASSAY_TOY", "toy", "json", lambda _: True, lambda _: observer)
+        monkeypatch.setattr(opening, "OBSERVERS", (kind,))
+
+        @dg.op(name="bank__raw_dataset", **op)
+        def step():
+            body()
+
+        @dg.job(executor_def=observed_executor(dg.in_process_executor, Settings(), dict))
+        def job():
+            step()
+
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = execute_run(InMemoryJob(job), instance.create_run_for_job(job), instance, raise_on_error=False)
+            return result, warnings_of(instance, result.run_id)
+
+    return run
+
+
+def test_a_new_observer_is_one_entry(told):
+    noted = Noted()
+    result, _ = told(lambda: None, noted)
+    assert result.success
+    assert noted.calls == [
+        ("start", "bank/raw_dataset", 1),
+        ("succeeded", "bank/raw_dataset", 1, ""),
+        ("run succeeded",),
+    ]
+
+
+def test_each_attempt_of_a_step_is_told_apart(told):
+    noted = Noted()
+
+    def fail():
+        raise SpecError("no", where="here")
+
+    told(fail, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
+    assert noted.calls == [
+        ("start", "bank/raw_dataset", 1),
+        ("retried", "bank/raw_dataset", 1, "spec_invalid"),
+        ("start", "bank/raw_dataset", 2),
+        ("failed", "bank/raw_dataset", 2, "spec_invalid"),
+        ("run failed",),
+    ]
+
+
+def test_a_step_that_a_run_leaves_open_was_aborted(told):
+    noted, events = Noted(), []
+
+    def watch(definition, watcher):
+        events.append(watcher)
+        return definition
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(observing, "executor_watched", watch)
+        told(lambda: None, noted)
+    [watcher] = events
+    start = SimpleNamespace(step_key="bank__raw_dataset", event_type=dg.DagsterEventType.STEP_START)
+    run = dg.DagsterRun(job_name="any")
+    passed_on = watcher(None, run, SimpleNamespace(), iter([start, start]))
+    next(passed_on)
+    passed_on.close()
+    assert noted.calls[-2:] == [("aborted", "bank/raw_dataset", 1, ""), ("run failed",)]
+
+
+@pytest.mark.parametrize("failing", ["step_started", "step_ended", "run_ended"])
+def test_an_observer_that_fails_costs_no_run_and_is_said_once(failing, told):
+    noted, tried = Noted(), []
+
+    def broken(_):
+        tried.append(failing)
+        raise OSError("https://user:swordfish@example.org is down")
+
+    setattr(noted, failing, broken)
+    result, warnings = told(lambda: None, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
+    assert result.success
+    assert tried == [failing]
+    [warning] = [each for each in warnings if "Toy" in each]
+    assert warning == "Toy (ASSAY_TOY) is told nothing more of this run, which goes on: OSError"
+
+
+def test_an_observer_that_hangs_costs_a_run_some_seconds_at_most(told, monkeypatch):
+    noted, over = Noted(), delivery.threading.Event()
+    monkeypatch.setattr(delivery.Told.close, "__defaults__", (0.2,))
+    noted.step_started = lambda _: over.wait(60)
+    result, warnings = told(lambda: None, noted)
+    over.set()
+    assert result.success
+    assert [each for each in warnings if "Toy" in each] == [
+        "Toy (ASSAY_TOY) did not take everything within 0.2 s",
+    ]
+
+
+def test_no_tool_is_told_anything_unless_a_setting_says_so():
+    assert OBSERVERS
+    assert observers_of(Settings()) == ()
+    assert observed_executor(dg.in_process_executor, Settings(), dict) is dg.in_process_executor
+
+
+@pytest.mark.parametrize("kind", OBSERVERS, ids=lambda kind: kind.name)
+def test_a_missing_package_is_said_when_definitions_are_loaded(kind, monkeypatch):
+    known = tuple(each for each in ALL_ON if each.startswith(kind.setting.removeprefix("ASSAY_").lower()))
+    assert known
+    settings = Settings(**{name: ALL_ON[name] for name in known})
+    assert observers_of(settings) == (kind,)
+    monkeypatch.setattr(opening, "find_spec", lambda name: None if name == kind.module else object())
+    with pytest.raises(SettingError, match="is not installed") as refused:
+        observers_of(settings)
+    assert refused.value.where == kind.setting
+    assert f"pip install 'assay[{kind.extra}]'" in refused.value.remedy
+
+
+ALL_ON = {"openlineage_url": "events.jsonl"}
+
+
+# OpenLineage
+
+
+def test_lineage_events_go_to_a_file(bank):
+    path = Path("data/lineage/events.jsonl")
+    run = executed(bank, *GATE, openlineage_url=str(path))
+    assert run.success
+    assert run.warnings == []
+    events = lines_of(path)
+    assert said(events) == [
+        ("bank/raw_dataset", "START"),
+        ("bank/raw_dataset", "COMPLETE"),
+        ("bank/validated_dataset", "START"),
+        ("bank/validated_dataset", "COMPLETE"),
+    ]
+    store = f"{bank.settings.home}/store"
+    raw, validated = ("file", f"{store}/bank/raw_dataset"), ("file", f"{store}/bank/validated_dataset")
+    assert [names(each["inputs"]) for each in events] == [
+        [],
+        [("file", str(Path("data/bank.csv").absolute()))],
+        [raw],
+        [raw],
+    ]
+    assert [names(each["outputs"]) for each in events] == [[], [raw], [], [validated]]
+    assert {each["run"]["facets"]["parent"]["run"]["runId"] for each in events} == {run.id}
+    of_steps = [each["run"]["runId"] for each in events]
+    assert of_steps[0] == of_steps[1] != of_steps[2] == of_steps[3]
+    assert {each["job"]["namespace"] for each in events} == {"assay"}
+    assert tags_of(events[0]) == {
+        "pipeline": "bank",
+        "attempt": "1",
+        "dagster_run": f"http://localhost:3000/runs/{run.id}",
+    }
+
+
+def test_lineage_has_columns_rows_and_version(bank):
+    executed(bank, *GATE, openlineage_url="events.jsonl")
+    [made] = lines_of(Path("events.jsonl"))[-1]["outputs"]
+    columns = {each["name"]: each["type"] for each in made["facets"]["schema"]["fields"]}
+    assert columns["age"] == "int64"
+    assert made["outputFacets"]["outputStatistics"]["rowCount"] == 200
+    assert re.fullmatch("[0-9a-f]{64}", made["facets"]["version"]["datasetVersion"])
+
+
+def test_a_refusal_is_a_failure_in_lineage_without_values_of_the_data(bank):
+    source = Path("data/bank.csv")
+    source.write_text(source.read_text().replace(",admin,", ",astronaut,"))
+    assert not executed(bank, *GATE, openlineage_url="events.jsonl").success
+    events = lines_of(Path("events.jsonl"))
+    assert said(events)[-1] == ("bank/validated_dataset", "FAIL")
+    message = events[-1]["run"]["facets"]["errorMessage"]["message"]
+    assert message.startswith("[gate_rejected] ")
+    assert events[-1]["outputs"] == []
+    assert "astronaut" not in json.dumps(events)
+
+
+def test_lineage_of_an_experiment_is_below_its_space(bank):
+    executed(bank, *GATE, parameters={"random_state": 5}, openlineage_url="events.jsonl")
+    last = lines_of(Path("events.jsonl"))[-1]
+    [(_, name)] = names(last["outputs"])
+    assert f"/store/@spaces/{tags_of(last)['space']}/bank/validated_dataset" in name
+
+
+def test_lineage_events_are_posted_with_the_key(bank, web):
+    run = executed(bank, GATE[0], openlineage_url=web.url, openlineage_key=openlineage_key("swordfish"))
+    assert run.success
+    assert [json.loads(body)["eventType"] for _, body in web.posts] == ["START", "COMPLETE"]
+    assert {headers["Authorization"] for headers, _ in web.posts} == {"Bearer swordfish"}
+    logs = " ".join(each.user_message for each in bank.instance.all_logs(run.id))
+    assert "swordfish" not in logs
+
+
+def openlineage_key(text):
+    return Settings(openlineage_key=text).openlineage_key
+
+
+def test_a_receiver_of_lineage_that_refuses_costs_no_run(bank, web):
+    web.statuses = [503]
+    run = executed(bank, *GATE, openlineage_url=web.url)
+    assert run.success
+    assert len(web.posts) == 1
+    [warning] = run.warnings
+    assert warning.startswith("OpenLineage (ASSAY_OPENLINEAGE_URL) is told nothing more")
+    assert warning.endswith("HTTPError, status 503")
+
+
+def test_a_receiver_of_lineage_that_does_not_answer_is_left_soon(bank, web, monkeypatch):
+    monkeypatch.setattr(openlineage_events, "_SECONDS", 0.1)
+    web.statuses = [0]
+    run = executed(bank, GATE[0], openlineage_url=web.url)
+    assert run.success
+    assert run.warnings[0].endswith("ReadTimeout")
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("s3://rows/2024/a.csv", ("s3://rows", "2024/a.csv")),
+        ("https://data.example.org/a.csv", ("https://data.example.org", "a.csv")),
+        ("/srv/a.csv", ("file", "/srv/a.csv")),
+    ],
+)
+def test_datasets_are_named_as_openlineage_says(address, place):
+    assert openlineage_events.place_of(address) == place
+
+
+def test_an_address_with_credentials_is_refused_for_lineage():
+    with pytest.raises(SettingError, match="ASSAY_OPENLINEAGE_URL"):
+        Settings(openlineage_url="https://user:swordfish@example.org")
