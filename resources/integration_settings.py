@@ -1,6 +1,8 @@
 """The settings of tools beside the platform, each off by default; `Settings` has them, and reads the environment."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+import re
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class IntegrationSettings(BaseModel):
@@ -13,3 +15,24 @@ class IntegrationSettings(BaseModel):
     to which they are appended; nowhere unless set."""
     openlineage_key: SecretStr = SecretStr("")
     """Key that the receiver of OpenLineage events asks for, sent as a bearer token."""
+    otlp_url: str = Field(default="", pattern=r"^(https?://[^@\s]+)?$")
+    """Where OpenTelemetry traces of runs go: a collector's address for OTLP over HTTP, `http://collector:4318`; nowhere
+    unless set."""
+    otlp_headers: SecretStr = SecretStr("")
+    """Headers that the collector asks for, `name=value` with commas between."""
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _headers_have_names(cls, headers: SecretStr) -> SecretStr:
+        if not all(re.fullmatch(r"[\w-]+=.+", each) for each in _listed(headers)):
+            raise ValueError("should be name=value, with commas between")
+        return headers
+
+    @property
+    def headers_of_otlp(self) -> dict[str, str]:
+        """Headers for the collector by name."""
+        return dict(each.split("=", 1) for each in _listed(self.otlp_headers))
+
+
+def _listed(text: SecretStr) -> list[str]:
+    return [each.strip() for each in text.get_secret_value().split(",") if each.strip()]

@@ -5,9 +5,10 @@ from importlib.util import find_spec
 from assay.errors import SettingError
 from resources.observers.interface import ObserverKind
 from resources.observers.openlineage_events import OPENLINEAGE
+from resources.observers.trace_spans import TRACES
 from resources.settings import Settings
 
-OBSERVERS: tuple[ObserverKind, ...] = (OPENLINEAGE,)
+OBSERVERS: tuple[ObserverKind, ...] = (OPENLINEAGE, TRACES)
 """A new one is added here."""
 
 

@@ -1,6 +1,7 @@
 """What tools beside the platform are told of a run."""
 
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,6 +155,7 @@ def test_an_observer_that_fails_costs_no_run_and_is_said_once(failing, told):
     result, warnings = told(lambda: None, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
     assert result.success
     assert tried == [failing]
+    assert len(noted.calls) == ["step_started", "step_ended", "run_ended"].index(failing)
     [warning] = [each for each in warnings if "Toy" in each]
     assert warning == "Toy (ASSAY_TOY) is told nothing more of this run, which goes on: OSError"
 
@@ -189,7 +191,7 @@ def test_a_missing_package_is_said_when_definitions_are_loaded(kind, monkeypatch
     assert f"pip install 'assay[{kind.extra}]'" in refused.value.remedy
 
 
-ALL_ON = {"openlineage_url": "events.jsonl"}
+ALL_ON = {"openlineage_url": "events.jsonl", "otlp_url": "http://collector:4318"}
 
 
 # OpenLineage
@@ -301,3 +303,112 @@ def test_datasets_are_named_as_openlineage_says(address, place):
 def test_an_address_with_credentials_is_refused_for_lineage():
     with pytest.raises(SettingError, match="ASSAY_OPENLINEAGE_URL"):
         Settings(openlineage_url="https://user:swordfish@example.org")
+
+
+# OpenTelemetry
+
+
+def spans_of(web):
+    """The spans that a collector gets, decoded, and the resources that they name."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    found, resources = [], []
+    for _, body in web.posts:
+        for each in ExportTraceServiceRequest.FromString(body).resource_spans:
+            resources.append(attributes_of(each.resource))
+            found += [span for scope in each.scope_spans for span in scope.spans]
+    return found, resources
+
+
+def attributes_of(span):
+    return {each.key: each.value.string_value or each.value.int_value for each in span.attributes}
+
+
+def test_a_run_is_one_trace_whose_id_is_the_runs(bank, web):
+    run = executed(bank, *GATE, otlp_url=web.url, otlp_headers=Settings(otlp_headers="x-key=swordfish").otlp_headers)
+    assert run.success
+    assert run.warnings == []
+    spans, resources = spans_of(web)
+    assert {headers["x-key"] for headers, _ in web.posts} == {"swordfish"}
+    assert {span.trace_id.hex() for span in spans} == {run.id.replace("-", "")}
+    raw, validated, whole = spans
+    assert [span.name for span in (raw, validated)] == list(GATE)
+    assert raw.parent_span_id == validated.parent_span_id == whole.span_id
+    assert whole.parent_span_id == b""
+    assert attributes_of(raw) == {
+        "assay.pipeline": "bank",
+        "assay.attempt": 1,
+        "assay.outcome": "succeeded",
+        "assay.rows": 200,
+    }
+    assert attributes_of(whole) == {
+        "assay.outcome": "succeeded",
+        "assay.page": f"http://localhost:3000/runs/{run.id}",
+    }
+    assert whole.start_time_unix_nano <= raw.start_time_unix_nano < raw.end_time_unix_nano
+    assert raw.end_time_unix_nano <= validated.start_time_unix_nano < validated.end_time_unix_nano
+    assert validated.end_time_unix_nano <= whole.end_time_unix_nano
+    assert resources[0]["service.name"] == "assay"
+
+
+def test_a_trace_has_the_code_of_an_error_and_no_values_of_the_data(bank, web):
+    source = Path("data/bank.csv")
+    source.write_text(source.read_text().replace(",admin,", ",astronaut,"))
+    assert not executed(bank, *GATE, otlp_url=f"{web.url}/v1/traces").success
+    [_, refused, whole] = spans_of(web)[0]
+    assert attributes_of(refused) == {
+        "assay.pipeline": "bank",
+        "assay.attempt": 1,
+        "assay.outcome": "failed",
+        "error.type": "gate_rejected",
+    }
+    assert [refused.status.code, whole.status.code] == [2, 2]
+    assert attributes_of(whole)["assay.outcome"] == "failed"
+    assert not any(b"astronaut" in body for _, body in web.posts)
+
+
+def in_processes():
+    """A job whose steps are executed in processes of their own; these do not know of the collector."""
+
+    @dg.op
+    def own_process():
+        return str(os.getpid())
+
+    settings = Settings(otlp_url=os.environ["OTLP_OF_TEST"])
+
+    @dg.job(executor_def=observed_executor(dg.multiprocess_executor, settings, dict), name="in_processes")
+    def job():
+        own_process()
+
+    return job
+
+
+def test_steps_in_processes_of_their_own_are_in_the_runs_trace(web, tmp_path):
+    run_id, pid = traced_in_processes(web, tmp_path)
+    spans, _ = spans_of(web)
+    assert pid != os.getpid()
+    assert {span.trace_id.hex() for span in spans} == {run_id.replace("-", "")}
+    assert sorted(span.name for span in spans) == ["in_processes", "own_process"]
+
+
+def traced_in_processes(web, folder):
+    with pytest.MonkeyPatch.context() as patch, dg.instance_for_test(temp_dir=str(folder)) as instance:
+        patch.setenv("OTLP_OF_TEST", web.url)
+        with dg.execute_job(dg.reconstructable(in_processes), instance) as result:
+            assert result.success
+            return result.run_id, int(result.output_for_node("own_process"))
+
+
+def test_a_collector_that_refuses_costs_no_run(bank, web):
+    web.statuses = [400]
+    run = executed(bank, *GATE, otlp_url=web.url)
+    assert run.success
+    assert len(web.posts) == 1
+    [warning] = run.warnings
+    assert warning.startswith("OpenTelemetry (ASSAY_OTLP_URL) is told nothing more")
+
+
+def test_headers_of_a_collector_are_checked_and_not_quoted():
+    with pytest.raises(SettingError, match="ASSAY_OTLP_HEADERS") as refused:
+        Settings(otlp_headers="swordfish")
+    assert "swordfish" not in str(refused.value)
