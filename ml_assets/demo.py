@@ -46,7 +46,6 @@ ROUNDS = (
     Round("flight_air_time", ("2013-01", "2013-02", "2013-03"), "2013-03"),
 )
 BACKTEST = "backtest_report"
-PAGES = "`make dev` (http://localhost:3000), `make mlflow`, `make reports`"
 
 
 def main() -> int:
@@ -63,8 +62,9 @@ def main() -> int:
             return 1
     artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
     show([summary(artifacts, each, settings) for each in ROUNDS], sys.stdout)
-    say(f"Done in {time.monotonic() - started:.0f} s. See it: {PAGES}.")
-    say(f"Predict with it: `make serve` (http://localhost:8000/docs), then\n{curl_line(artifacts, ROUNDS[0])}")
+    say(f"Done in {time.monotonic() - started:.0f} s. See it: {pages(settings)}.")
+    endpoint = f"http://localhost:{settings.serve_port}"
+    say(f"Predict with it: `make serve` ({endpoint}/docs), then\n{curl_line(artifacts, ROUNDS[0], endpoint)}")
     return 0
 
 
@@ -124,14 +124,20 @@ def summary(artifacts: ArtifactStore, each: Round, settings: Settings) -> Summar
     return summary_of(RunValues(artifacts, None, each.pipeline, each.holdout, names), settings, PRODUCTION.name)
 
 
-def curl_line(artifacts: ArtifactStore, each: Round) -> str:
+def pages(settings: Settings) -> str:
+    """Return what shows the results, with its addresses."""
+    dagster, mlflow, reports = settings.ui_address, settings.mlflow_address, settings.reports_address
+    return f"`make dev` ({dagster}), `make mlflow` ({mlflow}), `make reports` ({reports})"
+
+
+def curl_line(artifacts: ArtifactStore, each: Round, endpoint: str) -> str:
     """Return a command that asks the endpoint for the prediction of a row; of a model without an example, its page."""
     model = artifacts.load((each.pipeline, "trained_model"), each.holdout, TrainedModel)
     example = model.manifest.intake.example[:1] if model.manifest.intake else ()
     if not example:
-        return "curl http://localhost:8000/model"
+        return f"curl {endpoint}/model"
     body = shlex.quote(json.dumps({"rows": example}))
-    return f"curl http://localhost:8000/predict -H 'Content-Type: application/json' -d {body}"
+    return f"curl {endpoint}/predict -H 'Content-Type: application/json' -d {body}"
 
 
 def say(line: str) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from assay.counting import counted
+from assay.gate.report import GateReport
 from assay.promotion.champion import ChampionRecord
 from assay.results.evaluation_report import EvaluationReport
 from assay.results.search_result import BestHyperparameters
@@ -13,6 +14,7 @@ from assay.shell.summary import (
     Fact,
     Summary,
     decision_facts,
+    failure_facts,
     gate_facts,
     metric_rows,
     missing_facts,
@@ -29,6 +31,7 @@ from resources.store.commit_log import CommitReader
 from resources.store.commit_record import Commit
 
 Value = TypeVar("Value")
+_JUDGED = ("raw_dataset", "validated_dataset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,20 @@ class RunValues:
         return commit if commit is not None and commit.status == "published" else None
 
     def gate_facts(self) -> Iterator[Fact]:
-        """Yield what the gate decided in this run, of the source's rows where these were refused."""
-        for asset in ("raw_dataset", "validated_dataset"):
+        """Yield what the gate decided in this run, of the source's rows where these were refused, and why."""
+        for asset in _JUDGED:
             commit = self.commit(asset)
-            if commit is not None and commit.receipt is not None:
-                yield from gate_facts(commit.receipt)
+            if commit is None or commit.receipt is None:
+                continue
+            yield from gate_facts(commit.receipt)
+            if commit.status == "rejected":
+                yield from failure_facts(self.artifacts.read(commit, GateReport))
+
+    def gate_page(self) -> Commit | None:
+        """Return the commit with the page of the gate's verdict in this run: the refusal, or the report of a pass."""
+        refused = next((each for name in _JUDGED if (each := self.commit(name)) and each.status == "rejected"), None)
+        judged = refused is None and "validated_dataset" in self.assets
+        return self.commit_beside("validation_report") if judged else refused
 
     def rows(self) -> Iterator[Fact]:
         """Yield the number of rows of the tables that the run published."""
@@ -129,10 +141,8 @@ def addresses(made: RunValues, record: ChampionRecord | None, settings: Settings
 
 
 def pages(made: RunValues, site: ReportSite) -> Iterator[Fact]:
-    """Yield the addresses of the pages that `assay show` serves: the model's report, and the gate's on a refusal."""
+    """Yield the addresses of the pages that `assay show` serves: the model's report, and the gate's page."""
     if "evaluation_report" in made.assets and (report := made.commit_beside(MODEL_REPORT)) is not None:
         yield Fact("report", site.page(report, REPORT_PAGE))
-    for asset in ("raw_dataset", "validated_dataset"):
-        refused = made.commit(asset)
-        if refused is not None and refused.receipt is not None and refused.receipt.verdict == "failed":
-            yield Fact("gate's page", site.page(refused, GATE_PAGE))
+    if (judged := made.gate_page()) is not None:
+        yield Fact("gate's page", site.page(judged, GATE_PAGE))

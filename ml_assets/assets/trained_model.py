@@ -174,6 +174,6 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         **({"rows to predict have": ", ".join(facts.intake.required)} if facts.intake is not None else {}),
         **_made(facts),
         MLFLOW_RUN: tracked.run_id,
-        "where to look": tracked.url,
+        "where to look": dg.MetadataValue.url(tracked.url),
     }
     return shown | ({"exported to": exported} if exported else {})

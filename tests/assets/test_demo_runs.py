@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ml_assets.demo import materialize, progress
+from ml_assets.demo import materialize, pages, progress
+from resources.settings import Settings
 
 
 def test_runs_of_the_demo_say_whose_they_are_and_what_started_them():
@@ -15,3 +16,11 @@ def test_runs_of_the_demo_say_whose_they_are_and_what_started_them():
         assert materialize(definitions, instance, [made.key], None) == ""
         (run,) = instance.get_runs()
     assert (run.tags["pipeline"], run.tags["started_by"]) == ("bank", "demo")
+
+
+def test_the_demo_names_the_pages_by_the_settings(tmp_path):
+    settings = Settings(home=tmp_path, ui_port=3100, mlflow_port=5100, reports_url="https://reports.example.org/")
+    assert pages(settings) == (
+        "`make dev` (http://localhost:3100), `make mlflow` (http://localhost:5100), "
+        "`make reports` (https://reports.example.org)"
+    )

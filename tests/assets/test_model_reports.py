@@ -64,6 +64,7 @@ def test_the_page_of_a_model_shows_the_model_and_its_evaluation(promoted):
     key = dg.AssetKey(["bank", "trained_model"])
     observed = promoted.instance.fetch_observations(key, limit=1).records[0].asset_observation.metadata
     assert observed.keys() >= {"family", "hyperparameters", "features", "where to look", "metrics", "report"}
+    assert isinstance(observed["where to look"], dg.UrlMetadataValue), "which Dagster shows as a link"
     figures = {name for name in observed if name.startswith("figure/")}
     assert len(figures) == 2
     for asset in ("evaluation_report", "champion_model"):

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
-from small_platform import ASSETS
+from small_platform import ASSETS, monthly_rows, write_csv
 
 from assay.errors import SpecError
 from assay.promotion.champion import ChampionRecord
@@ -188,8 +188,10 @@ def test_a_summary_has_what_its_run_made_alone(trained_bank):
     assert said["champion"] == "bank version 1, where there was none"
     report = artifacts.load(("bank", "evaluation_report"), None, EvaluationReport)
     assert {each.name: each.holdout for each in own.metrics} == report.metrics
-    assert [each.name for each in own.addresses] == ["run", "evaluation", "MLflow run", "champion's page", "report"]
-    assert own.addresses[-1].text == "http://localhost:8090/bank/model_report/2/report.html"
+    names_of_pages = ["run", "evaluation", "MLflow run", "champion's page", "report", "gate's page"]
+    assert [each.name for each in own.addresses] == names_of_pages
+    assert own.addresses[-2].text == "http://localhost:8090/bank/model_report/2/report.html"
+    assert own.addresses[-1].text == "http://localhost:8090/bank/validation_report/1/profile.html"
     other = summary_of(RunValues(artifacts, "another", "bank", None, names), Settings(), "x")
     assert (other.title, other.facts, other.metrics) == ("bank (space x)", (), ())
     assert [each.name for each in other.addresses] == ["run"]
@@ -201,15 +203,28 @@ def test_a_refusal_has_the_address_of_the_gates_page():
         number=7,
         asset=("bank", "validated_dataset"),
         partition="2024-01",
-        receipt=SimpleNamespace(verdict="failed"),
+        status="rejected",
     )
     log = SimpleNamespace(newest=lambda asset, _: refused if asset[1] == "validated_dataset" else None)
     made = RunValues(SimpleNamespace(log=log), "r", "bank", "2024-01", {"raw_dataset", "validated_dataset"})
     found = list(run_values.pages(made, ReportSite("http://localhost:8090", "forest")))
     address = "http://localhost:8090/bank/validated_dataset/7/profile.html?partition=2024-01&space=forest"
     assert [(each.name, each.text) for each in found] == [("gate's page", address)]
-    refused.receipt = SimpleNamespace(verdict="passed")
+    refused.status = "published"
     assert list(run_values.pages(made, ReportSite("http://localhost:8090"))) == []
+
+
+def test_a_refusal_says_which_rule_of_which_column_how_many_rows_broke(monthly, tmp_path):
+    rows = [row | {"x": -1} if row["day"].startswith("2021-01-01") else row for row in monthly_rows()]
+    write_csv(tmp_path / "data" / "monthly.csv", rows)
+    refused = monthly.materialize("monthly/raw_dataset", "monthly/validated_dataset", partition="2021-01")
+    names = {"raw_dataset", "validated_dataset"}
+    made = RunValues(monthly.artifacts, refused.run_id, "monthly", "2021-01", names)
+    said = [(each.name, each.text) for each in summary_of(made, Settings(), "").facts]
+    assert said[-2:] == [
+        ("gate", "refused 40 rows: values_in_range"),
+        ("refused by", "values_in_range, x: values outside in 2 of 40 rows; expected at least 0"),
+    ]
 
 
 def test_a_store_that_fails_is_named_in_place_of_tables(monkeypatch, tmp_path):
