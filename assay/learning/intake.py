@@ -230,6 +230,8 @@ def _columns_made(features: FeaturesSpec, target: str, columns: Sequence[ColumnS
     schema = pa.schema([(column.name, arrow_type(column.dtype) or pa.null()) for column in columns])
     if not features.steps:
         return set(schema.names)
+    if not schema.names:
+        return None
     try:
         with engine_connection() as connection:
             return set(compiled(connection, features, schema, target, labelled=False).columns)

@@ -149,11 +149,15 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
+_FILES = "Address of the rows: a path, folder or glob, `s3://`, `https://`, `demo://`; the shell reads no database."
+
+
 def _parameter(flag: str, name: str, note: str = "") -> click.Option:
     """Return the flag of a run parameter."""
     declared = RUN_PARAMETERS[name]
     default = f" Default {declared.default}." if isinstance(declared.default, str | int | float) else ""
-    text = f"{declared.description}{f' {note}' if note else ''}{default}"
+    said = _FILES if name == "data_source" else declared.description
+    text = f"{said}{f' {note}' if note else ''}{default}"
     return click.Option([flag, name], type=_type_of(declared), help=text)
 
 

@@ -50,6 +50,8 @@ def pipeline_of(flags: Flags, task: Task | None = None) -> PipelineSpec:
         spec = PipelineSpec.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise _as_flag_error(error, flags) from error
+    for other in spec.features.other_sources if spec.features is not None else ():
+        _require_files(other.source)
     _require_known_names(spec, flags, () if task is not None or has_task(flags) else tuple(Task))
     return spec
 
@@ -113,8 +115,8 @@ def _require_files(source: str) -> None:
             "the commands of the shell read no database",
             where=redacted(source),
             expected="files",
-            remedy="materialise the pipeline's raw_dataset in Dagster, dg launch --assets <pipeline>/raw_dataset; or "
-            "write the rows to a file",
+            remedy="materialise the pipeline in Dagster, dg launch --assets 'key:\"<pipeline>/*\"'; or write the rows to "
+            "a file",
         )
 
 

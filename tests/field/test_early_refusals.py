@@ -376,3 +376,20 @@ def test_the_shell_names_the_database_of_a_pipeline_file_before_it_reads(tmp_pat
     )
     assert main(["validate", "--pipeline", str(path), "--report-uri", "r.json"]) == Exit.REFUSED
     assert "the commands of the shell read no database" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        "{steps: [{join: {table: names, source: 'sqlite:///names.db', query: select 1 as x, on: [x]}}]}",
+        "{tables: [{table: names, source: 'duckdb:///names.db', query: select 1 as x}], steps: [{sql: select * from rows}]}",
+    ],
+)
+def test_the_shell_names_the_database_of_a_joined_source_before_it_reads(features, tmp_path, capsys):
+    """It read the rows first, and then found `no adapter for 'sqlite'`."""
+    path = tmp_path / "rows.yaml"
+    head = "name: rows\ntask: regression\ndataset: {source: rows.csv, target: y}\nfeatures: "
+    path.write_text(head + features + "\n")
+    assert main(["validate", "--pipeline", str(path), "--report-uri", "r.json"]) == Exit.REFUSED
+    assert "the commands of the shell read no database" in (printed := capsys.readouterr().err)
+    assert "names.db" in printed

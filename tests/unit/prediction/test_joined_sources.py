@@ -21,9 +21,9 @@ DERIVED = {"derive": {"per_income": "size / income"}}
 TARGET = {"derive": {"dear": "rent > 900"}}
 
 
-def predictor(*steps):
+def predictor(*steps, pipeline=None):
     """A model of these steps, its manifest as it is stored, and the feature set that it was fitted on."""
-    document = json.loads(spec_of().model_dump_json()) | {"features": {"steps": list(steps)}}
+    document = json.loads((pipeline or spec_of()).model_dump_json()) | {"features": {"steps": list(steps)}}
     spec = PipelineSpec.model_validate_json(json.dumps(document))
     tables = {"areas": AREAS, "rates": RATES}
     joined = {}
@@ -84,3 +84,12 @@ def test_a_window_behind_whole_rows_leaves_a_model_of_its_features():
     found, made = predictor({"sql": "select *, size * 2 as double from rows"}, WINDOW, TARGET)
     assert found.model.manifest.intake is None
     assert len(found.predict(made.table)) == made.table.num_rows
+
+
+def test_steps_may_need_the_last_column_alone():
+    """DuckDB was asked what the steps make of a table without any column, and failed after the fit."""
+    steps = {"select": ["seen", "rent"]}, {"derive": {"month": "month(seen)"}}
+    found, made = predictor(*steps, pipeline=spec_of("regression", "ridge"))
+    assert found.intake.required == ("seen",)
+    as_fitted = Predictor(found.model.taking(None)).predict(made.table)
+    pd.testing.assert_frame_equal(found.predict(user_rows()[["seen"]]), as_fitted, check_index_type=False)
