@@ -156,8 +156,7 @@ def _parameter(flag: str, name: str, note: str = "") -> click.Option:
     """Return the flag of a run parameter."""
     declared = RUN_PARAMETERS[name]
     default = f" Default {declared.default}." if isinstance(declared.default, str | int | float) else ""
-    said = _FILES if name == "data_source" else declared.description
-    text = f"{said}{f' {note}' if note else ''}{default}"
+    text = f"{_FILES if name == 'data_source' else declared.description}{f' {note}' if note else ''}{default}"
     return click.Option([flag, name], type=_type_of(declared), help=text)
 
 

@@ -115,8 +115,8 @@ def _require_files(source: str) -> None:
             "the commands of the shell read no database",
             where=redacted(source),
             expected="files",
-            remedy="materialise the pipeline in Dagster, dg launch --assets 'key:\"<pipeline>/*\"'; or write the rows to "
-            "a file",
+            remedy="materialise the pipeline in Dagster, dg launch --assets 'key:\"<pipeline>/*\"'; or write the "
+            "rows to a file",
         )
 
 

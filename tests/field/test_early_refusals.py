@@ -356,8 +356,8 @@ def test_the_shell_names_the_line_of_a_file_and_the_flag_that_is_wrong(checked_f
 @pytest.mark.parametrize(
     ("address", "remedy"),
     [
-        ("duckdb:///data/rows.duckdb", "--assets <pipeline>/raw_dataset"),
-        ("sql://warehouse", "--assets <pipeline>/raw_dataset"),
+        ("duckdb:///data/rows.duckdb", "--assets 'key:\"<pipeline>/*\"'"),
+        ("sql://warehouse", "--assets 'key:\"<pipeline>/*\"'"),
         ("ftp://example.org/rows.csv", "copy the files to this machine"),
     ],
 )
