@@ -79,9 +79,12 @@ def gated(flags: Flags, storage: Storage, base: ModelManifest | None = None) -> 
         where = f"{spec.dataset.source}{f', partition {key}' if key else ''}"
         source = _read(spec, versions, key, storage, where)
         raw = run_raw_gate(source, spec, where=f"{where}, source rows", partition=key or "", as_of=_as_of(spec, key))
-        if raw is not None and not _is_accepted(raw, spec, flags, storage):
-            verdicts[key or ""] = raw
-            break
+        if raw is not None:
+            _log(raw)
+            if raw.accepted is None:  # the report is that of the rows that are learned from, where there are some
+                _write(raw, spec, flags, storage)
+                verdicts[key or ""] = raw
+                break
         dataset = _with_steps(source, spec, versions, key, storage, where)
         if not known:
             task, reason = _task_of(dataset, spec, flags)

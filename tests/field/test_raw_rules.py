@@ -89,3 +89,16 @@ def test_refused_source_rows_stop_the_shell_with_the_report(tmp_path, monkeypatc
     assert report["where"] == "rents.csv, source rows"
     assert [each["name"] for each in report["rules"] if not each["passed"]] == ["values_in_range"]
     assert report["rows_judged"] == 60  # the filter has dropped none
+
+
+def test_a_step_that_fails_after_the_raw_rules_leaves_no_report(tmp_path, monkeypatch, capsys):
+    """A report that says `passed` was at the address, and the command had failed."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rents.csv").write_text("area,town,cents\n" + "".join(f"{n},A,{n}\n" for n in range(60)))
+    text = PIPELINE.replace("filter: area > 0", "{filter: area > 0, max_dropped: 0}").replace(
+        "    ranges: {cents: {min: 0}}\n", ""
+    )
+    (tmp_path / "rents.yaml").write_text(text)
+    assert main(["validate", "--pipeline", "rents.yaml", "--report-uri", "report.json"]) == Exit.REFUSED
+    assert "more rows are dropped than allowed" in capsys.readouterr().err
+    assert not (tmp_path / "report.json").exists()
