@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import dagster as dg
 
@@ -18,6 +18,7 @@ from ml_assets.assets.metadata import READ_FROM
 from ml_assets.assets.trained_model import MLFLOW_RUN
 from ml_assets.dagster_internals import error_of, executor_watched, run_tags_of
 from ml_assets.notifications.sensor import run_page
+from ml_assets.pipeline.experiments import is_experiment
 from ml_assets.step_errors import error_chain, root_error
 from resources.object_store import parameters_of
 from resources.observers.delivery import Told
@@ -25,8 +26,9 @@ from resources.observers.interface import EndedRun, EndedStep, MadeAsset, Observ
 from resources.observers.opening import observers_of
 from resources.settings import Settings
 
-Reads = Mapping[str, tuple[str, ...]]
+Reads: TypeAlias = Mapping[str, tuple[str, ...]]
 """Names of the assets that each step depends on, by the step's key."""
+_Reported: TypeAlias = dg.AssetMaterialization | dg.AssetObservation
 _Event = dg.DagsterEventType
 _STARTS = {_Event.STEP_START, _Event.STEP_RESTARTED}
 _ENDS: Mapping[_Event, StepOutcome] = {
@@ -117,9 +119,7 @@ class Steps:
     told: Sequence[Told]
     _open: dict[str, StartedStep] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    _made: dict[str, list[dg.AssetMaterialization | dg.AssetObservation]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    _reported: dict[str, list[_Reported]] = field(default_factory=lambda: defaultdict(list))
     _failed: bool = False
 
     def note(self, event: dg.DagsterEvent) -> None:
@@ -130,9 +130,9 @@ class Steps:
         if kind in _STARTS:
             self._start(key)
         elif kind is _Event.ASSET_MATERIALIZATION:
-            self._made[key].append(event.step_materialization_data.materialization)
+            self._reported[key].append(event.step_materialization_data.materialization)
         elif kind is _Event.ASSET_OBSERVATION:
-            self._made[key].append(event.asset_observation_data.asset_observation)
+            self._reported[key].append(event.asset_observation_data.asset_observation)
         elif kind in _ENDS:
             self._end(key, _ENDS[kind], event)
 
@@ -163,7 +163,9 @@ class Steps:
             return
         self._failed = self._failed or outcome in {"failed", "aborted"}
         error, message = _error(event)
-        ended = EndedStep(step, outcome, time.time(), error, message, tuple(_made(self._made.pop(key, []))))
+        events = self._reported.pop(key, [])
+        made = [each for each in events if isinstance(each, dg.AssetMaterialization) or is_experiment(each)]
+        ended = EndedStep(step, outcome, time.time(), error, message, tuple(_made(made)), _mlflow_runs(events))
         for each in self.told:
             each.tell(lambda observer: observer.step_ended(ended))
 
@@ -176,9 +178,15 @@ def _error(event: dg.DagsterEvent | None) -> tuple[str, str]:
     return error.code, "; ".join(filter(None, (redacted(error.what), redacted(error.where), redacted(error.remedy))))
 
 
-def _made(events: Sequence[dg.AssetMaterialization | dg.AssetObservation]) -> Iterator[MadeAsset]:
+def _mlflow_runs(events: Sequence[_Reported]) -> tuple[str, ...]:
+    """Return the MLflow runs that a training, or the evaluation of its model, names."""
+    found = (each.metadata.get(MLFLOW_RUN) for each in events)
+    return tuple(dict.fromkeys(str(value.value) for value in found if value is not None))
+
+
+def _made(events: Sequence[_Reported]) -> Iterator[MadeAsset]:
     """Yield what a step published, each asset once."""
-    by_asset: dict[str, list[dg.AssetMaterialization | dg.AssetObservation]] = defaultdict(list)
+    by_asset: dict[str, list[_Reported]] = defaultdict(list)
     for each in events:
         by_asset[each.asset_key.to_user_string()].append(each)
     for name, of in by_asset.items():
@@ -194,5 +202,4 @@ def _made(events: Sequence[dg.AssetMaterialization | dg.AssetObservation]) -> It
             version=str(values[0].get(_VERSION, "")) if len(of) == 1 else "",
             columns={column.name: column.type for column in columns.columns} if columns is not None else None,
             sources=tuple(dict.fromkeys(line for each in values for line in each.get(READ_FROM, "").splitlines())),
-            mlflow_runs=tuple(dict.fromkeys(each[MLFLOW_RUN] for each in values if MLFLOW_RUN in each)),
         )

@@ -1,6 +1,7 @@
 """The settings of tools beside the platform, each off by default; `Settings` has them, and reads the environment."""
 
 import re
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
@@ -20,6 +21,9 @@ class IntegrationSettings(BaseModel):
     unless set."""
     otlp_headers: SecretStr = SecretStr("")
     """Headers that the collector asks for, `name=value` with commas between."""
+    wandb: Literal["off", "offline", "online"] = "off"
+    """Whether MLflow's runs are mirrored to Weights & Biases: `offline` writes the files of `wandb sync` to
+    `<home>/wandb`; `online` sends them, with the key of wandb's own variables."""
 
     @field_validator("otlp_headers")
     @classmethod

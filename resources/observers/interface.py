@@ -63,7 +63,6 @@ class MadeAsset:
         version: identity of the value; empty where several partitions were made.
         columns: name and type.
         sources: addresses that the rows were read from, without credentials.
-        mlflow_runs: ids of the MLflow runs that track it.
     """
 
     name: str
@@ -72,7 +71,6 @@ class MadeAsset:
     version: str = ""
     columns: Mapping[str, str] | None = None
     sources: tuple[str, ...] = ()
-    mlflow_runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +84,7 @@ class EndedStep:
         error: code of the typed error, or the class of another one; empty without an error.
         message: what people may read of it: sentence, place and remedy, no values of the data.
         made: the assets that it published.
+        mlflow_runs: ids of the MLflow runs that it logged to.
     """
 
     step: StartedStep
@@ -94,6 +93,7 @@ class EndedStep:
     error: str = ""
     message: str = ""
     made: tuple[MadeAsset, ...] = ()
+    mlflow_runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from assay.errors import SettingError
 from resources.observers.interface import ObserverKind
 from resources.observers.openlineage_events import OPENLINEAGE
 from resources.observers.trace_spans import TRACES
+from resources.observers.wandb_mirror import WANDB
 from resources.settings import Settings
 
-OBSERVERS: tuple[ObserverKind, ...] = (OPENLINEAGE, TRACES)
+OBSERVERS: tuple[ObserverKind, ...] = (OPENLINEAGE, TRACES, WANDB)
 """A new one is added here."""
 
 

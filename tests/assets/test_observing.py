@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from small_platform import run_config, selected
 from assay.errors import SettingError, SpecError
 from ml_assets import observing
 from ml_assets.observing import observed_executor
+from resources.mlflow.connection import connect
 from resources.observers import delivery, opening, openlineage_events
 from resources.observers.interface import ObserverKind
 from resources.observers.opening import OBSERVERS, observers_of
@@ -191,7 +193,7 @@ def test_a_missing_package_is_said_when_definitions_are_loaded(kind, monkeypatch
     assert f"pip install 'assay[{kind.extra}]'" in refused.value.remedy
 
 
-ALL_ON = {"openlineage_url": "events.jsonl", "otlp_url": "http://collector:4318"}
+ALL_ON = {"openlineage_url": "events.jsonl", "otlp_url": "http://collector:4318", "wandb": "offline"}
 
 
 # OpenLineage
@@ -248,6 +250,24 @@ def test_a_refusal_is_a_failure_in_lineage_without_values_of_the_data(bank):
     assert message.startswith("[gate_rejected] ")
     assert events[-1]["outputs"] == []
     assert "astronaut" not in json.dumps(events)
+
+
+def test_what_a_step_only_observes_is_no_output_of_it():
+    observed = dg.AssetObservation("model", metadata={"MLflow run": "abc"})
+    noted = Noted()
+    told_of = SimpleNamespace(tell=lambda call: call(noted), close=lambda: None)
+    steps = observing.Steps(SimpleNamespace(), {}, [told_of])
+    noted.step_ended = lambda ended: noted.calls.append((ended.made, ended.mlflow_runs))
+    for kind, data in (("STEP_START", None), ("ASSET_OBSERVATION", observed), ("STEP_SUCCESS", None)):
+        steps.note(
+            SimpleNamespace(
+                step_key="bank__evaluation_report",
+                event_type=dg.DagsterEventType(kind),
+                asset_observation_data=SimpleNamespace(asset_observation=data),
+                event_specific_data=None,
+            )
+        )
+    assert noted.calls[-1] == ((), ("abc",))
 
 
 def test_lineage_of_an_experiment_is_below_its_space(bank):
@@ -412,3 +432,70 @@ def test_headers_of_a_collector_are_checked_and_not_quoted():
     with pytest.raises(SettingError, match="ASSAY_OTLP_HEADERS") as refused:
         Settings(otlp_headers="swordfish")
     assert "swordfish" not in str(refused.value)
+
+
+# Weights & Biases
+
+
+def wandb_records(path):
+    """The records of a file that `wandb sync` reads: LevelDB's log format, 7 bytes of header, parts in blocks of 32 KiB."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    data, at, record = path.read_bytes(), 7, b""
+    assert data[:4] == b":W&B"
+    while at < len(data):
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        length, part = struct.unpack_from("<HB", data, at + 4)
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if part in {1, 4}:  # whole, or the last part
+            yield Record.FromString(record)
+            record = b""
+
+
+def updated(items):
+    return {(item.key or ".".join(item.nested_key)): json.loads(item.value_json) for item in items}
+
+
+def test_a_training_is_mirrored_to_weights_and_biases_without_a_network(promoted):
+    parameters = {"tuning": {"n_trials": 2}, "space": "production"}
+    names = [f"bank/{name}" for name in ("best_hyperparameters", "trained_model", "evaluation_report")]
+    run = executed(promoted, *names, parameters=parameters, wandb="offline")
+    assert run.success
+    assert run.warnings == []
+    [file] = (promoted.settings.home / "wandb").glob("offline-run-*/*.wandb")
+    records = list(wandb_records(file))
+    [mirrored] = [each.run for each in records if each.HasField("run")]
+    tracked = newest_mlflow_run(promoted.settings.tracking_uri)
+    assert mirrored.run_id == tracked.info.run_id
+    assert mirrored.project == "assay-bank"
+    assert list(mirrored.tags) == ["bank"]
+    config = updated(mirrored.config.update)
+    assert tracked.data.params.items() <= config.items()
+    assert config["mlflow_tags"]["data_digest"] == tracked.data.tags["data_digest"]
+    assert config["mlflow_run"] == mirrored.notes
+    assert tracked.info.run_id in config["mlflow_run"]
+    assert config["dagster_run"] == f"http://localhost:3000/runs/{run.id}"
+    summary = updated(item for each in records for item in each.summary.update)
+    assert "holdout_roc_auc" in summary
+    assert {name: summary[name] for name in tracked.data.metrics} == pytest.approx(tracked.data.metrics)
+    history = [updated(each.history.item) for each in records if each.HasField("history")]
+    assert len([each for each in history if "trial_value" in each]) == 2
+    [exit_record] = [each.exit for each in records if each.HasField("exit")]
+    assert exit_record.exit_code == 0
+
+
+def newest_mlflow_run(tracking_uri):
+    client = connect(tracking_uri)
+    experiment = client.get_experiment_by_name("assay/bank")
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"], max_results=1)[0]
+
+
+def test_what_tracks_nothing_is_not_mirrored(bank):
+    run = executed(bank, GATE[0], wandb="offline")
+    assert run.success
+    assert run.warnings == []
+    assert not (bank.settings.home / "wandb").exists()
