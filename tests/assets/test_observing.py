@@ -16,6 +16,7 @@ from small_platform import run_config, selected
 from assay.errors import SettingError, SpecError
 from ml_assets import observing
 from ml_assets.observing import observed_executor
+from ml_assets.resource_wiring import executor_for
 from resources.mlflow.connection import connect
 from resources.observers import delivery, opening, openlineage_events
 from resources.observers.interface import ObserverKind
@@ -178,6 +179,15 @@ def test_no_tool_is_told_anything_unless_a_setting_says_so():
     assert OBSERVERS
     assert observers_of(Settings()) == ()
     assert observed_executor(dg.in_process_executor, Settings(), dict) is dg.in_process_executor
+
+
+def test_an_observed_executor_keeps_its_name_and_how_many_steps_it_takes_at_once():
+    settings = Settings(executor="forkserver", max_concurrent=3, openlineage_url="events.jsonl")
+    executor = observed_executor(executor_for(settings), settings, dict)
+    assert executor.name == "forkserver"
+    config = executor.apply_config_mapping({"config": {}}).value["config"]
+    assert config["max_concurrent"] == 3
+    assert "forkserver" in config["start_method"]
 
 
 @pytest.mark.parametrize("kind", OBSERVERS, ids=lambda kind: kind.name)
