@@ -1,4 +1,4 @@
-"""Observers of runs: what Dagster's events say of a run's steps, told to the tools that a deployment switches on.
+"""Observers of runs: the events of a run's steps, sent to the tools that a deployment switches on.
 
 The executor's events are read in the process of the run, which has those of all its steps, wherever they are executed.
 """
@@ -21,7 +21,7 @@ from ml_assets.notifications.sensor import run_page
 from ml_assets.pipeline.experiments import is_experiment
 from ml_assets.step_errors import error_chain, root_error
 from resources.object_store import parameters_of
-from resources.observers.delivery import Told
+from resources.observers.delivery import Delivery
 from resources.observers.interface import EndedRun, EndedStep, MadeAsset, ObservedRun, StartedStep, StepOutcome
 from resources.observers.opening import observers_of
 from resources.settings import Settings
@@ -42,7 +42,7 @@ _ROWS, _COLUMNS, _VERSION = "dagster/row_count", "dagster/column_schema", "data 
 def observed_executor(
     definition: dg.ExecutorDefinition, settings: Settings, reads: Callable[[], Reads]
 ) -> dg.ExecutorDefinition:
-    """Return an executor of the same name whose runs the deployment's observers are told of; the same without any.
+    """Return an executor of the same name whose runs the deployment's observers follow; the same without any.
 
     Args:
         definition: of the executor.
@@ -62,7 +62,7 @@ def observed_executor(
         log: dg.DagsterLogManager,
         events: Iterator[dg.DagsterEvent],
     ) -> Iterator[dg.DagsterEvent]:
-        steps = Steps(_observed_run(run, settings), reads(), [Told(kind, settings, log) for kind in kinds])
+        steps = Steps(_observed_run(run, settings), reads(), [Delivery(kind, settings, log) for kind in kinds])
         try:
             for event in events:
                 steps.note(event)
@@ -111,12 +111,12 @@ class Steps:
     Attributes:
         run: the run.
         reads: what the steps depend on.
-        told: the observers.
+        deliveries: to the observers.
     """
 
     run: ObservedRun
     reads: Reads
-    told: Sequence[Told]
+    deliveries: Sequence[Delivery]
     _open: dict[str, StartedStep] = field(default_factory=dict)
     _attempts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _reported: dict[str, list[_Reported]] = field(default_factory=lambda: defaultdict(list))
@@ -137,13 +137,13 @@ class Steps:
             self._end(key, _ENDS[kind], event)
 
     def end(self) -> None:
-        """Tell the end of the run; its open steps were aborted."""
+        """Report the end of the run; its open steps were aborted."""
         for key in list(self._open):
             self._end(key, "aborted")
         ended = EndedRun(self.run, self._failed, time.time())
-        for each in self.told:
-            each.tell(lambda observer: observer.run_ended(ended))
-        for each in self.told:
+        for each in self.deliveries:
+            each.send(lambda observer: observer.run_ended(ended))
+        for each in self.deliveries:
             each.close()
 
     def _start(self, key: str) -> None:
@@ -154,8 +154,8 @@ class Steps:
             self.run, key.replace("__", "/"), pipeline, self._attempts[key], time.time(), self.reads.get(key, ())
         )
         self._open[key] = step
-        for each in self.told:
-            each.tell(lambda observer: observer.step_started(step))
+        for each in self.deliveries:
+            each.send(lambda observer: observer.step_started(step))
 
     def _end(self, key: str, outcome: StepOutcome, event: dg.DagsterEvent | None = None) -> None:
         step = self._open.pop(key, None)
@@ -166,8 +166,8 @@ class Steps:
         events = self._reported.pop(key, [])
         made = [each for each in events if isinstance(each, dg.AssetMaterialization) or is_experiment(each)]
         ended = EndedStep(step, outcome, time.time(), error, message, tuple(_made(made)), _mlflow_runs(events))
-        for each in self.told:
-            each.tell(lambda observer: observer.step_ended(ended))
+        for each in self.deliveries:
+            each.send(lambda observer: observer.step_ended(ended))
 
 
 def _error(event: dg.DagsterEvent | None) -> tuple[str, str]:

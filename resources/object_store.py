@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SPACES = "@spaces"
 
 
-def place_of_space(uri: str, name: str) -> str:
+def uri_of_space(uri: str, name: str) -> str:
     """Return the URI of what one space wrote in the store at a URI; of production for the empty name."""
     return f"{uri.rstrip('/')}/{_SPACES}/{encoded(name)}" if name else uri
 
@@ -113,7 +113,7 @@ class ObjectStoreResource(SpacedResource):
 
     def of_space(self, name: str) -> ObjectStore:
         """Return the store that holds what one space wrote, and nothing below it; production's for the empty name."""
-        return open_store(place_of_space(self.uri, name), self.s3.get_client)
+        return open_store(uri_of_space(self.uri, name), self.s3.get_client)
 
     def maintained(self) -> dict[str, ObjectStore]:
         """Return by name the spaces that this deployment maintains: production all, itself first; a branch its own."""

@@ -1,4 +1,4 @@
-"""Telling an observer beside the run: in a thread of its own, until it fails for the first time."""
+"""Delivery of a run's events to an observer: in a thread of its own, until the first exception."""
 
 import queue
 import threading
@@ -14,27 +14,27 @@ LAST_SECONDS = 30.0
 """How long the end of a run waits for an observer."""
 
 
-class Told:
-    """One observer of one run. A failure is logged once, in the caller's thread, and ends the telling."""
+class Delivery:
+    """Events of one run to one observer. An exception is logged once, in the caller's thread, and ends the delivery."""
 
     def __init__(self, kind: ObserverKind, settings: Settings, log: Logger) -> None:
         self._kind, self._settings, self._log = kind, settings, log
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._failure: Exception | None = None
-        self._said = False
+        self._logged = False
         self._thread = threading.Thread(target=self._work, name=f"observer {kind.name}", daemon=True)
         self._thread.start()
 
-    def tell(self, call: _Call) -> None:
-        """Have the observer told; does not wait."""
-        self._say_failure()
+    def send(self, call: _Call) -> None:
+        """Queue a call of the observer; does not wait."""
+        self._log_failure()
         self._calls.put(call)
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
-        """Wait until the observer was told everything, for some time at most."""
+        """Wait until all calls are made, for some time at most."""
         self._calls.put(None)
         self._thread.join(seconds)
-        self._say_failure()
+        self._log_failure()
         if self._thread.is_alive():
             self._log.warning("%s (%s) did not take everything within %g s", *self._names, seconds)
 
@@ -53,12 +53,12 @@ class Told:
             except Exception as error:  # noqa: BLE001 - no tool beside the platform may fail a run
                 self._failure = error
 
-    def _say_failure(self) -> None:
-        if self._failure is None or self._said:
+    def _log_failure(self) -> None:
+        if self._failure is None or self._logged:
             return
-        self._said = True
+        self._logged = True
         reason = reason_of(self._failure)
-        self._log.warning("%s (%s) is told nothing more of this run, which goes on: %s", *self._names, reason)
+        self._log.warning("%s (%s) gets no further events of this run, which goes on: %s", *self._names, reason)
 
 
 def reason_of(error: Exception) -> str:

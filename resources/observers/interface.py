@@ -1,4 +1,4 @@
-"""What observers of runs are told, and what an observer is."""
+"""The events of a run for observers, and the interface of an observer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ class EndedRun:
 
 
 class RunObserver(Protocol):
-    """Tells one tool of one run. It may raise: it is then told nothing more of the run, and the run goes on."""
+    """Reports one run to one tool. After its first exception it gets no further events of the run, which goes on."""
 
     def step_started(self, step: StartedStep) -> None:
         """Take note of an attempt that begins."""
@@ -128,7 +128,7 @@ class ObserverKind:
         extra: the optional packages that it needs.
         module: one of their modules.
         wanted: whether the deployment switches it on.
-        open: returns the observer of a run; called in the thread that tells it, so that it may import and connect.
+        open: returns the observer of a run; called in the thread of its deliveries, so that it may import and connect.
     """
 
     name: str

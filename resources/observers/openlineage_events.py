@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay import __version__
-from resources.object_store import place_of_space
+from resources.object_store import uri_of_space
 from resources.observers.interface import EndedRun, EndedStep, MadeAsset, ObserverKind, StartedStep, StepOutcome
 from resources.settings import Settings
 
@@ -132,15 +132,15 @@ class LineageEvents:
     def _input(self, name: str, space: str) -> "InputDataset":
         from openlineage.client.event_v2 import InputDataset
 
-        namespace, place = place_of(f"{place_of_space(self._store, space)}/{name}")
-        return InputDataset(namespace=namespace, name=place)
+        namespace, dataset = dataset_of(f"{uri_of_space(self._store, space)}/{name}")
+        return InputDataset(namespace=namespace, name=dataset)
 
     def _sources(self, ended: EndedStep) -> "Iterator[InputDataset]":
         from openlineage.client.event_v2 import InputDataset
 
         addresses = (each for made in ended.made for each in made.sources if not each.startswith(_OF_AN_ASSET))
         for address in dict.fromkeys(addresses):
-            namespace, name = place_of(address)
+            namespace, name = dataset_of(address)
             yield InputDataset(namespace=namespace, name=name)
 
     def _output(self, made: MadeAsset, space: str) -> "OutputDataset":
@@ -158,16 +158,16 @@ class LineageEvents:
             columns = [schema_dataset.SchemaDatasetFacetFields(name=name, type=of) for name, of in made.columns.items()]
             facets["schema"] = schema_dataset.SchemaDatasetFacet(fields=columns)
         rows = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=made.rows)
-        namespace, place = place_of(f"{place_of_space(self._store, space)}/{made.name}")
+        namespace, dataset = dataset_of(f"{uri_of_space(self._store, space)}/{made.name}")
         return OutputDataset(
             namespace=namespace,
-            name=place,
+            name=dataset,
             facets=facets,
             outputFacets={"outputStatistics": rows} if made.rows is not None else {},
         )
 
 
-def place_of(address: str) -> tuple[str, str]:
+def dataset_of(address: str) -> tuple[str, str]:
     """Return an address as OpenLineage names datasets: `s3://bucket` and the key, `file` and the absolute path."""
     scheme, mark, rest = address.partition("://")
     if not mark:

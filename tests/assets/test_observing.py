@@ -1,4 +1,4 @@
-"""What tools beside the platform are told of a run."""
+"""What tools beside the platform get of a run."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def names(datasets):
 
 
 class Noted:
-    """An observer that notes what it is told."""
+    """An observer that notes its events."""
 
     def __init__(self):
         self.calls = []
@@ -78,8 +78,8 @@ class Noted:
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """Run a job of one op whose runs a new kind of observer is told of."""
+def observed(monkeypatch):
+    """Run a job of one op whose runs a new kind of observer follows."""
 
     def run(body, observer, **op):
         kind = ObserverKind("Toy", "ASSAY_TOY", "toy", "json", lambda _: True, lambda _: observer)
@@ -100,9 +100,9 @@ def told(monkeypatch):
     return run
 
 
-def test_a_new_observer_is_one_entry(told):
+def test_a_new_observer_is_one_entry(observed):
     noted = Noted()
-    result, _ = told(lambda: None, noted)
+    result, _ = observed(lambda: None, noted)
     assert result.success
     assert noted.calls == [
         ("start", "bank/raw_dataset", 1),
@@ -111,13 +111,13 @@ def test_a_new_observer_is_one_entry(told):
     ]
 
 
-def test_each_attempt_of_a_step_is_told_apart(told):
+def test_each_attempt_of_a_step_has_its_own_events(observed):
     noted = Noted()
 
     def fail():
         raise SpecError("no", where="here")
 
-    told(fail, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
+    observed(fail, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
     assert noted.calls == [
         ("start", "bank/raw_dataset", 1),
         ("retried", "bank/raw_dataset", 1, "spec_invalid"),
@@ -127,7 +127,7 @@ def test_each_attempt_of_a_step_is_told_apart(told):
     ]
 
 
-def test_a_step_that_a_run_leaves_open_was_aborted(told):
+def test_a_step_that_a_run_leaves_open_was_aborted(observed):
     noted, events = Noted(), []
 
     def watch(definition, watcher):
@@ -136,7 +136,7 @@ def test_a_step_that_a_run_leaves_open_was_aborted(told):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(observing, "executor_watched", watch)
-        told(lambda: None, noted)
+        observed(lambda: None, noted)
     [watcher] = events
     start = SimpleNamespace(step_key="bank__raw_dataset", event_type=dg.DagsterEventType.STEP_START)
     run = dg.DagsterRun(job_name="any")
@@ -147,7 +147,7 @@ def test_a_step_that_a_run_leaves_open_was_aborted(told):
 
 
 @pytest.mark.parametrize("failing", ["step_started", "step_ended", "run_ended"])
-def test_an_observer_that_fails_costs_no_run_and_is_said_once(failing, told):
+def test_an_observer_that_fails_costs_no_run_and_is_logged_once(failing, observed):
     noted, tried = Noted(), []
 
     def broken(_):
@@ -155,19 +155,19 @@ def test_an_observer_that_fails_costs_no_run_and_is_said_once(failing, told):
         raise OSError("https://user:swordfish@example.org is down")
 
     setattr(noted, failing, broken)
-    result, warnings = told(lambda: None, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
+    result, warnings = observed(lambda: None, noted, retry_policy=dg.RetryPolicy(max_retries=1, delay=0))
     assert result.success
     assert tried == [failing]
     assert len(noted.calls) == ["step_started", "step_ended", "run_ended"].index(failing)
     [warning] = [each for each in warnings if "Toy" in each]
-    assert warning == "Toy (ASSAY_TOY) is told nothing more of this run, which goes on: OSError"
+    assert warning == "Toy (ASSAY_TOY) gets no further events of this run, which goes on: OSError"
 
 
-def test_an_observer_that_hangs_costs_a_run_some_seconds_at_most(told, monkeypatch):
+def test_an_observer_that_hangs_costs_a_run_some_seconds_at_most(observed, monkeypatch):
     noted, over = Noted(), delivery.threading.Event()
-    monkeypatch.setattr(delivery.Told.close, "__defaults__", (0.2,))
+    monkeypatch.setattr(delivery.Delivery.close, "__defaults__", (0.2,))
     noted.step_started = lambda _: over.wait(60)
-    result, warnings = told(lambda: None, noted)
+    result, warnings = observed(lambda: None, noted)
     over.set()
     assert result.success
     assert [each for each in warnings if "Toy" in each] == [
@@ -191,7 +191,7 @@ def test_an_observed_executor_keeps_its_name_and_how_many_steps_it_takes_at_once
 
 
 @pytest.mark.parametrize("kind", OBSERVERS, ids=lambda kind: kind.name)
-def test_a_missing_package_is_said_when_definitions_are_loaded(kind, monkeypatch):
+def test_a_missing_package_is_refused_when_definitions_are_loaded(kind, monkeypatch):
     known = tuple(each for each in ALL_ON if each.startswith(kind.setting.removeprefix("ASSAY_").lower()))
     assert known
     settings = Settings(**{name: ALL_ON[name] for name in known})
@@ -263,12 +263,12 @@ def test_a_refusal_is_a_failure_in_lineage_without_values_of_the_data(bank):
 
 
 def test_what_a_step_only_observes_is_no_output_of_it():
-    observed = dg.AssetObservation("model", metadata={"MLflow run": "abc"})
+    observation = dg.AssetObservation("model", metadata={"MLflow run": "abc"})
     noted = Noted()
-    told_of = SimpleNamespace(tell=lambda call: call(noted), close=lambda: None)
-    steps = observing.Steps(SimpleNamespace(), {}, [told_of])
+    delivery_of = SimpleNamespace(send=lambda call: call(noted), close=lambda: None)
+    steps = observing.Steps(SimpleNamespace(), {}, [delivery_of])
     noted.step_ended = lambda ended: noted.calls.append((ended.made, ended.mlflow_runs))
-    for kind, data in (("STEP_START", None), ("ASSET_OBSERVATION", observed), ("STEP_SUCCESS", None)):
+    for kind, data in (("STEP_START", None), ("ASSET_OBSERVATION", observation), ("STEP_SUCCESS", None)):
         steps.note(
             SimpleNamespace(
                 step_key="bank__evaluation_report",
@@ -306,7 +306,7 @@ def test_a_receiver_of_lineage_that_refuses_costs_no_run(bank, web):
     assert run.success
     assert len(web.posts) == 1
     [warning] = run.warnings
-    assert warning.startswith("OpenLineage (ASSAY_OPENLINEAGE_URL) is told nothing more")
+    assert warning.startswith("OpenLineage (ASSAY_OPENLINEAGE_URL) gets no further events")
     assert warning.endswith("HTTPError, status 503")
 
 
@@ -327,7 +327,7 @@ def test_a_receiver_of_lineage_that_does_not_answer_is_left_soon(bank, web, monk
     ],
 )
 def test_datasets_are_named_as_openlineage_says(address, place):
-    assert openlineage_events.place_of(address) == place
+    assert openlineage_events.dataset_of(address) == place
 
 
 def test_an_address_with_credentials_is_refused_for_lineage():
@@ -435,7 +435,7 @@ def test_a_collector_that_refuses_costs_no_run(bank, web):
     assert run.success
     assert len(web.posts) == 1
     [warning] = run.warnings
-    assert warning.startswith("OpenTelemetry (ASSAY_OTLP_URL) is told nothing more")
+    assert warning.startswith("OpenTelemetry (ASSAY_OTLP_URL) gets no further events")
 
 
 def test_headers_of_a_collector_are_checked_and_not_quoted():
