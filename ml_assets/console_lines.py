@@ -11,7 +11,7 @@ from coloredlogs import BasicFormatter
 
 from ml_assets.command_terminal import terminal_of_command
 from ml_assets.dagster_internals import StoredError, error_of, handlers_of
-from ml_assets.step_errors import error_chain, root_error
+from ml_assets.step_errors import error_chain, is_interrupt, root_error
 
 
 class ShortLines(logging.Formatter):
@@ -23,7 +23,7 @@ class ShortLines(logging.Formatter):
         message = details.get("orig_message") or record.getMessage()
         event = details.get("dagster_event")
         failure = error_of(event) if event else None
-        if failure is not None and not _is_typed(failure):
+        if failure is not None and not _is_typed(failure) and not is_interrupt(failure):
             return record.getMessage()
         level = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
         return f"    {level}{message}"

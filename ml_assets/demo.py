@@ -46,6 +46,8 @@ ROUNDS = (
     Round("flight_air_time", ("2013-01", "2013-02", "2013-03"), "2013-03"),
 )
 BACKTEST = "backtest_report"
+_INTERRUPTED = 130
+"""Exit code, as shells have it for Ctrl-C."""
 
 
 def main() -> int:
@@ -56,10 +58,15 @@ def main() -> int:
     say(f"Stores in {settings.home}")
     initialise_local_stores(settings.tracking_uri)
     definitions = dg.Definitions.merge(build_definitions(settings), dg.Definitions(loggers={"progress": progress}))
-    with dg.DagsterInstance.get() as instance:
-        if failure := run_all(definitions, instance):
-            say(f"The demo stopped.\n{failure}")
-            return 1
+    try:
+        with dg.DagsterInstance.get() as instance:
+            failure = run_all(definitions, instance)
+    except KeyboardInterrupt:
+        say("The demo was interrupted; `make demo` begins again.")
+        return _INTERRUPTED
+    if failure:
+        say(f"The demo stopped.\n{failure}")
+        return 1
     artifacts: ArtifactStore = resources_for(settings)["artifact_io_manager"].artifacts()
     show([summary(artifacts, each, settings) for each in ROUNDS], sys.stdout)
     say(f"Done in {time.monotonic() - started:.0f} s. See it: {pages(settings)}.")
@@ -101,7 +108,11 @@ def assets_in(definitions: dg.Definitions, pipeline: str, phase: Phase) -> list[
 def materialize(
     definitions: dg.Definitions, instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey], partition: str | None
 ) -> str:
-    """Materialise some assets, of one partition or of none, here; returns why the run failed, empty if it did not."""
+    """Materialise some assets, of one partition or of none, here; returns why the run failed, empty if it did not.
+
+    Raises:
+        KeyboardInterrupt: a person interrupted the run.
+    """
     job = definitions.resolve_implicit_global_asset_job_def()
     with terminal_kept():
         result = job.execute_in_process(
@@ -115,6 +126,8 @@ def materialize(
     observed = Observed()
     for event in result.all_events:
         observed.note(event)
+    if observed.interrupted:
+        raise KeyboardInterrupt
     return "" if result.success else failure_text(observed) or "the run failed"
 
 

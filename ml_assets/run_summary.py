@@ -35,7 +35,7 @@ from ml_assets.dagster_internals import (
     touched_asset,
 )
 from ml_assets.run_values import RunValues, run_address, summary_of
-from ml_assets.step_errors import error_chain, error_text, root_error
+from ml_assets.step_errors import error_chain, error_text, is_interrupt, root_error
 from resources.artifacts.store import ArtifactStore
 from resources.object_store import parameters_of
 from resources.settings import Settings, let_console_finish
@@ -61,6 +61,11 @@ class Observed:
     assets: dict[tuple[str, str | None], set[str]] = field(default_factory=dict)
     failures: list[tuple[str, StoredError]] = field(default_factory=list)
     checks: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a step was interrupted."""
+        return any(is_interrupt(error) for _, error in self.failures)
 
     def note(self, event: dg.DagsterEvent) -> None:
         """Take one event into account."""
@@ -186,6 +191,9 @@ def failure_text(observed: Observed) -> str:
     """Return of each failed step its typed error, or else the error with the checks that failed; empty without one."""
     texts = []
     for step, error in observed.failures:
+        if is_interrupt(error):
+            texts.append(f"{step.replace('__', '/')} was interrupted")
+            continue
         typed = (root := root_error(error_chain(error))) is not None and root.is_typed
         checks = [] if typed else [f"  {each}" for each in observed.checks.get(step, [])]
         texts.append("\n".join([f"{step.replace('__', '/')} failed", error_text(error).strip(), *checks]))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import dagster as dg
+
 from assay.errors import SerialisedError
 from ml_assets.dagster_internals import StoredError
 
@@ -21,6 +23,11 @@ def error_text(info: StoredError) -> str:
     """Return the text of the outermost typed error of a chain; the text of the innermost error where none is typed."""
     links = list(_links(info))
     return next((link.message for link in links if _serialised(link).is_typed), links[-1].message)
+
+
+def is_interrupt(info: StoredError) -> bool:
+    """Return whether a person, or the machine, interrupted what failed."""
+    return any(link.cls_name == dg.DagsterExecutionInterruptedError.__name__ for link in _links(info))
 
 
 def _links(info: StoredError | None) -> Iterator[StoredError]:

@@ -53,6 +53,15 @@ def test_of_a_typed_failure_the_end_has_the_error(capsys):
     assert not any("it cannot be" in line or "Traceback" in line or 'File "' in line for line in lines)
 
 
+def test_of_an_interrupt_no_frame_is_shown(capsys):
+    def body(_context):
+        raise dg.DagsterExecutionInterruptedError
+
+    lines = shown(body, capsys)
+    assert any("interrupted" in line for line in lines)
+    assert not any("Stack Trace" in line or 'File "' in line for line in lines)
+
+
 def test_of_a_defect_every_frame_is_shown(capsys):
     def body(_context):
         raise ZeroDivisionError("a defect")

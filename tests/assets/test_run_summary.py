@@ -59,6 +59,16 @@ def test_of_a_blocking_check_what_it_found_is_said():
     assert text.splitlines()[-1] == "  rows_known: 2 of 3 rows are not"
 
 
+def test_a_step_that_was_interrupted_is_called_so():
+    def body():
+        raise dg.DagsterExecutionInterruptedError
+
+    observed = run_of(body)
+    assert failure_text(observed) == "bank/raw_dataset was interrupted"
+    assert observed.interrupted
+    assert not run_of(lambda: 1 / 0).interrupted
+
+
 def test_nothing_is_said_of_a_run_that_succeeds():
     observed = run_of(lambda: 1)
     assert failure_text(observed) == ""
