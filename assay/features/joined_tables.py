@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.counting import counted
 from assay.data.schema import require_column
 from assay.errors import FeatureStepError
 from assay.expressions.language import nan_as_null
@@ -133,17 +134,17 @@ def require_one_row_each(join: Join, table: pa.Table, where: str) -> None:
     names = [*join.keys.values(), *([join.as_of.right] if join.as_of is not None else [])]
     if not set(names) <= set(table.column_names):
         return  # named by the step itself
-    counted = table.select(names).group_by(names, use_threads=False).aggregate([([], "count_all")])
-    known = pc.greater(counted.column("count_all"), 1)
+    rows_of_keys = table.select(names).group_by(names, use_threads=False).aggregate([([], "count_all")])
+    known = pc.greater(rows_of_keys.column("count_all"), 1)
     for name in names:  # what is missing equals nothing
-        known = pc.and_(known, pc.is_valid(counted.column(name)))
-    twice = counted.filter(known)
+        known = pc.and_(known, pc.is_valid(rows_of_keys.column(name)))
+    twice = rows_of_keys.filter(known)
     if twice.num_rows:
         shown = [", ".join(f"{name} = {row[name]}" for name in names) for row in twice.slice(0, 3).to_pylist()]
         raise FeatureStepError(
             f"several rows of {join.table} have one key, so that a row would find more than one",
             where=f"{where}, features: join {join.table}",
-            found=f"{twice.num_rows:,} keys, such as {'; '.join(shown)}",
+            found=f"{counted(twice.num_rows, 'key')}, such as {'; '.join(shown)}",
             expected="at most one row for each key" + (" and time" if join.as_of is not None else ""),
             remedy="add columns to `on`, use `as_of`, or correct the other source",
         )

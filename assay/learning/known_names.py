@@ -27,7 +27,7 @@ from assay.specs.learning import ENSEMBLES, StackSpec
 from assay.specs.loading import NameCheck
 from assay.specs.overrides import parameter_name
 from assay.specs.pipeline import PipelineSpec, Task
-from assay.specs.preprocessing import is_step_key
+from assay.specs.preprocessing import CATEGORIES, is_step_key
 from assay.specs.validation import RowRules
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _given_parameters(spec: PipelineSpec, families: Collection[str]) -> Iterator
         location: Location = ("model", "hyperparameters", key)
         if isinstance(value, dict) and key in families:
             yield from (((*location, name), key, name) for name in value)
-        else:
+        elif key == CATEGORIES or not is_step_key(key):
             yield location, "", key
     for key in spec.tuning.asked_space:
         if not is_step_key(key):

@@ -152,6 +152,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
     facts = model.manifest
     encodings = [{"column": name, "encoded": how} for name, how in category_encodings(model.estimator).items()]
     fitted, dropped = fitted_on_training_rows(model.estimator)
+    shown_drops = [{name.replace("_", " "): value for name, value in each.items()} for each in dropped]
     personal = {column.name for column in facts.features.columns if column.pii}
     shown_fits = [each | ({"fitted": "***"} if each["column"] in personal else {}) for each in fitted]
     in_words = facts.options.in_words() if facts.options is not None else ()
@@ -170,7 +171,7 @@ def _model_metadata(model: TrainedModel, exported: str | None, tracked: TrackedR
         "unused columns": records_table([{"column": name, "why": why} for name, why in facts.unused_columns.items()]),
         **({"categories": records_table(encodings)} if encodings else {}),
         **({"fitted on training rows": records_table(shown_fits)} if fitted else {}),
-        **({"training rows dropped as outliers": records_table(dropped)} if dropped else {}),
+        **({"training rows dropped as outliers": records_table(shown_drops)} if dropped else {}),
         **({"rows to predict have": ", ".join(facts.intake.required)} if facts.intake is not None else {}),
         **_made(facts),
         MLFLOW_RUN: tracked.run_id,

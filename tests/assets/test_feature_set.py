@@ -205,7 +205,7 @@ def test_fitted_steps_travel_in_the_model_and_what_outliers_dropped_is_shown(pla
     [made] = result.asset_materializations_for_node("trips__trained_model")
     dropped = [record.data for record in made.metadata["training rows dropped as outliers"].value.records]
     assert [(each["step"], each["column"]) for each in dropped] == [("odd hours", "hour"), ("odd hours", "minutes")]
-    assert all(0 < each["dropped"] < each["rows_in"] for each in dropped)
+    assert all(0 < each["dropped"] < each["rows in"] for each in dropped)
     fitted = [record.data for record in made.metadata["fitted on training rows"].value.records]
     assert [each["column"] for each in fitted] == ["hour", "minutes", "hour"]
     predictions = platform.artifacts.read(newest(platform, "batch_predictions"), Dataset).table

@@ -1,6 +1,7 @@
 """Names of preprocessing steps that cannot be right, found when a pipeline file is read; nothing is imported."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from assay.errors import AssayError, SpecError
 from assay.importing import is_import_path
@@ -48,7 +49,16 @@ def _searched_step_errors(spec: PipelineSpec, preparation: PreprocessingSpec) ->
         error = unknown_searched(spec, preparation, key, ranged) if is_step_key(key) else None
         if error is not None:
             yield ("tuning", "search_space", key), error
+    for key, value in spec.model.hyperparameters.items():
+        error = unknown_given(spec, key, value) if is_step_key(key) else None
+        if error is not None:
+            yield ("model", "hyperparameters", key), error
     yield from _crossed_quantiles(spec)
+
+
+def unknown_given(spec: PipelineSpec, key: str, value: Any) -> SpecError | None:
+    """Return the error of a name among hyperparameters that means nothing that prepares rows, or None."""
+    return unknown_searched(spec, spec.preparation, key, SearchParameter(type="categorical", choices=(value,)))
 
 
 def _crossed_quantiles(spec: PipelineSpec) -> Iterator[tuple[Location, AssayError]]:

@@ -8,7 +8,7 @@ from assay.data.schema import TableSchema
 from assay.errors import UnknownHyperparameterError, did_you_mean
 from assay.learning.estimators.ensembles import Ensemble, candidate_families
 from assay.learning.estimators.family import Family, family_names
-from assay.learning.preprocessing.step_names import unknown_searched
+from assay.learning.preprocessing.step_names import unknown_given, unknown_searched
 from assay.specs.dataset import ColumnRole
 from assay.specs.learning import ENSEMBLES
 from assay.specs.pipeline import PipelineSpec
@@ -107,26 +107,32 @@ def base_hyperparameters(spec: PipelineSpec, chosen: Family) -> dict[str, Any]:
 
     A bare name applies to each candidate that takes it; a name under a family applies to that family and overrides the
     bare one. Entries of families that are no candidates are ignored, so that a run may choose among a file's families.
+    Names of a search that begin with `steps.` or `features.` are of what prepares the rows.
 
     Raises:
         UnknownHyperparameterError: no candidate, or not the named one, takes a name.
+        SpecError: a name of a step means none, or the step refuses the value.
     """
     given = spec.model.hyperparameters
     nested = {name: values for name, values in given.items() if _is_candidate(name, spec) and isinstance(values, dict)}
     bare = {name: value for name, value in given.items() if name not in nested}
+    prepared = {name: bare.pop(name) for name in [*bare] if is_step_key(name) and name != CATEGORIES}
+    for name, value in prepared.items():
+        if (unknown := unknown_given(spec, name, value)) is not None:
+            raise unknown
     known = families_by_name(candidate_families(spec))
     for name, values in nested.items():
         if name in known:
             require_accepted(values, (known[name],), where=f"model.hyperparameters.{name}")
     require_accepted(bare, tuple(known.values()), where="model.hyperparameters")
     if not isinstance(chosen, Ensemble):
-        return _accepted(bare, chosen) | nested.get(chosen.name, {})
+        return _accepted(bare, chosen) | nested.get(chosen.name, {}) | prepared
     own = {
         f"{part}.{key}": value
         for part, each in chosen.members.items()
         for key, value in (_accepted(bare, each) | nested.get(part, {})).items()
     }
-    return own | nested.get(chosen.name, {})
+    return own | nested.get(chosen.name, {}) | prepared
 
 
 def families_by_name(families: Iterable[Family]) -> dict[str, Family]:

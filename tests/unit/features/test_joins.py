@@ -84,7 +84,7 @@ def test_an_as_of_join_is_that_of_plain_python(computed, rows, weather, delay):
 
 def test_several_rows_of_one_key_are_refused_by_name():
     [step] = spec_of(join(on=["zone"])).steps
-    with pytest.raises(FeatureStepError, match="1 keys, such as zone = a"):
+    with pytest.raises(FeatureStepError, match="1 key, such as zone = a"):
         require_one_row_each(step.join, pa.table({"zone": ["a", "b", "a", None, None]}), "here")
     [step] = spec_of(join(on=["zone"], as_of={"left": "t", "right": "at"})).steps
     table = pa.table({"zone": ["a", "a"], "at": hours(1, 2)})
