@@ -31,6 +31,7 @@ OWN_PARTITION = {"own partition": True}
 """Metadata of an input that is given the newest of the partitions it maps to; the asset reads the others itself."""
 _LEARNED_FROM = ("raw_dataset", "feature_set", "validated_dataset")
 """The assets of a pipeline whose columns have a meaning to its model."""
+_LOG = "prediction_log"
 _ELSEWHERE = 0
 """In place of the number of a version that has no commit."""
 _FAILED, _SKIPPED = "partitions that failed", "partitions passed over"
@@ -236,8 +237,12 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
 
 def _role_of(column: ColumnSchema, asset: str) -> str | None:
-    """Return what a column means to the model; None of results, logs and labels, in which nothing is ignored."""
-    return None if column.role is ColumnRole.IGNORED and asset not in _LEARNED_FROM else str(column.role)
+    """Return what a column means to the model; None of results and labels, in which nothing is ignored, and of the log.
+
+    The log keeps all columns that were sent as identifiers, features among them.
+    """
+    is_told = asset in _LEARNED_FROM or (column.role is not ColumnRole.IGNORED and asset != _LOG)
+    return str(column.role) if is_told else None
 
 
 def _name_of(asset: tuple[str, ...], partition: str | None) -> str:

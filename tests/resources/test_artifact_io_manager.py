@@ -77,7 +77,7 @@ def test_an_assets_value_is_published_and_read_by_the_next(run, manager, make_da
     assert manager.artifacts().newest(("demo", "down"), None).inputs == {"demo/up": f"1:{commit.data_version}"}
 
 
-def test_a_column_is_called_ignored_only_where_a_model_ignores_it(run, manager, make_dataset):
+def test_a_columns_role_is_told_only_where_it_means_something_to_a_model(run, manager, make_dataset):
     made = make_dataset()
     x, y = made.schema.columns
     columns = (x.model_copy(update={"role": ColumnRole.IGNORED}), y)
@@ -92,7 +92,8 @@ def test_a_column_is_called_ignored_only_where_a_model_ignores_it(run, manager, 
         return [each.description for each in metadata["dagster/column_schema"].value.columns]
 
     assert shown("raw_dataset") == ["ignored", str(y.role)]
-    assert shown("prediction_log") == [None, str(y.role)]
+    assert shown("batch_predictions") == [None, str(y.role)]
+    assert shown("prediction_log") == [None, None]
 
 
 def test_each_partition_is_its_own_series(run, manager, monthly):
