@@ -8,6 +8,7 @@
 #     assay serve flight_delays
 # EXTRAS names the optional packages. CatBoost is not among them unless asked for: it adds 0.3 GB.
 #   docker build --build-arg EXTRAS="lightgbm xgboost cma-es catboost" -t assay .
+# `kubernetes` and `docker` let runs and steps have containers of their own.
 
 FROM python:3.11-slim-bookworm AS build
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/opt/assay/.venv

@@ -17,3 +17,5 @@ warnings.filterwarnings("ignore", message="Specifying a partitions_def on an", c
 # the interface that assets ask for by the key `mlflow`; tests cover it, and its minor version is pinned
 warnings.filterwarnings("ignore", message="Class `MlFlow`", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", message="Function `_create_mlflow_run_hook`", category=dg.BetaWarning)
+# the executor of Docker containers; a test runs it on an engine, and its minor version is pinned
+warnings.filterwarnings("ignore", message="Function `docker_executor`", category=dg.BetaWarning)

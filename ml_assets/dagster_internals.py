@@ -6,8 +6,7 @@ version. Belongs here: names from `dagster._core`, attributes that Dagster does 
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
@@ -29,10 +28,6 @@ from dagster._core.definitions.data_version import (
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.execution.context.system import PlanOrchestrationContext
-from dagster._core.execution.plan.plan import ExecutionPlan
-from dagster._core.execution.retries import RetryMode
-from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Execution
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
@@ -52,11 +47,6 @@ AssetJob: TypeAlias = UnresolvedAssetJobDefinition
 """What `dagster.define_asset_job` returns."""
 StoredError: TypeAlias = SerializableErrorInfo
 """An error in the event log."""
-Around: TypeAlias = Callable[[dg.DagsterInstance, str], AbstractContextManager[None]]
-_Events: TypeAlias = Iterator[dg.DagsterEvent]
-Watch: TypeAlias = Callable[[dg.DagsterInstance, dg.DagsterRun, dg.DagsterLogManager, _Events], _Events]
-"""Passes the events of a run on."""
-_Execution: TypeAlias = Callable[[PlanOrchestrationContext, _Events], _Events]
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,24 +283,6 @@ def handlers_of(log: dg.DagsterLogManager) -> list[logging.Handler]:
     return [handler for each in log._dagster_handler._loggers for handler in each.handlers]  # noqa: SLF001
 
 
-def executor_within(definition: dg.ExecutorDefinition, around: Around) -> dg.ExecutorDefinition:
-    """Return an executor of the same name and configuration that executes every plan within a context manager."""
-
-    def within(plan: PlanOrchestrationContext, events: _Events) -> _Events:
-        with around(plan.instance, plan.run_id):
-            yield from events
-
-    return _executor_of(definition, within)
-
-
-def executor_watched(definition: dg.ExecutorDefinition, watch: Watch) -> dg.ExecutorDefinition:
-    """Return an executor of the same name and configuration whose events pass through a generator.
-
-    Relies on `PlanOrchestrationContext.dagster_run` and its `log`, and on executors that yield the events of all steps.
-    """
-    return _executor_of(definition, lambda plan, events: watch(plan.instance, plan.dagster_run, plan.log, events))
-
-
 def pipelines_of(run: dg.DagsterRun) -> tuple[str, ...]:
     """Return the first components of the keys of the assets that a run makes, sorted; none of a job without assets.
 
@@ -333,38 +305,6 @@ def starter_of(run: dg.DagsterRun) -> str:
     if BACKFILL_ID_TAG in run.tags:
         return f"backfill {run.tags[BACKFILL_ID_TAG]}"
     return "command line" if is_run_of_command_line() else "user interface or API"
-
-
-def _executor_of(definition: dg.ExecutorDefinition, execute: _Execution) -> dg.ExecutorDefinition:
-    """Return an executor that executes plans in another way.
-
-    Relies on the interface of `dagster.Executor`, and on the parts of an executor's definition.
-    """
-    create = cast("Callable[[dg.InitExecutorContext], dg.Executor]", definition.executor_creation_fn)
-    return dg.ExecutorDefinition(
-        name=definition.name,
-        config_schema=cast("Any", definition.config_schema),
-        requirements=definition.get_requirements,
-        executor_creation_fn=lambda context: _OtherwiseExecuted(create(context), execute),
-        description=definition.description,
-    )
-
-
-class _OtherwiseExecuted(dg.Executor):
-    def __init__(self, executor: dg.Executor, execute: _Execution) -> None:
-        self._executor = executor
-        self._execute = execute
-
-    @property
-    def retries(self) -> RetryMode:
-        return self._executor.retries
-
-    @property
-    def step_dependency_config(self) -> StepDependencyConfig:
-        return self._executor.step_dependency_config
-
-    def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> _Events:
-        yield from self._execute(plan_context, self._executor.execute(plan_context, execution_plan))
 
 
 def is_run_of_command_line() -> bool:

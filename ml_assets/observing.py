@@ -16,7 +16,8 @@ from assay.errors import AssayError
 from assay.specs.overrides import space_of_run
 from ml_assets.assets.metadata import READ_FROM
 from ml_assets.assets.trained_model import MLFLOW_RUN
-from ml_assets.dagster_internals import error_of, executor_watched, run_tags_of
+from ml_assets.dagster_executors import executor_watched
+from ml_assets.dagster_internals import error_of, run_tags_of
 from ml_assets.notifications.sensor import run_page
 from ml_assets.pipeline.experiments import is_experiment
 from ml_assets.step_errors import error_chain, root_error

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assay.credentials import without_credentials
+from ml_assets.container_executors import containing_executor, telling_executor
 from ml_assets.dagster_internals import without_run_config
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.run_summary import summarised_executor
@@ -129,14 +130,24 @@ def executor_for(settings: Settings) -> dg.ExecutorDefinition:
     """Return the executor that the settings name.
 
     `in_process` costs least and suits the command line and the demo; `forkserver` isolates a step's crash from the run
-    at the price of one warm process for each step; `multiprocess` starts each process cold.
+    at the price of one warm process for each step; `multiprocess` starts each process cold. `kubernetes` and `docker`
+    give the steps of runs that ask for it containers of their own, and are `forkserver` for others.
+
+    Raises:
+        SettingError: the package of `kubernetes` or `docker` is not installed.
     """
-    in_process = settings.executor == "in_process"
-    stock = dg.in_process_executor if in_process else dg.multiprocess_executor
-    executor = summarised_executor(supervised_executor(stock) if settings.supervises_processes else stock, settings)
-    if in_process:
-        return executor
+    name = settings.executor
+    if name == "in_process":
+        return _of_this_deployment(telling_executor(dg.in_process_executor, name), settings)
     config: dict[str, object] = {"max_concurrent": settings.max_concurrent}
-    if settings.executor == "forkserver":
-        config["start_method"] = {"forkserver": {"preload_modules": _PRELOADED}}
-    return executor.configured(config, name=settings.executor)
+    processes = config | (
+        {} if name == "multiprocess" else {"start_method": {"forkserver": {"preload_modules": _PRELOADED}}}
+    )
+    if name in {"kubernetes", "docker"}:
+        return _of_this_deployment(containing_executor(name, config, processes), settings)
+    executor = _of_this_deployment(telling_executor(dg.multiprocess_executor, name), settings)
+    return executor.configured(processes, name=name)
+
+
+def _of_this_deployment(stock: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefinition:
+    return summarised_executor(supervised_executor(stock) if settings.supervises_processes else stock, settings)

@@ -21,10 +21,10 @@ from assay.shell.terminal import show
 from assay.specs.overrides import space_of_run
 from ml_assets.command_terminal import terminal_kept
 from ml_assets.console_lines import shorten_console
+from ml_assets.dagster_executors import executor_watched
 from ml_assets.dagster_internals import (
     StoredError,
     error_of,
-    executor_watched,
     failed_check,
     is_run_of_command_line,
     passed_check,

@@ -22,7 +22,7 @@ from resources.project_root import project_root
 from resources.secrets import secrets_of
 from resources.setting_errors import setting_error
 
-ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess"]
+ExecutorName: TypeAlias = Literal["in_process", "forkserver", "multiprocess", "kubernetes", "docker"]
 _PREFIX = "ASSAY_"
 _SQL_CONNECTION = "ASSAY_SQL_"
 _TRACKING = "ASSAY_MLFLOW_TRACKING_URI"
@@ -83,7 +83,7 @@ class Settings(BaseSettings, IntegrationSettings):
     run_production: Literal["on", "off"] = "off"
     """Whether a run with parameters, or of another branch, may ask for production by `space: production`."""
     executor: ExecutorName = "in_process"
-    """How the steps of a run are executed; the daemon is best served by `forkserver`."""
+    """How steps are executed; `forkserver` suits the daemon, `kubernetes` and `docker` start containers, too."""
     max_concurrent: int = Field(default=2, ge=1)
     """Steps at once, for executors with several processes."""
     jobs: Literal["all", "started"] = "all"

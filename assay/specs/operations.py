@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
 from assay.errors import did_you_mean
-from assay.specs.base import ColumnName, Spec
+from assay.specs.base import ColumnName, Spec, invalid
 
 ASSET_NAMES = (
     "raw_dataset", "feature_set", "validated_dataset", "best_hyperparameters", "trained_model", "evaluation_report",
@@ -15,11 +15,20 @@ ASSET_NAMES = (
     "backtest_report", "prediction_log", "served_labels", "live_performance", "served_drift",
 )  # fmt: skip
 """Assets that a pipeline may have."""
+IMAGE_NAME = (
+    r"^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
+)
+"""Name of an image, with its registry, tag or digest."""
 Minutes: TypeAlias = Annotated[float, Field(gt=0)]
 Megabytes: TypeAlias = Annotated[int, Field(ge=64)]
 Slots: TypeAlias = Annotated[int, Field(ge=1, le=64)]
+Cores: TypeAlias = Annotated[float, Field(ge=0.01, le=1024)]
+Gpus: TypeAlias = Annotated[int, Field(ge=0, le=64)]
+ImageName: TypeAlias = Annotated[str, Field(pattern=IMAGE_NAME, max_length=512)]
 PoolName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,62}$")]
 _LEARNING_POOL = "training"
+T = TypeVar("T")
 
 
 class SliceBoundsSpec(Spec):
@@ -142,8 +151,42 @@ class StepPolicy(Spec):
         return float(self.backoff_seconds * 2**previous_attempts)
 
 
+class StepContainer(Spec):
+    """The container that a step runs in."""
+
+    image: str | None = None
+    """The deployment's image unless set."""
+    cpu: float | None = None
+    """Cores; no limit unless set."""
+    memory_mb: int | None = None
+    """Memory that the step may take, in MiB; no limit unless set."""
+    gpu: int = 0
+    """Devices."""
+
+    @property
+    def limit_mb(self) -> int | None:
+        """Memory at which the container is ended, in MiB.
+
+        It is a quarter above what the step may take, so that the step ends by its own typed error where that is
+        possible, and files that the kernel keeps in memory have room.
+        """
+        return None if self.memory_mb is None else self.memory_mb + self.memory_mb // 4
+
+
 class ExecutionSpec(Spec):
-    """What a step may take, and what becomes of one that fails for a reason that passes."""
+    """Where a step runs, what it may take, and what becomes of one that fails for a reason that passes."""
+
+    isolation: Literal["process", "container"] = Field(default="process", exclude_if=lambda kind: kind == "process")
+    """`container`: each step runs in a container of its own, if the deployment's executor is `kubernetes` or `docker`;
+    with others, it runs as `process` says and the run's log says so. `process`: as the executor runs steps."""
+    image: ImageName | dict[str, ImageName] | None = Field(default=None, exclude_if=lambda image: image is None)
+    """Image of the container, of all assets or by the asset's name; the deployment's own unless set. It has to hold
+    the platform in the same version."""
+    cpu: Cores | dict[str, Cores] | None = Field(default=None, exclude_if=lambda cores: cores is None)
+    """Cores of the container, of all assets or by the asset's name. Its memory is that of `memory_mb` and a quarter
+    more."""
+    gpu: Gpus | dict[str, Gpus] = Field(default=0, exclude_if=lambda devices: devices == 0)
+    """GPUs of the container, of all assets or by the asset's name."""
 
     timeout_minutes: Minutes | dict[str, Minutes] | None = None
     """Longest time of a step, of all assets or by the asset's name, and in a run of many partitions that of each; what
@@ -165,7 +208,7 @@ class ExecutionSpec(Spec):
     backoff_seconds: float = Field(default=10.0, ge=0)
     """Wait before the first retry; doubled for each further one, with jitter."""
 
-    @field_validator("timeout_minutes", "memory_mb", "pool", "pool_slots")
+    @field_validator("timeout_minutes", "memory_mb", "pool", "pool_slots", "image", "cpu", "gpu")
     @classmethod
     def _assets_are_known(cls, setting: Any) -> Any:
         for name in setting if isinstance(setting, dict) else ():
@@ -174,12 +217,32 @@ class ExecutionSpec(Spec):
                 raise ValueError(msg)
         return setting
 
+    @model_validator(mode="after")
+    def _containers_are_asked_for(self) -> Self:
+        for name in ("image", "cpu", "gpu"):
+            if (
+                self.isolation != "container"
+                and (given := getattr(self, name)) != type(self).model_fields[name].default
+            ):
+                raise invalid("absent, as only `isolation: container` gives steps one", name, value=given)
+        return self
+
+    def container_of(self, asset: str) -> StepContainer | None:
+        """Return the container of the step of one asset, by its name; None where it has none of its own."""
+        if self.isolation != "container":
+            return None
+        return StepContainer(
+            image=_of(self.image, asset),
+            cpu=_of(self.cpu, asset),
+            memory_mb=_of(self.memory_mb, asset),
+            gpu=_of(self.gpu, asset) or 0,
+        )
+
     def of_step(self, asset: str) -> StepPolicy:
         """Return what holds for the step of one asset, by its name."""
-        minutes = self.timeout_minutes.get(asset) if isinstance(self.timeout_minutes, dict) else self.timeout_minutes
-        memory = self.memory_mb.get(asset) if isinstance(self.memory_mb, dict) else self.memory_mb
+        minutes = _of(self.timeout_minutes, asset)
         return StepPolicy(
-            memory_mb=memory,
+            memory_mb=_of(self.memory_mb, asset),
             timeout_seconds=None if minutes is None else minutes * 60,
             max_retries=self.max_retries,
             backoff_seconds=self.backoff_seconds,
@@ -199,6 +262,10 @@ class ExecutionSpec(Spec):
         if isinstance(self.pool, dict):
             return self.pool.get(asset, _LEARNING_POOL if learns else None)
         return self.pool if learns else None
+
+
+def _of(setting: T | dict[str, T] | None, asset: str) -> T | None:
+    return setting.get(asset) if isinstance(setting, dict) else setting
 
 
 class PredictionChecks(Spec):

@@ -20,6 +20,7 @@ from ml_assets.pipeline.ranges import each_partition, lazy_inputs
 from ml_assets.pipeline.run_context import asset_key
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.pipeline.upstream import kind_of
+from ml_assets.step_containers import container_tags
 from ml_assets.supervision.devices import on_devices
 from ml_assets.supervision.step import Body, policy_tags, supervised_body
 from resources.artifacts.io_manager import value_metadata
@@ -158,7 +159,10 @@ def pipeline_asset(  # noqa: PLR0913 - what Dagster wants to know of an asset
             pool=pool,
             output_required=output_required,
             metadata=value_metadata(value or _type_of_output(inspect.signature(body).return_annotation)),
-            op_tags=policy_tags(spec.execution.of_step(stage.name)),
+            op_tags={
+                **policy_tags(spec.execution.of_step(stage.name)),
+                **container_tags(spec.execution.container_of(stage.name), pool),
+            },
         )(with_run_parameters(spec, body, on_devices(step, pool, spec.execution.slots_of(stage.name))))
 
     return decorate

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from ml_assets.dagster_internals import executor_within
+from ml_assets.dagster_executors import executor_within
 from ml_assets.supervision.run_liveness import is_unwanted, own_heartbeat, record_heartbeat
 
 _HEARTBEAT_SECONDS = 5.0

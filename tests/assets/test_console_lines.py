@@ -6,7 +6,7 @@ from dagster._core.execution.api import execute_run
 
 from assay.errors import SpecError
 from ml_assets.console_lines import ShortLines, write_console_by
-from ml_assets.dagster_internals import executor_watched
+from ml_assets.dagster_executors import executor_watched
 
 
 def shown(body, capsys, run_config=None):

@@ -1,4 +1,4 @@
-"""What `ml_assets.dagster_internals` relies on in the installed version of Dagster."""
+"""What `ml_assets.dagster_internals` and `dagster_executors` rely on in the installed version of Dagster."""
 
 import contextlib
 import time
@@ -14,6 +14,7 @@ from dagster._core.execution.asset_backfill import AssetBackfillData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster_dg_cli.cli.launch import launch_command
 
+from ml_assets import dagster_executors as executors
 from ml_assets import dagster_internals as internals
 
 MONTHS = dg.TimeWindowPartitionsDefinition(start="2021-01", end="2021-05", fmt="%Y-%m", cron_schedule="0 0 1 * *")
@@ -239,7 +240,7 @@ def test_an_executor_runs_plans_within_a_context(instance):
         yield
         during.append("over")
 
-    executor = internals.executor_within(dg.in_process_executor, around)
+    executor = executors.executor_within(dg.in_process_executor, around)
     assert executor.name == dg.in_process_executor.name
 
     @dg.op
@@ -254,7 +255,7 @@ def test_an_executor_runs_plans_within_a_context(instance):
     run = instance.create_run_for_job(one)
     assert execute_run(InMemoryJob(one), run, instance).success
     assert during == [run.run_id, "over"]
-    configured = internals.executor_within(dg.multiprocess_executor, around).configured({"max_concurrent": 2}, name="m")
+    configured = executors.executor_within(dg.multiprocess_executor, around).configured({"max_concurrent": 2}, name="m")
     assert configured.name == "m"
 
 
@@ -271,7 +272,7 @@ def test_the_watch_of_an_executor_sees_the_run_and_its_events(instance):
             seen.append((run.run_id, event.event_type))
             yield event
 
-    @dg.job(executor_def=internals.executor_watched(dg.in_process_executor, watch))
+    @dg.job(executor_def=executors.executor_watched(dg.in_process_executor, watch))
     def job():
         dg.op(name="idle")(lambda: None)()
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from engine import answers, output
 from servers import free_port
 from small_platform import write_csv
 
@@ -61,16 +62,6 @@ def reason_to_skip():
     if not (answers("docker", "compose", "version") or answers("docker-compose", "version")):
         return "neither the Compose plugin nor docker-compose is here"
     return ""
-
-
-def answers(*command):
-    return shutil.which(command[0]) and subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-def output(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-    return done.stdout.strip()
 
 
 def waited(condition, seconds):
