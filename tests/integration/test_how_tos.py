@@ -55,6 +55,7 @@ FURTHER = (
     "use-a-model-in-python.md",
     "late-labels.md",
     "serve-on-kubernetes.md",
+    "deploy-on-kubernetes.md",
 )
 IN_A_REAL_SHELL = "add-a-model.md"
 IN_A_REPOSITORY = "run-branches-in-ci.md"
