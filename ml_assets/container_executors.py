@@ -1,4 +1,4 @@
-"""The executors that start a container for each step, and what others say of pipelines that ask for some.
+"""The executors that start a container for each step, and the warning of others where a pipeline asks for some.
 
 `dagster-k8s` and `dagster-docker` are optional packages and imported when a deployment's executor is made of them.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from assay.errors import SettingError
-from ml_assets.dagster_executors import StepTags, executor_chosen, executor_told
+from ml_assets.dagster_executors import StepTags, executor_announced, executor_chosen
 from ml_assets.step_containers import asks_for_containers
 
 _NO_CONTAINERS = (
@@ -38,14 +38,14 @@ def containing_executor(
     )
 
 
-def telling_executor(definition: dg.ExecutorDefinition, name: str) -> dg.ExecutorDefinition:
-    """Return an executor that gives steps no containers, and says so in the log of runs that ask for some."""
+def warning_executor(definition: dg.ExecutorDefinition, name: str) -> dg.ExecutorDefinition:
+    """Return an executor that gives steps no containers, with a warning in the log of runs that ask for some."""
 
-    def tell(steps: StepTags, log: dg.DagsterLogManager) -> None:
+    def warn(steps: StepTags, log: dg.DagsterLogManager) -> None:
         if asks_for_containers(steps):
             log.warning(_NO_CONTAINERS, name)
 
-    return executor_told(definition, tell)
+    return executor_announced(definition, warn)
 
 
 def _kubernetes() -> dg.ExecutorDefinition:

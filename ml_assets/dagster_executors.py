@@ -69,12 +69,17 @@ def executor_chosen(
     )
 
 
-def executor_told(
-    definition: dg.ExecutorDefinition, tell: Callable[[StepTags, dg.DagsterLogManager], None]
+def executor_announced(
+    definition: dg.ExecutorDefinition, announce: Callable[[StepTags, dg.DagsterLogManager], None]
 ) -> dg.ExecutorDefinition:
-    """Return an executor of the same name and configuration that first hands a function a run's steps and its log."""
+    """Return an executor of the same name and configuration that first calls a function.
+
+    Args:
+        definition: of the executor.
+        announce: gets the tags of the run's steps, and its log.
+    """
     create = cast("_Create", definition.executor_creation_fn)
-    return _like(definition, lambda context: _Told(create(context), tell))
+    return _like(definition, lambda context: _Announced(create(context), announce))
 
 
 def with_step_handler(definition: dg.ExecutorDefinition, other: Callable[[Any], Any]) -> dg.ExecutorDefinition:
@@ -137,13 +142,13 @@ class _OtherwiseExecuted(_Wrapped):
         yield from self._execute(plan_context, self._executor.execute(plan_context, execution_plan))
 
 
-class _Told(_Wrapped):
-    def __init__(self, executor: dg.Executor, tell: Callable[[StepTags, dg.DagsterLogManager], None]) -> None:
+class _Announced(_Wrapped):
+    def __init__(self, executor: dg.Executor, announce: Callable[[StepTags, dg.DagsterLogManager], None]) -> None:
         super().__init__(executor)
-        self._tell = tell
+        self._announce = announce
 
     def execute(self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan) -> _Events:
-        self._tell(_tags_of(execution_plan), plan_context.log)
+        self._announce(_tags_of(execution_plan), plan_context.log)
         yield from self._executor.execute(plan_context, execution_plan)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assay.credentials import without_credentials
-from ml_assets.container_executors import containing_executor, telling_executor
+from ml_assets.container_executors import containing_executor, warning_executor
 from ml_assets.dagster_internals import without_run_config
 from ml_assets.pipeline.run_parameters import RunParameters
 from ml_assets.run_summary import summarised_executor
@@ -138,14 +138,14 @@ def executor_for(settings: Settings) -> dg.ExecutorDefinition:
     """
     name = settings.executor
     if name == "in_process":
-        return _of_this_deployment(telling_executor(dg.in_process_executor, name), settings)
+        return _of_this_deployment(warning_executor(dg.in_process_executor, name), settings)
     config: dict[str, object] = {"max_concurrent": settings.max_concurrent}
     processes = config | (
         {} if name == "multiprocess" else {"start_method": {"forkserver": {"preload_modules": _PRELOADED}}}
     )
     if name in {"kubernetes", "docker"}:
         return _of_this_deployment(containing_executor(name, config, processes), settings)
-    executor = _of_this_deployment(telling_executor(dg.multiprocess_executor, name), settings)
+    executor = _of_this_deployment(warning_executor(dg.multiprocess_executor, name), settings)
     return executor.configured(processes, name=name)
 
 

@@ -41,7 +41,7 @@ def asks_for_containers(steps: StepTags) -> bool:
 
 
 def docker_config(container: StepContainer) -> Config:
-    """Return what Docker is told of a step's container, as arguments of docker-py's `containers.create`."""
+    """Return the settings of a step's container, as arguments of docker-py's `containers.create`."""
     config: Config = {}
     if container.cpu is not None:
         config["nano_cpus"] = round(container.cpu * 1e9)
