@@ -241,8 +241,8 @@ def _role_of(column: ColumnSchema, asset: str) -> str | None:
 
     The log keeps all columns that were sent as identifiers, features among them.
     """
-    is_told = asset in _LEARNED_FROM or (column.role is not ColumnRole.IGNORED and asset != _LOG)
-    return str(column.role) if is_told else None
+    has_role = asset in _LEARNED_FROM or (column.role is not ColumnRole.IGNORED and asset != _LOG)
+    return str(column.role) if has_role else None
 
 
 def _name_of(asset: tuple[str, ...], partition: str | None) -> str:

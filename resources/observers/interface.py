@@ -82,7 +82,7 @@ class EndedStep:
         outcome: how.
         ended: seconds since the epoch.
         error: code of the typed error, or the class of another one; empty without an error.
-        message: what people may read of it: sentence, place and remedy, no values of the data.
+        message: what people may read of it: sentence, location and remedy, no values of the data.
         made: the assets that it published.
         mlflow_runs: ids of the MLflow runs that it logged to.
     """

@@ -175,7 +175,7 @@ def test_an_observer_that_hangs_costs_a_run_some_seconds_at_most(observed, monke
     ]
 
 
-def test_no_tool_is_told_anything_unless_a_setting_says_so():
+def test_no_tool_gets_events_unless_a_setting_names_it():
     assert OBSERVERS
     assert observers_of(Settings()) == ()
     assert observed_executor(dg.in_process_executor, Settings(), dict) is dg.in_process_executor

@@ -14,6 +14,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.test_utils import create_run_for_test
 from dagster_chart import in_dagsters_words, unknown_names
 from dagster_k8s import K8sRunLauncher
+from step_handlers import KUBECONFIG
 
 from resources.settings import Settings
 
@@ -22,14 +23,6 @@ VALUES = yaml.safe_load((ROOT / "deploy/helm-values.yaml").read_text())
 MLFLOW, SERVICE = yaml.safe_load_all((ROOT / "deploy/kubernetes/mlflow.yaml").read_text())
 [CODE] = VALUES["dagster-user-deployments"]["deployments"]
 ROLES = {"webserver": VALUES["dagsterWebserver"], "daemon": VALUES["dagsterDaemon"], "code": CODE}
-KUBECONFIG = """\
-apiVersion: v1
-kind: Config
-clusters: [{name: none, cluster: {server: "http://127.0.0.1:1"}}]
-contexts: [{name: none, context: {cluster: none, user: nobody}}]
-current-context: none
-users: [{name: nobody, user: {}}]
-"""
 SCRATCH = {"/tmp", "/opt/assay/.assay"}
 
 
